@@ -1,4 +1,4 @@
-//! Bytes of keys and values where other programs or people read them.
+//! How bytes of keys, values and paths become text in JSON.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Map, Value};
 
-/// Puts bytes into an object: as text under `name` where they are UTF-8, in base64 under `nameBase64` otherwise.
+/// Puts bytes into an object: as text under `name` if they are UTF-8, otherwise in base64 under `nameBase64`.
 pub fn put_bytes(object: &mut Map<String, Value>, name: &str, bytes: &[u8]) {
     match std::str::from_utf8(bytes) {
         Ok(text) => object.insert(name.to_owned(), text.into()),
@@ -15,7 +15,7 @@ pub fn put_bytes(object: &mut Map<String, Value>, name: &str, bytes: &[u8]) {
     };
 }
 
-/// Puts a path into an object under `name`. Bytes that are no UTF-8 are replaced there, and then `nameBase64` has the path as it is.
+/// Puts a path into an object under `name`. If the path is not UTF-8, `name` gets replacement characters and `nameBase64` the exact bytes.
 pub fn put_path(object: &mut Map<String, Value>, name: &str, path: &Path) {
     object.insert(name.to_owned(), path.to_string_lossy().into());
     let bytes = path.as_os_str().as_bytes();

@@ -1,4 +1,4 @@
-//! Why no judgement about a file could be reached, in words for the person who must act on it.
+//! Why a file could not be verified or read, for the person who must act on it.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use etcdsnap_unpack::Format;
 use crate::grouped_number::{exact_bytes, grouped};
 use crate::printable::{printable_path, typed_path};
 
-/// No judgement about a file could be reached. Its text says what is wrong; [`Error::advice`] says what to do.
+/// Why a file could not be verified or read. The text says what is wrong; [`Error::advice`] says what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -19,7 +19,7 @@ pub enum Error {
     Open {
         /// As the caller named it.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         cause: io::Error,
     },
     /// The path is a directory.
@@ -27,28 +27,28 @@ pub enum Error {
     Directory {
         /// As the caller named it.
         path: PathBuf,
-        /// The database in it, when there is one.
+        /// The database in it, if there is one.
         database: Option<PathBuf>,
         /// Whether it is a member's data directory, or its `member` folder.
         is_data_dir: bool,
     },
-    /// Standard input is a terminal, so nothing will come from it.
+    /// Standard input is a terminal, so no snapshot will come from it.
     #[error("standard input is a terminal, not a snapshot")]
     Terminal,
-    /// The scan could not be carried through.
+    /// The scan failed.
     #[error("cannot read {}: {cause}", printable_path(path))]
     Scan {
         /// As the caller named it.
         path: PathBuf,
-        /// What happened, with the offset.
+        /// The error, with its offset.
         cause: etcdsnap_core::Error,
     },
-    /// The file is no snapshot, or has lost what all else hangs on.
-    #[error("{} is no snapshot that can be looked into: {}", printable_path(path), first(report))]
+    /// The file is not a snapshot, or has lost the parts that everything else depends on.
+    #[error("{} is not a readable snapshot: {}", printable_path(path), first(report))]
     NoStore {
         /// As the caller named it.
         path: PathBuf,
-        /// All that was found.
+        /// The report of the scan.
         report: Box<etcdsnap_core::Report>,
     },
     /// The file was written to while it was read.
@@ -57,67 +57,67 @@ pub enum Error {
         /// As the caller named it.
         path: PathBuf,
     },
-    /// A compressed file is corrupt or cut short.
+    /// A compressed file is corrupt or truncated.
     #[error("{} is a broken {format} file: after {} unpacked bytes: {cause}", printable_path(path), grouped(*at))]
     Unpack {
         /// As the caller named it.
         path: PathBuf,
         /// How it is compressed.
         format: Format,
-        /// How many bytes could be unpacked.
+        /// Number of bytes that could be unpacked.
         at: u64,
-        /// What the decompressor said.
+        /// The error of the decompressor.
         cause: String,
     },
-    /// A compressed file may be sound, but is of a kind that is not read here, or does not hold exactly one file.
+    /// A compressed file may be sound, but its kind is not supported, or it does not contain exactly one file.
     #[error("{} is a {format} file that cannot be read here: {}", printable_path(path), crate::printable(reason))]
     Unsupported {
         /// As the caller named it.
         path: PathBuf,
         /// How it is compressed.
         format: Format,
-        /// Why.
+        /// The reason.
         reason: String,
     },
-    /// The file does not end behind its database and SHA-256, nor near it.
-    #[error("{} is not a snapshot: it goes on for more than {} MiB behind the {} of one", printable_path(path), MAX_TAIL >> 20, exact_bytes(*snapshot))]
+    /// The file continues far beyond its database and SHA-256.
+    #[error("{} is not a snapshot: it has more than {} MiB after the {} of one", printable_path(path), MAX_TAIL >> 20, exact_bytes(*snapshot))]
     TooLong {
         /// As the caller named it.
         path: PathBuf,
         /// Bytes of the database with its SHA-256.
         snapshot: u64,
     },
-    /// A compressed file goes on and on without a page of its database.
-    #[error("{} is not a snapshot: {} MiB behind byte {} hold no page of its database", printable_path(path), MAX_WITHOUT_PAGE >> 20, grouped(*at))]
+    /// A compressed file continues without pages of its database.
+    #[error("{} is not a snapshot: {} MiB after byte {} contain no page of its database", printable_path(path), MAX_WITHOUT_PAGE >> 20, grouped(*at))]
     NoPages {
         /// As the caller named it.
         path: PathBuf,
-        /// Where the last page begins, in unpacked bytes.
+        /// The offset of the last page, in unpacked bytes.
         at: u64,
     },
-    /// A zstd file asks for more memory than a snapshot may take.
+    /// A zstd file needs more memory than is allowed.
     #[error("{} was compressed with a window of more than 128 MiB", printable_path(path))]
     Window {
         /// As the caller named it.
         path: PathBuf,
     },
-    /// A temporary copy was needed and could not be made.
+    /// A temporary copy is needed but could not be made.
     #[error("cannot make a temporary copy in {}: {}", printable_path(directory), spool_reason(*needed, *available, cause.as_ref()))]
     Spool {
         /// The directory for temporary files.
         directory: PathBuf,
-        /// Bytes that the copy takes, where that is known.
+        /// Bytes that the copy needs, if known.
         needed: Option<u64>,
-        /// Bytes that were free.
+        /// Bytes that were free, if known.
         available: Option<u64>,
-        /// What the system said, when a write failed.
+        /// The error of the system, if a write failed.
         cause: Option<io::Error>,
     },
     /// The caller asked to stop.
     #[error("stopped")]
     Cancelled,
-    /// A defect of this program.
-    #[error("a defect in etcdsnap itself: {0}")]
+    /// A bug of this program.
+    #[error("a bug in etcdsnap itself: {0}")]
     Defect(String),
 }
 
@@ -126,48 +126,48 @@ impl Error {
         Self::TooLong { path: path.to_owned(), snapshot: extent.snapshot().unwrap_or_default() }
     }
 
-    /// What to do about it, in a sentence or two; empty where nothing helps.
+    /// Says what to do, in a sentence or two; empty if nothing helps.
     #[must_use]
     pub fn advice(&self) -> String {
         match self {
             Self::Open { cause, .. } => match cause.kind() {
-                io::ErrorKind::NotFound => "Check the path; nothing was read.".into(),
+                io::ErrorKind::NotFound => "Check the path. Nothing was read.".into(),
                 io::ErrorKind::PermissionDenied => {
-                    "Only its owner may read it, as it is with snapshots (mode 0600) and etcd's data directories (mode 0700): run this as that user (`ls -ld` on it or on the directory above names it) or as root.".into()
+                    "Only its owner may read it, which is usual for snapshots (mode 0600) and etcd's data directories (mode 0700). Run this command as that user (`ls -ld` on the file or its directory shows the name) or as root.".into()
                 }
                 _ => "Nothing was read.".into(),
             },
             Self::Directory { path, database, is_data_dir } => directory_advice(path, database.as_deref(), *is_data_dir),
-            Self::Terminal => "Give a file, or feed one in: etcdsnap verify - < FILE".into(),
+            Self::Terminal => "Give a file, or redirect one: etcdsnap verify - < FILE".into(),
             Self::Scan { cause: etcdsnap_core::Error::Read { .. }, .. } => {
-                "The disk or file system failed at that place: look into the kernel's log, and copy the file elsewhere before anything else.".into()
+                "The disk or file system failed at that place: check the kernel's log, and first of all copy the file elsewhere.".into()
             }
             Self::Scan { cause: etcdsnap_core::Error::Memory { .. }, .. } => "Run this on a machine with more free memory.".into(),
             Self::Scan { cause: etcdsnap_core::Error::NoOlderMeta(_), .. } => {
                 "Leave out --meta older: only a copy of a member's database (member/snap/db) can have two trees.".into()
             }
-            Self::NoStore { path, .. } => format!("See: etcdsnap verify {}", typed_path(path)),
+            Self::NoStore { path, .. } => format!("For details: etcdsnap verify {}", typed_path(path)),
             Self::Changed { .. } => {
-                "Something still writes to it: wait until the save or copy is complete, or stop the member whose database it is.".into()
+                "Another program still writes to it: wait until the save or copy is complete, or stop the member that uses this database.".into()
             }
             Self::Unpack { .. } => {
-                "The file was cut short or damaged after it was compressed: copy it again from where it came, or use another one.".into()
+                "The file was cut short or damaged after it was compressed: copy it again from its source, or use another backup.".into()
             }
-            Self::Unsupported { .. } => "Unpack it with its own tool and give the snapshot that was in it.".into(),
+            Self::Unsupported { .. } => "Unpack it with its own tool and give the snapshot inside.".into(),
             Self::TooLong { snapshot, .. } => format!(
-                "Copy it again from where it came. If there is no other, unpack and shorten a copy (truncate -s {snapshot} COPY), and verify that."
+                "Copy it again from its source. If there is no other, unpack and truncate a copy (truncate -s {snapshot} COPY), and verify that."
             ),
-            Self::NoPages { .. } => "Copy it again from where it came, or use another backup.".into(),
+            Self::NoPages { .. } => "Copy it again from its source, or use another backup.".into(),
             Self::Window { .. } => "Unpack it by hand (zstd -d --long=31) and give the result.".into(),
             Self::Spool { .. } => {
                 "Set TMPDIR to a directory with enough room, or unpack or save the snapshot to a file and give that.".into()
             }
             Self::Scan { .. } | Self::Cancelled => String::new(),
-            Self::Defect(_) => "The file may be fine. Please report this with the file, if you can share it.".into(),
+            Self::Defect(_) => "The file may be sound. Please report this, with the file if you can share it.".into(),
         }
     }
 
-    /// Whether the error itself proves that the file is damaged, as a broken gzip does.
+    /// Whether the error itself proves that the file is damaged, as a broken gzip file does.
     #[must_use]
     pub fn is_damage(&self) -> bool {
         matches!(self, Self::Unpack { .. } | Self::NoStore { .. } | Self::TooLong { .. } | Self::NoPages { .. })
@@ -189,7 +189,7 @@ fn directory_advice(path: &Path, database: Option<&Path>, is_data_dir: bool) -> 
     }
 }
 
-/// The system's words without the number that Rust adds.
+/// Returns the system's message without the number that Rust appends.
 pub(crate) fn plain(cause: &io::Error) -> String {
     match cause.kind() {
         io::ErrorKind::NotFound => "there is no such file".to_owned(),
@@ -204,7 +204,7 @@ pub(crate) fn plain(cause: &io::Error) -> String {
 fn spool_reason(needed: Option<u64>, available: Option<u64>, cause: Option<&io::Error>) -> String {
     match (needed, available, cause) {
         (Some(needed), Some(available), _) => {
-            format!("it takes {}, and {} are free", exact_bytes(needed), exact_bytes(available))
+            format!("it needs {}, but only {} are free", exact_bytes(needed), exact_bytes(available))
         }
         (_, _, Some(cause)) if cause.kind() == io::ErrorKind::StorageFull => "no space is left there".to_owned(),
         (_, _, Some(cause)) => plain(cause),
@@ -212,7 +212,7 @@ fn spool_reason(needed: Option<u64>, available: Option<u64>, cause: Option<&io::
     }
 }
 
-/// A failed scan that does not know yet which file it was about.
+/// A failed scan, before the path of the file is known.
 #[derive(Debug)]
 pub(crate) enum Fault {
     /// Core's own error.
@@ -226,7 +226,7 @@ fn first(report: &etcdsnap_core::Report) -> String {
 }
 
 impl Fault {
-    /// The error about `path`.
+    /// Converts to the error about `path`.
     pub(crate) fn at(self, path: &Path) -> Error {
         match self {
             Self::Scan(etcdsnap_core::Error::Cancelled) => Error::Cancelled,
@@ -238,7 +238,7 @@ impl Fault {
         }
     }
 
-    /// What a panic of a thread says.
+    /// Extracts the message of a panic.
     pub(crate) fn panic(payload: &(dyn std::any::Any + Send)) -> Self {
         let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
         Self::Panic(text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_default())

@@ -1,4 +1,4 @@
-//! Whether there is room for what is to be written.
+//! Checks that a disk has enough free space for an output.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
@@ -9,10 +9,10 @@ use rustix::fs::{StatVfs, fstat, fstatvfs, statvfs};
 
 use crate::fsx::directory::Directory;
 
-/// A disk has not enough room.
+/// A disk has too little free space.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Lack {
-    /// A directory on it.
+pub(crate) struct NotEnoughSpace {
+    /// A directory on that disk.
     pub path: PathBuf,
     /// Bytes needed.
     pub needed: u64,
@@ -20,22 +20,22 @@ pub(crate) struct Lack {
     pub available: u64,
 }
 
-/// Where something is to be written.
+/// A place to write to.
 #[derive(Clone, Copy)]
 pub(crate) enum Location<'p> {
-    /// A path where something is or will be.
+    /// A path that exists, or will.
     Path(&'p Path),
     /// An open file or directory, and its path.
     Open(BorrowedFd<'p>, &'p Path),
 }
 
 impl<'p> Location<'p> {
-    /// A directory that is held open.
+    /// Wraps an open directory.
     pub fn of_directory(directory: &'p Directory) -> Self {
         Self::Open(directory.as_fd(), directory.shown())
     }
 
-    /// The number of its file system, what that has room for, and the path of something on it. None where the system does not say it: writing will, there.
+    /// Returns the device number of its file system, the free space, and an existing path on it. `None` if the system does not say; writing will then show it.
     fn disk(self) -> Option<(u64, StatVfs, PathBuf)> {
         match self {
             Self::Path(path) => {
@@ -48,13 +48,13 @@ impl<'p> Location<'p> {
     }
 }
 
-/// Whether so many bytes are free at each place; places on one file system share its room.
-pub(crate) fn check<'p>(wanted: impl IntoIterator<Item = (Location<'p>, u64)>) -> Result<(), Lack> {
-    let mut disks: BTreeMap<u64, Lack> = BTreeMap::new();
+/// Checks that the given numbers of bytes are free at each place; places on one file system share its free space.
+pub(crate) fn check<'p>(wanted: impl IntoIterator<Item = (Location<'p>, u64)>) -> Result<(), NotEnoughSpace> {
+    let mut disks: BTreeMap<u64, NotEnoughSpace> = BTreeMap::new();
     for (place, bytes) in wanted {
         let Some((number, facts, path)) = place.disk() else { continue };
         let available = facts.f_bavail.saturating_mul(facts.f_frsize);
-        let disk = disks.entry(number).or_insert(Lack { path, needed: 0, available });
+        let disk = disks.entry(number).or_insert(NotEnoughSpace { path, needed: 0, available });
         disk.needed = disk.needed.saturating_add(bytes);
     }
     disks.into_values().find(|lack| lack.available < lack.needed).map_or(Ok(()), Err)
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_lies_on_one_disk_is_added_up() {
+    fn places_on_one_disk_are_added_up() {
         let directory = tempfile::tempdir().unwrap();
         let facts = rustix::fs::statvfs(directory.path()).unwrap();
         let free = facts.f_bavail * facts.f_frsize;

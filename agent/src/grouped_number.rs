@@ -1,4 +1,4 @@
-//! Numbers for people.
+//! Formats numbers for people.
 
 use etcdsnap_core::Revision;
 pub use etcdsnap_core::number_words::{counted, grouped};
@@ -6,8 +6,8 @@ pub use etcdsnap_core::number_words::{counted, grouped};
 /// Units of [`si_bytes`].
 const UNITS: [&str; 7] = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];
 
-/// A size in SI units, as `Bytes` of Go's go-humanize, which etcd's tools use: one decimal below 10 of a unit, none from there on
-/// (so `9.9 kB`, `10 kB`, `1000 kB`, `1.0 MB`), bytes themselves whole.
+/// Formats a size in SI units, like `Bytes` of Go's go-humanize, which etcd's tools use: one decimal below 10 of a unit, none above
+/// (`9.9 kB`, `10 kB`, `1000 kB`, `1.0 MB`), and bytes as whole numbers.
 #[must_use]
 pub fn si_bytes(bytes: u64) -> String {
     let mut unit = 0_usize;
@@ -24,19 +24,19 @@ pub fn si_bytes(bytes: u64) -> String {
     if value < 10.0 { format!("{value:.1} {name}") } else { format!("{value:.0} {name}") }
 }
 
-/// A number with its thousands set apart that no file has below zero: if one does, it shows as 0.
+/// Like [`grouped`], for a number that is never negative in a valid file; negative ones become 0.
 #[must_use]
 pub fn grouped_positive(number: i64) -> String {
     grouped(u64::try_from(number).unwrap_or(0))
 }
 
-/// The same of a revision.
+/// Like [`grouped`], for a revision.
 #[must_use]
 pub fn grouped_revision(revision: Revision) -> String {
     grouped_positive(revision.get())
 }
 
-/// A size that is to be compared with another: `1.5 GB (1,474,560,000 bytes)`, `154 bytes`.
+/// Formats a size for exact comparison: `1.5 GB (1,474,560,000 bytes)`, `154 bytes`.
 #[must_use]
 pub fn exact_bytes(bytes: u64) -> String {
     if bytes < 1000 {

@@ -1,4 +1,4 @@
-//! JSON that a terminal may show: the usual compact form, with each character escaped that does something to a terminal.
+//! JSON that is safe for terminals: the usual compact form, with control characters escaped.
 
 use std::io::{self, Write};
 
@@ -6,18 +6,18 @@ use etcdsnap_core::key_syntax::is_unprintable;
 use serde::Serialize;
 use serde_json::ser::{Formatter, Serializer};
 
-/// JSON on one line. A character that [`is_unprintable`] stands as `\u009b`, so that it does nothing and parses as what it is.
+/// Formats JSON on one line. A character that [`is_unprintable`] becomes an escape like `\u009b`, which a parser reads as the same character.
 ///
 /// # Errors
-/// As [`serde_json::to_string`]: none for plain data.
+/// As [`serde_json::to_string`]: plain data cannot fail.
 pub fn to_json<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<String> {
     let mut text = Vec::new();
     write_json(&mut text, value)?;
-    // It was made of text.
+    // The input is text, so the output is UTF-8.
     Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
-/// The same to a writer.
+/// Like [`to_json`], to a writer.
 ///
 /// # Errors
 /// As [`to_json`], and those of the writer.
@@ -25,18 +25,18 @@ pub fn write_json<T: Serialize + ?Sized>(out: impl Write, value: &T) -> serde_js
     value.serialize(&mut Serializer::with_formatter(out, Escaping))
 }
 
-/// Writes the escape of one character in a JSON string; two for those beyond 16 bits.
+/// Writes the escape of a character in a JSON string; a character beyond 16 bits needs two.
 pub(crate) fn write_escape<W: Write + ?Sized>(out: &mut W, char: char) -> io::Result<()> {
     char.encode_utf16(&mut [0; 2]).iter().try_for_each(|unit| write!(out, "\\u{unit:04x}"))
 }
 
-/// Every other member of the trait is that of serde_json's compact form.
+/// Formats like serde_json's compact form, except for control characters.
 struct Escaping;
 
 impl Formatter for Escaping {
-    /// A piece of a string in which there is nothing that JSON itself escapes.
+    /// Writes a piece of a string that contains nothing that JSON itself escapes.
     fn write_string_fragment<W: Write + ?Sized>(&mut self, out: &mut W, fragment: &str) -> io::Result<()> {
-        // DEL is the one character of ASCII that JSON leaves as it is.
+        // DEL is the only ASCII control character that JSON does not escape.
         if fragment.bytes().all(|byte| byte < 0x7f) {
             return out.write_all(fragment.as_bytes());
         }
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_parsed_is_what_was_written() {
+    fn escaped_json_parses_to_the_same_text() {
         let hostile = "a\u{9b}31m\u{7f}\r\u{202e}b\u{200b}\u{e0041}\"\\ schön 日本\n";
         let value = json!({"text": hostile, hostile: [1, 2.5, null, true, {}], "empty": ""});
         let text = to_json(&value).unwrap();

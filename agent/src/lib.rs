@@ -1,4 +1,4 @@
-//! etcdsnap as a library: save, judge and restore snapshots from Rust.
+//! etcdsnap as a library: save, verify and restore snapshots from Rust.
 //!
 //! ```no_run
 //! # fn main() -> Result<(), etcdsnap::Error> {
@@ -8,8 +8,8 @@
 //! # }
 //! ```
 //!
-//! What is wrong with a file is a finding in the [`Report`]; an [`Error`] says that no judgement could be reached.
-//! Inputs are opened read-only. A gzip, zip or zstd file is judged by what it holds; `-` is the standard input.
+//! Problems of a file are findings in the [`Report`]; an [`Error`] means that there is no verdict.
+//! Inputs are opened read-only. A gzip, zip or zstd file is unpacked; `-` is standard input.
 
 mod byte_text;
 pub mod client;
@@ -77,7 +77,7 @@ pub use verify_options::{Sha256, VerifyOptions};
 
 use input::{Body, Input};
 
-/// What a snapshot holds, in numbers, with its structure checked and its SHA-256 not computed.
+/// Summarizes a snapshot and checks its structure; does not compute its SHA-256.
 ///
 /// # Errors
 /// As [`verify`].
@@ -85,23 +85,23 @@ pub fn status(path: impl AsRef<Path>) -> Result<Report, Error> {
     verify(path, VerifyOptions { sha256: Sha256::Skip, ..VerifyOptions::default() })
 }
 
-/// Checks a snapshot file whole: every page, every entry and the SHA-256 behind them.
+/// Verifies a whole snapshot file: every page, every entry and the SHA-256 after them.
 ///
-/// The judgement is in the [`Report`], also when the file is damaged or no snapshot at all.
+/// The verdict is in the [`Report`], also if the file is damaged or not a snapshot.
 ///
 /// # Errors
-/// - [`Error::Open`], [`Error::Directory`], [`Error::Terminal`]: `path` is nothing that can be read.
+/// - [`Error::Open`], [`Error::Directory`], [`Error::Terminal`]: `path` cannot be read.
 /// - [`Error::Scan`]: a read failed half-way (with the offset), or memory ran out.
-/// - [`Error::Changed`]: the file was written to while it was read, so no answer about it would be true.
-/// - [`Error::Unpack`], [`Error::Unsupported`], [`Error::Window`], [`Error::NoPages`]: a compressed file is corrupt, cut short, of a kind
-///   that cannot be read here, or holds endless data.
-/// - [`Error::Spool`]: a temporary copy was needed and could not be made.
+/// - [`Error::Changed`]: the file was written to while it was read, so no report would be true.
+/// - [`Error::Unpack`], [`Error::Unsupported`], [`Error::Window`], [`Error::NoPages`]: a compressed file is corrupt, truncated, of an unsupported
+///   kind, or contains endless data.
+/// - [`Error::Spool`]: a temporary copy was needed but could not be made.
 /// - [`Error::Cancelled`]: the [`Progress`] asked to stop.
 pub fn verify(path: impl AsRef<Path>, options: VerifyOptions<'_>) -> Result<Report, Error> {
     verify_input(&Input::open(path.as_ref(), options.progress)?, &options)
 }
 
-/// The same of an input that is open.
+/// Like [`verify`], for an open input.
 pub(crate) fn verify_input(input: &Input, options: &VerifyOptions<'_>) -> Result<Report, Error> {
     if let Some(report) = input.foreign() {
         return Ok(report);

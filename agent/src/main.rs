@@ -1,4 +1,4 @@
-//! The program `etcdsnap`: arguments in, one call into the library, text and an exit code out.
+//! The program `etcdsnap`: parses arguments, calls the library once, prints text and returns an exit code.
 
 mod cli;
 
@@ -6,6 +6,6 @@ use std::panic;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    // A defect has said so on stderr by now; its exit code must not be one that means something else.
+    // A panic has printed its message; its exit code must not be one with another meaning.
     panic::catch_unwind(cli::run).unwrap_or(cli::exit::Exit::Failed).into()
 }

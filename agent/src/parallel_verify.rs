@@ -1,7 +1,7 @@
-//! A scan over random access on all processors.
+//! Verifies a file on all processors, by random access.
 //!
-//! Threads take the pieces of each pass from one counter: first the strips that are read ahead, then the parts of the walk. The calling thread is one of them, and does all of it
-//! where the system gives no other. SHA-256 is a single stream and the longest job, so a thread of its own does nothing else; with two processors the scan runs beside it.
+//! Threads take the pieces of each pass from one counter: first the strips that are read ahead, then the parts of the tree walk. The calling thread is one of them, and does everything
+//! if no other can be started. SHA-256 is a single stream and takes longest, so one thread does only that; with two processors the scan runs beside it.
 
 use std::panic::{self, AssertUnwindSafe};
 
@@ -17,10 +17,10 @@ use crate::progress::{Progress, Stage};
 use crate::threads;
 use crate::verify_options::{Sha256, VerifyOptions};
 
-/// Scans `source` whole.
+/// Scans `source` completely.
 ///
 /// # Errors
-/// The first fault of any worker; the others stop as soon as they ask.
+/// The first error of any worker; the others then stop soon.
 pub(crate) fn run<S: Source + Sync + ?Sized>(source: &S, options: &VerifyOptions<'_>) -> Result<Report, Fault> {
     judge(source, options, |trailer| trailer)
 }
@@ -63,7 +63,7 @@ fn judge<S: Source + Sync + ?Sized>(
             let conclusion = conclude(*scan, options.workers(), &team);
             conclusion.zip(team.note(peek_trailer(source)))
         }
-        // One thread is what the caller asked for: one after the other.
+        // The caller asked for one thread, so run one after the other.
         Sha256::Check if options.workers() == 1 => {
             let trailer = team.share(1, 1, |_| check_trailer(source, &team)).and_then(|mut done| done.pop());
             trailer.and_then(|trailer| conclude(*scan, 1, &team).map(|conclusion| (conclusion, trailer)))
@@ -84,7 +84,7 @@ fn judge<S: Source + Sync + ?Sized>(
     }
 }
 
-/// Everything but the SHA-256, on so many threads; none when the team stopped before. A panic stops the team.
+/// Checks everything except the SHA-256, on this many threads; `None` if the team was stopped. A panic stops the team.
 fn conclude<S: Source + Sync + ?Sized>(scan: Scan<'_, S>, threads: usize, team: &Team<'_>) -> Option<Conclusion> {
     let concluded = panic::catch_unwind(AssertUnwindSafe(|| walk(scan, threads, team)));
     concluded.unwrap_or_else(|payload| {
@@ -100,7 +100,7 @@ fn walk<S: Source + Sync + ?Sized>(scan: Scan<'_, S>, threads: usize, team: &Tea
     team.run(threads, resolving)
 }
 
-/// What the workers of one scan share.
+/// State that the workers of one scan share.
 pub(crate) struct Team<'p> {
     progress: &'p dyn Progress,
     stop: AtomicBool,
@@ -112,7 +112,7 @@ impl<'p> Team<'p> {
         Self { progress, stop: AtomicBool::new(false), fault: Mutex::new(None) }
     }
 
-    /// Has so many threads take the pieces of a pass, the calling one counted; none when the team stopped before its end.
+    /// Lets this many threads, including the calling one, take the pieces of a pass; `None` if the team was stopped.
     pub(crate) fn run<P: Pass + Sync>(&self, threads: usize, pass: P) -> Option<P::Outcome> {
         let (next, pieces) = (AtomicUsize::new(0), pass.pieces());
         let threads = threads.min(pieces).max(1);
@@ -132,7 +132,7 @@ impl<'p> Team<'p> {
         self.note(pass.finish(gathered, self))
     }
 
-    /// Has jobs done by so many threads, the calling one counted; their results in the order of the jobs, or none when the team stopped.
+    /// Lets this many threads, including the calling one, do jobs. Returns the results in the order of the jobs; `None` if the team was stopped.
     pub(crate) fn share<T: Send>(
         &self,
         threads: usize,
@@ -167,12 +167,12 @@ impl<'p> Team<'p> {
         (done.len() == jobs).then(|| done.into_iter().map(|(_, result)| result).collect())
     }
 
-    /// The value, or none after having stopped the team because of the error.
+    /// Returns the value; on an error, stops the team and returns `None`.
     fn note<T>(&self, result: Result<T, Error>) -> Option<T> {
         result.map_err(|error| self.fail(Fault::Scan(error))).ok()
     }
 
-    /// Stops the team. The first fault is kept; a mere cancellation gives way to what caused it.
+    /// Stops the team. The first fault is kept, but a cancellation is replaced by its cause.
     fn fail(&self, fault: Fault) {
         let mut kept = self.fault.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         if matches!(*kept, None | Some(Fault::Scan(Error::Cancelled))) {
@@ -196,7 +196,7 @@ impl Watch for Team<'_> {
     }
 }
 
-/// Stops the team when its worker unwinds: the others would otherwise finish a scan that nobody can use.
+/// Stops the team if its worker panics: otherwise the others would finish a useless scan.
 struct Alarm<'t, 'p>(&'t Team<'p>);
 
 impl Drop for Alarm<'_, '_> {
@@ -219,7 +219,7 @@ mod tests {
 
     const SNAPSHOT: &[u8] = include_bytes!("../../tests/cases/3.7-history/snapshot.db");
 
-    /// A snapshot that cannot be read any more once it is open.
+    /// A snapshot that can no longer be read once it is open.
     struct Faulty {
         fault: fn() -> ReadError,
         good_reads: AtomicUsize,

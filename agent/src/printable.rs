@@ -1,4 +1,4 @@
-//! Text from files and file names, made safe for a terminal.
+//! Makes text from files and file names safe for a terminal.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -7,19 +7,19 @@ use std::path::Path;
 use etcdsnap_core::credentials::without_credentials;
 use etcdsnap_core::key_syntax::printable;
 
-/// A path for a person to read; bytes that are no UTF-8 are replaced.
+/// Formats a path for people; bytes that are not UTF-8 are replaced.
 #[must_use]
 pub fn printable_path(path: &Path) -> String {
     let text = path.to_string_lossy();
     match &*text {
         "-" => "standard input".to_owned(),
-        // Somebody gave a URL where a file was wanted.
+        // The user gave a URL instead of a file.
         url if url.contains("://") => printable(&without_credentials(url)),
         path => printable(path),
     }
 }
 
-/// A path as it is typed in a command line: in a shell's quotes where it needs them.
+/// Formats a path as it is typed in a command line, quoted for a shell if necessary.
 #[must_use]
 pub fn typed_path(path: &Path) -> String {
     let text = path.to_string_lossy();
@@ -33,7 +33,7 @@ pub fn typed_path(path: &Path) -> String {
     shell_word(path.as_os_str())
 }
 
-/// A word in a shell's quotes; with escapes (`$'…'`, of POSIX 2024) where it is no text, or would do something to the terminal.
+/// Quotes a word for a shell; uses escapes (`$'…'`, of POSIX 2024) if it is not UTF-8, or contains control characters.
 #[must_use]
 pub fn shell_word(word: &OsStr) -> String {
     match word.to_str() {
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_typed_is_one_word_of_a_shell() {
+    fn typed_paths_are_single_shell_words() {
         let typed = |path: &str| typed_path(Path::new(path));
         assert_eq!(typed("/var/backup/etcd-1.db"), "/var/backup/etcd-1.db");
         assert_eq!(typed("-"), "-");

@@ -1,28 +1,28 @@
-//! How a caller follows and stops the work on a file.
+//! Lets a caller follow and stop the work on a file.
 
 use etcdsnap_core::Watch;
 
-/// What the work is at.
+/// A stage of the work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Stage {
-    /// Reading the file; bytes count its pages and, where the SHA-256 is computed, its bytes once more.
+    /// Reading the file; counts the bytes of its pages and, if the SHA-256 is computed, the bytes of the file once more.
     Read,
-    /// Unpacking a compressed file and judging what comes out; bytes are those of the compressed file.
+    /// Unpacking and verifying a compressed file; counts compressed bytes.
     Unpack,
-    /// Receiving a snapshot from a server; bytes are those of the database.
+    /// Receiving a snapshot from a server; counts bytes of the database.
     Receive,
-    /// Copying a stream into a temporary file; the total is not known.
+    /// Copying a stream into a temporary file; the total is unknown.
     Copy,
 }
 
-/// Told of each stage, of the bytes worked through in it, and asked whether to stop.
+/// Receives each stage and the number of bytes done in it, and can stop the work.
 pub trait Progress: Watch + Sync {
-    /// A stage begins; `total` bytes will be worked through at most.
+    /// Called when a stage begins; at most `total` bytes will be processed.
     fn begin(&self, stage: Stage, total: Option<u64>);
 }
 
-/// Follows nothing and never stops.
+/// Ignores progress and never stops the work.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoProgress;
 

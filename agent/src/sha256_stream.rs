@@ -1,31 +1,31 @@
-//! The SHA-256 of a snapshot as its bytes go by.
+//! Computes the SHA-256 of a snapshot while it is streamed.
 
 use std::mem;
 
 use sha2::{Digest, Sha256};
 
-/// Bytes of the SHA-256 behind a database.
+/// Bytes of the SHA-256 after a database.
 pub(crate) const TRAILER: usize = 32;
 
-/// What went through.
+/// Length and hash of a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Copied {
-    /// Bytes, trailer and all.
+    /// Bytes, including the trailer.
     pub len: u64,
-    /// The SHA-256 behind the database, when its length says that there is one.
+    /// The SHA-256 after the database, if the length shows that there is one.
     pub trailer: Option<[u8; TRAILER]>,
-    /// The SHA-256 of the database.
+    /// The computed SHA-256 of the database.
     pub sha256: [u8; TRAILER],
 }
 
 impl Copied {
-    /// Bytes without the trailer.
+    /// Returns the number of bytes without the trailer.
     pub fn database_len(&self) -> u64 {
         if self.trailer.is_some() { self.len.saturating_sub(TRAILER as u64) } else { self.len }
     }
 }
 
-/// Hashes a stream but for its last 32 bytes, which may be the trailer.
+/// Hashes a stream except for its last 32 bytes, which may be the trailer.
 #[derive(Default)]
 pub(crate) struct Hasher {
     sha256: Sha256,
@@ -34,13 +34,13 @@ pub(crate) struct Hasher {
 }
 
 impl Hasher {
-    /// Takes the next bytes.
+    /// Hashes the next bytes.
     pub fn push(&mut self, block: &[u8]) {
         self.len = self.len.saturating_add(block.len() as u64);
         let keep = block.len().min(TRAILER);
         let (body, tail) = block.split_at(block.len().saturating_sub(keep));
         let gone = self.held.len().saturating_add(keep).saturating_sub(TRAILER).min(self.held.len());
-        // A block shorter than the trailer pushes out only as much as it brings.
+        // A block shorter than the trailer releases only as many bytes as it adds.
         let settled: Vec<u8> =
             if body.is_empty() { self.held.drain(..gone).collect() } else { mem::take(&mut self.held) };
         self.sha256.update(&settled);
@@ -48,7 +48,7 @@ impl Hasher {
         self.held.extend_from_slice(tail);
     }
 
-    /// What went through in all.
+    /// Returns length and hash of the stream.
     pub fn finish(mut self) -> Copied {
         let trailer = (self.len % 512 == TRAILER as u64).then(|| self.held.as_slice().try_into().ok()).flatten();
         if trailer.is_none() {

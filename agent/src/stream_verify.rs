@@ -1,4 +1,4 @@
-//! Judging a compressed file: unpacked on one thread and swept on another, without a copy on disk where that suffices.
+//! Verifies a compressed file: one thread unpacks and another checks, without a copy on disk if possible.
 
 use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,19 +13,19 @@ use crate::progress::{Progress, Stage};
 use crate::verify_options::VerifyOptions;
 use crate::{parallel_verify, threads};
 
-/// Blocks between the two threads: enough that neither waits for the other's hiccups, 4 MiB in all.
+/// Blocks queued between the two threads, to smooth out delays; 4 MiB in all.
 const BLOCKS_IN_FLIGHT: usize = 4;
 
-/// Memory for pages that the tree may no longer have, whatever the file.
+/// Memory for pages that may not belong to the tree any more, whatever the file.
 const LEAST_ROOM: SweepRoom = SweepRoom { raw: 8 << 20, digests: 16 << 20 };
 
-/// Judges what a compressed file holds.
+/// Verifies the contents of a compressed file.
 ///
 /// # Errors
 /// As [`verify`](crate::verify) for a compressed file.
 pub(crate) fn run(packed: &Packed, options: &VerifyOptions<'_>) -> Result<Report, Error> {
     let failed = |error| Fault::Scan(error).at(packed.path());
-    // What goes by is remembered for the newest tree.
+    // Pages are kept only for the newest tree.
     if options.meta == MetaChoice::Older {
         return run_on_copy(packed, packed.extent().snapshot().unwrap_or(0), options);
     }
@@ -49,8 +49,8 @@ fn judged(swept: Swept, options: &VerifyOptions<'_>) -> Result<Report, ScanError
     swept.verify(&source, options.progress)
 }
 
-/// Memory for pages that the tree may no longer have, when so many bytes of the packed file were read. Real pages are hard to compress, and
-/// what is remembered of them is far smaller; a small file that unpacks to endless pages gets little more than any other.
+/// Chooses the memory for pages that may not belong to the tree any more, after reading `packed` bytes of the compressed file. Real pages compress badly, and
+/// what is kept of them is far smaller; a small file that unpacks to endless pages gets hardly more than the minimum.
 fn room(packed: u64) -> SweepRoom {
     let part = |of: u64| usize::try_from(packed.checked_div(of).unwrap_or(0)).unwrap_or(usize::MAX);
     let most = SweepRoom::default();
@@ -60,7 +60,7 @@ fn room(packed: u64) -> SweepRoom {
     }
 }
 
-/// Has all bytes go by once.
+/// Reads all bytes once.
 fn pass(packed: &Packed, mut sweep: Sweep, options: &VerifyOptions<'_>) -> Result<Sweep, Error> {
     options.progress.begin(Stage::Unpack, Some(packed.packed_len()));
     let taken = Taken { progress: options.progress, bytes: AtomicU64::new(0) };
@@ -80,7 +80,7 @@ fn pass(packed: &Packed, mut sweep: Sweep, options: &VerifyOptions<'_>) -> Resul
         for block in blocks {
             sweep.set_room(room(taken.bytes.load(Ordering::Relaxed)));
             sweep.push(&block);
-            // The other side may be done already and not want it back.
+            // The receiver may have ended already and not take the block back.
             let _ = used.send(block);
         }
         unpacking.join().unwrap_or_else(|payload| Err(Fault::panic(payload.as_ref()).at(packed.path())))?;
@@ -88,7 +88,7 @@ fn pass(packed: &Packed, mut sweep: Sweep, options: &VerifyOptions<'_>) -> Resul
     })
 }
 
-/// Counts the packed bytes that were read.
+/// Counts the compressed bytes that were read.
 struct Taken<'p> {
     progress: &'p dyn Progress,
     bytes: AtomicU64,
@@ -117,7 +117,7 @@ fn unpack_into(
     })
 }
 
-/// The slow way for what a sweep cannot remember: unpacks a second time, into a file without a name, and scans that.
+/// Verifies slowly if a single pass is not enough: unpacks again, into a file without a name, and scans that.
 fn run_on_copy(packed: &Packed, len: u64, options: &VerifyOptions<'_>) -> Result<Report, Error> {
     let mut spool = Spool::new(Some(len))?;
     options.progress.begin(Stage::Unpack, Some(packed.packed_len()));

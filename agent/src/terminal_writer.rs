@@ -1,4 +1,4 @@
-//! Text on its way to a terminal or a log, with each character escaped that would do something to a terminal.
+//! Escapes control characters in text for a terminal or a log.
 
 use std::io::{self, Write};
 use std::str;
@@ -12,21 +12,21 @@ use crate::json_text::write_escape;
 pub enum Escapes {
     /// `\u{9b}`, as in all text for people.
     Text,
-    /// `\u009b`: what was JSON stays the same JSON.
+    /// `\u009b`, which keeps JSON valid and equal.
     Json,
 }
 
-/// Escapes characters that are unprintable, but for line feeds, and bytes that are no UTF-8.
+/// Escapes unprintable characters except line feeds, and bytes that are not UTF-8.
 #[derive(Debug)]
 pub struct TerminalWriter<W: Write> {
     out: W,
     escapes: Escapes,
-    /// The beginning of a character whose other bytes are still to come.
+    /// The first bytes of an incomplete character.
     rest: Vec<u8>,
 }
 
 impl<W: Write> TerminalWriter<W> {
-    /// A writer to `out`.
+    /// Creates a writer to `out`.
     pub fn new(out: W, escapes: Escapes) -> Self {
         Self { out, escapes, rest: Vec::new() }
     }
@@ -51,7 +51,7 @@ impl<W: Write> Write for TerminalWriter<W> {
         for chunk in pending.utf8_chunks() {
             self.write_text(chunk.valid())?;
             let cut = chunk.invalid();
-            // A character that the end of the bytes cuts goes on in the next ones.
+            // An incomplete character at the end continues in the next bytes.
             if pending.ends_with(cut) && matches!(str::from_utf8(cut), Err(error) if error.error_len().is_none()) {
                 self.rest = cut.to_vec();
             } else if !cut.is_empty() {

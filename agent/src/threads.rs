@@ -1,9 +1,9 @@
-//! Threads, and what is done where the system gives none (`ulimit -u`, a cgroup's `pids.max`, no memory for another stack): the work is done on the thread there is.
+//! Starts threads, and does the work on the current one if none can be started (`ulimit -u`, a cgroup's `pids.max`, no memory for another stack).
 
 use std::panic::{self, AssertUnwindSafe};
 use std::thread::{self, Builder, JoinHandle, Scope, ScopedJoinHandle};
 
-/// Starts `work` on a thread of its own. None when the system gives no thread: `work` is then dropped, and the caller does it itself.
+/// Starts `work` on its own thread. `None` if no thread can be started: then `work` is dropped, and the caller does it itself.
 pub(crate) fn start<'scope, T: Send + 'scope>(
     scope: &'scope Scope<'scope, '_>,
     work: impl FnOnce() -> T + Send + 'scope,
@@ -11,12 +11,12 @@ pub(crate) fn start<'scope, T: Send + 'scope>(
     Builder::new().spawn_scoped(scope, work).ok()
 }
 
-/// The same of work that borrows nothing and may outlive the caller.
+/// Like [`start`], for work that borrows nothing and may outlive the caller.
 pub(crate) fn start_alone<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<JoinHandle<T>> {
     Builder::new().spawn(work).ok()
 }
 
-/// Does both, side by side where there is a thread for `aside`, and otherwise one after the other. A panic of `aside` becomes its result.
+/// Runs both in parallel if a thread can be started for `aside`, otherwise one after the other. A panic of `aside` becomes its result.
 pub(crate) fn both<A: Send, B>(aside: impl Fn() -> A + Sync, here: impl FnOnce() -> B) -> (thread::Result<A>, B) {
     thread::scope(|scope| {
         let thread = start(scope, &aside);

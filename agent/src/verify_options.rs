@@ -1,4 +1,4 @@
-//! How a file is to be verified.
+//! Options for verifying a file.
 
 use std::num::NonZeroUsize;
 
@@ -6,26 +6,26 @@ use etcdsnap_core::MetaChoice;
 
 use crate::progress::{NoProgress, Progress};
 
-/// Whether the SHA-256 of the file is computed.
+/// Whether to compute the SHA-256 of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Sha256 {
-    /// Computed and compared with the trailer: the whole file is read.
+    /// Compute it and compare it with the trailer; this reads the whole file.
     #[default]
     Check,
-    /// Left out: only what the length says of the trailer is known.
+    /// Do not compute it; the report only says whether there is a trailer, by the file's length.
     Skip,
 }
 
-/// How [`verify`](crate::verify) works.
+/// Options of [`verify`](crate::verify).
 #[derive(Clone, Copy)]
 pub struct VerifyOptions<'p> {
-    /// Whether the SHA-256 is computed; for a compressed file it always is.
+    /// Whether to compute the SHA-256; for a compressed file it always is.
     pub sha256: Sha256,
-    /// By which of the two meta pages the file is read.
+    /// The meta page to read the file by.
     pub meta: MetaChoice,
-    /// How many threads work; none: as many as there are processors.
+    /// Number of threads; `None` means as many as there are processors.
     pub threads: Option<NonZeroUsize>,
-    /// Who is told how far the work is, and may stop it.
+    /// Receives progress, and may stop the work.
     pub progress: &'p dyn Progress,
 }
 
@@ -36,7 +36,7 @@ impl Default for VerifyOptions<'_> {
 }
 
 impl VerifyOptions<'_> {
-    /// How many threads to start.
+    /// Returns the number of threads to start.
     pub(crate) fn workers(&self) -> usize {
         self.threads.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get)
     }

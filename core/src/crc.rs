@@ -1,32 +1,32 @@
-//! CRC-32C (Castagnoli), the polynomial of every hash that etcd computes, and the arithmetic that joins two of them.
+//! CRC-32C (Castagnoli), which all of etcd's hashes use, and the arithmetic that joins two CRCs.
 
 use std::sync::LazyLock;
 
-/// The polynomial 0x1EDC6F41 with its bits reversed, as a register that shifts right holds it.
+/// The polynomial 0x1EDC6F41 with its bits reversed, for a register that shifts right.
 const POLYNOMIAL: u32 = 0x82F6_3B78;
 
-/// Lengths below this have their shift in the first table, multiples of it in the second.
+/// The first table holds the shifts for lengths below this; the second table holds those for its multiples.
 const STEP: u64 = 4096;
 
-/// The CRC-32C of `bytes`.
+/// Computes the CRC-32C of `bytes`.
 #[must_use]
 pub fn crc32c(bytes: &[u8]) -> u32 {
     crc_fast::crc32_iscsi(bytes)
 }
 
-/// Joins the CRCs of two runs of bytes without the bytes.
+/// Computes the CRC of two byte strings put together from their CRCs alone.
 ///
-/// `crc(A‖B) = crc(A)·x^(8·|B|) ⊕ crc(B)` over GF(2) modulo the polynomial. The powers for lengths up to 16 MiB are tabulated
-/// (32 KiB), so that joining the digests of neighbouring pages is one multiplication each, not thirty.
+/// `crc(A‖B) = crc(A)·x^(8·|B|) ⊕ crc(B)` over GF(2) modulo the polynomial. The powers for lengths up to 16 MiB are
+/// tabulated (32 KiB), so that joining the CRCs of neighbouring pages takes one multiplication instead of thirty.
 #[derive(Debug, Clone, Copy)]
-pub struct Combiner {
+pub struct CrcCombiner {
     /// `x^(8n)` for n below [`STEP`].
     small: &'static [u32],
     /// `x^(8·STEP·n)` for n below [`STEP`].
     large: &'static [u32],
 }
 
-/// Both tables, computed once: that takes longer than a small file.
+/// Both tables are computed once, because that takes longer than hashing a small file.
 static TABLES: LazyLock<[Vec<u32>; 2]> = LazyLock::new(|| {
     let byte = shift_by_one_byte(ONE);
     let small = powers(byte);
@@ -34,14 +34,14 @@ static TABLES: LazyLock<[Vec<u32>; 2]> = LazyLock::new(|| {
     [small, powers(step)]
 });
 
-impl Default for Combiner {
+impl Default for CrcCombiner {
     fn default() -> Self {
         let [small, large] = &*TABLES;
         Self { small, large }
     }
 }
 
-/// The polynomial 1 in this bit order.
+/// The constant polynomial 1 in this bit order.
 const ONE: u32 = 1 << 31;
 
 fn powers(base: u32) -> Vec<u32> {
@@ -55,38 +55,38 @@ fn shift_by_one_byte(mut value: u32) -> u32 {
     value
 }
 
-/// `value·x` modulo the polynomial.
+/// Computes `value·x` modulo the polynomial.
 fn times_x(value: u32) -> u32 {
     (value >> 1) ^ if value & 1 == 1 { POLYNOMIAL } else { 0 }
 }
 
-/// `a·b` modulo the polynomial.
+/// Computes `a·b` modulo the polynomial.
 fn multiply(a: u32, mut b: u32) -> u32 {
     let mut product = 0;
     for bit in (0..32).rev() {
-        // A mask instead of a branch: the bits of a CRC are not predictable.
+        // Uses a mask instead of a branch, because the bits of a CRC are unpredictable.
         product ^= b & 0u32.wrapping_sub((a >> bit) & 1);
         b = times_x(b);
     }
     product
 }
 
-impl Combiner {
-    /// The CRC of `A‖B` from the CRCs of A and B and the length of B in bytes.
+impl CrcCombiner {
+    /// Computes the CRC of `A‖B` from the CRCs of A and B and the length of B in bytes.
     #[must_use]
     pub fn join(&self, a: u32, b: u32, b_len: u64) -> u32 {
         let mut shifted = a;
         let mut rest = b_len;
         let full = STEP.saturating_mul(STEP);
         while rest >= full {
-            // The largest tabulated shift, STEP·(STEP−1), then the next round takes the remainder.
+            // Applies the largest tabulated shift, STEP·(STEP−1); the next round takes the remainder.
             shifted = self.shift(shifted, full.saturating_sub(STEP));
             rest = rest.saturating_sub(full.saturating_sub(STEP));
         }
         self.shift(shifted, rest) ^ b
     }
 
-    /// `value·x^(8·len)` for `len` below STEP².
+    /// Computes `value·x^(8·len)` for `len` below STEP².
     fn shift(&self, value: u32, len: u64) -> u32 {
         let low = usize::try_from(len % STEP).ok().and_then(|n| self.small.get(n));
         let high = usize::try_from(len / STEP).ok().and_then(|n| self.large.get(n));
@@ -101,25 +101,25 @@ impl Combiner {
     }
 }
 
-/// A CRC together with the length it covers: runs can be appended in order.
+/// The CRC of a byte string together with its length, so that consecutive byte strings can be joined.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Run {
+pub struct CrcRun {
     /// CRC-32C of the bytes.
     pub crc: u32,
-    /// How many bytes.
+    /// Length in bytes.
     pub len: u64,
 }
 
-impl Run {
-    /// The run of `bytes`.
+impl CrcRun {
+    /// Computes CRC and length of `bytes`.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         Self { crc: crc32c(bytes), len: bytes.len() as u64 }
     }
 
-    /// This run followed by `next`.
+    /// Joins this byte string with the one that follows it.
     #[must_use]
-    pub fn then(self, next: Run, combiner: &Combiner) -> Self {
+    pub fn then(self, next: CrcRun, combiner: &CrcCombiner) -> Self {
         if self.len == 0 {
             return next;
         }
@@ -139,14 +139,14 @@ mod tests {
 
     #[test]
     fn joining_equals_hashing_the_whole() {
-        let combiner = Combiner::default();
+        let combiner = CrcCombiner::default();
         let bytes: Vec<u8> = (0..40_000_000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
         let whole = crc32c(&bytes);
         for cut in [0, 1, 7, 4095, 4096, 4097, 1 << 20, 20_000_000, bytes.len() - 4096, bytes.len()] {
             let (a, b) = bytes.split_at(cut);
             assert_eq!(
-                Run::of(a).then(Run::of(b), &combiner),
-                Run { crc: whole, len: bytes.len() as u64 },
+                CrcRun::of(a).then(CrcRun::of(b), &combiner),
+                CrcRun { crc: whole, len: bytes.len() as u64 },
                 "cut at {cut}"
             );
         }

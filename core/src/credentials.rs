@@ -1,12 +1,14 @@
-//! URLs without the secrets that they may carry (user and password, a token in the query or the fragment): what is printed, logged or counted has them from here.
+//! Removes secrets from URLs (user and password, tokens in the query or the fragment) before they are printed, logged
+//! or counted.
 
 use std::borrow::Cow;
 use std::net::Ipv6Addr;
 
-/// Returns a URL or `host:port` without its user and password, and with `…` for what its query or fragment says. A `unix:` URL is a path and stays as it is, but for
-/// `user:password@` in front of its first slash.
+/// Returns a URL or `host:port` without user and password, and with `…` in place of its query or fragment. A `unix:`
+/// URL is a path and stays unchanged, except that `user:password@` before its first slash is removed.
 ///
-/// A password may hold every sign that a URL should not, so everything up to the last `@` counts as one.
+/// A password may contain every character that a URL should not, so everything up to the last `@` counts as
+/// credentials.
 #[must_use]
 pub fn without_credentials(url: &str) -> Cow<'_, str> {
     let without_user = without_user(url);
@@ -26,7 +28,7 @@ pub fn has_user(url: &str) -> bool {
     without_user(url) != url
 }
 
-/// Whether a URL is the path of a socket.
+/// Whether a URL names a Unix socket.
 fn is_path(url: &str) -> bool {
     let scheme = url.split(':').next().unwrap_or_default();
     url.contains(':') && ["unix", "unixs"].iter().any(|unix| scheme.eq_ignore_ascii_case(unix))
@@ -56,7 +58,8 @@ fn without_user(url: &str) -> Cow<'_, str> {
     }
 }
 
-/// Whether an `@` in `said`, a query or a fragment, is a part of that and not of a password: a host with a port stands before it, and none behind the `@`.
+/// Whether an `@` in `said`, a query or a fragment, belongs to it and not to a password: a host with a port precedes
+/// it, and none follows the `@`.
 fn is_of_the_query(before: &str, said: &str) -> bool {
     let has_port = |text: &str| {
         let authority = text.split(['/', '?', '#']).next().unwrap_or_default();
@@ -67,13 +70,13 @@ fn is_of_the_query(before: &str, said: &str) -> bool {
     said.rsplit_once('@').is_some_and(|(_, behind)| has_port(host) && !has_port(behind))
 }
 
-/// Returns what an error may quote of a URL that is malformed: besides user and password what stands in place of a port, because a list that was cut at a comma
-/// within a password leaves `user:half-a-password`.
+/// Returns the part of a malformed URL that an error message may quote. Besides user and password it hides what should
+/// be a port: a list that was split at a comma within a password leaves `user:half-a-password`.
 #[must_use]
 pub fn quotable(url: &str) -> Cow<'_, str> {
     let url = without_credentials(url);
     let from = url.find("://").map_or(0, |at| at.saturating_add("://".len()));
-    // An IPv6 address without brackets, with or without a port: no password has that form.
+    // An IPv6 address without brackets, with or without a port; no password has that form.
     let authority = url.get(from..).and_then(|rest| rest.split(['/', '?', '#']).next()).unwrap_or_default();
     let (address, port) = authority.rsplit_once(':').unwrap_or((authority, ""));
     let is_address = |text: &str| text.parse::<Ipv6Addr>().is_ok();
@@ -140,7 +143,7 @@ mod tests {
             ("https://[::1]:2379/?a@b", "https://[::1]:2379/?…", false),
             ("https://user:p@ss@host:2379?mail=me@example", "https://host:2379?…", true),
             ("user:pass@host:2379?a@b", "host:2379?…", true),
-            // Doubtful: what could be a password is not told.
+            // In doubt, text that could be a password is hidden.
             ("https://user:12?secret@host:2379", "https://host:2379", true),
             ("https://user:secret?@host", "https://host", true),
         ] {

@@ -1,9 +1,9 @@
-//! Why a scan could not go on. What is wrong with the *file* is never an error but a [`Finding`](crate::Finding).
+//! Errors that end a scan. Damage in the *file* is never an error but a [`Finding`](crate::Finding).
 
 use crate::offset::Offset;
 use crate::source::ReadError;
 
-/// A scan could not be carried through.
+/// An error that ended a scan.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -12,23 +12,23 @@ pub enum Error {
     Read {
         /// Offset in the input, in bytes.
         offset: Offset,
-        /// How many bytes were asked for.
+        /// Number of bytes requested.
         len: u64,
-        /// What the source said.
+        /// The error of the source.
         cause: ReadError,
     },
-    /// The caller's [`Watch`](crate::Watch) asked to stop.
+    /// The caller's [`Watch`](crate::Watch) requested a stop.
     #[error("cancelled")]
     Cancelled,
-    /// The file was to be read by its older meta page, and that one is not valid or leads to the same tree.
-    #[error("there is no older tree: {0}")]
+    /// The older meta page was chosen, but it is not valid or leads to the same tree.
+    #[error("the file has no older tree: {0}")]
     NoOlderMeta(&'static str),
-    /// Memory for a structure of bounded size could not be had.
+    /// Memory for a structure of bounded size ran out.
     #[error("not enough memory for {what} ({bytes} bytes)")]
     Memory {
-        /// What the memory was for.
+        /// The purpose of the memory.
         what: &'static str,
-        /// How many bytes were asked for.
+        /// Number of bytes requested.
         bytes: u64,
     },
 }

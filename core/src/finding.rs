@@ -1,4 +1,4 @@
-//! Findings: what is wrong with a file, as data.
+//! Findings: problems of a file, as data.
 
 use crate::bolt::page_id::PageId;
 use crate::offset::Offset;
@@ -10,50 +10,51 @@ use crate::finding_code::Code;
 use crate::limits::{EXCERPT, FINDINGS_PER_CODE};
 use crate::severity::{Severity, Verdict};
 
-/// One thing that is wrong, and where.
+/// One problem of a file, with its place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// How much it weighs; follows from the code.
+    /// Severity; follows from the code.
     pub severity: Severity,
-    /// Its stable name.
+    /// Stable name of the kind of problem.
     pub code: Code,
-    /// Page id, where it belongs to a page.
+    /// Page id, if the problem belongs to a page.
     pub page: Option<PageId>,
-    /// Offset in the file in bytes, where it has one.
+    /// Offset in the file in bytes, if the problem has one.
     pub offset: Option<Offset>,
-    /// Bucket key or etcd key it concerns, printable, where there is one.
+    /// Bucket key or etcd key that the problem concerns, printable.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
-    /// What is wrong here, in a sentence with the numbers of this place.
+    /// The problem in a sentence, with the numbers of this place.
     pub message: String,
-    /// Other damage of which this is a mere consequence: what it keeps from being read seems to be missing.
+    /// The code of other damage that caused this finding: unreadable pages make data look missing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub because: Option<Code>,
 }
 
 impl Finding {
-    /// A finding without a place.
+    /// Creates a finding without a place. Makes `message` a sentence: adds a capital letter and a full stop if they are
+    /// missing.
     #[must_use]
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        let message = message.into();
+        let message = sentence(message.into());
         Self { severity: code.severity(), code, page: None, offset: None, key: None, message, because: None }
     }
 
-    /// The same at a page.
+    /// Sets the page.
     #[must_use]
     pub fn page(mut self, page: PageId) -> Self {
         self.page = Some(page);
         self
     }
 
-    /// The same at an offset of the file.
+    /// Sets the offset in the file.
     #[must_use]
     pub fn offset(mut self, offset: Offset) -> Self {
         self.offset = Some(offset);
         self
     }
 
-    /// The same with another code, and the severity that follows from it.
+    /// Sets another code, and the severity that follows from it.
     #[must_use]
     pub fn with_code(mut self, code: Code) -> Self {
         self.code = code;
@@ -61,7 +62,7 @@ impl Finding {
         self
     }
 
-    /// The same about a key, of which [`excerpt`] says as much as there is room for.
+    /// Sets the key, shortened by [`excerpt`].
     #[must_use]
     pub fn key(mut self, key: &[u8]) -> Self {
         self.key = Some(excerpt(key));
@@ -69,7 +70,18 @@ impl Finding {
     }
 }
 
-/// Bytes of a file in a finding: other than printable ASCII is escaped, and of very long ones only the start is told.
+/// Adds a capital letter and a full stop to a clause; a sentence stays unchanged.
+fn sentence(mut text: String) -> String {
+    if let Some(first) = text.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    if !text.is_empty() && !text.ends_with(['.', '!', '?']) {
+        text.push('.');
+    }
+    text
+}
+
+/// Formats bytes of a file for a finding: escapes everything but printable ASCII, and cuts long texts.
 #[must_use]
 pub fn excerpt(bytes: &[u8]) -> String {
     match bytes.get(..EXCERPT) {
@@ -78,19 +90,19 @@ pub fn excerpt(bytes: &[u8]) -> String {
     }
 }
 
-/// The findings of a scan: the first thousand of each code, and how many there were of each.
+/// The findings of a scan: the first thousand of each code, and the number of findings of each code.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Findings {
     /// The findings kept, in the order of the scan.
     #[serde(rename = "findings")]
     list: Vec<Finding>,
-    /// How many findings of each code there were, those not kept included.
+    /// Number of findings of each code, including those not kept.
     #[serde(rename = "findingCounts")]
     counts: BTreeMap<Code, u64>,
 }
 
 impl Findings {
-    /// Takes a finding in; past the bound of its code it is only counted.
+    /// Adds a finding. Beyond [`FINDINGS_PER_CODE`] of its code it is only counted.
     pub fn push(&mut self, finding: Finding) {
         let count = self.counts.entry(finding.code).or_default();
         *count = count.saturating_add(1);
@@ -99,7 +111,7 @@ impl Findings {
         }
     }
 
-    /// Takes in the findings of a later part of the same scan.
+    /// Appends the findings of a later part of the same scan.
     pub fn append(&mut self, later: Findings) {
         let mut kept: BTreeMap<Code, u64> = BTreeMap::new();
         for finding in later.list {
@@ -114,7 +126,7 @@ impl Findings {
         }
     }
 
-    /// Lets go of findings beyond so many of each code; they stay counted.
+    /// Drops findings beyond `room` of each code; they stay counted.
     pub fn keep(&mut self, room: impl Fn(Code) -> u64) {
         let mut kept: BTreeMap<Code, u64> = BTreeMap::new();
         self.list.retain(|finding| {
@@ -125,7 +137,7 @@ impl Findings {
         self.list.shrink_to_fit();
     }
 
-    /// Raises the count of a code to `count`: more are known than could be told of.
+    /// Raises the count of a code to `count`, because more findings are known than are kept.
     pub fn count_at_least(&mut self, code: Code, count: u64) {
         let known = self.counts.entry(code).or_default();
         *known = count.max(*known);
@@ -137,37 +149,38 @@ impl Findings {
         &self.list
     }
 
-    /// Says of findings that they are consequences of other damage, where `of` says so. Of no finding of that damage itself.
+    /// Marks findings for which `of` is true as caused by other damage. Findings of that damage itself stay unmarked.
     pub(crate) fn explain(&mut self, because: Code, of: impl Fn(&Finding) -> bool) {
         let unexplained = self.list.iter_mut().filter(|finding| finding.because.is_none() && finding.code != because);
         unexplained.filter(|finding| of(finding)).for_each(|finding| finding.because = Some(because));
     }
 
-    /// The damage of which all findings of a code are mere consequences, as far back as it goes; the code itself when they are of none.
+    /// Returns the code of the damage that caused all findings of `code`, followed back to the first cause; `code`
+    /// itself if at least one of its findings has no cause.
     #[must_use]
     pub fn cause(&self, code: Code) -> Code {
         cause_among(|| self.list.iter(), &self.counts, code)
     }
 
-    /// How many findings of each code there were.
+    /// The number of findings of each code, including those not kept.
     #[must_use]
     pub fn counts(&self) -> &BTreeMap<Code, u64> {
         &self.counts
     }
 
-    /// Whether there is none.
+    /// Whether nothing was found.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
 
-    /// Whether one of this code was found.
+    /// Whether a finding of this code exists.
     #[must_use]
     pub fn has(&self, code: Code) -> bool {
         self.counts.contains_key(&code)
     }
 
-    /// The verdict that follows.
+    /// The verdict that follows from the findings.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
         match self.list.iter().map(|finding| finding.severity).max() {
@@ -178,14 +191,15 @@ impl Findings {
     }
 }
 
-/// The damage of which all findings of a code are mere consequences, among all that were found.
+/// Returns the code of the damage that caused all findings of `code`, followed back to the first cause; `code` itself
+/// if at least one of its findings has no cause.
 pub(crate) fn cause_among<'f, I: Iterator<Item = &'f Finding>>(
     findings: impl Fn() -> I,
     counts: &BTreeMap<Code, u64>,
     code: Code,
 ) -> Code {
     let mut cause = code;
-    // Each code is met once, so a circle ends.
+    // One round per code bounds the loop even if causes form a circle.
     for _ in Code::ALL {
         let mut of_code = findings().filter(|finding| finding.code == cause).map(|finding| finding.because);
         match of_code.next() {
@@ -201,6 +215,15 @@ pub(crate) fn cause_among<'f, I: Iterator<Item = &'f Finding>>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_message_is_a_sentence() {
+        let message = |text: &str| Finding::new(Code::KeyOrder, text).message;
+        assert_eq!(message("page 39 is labelled 238"), "Page 39 is labelled 238.");
+        assert_eq!(message("`term` is 0; etcd counts it up from 1."), "`term` is 0; etcd counts it up from 1.");
+        assert_eq!(message("é"), "é.");
+        assert_eq!(message(""), "");
+    }
 
     #[test]
     fn past_the_bound_findings_are_counted_only() {

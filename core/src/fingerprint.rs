@@ -1,11 +1,13 @@
-//! 128 bits that stand for a key or a value, so that millions of them can be told apart without keeping their bytes.
+//! Fingerprints: 128-bit hashes of keys and values, so that millions of them can be compared without keeping their
+//! bytes.
 //!
-//! A hash that everybody can compute is not enough: whoever writes into the cluster could choose two keys with the same one, and a sound file would then seem damaged, or a difference
-//! not be seen; or thousands whose hashes fall into the same slot of a table. So the hash has a secret key, another one in each process, and is one that was made for this: SipHash-1-3
-//! (Aumasson and Bernstein, "SipHash: a fast short-input PRF", 2012), which the tables of Rust's own library use, with 128 bits. Two of ten million keys collide with a probability of about
-//! 10^-25.
+//! A hash that anyone can compute is not enough: a client of the cluster could choose two keys with the same hash, so
+//! that a sound file seems damaged or a difference is missed, or thousands of keys that fall into the same slot of a
+//! hash table. So the hash is SipHash-1-3 with 128 bits (Aumasson and Bernstein, "SipHash: a fast short-input PRF",
+//! 2012), which Rust's own hash tables use, with a secret key per process. Two of ten million keys collide with a
+//! probability of about 10^-25.
 //!
-//! Nothing that is printed depends on a fingerprint.
+//! No output depends on a fingerprint.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::OnceLock;
@@ -14,8 +16,8 @@ use siphasher::sip128::{Hasher128, SipHasher13};
 
 static HASHER: OnceLock<SipHasher13> = OnceLock::new();
 
-/// Sets the secret key of all fingerprints: 16 random bytes. Without this call Rust's library chooses one, which is random but in WebAssembly. The first key stays; false when there is
-/// one already.
+/// Sets the secret key of all fingerprints: 16 random bytes. Without this call Rust's standard library chooses the key,
+/// at random except in WebAssembly. The first key stays; returns false if a key was set before.
 pub fn set_key(key: &[u8; 16]) -> bool {
     HASHER.set(SipHasher13::new_with_key(key)).is_ok()
 }
@@ -27,13 +29,13 @@ fn hasher() -> &'static SipHasher13 {
     })
 }
 
-/// The fingerprint of some bytes. It is the same within a process, and only there.
+/// Computes the fingerprint of `bytes`. It is only valid within this process.
 #[must_use]
 pub fn fingerprint(bytes: &[u8]) -> u128 {
     hasher().hash(bytes).as_u128()
 }
 
-/// The fingerprint of a number and some bytes.
+/// Computes the fingerprint of a number and some bytes.
 #[must_use]
 pub(crate) fn fingerprint_of_both(number: i64, bytes: &[u8]) -> u128 {
     let mut hasher = *hasher();

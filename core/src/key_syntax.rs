@@ -1,8 +1,8 @@
-//! Keys in words: as a terminal and the page print them, and as a person types them back.
+//! Text form of keys: how the terminal and the page print them, and how a person types them.
 
 pub use crate::secret_keys::is_secret;
 
-/// A text in which every character that [`is_unprintable`] is escaped, as Rust and JavaScript write it: `\u{9b}`.
+/// Escapes every character that [`is_unprintable`], as Rust and JavaScript write it: `\u{9b}`.
 #[must_use]
 pub fn printable(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
@@ -16,9 +16,9 @@ pub fn printable(text: &str) -> String {
     safe
 }
 
-/// Whether a character does something to a terminal, or to the words around it, that nobody sees: controls (C0, DEL, C1), line and paragraph separators, Unicode's
-/// format characters (category Cf: bidirectional controls, zero-width characters, tags), and letters and marks that are invisible by definition
-/// (`Default_Ignorable_Code_Point`).
+/// Whether a character has an invisible effect on a terminal or on the text around it: controls (C0, DEL, C1), line and
+/// paragraph separators, Unicode's format characters (category Cf: bidirectional controls, zero-width characters,
+/// tags), and letters and marks that are invisible by definition (`Default_Ignorable_Code_Point`).
 ///
 /// The variation selectors U+FE00 to U+FE0F are printable: they belong to many emoji and change nothing else. Source: Unicode 16.
 #[must_use]
@@ -33,13 +33,14 @@ pub fn is_unprintable(char: char) -> bool {
             | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// A key as it is; in quotes with escapes when a shell, a terminal or a person could take it for something else.
+/// Formats a key: unchanged, or in quotes with escapes if a shell, a terminal or a person could misread it.
 #[must_use]
 pub fn key_text(bytes: &[u8]) -> String {
     match std::str::from_utf8(bytes) {
         Ok(text) if is_plain(text) => text.to_owned(),
         _ => {
-            // A key of megabytes of control characters takes four times its length, and a text that grows by itself twice that.
+            // The escapes of a control character take four times its length, and a string that grows by doubling twice
+            // that, so the needed memory is reserved once.
             let len = bytes.iter().map(|byte| std::ascii::escape_default(*byte).len()).sum::<usize>();
             let mut text = String::with_capacity(len.saturating_add(2));
             text.push('"');
@@ -55,7 +56,8 @@ fn is_plain(text: &str) -> bool {
     !text.is_empty() && !text.contains(odd)
 }
 
-/// A key as it was typed: as it is, or in quotes with the escapes that [`key_text`] writes (`\n`, `\r`, `\t`, `\\`, `\'`, `\"`, `\xNN`); none for other escapes.
+/// Parses a key as a person types it: unchanged, or in quotes with the escapes that [`key_text`] writes (`\n`, `\r`,
+/// `\t`, `\\`, `\'`, `\"`, `\xNN`). `None` for other escapes.
 #[must_use]
 pub fn key_bytes(text: &str) -> Option<Vec<u8>> {
     match text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {

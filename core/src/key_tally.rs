@@ -1,4 +1,4 @@
-//! How many values need which key.
+//! Counts encrypted values by the encryption key that they need.
 
 use std::collections::BTreeMap;
 
@@ -7,19 +7,20 @@ use serde::{Serialize, Serializer};
 
 use crate::needed_key::NeededKey;
 
-/// Keys that are told by name: the first ones in their order. A cluster has a handful; a forged file could name one a value.
+/// Encryption keys listed by name: the first ones in their order. A cluster has a handful; a forged file could name a
+/// different key in each value.
 const MAX_KEYS: usize = 64;
 
-/// Counts of values by the key that they need.
+/// Counts of encrypted values by the encryption key that they need.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct KeyTally {
+pub struct NeededKeyTally {
     keys: BTreeMap<NeededKey, u64>,
-    /// All of them, those of keys for which there was no room counted.
+    /// All values, including those of keys that are not listed.
     total: u64,
 }
 
-impl KeyTally {
-    /// Counts values that need a key.
+impl NeededKeyTally {
+    /// Adds `count` values that need `key`.
     pub fn add(&mut self, key: &NeededKey, count: u64) {
         self.total = self.total.saturating_add(count);
         match self.keys.get_mut(key) {
@@ -33,7 +34,8 @@ impl KeyTally {
         }
     }
 
-    /// Takes in another tally. The order does not matter: the first keys of all are among the first keys of each part.
+    /// Adds the counts of `other`. The order of additions does not matter: the first keys overall are among the first
+    /// keys of each part.
     pub fn append(&mut self, other: &Self) {
         let named: u64 = other.keys.values().copied().fold(0, u64::saturating_add);
         for (key, count) in &other.keys {
@@ -42,37 +44,37 @@ impl KeyTally {
         self.total = self.total.saturating_add(other.total.saturating_sub(named));
     }
 
-    /// Forgets all of them.
+    /// Removes all counts.
     pub fn clear(&mut self) {
         self.keys.clear();
         self.total = 0;
     }
 
-    /// About how many bytes it occupies in memory beside itself.
+    /// Approximate heap memory in bytes.
     #[must_use]
     pub fn size(&self) -> usize {
         let names = self.keys.keys().map(|key| key.name.len().saturating_add(size_of::<NeededKey>()));
         names.fold(0, usize::saturating_add)
     }
 
-    /// Whether there is none.
+    /// Whether no value was counted.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.total == 0
     }
 
-    /// How many values there are.
+    /// The number of values.
     #[must_use]
     pub fn total(&self) -> u64 {
         self.total
     }
 
-    /// The keys with their counts, in the order of providers and names.
+    /// Iterates over the listed keys with their counts, ordered by provider and name.
     pub fn iter(&self) -> impl Iterator<Item = (&NeededKey, u64)> {
         self.keys.iter().map(|(key, count)| (key, *count))
     }
 
-    /// Values of keys that are not told by name.
+    /// The number of values whose keys are not listed.
     #[must_use]
     pub fn others(&self) -> u64 {
         let named = self.keys.values().copied().fold(0, u64::saturating_add);
@@ -81,22 +83,22 @@ impl KeyTally {
 }
 
 #[derive(Serialize)]
-struct Line<'k> {
+struct TallyLine<'k> {
     provider: &'k str,
     name: &'k str,
     values: u64,
 }
 
-/// A list of objects, one a key.
-impl Serialize for KeyTally {
+/// Serializes as a list of objects, one per key.
+impl Serialize for NeededKeyTally {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let others = self.others();
         let mut list = serializer.serialize_seq(None)?;
         for (key, values) in self.iter() {
-            list.serialize_element(&Line { provider: key.provider.as_str(), name: &key.name, values })?;
+            list.serialize_element(&TallyLine { provider: key.provider.as_str(), name: &key.name, values })?;
         }
         if others > 0 {
-            list.serialize_element(&Line { provider: "others", name: "", values: others })?;
+            list.serialize_element(&TallyLine { provider: "others", name: "", values: others })?;
         }
         list.end()
     }
@@ -115,7 +117,7 @@ mod tests {
     fn the_first_keys_are_the_same_however_the_parts_were_cut() {
         let names: Vec<usize> = (0..300).map(|number| (number * 7) % 150).collect();
         let tally = |numbers: &[usize]| {
-            let mut tally = KeyTally::default();
+            let mut tally = NeededKeyTally::default();
             numbers.iter().for_each(|number| tally.add(&key(*number), 1));
             tally
         };

@@ -1,7 +1,8 @@
-//! Everything etcdsnap knows about an etcd v3 snapshot: the bolt file, etcd's schema in it, hashes, checks.
+//! Reads and judges etcd v3 snapshots: the bbolt file, etcd's schema in it, hashes, checks.
 //!
-//! This crate does no I/O, starts no thread, reads no clock, prints nothing, has no `unsafe` and does not panic on input. It reads through
-//! [`Source`], follows the caller's [`Watch`], and answers with a [`Report`]: what is wrong is data, not an error.
+//! This crate does no I/O, starts no thread, reads no clock, prints nothing, has no `unsafe` and does not panic on
+//! input. It reads through a [`Source`], reports progress to the caller's [`Watch`], and returns a [`Report`]: problems
+//! of the file are data, not errors.
 //!
 //! ```
 //! use etcdsnap_core::{Unwatched, Verdict, verify};
@@ -13,7 +14,8 @@
 //! # Ok::<(), etcdsnap_core::Error>(())
 //! ```
 //!
-//! A scan runs in passes whose pieces threads take ([`pass`]), or over a stream that is read once ([`Sweep`]); the report is the same.
+//! A scan runs in passes whose pieces any thread may take ([`pass`]), or over a stream that is read once ([`Sweep`]);
+//! the report is the same.
 
 #![cfg_attr(
     not(test),
@@ -41,6 +43,7 @@ pub mod etcd;
 mod finding;
 pub mod finding_code;
 pub mod fingerprint;
+mod grouped_digits;
 mod int_readers;
 pub mod key_syntax;
 pub mod key_tally;
@@ -66,7 +69,7 @@ pub mod store;
 mod trailer;
 mod varint;
 
-pub use aligned_buf::Block;
+pub use aligned_buf::AlignedBuf;
 pub use bolt::meta::MetaChoice;
 pub use bolt::page_id::PageId;
 pub use error::Error;
@@ -74,6 +77,7 @@ pub use etcd::revision::Revision;
 pub use etcdsnap_proto as proto;
 pub use finding::{Finding, Findings, excerpt};
 pub use finding_code::Code;
+pub use grouped_digits::grouped;
 pub use lost_history::{LostHistory, LostPrefix, RevisionRange};
 pub use offset::Offset;
 pub use progress::{Unwatched, Watch};
@@ -85,7 +89,7 @@ pub use scan::longest_length::{Extent, PageWatch};
 pub use scan::scanner::{Opened, Scan};
 pub use scan::sweep::{Sweep, Swept};
 pub use scan::sweep_cache::SweepRoom;
-pub use scan::trailer_hash::{Hashing, check_trailer, peek_trailer};
+pub use scan::trailer_hash::{TrailerHasher, check_trailer, peek_trailer};
 pub use severity::{Severity, Verdict};
 pub use source::{Consumed, ReadError, Source};
 pub use status::{BucketStatus, Status};

@@ -1,60 +1,62 @@
-//! What of the history of keys is gone, as far as the file tells.
+//! Lost parts of the history of keys, as far as the file shows.
 
 use serde::Serialize;
 
 use crate::etcd::revision::Revision;
 use crate::limits::{EXCERPT, FINDINGS_PER_CODE};
 
-/// Prefixes that are listed.
+/// Number of prefixes listed.
 const PREFIXES: usize = 20;
 
-/// Parts of a key that make its prefix: a resource and a namespace of Kubernetes.
+/// Path components of a key that form its prefix: in Kubernetes a resource and a namespace.
 const DEPTH: usize = 3;
 
-/// Main revisions from the first to the last, both counted.
+/// An inclusive range of main revisions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct RevisionRange {
-    /// The first one.
+    /// First revision.
     pub from: Revision,
-    /// The last one; none when nothing in the file says where the range ends.
+    /// Last revision; `None` if nothing in the file bounds the range.
     pub to: Option<Revision>,
 }
 
-/// Keys that are affected, by what their names begin with.
+/// The number of affected keys with a common prefix.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LostPrefix {
-    /// Up to and with the third slash behind the first character, printable.
+    /// The prefix up to and including the third slash after the first character, printable.
     pub prefix: String,
-    /// How many of the listed keys.
+    /// Number of listed keys with this prefix.
     pub keys: u64,
 }
 
-/// Revisions of bucket `key` that are gone, and the keys of which that can be told.
+/// Lost revisions of bucket `key`, and the keys known to be affected.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LostHistory {
-    /// Revisions of which every transaction made an entry, and none is there: the first thousand ranges, rising.
+    /// Missing revisions, where every revision must have an entry: the first thousand ranges, ascending.
     pub missing: Vec<RevisionRange>,
-    /// How many revisions that are, those of ranges that are not listed included.
+    /// Number of missing revisions, including ranges that are not listed.
     pub missing_count: u64,
-    /// What the pages hold that cannot be read, by the separators around them: the first thousand ranges, rising. A compaction may have left few entries of it.
+    /// Revisions on unreadable pages, bounded by the separators around the pages: the first thousand ranges, ascending.
+    /// A compaction may have left few entries of a range.
     pub unreadable: Vec<RevisionRange>,
-    /// Keys whose retained entries show that others are gone, printable: the first thousand. A key of which every entry is gone cannot be named.
+    /// Keys whose remaining entries show that others are lost, printable: the first thousand. A key that lost every
+    /// entry cannot be named.
     pub keys: Vec<String>,
-    /// How many keys that are.
+    /// Number of affected keys, including those not listed.
     pub key_count: u64,
-    /// The listed keys by what they begin with, the most first: at most twenty.
+    /// Prefixes of the listed keys, the most frequent first: at most twenty.
     pub prefixes: Vec<LostPrefix>,
 }
 
 impl LostHistory {
-    /// Whether nothing is known to be gone.
+    /// Whether no loss is known.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.missing_count == 0 && self.unreadable.is_empty() && self.key_count == 0
     }
 
-    /// Takes in a range of revisions that cannot be read.
+    /// Adds a range of revisions that cannot be read.
     pub(crate) fn add_unreadable(&mut self, range: RevisionRange) {
         let has_room = (self.unreadable.len() as u64) < FINDINGS_PER_CODE;
         match self.unreadable.last_mut() {
@@ -66,7 +68,7 @@ impl LostHistory {
         }
     }
 
-    /// Takes in the keys, of which there are `count`.
+    /// Sets the affected keys; `count` is their total number.
     pub(crate) fn set_keys(&mut self, mut keys: Vec<String>, count: u64) {
         keys.sort_unstable();
         keys.dedup();

@@ -1,15 +1,15 @@
-//! What an answer may lack, because the file is damaged.
+//! Damage that may leave an answer incomplete.
 
 use crate::finding::Finding;
 
-/// Pages and entries that are damaged, so that an answer may lack them. A read that fails is an [`Error`](crate::Error) instead.
+/// Damaged pages and entries that may leave an answer incomplete. A failed read is an [`Error`](crate::Error) instead.
 #[derive(Debug, Clone, Default)]
 pub struct Lost {
-    /// How many places: pages, or entries.
+    /// Number of damaged pages or entries.
     pub places: u64,
-    /// The first that was met.
+    /// The first damage found.
     pub first: Option<Finding>,
-    /// Damage that was met and takes nothing from the answer, such as that of the freelist: the first.
+    /// The first damage found that does not affect the answer, such as that of the freelist.
     pub elsewhere: Option<Finding>,
 }
 
@@ -18,13 +18,13 @@ impl Lost {
         self.add_with(|| finding);
     }
 
-    /// The same, where only the first finding is worth the making.
+    /// Does the same as `add`, but creates the finding only if it is the first.
     pub(crate) fn add_with(&mut self, finding: impl FnOnce() -> Finding) {
         self.places = self.places.saturating_add(1);
         self.first.get_or_insert_with(finding);
     }
 
-    /// Both together.
+    /// Adds the damage in `other`.
     pub fn append(&mut self, other: Self) {
         self.places = self.places.saturating_add(other.places);
         self.first = self.first.take().or(other.first);

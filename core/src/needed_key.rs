@@ -1,14 +1,15 @@
-//! Which provider and key an encrypted value needs, as far as its bytes tell.
+//! Determines the provider and key that an encrypted value needs, as far as its bytes tell.
 
 use std::fmt;
 
-/// What all encrypted values begin with.
+/// Prefix of all encrypted values.
 pub const PREFIX: &[u8] = b"k8s:enc:";
 
-/// Bytes of a name that are looked at. Kubernetes' own names are shorter, and a forged value could be all name.
+/// Longest key name that is searched for, in bytes. Kubernetes' own names are shorter, and a forged value could consist
+/// of nothing but a name.
 const MAX_NAME: usize = 256;
 
-/// A way to encrypt.
+/// An encryption provider of Kubernetes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Provider {
     /// AES-CBC with a key of the configuration.
@@ -17,18 +18,18 @@ pub enum Provider {
     AesGcm,
     /// XSalsa20-Poly1305 with a key of the configuration.
     Secretbox,
-    /// A plugin's first interface, a key for each value.
+    /// A KMS plugin with the v1 API: a data key per value.
     KmsV1,
-    /// A plugin's second interface.
+    /// A KMS plugin with the v2 API.
     KmsV2,
-    /// None that this program knows.
+    /// A provider that this program does not know.
     Unknown,
 }
 
 impl Provider {
     const ALL: [Self; 5] = [Self::AesCbc, Self::AesGcm, Self::Secretbox, Self::KmsV1, Self::KmsV2];
 
-    /// As it stands in values.
+    /// The provider as encrypted values spell it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -42,12 +43,12 @@ impl Provider {
     }
 }
 
-/// A provider and the name of a key, or of a plugin.
+/// A provider with the name of a key or of a KMS plugin.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NeededKey {
     /// The provider.
     pub provider: Provider,
-    /// The name. Of an unknown provider all that can be read.
+    /// Name of the key or plugin; for an unknown provider everything readable.
     pub name: String,
 }
 
@@ -65,14 +66,14 @@ impl fmt::Display for NeededKey {
 /// An encrypted value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Encrypted<'v> {
-    /// By whom.
+    /// The provider that encrypted the value.
     pub provider: Provider,
-    /// The name, a colon, and what is encrypted.
+    /// Everything after the provider: the name, a colon, and the encrypted data.
     pub rest: &'v [u8],
 }
 
 impl<'v> Encrypted<'v> {
-    /// Takes the prefix off a value; none for one that is not encrypted.
+    /// Splits off the prefix of a value; `None` if the value is not encrypted.
     #[must_use]
     pub fn of(value: &'v [u8]) -> Option<Self> {
         let rest = value.strip_prefix(PREFIX)?;
@@ -83,14 +84,15 @@ impl<'v> Encrypted<'v> {
         Some(known.unwrap_or(Self { provider: Provider::Unknown, rest }))
     }
 
-    /// What is behind a name; none when the value does not begin with it.
+    /// Returns the data after `name`; `None` if the value does not begin with that name.
     #[must_use]
     pub fn behind(&self, name: &str) -> Option<&'v [u8]> {
         self.rest.strip_prefix(name.as_bytes())?.strip_prefix(b":")
     }
 
-    /// The key that it needs, without a configuration that tells where the name ends. A name ends at its first colon, unless what follows reads like the rest of a time, as in the names of k3s; with AES-CBC
-    /// the length of what is encrypted tells more.
+    /// Determines the needed key without a configuration that says where the name ends. A name ends at its first colon,
+    /// unless the following text reads like the rest of a time, as in the names of k3s. With AES-CBC the length of the
+    /// encrypted data helps, too.
     #[must_use]
     pub fn needed_key(&self) -> NeededKey {
         let start = self.rest.get(..MAX_NAME).unwrap_or(self.rest);
@@ -125,7 +127,7 @@ impl<'v> Encrypted<'v> {
     }
 }
 
-/// Whether this stands between two colons of a time such as `09:46:54+01:00`.
+/// Whether `part` can be a component of a time such as `09:46:54+01:00`.
 fn is_time(part: &[u8]) -> bool {
     let digits = part.get(..2).is_some_and(|start| start.iter().all(u8::is_ascii_digit));
     digits && part.get(2..).is_some_and(|rest| rest.iter().all(|sign| sign.is_ascii_digit() || b".+-Z".contains(sign)))
@@ -145,7 +147,7 @@ mod tests {
     fn names_end_where_what_is_encrypted_begins() {
         let blocks = [0x3a; 48];
         assert_eq!(needed("k8s:enc:aescbc:v1:key1:", &[0xff; 48]), (Provider::AesCbc, "key1".into()));
-        // All of it could be a name, but only here are there whole blocks behind.
+        // Every colon could end the name, but only here do whole blocks follow.
         assert_eq!(needed("k8s:enc:aescbc:v1:a:b:", &[&[0x3a; 3][..], &[1; 45]].concat()).1, "a:b");
         let k3s = "key-2026-03-09T09:46:54+01:00";
         for provider in ["aescbc:v1", "aesgcm:v1", "secretbox:v1"] {

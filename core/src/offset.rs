@@ -1,8 +1,8 @@
-//! Places in a file.
+//! Offsets in a file.
 
 use serde::Serialize;
 
-/// A place in a file, in bytes from its start.
+/// An offset in a file, in bytes from its start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize)]
 #[serde(transparent)]
 pub struct Offset(u64);
@@ -11,25 +11,25 @@ impl Offset {
     /// The start of the file.
     pub const START: Self = Self(0);
 
-    /// The place so many bytes behind the start of the file.
+    /// Creates an offset `bytes` bytes from the start of the file.
     #[must_use]
     pub const fn new(bytes: u64) -> Self {
         Self(bytes)
     }
 
-    /// Bytes from the start of the file.
+    /// The number of bytes from the start of the file.
     #[must_use]
     pub const fn get(self) -> u64 {
         self.0
     }
 
-    /// The place so many bytes further on.
+    /// The offset `bytes` bytes later.
     #[must_use]
     pub const fn plus(self, bytes: u64) -> Self {
         Self(self.0.saturating_add(bytes))
     }
 
-    /// How many bytes `self` lies behind `other`; `None` when it lies before.
+    /// How many bytes `self` comes after `other`; `None` if it comes before.
     #[must_use]
     pub const fn bytes_since(self, other: Self) -> Option<u64> {
         self.0.checked_sub(other.0)

@@ -1,10 +1,10 @@
-//! How a caller follows and stops a long scan.
+//! Progress and cancellation of a long scan.
 
-/// Progress and cancellation of a scan, given by the caller.
+/// The caller's hooks for progress and cancellation of a scan.
 ///
-/// Core calls it every few hundred KiB of input, so an implementation may take a lock or update a bar.
+/// Core calls it every few hundred KiB of input, so an implementation may take a lock or update a progress bar.
 pub trait Watch {
-    /// `bytes` more bytes of the input were worked through.
+    /// Reports that `bytes` more bytes of the input were processed.
     fn advance(&self, bytes: u64);
 
     /// Whether to stop; the scan then ends with [`Error::Cancelled`](crate::Error::Cancelled).
@@ -13,7 +13,7 @@ pub trait Watch {
     }
 }
 
-/// Follows nothing and never stops.
+/// Ignores progress and never cancels.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Unwatched;
 

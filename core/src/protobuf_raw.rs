@@ -1,36 +1,37 @@
-//! Protobuf messages without their schema: numbers, texts and messages in messages, as far as the bytes tell them apart.
+//! Decodes protobuf messages without a schema: numbers, texts and nested messages, as far as the bytes tell them apart.
 //!
-//! The encoding does not say whether delimited bytes are text, a message or neither, so this guesses: what reads as text is text, unless it begins as
-//! messages mostly do and is one to its last byte. Source of the encoding: the Protocol Buffers documentation, "Encoding".
+//! The encoding does not distinguish text, messages and other bytes, so this module guesses: readable text counts as
+//! text, unless it begins like most messages and decodes as one to its last byte. Source of the encoding: the Protocol
+//! Buffers documentation, "Encoding".
 
 use serde::Serialize;
 
 use crate::key_syntax::printable;
 use crate::varint::varint;
 
-/// Messages in messages are read to this depth.
+/// Maximum depth of nested messages.
 const MAX_DEPTH: u32 = 24;
-/// Fields of one message that are told; a message of more is cut here.
+/// Maximum number of fields returned per message; the rest is dropped.
 pub const MAX_FIELDS: usize = 20_000;
-/// Bytes of a text that are told.
+/// Longest text returned, in bytes.
 const MAX_TEXT: usize = 16 << 10;
-/// Bytes of anything else that are told, in hexadecimal.
+/// Longest value of other types returned in hexadecimal, in bytes.
 const MAX_BYTES: usize = 256;
 
 /// A field of a message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct MessageField {
-    /// Its number in the schema.
+    /// Field number in the schema.
     pub number: u32,
-    /// Messages around it.
+    /// Number of enclosing messages.
     pub depth: u32,
     /// `varint`, `fixed32`, `fixed64`, `text`, `bytes` or `message`.
     pub wire: &'static str,
-    /// Its value; empty for a message, whose fields follow.
+    /// Value as text; empty for a message, whose fields follow.
     pub value: String,
 }
 
-/// All fields of a message in the order of the bytes; none when the bytes are no message, or there are no bytes.
+/// Decodes all fields of a message in byte order; `None` if the bytes are empty or not a message.
 #[must_use]
 pub fn read(bytes: &[u8]) -> Option<Vec<MessageField>> {
     let mut fields = Vec::new();
@@ -38,28 +39,28 @@ pub fn read(bytes: &[u8]) -> Option<Vec<MessageField>> {
     Some(fields)
 }
 
-/// A field's value as its wire type has it.
+/// A field's value by wire type.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Value<'a> {
+pub(crate) enum WireValue<'a> {
     Varint(u64),
     Fixed64(&'a [u8]),
     Fixed32(&'a [u8]),
     Delimited(&'a [u8]),
 }
 
-/// The next field; none at the end, and where the bytes are no message.
+/// Decodes the next field; `None` at the end, and if the bytes are not a message.
 #[inline]
-pub(crate) fn next<'a>(rest: &mut &'a [u8]) -> Option<(u32, Value<'a>)> {
+pub(crate) fn next<'a>(rest: &mut &'a [u8]) -> Option<(u32, WireValue<'a>)> {
     let tag = varint(rest)?;
     let number = u32::try_from(tag >> 3).ok().filter(|number| (1..1 << 29).contains(number))?;
     let value = match tag & 7 {
-        0 => Value::Varint(varint(rest)?),
-        1 => Value::Fixed64(take(rest, 8)?),
+        0 => WireValue::Varint(varint(rest)?),
+        1 => WireValue::Fixed64(take(rest, 8)?),
         2 => {
             let len = usize::try_from(varint(rest)?).ok()?;
-            Value::Delimited(take(rest, len)?)
+            WireValue::Delimited(take(rest, len)?)
         }
-        5 => Value::Fixed32(take(rest, 4)?),
+        5 => WireValue::Fixed32(take(rest, 4)?),
         _ => return None,
     };
     Some((number, value))
@@ -88,10 +89,10 @@ fn put(bytes: &[u8], depth: u32, fields: &mut Vec<MessageField>) {
             return;
         }
         let (wire, value, inner) = match value {
-            Value::Varint(number) => ("varint", number.to_string(), None),
-            Value::Fixed64(bytes) => ("fixed64", hex(bytes), None),
-            Value::Fixed32(bytes) => ("fixed32", hex(bytes), None),
-            Value::Delimited(bytes) => match text(bytes) {
+            WireValue::Varint(number) => ("varint", number.to_string(), None),
+            WireValue::Fixed64(bytes) => ("fixed64", hex(bytes), None),
+            WireValue::Fixed32(bytes) => ("fixed32", hex(bytes), None),
+            WireValue::Delimited(bytes) => match text(bytes) {
                 Some(text) if !looks_like_message(bytes, depth) => ("text", text, None),
                 _ if !bytes.is_empty() && is_message(bytes, MAX_DEPTH.saturating_sub(depth)) => {
                     ("message", String::new(), Some(bytes))
@@ -107,7 +108,7 @@ fn put(bytes: &[u8], depth: u32, fields: &mut Vec<MessageField>) {
     }
 }
 
-/// The bytes as text; none when they are none, or hold controls that a text does not.
+/// Decodes text; `None` if the bytes are not UTF-8 or contain control characters that text does not.
 fn text(bytes: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(bytes).ok()?;
     let odd = |sign: char| sign.is_control() && !matches!(sign, '\n' | '\r' | '\t');
@@ -120,7 +121,7 @@ fn text(bytes: &[u8]) -> Option<String> {
     Some(if left.is_empty() { told } else { format!("{told}… and {} bytes more", left.len()) })
 }
 
-/// Field 1 as text, what most messages begin with, is a line feed and a length: a text seldom begins with one.
+/// Most messages begin with field 1 as text: a line feed and a length. Text seldom begins with a line feed.
 fn looks_like_message(bytes: &[u8], depth: u32) -> bool {
     bytes.first() == Some(&0x0a) && bytes.len() > 1 && is_message(bytes, MAX_DEPTH.saturating_sub(depth))
 }

@@ -1,53 +1,54 @@
-//! The outcome of a scan.
+//! The report of a scan.
 
 use serde::Serialize;
 
 use crate::finding::{Finding, Findings};
 use crate::finding_code::Code;
-use crate::key_tally::KeyTally;
+use crate::key_tally::NeededKeyTally;
 use crate::lost_history::LostHistory;
 use crate::severity::Verdict;
 use crate::status::Status;
 use crate::trailer::Trailer;
 
-/// All that one scan found out about a file.
+/// Everything one scan learned about a file.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Report {
-    /// What follows from the findings.
+    /// Verdict that follows from the findings.
     pub verdict: Verdict,
-    /// What is wrong, in the order of the scan.
+    /// Findings in scan order.
     #[serde(flatten)]
     pub findings: Findings,
-    /// The trailer.
+    /// The SHA-256 after the database.
     #[serde(rename = "sha256")]
     pub trailer: Trailer,
-    /// The numbers; none when the file is no bolt database or has no readable root.
+    /// Size and counts; `None` if the file is not a bbolt database or has no readable root.
     pub status: Option<Status>,
-    /// What of the history of keys is gone; none when nothing is known to be.
+    /// Lost history of keys; `None` if no loss is known.
     pub lost: Option<LostHistory>,
-    /// What became of encrypted values, where something was given that opens them.
+    /// Encrypted values that could and could not be decrypted; `None` if no keys were given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decrypted: Option<Decrypted>,
 }
 
-/// Encrypted values by the key that they need.
+/// Counts of encrypted values by the encryption key that they need.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Decrypted {
-    /// Those that open.
-    pub opened: KeyTally,
-    /// Those that do not.
-    pub unopened: KeyTally,
+    /// Values that the given keys decrypt.
+    pub opened: NeededKeyTally,
+    /// Values that they do not decrypt.
+    pub unopened: NeededKeyTally,
 }
 
 impl Report {
-    /// Adds the trailer to a report on a database whose metas are gone: its SHA-256 can be judged all the same. Other reports are left as they are.
+    /// Adds the trailer to a report about a database without valid meta pages, so that its SHA-256 is checked
+    /// nevertheless. Other reports stay unchanged.
     #[must_use]
     pub fn with_trailer(mut self, trailer: Trailer) -> Self {
         if !self.wants_trailer() {
             return self;
         }
         if trailer.actual.is_some() && trailer.actual != trailer.expected {
-            let text = "the SHA-256 of the bytes before it is another than the trailer says";
+            let text = "the file's SHA-256 does not match its contents";
             self.findings.push(Finding::new(Code::Sha256Mismatch, text));
             self.verdict = self.findings.verdict();
         }
@@ -55,7 +56,7 @@ impl Report {
         self
     }
 
-    /// Whether the report is on a database of which only the trailer can be judged.
+    /// Whether the report is about a database whose SHA-256 alone can be checked.
     #[must_use]
     pub fn wants_trailer(&self) -> bool {
         self.status.is_none() && self.trailer.present

@@ -1,4 +1,4 @@
-//! Which keys have values that are secrets, by their names alone.
+//! Recognizes keys whose values are secrets, by their names alone.
 //!
 //! ```text
 //! /registry/secrets/NAMESPACE/NAME                      Kubernetes' Secrets, bootstrap tokens among them
@@ -9,12 +9,12 @@
 //! /bootstrap/HASH                                       k3s: the private keys of the cluster's authorities, encrypted with its token
 //! ```
 //!
-//! A copy of a secret in the annotation `last-applied-configuration` stands in the same object, so it is under the same key.
+//! A copy of a secret in the annotation `last-applied-configuration` is in the same object, and so under the same key.
 
-/// Resources that keep secrets, as the part of a key that names them; below each is at least a name.
+/// Path components of keys that name resources with secrets; at least an object name follows each.
 const RESOURCES: &[&[u8]] = &[b"oauthaccesstokens", b"oauthauthorizetokens", b"oauthclients"];
 
-/// Two parts in a row that name such a resource.
+/// Pairs of consecutive path components that name such a resource.
 const PAIRS: &[[&[u8]; 2]] = &[
     [b"oauth", b"accesstokens"],
     [b"oauth", b"authorizetokens"],
@@ -28,8 +28,8 @@ const PAIRS: &[[&[u8]; 2]] = &[
     [b"cluster.cattle.io", b"clusterauthtokens"],
 ];
 
-/// Whether the value under a key is a secret, to be shown only on request. Where names are ambiguous, as in a namespace called `secrets`, it hides too much rather
-/// than too little.
+/// Whether the value of a key is a secret, to be shown only on request. If a name is ambiguous, such as a namespace
+/// called `secrets`, this hides too much rather than too little.
 #[must_use]
 pub fn is_secret(key: &[u8]) -> bool {
     let path = key.strip_prefix(b"/").unwrap_or(key);
@@ -41,7 +41,8 @@ pub fn is_secret(key: &[u8]) -> bool {
     let mut depth = 0_u32;
     while let Some((part, below)) = cut(rest) {
         let is_secret = match part {
-            // A namespace and a name; near the root, where a prefix of other parts is unlikely, a name alone will do.
+            // A namespace and a name must follow; near the root, where a prefix of other components is unlikely, a name
+            // alone is enough.
             b"secrets" => depth <= 1 || cut(below).is_some(),
             _ => RESOURCES.contains(&part) || PAIRS.contains(&[before, part]),
         };
@@ -54,7 +55,7 @@ pub fn is_secret(key: &[u8]) -> bool {
     false
 }
 
-/// What is before the first slash, and behind it.
+/// Splits a path at its first slash.
 fn cut(path: &[u8]) -> Option<(&[u8], &[u8])> {
     let slash = path.iter().position(|byte| *byte == b'/')?;
     Some((path.get(..slash)?, path.get(slash.saturating_add(1)..)?))

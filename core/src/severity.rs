@@ -1,8 +1,8 @@
-//! How much a finding weighs, and the verdict that follows from all of them.
+//! Severity of findings, and the verdict that follows from all of them.
 
 use serde::Serialize;
 
-/// How much a finding weighs.
+/// The severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
@@ -12,7 +12,7 @@ pub enum Severity {
     Damage,
 }
 
-/// What follows from the findings of a file.
+/// The verdict on a file, which follows from its findings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
@@ -25,7 +25,7 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// The word that the CLI and the page print.
+    /// The verdict as the CLI and the web page print it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

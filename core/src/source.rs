@@ -1,21 +1,21 @@
-//! Where the bytes of a snapshot come from.
+//! Sources of a snapshot's bytes.
 
 use std::fmt;
 
 /// Random access to the bytes of a snapshot: a file, a browser Blob, a slice, an object in a bucket.
 ///
-/// Implementations do the I/O; core only asks. A length may not change while a scan runs.
+/// Implementations do the I/O; core only requests bytes. The length must not change during a scan.
 pub trait Source {
-    /// Length in bytes.
+    /// The length in bytes.
     fn len(&self) -> u64;
 
-    /// Fills `out` with the bytes at `offset`, or fails: a short read is an error.
+    /// Fills `out` with the bytes at `offset`; a short read is an error.
     ///
     /// # Errors
-    /// A [`ReadError`] when the range lies outside the source or the medium fails.
+    /// A [`ReadError`] if the range lies outside the source or the medium fails.
     fn read_at(&self, offset: u64, out: &mut [u8]) -> Result<(), ReadError>;
 
-    /// Whether there is not a single byte.
+    /// Whether the source has no bytes.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -52,7 +52,8 @@ impl Source for Vec<u8> {
     }
 }
 
-/// A source that is gone, such as a stream that was read once: it knows its length and refuses every read.
+/// A source that cannot be read any more, such as a stream that was read once: it knows its length and refuses every
+/// read.
 #[derive(Debug, Clone, Copy)]
 pub struct Consumed(pub u64);
 
@@ -65,7 +66,7 @@ impl Source for Consumed {
     }
 }
 
-/// Why bytes could not be had.
+/// Why bytes could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ReadError {
@@ -73,9 +74,9 @@ pub enum ReadError {
     OutOfRange,
     /// The source was a stream that cannot be read again; read it from a seekable copy.
     Consumed,
-    /// The source is not what it was when it was opened: it became shorter while it was read.
+    /// The source became shorter while it was read.
     Changed,
-    /// The medium failed; the text is the platform's own.
+    /// The medium failed; the text is the platform's own message.
     Medium(String),
 }
 

@@ -1,8 +1,8 @@
-//! The SHA-256 behind the database, as a report tells of it.
+//! The SHA-256 after the database, as part of a report.
 
 use serde::Serialize;
 
-/// Bytes of the trailer.
+/// Length of the trailer in bytes.
 pub const TRAILER: usize = 32;
 
 /// A SHA-256 in lower-case hex.
@@ -11,13 +11,13 @@ pub const TRAILER: usize = 32;
 pub struct Sha256Hex(pub String);
 
 impl Sha256Hex {
-    /// The digest in digits.
+    /// Encodes a digest in hexadecimal.
     #[must_use]
     pub fn of(digest: &[u8]) -> Self {
         Self(digest.iter().map(|byte| format!("{byte:02x}")).collect())
     }
 
-    /// The digest itself; none when these are not 64 digits.
+    /// Decodes the digest; `None` if the text does not have 64 hexadecimal digits.
     #[must_use]
     pub fn to_bytes(&self) -> Option<[u8; TRAILER]> {
         let mut bytes = [0; TRAILER];
@@ -29,16 +29,16 @@ impl Sha256Hex {
     }
 }
 
-/// What is known of the trailer.
+/// Facts about the trailer.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Trailer {
-    /// Whether the file's length says that there is one (`len % 512 == 32`).
+    /// Whether the file's length indicates a trailer (`len % 512 == 32`).
     pub present: bool,
-    /// The digest that stands in the file; none when there is no trailer.
+    /// The digest in the file; `None` without a trailer.
     pub expected: Option<Sha256Hex>,
-    /// The digest of the bytes before it; none when it was not computed.
+    /// The digest of the bytes before the trailer; `None` if it was not computed.
     pub actual: Option<Sha256Hex>,
-    /// Whether the digest fits when all that stands behind the database and 32 bytes more is left out.
+    /// Whether the digest matches if everything after the database and its 32-byte trailer is cut off.
     #[serde(skip)]
     pub fits_without_surplus: bool,
 }

@@ -1,6 +1,6 @@
-//! The numbers of protocol buffers: seven bits a byte, the lowest first, up to 64 bits.
+//! Decodes protobuf varints: seven bits per byte, the lowest first, up to 64 bits.
 
-/// Takes a number from the front of `rest`; none where the bytes end within it, or it has more than 64 bits.
+/// Takes a varint from the front of `rest`; `None` if the bytes end within it or it has more than 64 bits.
 #[inline]
 pub(crate) fn varint(rest: &mut &[u8]) -> Option<u64> {
     let (first, tail) = rest.split_first()?;
@@ -16,7 +16,7 @@ pub(crate) fn varint(rest: &mut &[u8]) -> Option<u64> {
         value |= u64::from(byte & 0x7f) << shift;
         if *byte < 0x80 {
             *rest = bytes;
-            // The tenth byte holds the topmost bit alone.
+            // The tenth byte holds only the topmost bit.
             return (shift < 63 || *byte < 2).then_some(value);
         }
     }

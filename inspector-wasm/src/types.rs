@@ -52,7 +52,7 @@ const OBJECTS_SECTION: &'static str = OBJECTS;
 pub(crate) mod tests {
     use std::collections::BTreeMap;
 
-    use etcdsnap_core::key_tally::KeyTally;
+    use etcdsnap_core::key_tally::NeededKeyTally;
     use etcdsnap_core::kubernetes::lost_kinds::LostKind;
     use etcdsnap_core::needed_key::{NeededKey, Provider};
     use etcdsnap_core::{
@@ -158,7 +158,7 @@ pub(crate) mod tests {
             free_pages: wide,
             file_size: wide,
             buckets: vec![BucketStatus { name: String::new(), entries: wide, bytes: wide, pages: wide }],
-            encrypted: if optional { encrypted() } else { KeyTally::default() },
+            encrypted: if optional { encrypted() } else { NeededKeyTally::default() },
             complete: true,
         }
     }
@@ -186,8 +186,8 @@ pub(crate) mod tests {
         }
     }
 
-    fn encrypted() -> KeyTally {
-        let mut tally = KeyTally::default();
+    fn encrypted() -> NeededKeyTally {
+        let mut tally = NeededKeyTally::default();
         tally.add(&NeededKey { provider: Provider::AesCbc, name: String::new() }, WIDE as u64);
         tally
     }

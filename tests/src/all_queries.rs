@@ -5,8 +5,8 @@ use etcdsnap_core::restore::membership::Cluster;
 use etcdsnap_core::restore::plan::{KeyChanges, plan};
 use etcdsnap_core::store::usage::group;
 use etcdsnap_core::store::{
-    Contents, Hashing, History, Index, KeyRange, OpenedStore, Order, Query, Store, Sums, Tallies, Tally, Tree, Unlike,
-    Usage, compare,
+    Contents, GroupTally, HashKvPart, History, Index, KeyRange, OpenedStore, Order, Query, Store, Sums, Tallies, Tree,
+    Unlike, Usage, compare,
 };
 use etcdsnap_core::{PageId, Unwatched};
 
@@ -45,8 +45,8 @@ pub fn query_checksummed(bytes: &[u8]) {
 fn keys(store: &Store<'_, Vec<u8>>) {
     let query = Query { range: KeyRange::all(), revision: store.current(), hash_values: true };
     let by: etcdsnap_core::store::usage_by_group::Grouping<'_> = &|key, name| name.extend_from_slice(group(key, 0, 2));
-    let (mut index, mut tally) = (Index::new(query.clone()), Tally::new(query.clone(), by));
-    let (mut contents, mut hashing) = (Contents::new(query.clone()), Hashing::new(store, store.current()));
+    let (mut index, mut tally) = (Index::new(query.clone()), GroupTally::new(query.clone(), by));
+    let (mut contents, mut hashing) = (Contents::new(query.clone()), HashKvPart::new(store, store.current()));
     for work in store.work() {
         index.read(store, work, &Unwatched).expect("readable bytes");
         tally.read(store, work, &Unwatched).expect("readable bytes");

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use etcdsnap_core::pass::reading::Accumulator;
 use etcdsnap_core::store::usage::group;
 use etcdsnap_core::store::{
-    Contents, Index, Key, KeyRange, Lost, OpenedStore, Query, Store, Sums, Tallies, Tally, Unlike, Usage, Work, compare,
+    Contents, GroupTally, Index, Key, KeyRange, Lost, OpenedStore, Query, Store, Sums, Tallies, Unlike, Usage, Work,
+    compare,
 };
 use etcdsnap_core::{Revision, Unwatched};
 use etcdsnap_tests::build::random::any_member;
@@ -94,9 +95,9 @@ proptest! {
         }
 
         let by: etcdsnap_core::store::usage_by_group::Grouping<'_> = &|key, name| name.extend_from_slice(group(key, 0, depth));
-        let take = |tally: &mut Tally<'_>, work| tally.read(&store, work, &Unwatched).expect("readable bytes");
-        let whole = rng.chance(50).then(|| Tally::new(query.clone(), by));
-        let hand = || whole.as_ref().map_or_else(|| Tally::new(query.clone(), by), Tally::beside);
+        let take = |tally: &mut GroupTally<'_>, work| tally.read(&store, work, &Unwatched).expect("readable bytes");
+        let whole = rng.chance(50).then(|| GroupTally::new(query.clone(), by));
+        let hand = || whole.as_ref().map_or_else(|| GroupTally::new(query.clone(), by), GroupTally::beside);
         let (tallies, lost) = read_in_any_order(&store, &mut rng, hand, take);
         prop_assert_eq!(lost, index_lost);
         let tallies = Tallies::of(tallies);
@@ -142,9 +143,9 @@ proptest! {
         few_b.read_places(&b, unlike.b).expect("readable bytes");
         let told = |a: &Index, b: &Index| -> Vec<String> {
             compare(a, b).iter().map(|change| match change {
-                etcdsnap_core::store::Change::Added(new) => format!("+ {:?} {:?}", new.key, new.place),
-                etcdsnap_core::store::Change::Removed(old) => format!("- {:?} {:?}", old.key, old.place),
-                etcdsnap_core::store::Change::Changed(old, new) => format!("~ {:?} {:?} {:?}", old.key, old.place, new.place),
+                etcdsnap_core::store::KeyDifference::Added(new) => format!("+ {:?} {:?}", new.key, new.place),
+                etcdsnap_core::store::KeyDifference::Removed(old) => format!("- {:?} {:?}", old.key, old.place),
+                etcdsnap_core::store::KeyDifference::Changed(old, new) => format!("~ {:?} {:?} {:?}", old.key, old.place, new.place),
             }).collect()
         };
         let all = told(&index_a, &index_b);

@@ -169,7 +169,7 @@ fn a_database_that_claims_more_pages_than_the_file_has_ends_soon() {
     file.set_metas(meta::PAGES, 1 << 28);
     let bomb = write(&directory, "promise.zst", &zstd(&file.bytes, 1024));
     let name = bomb.to_string_lossy();
-    ends_soon(&run(&["verify", &name], Stdio::null()), 1, "hold no page of its database", "verify");
+    ends_soon(&run(&["verify", &name], Stdio::null()), 1, "contain no page of its database", "verify");
     // The program does not even start to copy a TiB.
     ends_soon(&run(&["keys", &name], Stdio::null()), 2, "cannot make a temporary copy", "keys");
 }
@@ -182,7 +182,7 @@ fn an_uncompressed_file_is_read_no_further_than_a_snapshot() {
     for len in [1 << 40, (1 << 40) + 32] {
         std::fs::OpenOptions::new().write(true).open(&path).expect("the file").set_len(len).expect("a hole");
         let verified = run(&["verify", &name], Stdio::null());
-        ends_soon(&verified, 1, "cut to that length its SHA-256 matches", "verify");
+        ends_soon(&verified, 1, "if cut to that length, its SHA-256 matches", "verify");
         ends_soon(&run(&["status", &name], Stdio::null()), 1, "file-lengthened", "status");
         ends_soon(&run(&["keys", &name], Stdio::null()), 0, "", "keys");
         for more in [&["--dry-run"][..], &["--skip-hash-check"]] {

@@ -199,7 +199,7 @@ fn cutting_events_keeps_all_other_keys() {
     let expected: Vec<String> =
         before.iter().filter(|key| stay.iter().any(|prefix| key.starts_with(prefix))).cloned().collect();
     assert_eq!(keys(&out), expected);
-    assert!(said(&output).contains("the oldest that can be asked for"), "{}", said(&output));
+    assert!(said(&output).contains("the oldest readable revision"), "{}", said(&output));
 }
 
 /// The older versions of the remaining keys are still in the file.
@@ -236,9 +236,9 @@ fn the_command_refuses_and_leaves_nothing() {
         (&["cut", file, "-o", &target, "--keep", "a", "--drop-type", "events"], 2, "cannot be used with"),
         (&["cut", file, "-o", &target, "--keep", "no such key"], 2, "would be left"),
         (&["cut", file, "-o", &target, "--drop", ""], 2, "--allow-empty"),
-        (&["cut", file, "-o", &target, "--drop-type", "no-such-type"], 2, "no type of objects"),
-        (&["cut", file, "-o", &target, "--drop-type", "pods/web"], 2, "no type of objects"),
-        (&["cut", file, "-o", &target, "--drop", "\"\\q\""], 2, "no key in quotes"),
+        (&["cut", file, "-o", &target, "--drop-type", "no-such-type"], 2, "not a type of objects"),
+        (&["cut", file, "-o", &target, "--drop-type", "pods/web"], 2, "not a type of objects"),
+        (&["cut", file, "-o", &target, "--drop", "\"\\q\""], 2, "not a valid key in quotes"),
         (&["cut", file, "-o", file, "--drop", "zz"], 2, "is the same file as"),
         (&["cut", file, "-o", "-", "--drop", "zz"], 2, "its first page is written last"),
     ] {
@@ -257,7 +257,7 @@ fn the_command_refuses_and_leaves_nothing() {
     assert_eq!((&object["kept"]["keys"], &object["verdict"]), (&0.into(), &"warnings".into()), "{object}");
     let output = cli::run(&["cut", file, "-o", &target, "--drop", "events"]);
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
-    for words in ["No key begins with events", "--drop-type"] {
+    for words in ["No key starts with events", "--drop-type"] {
         assert!(said(&output).contains(words), "{}", said(&output));
     }
 }

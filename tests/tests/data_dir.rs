@@ -8,7 +8,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use etcdsnap_core::Unwatched;
-use etcdsnap_core::data_dir::{Database, Log, Parts, Role, Segment, judge, read_segment};
+use etcdsnap_core::data_dir::{DatabaseFacts, DirectoryParts, Role, Segment, WriteAheadLog, judge, read_segment};
 use etcdsnap_tests::cli;
 use etcdsnap_tests::data_directories::{
     copy_data_directory, end_of_records, last_segment, rare_commits, wait_for_cluster_version,
@@ -351,11 +351,11 @@ fn real_segment() -> Option<Vec<u8>> {
 }
 
 fn is_faultless(bytes: &[u8], consistent_index: u64) -> bool {
-    let mut log = Log::default();
+    let mut log = WriteAheadLog::default();
     let segment = Segment { file: "wal".into(), sequence: 0, index: 0, role: Role::Last };
     read_segment(&mut log, &segment, bytes, &Unwatched).unwrap();
-    let database = Database { consistent_index, starts_without_snap: true, ..Database::default() };
-    let parts = Parts {
+    let database = DatabaseFacts { consistent_index, starts_without_snap: true, ..DatabaseFacts::default() };
+    let parts = DirectoryParts {
         database: Some(&database),
         log: &log,
         log_folder: "wal",
@@ -369,7 +369,7 @@ fn is_faultless(bytes: &[u8], consistent_index: u64) -> bool {
 #[test]
 fn every_flipped_bit_of_a_real_segment_is_found_without_a_panic() {
     let Some(bytes) = real_segment() else { return };
-    let mut log = Log::default();
+    let mut log = WriteAheadLog::default();
     let segment = Segment { file: "wal".into(), sequence: 0, index: 0, role: Role::Last };
     read_segment(&mut log, &segment, &bytes[..], &Unwatched).unwrap();
     let applied = log.commit.unwrap();

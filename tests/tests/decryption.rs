@@ -251,7 +251,7 @@ fn a_changed_value_of_aescbc_is_found() {
     let own = |words: &[&str]| cli::run_in(folder.path(), &[words, &["--encryption-config", "own.yaml"]].concat());
     let (code, out, _) = own(&["verify", "c.db"]);
     let words: Vec<&str> = out.split_whitespace().collect();
-    assert!(code == 1 && words.join(" ").contains("decrypts to something that is no whole object"), "{out}");
+    assert!(code == 1 && words.join(" ").contains("decrypts to something that is not a complete object"), "{out}");
     let (code, _, said) = own(&["kube", "encryption", "c.db"]);
     assert!(code == 1 && said.contains("1 value decrypts to something that is no whole object"), "{said}");
     let (code, out, _) = own(&["kube", "check", "c.db"]);

@@ -251,12 +251,12 @@ fn an_unreadable_configuration_is_reported() {
     assert!(Command::new("mkfifo").arg(&fifo).status().expect("mkfifo runs").success());
     for (name, why) in [
         ("none.yaml", "there is no such file"),
-        (".", "is no regular file"),
-        ("fifo", "nothing came through the pipe fifo"),
-        ("/dev/null", "is no regular file and no pipe"),
+        (".", "is neither a regular file"),
+        ("fifo", "the pipe fifo for the encryption configuration is empty"),
+        ("/dev/null", "is neither a regular file nor a pipe"),
         ("long.yaml", "more than 1,048,576 bytes"),
         ("bad.yaml", "it is no EncryptionConfiguration"),
-        ("bytes.yaml", "it is no text"),
+        ("bytes.yaml", "it is not UTF-8 text"),
     ] {
         let (code, out, said) = cli::run_in(folder.path(), &["verify", "a.db", "--encryption-config", name]);
         assert!(code == 2 && out.is_empty() && said.contains(why), "{name}: {said}");
@@ -346,7 +346,7 @@ fn verify_uses_the_entry_of_each_resource() {
     for (list, want) in [
         (
             &[("secrets", secret, true)][..],
-            "value-undecryptable the value of revision 3 needs secretbox:v1, key {}: the configuration has no entry for widgets.example.com",
+            "value-undecryptable The value of revision 3 needs secretbox:v1, key {}: the configuration has no entry for widgets.example.com",
         ),
         (
             &[("secrets", secret, true), ("'*.example.com'", other, true)],
@@ -354,7 +354,7 @@ fn verify_uses_the_entry_of_each_resource() {
         ),
         (
             &[("secrets", secret, false), ("'*.*'", widget, false)],
-            "value-plain-refused the value of revision 4 is stored plain, and `identity` is not among the providers of configmaps",
+            "value-plain-refused The value of revision 4 is stored plain, and `identity` is not among the providers of configmaps",
         ),
         (
             &[("secrets", secret, false), ("widgets.example.com", widget, false), ("'*.'", other, false)],

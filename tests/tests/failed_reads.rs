@@ -6,7 +6,7 @@ use std::thread;
 
 use etcdsnap_core::pass::reading::Accumulator;
 use etcdsnap_core::store::{
-    Contents, Hashing, History, Index, KeyRange, Lost, OpenedStore, Query, Store, Sums, Tallies, Tally, Work,
+    Contents, GroupTally, HashKvPart, History, Index, KeyRange, Lost, OpenedStore, Query, Store, Sums, Tallies, Work,
 };
 use etcdsnap_core::{Error, ReadError, Source, Sweep, Unwatched, peek, status, verify};
 use etcdsnap_tests::damage;
@@ -100,7 +100,7 @@ fn contents(source: &Bytes<'_>) -> Answer {
 
 fn hash(source: &Bytes<'_>) -> Answer {
     let store = store(source)?;
-    let mut hashing = Hashing::new(&store, store.current());
+    let mut hashing = HashKvPart::new(&store, store.current());
     let lost = each(&store, |work| hashing.read(&store, work, &Unwatched))?;
     Ok(format!("{:?} {lost:?}", hashing.finish()))
 }
@@ -108,7 +108,7 @@ fn hash(source: &Bytes<'_>) -> Answer {
 fn usage(source: &Bytes<'_>) -> Answer {
     let store = store(source)?;
     let by: etcdsnap_core::store::usage_by_group::Grouping<'_> = &|_, _| {};
-    let mut tally = Tally::new(query(&store), by);
+    let mut tally = GroupTally::new(query(&store), by);
     let lost = each(&store, |work| tally.read(&store, work, &Unwatched))?;
     let tallies = Tallies::of(vec![tally]);
     let mut sums = Sums::default();

@@ -64,7 +64,7 @@ fn the_newest_snapshot_that_holds_a_key_comes_first() {
     let expected = [(5, 4, 3), (4, 4, 3), (3, 2, 1)].map(|(a, b, c)| (Some(a), Some(b), Some(c)));
     assert_eq!(found.iter().map(numbers).collect::<Vec<_>>(), expected);
     assert!(
-        cli::stderr(&output).contains("/a is in 3 of 3 snapshots; 1 file is no snapshot."),
+        cli::stderr(&output).contains("/a is in 3 of 3 snapshots; 1 file is not a snapshot."),
         "{}",
         cli::stderr(&output)
     );
@@ -115,7 +115,7 @@ fn broken_and_missing_files_are_counted() {
     let output = find(&["/a"], &[backups.0.path()]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let told = cli::stderr(&output);
-    assert!(told.contains("/a is in 3 of 4 snapshots; 2 files could not be read; 1 file is no snapshot."), "{told}");
+    assert!(told.contains("/a is in 3 of 4 snapshots; 2 files could not be read; 1 file is not a snapshot."), "{told}");
     assert!(told.contains("cut.db is damaged, and this may not be all"), "{told}");
     let output = find(&["/a", "-wjson"], &[backups.0.path(), &backups.at("none.db")]);
     assert_eq!(output.status.code(), Some(2), "{output:?}");

@@ -47,7 +47,7 @@ fn keys_are_listed_and_filtered() {
     assert_eq!(small.output_of(&["keys", "--filter", "size>0.019kB"]), "/registry/pods/default/web\n");
     small.assert_refused(&["keys", "--filter", "colour=red"], 2, &["--filter", "size>100kB"]);
     small.assert_refused(&["keys", "--filter", "size ~ x"], 2, &["size is a number and takes =", "size>100kB"]);
-    small.assert_refused(&["keys", "--limit", "0"], 2, &["from 1 on"]);
+    small.assert_refused(&["keys", "--limit", "0"], 2, &["of at least 1"]);
     small.assert_refused(
         &["keys", "--rev", "99"],
         2,
@@ -127,7 +127,7 @@ fn a_value_is_printed_in_the_requested_format() {
     assert_eq!((&json["keyBase64"], &json["value"]), (&"/wByYXc=".into(), &"\0\u{1}\u{2}".into()));
     small.assert_refused(&["get", "gone"], 1, &["was deleted at revision 8", "history"]);
     assert_eq!(small.output_of(&["get", "gone", "--rev", "7", "--raw"]), "for a while");
-    small.assert_refused(&["get", "/registry/"], 1, &["there is no key /registry/", "begin so: etcdsnap keys"]);
+    small.assert_refused(&["get", "/registry/"], 1, &["there is no key /registry/", "start with it: etcdsnap keys"]);
     small.assert_refused(&["get", "nothing"], 1, &["there is no key nothing"]);
     small.assert_refused(&["history", "nothing"], 1, &["nothing is known of a key nothing"]);
 }
@@ -326,7 +326,7 @@ fn standard_input_is_read_once() {
     for words in [&["verify", "-", "-"][..], &["status", "-", "-", "-w", "json"], &["diff", "-", "-"]] {
         let output = cli::run_with_input(words, &small.bytes);
         assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(2), &b""[..]), "{words:?}");
-        assert!(String::from_utf8_lossy(&output.stderr).contains("standard input can be read once"), "{output:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("standard input can be read only once"), "{output:?}");
     }
     // Two revisions of one stream need a single read.
     let output = cli::run_with_input(&["diff", "-", "--rev-a", "4"], &small.bytes);

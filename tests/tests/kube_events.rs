@@ -181,5 +181,5 @@ fn usage_by_kind_has_the_share_of_managed_fields() {
     let line = lines.iter().find(|line| line["resource"] == "deployments").unwrap();
     assert_eq!((&line["kinds"][0], &line["managedFieldsBytes"]), (&"Deployment.apps".into(), &managed.into()));
     let (_, said) = desk.says("usage FILE /registry/pods/ --by kind", 2);
-    assert!(said.contains("--by kind sums up all objects"), "{said}");
+    assert!(said.contains("--by kind covers all objects"), "{said}");
 }

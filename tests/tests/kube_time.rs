@@ -87,7 +87,7 @@ fn status_shows_the_time_of_the_state() {
     fs::write(&desk.file, puts::snapshot(&[(b"/a", Some(b"{}"), 0), (b"/b", Some(b"k8s:enc:x"), 0)])).unwrap();
     assert!(!desk.says("status FILE", 0).0.contains("as of"));
     let (_, said) = desk.says("keys FILE --at 1h", 2);
-    assert!(said.contains("nothing in this snapshot tells what time 1h is in it"), "{said}");
+    assert!(said.contains("no timestamp in this snapshot shows which revision belongs to 1h"), "{said}");
 }
 
 #[test]
@@ -146,20 +146,20 @@ fn a_time_outside_the_file_is_reported() {
     assert!(said.is_empty() && out.contains("compacted"), "{out}");
     let (_, said) = desk.says("keys OUT --at 2026-03-09T10:01:30Z", 2);
     assert!(
-        said.contains("2026-03-09T10:01:30Z is earlier than this snapshot reaches back: its oldest revision, 5, was written about 2026-03-09 10:0"),
+        said.contains("2026-03-09T10:01:30Z is before the oldest revision in this snapshot: revision 5 was written about 2026-03-09 10:0"),
         "{said}"
     );
     assert!(said.contains("older snapshot"), "{said}");
     let (_, said) = desk.says("keys OUT --at 2026-03-10", 0);
     assert!(
-        said.contains("2026-03-10 is later than the snapshot: its latest revision, 8, was written about"),
+        said.contains("2026-03-10 is after the end of the snapshot: its latest revision, 8, was written about"),
         "{said}"
     );
     // A person who goes back in time does not want the latest state, which may include the mistake to undo.
     let (_, said) = desk.says("restore OUT --dry-run --data-dir DIR --at 2026-03-10", 2);
-    assert!(said.contains("2026-03-10 is no time before the end of the snapshot"), "{said}");
+    assert!(said.contains("2026-03-10 is not before the end of the snapshot"), "{said}");
     let (_, said) = desk.says("keys FILE --at yesterday", 2);
-    assert!(said.contains("a time is wanted"), "{said}");
+    assert!(said.contains("expected a time"), "{said}");
     let (_, said) = desk.says("keys FILE --at 2m --rev 5", 2);
     assert!(said.contains("cannot be used with"), "{said}");
 }

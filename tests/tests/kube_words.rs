@@ -107,7 +107,7 @@ fn formats_that_kubectl_refuses_are_refused_with_a_reason() {
         (&["po", "-l", "a b"], "cannot read \"a b\" as a condition on labels"),
         (&["po", "a", "-l", "app=web"], "chosen by their names or by selectors, and not by both"),
         (&["po", "-o", "yaml", "--show-labels"], "--show-labels adds a column to tables"),
-        (&["po", "-o", "go-template={{.x}}"], "templates of Go are not read here: use -o jsonpath="),
+        (&["po", "-o", "go-template={{.x}}"], "Go templates are not supported: use -o jsonpath="),
         (&["po", "-o", "jsonpath"], "write -o jsonpath='{.metadata.name}'"),
         (&["po", "-o", "jsonpath={.a"], "lacks a closing brace"),
         (&["po", "-o", "nothing"], "jsonpath=TEMPLATE"),

@@ -55,7 +55,7 @@ fn revisions(file: &Vec<u8>) -> Option<BTreeMap<(i64, i64), Vec<u8>>> {
     let OpenedStore::Store(store) = Store::open(file).expect("bytes can always be read") else { return None };
     let mut found = BTreeMap::new();
     for work in store.work() {
-        let mut take = |entry: &etcdsnap_core::store::Entry<'_>, _: &mut etcdsnap_core::store::Lost| {
+        let mut take = |entry: &etcdsnap_core::store::KeyEntry<'_>, _: &mut etcdsnap_core::store::Lost| {
             let revision = entry.key.revision;
             found.insert((revision.main.get(), revision.sub), entry.value.to_vec());
         };

@@ -154,7 +154,7 @@ fn several_files_are_reported_one_after_the_other() {
     let row = stdout(&["status", "-w", "simple", &good]);
     let rows = cli::run(&["status", "-w", "simple", &good, &bad, &good]);
     assert_eq!((rows.status.code(), String::from_utf8_lossy(&rows.stdout)), (Some(1), [&*row, &row].concat().into()));
-    assert!(String::from_utf8_lossy(&rows.stderr).contains("is no snapshot"), "{rows:?}");
+    assert!(String::from_utf8_lossy(&rows.stderr).contains("is not a readable snapshot"), "{rows:?}");
 }
 
 #[test]

@@ -97,8 +97,8 @@ fn etcd_8793_each_tls_fault_has_its_own_message() {
     let cacert = server.cacert();
     let plain = server.save_at_as_etcdctl(&format!("http://127.0.0.1:{}", server.port), &["--dial-timeout=2s"]);
     assert_refused(&plain, &["write https:// before the address", "--cacert"]);
-    assert_refused(&server.save_as_etcdctl(&[]), &["nobody whom we trust", "--cacert"]);
-    assert_refused(&server.save_as_etcdctl(&[&cacert]), &["wants a certificate of its clients, and none was given"]);
+    assert_refused(&server.save_as_etcdctl(&[]), &["is not signed by a trusted authority", "--cacert"]);
+    assert_refused(&server.save_as_etcdctl(&[&cacert]), &["requires a client certificate, but none was given"]);
     let [cert, key] = client_flags(&server.authority.sign("client", CertificateUse::Client("someone"), Key::EcPkcs8));
     stdout_of(&server.save_as_etcdctl(&[&cacert, &cert, &key]));
     assert_refused(&server.save(&[&cacert, &cert]), &["--key"]);
@@ -152,7 +152,7 @@ fn etcd_cloud_operator_76_a_directory_that_no_user_may_enter() {
     }
     fs::set_permissions(&closed, fs::Permissions::from_mode(0o600)).unwrap();
     let (inside, restored) = (closed.join("{time}.db"), closed.join("data"));
-    let enter = "must be able to write to that directory and to enter it";
+    let enter = "needs permission to write to that directory and to enter it";
     let cases: [(&[&str], &Path, &str); 4] = [
         (&["save", "--endpoints=127.0.0.1:1"], &inside, enter),
         (&["export", source.to_str().unwrap(), "--output"], &inside, enter),

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use etcdsnap_core::bolt::database::Database;
-use etcdsnap_core::bolt::edit::{Change, Edited, Kept, Missing};
+use etcdsnap_core::bolt::database::BoltDatabase;
+use etcdsnap_core::bolt::edit::{BucketEdit, Edited, Kept, Missing};
 use etcdsnap_tests::build::{Bucket, Node, random, write};
 use etcdsnap_tests::programs::{bbolt_check, reference};
 use etcdsnap_tests::read::File;
@@ -22,7 +22,7 @@ fn any_edit_of_any_file_has_exactly_its_effect() {
         for round in 0..rng.between(1, 3) {
             let changes = changes(&root, layout.page_size, &mut rng);
             let before = bytes.clone();
-            let edited = Database::open(&bytes).unwrap().edit(&changes);
+            let edited = BoltDatabase::open(&bytes).unwrap().edit(&changes);
             let edited = edited.unwrap_or_else(|error| panic!("seed {seed}, round {round}: {error}"));
             apply(&mut bytes, &edited);
             changes.iter().for_each(|change| expect(&mut root, change));
@@ -46,10 +46,10 @@ fn any_edit_of_any_file_has_exactly_its_effect() {
 fn impossible_edits_are_refused() {
     let (root, layout) = random::bolt(3, 300);
     let bytes = write(&root, &layout).database;
-    let missing = Change { bucket: b"nobody".to_vec(), ..Change::default() };
-    let error = Database::open(&bytes).unwrap().edit(&[missing]).unwrap_err();
-    assert_eq!(error.to_string(), "there is no bucket `nobody`");
-    assert!(Database::open(&vec![0; 100_000]).is_err());
+    let missing = BucketEdit { bucket: b"nobody".to_vec(), ..BucketEdit::default() };
+    let error = BoltDatabase::open(&bytes).unwrap().edit(&[missing]).unwrap_err();
+    assert_eq!(error.to_string(), "bucket `nobody` does not exist");
+    assert!(BoltDatabase::open(&vec![0; 100_000]).is_err());
 }
 
 /// An edit frees every page that a page claims, so a claim of four billion pages is refused at once.
@@ -58,12 +58,12 @@ fn a_page_that_claims_all_pages_is_refused() {
     let (root, layout) = random::bolt(3, 300);
     let good = write(&root, &layout).database;
     let name = root.entries.keys().next().expect("a bucket").clone();
-    let change = Change { bucket: name, kept: Kept::Nothing, ..Change::default() };
+    let change = BucketEdit { bucket: name, kept: Kept::Nothing, ..BucketEdit::default() };
     let mut refused = 0;
     for page in 2..good.len() / layout.page_size {
         let mut bytes = good.clone();
         bytes[page * layout.page_size + 12..][..4].fill(0xFF);
-        refused += usize::from(Database::open(&bytes).unwrap().edit(std::slice::from_ref(&change)).is_err());
+        refused += usize::from(BoltDatabase::open(&bytes).unwrap().edit(std::slice::from_ref(&change)).is_err());
     }
     assert!(refused > 0);
 }
@@ -82,7 +82,7 @@ fn assert_untouched(before: &[u8], after: &[u8], page_size: usize) {
     assert!(changed != (before[page_size..2 * page_size] != after[page_size..2 * page_size]));
 }
 
-fn changes(root: &Bucket, page_size: usize, rng: &mut SeededRandom) -> Vec<Change> {
+fn changes(root: &Bucket, page_size: usize, rng: &mut SeededRandom) -> Vec<BucketEdit> {
     let mut changes = BTreeMap::new();
     let names: Vec<_> = root.entries.keys().cloned().collect();
     for _ in 0..rng.between(1, 4) {
@@ -113,12 +113,12 @@ fn changes(root: &Bucket, page_size: usize, rng: &mut SeededRandom) -> Vec<Chang
         }
         // A random key must not be that of a nested bucket.
         entries.retain(|key, _| !matches!(there.entries.get(key), Some(Node::Bucket(_))));
-        changes.insert(name.clone(), Change { bucket: name, missing: Missing::Create, kept, entries });
+        changes.insert(name.clone(), BucketEdit { bucket: name, missing: Missing::Create, kept, entries });
     }
     changes.into_values().collect()
 }
 
-fn expect(root: &mut Bucket, change: &Change) {
+fn expect(root: &mut Bucket, change: &BucketEdit) {
     let node = root.entries.entry(change.bucket.clone()).or_insert_with(|| Node::Bucket(Bucket::default()));
     let Node::Bucket(bucket) = node else { panic!("a value at the top") };
     if change.kept == Kept::Nothing {

@@ -260,7 +260,7 @@ fn a_dry_run_of_a_packed_file_needs_a_temporary_copy() {
     };
     assert!(told(Path::new("/nowhere")).contains("/nowhere"));
     if let Some(small) = Mounted::new("16m") {
-        assert!(told(small.0.path()).contains("it takes "));
+        assert!(told(small.0.path()).contains("it needs "));
         assert_eq!(fs::read_dir(small.0.path()).unwrap().count(), 0);
     }
     let script = "trap '' XFSZ; ulimit -f 1000; exec \"$0\" \"$@\"";

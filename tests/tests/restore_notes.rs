@@ -38,7 +38,7 @@ fn a_healthy_snapshot_has_few_notes() {
     assert_eq!((&json["oldestEtcd"], &json["alarms"], &json["empty"]), (&json!("3.7"), &json!([]), &json!(false)));
     assert_eq!(json["hasLeases"], json!(true));
     assert!(
-        text.contains("etcd 3.7 or newer starts on it.") && text.contains("Each gets its full time again"),
+        text.contains("etcd 3.7 or newer starts on it.") && text.contains("Each gets its full time to live again"),
         "{text}"
     );
     assert!(!text.contains("alarm") && !text.contains("empty"), "{text}");

@@ -112,7 +112,7 @@ fn omitted_values_are_reported_as_defaults() {
     let told = complaint(&["--name=m1"]);
     assert!(told.contains("\"m1\" is not in --initial-cluster, which was not given and is default="), "{told}");
     let told = complaint(&["--initial-cluster=default=unix://localhost:m1"]);
-    assert!(told.contains("what follows the colon is no port"), "{told}");
+    assert!(told.contains("the text after the colon is not a port"), "{told}");
 }
 
 /// A database of 1.6 GiB, nearly all of it a hole in the file.
@@ -128,7 +128,10 @@ fn a_database_near_the_quota_is_reported() {
         stdout_of(&cli::run(&[&["restore", path.to_str().unwrap()][..], &flags, more].concat()))
     };
     let text = run(&["--print-flags"]);
-    assert!(text.contains("start it with --quota-backend-bytes=4294967296, or it refuses writes (NOSPACE)"), "{text}");
+    assert!(
+        text.contains("start etcd with --quota-backend-bytes=4294967296, or it refuses writes (NOSPACE)"),
+        "{text}"
+    );
     assert!(text.trim_end().ends_with(" --quota-backend-bytes='4294967296'"), "{text}");
     let json: Value = serde_json::from_str(&run(&["-wjson"])).unwrap();
     assert_eq!(json["quotaBackendBytes"], 4_294_967_296_u64);

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use etcdsnap::{Progress, RestoreConfig, RestoreError, Run, Stage, restore};
-use etcdsnap_core::bolt::edit::Change;
+use etcdsnap_core::bolt::edit::BucketEdit;
 use etcdsnap_core::rewrite::{Alterations, Plan, write_altered};
 use etcdsnap_core::store::SurvivorSearch;
 use etcdsnap_core::{Revision, Unwatched, Verdict, Watch, pass::reading::Accumulator};
@@ -99,7 +99,7 @@ fn further_changes_equal_those_of_an_edit_in_place() {
     use etcdsnap_core::bolt::edit::{Kept, Missing};
     let file = case::named("3.7-history").bytes();
     let store = open_store(&file);
-    let change = |bucket: &str, kept, entries: &[(&str, Option<&str>)]| Change {
+    let change = |bucket: &str, kept, entries: &[(&str, Option<&str>)]| BucketEdit {
         bucket: bucket.into(),
         missing: Missing::Create,
         kept,
@@ -118,7 +118,7 @@ fn further_changes_equal_those_of_an_edit_in_place() {
     let written = write_altered(&store, Plan::Everything, alterations, Vec::new(), &Unwatched).unwrap();
     let ours = File::new([written.built.metas, written.sink].concat()).tree();
     let mut edited = file[..file.len() - 32].to_vec();
-    let edit = etcdsnap_core::bolt::database::Database::open(&edited).unwrap().edit(&changes).unwrap();
+    let edit = etcdsnap_core::bolt::database::BoltDatabase::open(&edited).unwrap().edit(&changes).unwrap();
     edited.resize(edited.len().max(edit.size as usize), 0);
     for (at, bytes) in &edit.writes {
         edited[at.get() as usize..][..bytes.len()].copy_from_slice(bytes);
@@ -154,19 +154,19 @@ fn impossible_states_are_refused_and_leave_no_files() {
         (&old, &["--rev=-3"], 2, "revisions begin at 1"),
         (&old, &["--delete=nobody/has/this"], 1, "no key nobody/has/this at revision 672"),
         (&old, &["--delete=nobody/has/this", "--delete=nor/this", "--rev=latest"], 1, "and 1 more"),
-        (&old, &["--delete=\"\\q\""], 2, "no key in quotes"),
-        (&old, &["--rev=600", "--lease-ttl=0"], 2, "from 1 on is wanted"),
+        (&old, &["--delete=\"\\q\""], 2, "not a valid key in quotes"),
+        (&old, &["--rev=600", "--lease-ttl=0"], 2, "of at least 1"),
         (&old, &["--rev=600", "--lease-ttl=9000000001"], 2, "etcd grants leases for 1 to 9,000,000,000 seconds"),
         (&old, &["--rev=600", "--no-bump", "--bump-revision=5"], 2, "cannot be used with"),
-        (&old, &["--rev=600", "--mark-compacted=false"], 2, "does not go with a state of the past"),
+        (&old, &["--rev=600", "--mark-compacted=false"], 2, "cannot be combined with restoring a past state"),
         (&old, &["--no-bump"], 2, "required arguments were not provided"),
         (&old, &["--lease-ttl=60"], 2, "required arguments were not provided"),
         (&old, &["--rev=600", "--at=2h"], 2, "cannot be used with"),
-        (&old, &["--at=2h"], 2, "tells what time"),
+        (&old, &["--at=2h"], 2, "shows which revision belongs to"),
         (&damaged, &["--rev=600"], 1, "is damaged"),
-        (&damaged, &["--rev=600", "--verify=none"], 1, "is not that of its bytes"),
+        (&damaged, &["--rev=600", "--verify=none"], 1, "does not match its bytes"),
         (&damaged, &["--compact", "--skip-hash-check"], 1, "is damaged"),
-        (&damaged, &["--compact", "--skip-hash-check", "--force"], 1, "cannot be written entry by entry"),
+        (&damaged, &["--compact", "--skip-hash-check", "--force"], 1, "cannot be rewritten entry by entry"),
         (&old, &["--rev=600", "--bump-revision=9223372036854775000"], 2, "leaves too few revisions"),
     ] {
         for dry in [&["--dry-run"][..], &[]] {
@@ -178,7 +178,7 @@ fn impossible_states_are_refused_and_leave_no_files() {
     }
     let output = cli::run_with_input(&["restore", "-", "--at=2h", &data], &good);
     assert_eq!(output.status.code(), Some(2));
-    assert!(cli::printed(&output).contains("can be read twice"), "{}", cli::printed(&output));
+    assert!(cli::printed(&output).contains("must read the snapshot twice"), "{}", cli::printed(&output));
     assert_eq!(names(folder.path()), ["damaged.db", "old.db"]);
     assert_eq!(fs::read(&old).unwrap(), good);
 }

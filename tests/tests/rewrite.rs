@@ -6,7 +6,7 @@ use std::process::Command;
 
 use etcdsnap_core::pass::reading::Accumulator;
 use etcdsnap_core::rewrite::{Plan, RewriteError, write};
-use etcdsnap_core::store::{Hashing, OpenedStore, Store, SurvivorSearch, Unavailable};
+use etcdsnap_core::store::{HashKvPart, OpenedStore, Store, SurvivorSearch, Unavailable};
 use etcdsnap_core::{Revision, Unwatched, Verdict, verify};
 use etcdsnap_tests::all_queries::open_store;
 use etcdsnap_tests::build::history::main_revision;
@@ -46,7 +46,7 @@ fn rewritten(file: &Vec<u8>, compacted: Option<Revision>, rng: &mut SeededRandom
 
 fn hash(file: &Vec<u8>) -> u32 {
     let store = open_store(file);
-    let mut hashing = Hashing::new(&store, store.current());
+    let mut hashing = HashKvPart::new(&store, store.current());
     store.work().for_each(|work| drop(hashing.read(&store, work, &Unwatched).unwrap()));
     hashing.finish().hash
 }
@@ -224,8 +224,8 @@ fn the_commands_refuse_and_leave_no_files() {
         (&["defrag", &flipped, "-o", &out], 1, "is damaged, and nothing was written"),
         (&["compact", &file, "-o", &out, "--rev", &below], 2, "has been compacted"),
         (&["compact", &file, "-o", &out, "--rev", &above], 2, "its latest is"),
-        (&["compact", &file, "-o", &out, "--rev", "-5"], 2, "or `latest` is wanted"),
-        (&["compact", &file, "-o", &out, "--rev", "0"], 2, "or `latest` is wanted"),
+        (&["compact", &file, "-o", &out, "--rev", "-5"], 2, "or `latest`; revisions begin at 1"),
+        (&["compact", &file, "-o", &out, "--rev", "0"], 2, "or `latest`; revisions begin at 1"),
         (&["compact", &file, "-o", &file], 2, "is the same file as"),
         (&["defrag", &file, "-o", "-"], 2, "its first page is written last"),
         (&["defrag", &file, "-o", "/dev/null"], 2, "its first page"),

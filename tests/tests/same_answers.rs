@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use etcdsnap_core::pass::reading::Accumulator;
-use etcdsnap_core::store::{Index, KeyRange, OpenedStore, Query, Store, Sums, Tallies, Tally};
+use etcdsnap_core::store::{GroupTally, Index, KeyRange, OpenedStore, Query, Store, Sums, Tallies};
 use etcdsnap_core::{Code, Revision, Status, Unwatched, status};
 use etcdsnap_tests::damage::Trailer;
 use etcdsnap_tests::damage::{self, Damage, GoodSnapshot};
@@ -110,7 +110,7 @@ fn of_index(store: &Store<'_, Vec<u8>>) -> Counted {
 }
 
 fn of_sums(store: &Store<'_, Vec<u8>>) -> Counted {
-    let mut tally = Tally::new(query(), &|_, _| {});
+    let mut tally = GroupTally::new(query(), &|_, _| {});
     for work in store.work() {
         tally.read(store, work, &Unwatched).expect("bytes can always be read");
     }

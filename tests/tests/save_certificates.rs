@@ -45,7 +45,7 @@ fn certificates_of_auto_tls_are_accepted() {
         stdout_of(&server.save_as_etcdctl(&[&cacert, &own[0], &own[1]]));
         assert_refused(
             &server.save_as_etcdctl(&[&server.cacert()]),
-            &["(P-521, self-signed)", "nobody whom we trust", "--cacert"],
+            &["(P-521, self-signed)", "is not signed by a trusted authority", "--cacert"],
         );
     }
 }
@@ -72,7 +72,7 @@ fn server_keys_of_every_kind_are_accepted() {
         let Some(server) = server else { return };
         stdout_of(&server.save_as_etcdctl(&[&cacert]));
         stdout_of(&server.save_as_etcdctl(&["--insecure-skip-tls-verify"]));
-        assert_refused(&server.save_as_etcdctl(&[&server.cacert()]), &["nobody whom we trust"]);
+        assert_refused(&server.save_as_etcdctl(&[&server.cacert()]), &["is not signed by a trusted authority"]);
     }
 }
 
@@ -106,12 +106,9 @@ fn client_keys_of_every_kind_are_accepted() {
         // A server that rejects the certificate does not say why, but etcdsnap names the certificate.
         let stranger = Authority::with_key(server.folder.path(), "stranger", Key::P521);
         let [cert, key] = client_flags(&stranger.sign("strange", CertificateUse::Client("someone"), Key::P521));
-        let words = ["does not take our certificate \"someone\" (P-521, issued by \"stranger\")", "--cert and --key"];
+        let words = ["rejects our certificate \"someone\" (P-521, issued by \"stranger\")", "--cert and --key"];
         assert_refused(&server.save_as_etcdctl(&[&cacert, &cert, &key]), &words);
-        assert_refused(
-            &server.save_as_etcdctl(&[&cacert]),
-            &["wants a certificate of its clients, and none was given"],
-        );
+        assert_refused(&server.save_as_etcdctl(&[&cacert]), &["requires a client certificate, but none was given"]);
     }
 }
 
@@ -147,7 +144,7 @@ fn server_certificates_marked_as_authority_are_accepted() {
         let strange = flag("cacert", &stranger.cert);
         assert_refused(
             &server.save_as_etcdctl(&[&strange]),
-            &["the server's certificate \"server\"", "nobody whom we trust"],
+            &["the server's certificate \"server\"", "is not signed by a trusted authority"],
         );
     }
 }
@@ -172,7 +169,7 @@ fn a_server_certificate_given_as_authority_is_trusted() {
     let own = flag("cacert", &server.folder.path().join("server.crt"));
     stdout_of(&server.save_as_etcdctl(&[&own]));
     let other = server.authority.sign("other", CertificateUse::Server(NAMES), Key::EcPkcs8);
-    assert_refused(&server.save_as_etcdctl(&[&flag("cacert", &other.cert)]), &["nobody whom we trust"]);
+    assert_refused(&server.save_as_etcdctl(&[&flag("cacert", &other.cert)]), &["is not signed by a trusted authority"]);
 }
 
 /// Certificates that etcdctl refuses too are refused with the reason, and accepted without verification.

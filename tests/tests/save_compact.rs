@@ -54,7 +54,7 @@ fn of_version(version: &str) {
     let refused = cli::run(&["save", &endpoint, "-", "--compact"]);
     assert_eq!(refused.status.code(), Some(2));
     assert!(refused.stdout.is_empty());
-    assert!(String::from_utf8_lossy(&refused.stderr).contains("--compact writes a file anew"), "{refused:?}");
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("--compact must rewrite a complete file"), "{refused:?}");
     assert_eq!(names(&out), ["small.db", "small.db.zst"], "{version}");
 
     // A server that compacts there has the same hash. It has kept none from before, because no client requested one.

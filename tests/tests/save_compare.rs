@@ -201,20 +201,20 @@ fn a_member_that_has_diverged(version: &str) {
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     assert_outcomes(&cli::json(&output), ["differs", "differs", "same"]);
     let words = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(words.contains("The member that this snapshot is of has diverged"), "{words}");
+    assert!(words.contains("The member that sent this snapshot has diverged"), "{words}");
     assert!(words.contains("a, b have other data") && file.exists(), "{words}");
     // Nor does a stream lack anything.
     let output = cli::run(&["save", "-", &format!("--endpoints={}", member_configs[0].client_url()), "-w=json"]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let words = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(words.contains("What came out is a whole snapshot") && words.contains(r#""differs""#), "{words}");
+    assert!(words.contains("The output is a complete snapshot") && words.contains(r#""differs""#), "{words}");
     let judged = cli::run_with_input(&["verify", "-"], &output.stdout);
     stdout_of(&judged);
     // If one more is down, the majority is unknown.
     servers.kill(1);
     let output = save(&member_configs[0], &["-w=json"], &file);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-    assert!(String::from_utf8_lossy(&output.stderr).contains("no majority says which are right"), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("there is no majority"), "{output:?}");
     stdout_of(&save(&member_configs[0], &["--no-compare"], &file));
 }
 

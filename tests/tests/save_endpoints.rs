@@ -65,7 +65,7 @@ fn endpoints_work_in_every_form() {
     }
     for (endpoint, words) in [
         ("http://127.0.0.1".to_owned(), "it has no port"),
-        (format!("::1:{port}"), "an IPv6 address stands in brackets"),
+        (format!("::1:{port}"), "an IPv6 address needs brackets"),
         (format!("https://127.0.0.1:{port}"), "write http:// before the address"),
     ] {
         assert_refused(&save_as_etcdctl(server.folder.path(), &[&format!("--endpoints={endpoint}")], &[]), &[words]);
@@ -293,7 +293,7 @@ fn endpoints_come_from_srv_records() {
         &output,
         &[
             "_etcd-client-ssl._tcp.plain.test: there is no such record",
-            "_etcd-client._tcp.plain.test was not asked for, because of --insecure-discovery=false",
+            "_etcd-client._tcp.plain.test was not looked up, because of --insecure-discovery=false",
         ],
     );
     assert_refused(

@@ -141,7 +141,7 @@ fn a_changed_byte_is_detected() {
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(matches!(output.status.code(), Some(1 | 2)), "round {round}, byte {at}: {text}");
         if output.status.code() == Some(1) {
-            assert!(text.contains("damaged on its way"), "{text}");
+            assert!(text.contains("damaged in transit"), "{text}");
             by_hash += 1;
         }
         bench.assert_unchanged();
@@ -203,7 +203,7 @@ fn a_retry_succeeds() {
     });
     let bench = TestFolder::new();
     let output = bench.command(&proxy.url(), &["--retries=1"]).output().unwrap();
-    bench.refused(&output, 2, &["no server gave a snapshot"]);
+    bench.refused(&output, 2, &["no server sent a snapshot"]);
     assert_eq!(proxy.connections(), 2);
     stdout_of(&bench.command(&proxy.url(), &["--retries=1"]).output().unwrap());
     assert_eq!(proxy.connections(), 3);
@@ -384,7 +384,7 @@ fn unwritable_targets_are_refused() {
     let bench = TestFolder::new();
     let run = |path: &str| cli::run(&["save", &format!("--endpoints={}", member_config.client_url()), path]);
     let nowhere = bench.folder.path().join("nowhere/backup.db");
-    bench.refused(&run(nowhere.to_str().unwrap()), 2, &["nowhere", "make the directory first"]);
+    bench.refused(&run(nowhere.to_str().unwrap()), 2, &["nowhere", "create the directory first"]);
     bench.refused(&run("/proc/backup.db"), 2, &["/proc"]);
     bench.refused(&run(bench.folder.path().join("{host}.db").to_str().unwrap()), 2, &["{cluster}"]);
     let below = bench.file().join("x.db");

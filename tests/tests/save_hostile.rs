@@ -73,13 +73,13 @@ fn messages_without_bytes_count_as_a_stall() {
             pieces.send(4096, b"")?;
             sleep(Duration::from_millis(50));
         },
-        "a message without any",
+        "an empty message",
     );
     assert_refused(
         |pieces| loop {
             pieces.send(4096, b"")?;
         },
-        "a message without any",
+        "an empty message",
     );
     let goes_on = |pieces: &Pieces<'_>| {
         pieces.send_snapshot(snapshot(), 32 << 10)?;
@@ -88,7 +88,7 @@ fn messages_without_bytes_count_as_a_stall() {
             sleep(Duration::from_millis(200));
         }
     };
-    assert_refused(goes_on, "a message without any");
+    assert_refused(goes_on, "an empty message");
 }
 
 /// Everything announced has arrived, its SHA-256 is right, and the stream is never closed.

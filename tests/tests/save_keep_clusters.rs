@@ -92,16 +92,16 @@ fn a_name_without_a_time_belongs_to_one_cluster() {
     let bytes = fs::read(&first).unwrap();
     assert_refused(
         &save(&both[1], &[], &template),
-        &["2.db is there already, and is not replaced", "another cluster", "{cluster}"],
+        &["2.db exists already and is not replaced", "another cluster", "{cluster}"],
     );
     assert_eq!(fs::read(&first).unwrap(), bytes);
     assert_eq!(file(&report(&save(&both[0], &[], &template))), first);
     // Without its mark the members in it prove it.
     let _ = rustix::fs::removexattr(&first, MARK);
-    assert_refused(&save(&both[1], &[], &template), &["nothing proves of which cluster"]);
+    assert_refused(&save(&both[1], &[], &template), &["nothing proves which cluster"]);
     assert_eq!(file(&report(&save(&both[0], &[], &template))), first);
     fs::write(&first, "no snapshot").unwrap();
-    assert_refused(&save(&both[0], &[], &template), &["nothing proves of which cluster"]);
+    assert_refused(&save(&both[0], &[], &template), &["nothing proves which cluster"]);
     // A name without placeholders is replaced, whichever cluster it is from.
     stdout_of(&save(&both[1], &[], &first));
     assert_eq!(fs::read_dir(&out).unwrap().count(), 1);
@@ -127,7 +127,7 @@ fn a_recreated_cluster_keeps_the_old_ones_compressed_snapshots() {
     let Some(servers) = Servers::start("3.6", &member_configs, folder.path()) else { return };
     for day in 4..=7 {
         let report = report(&save(&member_configs[0], &flags, &template));
-        assert!(report["warnings"].to_string().contains("restored or created anew"), "{report}");
+        assert!(report["warnings"].to_string().contains("restored or created again"), "{report}");
         on_day(&file(&report), day);
     }
     assert!(good.iter().all(|file| file.exists()));
@@ -253,5 +253,5 @@ fn retention_by_age_keeps_some() {
     rename_with_mark(&old[0], &future);
     let report = report(&save(&member_configs[0], &["--keep-within=7d"], &out));
     assert_eq!(removed(&report).iter().collect::<BTreeSet<_>>(), old[1..3].iter().collect(), "{report}");
-    assert!(report["warnings"].to_string().contains("still to come") && future.exists(), "{report}");
+    assert!(report["warnings"].to_string().contains("in the future") && future.exists(), "{report}");
 }

@@ -107,7 +107,7 @@ fn a_dangling_link_is_not_replaced() {
     symlink(folder.path().join("not-mounted/etcd"), &link).unwrap();
     for flags in [&[][..], &["--every=1s", "--metrics-listen=off"]] {
         let text = message(&save(&shared.member_config.client_url(), flags, &link));
-        assert!(text.contains("a link that leads nowhere") && text.contains("mounted"), "{text}");
+        assert!(text.contains("a dangling link") && text.contains("mounted"), "{text}");
     }
     assert!(link.is_symlink());
 }
@@ -163,7 +163,7 @@ fn command_line_errors_are_explained() {
         ("::1:21030", &[], at("x.db"), &["\"::1:21030\"", "[ADDRESS]:PORT"]),
         (&url, &["--keep=0"], at("{time}.db"), &["it must be at least 1"]),
         (&url, &["--keep=3"], at("missing"), &["{time}", "is it mounted?"]),
-        (&url, &[], at("missing/x.db"), &["missing does not exist", "make the directory first"]),
+        (&url, &[], at("missing/x.db"), &["missing does not exist", "create the directory first"]),
         (&url, &[], at("missing/"), &["missing/ does not exist", "Is it mounted?"]),
         (&url, &[], at("sub/{cluster}/{time}.db"), &["sub/{cluster} does not exist", "the last part of the path"]),
     ] {
@@ -219,7 +219,7 @@ fn a_name_without_the_compressions_suffix_is_reported() {
     let Some(shared) = server() else { return };
     let (url, folder) = (shared.member_config.client_url(), tempfile::tempdir().unwrap());
     for (name, flag, says) in [
-        ("q-{time}.db", "--compress=zstd", Some("end with .zst")),
+        ("q-{time}.db", "--compress=zstd", Some("ends with .zst")),
         ("q-{time}.db.zst", "--compress=zstd", None),
         ("q.db.gz", "--compress=gzip", None),
         ("q.db.gz", "--no-compare", Some("ends with .gz")),
@@ -227,7 +227,7 @@ fn a_name_without_the_compressions_suffix_is_reported() {
         let output = save(&url, &[flag], folder.path().join(name));
         stdout_of(&output);
         let text = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(text.contains("ame ends with") || text.contains("name does not say"), says.is_some(), "{text}");
+        assert_eq!(text.contains("ame ends with") || text.contains("name does not show it"), says.is_some(), "{text}");
         assert!(says.is_none_or(|words| text.contains(words)), "{text}");
     }
 }

@@ -128,7 +128,7 @@ fn a_recreated_cluster_does_not_remove_the_good_snapshots() {
     let report = json(&output);
     assert_eq!(good.file_name().unwrap().to_str().unwrap().split('-').nth(1), report["clusterId"].as_str());
     assert!(good.exists(), "{report}");
-    assert!(warnings(&report).contains("restored or created anew"), "{report}");
+    assert!(warnings(&report).contains("restored or created again"), "{report}");
     // It does not count, either: the new cluster's own snapshots are removed by --keep.
     let empty = rename_as_older(&file(&output), 1);
     let report = json(&save(&member_configs[0], &["--keep=1"], &out));

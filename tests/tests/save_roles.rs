@@ -65,7 +65,7 @@ fn a_member_without_quorum_can_be_saved() {
             let output = save(&[&member_configs[0]], &[file.to_str().unwrap()]);
             stdout_of(&output);
             assert_sound(&file);
-            if String::from_utf8_lossy(&output.stderr).contains("it knows no leader") {
+            if String::from_utf8_lossy(&output.stderr).contains("it has no leader") {
                 break;
             }
             assert!(since.elapsed() < Duration::from_secs(30), "{version} {output:?}");

@@ -34,10 +34,10 @@ fn client_certificates_work_with_every_key_encoding() {
         let [cert, key] = flags(&pair);
         stdout_of(&server.save(&[&cacert, &cert, &key]));
     }
-    assert_refused(&server.save(&[&cacert]), &["wants a certificate of its clients, and none was given", "--cert"]);
+    assert_refused(&server.save(&[&cacert]), &["requires a client certificate, but none was given", "--cert"]);
     let stranger = Authority::new(server.folder.path(), "stranger");
     let [cert, key] = flags(&stranger.sign("strange", CertificateUse::Client("someone"), Key::EcPkcs8));
-    assert_refused(&server.save(&[&cacert, &cert, &key]), &["does not take our certificate \"someone\" (P-256"]);
+    assert_refused(&server.save(&[&cacert, &cert, &key]), &["rejects our certificate \"someone\" (P-256"]);
 }
 
 #[test]

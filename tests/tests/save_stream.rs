@@ -130,7 +130,7 @@ fn a_failed_save_never_outputs_a_complete_snapshot() {
             assert_refused(&output, code, &[]);
             // A compressor may buffer all of it.
             assert_eq!(
-                cli::stderr_in_one_line(&output).contains("Discard what came out"),
+                cli::stderr_in_one_line(&output).contains("Discard the output"),
                 !output.stdout.is_empty(),
                 "{output:?}"
             );
@@ -172,7 +172,7 @@ fn a_damaged_database_is_found_while_it_streams() {
         database.write_all_at(b"\x0f", (key - 2) as u64).unwrap();
     }
     let output = command(&url, &["-"]).output().unwrap();
-    assert_refused(&output, 1, &["is damaged", "Discard what came out"]);
+    assert_refused(&output, 1, &["is damaged", "Discard the output"]);
     assert_not_a_snapshot(&output.stdout);
     let output = command(&url, &["-", "--verify=hash"]).output().unwrap();
     assert_refused(&output, 0, &["structure not checked"]);
@@ -188,7 +188,7 @@ fn a_damaged_database_is_found_while_it_streams() {
     assert_refused(
         &output,
         2,
-        &["could not be proven while it streamed", "Discard what came out", "Save it into a file"],
+        &["could not be verified while it was streamed", "Discard the output", "Save it to a file"],
     );
     assert_not_a_snapshot(&output.stdout);
     let file = folder.path().join("backup.db");
@@ -207,7 +207,7 @@ fn output_is_never_started_again() {
     assert_complete(&output.stdout);
     let broken = FaultyProxy::start(port, |_| NetworkFault::Cut(SIZE / 2));
     let output = command(&broken.url(), &["-", "--retries=3"]).output().unwrap();
-    assert_refused(&output, 2, &["broke", "Discard what came out"]);
+    assert_refused(&output, 2, &["broke", "Discard the output"]);
     assert_eq!(broken.connections(), 1);
     assert_not_a_snapshot(&output.stdout);
 }
@@ -262,7 +262,7 @@ fn saves_into_a_fifo() {
     thread::sleep(Duration::from_secs(3));
     kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
     let output = wait_for_output(child);
-    assert_refused(&output, 143, &["waiting until somebody reads"]);
+    assert_refused(&output, 143, &["waiting for a reader of"]);
     if geteuid().is_root() {
         chown(&path, Some(65_534), None).unwrap();
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
@@ -280,7 +280,7 @@ fn a_reader_that_closes_the_pipe_ends_the_save() {
     assert_refused(
         &wait_for_output(child),
         2,
-        &["cannot write to standard output", "roken pipe", "Discard what came out"],
+        &["cannot write to standard output", "roken pipe", "Discard the output"],
     );
 }
 
@@ -302,7 +302,7 @@ fn a_reader_that_pauses_gets_everything() {
     thread::sleep(Duration::from_secs(1));
     kill_process(Pid::from_child(&child), Signal::INT).unwrap();
     let stdout = child.stdout.take();
-    assert_refused(&wait_for_output(child), 130, &["Discard what came out"]);
+    assert_refused(&wait_for_output(child), 130, &["Discard the output"]);
     drop(stdout);
 }
 
@@ -310,7 +310,7 @@ fn a_reader_that_pauses_gets_everything() {
 fn invalid_targets_of_a_stream_are_refused() {
     let Some(shared) = server() else { return };
     let url = shared.member_config.client_url();
-    assert_refused(&command(&url, &["-", "--every=1h"]).output().unwrap(), 2, &["--every", "to a stream"]);
+    assert_refused(&command(&url, &["-", "--every=1h"]).output().unwrap(), 2, &["--every", "with a stream"]);
     assert_refused(
         &command(&url, &["-", "--keep=1"]).output().unwrap(),
         2,
@@ -337,7 +337,7 @@ fn invalid_targets_of_a_stream_are_refused() {
     let mut program = Command::new(cli::program());
     program.args(["save", "--endpoints", &url, "-"]);
     let mut terminal = Terminal::start(&program);
-    let shown = terminal.output_until("not for reading");
+    let shown = terminal.output_until("cannot show a snapshot");
     assert!(shown.contains("standard output is a terminal"), "{shown}");
     assert!(!shown.contains("fill/"));
 }

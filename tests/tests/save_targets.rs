@@ -65,8 +65,8 @@ fn impossible_targets_are_refused_before_anything_is_fetched() {
         ("/dev/null".into(), "is a character device"),
         (at("null"), "is a character device"),
         (at(&long), "too long"),
-        (at("missing/backup.db"), "make the directory first"),
-        (at("missing/{time}.db"), "make the directory first"),
+        (at("missing/backup.db"), "create the directory first"),
+        (at("missing/{time}.db"), "create the directory first"),
         (at("file/backup.db"), "ot a directory"),
         (at("member/snap/db"), "etcd member"),
     ] {
@@ -106,7 +106,7 @@ fn inputs_are_not_replaced() {
     ];
     let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
     for target in ["ca.crt", "client.crt", "client.key", "password", "link", "hard", "./ca.crt"] {
-        assert_refused(&command("https://127.0.0.1:1", &flags, at(target)).output().unwrap(), "which is read");
+        assert_refused(&command("https://127.0.0.1:1", &flags, at(target)).output().unwrap(), "which is an input");
     }
     for name in ["ca.crt", "client.crt", "client.key", "password"] {
         assert_eq!(fs::read_to_string(at(name)).unwrap(), name);
@@ -244,7 +244,7 @@ fn a_mounted_file_is_written_in_place_or_refused() {
     }
     let output = command("http://127.0.0.1:1", &[], &to).output().unwrap();
     assert!(Command::new("umount").arg(&to).status().unwrap().success());
-    assert_refused(&output, "is mounted by itself");
+    assert_refused(&output, "is a mount point");
 }
 
 #[test]
@@ -282,6 +282,6 @@ fn names_that_are_not_utf_8_work() {
         .unwrap();
     stdout_of(&etcdctl);
     let nowhere = command(&url, &[], directory.join(OsStr::from_bytes(b"\xfd/x.db"))).output().unwrap();
-    assert_refused(&nowhere, "make the directory first");
+    assert_refused(&nowhere, "create the directory first");
     drop(File::open(&fixed).unwrap());
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use etcdsnap_core::pass::reading::Accumulator;
 use etcdsnap_core::store::{
-    Change, Hashing, History, Index, Key, KeyRange, Lost, OpenedStore, Query, Store, Work, compare,
+    HashKvPart, History, Index, Key, KeyDifference, KeyRange, Lost, OpenedStore, Query, Store, Work, compare,
 };
 use etcdsnap_core::{Revision, Unwatched};
 use etcdsnap_tests::all_queries;
@@ -64,8 +64,8 @@ fn keys(store: &Store<'_, Bytes>, range: KeyRange, revision: i64, rng: &mut Seed
 }
 
 fn hash(store: &Store<'_, Bytes>, revision: i64, rng: &mut SeededRandom) -> (u32, Lost) {
-    let take = |hashing: &mut Hashing, work| hashing.read(store, work, &Unwatched).expect("readable bytes");
-    let (hashing, lost) = fold(store, rng, || Hashing::new(store, Revision::new(revision)), take, Hashing::merge);
+    let take = |hashing: &mut HashKvPart, work| hashing.read(store, work, &Unwatched).expect("readable bytes");
+    let (hashing, lost) = fold(store, rng, || HashKvPart::new(store, Revision::new(revision)), take, HashKvPart::merge);
     (hashing.finish().hash, lost)
 }
 
@@ -177,9 +177,9 @@ proptest! {
         let changes = compare(&from, &to);
         for change in &changes {
             match change {
-                Change::Added(new) => assert_eq!(applied.insert(new.key.to_vec(), written(&b, new)), None),
-                Change::Removed(old) => assert_eq!(applied.remove(old.key), Some(written(&a, old))),
-                Change::Changed(old, new) => {
+                KeyDifference::Added(new) => assert_eq!(applied.insert(new.key.to_vec(), written(&b, new)), None),
+                KeyDifference::Removed(old) => assert_eq!(applied.remove(old.key), Some(written(&a, old))),
+                KeyDifference::Changed(old, new) => {
                     let (before, after) = (written(&a, old), written(&b, new));
                     assert_ne!(before, after);
                     assert_eq!(applied.insert(new.key.to_vec(), after), Some(before));
@@ -187,7 +187,7 @@ proptest! {
             }
         }
         prop_assert_eq!(applied, contents(&other.history, to_revision));
-        prop_assert!(changes.iter().map(Change::key).is_sorted());
+        prop_assert!(changes.iter().map(KeyDifference::key).is_sorted());
     }
 
     /// Whatever damages a file, there is an answer, and it counts what could not be read.

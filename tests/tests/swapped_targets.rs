@@ -96,7 +96,7 @@ fn a_swapped_unfinished_snapshot_is_detected() {
             fs::rename(&part, shared.join("stolen")).unwrap();
             plant(&part, &folder.path().join("secret"));
             let planted = fs::symlink_metadata(&part).ok().map(|facts| facts.file_type());
-            assert_refused(&wait_for_output(child), "was moved away or replaced by somebody else");
+            assert_refused(&wait_for_output(child), "was moved away or replaced by another user");
             assert_eq!(fs::read(&target).unwrap(), b"yesterday's", "{what}");
             // Foreign files stay, and the removed file takes no space.
             assert_eq!(fs::symlink_metadata(&part).ok().map(|facts| facts.file_type()), planted, "{what}");
@@ -127,7 +127,7 @@ fn a_result_swapped_during_its_rename_is_detected() {
         }
         fs::rename(&target, shared.join("stolen")).unwrap();
         plant(&target, &folder.path().join("secret"));
-        assert_refused(&wait_for_output(child), "is not what was written");
+        assert_refused(&wait_for_output(child), "is not the file that was written");
         let kind = |path: &Path| fs::symlink_metadata(path).ok().map(|facts| facts.file_type().is_file());
         assert_eq!(kind(&target), [None, Some(false), Some(false), Some(true)][position(what)], "{what}");
         assert!(fs::metadata(shared.join("stolen")).unwrap().len() > 0, "{what}: the whole export stays");

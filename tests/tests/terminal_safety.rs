@@ -330,7 +330,7 @@ fn raw_bytes_go_to_files_and_not_to_terminals() {
     assert!(csv.contains(HOSTILE));
 
     for (line, code, words) in [
-        ("get FILE KEY --raw", 2, "would do something to the terminal"),
+        ("get FILE KEY --raw", 2, "would control the terminal"),
         ("export FILE --format csv", 0, "/registry/pods/default/2"),
         ("export FILE --format csv -o /dev/tty", 0, "/registry/pods/default/2"),
         ("export FILE", 0, "/registry/pods/default/2"),

@@ -18,7 +18,7 @@ pub fn run(path: &Path) -> Result<()> {
     let length = file.metadata()?.len();
     ensure!(length > TRAILER, "{} is too short for a snapshot", path.display());
     let end = length - TRAILER;
-    let mut block = etcdsnap_core::Block::new(BLOCK);
+    let mut block = etcdsnap_core::AlignedBuf::new(BLOCK);
     let mut hash = Sha256::new();
     let mut at = 0;
     while at < end {

@@ -1,4 +1,4 @@
-//! What the command line takes. Help, man pages and completions come from here.
+//! The command line. Help, man pages and completions are made from these definitions.
 
 use std::path::PathBuf;
 
@@ -14,12 +14,12 @@ pub use super::args_rewrite::{CompactArgs, CutArgs, DefragArgs, RedactArgs, Salv
 pub use super::args_save::{ClientArgs, SaveArgs};
 use super::exit;
 
-/// Proves that etcd v3 snapshots are sound, and says what is in them.
+/// Verifies etcd v3 snapshots, shows what they hold, saves and restores them.
 ///
 /// A FILE is a snapshot of etcd 3.3 to 3.7, or a copy of a stopped member's member/snap/db. It may be compressed with gzip, zip or
-/// zstd, and `-` is the standard input. A FILE is only ever read.
+/// zstd. `-` is standard input. FILE is only read, never changed.
 #[derive(Debug, Parser)]
-// Of a flag that is given twice the last counts, as for etcd's tools.
+// If a flag is given twice, the last one counts, as for etcd's tools.
 #[command(name = "etcdsnap", version, after_help = exit::HELP_ALL, max_term_width = 120, args_override_self = true)]
 pub struct Args {
     /// What to do.
@@ -30,49 +30,49 @@ pub struct Args {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Take a snapshot from a running server, and prove it before it gets its name
+    /// Take a snapshot from a running server and verify it before it gets its name
     ///
-    /// FILE appears complete, verified and synced, or not at all. Its name may have {cluster}, {member}, {revision} and {time} in it; a
-    /// directory stands for etcd-{cluster}-{member}-{revision}-{time}.db in that directory. The flags that say how to reach a server are
-    /// etcdctl's, and its ETCDCTL_ variables count.
+    /// FILE appears complete, verified and synced, or not at all. Its name may contain {cluster}, {member}, {revision} and {time}; for a
+    /// directory, the name is etcd-{cluster}-{member}-{revision}-{time}.db. The flags that say how to reach a server are etcdctl's, and
+    /// its ETCDCTL_ variables count.
     Save(Box<SaveArgs>),
-    /// Say what a snapshot holds, with its structure checked
+    /// Summarize a snapshot and check its structure
     Status(StatusArgs),
-    /// Prove that a snapshot is sound, or say exactly where it is not
+    /// Verify that a snapshot is sound, or show where it is damaged
     ///
-    /// Checks the SHA-256 behind the database, every page of it, and every entry against what etcd writes. Findings have stable codes;
-    /// `etcdsnap codes` explains them.
+    /// Checks the SHA-256 at the end of the file, every page of the database, and every entry against the format that etcd writes. Findings
+    /// have stable codes; `etcdsnap codes` explains them.
     ///
-    /// DIR is a member's data directory (or its `member` folder): checked are the database, the .snap files and every segment of the write-ahead log,
-    /// and whether etcd can start from them together. It says how many entries the database lacks, which a restore of member/snap/db alone would
-    /// lose, and of several directories which member is the newest. Nothing is written and no lock is taken, so a server may run on it.
+    /// DIR is a member's data directory (or its `member` folder). Then the database, the .snap files and every segment of the write-ahead log are
+    /// checked, and whether etcd can start from them together. The report says how many entries the database lacks (a restore of member/snap/db alone
+    /// would lose them) and, for several directories, which member is the newest. Nothing is written and no lock is taken, so a server may run on DIR.
     ///
-    /// With --encryption-config or --kms-socket every value that an API server encrypted is opened: a backup that cannot be decrypted is none.
+    /// With --encryption-config or --kms-socket, every value that an API server encrypted is decrypted, too: a backup that cannot be decrypted is useless.
     Verify(VerifyArgs),
-    /// Make a member's data directory of a snapshot, or nothing at all
+    /// Make a member's data directory from a snapshot
     ///
-    /// The flags are those of `etcdutl snapshot restore`. The data directory appears complete, verified and synced, or not at all; what a
-    /// killed run left beside it is removed by the next.
+    /// The flags are those of `etcdutl snapshot restore`. The data directory appears complete, verified and synced, or not at all. What a
+    /// killed run left beside it, the next run removes.
     Restore(Box<RestoreArgs>),
-    /// Write a snapshot anew as a compaction at a revision leaves it
+    /// Write a copy of a snapshot with its history compacted at a revision
     ///
-    /// What older revisions alone hold is gone then, as after `etcdctl compact`, and so is the room that free pages take. Keys and leases stay as they are at the latest
+    /// Drops the versions that `etcdctl compact` would remove, and the free pages. Keys and leases stay as they are at the latest
     /// revision. OUT appears complete, verified and synced, or not at all; FILE is only read.
     Compact(CompactArgs),
-    /// Write a snapshot anew without the room that free pages take
+    /// Write a copy of a snapshot without its free pages
     ///
-    /// Every entry is kept. OUT appears complete, verified and synced, or not at all; FILE is only read. With --data-dir it is the database of a stopped member that is written
-    /// anew, in its place, as by `etcdutl defrag --data-dir`.
+    /// Every entry is kept. OUT appears complete, verified and synced, or not at all; FILE is only read. With --data-dir, the database of a stopped
+    /// member is rewritten in place, as by `etcdutl defrag --data-dir`.
     Defrag(DefragArgs),
-    /// Write a snapshot anew with some of its keys: without events, or with what one tenant has
+    /// Write a copy of a snapshot with only some of its keys, for example without events
     ///
-    /// A key goes or stays with its whole history. The revision stays; older ones cannot be asked for up to the newest that went, as behind a compaction. Users, roles and members stay as
-    /// they are; a lease goes with the last of its keys. OUT appears complete, verified and synced, or not at all; FILE is only read.
+    /// A key stays or goes with its whole history. The latest revision stays the same; revisions up to that of the newest dropped entry cannot be read any more, as after a
+    /// compaction. Users, roles and members stay; a lease goes with its last key. OUT appears complete, verified and synced, or not at all; FILE is only read.
     Cut(CutArgs),
-    /// Write a snapshot anew with what may be shown of it, for a support case; not for restoring
+    /// Write a copy of a snapshot without its secrets, for a support case; not for restoring
     ///
     /// Kinds, names, structure, numbers, times and words such as `Running` stay. All other texts become REDACTED: the values of Secrets and ConfigMaps, environment, arguments, annotations, messages,
-    /// what custom resources say, and what this program does not know; values that are no objects of Kubernetes are replaced whole. OUT appears complete, verified and synced, or not at
+    /// custom resources' own fields, and fields that this program does not know. Values that are not Kubernetes objects are replaced completely. OUT appears complete, verified and synced, or not at
     /// all; FILE is only read.
     Redact(RedactArgs),
     /// Get out of a damaged snapshot what can be read, as a new one from which etcd starts
@@ -84,27 +84,27 @@ pub enum Command {
     Keys(KeysArgs),
     /// Print the value of a key; an object of Kubernetes as YAML
     Get(GetArgs),
-    /// List what became of a key
+    /// List the revisions of a key
     History(HistoryArgs),
-    /// List which of many snapshots hold a key, the newest first
+    /// List which of many snapshots hold a key, newest first
     ///
-    /// A PATH is a snapshot or a directory, whose files are looked into and whose own directories are not. Each snapshot is asked as of its latest revision;
-    /// `deleted` stands in place of the size where it knows that the key was deleted.
+    /// A PATH is a snapshot or a directory; of a directory, its files are read, but not its subdirectories. Each snapshot is read at its latest revision.
+    /// `deleted` instead of a size means that the snapshot still records the key's deletion.
     Find(FindArgs),
-    /// List the keys that two snapshots, or two revisions of one, do not have alike; exit code 1 when there are any
+    /// List the keys that differ between two snapshots or two revisions; exit code 1 if there are any
     ///
-    /// `+` was added, `-` removed, `~` has another value or lease.
+    /// `+` was added, `-` was removed, `~` has another value or lease.
     ///
-    /// `diff FILE --endpoints …` compares a backup with the running cluster: what a restore of it would undo. A snapshot is taken and proven first, in a temporary
-    /// file (TMPDIR). The flags are etcdctl's; its variables count only beside one of them.
+    /// `diff FILE --endpoints …` compares a backup with the running cluster: it shows what a restore would undo. A snapshot is taken and verified first, in a
+    /// temporary file (TMPDIR). The flags are etcdctl's; its variables count only if one of the flags is given.
     Diff(Box<DiffArgs>),
-    /// Write keys and values for other programs: JSON lines, CSV or Parquet
+    /// Export keys and values as JSON lines, CSV or Parquet
     Export(ExportArgs),
-    /// Say who takes how much room
+    /// Show space used, grouped by key prefix
     ///
-    /// Bytes are those of entries in the database. History is what a compaction at the latest revision would free.
+    /// Bytes are those of entries in the database. HISTORY is the space that a compaction at the latest revision would free.
     Usage(UsageArgs),
-    /// Print the hash by which members compare their stores: what `etcdutl hashkv` prints, without writing to the file
+    /// Print the hash by which members compare their data, like `etcdutl hashkv`, without writing to the file
     Hashkv(HashKvArgs),
     /// List the members of the cluster
     Members(ListArgs),
@@ -114,31 +114,31 @@ pub enum Command {
     Auth(AuthArgs),
     /// List the alarms
     Alarms(ListArgs),
-    /// List the marks that the server keeps of itself: raft's index and term, compactions, versions
+    /// List what the server stores about itself: raft index and term, compactions, versions
     Meta(ListArgs),
-    /// Print Kubernetes' objects in kubectl's words
+    /// Show Kubernetes objects, in the terms of kubectl
     Kube(KubeArgs),
-    /// The same words and output as `etcdctl snapshot` and `etcdutl snapshot`, for scripts
+    /// The same arguments and output as `etcdctl snapshot` and `etcdutl snapshot`, for scripts
     Snapshot(SnapshotArgs),
     /// Explain the codes of findings
     Codes(CodesArgs),
-    /// Show snapshots in the browser: serves the inspector page on this machine only
+    /// Show snapshots in the browser: serve the inspector page on this machine only
     ///
-    /// The page has no access to any network, this server's address included. It reads files that are dragged into it or opened in it.
+    /// The page cannot reach any network, this server included. It reads files that you drag into it or open in it.
     Open(OpenArgs),
-    /// Print a script that makes TAB complete commands, flags, files, and the keys of the file that is named
+    /// Print a shell script that completes commands, flags, files, and keys in a snapshot
     ///
-    /// bash: `source <(etcdsnap completions bash)` in ~/.bashrc; zsh: `source <(etcdsnap completions zsh)` in ~/.zshrc, behind compinit;
-    /// fish: `etcdsnap completions fish | source` in ~/.config/fish/config.fish. Keys are completed folder by folder, from the snapshot
-    /// itself, which is only read; there are none when that takes longer than three seconds, and none of a compressed file of more than 16 MiB.
+    /// bash: `source <(etcdsnap completions bash)` in ~/.bashrc; zsh: `source <(etcdsnap completions zsh)` in ~/.zshrc, after compinit;
+    /// fish: `etcdsnap completions fish | source` in ~/.config/fish/config.fish. Keys are completed segment by segment from the snapshot named on
+    /// the command line, which is only read. Completion gives up after three seconds, and does not read compressed files of more than 16 MiB.
     ///
-    /// The script calls the program as it was called here: by its name, or by its path. Where scripts are kept as files, make them
-    /// anew with each version.
+    /// The script calls the program by the name or path by which it was called to print the script. If you store the script in a file, print it
+    /// again for each new version.
     #[command(alias = "completion")]
     Completions(CompletionsArgs),
     /// Print a man page
     Man(ManArgs),
-    /// Print the version of this program, and which versions of etcd and which formats it knows
+    /// Print the version of this program, and the versions of etcd and the formats that it supports
     Version(VersionArgs),
 }
 
@@ -146,13 +146,13 @@ pub enum Command {
 #[derive(Debug, clap::Args)]
 #[command(after_help = exit::HELP)]
 pub struct StatusArgs {
-    /// Snapshots; `-` is the standard input
+    /// Snapshots; `-` is standard input
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
-    /// In which form to print
+    /// Output form
     #[arg(short, long, value_name = "FORM", default_value = "text")]
     pub write_out: StatusForm,
-    /// Compute the SHA-256 too and compare it with the trailer
+    /// Also compute the SHA-256 and compare it with the one at the end of the file
     #[arg(long)]
     pub sha256: bool,
     #[command(flatten)]
@@ -165,19 +165,19 @@ pub struct StatusArgs {
 #[derive(Debug, clap::Args)]
 #[command(after_help = exit::HELP)]
 pub struct VerifyArgs {
-    /// Snapshots, or data directories of members; `-` is the standard input
+    /// Snapshots or data directories of members; `-` is standard input
     #[arg(required = true, value_name = "FILE|DIR")]
     pub files: Vec<PathBuf>,
-    /// Where the write-ahead log of the one data directory is, as etcd's --wal-dir [default: DIR/member/wal]
+    /// The directory of the write-ahead log, like etcd's --wal-dir; only with one data directory [default: DIR/member/wal]
     #[arg(long, value_name = "DIR")]
     pub wal_dir: Option<PathBuf>,
-    /// In which form to print
+    /// Output form
     #[arg(short, long, value_name = "FORM", default_value = "text")]
     pub write_out: VerifyForm,
-    /// End with exit code 1 on warnings too
+    /// Exit with code 1 for warnings, too
     #[arg(long)]
     pub strict: bool,
-    /// Print every finding kept, not only the first few of each code
+    /// Print all findings that were kept, not only the first few of each code
     #[arg(long)]
     pub all: bool,
     #[command(flatten)]
@@ -199,12 +199,12 @@ pub struct SnapshotArgs {
 /// The commands below `snapshot`.
 #[derive(Debug, Subcommand)]
 pub enum SnapshotCommand {
-    /// The same as `etcdsnap save`, with what `etcdctl snapshot save` prints
+    /// Like `etcdsnap save`, with the output of `etcdctl snapshot save`
     Save(Box<SaveArgs>),
     /// Print what `etcdutl snapshot status` prints, byte for byte
     ///
-    /// A file with a damaged structure is refused with exit code 1, as etcdutl refuses it; damage that etcdutl does not look for is told
-    /// on stderr, with exit code 1 too. The SHA-256 is not checked, as it is not there: use `etcdsnap verify`.
+    /// A file with a damaged structure is refused with exit code 1, as by etcdutl. Damage that etcdutl does not look for is reported
+    /// on stderr, also with exit code 1. The SHA-256 is not checked, as etcdutl does not: use `etcdsnap verify`.
     Status(SnapshotStatusArgs),
     /// The same as `etcdsnap restore`
     Restore(Box<RestoreArgs>),
@@ -214,13 +214,13 @@ pub enum SnapshotCommand {
 #[derive(Debug, clap::Args)]
 #[command(after_help = exit::HELP)]
 pub struct SnapshotStatusArgs {
-    /// A snapshot; `-` is the standard input
+    /// A snapshot; `-` is standard input
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
-    /// In which form to print
+    /// Output form
     #[arg(short, long, value_name = "FORM", default_value = "simple")]
     pub write_out: EtcdForm,
-    /// As which version of etcd's tools
+    /// Version of etcd's tools to imitate
     #[arg(long, value_name = "VERSION", default_value = "3.7")]
     pub compat: Compat,
 }
@@ -231,7 +231,7 @@ pub struct CodesArgs {
     /// Only these codes
     #[arg(value_name = "CODE")]
     pub codes: Vec<String>,
-    /// In which form to print
+    /// Output form
     #[arg(short, long, value_name = "FORM", default_value = "text")]
     pub write_out: VerifyForm,
 }
@@ -243,7 +243,7 @@ pub struct OpenArgs {
     /// A snapshot that you mean to drag into the page
     #[arg(value_name = "FILE")]
     pub file: Option<PathBuf>,
-    /// The port [default: a free one]
+    /// The port [default: any free port]
     #[arg(long, default_value = "0", hide_default_value = true)]
     pub port: u16,
     /// Serve this page instead of the one built in
@@ -261,7 +261,7 @@ pub struct CompletionsArgs {
 /// Arguments of `man`.
 #[derive(Debug, clap::Args)]
 pub struct ManArgs {
-    /// The page of this command, such as `verify` or `snapshot status`; of the program itself when left out
+    /// Print the page of this command, such as `verify` or `snapshot status` [default: the page of the program itself]
     #[arg(value_name = "COMMAND")]
     pub path: Vec<String>,
 }
@@ -269,45 +269,45 @@ pub struct ManArgs {
 /// Arguments of `version`.
 #[derive(Debug, clap::Args)]
 pub struct VersionArgs {
-    /// In which form to print
+    /// Output form
     #[arg(short, long, value_name = "FORM", default_value = "text")]
     pub write_out: RestoreForm,
 }
 
-/// Forms of `status`.
+/// Output forms of `status`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum StatusForm {
-    /// For a person to read
+    /// For people
     Text,
-    /// One line, as etcdutl 3.7
+    /// One line, as etcdutl 3.7 prints
     Simple,
-    /// One object, or an array for several files; etcdutl's members come first
+    /// One object, or an array for several files; etcdutl's fields come first
     Json,
-    /// A box, as etcdutl 3.7
+    /// A table, as etcdutl 3.7 prints
     Table,
-    /// A line for each number, as etcdutl 3.7
+    /// One line per field, as etcdutl 3.7 prints
     Fields,
 }
 
-/// Forms of `verify` and `codes`.
+/// Output forms of `verify` and `codes`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum VerifyForm {
-    /// For a person to read
+    /// For people
     Text,
-    /// For a program to read
+    /// For programs
     Json,
 }
 
-/// Versions of etcd's tools, as far as they print differently.
+/// The versions of etcd's tools whose output differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Compat {
-    /// No version; the total of keys counts every entry of every bucket
+    /// Without the storage version; the total of keys counts every entry of every bucket
     #[value(name = "3.5", aliases = ["3.3", "3.4"])]
     V3_5,
-    /// As 3.7, with the box of 3.5
+    /// Like 3.7, with the table borders of 3.5
     #[value(name = "3.6")]
     V3_6,
-    /// Live keys and the storage version
+    /// Counts live keys, and shows the storage version
     #[value(name = "3.7")]
     V3_7,
 }

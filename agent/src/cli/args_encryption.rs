@@ -1,4 +1,4 @@
-//! What `kube encryption` takes.
+//! Arguments of `kube encryption`.
 
 use super::args_kube_common::FormArgs;
 use super::args_kube_common::KubeFileArgs;

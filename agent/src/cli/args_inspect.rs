@@ -1,4 +1,4 @@
-//! What the commands take that look into a snapshot.
+//! Arguments of the commands that read a snapshot.
 
 use etcdsnap::core::Revision;
 use std::num::NonZeroUsize;
@@ -11,13 +11,13 @@ use super::args_revision::{AskedTime, RevisionArgs, revision};
 use super::args_save::LiveArgs;
 use super::exit;
 
-/// What all of them take.
+/// Arguments that most of these commands share.
 #[derive(Debug, Clone, clap::Args)]
 pub struct InspectArgs {
-    /// A snapshot; `-` is the standard input
+    /// A snapshot; `-` is standard input
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
-    /// In which form to print
+    /// Output form
     #[arg(short, long, value_name = "FORM", default_value = "simple")]
     pub write_out: InspectForm,
     #[command(flatten)]
@@ -26,10 +26,10 @@ pub struct InspectArgs {
     pub meta: MetaArgs,
 }
 
-/// Some of the keys in their order, a half-open interval as etcd's `range_end` makes it.
+/// A half-open interval of keys, like etcd's `range_end`.
 #[derive(Debug, clap::Args)]
 pub struct IntervalArgs {
-    /// Only keys from this one on
+    /// Only keys from this one on, itself included
     #[arg(long, value_name = "KEY")]
     pub from: Option<String>,
     /// Only keys before this one
@@ -43,30 +43,30 @@ pub struct IntervalArgs {
 pub struct KeysArgs {
     #[command(flatten)]
     pub inspect: InspectArgs,
-    /// Only keys that begin with this
+    /// Only keys that start with this
     #[arg(value_name = "PREFIX", default_value = "", hide_default_value = true)]
     pub prefix: String,
     #[command(flatten)]
     pub revision: RevisionArgs,
-    /// Revisions, sizes and leases, too
+    /// Print revisions, sizes and leases, too
     #[arg(short, long)]
     pub long: bool,
-    /// At most so many
+    /// Print at most this many keys
     #[arg(long, value_name = "N", value_parser = one_or_more)]
     pub limit: Option<NonZeroUsize>,
     #[command(flatten)]
     pub interval: IntervalArgs,
-    /// Only those for which all of this is true: words that the key has in it; kind:TYPE or ns:NAMESPACE; size, create, rev, version or lease, then =, !=, <, <=, > or >=, then a number; or key or value, then ~ (has in it) or !~, then a text
+    /// Only keys that meet all of these conditions: words that the key contains; kind:TYPE or ns:NAMESPACE; size, create, rev, version or lease, then =, !=, <, <=, > or >=, then a number; or key or value, then ~ (contains) or !~ (does not), then a text
     ///
-    /// Such as --filter 'web kind:deploy', --filter 'size>1.5MiB', --filter 'rev>=1000', --filter lease=7f3a, --filter 'key~nginx', --filter 'value~10.0.0.7'. A word finds its text anywhere in the key,
-    /// whatever its capitals unless it has one itself; ^ before it stands for the beginning of the key, ! for not that. It is the language of the page's search. Values are
-    /// read for the keys that meet all other conditions, which takes as long as reading them. Values of secrets are searched with --show-secrets alone.
+    /// Examples: --filter 'web kind:deploy', --filter 'size>1.5MiB', --filter 'rev>=1000', --filter lease=7f3a, --filter 'key~nginx', --filter 'value~10.0.0.7'. A word matches anywhere in the key,
+    /// ignoring case unless it contains a capital letter; ^ before it matches only the start of the key, and ! excludes it. The search of the page uses the same language. Values are
+    /// read only for the keys that meet all other conditions. Values of secrets are searched only with --show-secrets.
     #[arg(long, value_name = "CONDITION")]
     pub filter: Vec<String>,
-    /// Deleted keys instead of those that live
+    /// List deleted keys instead of live ones
     #[arg(long)]
     pub deleted: bool,
-    /// Have --filter value~TEXT search the values of Kubernetes secrets, too
+    /// Let --filter value~TEXT search the values of Kubernetes secrets, too
     #[arg(long)]
     pub show_secrets: bool,
     #[command(flatten)]
@@ -84,16 +84,16 @@ pub struct GetArgs {
     pub key: String,
     #[command(flatten)]
     pub revision: RevisionArgs,
-    /// Key and value in hexadecimal
+    /// Print key and value in hexadecimal
     #[arg(long, conflicts_with = "raw")]
     pub hex: bool,
-    /// The value's bytes and nothing else, of a Kubernetes object too
+    /// Print only the bytes of the value, also of a Kubernetes object
     #[arg(long)]
     pub raw: bool,
-    /// The value without the key, as it is stored, and a line break
+    /// Print only the value as it is stored, and a line break
     #[arg(long)]
     pub print_value_only: bool,
-    /// Values of Kubernetes secrets, too
+    /// Print values of Kubernetes secrets, too
     #[arg(long)]
     pub show_secrets: bool,
     #[command(flatten)]
@@ -109,10 +109,10 @@ pub struct HistoryArgs {
     /// The key
     #[arg(value_name = "KEY")]
     pub key: String,
-    /// The values, too
+    /// Print the values, too
     #[arg(long)]
     pub values: bool,
-    /// Values of Kubernetes secrets, too
+    /// Print values of Kubernetes secrets, too
     #[arg(long)]
     pub show_secrets: bool,
     #[command(flatten)]
@@ -129,10 +129,10 @@ pub struct FindArgs {
     /// Snapshots and directories with snapshots
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
-    /// KEY is what the keys begin with
+    /// Find all keys that start with KEY
     #[arg(long)]
     pub prefix: bool,
-    /// In which form to print
+    /// Output form
     #[arg(short, long, value_name = "FORM", default_value = "simple")]
     pub write_out: InspectForm,
     #[command(flatten)]
@@ -146,36 +146,36 @@ pub struct DiffArgs {
     /// The older snapshot
     #[arg(value_name = "A")]
     pub a: PathBuf,
-    /// The newer one [default: the running cluster, where flags name it, or A at another revision]
+    /// The newer snapshot [default: the running cluster if a flag names it, otherwise A at another revision]
     #[arg(value_name = "B")]
     pub b: Option<PathBuf>,
-    /// A as it was at this revision [default: the latest]
+    /// Read A at this revision [default: the latest]
     #[arg(long, value_name = "N", default_value = "0", hide_default_value = true, allow_negative_numbers = true, value_parser = revision)]
     pub rev_a: Revision,
-    /// A as it was at about this time, as --at of the other commands takes it
+    /// Read A at about this time, given like --at of other commands
     #[arg(long, value_name = "TIME", conflicts_with = "rev_a", value_parser = AskedTime::parse)]
     pub at_a: Option<AskedTime>,
-    /// B as it was at this revision [default: the latest]
+    /// Read B at this revision [default: the latest]
     #[arg(long, value_name = "N", default_value = "0", hide_default_value = true, allow_negative_numbers = true, value_parser = revision)]
     pub rev_b: Revision,
-    /// B as it was at about this time, as --at of the other commands takes it
+    /// Read B at about this time, given like --at of other commands
     #[arg(long, value_name = "TIME", conflicts_with = "rev_b", value_parser = AskedTime::parse)]
     pub at_b: Option<AskedTime>,
-    /// Only keys that begin with this
+    /// Only keys that start with this
     #[arg(long, value_name = "PREFIX", default_value = "", hide_default_value = true)]
     pub prefix: String,
     #[command(flatten)]
     pub interval: IntervalArgs,
-    /// The values, too
+    /// Print the values, too
     #[arg(long)]
     pub values: bool,
-    /// Values of Kubernetes secrets, too
+    /// Print values of Kubernetes secrets, too
     #[arg(long)]
     pub show_secrets: bool,
-    /// In which form to print
+    /// Output form
     #[arg(short, long, value_name = "FORM", default_value = "simple")]
     pub write_out: InspectForm,
-    /// By which of its two meta pages to read A: `older` shows it as it was one transaction earlier, where that is still in the file
+    /// Which of its two meta pages to read A by; `older` shows A one transaction earlier, if the file still has that
     #[arg(long, value_name = "WHICH", default_value = "newest", hide_default_value = true)]
     pub meta: MetaPage,
     #[command(flatten)]
@@ -190,32 +190,32 @@ pub struct DiffArgs {
 #[derive(Debug, clap::Args)]
 #[command(after_help = exit::HELP)]
 pub struct ExportArgs {
-    /// A snapshot; `-` is the standard input
+    /// A snapshot; `-` is standard input
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
-    /// In which form
+    /// Format of the export
     #[arg(long, value_name = "FORM", default_value = "ndjson")]
     pub format: ExportForm,
-    /// The file to make; `-` is the standard output, and a device or a FIFO is written directly [default: -]
+    /// The file to create; `-` is standard output, and a device or a FIFO is written directly [default: -]
     #[arg(short, long, value_name = "PATH")]
     pub output: Option<PathBuf>,
-    /// Only keys that begin with this
+    /// Only keys that start with this
     #[arg(long, value_name = "PREFIX", default_value = "", hide_default_value = true)]
     pub prefix: String,
     #[command(flatten)]
     pub interval: IntervalArgs,
     #[command(flatten)]
     pub revision: RevisionArgs,
-    /// CSV as it is: a key or value that begins with =, +, -, @, a tab or a line break gets no apostrophe in front
+    /// Do not protect CSV cells that start with =, +, -, @, a tab or a line break by an apostrophe
     ///
-    /// Without it such a cell begins with an apostrophe, so that no spreadsheet takes it for a formula and computes it. So does one that begins with an apostrophe
-    /// itself, and so does what follows a semicolon, a tab or a line break in a cell: a reader drops an apostrophe at the start and behind each of those.
+    /// Without this flag, such a cell starts with an apostrophe, so that no spreadsheet runs it as a formula. A cell that starts with an apostrophe itself
+    /// gets another one, as does text after a semicolon, a tab or a line break in a cell. To undo it, drop one apostrophe at the start and after each of those.
     #[arg(long)]
     pub csv_raw: bool,
-    /// Every entry that is retained, tombstones too, in the order of revisions
+    /// Export every retained entry, tombstones too, ordered by revision
     #[arg(long)]
     pub history: bool,
-    /// Values of Kubernetes secrets, too
+    /// Export values of Kubernetes secrets, too
     #[arg(long)]
     pub show_secrets: bool,
     #[command(flatten)]
@@ -226,12 +226,12 @@ pub struct ExportArgs {
     pub meta: MetaArgs,
 }
 
-/// Forms of `export`.
+/// Formats of `export`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ExportForm {
-    /// A JSON object a line
+    /// One JSON object per line
     Ndjson,
-    /// Comma-separated values with a line of titles
+    /// Comma-separated values with a header line
     Csv,
     /// Parquet, compressed with Zstandard
     Parquet,
@@ -243,42 +243,42 @@ pub enum ExportForm {
 pub struct UsageArgs {
     #[command(flatten)]
     pub inspect: InspectArgs,
-    /// Only keys that begin with this
+    /// Only keys that start with this
     #[arg(value_name = "PREFIX", default_value = "", hide_default_value = true)]
     pub prefix: String,
     #[command(flatten)]
     pub interval: IntervalArgs,
-    /// Sum up by so many parts of the name behind the prefix: 2 is a Kubernetes resource, 3 a namespace [default: 2]
+    /// How many parts of the key after the prefix make a group: 2 is a Kubernetes resource, 3 a namespace [default: 2]
     #[arg(long, value_name = "N", value_parser = one_or_more)]
     pub depth: Option<NonZeroUsize>,
-    /// Sum up what Kubernetes keeps by what it is, instead of by parts of the name
+    /// What to group by
     #[arg(long, value_name = "WHAT", default_value = "prefix")]
     pub by: UsageBy,
-    /// Where Kubernetes keeps its objects: --etcd-prefix of kube-apiserver
+    /// Prefix of Kubernetes' keys: --etcd-prefix of kube-apiserver
     #[arg(long, value_name = "PREFIX", default_value = "/registry")]
     pub etcd_prefix: String,
-    /// How many rows of each list
+    /// Number of rows in each list
     #[arg(long, value_name = "N", default_value = "20")]
     pub top: usize,
     #[command(flatten)]
     pub revision: RevisionArgs,
-    /// Tell of every bucket how many pages it takes and how full they are, and of the free pages; reads the file once more
+    /// Also show for every bucket its number of pages and how full they are, and the free pages; reads the file once more
     #[arg(long)]
     pub buckets: bool,
 }
 
-/// By what `usage` sums up.
+/// What `usage` groups by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum UsageBy {
-    /// Parts of the name: see --depth
+    /// Parts of the key: see --depth
     Prefix,
     /// Resources: pods, events, certificates.cert-manager.io
     Resource,
     /// Namespaces
     Namespace,
-    /// The resources of each namespace
+    /// Resources within each namespace
     ResourceNamespace,
-    /// Kinds, with the share of managedFields in the values of their objects, which are read for it
+    /// Kinds, with the share of managedFields in their values; reads all values
     Kind,
 }
 
@@ -286,12 +286,12 @@ pub enum UsageBy {
 #[derive(Debug, clap::Args)]
 #[command(after_help = exit::HELP)]
 pub struct HashKvArgs {
-    /// A snapshot; `-` is the standard input
+    /// A snapshot; `-` is standard input
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
     #[command(flatten)]
     pub revision: RevisionArgs,
-    /// In which form to print
+    /// Output form
     #[arg(short, long, value_name = "FORM", default_value = "simple")]
     pub write_out: EtcdForm,
     #[command(flatten)]
@@ -314,18 +314,18 @@ pub struct ListArgs {
 pub struct AuthArgs {
     #[command(flatten)]
     pub inspect: InspectArgs,
-    /// The hashes of passwords, too
+    /// Print the hashes of passwords, too
     #[arg(long)]
     pub show_secrets: bool,
 }
 
-/// Forms of what is in a snapshot.
+/// Output forms of the commands that read a snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum InspectForm {
-    /// Plain lines
+    /// Lines of text
     Simple,
-    /// One JSON object a line
+    /// One JSON object per line
     Json,
-    /// A table with lines around it
+    /// A table with borders
     Table,
 }

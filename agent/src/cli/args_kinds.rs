@@ -1,4 +1,4 @@
-//! What `kube kinds` takes.
+//! Arguments of `kube kinds`.
 
 use super::args_kube_common::KubeFileArgs;
 use super::args_kube_common::{ChoiceArgs, FormArgs};

@@ -1,4 +1,4 @@
-//! What `kube` and the commands below it take.
+//! Arguments of `kube` and its subcommands.
 
 use std::ffi::OsStr;
 
@@ -31,62 +31,62 @@ pub struct KubeArgs {
 pub enum KubeCommand {
     /// Print objects, as `kubectl get` does
     ///
-    /// TYPE is what kubectl takes: plural, singular or short name, or kind, with a group behind a point where it is not clear, several with commas between, `all`, or
-    /// TYPE/NAME. Custom resources have the names that their definitions in the snapshot give them. Without -n or -A it looks into the namespace `default`. Unlike kubectl, it takes names
+    /// TYPE is what kubectl accepts: plural, singular or short name, or kind; with a group after a dot where the name is ambiguous; several with commas between; `all`; or
+    /// TYPE/NAME. Custom resources have the names that their definitions in the snapshot give them. Without -n or -A, it reads the namespace `default`. Unlike kubectl, it accepts names
     /// with -A, too, and finds them in all namespaces.
     ///
-    /// A snapshot remembers what has not been compacted away, which in Kubernetes is five to ten minutes: --rev and --deleted reach back so far. What is older
-    /// is in an older snapshot.
+    /// A snapshot holds only history that was not compacted, in Kubernetes the last five to ten minutes: --rev and --deleted reach back that far. For older
+    /// states, use an older snapshot.
     ///
-    /// Values of secrets are hidden unless --show-secrets is given. AGE counts to about the time at which the snapshot was taken.
+    /// Values of secrets are hidden unless --show-secrets is given. AGE is counted up to about the time of the snapshot.
     Get(KubeGetArgs),
-    /// Write objects as manifests that can be applied again, such as those of a namespace that was deleted
+    /// Write objects as manifests that can be applied again, for example those of a deleted namespace
     ///
-    /// Taken out is what servers and controllers set: uid, resourceVersion, managedFields, owners, status, addresses and ports of services, tokens of pods. Left out are objects that a
-    /// controller owns, that every cluster makes itself (kube-root-ca.crt, the service account `default`), tokens of service accounts, events, leases and nodes; and secrets, unless
-    /// --show-secrets is given. Left out are, too, objects that were being deleted when the snapshot was taken, and what ran to its end, unless they are named. What was left out is said on
+    /// Fields that servers and controllers set are removed: uid, resourceVersion, managedFields, owners, status, addresses and ports of services, tokens of pods. These objects are left out: those that a
+    /// controller owns, those that every cluster creates itself (kube-root-ca.crt, the service account `default`), tokens of service accounts, events, leases and nodes; and secrets, unless
+    /// --show-secrets is given. Objects that were being deleted at the time of the snapshot, and those that ran to completion, are left out unless they are named. Whatever is left out is reported on
     /// stderr. A directory appears when it is complete, and nothing is ever overwritten.
     ///
-    /// Without TYPE it is all that is in the namespace, the namespace itself, and the definitions of its custom resources. What was deleted comes back with --rev N, a revision
-    /// before the deletion, or with --deleted; if that is longer ago than five to ten minutes, with an older snapshot.
+    /// Without TYPE, everything in the namespace is written, with the namespace itself and the definitions of its custom resources. To get deleted objects, use --rev N with a revision
+    /// before the deletion, or --deleted; if the deletion was more than five to ten minutes before the snapshot, use an older snapshot.
     Manifests(ManifestsArgs),
-    /// Tell of each of many snapshots whether it has an object, the newest first
+    /// Show for each of many snapshots whether it holds an object, newest first
     ///
-    /// An API server compacts its history every five minutes, so one file remembers five to ten minutes: what was lost yesterday is in the file of yesterday. A PATH is a snapshot or a
-    /// directory, whose files are looked into and whose own directories are not. Each is asked as of its latest revision: whether the object is there, the revision that wrote or deleted
-    /// it, and whether it differs from the one in the snapshot before. --last prints it from the newest file that has it.
+    /// An API server compacts its history every five minutes, so one file reaches back five to ten minutes: look for what was lost yesterday in yesterday's file. A PATH is a snapshot or a
+    /// directory; of a directory, its files are read, but not its subdirectories. For the latest revision of each file it shows whether the object exists, the revision that wrote or deleted
+    /// it, and whether it differs from the one in the snapshot before. --last prints the object from the newest file that has it.
     Find(KubeFindArgs),
-    /// List the revisions of an object: when, who wrote it, and what changed, field by field
+    /// List the revisions of an object: when, by whom, and which fields changed
     ///
-    /// Paths are those of kubectl's JSONPath. MANAGER is the newest entry of managedFields, which is who changed fields last. `create` behind a `delete` is an object that was made anew. Of the first revision
-    /// that is kept nobody knows what it changed, unless it created the object. A snapshot remembers five to ten minutes; `kube find` looks into many.
+    /// Paths are those of kubectl's JSONPath. MANAGER is the newest entry of managedFields, the manager that changed fields last. `create` after a `delete` is an object that was created again. For the oldest revision
+    /// in the snapshot the changes are unknown, unless it created the object. A snapshot reaches back five to ten minutes; `kube find` reads many.
     History(KubeHistoryArgs),
-    /// List the objects that two snapshots, or two revisions of one, do not have alike, field by field; exit code 1 when there are any
+    /// List the objects that differ between two snapshots or two revisions, field by field; exit code 1 if there are any
     ///
-    /// `+` was added, `-` removed, `~` has other fields; paths are those of kubectl's JSONPath. Leases, Events and what differs in managedFields alone is folded: counted on stderr, and no difference to the exit code, unless --all is given or its TYPE is
-    /// named. With --rev-a, --rev-b, --at-a or --at-b a second word that is no file is a TYPE, and A is compared with itself.
+    /// `+` was added, `-` was removed, `~` has other fields; paths are those of kubectl's JSONPath. Leases, Events and objects that differ only in managedFields are counted on stderr and do not change the exit code, unless --all is given or their TYPE is
+    /// named. With --rev-a, --rev-b, --at-a or --at-b, a second argument that is not a file is a TYPE, and A is compared with itself.
     Diff(Box<KubeDiffArgs>),
-    /// Look for what is wrong with the objects, and say what to do; exit code 1 when there are findings
+    /// Find problems of objects, and say how to solve them; exit code 1 if there are findings
     ///
-    /// Objects that do not decode, or contradict their keys; owners, namespaces, definitions of custom resources, and services of webhooks and of APIs that are gone; objects that wait to be deleted, and their finalizers; secrets in plain beside encrypted ones.
+    /// Reports objects that do not decode or contradict their keys; missing owners, namespaces, definitions of custom resources, and services of webhooks and APIs; objects that wait to be deleted, with their finalizers; unencrypted secrets beside encrypted ones.
     Check(KubeCheckArgs),
-    /// List the Events by the time at which they were last seen, as `kubectl events` does
+    /// List Events by the time at which they were last seen, as `kubectl events` does
     ///
-    /// LAST SEEN counts to about the time at which the snapshot was taken. An API server keeps Events for an hour.
+    /// LAST SEEN is counted up to about the time of the snapshot. An API server keeps Events for an hour.
     Events(KubeEventsArgs),
-    /// List releases of Helm, or print what it keeps of one: values, manifest, notes
+    /// List releases of Helm, or print the values, manifest or notes of one
     ///
-    /// Releases are read from Secrets and ConfigMaps. Values are hidden, and manifest and notes not printed, unless --show-secrets is given.
+    /// Releases are read from Secrets and ConfigMaps. Unless --show-secrets is given, values are hidden, and manifest and notes are not printed.
     Helm(KubeHelmArgs),
-    /// List the kinds of objects: how they are stored, how many there are, and what they take
+    /// List the kinds of objects: their encoding, number and size
     ///
-    /// Bytes are those of values at the revision, without history. MANAGED is the share of managedFields, which say who set which field; UNREADABLE counts objects that cannot be decoded to
-    /// their end. Of encrypted objects the provider is told.
+    /// Bytes are those of values at the revision, without history. MANAGED is the share of managedFields, which record who set which field; UNREADABLE counts objects that cannot be decoded
+    /// completely. For encrypted objects the provider is shown.
     Kinds(KindsArgs),
-    /// Tell by which providers and keys the objects are encrypted, and which secrets are not
+    /// Show by which providers and keys the objects are encrypted, and which secrets are not
     ///
-    /// For each resource: how many objects are stored plain, and how many need which key of the cluster's EncryptionConfiguration, or which KMS plugin. Nothing is opened, so no key is
-    /// needed; where a name ends in a value is told for certain only with --encryption-config. `etcdsnap verify --encryption-config` tells whether all of it opens.
+    /// For each resource it counts the objects that are stored in plain text, and those that need each key of the cluster's EncryptionConfiguration or each KMS plugin. Nothing is decrypted, so no key is
+    /// needed; but only --encryption-config tells for certain where the name of a key ends in a value. `etcdsnap verify --encryption-config` checks whether all values can be decrypted.
     Encryption(EncryptionArgs),
 }
 
@@ -96,50 +96,50 @@ pub enum KubeCommand {
 pub struct KubeGetArgs {
     #[command(flatten)]
     pub file: KubeFileArgs,
-    /// Types of objects with commas between and names behind them, or TYPE/NAME for each object
+    /// Types of objects with commas between, then names; or TYPE/NAME for each object
     #[arg(value_name = "TYPE [NAME]", required = true)]
     pub objects: Vec<String>,
     #[command(flatten)]
     pub namespace: NamespaceArgs,
-    /// In which form to print
+    /// Output form
     #[arg(short, long, short_alias = 'w', alias = "write-out", value_name = "FORM", default_value = "table", value_parser = KubeOutputParser)]
     pub output: KubeOutput,
     /// Only objects with these labels, such as `app=web,tier!=db,env in (a,b),!old`
     #[arg(short = 'l', long, value_name = "LABELS")]
     pub selector: Option<String>,
-    /// Only objects with these values, such as `status.phase=Running`: the fields that an API server of 1.37 selects by, of custom resources those of their definition
+    /// Only objects with these field values, such as `status.phase=Running`: the fields that an API server of 1.37 can select by; for custom resources, those of their definition
     #[arg(long, value_name = "FIELDS")]
     pub field_selector: Option<String>,
-    /// In the order of what is at this path, such as `.metadata.creationTimestamp`
+    /// Sort by the value at this path, such as `.metadata.creationTimestamp`
     #[arg(long, value_name = "PATH")]
     pub sort_by: Option<String>,
-    /// A column for each of these labels, with commas between
+    /// Add a column for each of these labels, with commas between
     #[arg(short = 'L', long, value_name = "LABELS", value_delimiter = ',')]
     pub label_columns: Vec<String>,
-    /// A column with all labels
+    /// Add a column with all labels
     #[arg(long)]
     pub show_labels: bool,
-    /// Tables without their titles
+    /// Print tables without a header line
     #[arg(long)]
     pub no_headers: bool,
-    /// Count ages to this time, in seconds since 1970, as tests do that compare with recorded tables
+    /// Count ages up to this time, in seconds since 1970; for tests that compare with recorded tables
     #[arg(long, value_name = "SECONDS", hide = true)]
     pub now: Option<i64>,
-    /// Objects that are deleted and still in the history, with their last state
+    /// Print objects that are deleted but still in the history, in their last state
     #[arg(long)]
     pub deleted: bool,
-    /// In YAML and JSON who set which field, too
+    /// Show managedFields in YAML and JSON
     #[arg(long)]
     pub show_managed_fields: bool,
-    /// Values of secrets, too
+    /// Show values of secrets
     #[arg(long)]
     pub show_secrets: bool,
 }
 
-/// Forms of `kube get`.
+/// Output forms of `kube get`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum KubeForm {
-    /// Columns, as kubectl prints them
+    /// A table, as kubectl prints it
     Table,
     /// More columns
     Wide,
@@ -147,18 +147,18 @@ pub enum KubeForm {
     Yaml,
     /// JSON, as kubectl prints it; several objects as a List
     Json,
-    /// One JSON object a line
+    /// One JSON object per line
     Jsonl,
-    /// The JSON of the API server itself, one object a line
+    /// The API server's own JSON, one object per line
     Raw,
     /// TYPE/NAME
     Name,
 }
 
-/// What `-o` takes.
+/// The value of `-o`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KubeOutput {
-    /// A form by its name.
+    /// A form given by its name.
     Form(KubeForm),
     /// `custom-columns=TITLE:PATH,…`
     CustomColumns(String),
@@ -166,16 +166,16 @@ pub enum KubeOutput {
     Template(TemplateForm, String),
 }
 
-/// Reads it.
+/// Parses the value of `-o`.
 #[derive(Debug, Clone)]
 pub struct KubeOutputParser;
 
-/// What stands before custom columns.
+/// The prefix of custom columns.
 const CUSTOM: &str = "custom-columns=";
-/// What stands before templates.
+/// The prefixes of templates.
 const TEMPLATES: [(&str, TemplateForm); 2] =
     [("jsonpath=", TemplateForm::Text), ("jsonpath-as-json=", TemplateForm::Json)];
-/// Forms of kubectl that are not there, and what is there instead.
+/// Forms of kubectl that do not exist here, and what to use instead.
 const ELSEWHERE: [(&str, &str); 8] = [
     ("go-template-file", TEMPLATE_ADVICE),
     ("go-template", TEMPLATE_ADVICE),
@@ -186,7 +186,7 @@ const ELSEWHERE: [(&str, &str); 8] = [
     ("jsonpath", "write -o jsonpath='{.metadata.name}'"),
     ("custom-columns", "write -o custom-columns=NAME:.metadata.name,IMAGE:.spec.containers[*].image"),
 ];
-const TEMPLATE_ADVICE: &str = "templates of Go are not read here: use -o jsonpath='{.metadata.name}', -o custom-columns=NAME:.metadata.name, or -o json with another program";
+const TEMPLATE_ADVICE: &str = "Go templates are not supported: use -o jsonpath='{.metadata.name}', -o custom-columns=NAME:.metadata.name, or -o json with another program";
 
 impl TypedValueParser for KubeOutputParser {
     type Value = KubeOutput;
@@ -219,7 +219,7 @@ impl TypedValueParser for KubeOutputParser {
             .filter_map(|form| Some(form.to_possible_value()?.get_name().to_owned()))
             .collect();
         let what = format!(
-            "-o {text:?} is none of {}, custom-columns=TITLE:PATH,…, jsonpath=TEMPLATE, jsonpath-as-json=TEMPLATE\n",
+            "-o {text:?} is not one of {}, custom-columns=TITLE:PATH,…, jsonpath=TEMPLATE, jsonpath-as-json=TEMPLATE\n",
             forms.join(", ")
         );
         Err(clap::Error::raw(clap::error::ErrorKind::InvalidValue, what).with_cmd(command))
@@ -227,9 +227,10 @@ impl TypedValueParser for KubeOutputParser {
 
     fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
         let forms = KubeForm::value_variants().iter().filter_map(ValueEnum::to_possible_value);
-        let custom = PossibleValue::new(CUSTOM).help("Columns of your own: TITLE:PATH,TITLE:PATH");
-        let template = PossibleValue::new("jsonpath=").help("What a template finds, such as {.items[*].metadata.name}");
-        let as_json = PossibleValue::new("jsonpath-as-json=").help("The same as lists in JSON");
+        let custom = PossibleValue::new(CUSTOM).help("Your own columns: TITLE:PATH,TITLE:PATH");
+        let template =
+            PossibleValue::new("jsonpath=").help("The values that a template finds, such as {.items[*].metadata.name}");
+        let as_json = PossibleValue::new("jsonpath-as-json=").help("The same as a JSON array");
         Some(Box::new(forms.chain([custom, template, as_json])))
     }
 }

@@ -1,4 +1,4 @@
-//! What `kube check` takes.
+//! Arguments of `kube check`.
 
 use super::args_kube_common::ChoiceArgs;
 use super::args_kube_common::KubeFileArgs;
@@ -13,10 +13,10 @@ pub struct KubeCheckArgs {
     pub file: KubeFileArgs,
     #[command(flatten)]
     pub choice: ChoiceArgs,
-    /// Print every finding kept, not only the first few of each kind
+    /// Print all findings that were kept, not only the first few of each kind
     #[arg(long)]
     pub all: bool,
-    /// In which form to print
+    /// Output form
     #[arg(
         short,
         long,

@@ -1,4 +1,4 @@
-//! Arguments that the commands below `kube` have alike.
+//! Arguments that the subcommands of `kube` share.
 
 use std::path::PathBuf;
 
@@ -6,10 +6,10 @@ use super::args_common::{DecryptArgs, MetaArgs, WorkArgs};
 use super::args_inspect::InspectForm;
 use super::args_revision::RevisionArgs;
 
-/// In which form to print.
+/// Chooses the output form.
 #[derive(Debug, Clone, clap::Args)]
 pub struct FormArgs {
-    /// In which form to print
+    /// Output form
     #[arg(
         short,
         long,
@@ -21,15 +21,15 @@ pub struct FormArgs {
     pub write_out: InspectForm,
 }
 
-/// Which objects, of which file.
+/// Chooses the file, the revision and the prefix to read.
 #[derive(Debug, clap::Args)]
 pub struct KubeFileArgs {
-    /// A snapshot; `-` is the standard input
+    /// A snapshot; `-` is standard input
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
     #[command(flatten)]
     pub revision: RevisionArgs,
-    /// Where Kubernetes keeps its objects: --etcd-prefix of kube-apiserver [default: /registry, and OpenShift's]
+    /// Prefix of Kubernetes' keys: --etcd-prefix of kube-apiserver [default: /registry, and OpenShift's]
     #[arg(long, value_name = "PREFIX")]
     pub etcd_prefix: Option<String>,
     #[command(flatten)]
@@ -40,40 +40,40 @@ pub struct KubeFileArgs {
     pub meta: MetaArgs,
 }
 
-/// In which namespaces to look.
+/// Chooses the namespaces to read.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct NamespaceArgs {
-    /// In this namespace [default: default]
+    /// Read this namespace [default: default]
     #[arg(short, long, value_name = "NS")]
     pub namespace: Option<String>,
-    /// In all namespaces, whatever -n says
+    /// Read all namespaces, whatever -n says
     #[arg(short = 'A', long)]
     pub all_namespaces: bool,
 }
 
 impl NamespaceArgs {
-    /// The namespace to look into; none for all of them.
+    /// Returns the namespace to read; `None` means all.
     pub fn chosen(&self) -> Option<&str> {
         (!self.all_namespaces).then(|| self.namespace.as_deref().unwrap_or("default"))
     }
 }
 
-/// Of which objects to speak, where it is all of them unless some are named.
+/// Chooses objects; by default, all.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct ChoiceArgs {
-    /// Types of objects with commas between and names behind them, or TYPE/NAME for each object [default: all]
+    /// Types of objects with commas between, then names; or TYPE/NAME for each object [default: all]
     #[arg(value_name = "TYPE [NAME]")]
     pub objects: Vec<String>,
-    /// Only in this namespace, and it itself [default: all of them]
+    /// Read only this namespace, and the namespace itself [default: all]
     #[arg(short, long, value_name = "NS")]
     pub namespace: Option<String>,
-    /// In all namespaces, as without -n
+    /// Read all namespaces, as without -n
     #[arg(short = 'A', long)]
     pub all_namespaces: bool,
 }
 
 impl ChoiceArgs {
-    /// The only namespace to look into; none for all of them.
+    /// Returns the only namespace to read; `None` means all.
     pub fn namespace(&self) -> Option<&str> {
         self.namespace.as_deref().filter(|_| !self.all_namespaces)
     }

@@ -1,4 +1,4 @@
-//! What `kube events` takes.
+//! Arguments of `kube events`.
 
 use super::args_kube_common::KubeFileArgs;
 use super::args_kube_common::{FormArgs, NamespaceArgs};
@@ -15,10 +15,10 @@ pub struct KubeEventsArgs {
     pub objects: Vec<String>,
     #[command(flatten)]
     pub namespace: NamespaceArgs,
-    /// Only of these types, with commas between: Normal, Warning
+    /// Only Events of these types, with commas between: Normal, Warning
     #[arg(long, value_name = "TYPES", value_delimiter = ',')]
     pub types: Vec<String>,
-    /// Only about this object
+    /// Only Events about this object
     #[arg(long = "for", value_name = "TYPE/NAME")]
     pub about: Option<String>,
     #[command(flatten)]

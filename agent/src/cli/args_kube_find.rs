@@ -1,4 +1,4 @@
-//! What `kube find` takes.
+//! Arguments of `kube find`.
 
 use std::path::PathBuf;
 
@@ -19,19 +19,19 @@ pub struct KubeFindArgs {
     pub object: String,
     #[command(flatten)]
     pub namespace: NamespaceArgs,
-    /// Print it as YAML, from the newest file that has it, instead of the list; where it is deleted and that file still knows its last state, as it was before
+    /// Print the object as YAML from the newest file that has it, instead of the list; if that file only records its deletion, print the state before, if that is still there
     #[arg(long)]
     pub last: bool,
-    /// In YAML who set which field, too
+    /// Show managedFields in YAML
     #[arg(long, requires = "last")]
     pub show_managed_fields: bool,
-    /// Values of secrets, too
+    /// Show values of secrets
     #[arg(long, requires = "last")]
     pub show_secrets: bool,
-    /// Where Kubernetes keeps its objects: --etcd-prefix of kube-apiserver [default: /registry, and OpenShift's]
+    /// Prefix of Kubernetes' keys: --etcd-prefix of kube-apiserver [default: /registry, and OpenShift's]
     #[arg(long, value_name = "PREFIX")]
     pub etcd_prefix: Option<String>,
-    /// In which form to print the list
+    /// Output form of the list
     #[arg(
         short,
         long,

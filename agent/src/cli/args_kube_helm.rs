@@ -1,4 +1,4 @@
-//! What `kube helm` takes.
+//! Arguments of `kube helm`.
 
 use clap::ValueEnum;
 
@@ -16,24 +16,24 @@ pub struct KubeHelmArgs {
     /// What to do
     #[arg(value_name = "ACTION")]
     pub action: HelmAction,
-    /// What to get
+    /// Which part of the release to print
     #[arg(value_name = "WHAT", required_if_eq("action", "get"))]
     pub what: Option<HelmPart>,
-    /// Of which release
+    /// The name of the release
     #[arg(value_name = "RELEASE", required_if_eq("action", "get"))]
     pub release: Option<String>,
     #[command(flatten)]
     pub namespace: NamespaceArgs,
-    /// List every revision that Helm keeps
+    /// List every revision that Helm stored
     #[arg(long)]
     pub revisions: bool,
-    /// Get Helm's revision of this number [default: the newest]
+    /// Print this revision (Helm's number) [default: the newest]
     #[arg(long, value_name = "N")]
     pub revision: Option<u64>,
-    /// Values, manifest, notes and the description in JSON as they are: they may have secrets in them
+    /// Show values, manifest, notes and the description in JSON, which may contain secrets
     #[arg(long)]
     pub show_secrets: bool,
-    /// In which form to print the list
+    /// Output form of the list
     #[arg(
         short,
         long,
@@ -50,17 +50,17 @@ pub struct KubeHelmArgs {
 pub enum HelmAction {
     /// List releases, each with its newest revision
     List,
-    /// Print what Helm keeps of a release, as `helm get` does
+    /// Print a part of a release, as `helm get` does
     Get,
 }
 
 /// A part of a release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum HelmPart {
-    /// The values that were given, as YAML; hidden, but for their names, unless --show-secrets is given
+    /// The values that the user gave, as YAML; only their names unless --show-secrets is given
     Values,
-    /// What was applied
+    /// The manifest that was applied
     Manifest,
-    /// What Helm said at the end
+    /// The notes that Helm printed
     Notes,
 }

@@ -1,4 +1,4 @@
-//! What `kube history` takes.
+//! Arguments of `kube history`.
 
 use super::args_kube_common::KubeFileArgs;
 use super::args_kube_common::{FormArgs, NamespaceArgs};
@@ -10,15 +10,15 @@ use super::exit;
 pub struct KubeHistoryArgs {
     #[command(flatten)]
     pub file: KubeFileArgs,
-    /// The object as TYPE/NAME or TYPE NAME; several, or a type for all of its objects, too
+    /// The object as TYPE/NAME or TYPE NAME; or several objects, or a type for all of its objects
     #[arg(value_name = "TYPE/NAME", required = true)]
     pub objects: Vec<String>,
     #[command(flatten)]
     pub namespace: NamespaceArgs,
-    /// Who set which field, too
+    /// Show changes of managedFields
     #[arg(long)]
     pub show_managed_fields: bool,
-    /// Values of secrets, too
+    /// Show values of secrets
     #[arg(long)]
     pub show_secrets: bool,
     #[command(flatten)]

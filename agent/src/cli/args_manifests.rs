@@ -1,4 +1,4 @@
-//! What `kube manifests` takes.
+//! Arguments of `kube manifests`.
 
 use std::path::PathBuf;
 
@@ -15,32 +15,32 @@ use super::exit;
 pub struct ManifestsArgs {
     #[command(flatten)]
     pub file: KubeFileArgs,
-    /// Types of objects with commas between and names behind them, or TYPE/NAME for each object [default: all that is in the namespace, and the namespace itself]
+    /// Types of objects with commas between, then names; or TYPE/NAME for each object [default: everything in the namespace, and the namespace itself]
     #[arg(value_name = "TYPE [NAME]")]
     pub objects: Vec<String>,
     #[command(flatten)]
     pub namespace: NamespaceArgs,
-    /// The directory to make; `-` is the standard output, as one stream of YAML
+    /// The directory to create; `-` writes one YAML stream to standard output
     #[arg(short, long, value_name = "DIR", default_value = "-")]
     pub output: PathBuf,
-    /// For this namespace instead of the one that they were in: their own, and what they refer to in the old one, such as the subjects of role bindings
+    /// Change the namespace of the objects to this one, also where they refer to the old one, such as in the subjects of role bindings
     ///
-    /// Names of services in texts, such as `db.shop.svc`, stay as they are, and are told.
+    /// Names of services in texts, such as `db.shop.svc`, are not changed but reported.
     #[arg(long, value_name = "NS", conflicts_with = "all_namespaces")]
     pub to_namespace: Option<String>,
-    /// Objects that are deleted and still in the history, with their last state
+    /// Write objects that are deleted but still in the history, in their last state
     #[arg(long)]
     pub deleted: bool,
-    /// Fields that stay, with commas between, although they would be taken out
+    /// Fields to keep that would be removed, with commas between
     #[arg(long, value_name = "FIELDS", value_delimiter = ',', value_parser = PossibleValuesParser::new(fields()))]
     pub keep: Vec<String>,
-    /// Objects that a controller owns, too, such as the pods of a Deployment
+    /// Write objects that a controller owns, too, such as the pods of a Deployment
     #[arg(long)]
     pub include_owned: bool,
-    /// What is in no namespace, too: cluster roles, volumes, classes, webhooks
+    /// Write objects without a namespace, too: cluster roles, volumes, classes, webhooks
     #[arg(long)]
     pub cluster_scoped: bool,
-    /// Secrets, too, with their values
+    /// Write secrets, too, with their values
     #[arg(long)]
     pub show_secrets: bool,
 }

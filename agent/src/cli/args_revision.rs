@@ -1,60 +1,60 @@
-//! Which revision a command looks at.
+//! Arguments that choose a revision.
 
 use etcdsnap::core::Revision;
 use etcdsnap::core::kubernetes::time_text;
 
-/// A revision, by its number or by its time.
+/// A revision, given by number or by time.
 #[derive(Debug, Clone, clap::Args)]
 pub struct RevisionArgs {
-    /// As it was at this revision [default: 0, which is the latest]
+    /// Read the state at this revision [default: the latest, which 0 also means]
     #[arg(long, value_name = "N", default_value = "0", hide_default_value = true, allow_negative_numbers = true, value_parser = revision)]
     pub rev: Revision,
-    /// As it was at about this time: 2026-03-09T10:04:00Z, '2026-03-09 10:04' (UTC), or 2h, which is two hours before the snapshot was taken
+    /// Read the state at about this time: 2026-03-09T10:04:00Z, '2026-03-09 10:04' (UTC), or 2h, which is two hours before the snapshot was taken
     ///
-    /// etcd keeps no times: this one is told by those that stand in objects of Kubernetes. Which revision was chosen is said on stderr.
+    /// etcd stores no times: they are estimated from the timestamps in Kubernetes objects. The chosen revision is reported on stderr.
     #[arg(long, value_name = "TIME", conflicts_with = "rev", value_parser = AskedTime::parse)]
     pub at: Option<AskedTime>,
 }
 
-/// A time as it was typed.
+/// A time from the command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AskedTime {
-    /// The words.
+    /// The text as it was typed.
     pub text: String,
-    /// What they mean.
+    /// The time that the text means.
     pub when: When,
 }
 
-/// A time, or how long before the snapshot was taken.
+/// An absolute time, or a span before the snapshot was taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum When {
     /// Seconds since 1970.
     At(i64),
-    /// So many seconds before.
+    /// Seconds before the snapshot.
     Before(i64),
 }
 
 impl AskedTime {
-    /// Reads a time.
+    /// Parses a time.
     ///
     /// # Errors
-    /// For what is none.
+    /// When the text is not a time.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         let before = || humantime::parse_duration(text).ok().and_then(|span| i64::try_from(span.as_secs()).ok());
         let when = time_text::parse(text).map(When::At).or_else(|| before().map(When::Before));
         let when = when.ok_or(
-            "a time is wanted, such as 2026-03-09T10:04:00Z, '2026-03-09 10:04', or 2h before the snapshot was taken",
+            "expected a time such as 2026-03-09T10:04:00Z, '2026-03-09 10:04', or 2h before the snapshot was taken",
         )?;
         Ok(Self { text: text.to_owned(), when })
     }
 }
 
-/// A revision; 0 stands for the latest, as for etcdctl.
+/// Parses a revision; 0 stands for the latest, as for etcdctl.
 pub fn revision(text: &str) -> Result<Revision, &'static str> {
     text.parse()
         .ok()
         .filter(|revision| *revision >= Revision::ZERO)
-        .ok_or("a whole number is wanted; revisions begin at 1")
+        .ok_or("expected a whole number; revisions begin at 1")
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What `save` takes, and how servers are reached: etcdctl's flags and variables.
+//! Arguments of `save`, and etcdctl's flags and variables for reaching a server.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -11,11 +11,11 @@ use etcdsnap::save::Compression;
 
 use super::exit;
 
-/// How a server is reached.
+/// Flags that say how to reach a server.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "The server")]
 pub struct ClientArgs {
-    /// Servers: HOST:PORT, http://…, https://…, unix://PATH; of several the healthiest is taken. HTTPS_PROXY and NO_PROXY count
+    /// Servers: HOST:PORT, http://…, https://…, unix://PATH; of several, the healthiest is used. HTTPS_PROXY and NO_PROXY count
     #[arg(
         long,
         value_name = "ENDPOINTS",
@@ -25,57 +25,57 @@ pub struct ClientArgs {
         hide_env_values = true
     )]
     pub endpoints: Vec<String>,
-    /// Authorities that sign the servers' certificates (PEM) [default: those of the system]
+    /// Certificates of the authorities that sign the servers' certificates (PEM) [default: those of the system]
     #[arg(long, value_name = "PATH", env = "ETCDCTL_CACERT", hide_env_values = true, value_parser = path())]
     pub cacert: Option<PathBuf>,
-    /// Our own certificate (PEM)
+    /// Client certificate (PEM)
     #[arg(long, value_name = "PATH", env = "ETCDCTL_CERT", hide_env_values = true, value_parser = path())]
     pub cert: Option<PathBuf>,
-    /// Its key (PEM)
+    /// Key of the client certificate (PEM)
     #[arg(long, value_name = "PATH", env = "ETCDCTL_KEY", hide_env_values = true, value_parser = path())]
     pub key: Option<PathBuf>,
-    /// Take any certificate of a server
+    /// Accept any server certificate
     #[arg(long, env = "ETCDCTL_INSECURE_SKIP_TLS_VERIFY", hide_env_values = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_default_value = true, hide_possible_values = true, value_name = "BOOL", action = ArgAction::Set, value_parser = |text: &str| truth(text, false))]
     pub insecure_skip_tls_verify: bool,
-    /// Speak plain text to an endpoint without a scheme, when no certificates are given
+    /// Use plain text for an endpoint without a scheme if no certificates are given
     #[arg(long, env = "ETCDCTL_INSECURE_TRANSPORT", hide_env_values = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "true", hide_possible_values = true, value_name = "BOOL", action = ArgAction::Set, value_parser = |text: &str| truth(text, true))]
     pub insecure_transport: bool,
-    /// The user, with the root role; the password is asked for when it is not given
+    /// The user, with the root role; without a password, it is asked for
     #[arg(long, value_name = "NAME[:PASSWORD]", env = "ETCDCTL_USER", hide_env_values = true)]
     pub user: Option<String>,
-    /// The password; others see it in the list of processes
+    /// The password; other users can see it in the list of processes
     #[arg(long, value_name = "PASSWORD", env = "ETCDCTL_PASSWORD", hide_env_values = true)]
     pub password: Option<String>,
-    /// A file that holds the password alone; it counts more than --password and its variable
+    /// A file that holds only the password; takes precedence over --password and its variable
     #[arg(long, value_name = "PATH")]
     pub password_file: Option<PathBuf>,
     /// A token instead of user and password
     #[arg(long, value_name = "TOKEN", env = "ETCDCTL_AUTH_JWT_TOKEN", hide_env_values = true, conflicts_with_all = ["user", "password", "password_file"])]
     pub auth_jwt_token: Option<String>,
-    /// How long a server may take to be connected and say its first word
+    /// Time limit for connecting to a server until its first answer
     #[arg(long, value_name = "TIME", env = "ETCDCTL_DIAL_TIMEOUT", hide_env_values = true, default_value = "2s", value_parser = span)]
     pub dial_timeout: Duration,
-    /// How long all of it may take [default: no limit]
+    /// Time limit for the whole command [default: none]
     #[arg(long, value_name = "TIME", env = "ETCDCTL_COMMAND_TIMEOUT", hide_env_values = true, value_parser = span)]
     pub command_timeout: Option<Duration>,
-    /// After how much silence a server is asked whether it is there; 10s at least
+    /// How long a server may be silent before it is pinged; at least 10s
     #[arg(long, value_name = "TIME", env = "ETCDCTL_KEEPALIVE_TIME", hide_env_values = true, default_value = "2s", value_parser = span)]
     pub keepalive_time: Duration,
-    /// How long it may take to answer that
+    /// Time limit for the answer to a ping
     #[arg(long, value_name = "TIME", env = "ETCDCTL_KEEPALIVE_TIMEOUT", hide_env_values = true, default_value = "6s", value_parser = span)]
     pub keepalive_timeout: Duration,
     /// Find the servers by SRV records of this domain
     #[arg(long, short = 'd', value_name = "DOMAIN", env = "ETCDCTL_DISCOVERY_SRV", hide_env_values = true)]
     pub discovery_srv: Option<String>,
-    /// What stands behind `etcd-client-` in the names of those records
+    /// The part after `etcd-client-` in the names of those records
     #[arg(long, value_name = "NAME", env = "ETCDCTL_DISCOVERY_SRV_NAME", hide_env_values = true)]
     pub discovery_srv_name: Option<String>,
-    /// Take servers without TLS from those records too, and outside the domain those with certificates of their own
+    /// Also accept servers without TLS from those records, and servers outside the domain by their own certificates
     #[arg(long, env = "ETCDCTL_INSECURE_DISCOVERY", hide_env_values = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "true", hide_possible_values = true, value_name = "BOOL", action = ArgAction::Set, value_parser = |text: &str| truth(text, true))]
     pub insecure_discovery: bool,
 }
 
-/// How a server is reached, where a command needs one only when it is named: none unless one of these flags is on the command line itself.
+/// Flags for reaching a server where that is optional: `None` unless one of these flags is on the command line itself. Variables alone do not count.
 #[derive(Debug, Clone)]
 pub struct LiveArgs(pub Option<ClientArgs>);
 
@@ -107,40 +107,40 @@ impl Args for LiveArgs {
 #[derive(Debug, clap::Args)]
 #[command(after_help = exit::HELP_SAVE)]
 pub struct SaveArgs {
-    /// The file to make, or a directory; `-` is standard output. To that or a FIFO it streams, and only exit code 0 proves that all came
+    /// The file to create, or a directory; `-` is standard output. To standard output or a FIFO the snapshot is streamed, and only exit code 0 shows that it is complete
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
-    /// What must be sound before the file gets its name
+    /// What to check before the file gets its name
     #[arg(long, value_name = "WHAT", default_value = "full")]
     pub verify: SaveLevel,
-    /// Compress the file, which every command here reads: zstd or gzip
+    /// Compress the file with zstd or gzip; every command here reads such files
     #[arg(long, value_name = "CODEC[:LEVEL]")]
     pub compress: Option<Compression>,
-    /// Leave out the history that a compaction at the snapshot's own revision removes. The file is then not the one that the server sent: its hash and SHA-256 are its own, and `restore --rev` and `--at` cannot go back in it
+    /// Leave out the history that a compaction at the snapshot's own revision removes. The file then differs from the one that the server sent: it has its own hash and SHA-256, and `restore --rev` and `--at` cannot go back in it
     #[arg(long)]
     pub compact: bool,
-    /// How long the stream may stand still
+    /// Time limit for a pause in the stream
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = positive)]
     pub stall_timeout: Duration,
-    /// How many more tries when one fails [default: 0 with one endpoint; each of the others, and two at least, with several]
+    /// Number of retries after a failure [default: 0 with one endpoint; with several, each of the others and at least 2]
     #[arg(long, value_name = "N")]
     pub retries: Option<u32>,
     /// Do not compare the snapshot with the members of the cluster
     #[arg(long, conflicts_with = "compare")]
     pub no_compare: bool,
-    /// Compare it also when the database is large, although each member in turn lets no write through meanwhile
+    /// Compare it even if the database is large, although each member in turn blocks writes meanwhile
     #[arg(long)]
     pub compare: bool,
-    /// Then remove the oldest snapshots of this name and cluster but for so many
+    /// Afterwards, keep only this many of the newest snapshots with this name and cluster
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub keep: Option<NonZeroUsize>,
-    /// Then remove the snapshots of this name and cluster that are older; alone it leaves the newest three, with --keep what that keeps
+    /// Afterwards, remove older snapshots with this name and cluster; the newest three stay, or with --keep those that it keeps
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub keep_within: Option<Duration>,
-    /// In which form to print; with --every json prints a line for each snapshot, and text nothing beside the log
+    /// Output form; with --every, json prints a line for each snapshot, and text only the log
     #[arg(short, long, value_name = "FORM", default_value = "text")]
     pub write_out: SaveForm,
-    /// Say nothing to a person when all is well
+    /// Print nothing for people unless something is wrong
     #[arg(short, long, conflicts_with = "every")]
     pub quiet: bool,
     #[command(flatten)]
@@ -149,59 +149,59 @@ pub struct SaveArgs {
     pub client: ClientArgs,
 }
 
-/// One snapshot after another.
+/// Arguments for saving one snapshot after another.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "As a service")]
 pub struct ServiceArgs {
-    /// Save one snapshot after another, so much time apart
+    /// Save a snapshot at this interval
     #[arg(long, value_name = "TIME", value_parser = positive)]
     pub every: Option<Duration>,
-    /// Where Prometheus finds the metrics (/metrics): HOST:PORT, or `off`
+    /// Address for Prometheus to read the metrics (/metrics): HOST:PORT, or `off`
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9479", value_parser = listen)]
     pub metrics_listen: Listen,
-    /// How long a snapshot that is under way at SIGTERM may take to its end
+    /// Time limit after SIGTERM for finishing a snapshot in progress
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = time)]
     pub grace: Duration,
-    /// How the log is written
+    /// Form of the log
     #[arg(long, value_name = "FORM", default_value = "text")]
     pub log_format: LogForm,
 }
 
-// A variable that is set to nothing counts as not set, as for etcdctl: each of these takes it for the default.
+// As for etcdctl, a variable set to nothing counts as not set: each parser then returns the default.
 
-/// A path that may be empty, which clap's own would refuse.
+/// Parses a path that may be empty; clap's own parser refuses that.
 pub fn path() -> impl TypedValueParser<Value = PathBuf> {
     OsStringValueParser::new().map(PathBuf::from)
 }
 
-/// A time; none of the flags that take one has a use for zero, so that stands for nothing.
+/// Parses a time; an empty text gives zero, which these flags treat as not set.
 fn span(text: &str) -> Result<Duration, humantime::DurationError> {
     if text.is_empty() { Ok(Duration::ZERO) } else { time(text) }
 }
 
-/// A time of which zero would mean "at once, and again".
+/// Parses a time greater than zero.
 fn positive(text: &str) -> Result<Duration, String> {
     match time(text) {
-        Ok(time) if time.is_zero() => Err("it must be more than nothing".into()),
+        Ok(time) if time.is_zero() => Err("it must be greater than zero".into()),
         other => other.map_err(|error| error.to_string()),
     }
 }
 
-/// A number of snapshots to keep.
+/// Parses a number of at least 1.
 fn at_least_one(text: &str) -> Result<NonZeroUsize, String> {
     match text.parse::<usize>().map(NonZeroUsize::new) {
         Ok(Some(count)) => Ok(count),
         Ok(None) => Err("it must be at least 1".into()),
-        Err(_) => Err("it is no number".into()),
+        Err(_) => Err("it is not a whole number".into()),
     }
 }
 
-/// A time as a person writes it, or Go, whose tools know fractions.
+/// Parses a time as people write it, or as Go does, with fractions.
 fn time(text: &str) -> Result<Duration, humantime::DurationError> {
     humantime::parse_duration(text).or_else(|error| fractions(text).filter(|_| !text.is_empty()).ok_or(error))
 }
 
-/// Go's `1.5h` or `2m0.5s`. Source: `time.ParseDuration`.
+/// Parses Go's `1.5h` or `2m0.5s`. Source: `time.ParseDuration`.
 fn fractions(text: &str) -> Option<Duration> {
     let is_number = |letter: char| letter.is_ascii_digit() || letter == '.';
     let (mut rest, mut total) = (text, Duration::ZERO);
@@ -224,17 +224,17 @@ fn fractions(text: &str) -> Option<Duration> {
     Some(total)
 }
 
-/// What Go takes for a truth value.
+/// Parses what Go accepts as a boolean.
 pub fn truth(text: &str, default: bool) -> Result<bool, String> {
     match text {
         "" => Ok(default),
         "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
         "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
-        _ => Err("it is neither true nor false".into()),
+        _ => Err("it must be true or false".into()),
     }
 }
 
-/// Where the metrics are served.
+/// The address of the metrics server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Listen {
     /// Nowhere.
@@ -244,10 +244,10 @@ pub enum Listen {
 }
 
 fn listen(text: &str) -> Result<Listen, String> {
-    let wrong = || "it is neither HOST:PORT nor `off`".to_owned();
+    let wrong = || "it must be HOST:PORT or `off`".to_owned();
     match text.rsplit_once(':') {
         None if text == "off" => Ok(Listen::Off),
-        // `::1` is an address without a port, and `[::1]:9479` one with it.
+        // `::1` is an address without a port; `[::1]:9479` has one.
         Some((host, port)) if !host.is_empty() && (!host.contains(':') || host.ends_with(']')) => {
             port.parse::<u16>().map(|_| Listen::At(text.to_owned())).map_err(|_| wrong())
         }
@@ -255,24 +255,24 @@ fn listen(text: &str) -> Result<Listen, String> {
     }
 }
 
-/// What `save` checks.
+/// How much `save` checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum SaveLevel {
     /// Every page and every entry
     Full,
-    /// The SHA-256 alone
+    /// Only the SHA-256
     Hash,
-    /// Nothing but that all of it came: for a server that is all there is left
+    /// Only that everything arrived; to get a copy from the last server that is left, even a damaged one
     None,
 }
 
-/// Forms of `save`; etcdctl's are those for a person.
+/// Output forms of `save`; etcdctl's forms map to those for people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum SaveForm {
-    /// For a person to read
+    /// For people
     #[value(aliases = ["simple", "table", "fields"])]
     Text,
-    /// For a program to read
+    /// For programs
     Json,
 }
 
@@ -281,7 +281,7 @@ pub enum SaveForm {
 pub enum LogForm {
     /// Lines of text
     Text,
-    /// One JSON object a line
+    /// One JSON object per line
     Json,
 }
 

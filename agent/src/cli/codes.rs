@@ -13,7 +13,7 @@ use super::render::wrap;
 /// Runs the command.
 ///
 /// # Errors
-/// For a code that there is none of, and when stdout cannot be written.
+/// When a code does not exist, or stdout cannot be written.
 pub fn run(args: &CodesArgs) -> Result<Exit, Failure> {
     let codes = wanted(&args.codes)?;
     let text = match args.write_out {

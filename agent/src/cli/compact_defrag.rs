@@ -48,12 +48,12 @@ pub fn defrag(args: &DefragArgs) -> Result<Exit, Failure> {
             let new = NewFileArgs { file, output, write_out: args.write_out, work: args.work, meta: args.meta };
             run(&new, |_| Ok(Rewrite::Defragment))
         }
-        // The command line is not taken then.
-        _ => Err(Failure::new("FILE and --output are wanted, or --data-dir", "")),
+        // clap refuses such a command line before.
+        _ => Err(Failure::new("expected FILE and --output, or --data-dir", "")),
     }
 }
 
-/// The database of a stopped member, in its place.
+/// Rewrites the database of a stopped member in place.
 fn member(data_dir: &Path, args: &DefragArgs) -> Result<Exit, Failure> {
     let bar = signals::Cancellable::new(Bar::new(data_dir));
     let done = etcdsnap::defragment_member(data_dir, args.work.threads, &bar);
@@ -67,7 +67,7 @@ fn member(data_dir: &Path, args: &DefragArgs) -> Result<Exit, Failure> {
             counted(done.entries, "entry", "entries"),
             exact_bytes(bytes(&done.report)),
             exact_bytes(done.bytes_before),
-            // That there is no SHA-256 is as it must be.
+            // A member's own database never has a SHA-256, so its absence is no finding.
             if done.report.findings.counts().keys().all(|code| *code == Code::TrailerMissing) {
                 "sound".to_owned()
             } else {
@@ -80,7 +80,7 @@ fn member(data_dir: &Path, args: &DefragArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// The codes of what is no damage, but for the SHA-256 that a member's own database never has.
+/// Lists the codes of the warnings, without the missing SHA-256 that a member's own database never has.
 fn warned_codes(report: &Report) -> String {
     let codes = report.findings.counts().keys().filter(|code| **code != Code::TrailerMissing);
     codes.map(ToString::to_string).collect::<Vec<_>>().join(", ")
@@ -100,17 +100,17 @@ fn run(args: &NewFileArgs, what: impl FnOnce(&Snapshot) -> Result<Rewrite, Failu
     Ok(Exit::Done)
 }
 
-/// An old file that is open, and the place of a new one.
+/// An input file that is open, and an output file that is prepared.
 pub struct Opened {
     pub target: NewFile,
     pub bar: signals::Cancellable<Bar>,
     pub snapshot: Snapshot,
 }
 
-/// Opens the old file, and makes the place of the new one before that.
+/// Prepares the output file, then opens the input file.
 ///
 /// # Errors
-/// When one of them cannot be, or a running server has the old one.
+/// When the input cannot be opened, the output cannot be prepared, or a running server uses the input.
 pub fn open(args: &NewFileArgs) -> Result<Opened, Failure> {
     judge_files::check_not_written(&[&args.file])?;
     judge_files::refuse_when_in_use(&args.file)?;
@@ -118,13 +118,13 @@ pub fn open(args: &NewFileArgs) -> Result<Opened, Failure> {
     if let Some(warning) = target.warning() {
         output::warn(&warning);
     }
-    // A signal ends it in good order: what is half written is removed.
+    // From here on, a signal stops the work so that a half-written file is removed.
     let bar = signals::Cancellable::new(Bar::new(&args.file));
     let snapshot = Snapshot::open(&args.file, args.work.threads, &bar)?.by(args.meta.choice());
     Ok(Opened { target, bar, snapshot })
 }
 
-/// Prints what was done; when that fails, says that the new file is there all the same.
+/// Prints the result; if that fails, the message says that the new file is complete all the same.
 ///
 /// # Errors
 /// When stdout cannot be written.
@@ -146,7 +146,7 @@ fn text(old: &Path, path: &Path, done: &Rewritten) -> String {
     format!("{first}\n{}", in_place(old, path, done))
 }
 
-/// The line about the new file, and what is known of the old one.
+/// Describes the new file in a line, with the warnings about the old one.
 pub fn in_place(old: &Path, path: &Path, done: &Rewritten) -> String {
     format!(
         "{} is complete, verified and in place: {} instead of {}; SHA-256 {}{}\n",
@@ -158,7 +158,7 @@ pub fn in_place(old: &Path, path: &Path, done: &Rewritten) -> String {
     )
 }
 
-/// What is known of the old file and holds for the new one, too, although that may not show it: a SHA-256 that was never there is made now.
+/// Lists warnings about the old file, which also concern the new one even if it no longer shows them: a missing SHA-256, for example, is now present.
 fn warnings(old: &Path, done: &Rewritten) -> String {
     let codes: Vec<String> = done.old.findings.counts().keys().map(ToString::to_string).collect();
     if codes.is_empty() {
@@ -166,7 +166,7 @@ fn warnings(old: &Path, done: &Rewritten) -> String {
     }
     let mut text = format!("\nwarnings about {}: {}", printable_path(old), codes.join(", "));
     if done.old.findings.has(Code::TrailerMissing) {
-        text.push_str(". It had no SHA-256, so nothing proves that its bytes are those that etcd wrote; that of the new file proves only that it holds what was read");
+        text.push_str(". It had no SHA-256, so nothing proves that its bytes are those that etcd wrote. The SHA-256 of the new file proves only that it holds what was read");
     }
     text
 }
@@ -179,13 +179,13 @@ fn sha256(report: &Report) -> Option<&str> {
     report.trailer.actual.as_ref().map(|hex| hex.0.as_str())
 }
 
-/// What `-w json` says of a new file.
+/// The `-w json` output about a new file.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NewFileObject<'r> {
     #[serde(flatten)]
     file: Map<String, Value>,
-    /// Only of a compaction.
+    /// Only after a compaction.
     #[serde(skip_serializing_if = "Option::is_none")]
     compact_revision: Option<Revision>,
     revision: Revision,
@@ -195,13 +195,13 @@ pub struct NewFileObject<'r> {
     bytes: u64,
     sha256: Option<&'r str>,
     verdict: Verdict,
-    /// What was found in the old file, which holds for the new one, too.
+    /// The verdict about the old file, which also concerns the new one.
     input_verdict: Verdict,
     input_finding_counts: &'r BTreeMap<Code, u64>,
 }
 
 impl<'r> NewFileObject<'r> {
-    /// What there is to be said of the new file at `path`.
+    /// Describes the new file at `path`.
     pub fn of(path: &Path, done: &'r Rewritten) -> Self {
         let mut file = Map::new();
         put_path(&mut file, "file", path);

@@ -1,4 +1,4 @@
-//! From flags and variables to how a server is reached.
+//! Turns flags and variables into a client configuration.
 
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use super::args::ClientArgs;
 use super::failure::Failure;
 use super::{output, signals};
 
-/// The configuration; asks for a password where that is needed.
+/// Builds the configuration; asks for a password if one is needed.
 ///
 /// # Errors
 /// When there is a user without a password, or a file cannot be read.
@@ -30,12 +30,12 @@ pub fn config(args: &ClientArgs) -> Result<ClientConfig, Failure> {
     if endpoints.iter().any(|endpoint| has_user(endpoint)) {
         output::warn("A user in --endpoints is not used: --user and --password-file say who you are.");
     }
-    // A script whose variable is not set means no server; etcdctl refuses it, too. Only a variable of etcdctl's own that is set to nothing counts as not set.
+    // etcdctl also refuses an empty flag: it comes from a script whose variable is not set. Only etcdctl's own variables may be empty.
     let is_unset = std::env::var_os("ETCDCTL_ENDPOINTS").is_some_and(|text| text.is_empty());
     if endpoints.is_empty() && !is_unset && discovery.is_none() {
         return Err(Failure::new(
             "--endpoints is empty: no server is named",
-            "Name one, HOST:PORT, or leave the flag out for 127.0.0.1:2379. Was it a variable that is not set?",
+            "Give HOST:PORT, or leave the flag out for 127.0.0.1:2379. Perhaps a variable in a script is not set.",
         ));
     }
     Ok(ClientConfig {
@@ -57,13 +57,13 @@ pub fn config(args: &ClientArgs) -> Result<ClientConfig, Failure> {
     })
 }
 
-/// The files that are read to reach a server.
+/// Lists the files that are read to reach a server.
 pub fn files(args: &ClientArgs) -> Vec<&Path> {
     let named = [&args.cacert, &args.cert, &args.key, &args.password_file].into_iter().flatten();
     named.map(PathBuf::as_path).filter(|path| !path.as_os_str().is_empty()).collect()
 }
 
-/// A variable that is set to nothing counts as not set, as for etcdctl.
+/// Treats a variable that is set to nothing as not set, as etcdctl does.
 fn given(text: Option<&String>) -> Option<String> {
     text.filter(|text| !text.is_empty()).cloned()
 }
@@ -72,7 +72,7 @@ fn file(path: Option<&PathBuf>) -> Option<PathBuf> {
     path.filter(|path| !path.as_os_str().is_empty()).cloned()
 }
 
-/// Reads the password file anew, as certificates are: of a service it may have changed meanwhile.
+/// Reads the password file again, as certificates are: it may have changed while a service runs.
 ///
 /// # Errors
 /// When it cannot be read.
@@ -99,25 +99,28 @@ fn auth(args: &ClientArgs) -> Result<Option<Auth>, Failure> {
         (None, password) => password,
     };
     let Some(user) = given(args.user.as_ref()) else {
-        // The variable may be there for other commands; etcdctl does not use it then, either.
+        // The variable may be set for other commands; etcdctl ignores it without a user, too.
         if password.is_some() {
             output::warn("there is a password and no user, so it is not used: --user NAME says whose it is.");
         }
         return Ok(None);
     };
-    // A colon is part of the name when the password stands elsewhere, as for etcdctl.
+    // If the password is given elsewhere, a colon is part of the user's name, as for etcdctl.
     let (name, password) = match (password, user.split_once(':')) {
         (Some(password), _) => (user.clone(), password),
         (None, Some((name, password))) => (name.to_owned(), password.to_owned()),
-        (None, None) => (user.clone(), ask(&user)?),
+        (None, None) => (user.clone(), ask_for_password(&user)?),
     };
     Ok(Some(Auth::User { name, password }))
 }
 
-fn ask(user: &str) -> Result<String, Failure> {
+fn ask_for_password(user: &str) -> Result<String, Failure> {
     const OTHERWISE: &str = "Give it with --password-file or the variable ETCDCTL_PASSWORD.";
     if !io::stdin().is_terminal() {
-        return Err(Failure::new(format!("there is no password for the user {user:?}, and nobody to ask"), OTHERWISE));
+        return Err(Failure::new(
+            format!("no password was given for the user {user:?}, and there is no terminal to ask for it"),
+            OTHERWISE,
+        ));
     }
     signals::asking(|| rpassword::prompt_password("Password: ")).map_err(|cause| match cause.kind() {
         io::ErrorKind::Interrupted => Failure { exit: signals::interrupted(), ..Failure::new("stopped", "") },

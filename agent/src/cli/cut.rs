@@ -26,9 +26,9 @@ pub fn run(args: &CutArgs) -> Result<Exit, Failure> {
         true => (CutSide::Keep, &args.keep, &args.keep_type),
         false => (CutSide::Drop, &args.drop, &args.drop_type),
     };
-    let mut choices: Vec<Chosen> = Vec::new();
+    let mut choices: Vec<ChosenKeys> = Vec::new();
     for text in prefixes {
-        choices.push(Chosen { words: text.clone(), choice: KeyChoice::Prefix(key_text::typed(text)?) });
+        choices.push(ChosenKeys { words: text.clone(), choice: KeyChoice::Prefix(key_text::typed(text)?) });
     }
     let prefix = args.etcd_prefix.as_deref().map(key_text::typed).transpose()?;
     let Opened { target, bar, snapshot } = compact_defrag::open(&args.new)?;
@@ -52,53 +52,53 @@ pub fn run(args: &CutArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// Keys, and the words that chose them.
-struct Chosen {
+/// A choice of keys, and how the command line names it.
+struct ChosenKeys {
     words: String,
     choice: KeyChoice,
 }
 
-/// The keys of Kubernetes' objects of some types.
+/// Chooses the keys of Kubernetes objects of some types.
 fn of_types(
     snapshot: &Snapshot,
     types: &[String],
     prefix: Option<&[u8]>,
     progress: &dyn Progress,
-) -> Result<Vec<Chosen>, Failure> {
+) -> Result<Vec<ChosenKeys>, Failure> {
     let store = snapshot.store()?;
     let resources = snapshot.cluster(&store, store.current(), prefix, progress)?.resources;
     let prefixes = KubernetesPrefixes::of(prefix);
     let mut chosen = Vec::new();
     for word in types {
         if word.contains('/') {
-            let what = format!("{} is no type of objects", printable(word));
-            return Err(Failure::new(what, "Keys of single objects are chosen by --keep or --drop."));
+            let what = format!("{} is not a type of objects", printable(word));
+            return Err(Failure::new(what, "To choose keys of single objects, use --keep or --drop."));
         }
         for wanted in selection::parse(std::slice::from_ref(word), &resources)? {
             let choice = KeyChoice::Type { resource: Box::new(wanted.resource), prefixes: prefixes.list().to_vec() };
-            chosen.push(Chosen { words: word.clone(), choice });
+            chosen.push(ChosenKeys { words: word.clone(), choice });
         }
     }
     Ok(chosen)
 }
 
-/// Says that no key is among those that were chosen.
-fn warn(chosen: &Chosen, side: CutSide) {
+/// Warns that a choice matches no key.
+fn warn(chosen: &ChosenKeys, side: CutSide) {
     let words = printable(&chosen.words);
     let becomes = if side == CutSide::Keep { "stays" } else { "goes" };
     output::warn(&match &chosen.choice {
         KeyChoice::Prefix(prefix) if !prefix.contains(&b'/') => {
             let flag = if side == CutSide::Keep { "--keep-type" } else { "--drop-type" };
             format!(
-                "No key begins with {words}, so none {becomes} for it. Types of Kubernetes' objects are named by {flag}."
+                "No key starts with {words}, so none {becomes} because of it. To choose a type of Kubernetes objects, use {flag}."
             )
         }
-        KeyChoice::Prefix(_) => format!("No key begins with {words}, so none {becomes} for it."),
-        KeyChoice::Type { .. } => format!("There is no object of type {words}, so none {becomes} for it."),
+        KeyChoice::Prefix(_) => format!("No key starts with {words}, so none {becomes} because of it."),
+        KeyChoice::Type { .. } => format!("There is no object of type {words}, so none {becomes} because of it."),
     });
 }
 
-fn text(args: &CutArgs, choices: &[Chosen], done: &CutDone) -> String {
+fn text(args: &CutArgs, choices: &[ChosenKeys], done: &CutDone) -> String {
     let share = |share: &Share| {
         let keys = counted(share.keys, "key", "keys");
         format!("{keys} ({}, {})", counted(share.entries, "entry", "entries"), exact_bytes(share.bytes))
@@ -110,19 +110,19 @@ fn text(args: &CutArgs, choices: &[Chosen], done: &CutDone) -> String {
     }
     if cut.leases > 0 {
         let leases = counted(cut.leases, "lease", "leases");
-        text.push_str(&format!("gone with the last of their keys: {leases}\n"));
+        text.push_str(&format!("removed because all their keys are gone: {leases}\n"));
     }
     text.push_str(&revisions(cut, done));
     text.push_str(&in_place(&args.new.file, &args.new.output, &done.rewritten));
     text
 }
 
-/// What becomes of the revisions.
+/// Describes how the revisions changed.
 fn revisions(cut: &CutReport, done: &CutDone) -> String {
     let latest = done.rewritten.report.status.as_ref().map_or(Revision::ZERO, |status| status.revision);
     match cut.raised_to {
         Some(oldest) => format!(
-            "revision {} stays; the oldest that can be asked for is {}: etcd removes older versions of the keys when it starts\n",
+            "revision {} stays; the oldest readable revision is {}: etcd removes older versions of the keys when it starts\n",
             grouped_revision(latest),
             grouped_revision(oldest)
         ),
@@ -140,9 +140,9 @@ struct Object<'r> {
     dropped: ShareObject,
     choices: Vec<ChoiceObject<'r>>,
     leases_dropped: u64,
-    /// The oldest revision that can be asked for; null when that is as it was.
+    /// The oldest readable revision; null if it did not change.
     raised_to: Option<Revision>,
-    /// An empty entry stands in the place of the newest revision.
+    /// Whether an empty entry stands in the place of the newest revision.
     placeholder: bool,
 }
 
@@ -159,7 +159,7 @@ struct ChoiceObject<'r> {
     entries: u64,
 }
 
-fn object<'r>(args: &CutArgs, choices: &'r [Chosen], done: &'r CutDone) -> Object<'r> {
+fn object<'r>(args: &CutArgs, choices: &'r [ChosenKeys], done: &'r CutDone) -> Object<'r> {
     let share = |share: &Share| ShareObject { keys: share.keys, entries: share.entries, bytes: share.bytes };
     let listed = choices.iter().zip(&done.cut.chosen);
     Object {

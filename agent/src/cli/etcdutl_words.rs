@@ -1,4 +1,4 @@
-//! `etcdsnap snapshot …`: etcdutl's words and output.
+//! `etcdsnap snapshot …`: the arguments and output of etcdutl.
 
 use etcdsnap::{Code, Report, Severity, Sha256};
 
@@ -9,7 +9,7 @@ use super::render::etcdutl::{self, Numbers};
 use super::render::place;
 use super::{judge_files, output};
 
-/// Findings printed before the rest is only counted.
+/// Findings that are printed; the others are only counted.
 const FINDINGS_PRINTED: usize = 50;
 
 /// Runs `snapshot status`.
@@ -20,7 +20,7 @@ pub fn status(args: &SnapshotStatusArgs) -> Result<Exit, Failure> {
     judge_files::check_not_written(&[&args.file])?;
     let report = judge_files::judge(&args.file, Sha256::Skip, WorkArgs { threads: None }, MetaArgs::default(), None)?;
     let structure = worst_concern(&report);
-    if let (Some(status), Concern::None | Concern::Beyond) =
+    if let (Some(status), FindingImpact::None | FindingImpact::Beyond) =
         (report.status.as_ref().filter(|status| status.complete), structure)
     {
         let numbers = match args.compat {
@@ -35,7 +35,7 @@ pub fn status(args: &SnapshotStatusArgs) -> Result<Exit, Failure> {
             EtcdForm::Fields => etcdutl::fields,
         };
         output::print(&form(&numbers))?;
-        if structure == Concern::None {
+        if structure == FindingImpact::None {
             return Ok(Exit::Done);
         }
     }
@@ -43,40 +43,40 @@ pub fn status(args: &SnapshotStatusArgs) -> Result<Exit, Failure> {
     Ok(Exit::Damage)
 }
 
-/// How a finding bears on `snapshot status`.
+/// How a finding affects `snapshot status`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Concern {
-    /// Not at all: etcdutl does not look at the trailer here, and neither do warnings count.
+enum FindingImpact {
+    /// No effect: etcdutl does not look at the trailer here, and warnings do not count.
     None,
-    /// Damage that etcdutl does not look for: it prints its numbers, and we say what it misses.
+    /// Damage that etcdutl does not look for: its numbers are printed, with a message about the damage.
     Beyond,
-    /// Damage that makes the numbers worthless; etcdutl refuses the file or crashes.
+    /// Damage that makes the numbers meaningless; etcdutl refuses the file or crashes.
     Structure,
 }
 
-fn concern(code: Code) -> Concern {
+fn concern(code: Code) -> FindingImpact {
     match code {
-        _ if code.severity() != Severity::Damage => Concern::None,
-        Code::Sha256Mismatch | Code::FileLengthened => Concern::None,
-        Code::FileTruncated => Concern::Beyond,
-        code if code.is_about_contents() => Concern::Beyond,
-        _ => Concern::Structure,
+        _ if code.severity() != Severity::Damage => FindingImpact::None,
+        Code::Sha256Mismatch | Code::FileLengthened => FindingImpact::None,
+        Code::FileTruncated => FindingImpact::Beyond,
+        code if code.is_about_contents() => FindingImpact::Beyond,
+        _ => FindingImpact::Structure,
     }
 }
 
-fn worst_concern(report: &Report) -> Concern {
-    report.findings.counts().keys().map(|code| concern(*code)).max().unwrap_or(Concern::None)
+fn worst_concern(report: &Report) -> FindingImpact {
+    report.findings.counts().keys().map(|code| concern(*code)).max().unwrap_or(FindingImpact::None)
 }
 
-/// The findings that count, under the line that etcdutl prints.
+/// Lists the findings that count, under the line that etcdutl prints.
 fn findings(report: &Report) -> String {
     let counted: Vec<_> =
-        report.findings.list().iter().filter(|finding| concern(finding.code) != Concern::None).collect();
+        report.findings.list().iter().filter(|finding| concern(finding.code) != FindingImpact::None).collect();
     let total: u64 = report
         .findings
         .counts()
         .iter()
-        .filter(|(code, _)| concern(**code) != Concern::None)
+        .filter(|(code, _)| concern(**code) != FindingImpact::None)
         .map(|(_, count)| count)
         .sum();
     let mut text = format!("Error: snapshot file integrity check failed. {total} errors found.\n");

@@ -1,15 +1,15 @@
-//! The exit codes, all of them.
+//! All exit codes of the program.
 
 use std::process::ExitCode;
 
 use etcdsnap::{Report, Verdict};
 
-/// How the program ends.
+/// The outcome of the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Exit {
-    /// Done, and what was judged is sound (or has warnings only, unless they count).
+    /// Done; the file is sound, or has only warnings and they do not count.
     Done,
-    /// Done, and found damage, no snapshot, or a difference.
+    /// Done, and found damage, a difference, or that the file is not a snapshot.
     Damage,
     /// Could not be done.
     Failed,
@@ -17,7 +17,7 @@ pub enum Exit {
     Signal(u8),
 }
 
-/// The exit codes as help and man pages print them: what 0 and 1 mean to the command, and the rest.
+/// Formats the exit codes for help and man pages, from what 0 and 1 mean for the command.
 macro_rules! help {
     ($done:literal, $damage:literal) => {
         concat!(
@@ -30,47 +30,49 @@ macro_rules! help {
     };
 }
 
-/// Of the commands that judge or read a file.
-pub const HELP: &str = help!("done; sound, or warnings only", "done; damage was found, or the file is no snapshot");
+/// Of the commands that read or verify a file.
+pub const HELP: &str = help!("done; sound, or warnings only", "done; damage was found, or the file is not a snapshot");
 /// Of all commands together.
 pub const HELP_ALL: &str = help!(
     "done; sound, or warnings only; a server or service was stopped by a signal",
-    "done; damage was found, the file is no snapshot, there is no such key, or diff found a difference"
+    "done; damage was found, the file is not a snapshot, there is no such key, or diff found a difference"
 );
 /// Of `get` and `history`.
-pub const HELP_KEY: &str = help!("done", "there is no such key, damage was found, or the file is no snapshot");
+pub const HELP_KEY: &str = help!("done", "there is no such key, damage was found, or the file is not a snapshot");
 /// Of `kube get`.
 pub const HELP_KUBE: &str = help!(
     "done",
-    "an object that was named is not there, one cannot be read whole, damage was found, or the file is no snapshot"
+    "a named object does not exist, one cannot be read completely, damage was found, or the file is not a snapshot"
 );
 /// Of `kube check`.
 pub const HELP_KUBE_CHECK: &str =
-    help!("done; nothing found", "done; there are findings, damage was found, or the file is no snapshot");
+    help!("done; nothing found", "done; there are findings, damage was found, or the file is not a snapshot");
 /// Of `kube history`.
 pub const HELP_KUBE_HISTORY: &str = help!(
     "done",
-    "nothing is known of the object, a revision cannot be read whole, damage was found, or the file is no snapshot"
+    "the snapshot does not know the object, a revision cannot be read completely, damage was found, or the file is not a snapshot"
 );
 /// Of `find`.
 pub const HELP_FIND: &str =
-    help!("done; a snapshot holds the key", "no snapshot holds the key, damage was found, or a file is no snapshot");
+    help!("done; a snapshot holds the key", "no snapshot holds the key, damage was found, or a file is not a snapshot");
 /// Of `kube find`.
 pub const HELP_KUBE_FIND: &str = help!(
     "done; a snapshot holds the object",
-    "no snapshot holds the object, damage was found, or a file is no snapshot"
+    "no snapshot holds the object, damage was found, or a file is not a snapshot"
 );
 /// Of `diff`.
 pub const HELP_DIFF: &str =
-    help!("done; no difference", "done; there are differences, damage was found, or a file is no snapshot");
+    help!("done; no difference", "done; there are differences, damage was found, or a file is not a snapshot");
 /// Of `compact`, `defrag` and `cut`.
 pub const HELP_REWRITE: &str = help!("written", "FILE is damaged or no snapshot, and nothing was written");
 /// Of `salvage`.
-pub const HELP_SALVAGE: &str =
-    help!("all of FILE is there, and nothing in doubt", "something is missing or in doubt, or the file is no snapshot");
+pub const HELP_SALVAGE: &str = help!(
+    "all of FILE is there, and nothing in doubt",
+    "something is missing or in doubt, or the file is not a snapshot"
+);
 /// Of `restore`.
 pub const HELP_RESTORE: &str =
-    help!("restored", "the file is damaged or no snapshot, or lacks what --delete names, and nothing was written");
+    help!("restored", "the file is damaged or not a snapshot, or lacks a key to delete, and nothing was written");
 /// Of `save`.
 pub const HELP_SAVE: &str = concat!(
     help!(
@@ -86,7 +88,7 @@ pub const HELP_OPEN: &str = concat!(
 );
 
 impl Exit {
-    /// The number that the shell sees: 128 and the signal's number for signals, as shells themselves count.
+    /// Returns the number that the shell sees; for signals, 128 plus the signal's number, as in shells.
     pub fn code(self) -> u8 {
         match self {
             Self::Done => 0,
@@ -96,12 +98,12 @@ impl Exit {
         }
     }
 
-    /// What a report means for the exit code; `warnings` is what warnings alone count as.
+    /// Converts a report to an exit code; `warnings` is the code for warnings alone.
     pub fn of_report(report: &Report, warnings: Exit) -> Self {
         Self::of_verdict(report.verdict, warnings)
     }
 
-    /// What a verdict means for the exit code; `warnings` is what warnings alone count as.
+    /// Converts a verdict to an exit code; `warnings` is the code for warnings alone.
     pub fn of_verdict(verdict: Verdict, warnings: Exit) -> Self {
         match verdict {
             Verdict::Sound => Self::Done,

@@ -1,11 +1,11 @@
-//! A command that could not be carried through, and its exit code.
+//! Why a command failed, and its exit code.
 
 use etcdsnap::Error;
 
 use super::exit::Exit;
 use super::signals;
 
-/// A command that could not be carried through.
+/// Why a command failed.
 #[derive(Debug)]
 pub struct Failure {
     /// What is wrong, in a sentence.
@@ -17,7 +17,7 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A failure of exit code 2.
+    /// A failure with exit code 2.
     pub fn new(what: impl Into<String>, advice: impl Into<String>) -> Self {
         Self { what: what.into(), advice: advice.into(), exit: Exit::Failed }
     }
@@ -29,7 +29,7 @@ impl From<Error> for Failure {
     }
 }
 
-/// The exit code of a command that ended with this error.
+/// Returns the exit code for this error.
 pub fn exit_of(error: &Error) -> Exit {
     match error {
         Error::Cancelled => signals::stopped(),

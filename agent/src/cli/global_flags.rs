@@ -1,10 +1,10 @@
-//! Flags before and between the words of the command, where etcd's own tools take them too: `etcdctl --endpoints=… snapshot save FILE`.
+//! Accepts flags before and between the words of the command, as etcd's own tools do: `etcdctl --endpoints=… snapshot save FILE`.
 
 use std::ffi::OsString;
 
 use clap::{Arg, Command};
 
-/// The command line with such flags moved behind the words of the command.
+/// Moves such flags after the words of the command.
 pub fn moved_behind(words: impl IntoIterator<Item = OsString>, command: &Command) -> Vec<OsString> {
     let mut words = words.into_iter();
     let mut moved: Vec<OsString> = words.next().into_iter().collect();
@@ -14,7 +14,7 @@ pub fn moved_behind(words: impl IntoIterator<Item = OsString>, command: &Command
     while below.has_subcommands() {
         let Some((word, behind)) = rest.split_first() else { break };
         match word.to_str() {
-            // These are of the command itself.
+            // These belong to the program itself.
             Some("-h" | "--help" | "-V" | "--version" | "--") => break,
             Some(text) if text.starts_with('-') => {
                 let (flag, more) = rest.split_at(if takes_next(text, command) { rest.len().min(2) } else { 1 });
@@ -31,7 +31,7 @@ pub fn moved_behind(words: impl IntoIterator<Item = OsString>, command: &Command
     moved.into_iter().chain(flags).chain(rest.iter().cloned()).collect()
 }
 
-/// Whether the word behind this flag is its value; any command's flag of that name tells.
+/// Whether the word after this flag is its value, according to any command that has the flag.
 fn takes_next(text: &str, command: &Command) -> bool {
     let is_it = |arg: &Arg| match (text.strip_prefix("--"), text.strip_prefix('-')) {
         (Some(long), _) => arg.get_long() == Some(long),

@@ -1,7 +1,7 @@
-//! A small HTTP server for the page and for the metrics: GET and HEAD, one request a connection, and no request bodies.
+//! A small HTTP server for the page and for the metrics: GET and HEAD, one request per connection, and no request bodies.
 //!
-//! Everything that a client can take is bounded: the head of a request, the time for head and answer, and the number of connections. When all connections are in
-//! use, a new one takes the place of an old one, so that clients that say nothing keep nobody else out.
+//! Everything that a client can use up is bounded: the head of a request, the time for head and answer, and the number of connections. When all connections are in
+//! use, a new one replaces an old one, so that idle clients do not block others.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -26,53 +26,53 @@ use tokio::net::TcpStream;
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tokio::time::{sleep, timeout};
 
-/// Connections at the same time: a browser opens six, and each scraper one.
+/// Connections at the same time: a browser opens six, and each Prometheus server one.
 const CONNECTIONS: usize = 64;
-/// The share of the process's file descriptors that connections may have; the rest is for snapshots.
+/// Connections may use one out of this many of the process's file descriptors; snapshots need the rest.
 const SHARE_OF_DESCRIPTORS: u64 = 4;
-/// Bytes of a request's head. A browser sends the cookies of every server on this host, whatever its port.
+/// Bytes of a request's head. A browser sends the cookies of all servers on this host, whatever their ports.
 const HEAD_BYTES: usize = 32 << 10;
 /// Lines of a request's head; what browsers send has about twenty.
 const HEAD_LINES: usize = 100;
-/// How long a client may take to send the head.
+/// Time limit for a client to send the head.
 const HEAD_TIME: Duration = Duration::from_secs(5);
-/// How long the answer may take, beside the time that [`SLOWEST`] gives it.
+/// Time limit for the answer, besides the time that [`SLOWEST`] grants it.
 const ANSWER_TIME: Duration = Duration::from_secs(10);
-/// The slowest reader, in bytes a second: a terminal session over a poor line.
+/// The slowest reader that is served, in bytes per second: a terminal session over a poor line.
 const SLOWEST: u64 = 16 << 10;
-/// What a client still sends after its answer is read for so long, because closing a connection over unread bytes may take the answer from it.
+/// After the answer, what a client still sends is read for this long: closing a connection with unread bytes may destroy the answer.
 const LINGER: Duration = Duration::from_millis(500);
-/// Bytes that are read then.
+/// Bytes that are read during that time.
 const LINGER_BYTES: usize = 256 << 10;
-/// The pause after the system refused a connection, such as for want of file descriptors.
+/// The pause after the system refused a connection, for example for lack of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// How long answers that are under way may take when the server is asked to stop.
+/// Time limit for answers in progress when the server stops.
 const STOP_TIME: Duration = Duration::from_secs(1);
 
 /// An answer whose body is in memory.
-pub type Answer = Response<Full<Bytes>>;
+pub type HttpAnswer = Response<Full<Bytes>>;
 
-/// Answers a GET or HEAD request without a body and with one `Host` at most.
-pub type Respond = Box<dyn Fn(&Request<Incoming>) -> Answer + Send + Sync>;
+/// Answers a GET or HEAD request that has no body and at most one `Host`.
+pub type Respond = Box<dyn Fn(&Request<Incoming>) -> HttpAnswer + Send + Sync>;
 
-/// What a server answers.
+/// The answers of a server.
 pub struct Site {
     /// Makes the answers.
     pub answer: Respond,
-    /// Bytes of the longest answer.
+    /// Bytes of the longest answer, by which its time limit is computed.
     pub longest: u64,
 }
 
-/// A server that listens.
+/// A server that is bound to its addresses.
 pub struct Server {
     listeners: Vec<TcpListener>,
 }
 
 impl Server {
-    /// Listens on all of `addresses` that can be had. Of those with port 0 all get the port that the system chooses for the first.
+    /// Listens on those of `addresses` that are available. If ports are 0, all get the port that the system chooses for the first.
     ///
     /// # Errors
-    /// When none can be had, with the reason for the first; when there are no addresses.
+    /// When no address is available, with the reason for the first; when `addresses` is empty.
     pub fn bind(addresses: &[SocketAddr]) -> io::Result<Self> {
         let mut listeners: Vec<TcpListener> = Vec::new();
         let mut failed = None;
@@ -91,7 +91,7 @@ impl Server {
         Ok(Self { listeners })
     }
 
-    /// Where it listens.
+    /// Returns the addresses it listens on.
     ///
     /// # Errors
     /// What the system says.
@@ -99,10 +99,10 @@ impl Server {
         self.listeners.iter().map(TcpListener::local_addr).collect()
     }
 
-    /// Answers requests on this thread until `stop` is done; answers that are under way then have a second.
+    /// Answers requests on this thread until `stop` completes; answers in progress then have a second.
     ///
     /// # Errors
-    /// When the system gives no means to wait for connections.
+    /// When the system cannot wait for connections.
     pub fn run(&self, site: Arc<Site>, stop: impl Future<Output = ()>) -> io::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {
@@ -115,8 +115,8 @@ impl Server {
     }
 }
 
-/// A short answer in plain text.
-pub fn text(status: StatusCode, words: &'static str) -> Answer {
+/// Returns a short plain-text answer.
+pub fn text(status: StatusCode, words: &'static str) -> HttpAnswer {
     let mut answer = Response::new(Full::new(Bytes::from_static(words.as_bytes())));
     *answer.status_mut() = status;
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
@@ -138,13 +138,13 @@ async fn accept_all(listeners: &[tokio::net::TcpListener], site: &Arc<Site>, sto
                 Ok((stream, peer)) => {
                     refused = false;
                     connections.add(peer.ip(), serve(stream, Arc::clone(site)));
-                    // The new connection is looked at before the next is accepted: nobody can accept and drop it faster than it is answered.
+                    // The new connection is served before the next is accepted: otherwise clients could make the server accept and drop it unanswered.
                     tokio::task::yield_now().await;
                 }
                 // The client went away before it was accepted.
                 Err(cause) if is_of_client(&cause) => tokio::task::yield_now().await,
                 Err(cause) => {
-                    // Said once until a connection is accepted again: this may go on for long.
+                    // Logged once until a connection is accepted again: the condition may last.
                     if !refused {
                         tracing::warn!("No connection can be accepted: {cause}. Trying again.");
                     }
@@ -162,7 +162,7 @@ async fn accept_all(listeners: &[tokio::net::TcpListener], site: &Arc<Site>, sto
     let _ = timeout(STOP_TIME, rest).await;
 }
 
-/// The next connection of any listener; `turn` says which is asked first, so that each has its turn.
+/// Accepts the next connection of any listener; `turn` is the listener to poll first, so that each gets its turn.
 async fn accept(listeners: &[tokio::net::TcpListener], turn: usize) -> io::Result<(TcpStream, SocketAddr)> {
     poll_fn(|context| {
         let first = turn.checked_rem(listeners.len()).unwrap_or_default();
@@ -178,7 +178,7 @@ fn is_of_client(cause: &io::Error) -> bool {
     matches!(cause.kind(), ConnectionAborted | ConnectionReset | Interrupted)
 }
 
-/// The connections that are open, those first that came first.
+/// The open connections, oldest first.
 struct Connections {
     tasks: JoinSet<()>,
     open: VecDeque<(Id, IpAddr, AbortHandle)>,
@@ -203,7 +203,7 @@ impl Connections {
     /// Closes the oldest connection of the address that has most of them.
     fn drop_one(&mut self) {
         let count = |peer: &IpAddr| self.open.iter().filter(|(_, other, _)| other == peer).count();
-        // Of equal ones the last is taken, so the oldest must come last.
+        // `max_by_key` takes the last of equal items, so the oldest must come last.
         let worst = self.open.iter().enumerate().rev().max_by_key(|(_, (_, peer, _))| count(peer));
         if let Some((_, _, task)) = worst.map(|(at, _)| at).and_then(|at| self.open.remove(at)) {
             task.abort();
@@ -230,7 +230,7 @@ impl Connections {
 async fn serve(stream: TcpStream, site: Arc<Site>) {
     let reading = Duration::from_secs(site.longest / SLOWEST);
     let limit = HEAD_TIME.saturating_add(ANSWER_TIME).saturating_add(reading);
-    // A client that is too slow, or went away, is not worth a line in a log that it could fill.
+    // A client that is too slow or disconnects is not logged: it could fill the log.
     let _ = timeout(limit, serve_within(stream, &site)).await;
 }
 
@@ -268,8 +268,8 @@ async fn discard(stream: &mut TcpStream) {
     }
 }
 
-/// Refuses what no client of these servers sends; what remains is for the site.
-fn answer(site: &Site, request: &Request<Incoming>) -> Answer {
+/// Refuses requests that no ordinary client sends; passes the others to the site.
+fn answer(site: &Site, request: &Request<Incoming>) -> HttpAnswer {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD are answered here.\n");
         answer.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
@@ -280,7 +280,7 @@ fn answer(site: &Site, request: &Request<Incoming>) -> Answer {
     if has_body || headers.contains_key(TRANSFER_ENCODING) {
         return text(StatusCode::BAD_REQUEST, "A request with a body is not answered here.\n");
     }
-    // RFC 9112, 3.2: one in HTTP/1.1, and never several.
+    // RFC 9112, 3.2: HTTP/1.1 needs exactly one.
     match headers.get_all(HOST).iter().count() {
         0 if request.version() == Version::HTTP_11 => text(StatusCode::BAD_REQUEST, "The request has no Host.\n"),
         0 | 1 => (site.answer)(request),

@@ -1,4 +1,4 @@
-//! What only a test within the process can do to the server: a defect in an answer, clients with several addresses, and the bounds in time.
+//! Tests of the server that must run within the process: a panic in an answer, clients with several addresses, and the time limits.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 
-/// A server on a thread of its own, stopped when it is dropped.
+/// A server on its own thread, stopped when dropped.
 struct Running {
     addresses: Vec<SocketAddr>,
     stop: CancellationToken,
@@ -65,7 +65,7 @@ fn a_defect_in_one_answer_does_not_end_the_server() {
     }
 }
 
-/// Clients at one address that say nothing take each other's places, not those of another address.
+/// Idle clients at one address displace each other, not those of another address.
 #[test]
 fn the_address_with_most_connections_loses_one() {
     let server = Running::start(&["0.0.0.0:0"]);
@@ -88,7 +88,7 @@ fn the_address_with_most_connections_loses_one() {
     assert!((CONNECTIONS * 2..=CONNECTIONS * 2 + 2).contains(&closed), "{closed} were closed");
 }
 
-/// A connection from a loopback address of choice.
+/// Connects from a given loopback address.
 fn from(local: &str, port: u16) -> TcpStream {
     use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
     let socket = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
@@ -114,7 +114,7 @@ fn a_server_of_a_name_with_two_addresses_listens_on_both() {
     let Ok(server) = Server::bind(&["[::1]:0".parse().unwrap(), "127.0.0.1:0".parse().unwrap()]) else { return };
     let addresses = server.addresses().unwrap();
     assert!(addresses.iter().all(|address| address.port() == addresses[0].port()), "{addresses:?}");
-    // Without IPv6, or with the port taken there, one is left.
+    // Without IPv6, or if its port is taken, only one listener is left.
     let both = Running::start(&["127.0.0.1:0", "127.0.0.2:0"]);
     for address in &both.addresses {
         assert!(get(*address, "/").ends_with("fine\n"));

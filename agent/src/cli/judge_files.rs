@@ -1,4 +1,4 @@
-//! The files of a command line through the library.
+//! Verifies the files of a command line and prints the reports.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,19 +13,19 @@ use super::output;
 use super::progress_bar::Bar;
 use super::render::json;
 
-/// The text of a file, if it has any.
+/// Formats the report of a file; `None` prints nothing.
 pub type TextOf<'f> = &'f dyn Fn(&Path, &Report) -> Result<Option<String>, Error>;
 
-/// How the reports of several files are printed.
+/// How to print the reports of several files.
 pub enum Form<'f> {
-    /// An object for each file, one that could not be read too, together at the end.
+    /// One JSON object per file, also for a file that could not be read; all are printed together at the end.
     Json(&'f dyn Fn(&Path, &Report) -> Result<String, Error>),
-    /// The text of each as soon as it is known, if it has any, with `gap` between two.
+    /// A text per file, printed as soon as it is known, with `gap` between two.
     Text { gap: &'static str, of: TextOf<'f> },
 }
 
 impl Form<'_> {
-    /// What is printed of one file, if anything.
+    /// Formats the report of one file; `None` prints nothing.
     fn of(&self, path: &Path, report: &Report) -> Result<Option<String>, Error> {
         match self {
             Self::Json(object) => object(path, report).map(Some),
@@ -34,10 +34,10 @@ impl Form<'_> {
     }
 }
 
-/// Judges one file after the other and prints what was found; the exit code is that of the worst, where `warnings` is what warnings alone count as.
+/// Verifies one file after the other and prints the reports. Returns the exit code of the worst file; `warnings` is the code for warnings alone.
 ///
 /// # Errors
-/// When stdout cannot be written, or standard input is named twice. A file that cannot be read is told on stderr and the others go on.
+/// When stdout cannot be written, or standard input is named twice. A file that cannot be read is reported on stderr, and the next ones are verified.
 pub fn judge_all(
     files: &[PathBuf],
     sha256: Sha256,
@@ -56,7 +56,7 @@ pub fn judge_all(
         match told {
             Ok((told, report)) => {
                 worst = worst.max(Exit::of_report(&report, warnings));
-                // Whether it is a backup could not be found out.
+                // The values could not be checked, so the file is not known to be a usable backup.
                 if report.findings.has(Code::ValueUnchecked) {
                     worst = worst.max(Exit::Failed);
                 }
@@ -83,10 +83,10 @@ pub fn judge_all(
     Ok(worst)
 }
 
-/// Fails when standard input is named twice, or what the command prints would go into one of its inputs.
+/// Checks that standard input is named at most once, and that the output does not go into one of the inputs.
 ///
 /// # Errors
-/// What is wrong.
+/// When it is not so; the error says what is wrong.
 pub fn check_inputs(files: &[PathBuf]) -> Result<(), Failure> {
     if files.iter().filter(|path| path.as_os_str() == "-").count() > 1 {
         return Err(stdin_twice());
@@ -94,15 +94,12 @@ pub fn check_inputs(files: &[PathBuf]) -> Result<(), Failure> {
     check_not_written(&files.iter().map(PathBuf::as_path).collect::<Vec<_>>())
 }
 
-/// Why `-` cannot be named twice.
+/// The error for a second `-`.
 pub fn stdin_twice() -> Failure {
-    Failure::new(
-        "`-` is named twice, and standard input can be read once",
-        "Save what comes through the pipe to a file.",
-    )
+    Failure::new("`-` is named twice, but standard input can be read only once", "Save the snapshot to a file first.")
 }
 
-/// Judges one file with a progress bar, and opens its encrypted values where there is something to open them.
+/// Verifies one file with a progress bar, and decrypts its encrypted values if `decryption` is given.
 ///
 /// # Errors
 /// Those of [`etcdsnap::verify`].
@@ -122,10 +119,10 @@ pub fn judge(
     }
 }
 
-/// Fails when what the command prints would go into one of its inputs, as in `etcdsnap keys FILE >> FILE`.
+/// Checks that the output does not go into one of the inputs, as in `etcdsnap keys FILE >> FILE`.
 ///
 /// # Errors
-/// What is wrong with the redirection.
+/// When it does; the error names the redirection.
 pub fn check_not_written(inputs: &[&Path]) -> Result<(), Failure> {
     etcdsnap::check_output_streams(inputs).map_err(|error| {
         if matches!(&error, OutputError::Input { path, .. } if path == Path::new("/dev/stderr")) {
@@ -141,30 +138,30 @@ impl From<OutputError> for Failure {
     }
 }
 
-/// Fails where a new file that counts as proven would be made of one that a server writes to.
+/// Refuses an input that a running server writes to, for commands whose output counts as verified.
 ///
 /// # Errors
-/// What is wrong, and what to do instead.
+/// When a server has the file open; the advice says what to do instead.
 pub fn refuse_when_in_use(path: &Path) -> Result<(), Failure> {
     if is_in_use(path) {
         let what =
-            format!("{} is open in a running etcd, so what is read may be of no single moment", printable_path(path));
+            format!("{} is open in a running etcd, so its parts may come from different moments", printable_path(path));
         return Err(Failure::new(what, "Take a snapshot instead (etcdsnap save), or stop the member first."));
     }
     Ok(())
 }
 
-/// Warns where what is read may be of no single moment because a server writes to the file.
+/// Warns if a running server writes to the file, because its parts may come from different moments.
 pub fn warn_when_in_use(path: &Path) {
     if is_in_use(path) {
         output::warn(&format!(
-            "{} is open in a running etcd: what is read may be of no single moment. Take a snapshot instead.",
+            "{} is open in a running etcd: its parts may come from different moments. Take a snapshot instead (etcdsnap save).",
             printable_path(path)
         ));
     }
 }
 
-/// bolt locks the file that it has open.
+/// Whether a server has the file open: bolt locks its database file.
 fn is_in_use(path: &Path) -> bool {
     path.is_file() && etcdsnap::is_locked(path)
 }

@@ -1,4 +1,4 @@
-//! What is told while the work goes on, on stderr.
+//! The log on stderr while the program works.
 
 use std::{fmt, io};
 
@@ -10,7 +10,7 @@ use tracing_subscriber::registry::LookupSpan;
 
 use super::args_save::LogForm;
 
-/// Bare messages, for a command that a person runs; when `quiet`, of what is not as it should be alone.
+/// Logs plain messages, for a command that a person runs; if `quiet`, only warnings and errors.
 pub fn bare(quiet: bool) {
     let subscriber = tracing_subscriber::fmt()
         .with_writer(|| stderr(Escapes::Text))
@@ -21,7 +21,7 @@ pub fn bare(quiet: bool) {
     let _ = tracing::subscriber::set_global_default(subscriber);
 }
 
-/// As the program says everything else.
+/// Formats log messages like all other messages of the program.
 struct Bare;
 
 impl<S, N> FormatEvent<S, N> for Bare
@@ -36,7 +36,7 @@ where
     }
 }
 
-/// Lines with time and fields, for a service.
+/// Logs lines with time and fields, for a service.
 pub fn service(form: LogForm) {
     let escapes = match form {
         LogForm::Text => Escapes::Text,
@@ -54,7 +54,7 @@ pub fn service(form: LogForm) {
     };
 }
 
-/// Names and words of servers stand in what is logged.
+/// Opens stderr for the log. Control characters are escaped, because names and texts from servers are logged.
 fn stderr(escapes: Escapes) -> TerminalWriter<io::Stderr> {
     TerminalWriter::new(io::stderr(), escapes)
 }

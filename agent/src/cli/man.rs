@@ -10,7 +10,7 @@ use super::output;
 /// Runs the command.
 ///
 /// # Errors
-/// For a command that there is none of, and when stdout cannot be written.
+/// When a command does not exist, or stdout cannot be written.
 pub fn run(args: &ManArgs) -> Result<Exit, Failure> {
     let mut root = Args::command();
     root.build();

@@ -1,4 +1,4 @@
-//! What a service of snapshots tells Prometheus.
+//! The metrics of `save --every` for Prometheus.
 
 use std::net::ToSocketAddrs;
 use std::panic::{self, AssertUnwindSafe};
@@ -21,19 +21,19 @@ use prometheus_client::registry::{Registry, Unit};
 use tokio_util::sync::CancellationToken;
 
 use super::failure::Failure;
-use super::http_server::{Answer, Server, Site, text};
+use super::http_server::{HttpAnswer, Server, Site, text};
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Bytes of the answer are fewer than this: it has a handful of lines.
+/// An upper bound for the bytes of the answer, which has a handful of lines.
 const LONGEST: u64 = 16 << 10;
 
-/// The pause before a server that has failed is started again.
+/// The pause before a failed metrics server is started again.
 const RESTART_PAUSE: Duration = Duration::from_secs(5);
 
 type Number = Gauge<f64, AtomicU64>;
 
-/// The figures of this process.
+/// The metrics of this process.
 pub struct Metrics {
     last_success: Number,
     last_duration: Number,
@@ -48,10 +48,10 @@ pub struct Metrics {
 }
 
 impl Default for Metrics {
-    /// All figures are zero, and all of them are there: Prometheus' `increase()` does not see a counter that begins with 1.
+    /// Creates all metrics with the value zero: Prometheus' `increase()` does not see a counter that starts at 1.
     fn default() -> Self {
         let failures = Family::<Vec<(String, String)>, Counter>::default();
-        // A save that a signal stops is no failure.
+        // A save that a signal stops does not count as a failure, so it has no counter.
         for cause in FailureCause::ALL.into_iter().filter(|cause| *cause != FailureCause::Cancelled) {
             let _ = failures.get_or_create(&label(cause));
         }
@@ -75,7 +75,7 @@ fn label(cause: FailureCause) -> Vec<(String, String)> {
 }
 
 impl Metrics {
-    /// A snapshot is in place.
+    /// Records a snapshot that is in place.
     pub fn saved(&self, saved: &Saved) {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         self.last_success.set(since.as_secs_f64());
@@ -94,7 +94,7 @@ impl Metrics {
         }
     }
 
-    /// None came about.
+    /// Records a snapshot that failed.
     pub fn failed(&self, error: &SaveError) {
         self.failures.get_or_create(&label(error.cause())).inc();
     }
@@ -145,10 +145,10 @@ impl Metrics {
         registry
     }
 
-    /// Serves the figures at `address`, HOST:PORT, on a thread of its own. Whatever happens to that thread is logged, and is no failure of the service.
+    /// Serves the metrics at `address`, HOST:PORT, on its own thread. Later problems of that thread are logged and do not stop the service.
     ///
     /// # Errors
-    /// When there is no such address here, or it is taken.
+    /// When this machine does not have the address, or it is in use.
     pub fn serve(self: &Arc<Self>, address: &str) -> Result<Serving, Failure> {
         let failed = |cause: std::io::Error| {
             let advice = "Give another address with --metrics-listen, or `off`.";
@@ -173,7 +173,7 @@ impl Metrics {
     }
 }
 
-/// The metrics are served until this is dropped.
+/// Serves the metrics until it is dropped.
 pub struct Serving {
     stop: CancellationToken,
     thread: Option<JoinHandle<()>>,
@@ -182,12 +182,12 @@ pub struct Serving {
 impl Drop for Serving {
     fn drop(&mut self) {
         self.stop.cancel();
-        // It says itself what goes wrong.
+        // The thread logs its own problems.
         let _ = self.thread.take().map(JoinHandle::join);
     }
 }
 
-/// Serves until `stop`, and begins again when that fails.
+/// Serves until `stop`, and starts again after a failure.
 fn serve(server: &Server, site: &Arc<Site>, stop: &CancellationToken) {
     while !stop.is_cancelled() {
         let run = || server.run(Arc::clone(site), stop.clone().cancelled_owned());
@@ -204,7 +204,7 @@ fn serve(server: &Server, site: &Arc<Site>, stop: &CancellationToken) {
     }
 }
 
-fn answer(request: &Request<Incoming>, registry: &Registry) -> Answer {
+fn answer(request: &Request<Incoming>, registry: &Registry) -> HttpAnswer {
     let mut body = String::new();
     if request.uri().path() != "/metrics" {
         return text(StatusCode::NOT_FOUND, "There is only /metrics here.\n");

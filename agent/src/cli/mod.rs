@@ -58,7 +58,7 @@ use etcdsnap::core::credentials::quotable;
 use args::{Args, Command, KubeCommand, SnapshotCommand};
 use exit::Exit;
 
-/// An error about the command line that quotes no user and password of a URL.
+/// Removes the user and password of URLs from an error about the command line.
 fn without_passwords(mut error: clap::Error) -> clap::Error {
     let quoted = error.context().filter_map(|(kind, value)| match value {
         ContextValue::String(text) if text.contains("://") => Some((kind, quotable(text).into_owned())),
@@ -70,7 +70,7 @@ fn without_passwords(mut error: clap::Error) -> clap::Error {
     error
 }
 
-/// Runs what the command line asks for.
+/// Runs the command that the command line names.
 pub fn run() -> Exit {
     if let Some(exit) = complete::answered() {
         return exit;

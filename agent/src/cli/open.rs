@@ -15,13 +15,13 @@ use hyper::{Request, Response, StatusCode};
 use super::args::OpenArgs;
 use super::exit::Exit;
 use super::failure::Failure;
-use super::http_server::{Answer, Server, Site, text};
+use super::http_server::{HttpAnswer, Server, Site, text};
 use super::{judge_files, log, output, signals};
 
-/// The page that was built before this program; empty when none was.
+/// The page, if it was built before this program; otherwise empty.
 const PAGE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/page.html"));
 
-/// Headers of every answer. The page brings its own Content-Security-Policy, which forbids it every connection.
+/// Headers of every answer. The page has its own Content-Security-Policy, which forbids all connections.
 const HEADERS: [(&str, &str); 5] = [
     ("x-content-type-options", "nosniff"),
     ("referrer-policy", "no-referrer"),
@@ -30,10 +30,10 @@ const HEADERS: [(&str, &str); 5] = [
     ("cache-control", "no-store"),
 ];
 
-/// Serves the page until Ctrl-C or SIGTERM, which is its proper end.
+/// Serves the page until Ctrl-C or SIGTERM; that counts as success.
 ///
 /// # Errors
-/// When there is no page, FILE is not there, or the port is taken.
+/// When the program has no page, FILE does not exist, or the port is in use.
 pub fn run(args: &OpenArgs) -> Result<Exit, Failure> {
     let named: Vec<_> = [&args.file, &args.page].into_iter().flatten().map(PathBuf::as_path).collect();
     judge_files::check_not_written(&named)?;
@@ -44,7 +44,7 @@ pub fn run(args: &OpenArgs) -> Result<Exit, Failure> {
         *server.addresses().map_err(unusable)?.first().ok_or_else(|| Failure::new("no address to listen on", ""))?;
     let file = args.file.as_deref().map(existing).transpose()?;
     log::bare(false);
-    // From here on a signal ends the server in good order.
+    // From here on, a signal stops the server in an orderly way.
     let _guard = signals::Cancellable::new(NoProgress);
     let stop = signals::token();
     output::print(&format!("http://{address}/\n"))?;
@@ -52,7 +52,7 @@ pub fn run(args: &OpenArgs) -> Result<Exit, Failure> {
         Some(file) => output::tell(&format!("Open this address in a browser and drag {file} into the page.\n")),
         None => output::tell("Open this address in a browser and drag a snapshot into the page.\n"),
     }
-    output::tell("Nothing leaves this machine. Ctrl-C ends it.\n");
+    output::tell("No data leaves this machine. Press Ctrl-C to stop.\n");
     let longest = page.len() as u64;
     let site = Site { answer: Box::new(move |request| answer(request, &page, address)), longest };
     server.run(Arc::new(site), signals::stopping(stop)).map_err(unusable)?;
@@ -72,24 +72,24 @@ fn page(args: &OpenArgs) -> Result<Bytes, Failure> {
     }
 }
 
-/// Where the file is, in full, for a person to find it in a file manager.
+/// Returns the full path of the file, so that a person can find it in a file manager.
 fn existing(file: &Path) -> Result<String, Failure> {
     let full =
         file.canonicalize().map_err(|cause| Failure::from(etcdsnap::Error::Open { path: file.to_owned(), cause }))?;
     Ok(printable_path(&full))
 }
 
-/// Only the loopback addresses, so that nobody else on the network sees it.
+/// Listens only on loopback addresses, so that no other machine can reach the page.
 fn listen(port: u16) -> Result<Server, Failure> {
     let v4 = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let v6 = SocketAddr::from((Ipv6Addr::LOCALHOST, port));
     Server::bind(&[v4]).or_else(|_| Server::bind(&[v6])).map_err(|cause| {
-        let advice = "Leave --port out, and a free one is taken.";
+        let advice = "Leave --port out to use a free port.";
         Failure::new(format!("cannot listen on port {port} of this machine: {cause}"), advice)
     })
 }
 
-fn answer(request: &Request<Incoming>, page: &Bytes, address: SocketAddr) -> Answer {
+fn answer(request: &Request<Incoming>, page: &Bytes, address: SocketAddr) -> HttpAnswer {
     let mut answer = if !is_ours(request, address) {
         text(StatusCode::MISDIRECTED_REQUEST, "This server answers only under its own address.\n")
     } else if matches!(request.uri().path(), "/" | "/index.html") {
@@ -103,21 +103,21 @@ fn answer(request: &Request<Incoming>, page: &Bytes, address: SocketAddr) -> Ans
     answer
 }
 
-fn html(page: &Bytes) -> Answer {
+fn html(page: &Bytes) -> HttpAnswer {
     let mut answer = Response::new(Full::new(page.clone()));
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     answer
 }
 
-/// Whether the browser was really sent to this address: a foreign name that resolves to it (DNS rebinding) is refused. An address in the request line counts as
-/// much as the one in `Host` (RFC 9112, 3.2.2).
+/// Whether the request names this server's own address. A foreign name that resolves to it (DNS rebinding) is refused. The address in the request line counts
+/// like the one in `Host` (RFC 9112, 3.2.2).
 fn is_ours(request: &Request<Incoming>, address: SocketAddr) -> bool {
     let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
     let in_line = request.uri().authority().map(|authority| authority.as_str());
     host.is_some_and(|host| is_name_of(host, address)) && in_line.is_none_or(|host| is_name_of(host, address))
 }
 
-/// Whether a browser writes `host` for `address`: the default port is left out.
+/// Whether a browser writes `host` for `address`; it leaves out the default port.
 fn is_name_of(host: &str, address: SocketAddr) -> bool {
     let (ip, port) = (address.ip(), address.port());
     let ip = if ip.is_ipv6() { format!("[{ip}]") } else { ip.to_string() };

@@ -11,17 +11,17 @@ use etcdsnap::core::Watch;
 use etcdsnap::{Progress, Stage, printable_path};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// Work that is done sooner shows no bar.
+/// No bar is shown for work that ends sooner.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// How often a line says how far a snapshot has come, where there is no terminal for a bar.
+/// Interval of progress lines for a snapshot where there is no terminal for a bar.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
-/// The name gives way on a narrow terminal, so that the bar keeps to one line.
+/// On a narrow terminal the name is shortened, so that the bar fits on one line.
 const KNOWN: &str = "{wide_msg}  [{bar:16}] {percent:>3} %  {decimal_bytes}  {decimal_bytes_per_sec}  {eta} left";
 const UNKNOWN: &str = "{wide_msg}  {decimal_bytes}  {decimal_bytes_per_sec}";
 
-/// Whether a bar stands on the terminal now.
+/// Whether a bar is on the terminal now.
 static SHOWN: AtomicBool = AtomicBool::new(false);
 
 /// The bar for one file.
@@ -29,12 +29,12 @@ pub struct Bar {
     bar: ProgressBar,
     begun: Instant,
     name: String,
-    /// When the last line was written; none while there are to be no lines.
+    /// When the last line was printed; `None` if no lines are to be printed.
     last_line: Mutex<Option<Instant>>,
 }
 
 impl Bar {
-    /// A bar that is not shown yet.
+    /// Creates a bar that is not shown yet.
     pub fn new(path: &Path) -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
         Self { bar, begun: Instant::now(), name: printable_path(path), last_line: Mutex::new(None) }
@@ -93,7 +93,7 @@ impl Drop for Bar {
     }
 }
 
-/// Leaves the bar where it stands, as the last word on how far the work came, and begins a new line for the shell.
+/// Leaves the bar at its last state and starts a new line for the shell.
 pub fn leave() {
     if SHOWN.load(Ordering::Relaxed) {
         let _ = io::stderr().write_all(b"\n");

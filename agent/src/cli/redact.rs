@@ -17,7 +17,7 @@ use super::inspect::key_text;
 use super::render::grouped_number::{counted, grouped};
 use super::render::json;
 
-/// Kinds that are named in the text; JSON has all of them.
+/// Kinds listed in the text; JSON has all of them.
 const NAMED: usize = 15;
 
 /// Runs the command.
@@ -30,7 +30,7 @@ pub fn run(args: &RedactArgs) -> Result<Exit, Failure> {
         keep_encrypted: args.keep_encrypted,
         shown_kinds: args.show_kind.clone(),
         shown_fields: args.show_field.iter().map(|path| path.0.clone()).collect(),
-        // Nobody who guesses a name can prove it by its hash.
+        // Without it, the file's hash would let a person prove a guessed name.
         name_salt: args.hide_names.then(rand::random),
     };
     let prefix = args.etcd_prefix.as_deref().map(key_text::typed).transpose()?;
@@ -48,7 +48,7 @@ pub fn run(args: &RedactArgs) -> Result<Exit, Failure> {
 
 fn text(args: &RedactArgs, done: &RedactDone) -> String {
     let RedactReport { kinds, others, encrypted, passwords, users_left_out } = &done.redacted;
-    let mut text = String::from("redacted, to be shown and not to be restored:\n");
+    let mut text = String::from("redacted, for inspection only, not for restoring:\n");
     let mut most: Vec<(&String, &KindRedaction)> = kinds.iter().collect();
     most.sort_by_key(|(kind, count)| (std::cmp::Reverse(count.replaced), *kind));
     for (kind, count) in most.iter().take(NAMED) {
@@ -62,8 +62,11 @@ fn text(args: &RedactArgs, done: &RedactDone) -> String {
         let _ = writeln!(text, "  {left}: {}", counted(rest, "text", "texts"));
     }
     if others.values > 0 {
-        let _ =
-            writeln!(text, "  no objects of Kubernetes: {}, replaced whole", counted(others.values, "value", "values"));
+        let _ = writeln!(
+            text,
+            "   not Kubernetes objects: {}, replaced completely",
+            counted(others.values, "value", "values")
+        );
     }
     if encrypted.values > 0 {
         let what = if encrypted.replaced > 0 { "replaced" } else { "left as they are" };
@@ -76,7 +79,7 @@ fn text(args: &RedactArgs, done: &RedactDone) -> String {
         let _ = writeln!(text, "  users and roles left out: {}", grouped(*users_left_out));
     }
     if !args.hide_names {
-        text.push_str("names, labels, images and addresses are in it; --hide-names hashes them\n");
+        text.push_str("names, labels, images and addresses are still readable; --hide-names hashes them\n");
     }
     text.push_str(&in_place(&args.new.file, &args.new.output, &done.rewritten));
     text

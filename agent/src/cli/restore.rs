@@ -26,7 +26,7 @@ use super::{judge_files, output, signals};
 /// Runs the command.
 ///
 /// # Errors
-/// When nothing could be restored, or stdout cannot be written.
+/// When nothing was restored, or stdout cannot be written.
 pub fn run(args: &RestoreArgs) -> Result<Exit, Failure> {
     judge_files::check_not_written(&[&args.file])?;
     if args.initial_memory_map_size.is_some() {
@@ -36,12 +36,12 @@ pub fn run(args: &RestoreArgs) -> Result<Exit, Failure> {
         Some(time) => Some(revision_at(&args.file, time)?),
         None => args.rev,
     };
-    // Clients know later revisions than those that a state of the past has.
+    // Clients know later revisions than those of a past state.
     let wanted = args.bump_revision.or_else(|| (as_of.is_some() && !args.no_bump).then_some(Bump::Auto));
     if as_of.is_some() && args.mark_compacted == Some(false) && wanted != Some(Bump::By(0)) {
         return Err(Failure::new(
-            "--mark-compacted=false does not go with a state of the past whose revision is raised",
-            "Clients that watch must learn that what they know is gone. Leave the flag out, or leave the revision as it is with --no-bump.",
+            "--mark-compacted=false cannot be combined with restoring a past state and raising the revision",
+            "Clients that watch must learn that their state is outdated. Leave the flag out, or do not raise the revision (--no-bump).",
         ));
     }
     let is_marked = args.mark_compacted == Some(true);
@@ -51,7 +51,7 @@ pub fn run(args: &RestoreArgs) -> Result<Exit, Failure> {
         Some(Bump::By(by)) => by,
         Some(Bump::Auto) => {
             let found = etcdsnap::auto_bump(&args.file);
-            // Without the other flag nothing is raised: that is told instead.
+            // Without --bump-revision nothing is raised; then report that instead.
             found_bump = (is_marked || as_of.is_some()).then(|| format!("{found}."));
             found.by
         }
@@ -112,15 +112,15 @@ pub fn run(args: &RestoreArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// What was restored, with the flags for etcd.
+/// The restored data directory, with the flags for starting etcd.
 #[derive(serde::Serialize)]
 #[serde(rename_all = "camelCase")]
 struct WithFlags<'r> {
     #[serde(flatten)]
     restored: &'r Restored,
-    /// Bytes that are no UTF-8 are replaced.
+    /// Bytes that are not UTF-8 are replaced.
     flags: Vec<String>,
-    /// The flags as they are, where some are no UTF-8.
+    /// The exact flags, if some are not UTF-8.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     flags_base64: Vec<String>,
 }
@@ -135,7 +135,7 @@ impl<'r> WithFlags<'r> {
     }
 }
 
-/// `--flag=value`, as a program gets it.
+/// Returns `--flag=value` as bytes.
 fn word(flag: &str, value: &OsStr) -> Vec<u8> {
     [b"--", flag.as_bytes(), b"=", value.as_bytes()].concat()
 }
@@ -165,7 +165,7 @@ fn text(restored: &Restored) -> String {
         .map_or(String::new(), |path| format!("  how to start it: {}\n", printable_path(path)));
     let quota = restored.quota_backend_bytes.map_or(String::new(), |quota| {
         format!(
-            "  the database takes {} of the 2 GiB (2.1 GB) that etcd allows by default: start it with --quota-backend-bytes={quota}, or it refuses writes (NOSPACE)\n",
+            "  the database has {} of the 2 GiB (2.1 GB) that etcd allows by default: start etcd with --quota-backend-bytes={quota}, or it refuses writes (NOSPACE)\n",
             si_bytes(restored.database_size)
         )
     });
@@ -180,12 +180,12 @@ fn text(restored: &Restored) -> String {
     )
 }
 
-/// The revision at about a time, which is said on stderr. The snapshot is opened for that once more.
+/// Finds the revision at about a time, and reports it on stderr. This opens the snapshot one more time.
 fn revision_at(file: &Path, time: &AskedTime) -> Result<Revision, Failure> {
     if is_stream(file) {
         return Err(Failure::new(
-            "--at needs a snapshot that can be read twice, and a stream is gone after the first time",
-            "Save it to a file first, or give the revision (--rev N): `etcdsnap history` and `etcdsnap get --at` tell it.",
+            "--at must read the snapshot twice, but a stream can be read only once",
+            "Save it to a file first, or give the revision (--rev N): `etcdsnap history` and `etcdsnap get --at` show it.",
         ));
     }
     let bar = signals::Cancellable::new(Bar::new(file));
@@ -204,7 +204,7 @@ fn raised_by(restored: &Restored) -> &'static str {
     if deleted > 0 && restored.revision_after == restored.revision_before.next() { "the deletion" } else { "the bump" }
 }
 
-/// The flags with which etcd starts from it, as a shell reads them.
+/// Formats the flags with which etcd starts from it, quoted for a shell.
 fn shell(restored: &Restored) -> String {
     let words = restored.start_settings();
     let words = words.iter().map(|(flag, value)| format!("--{flag}={}", shell_word(value)));

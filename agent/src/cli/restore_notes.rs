@@ -1,4 +1,4 @@
-//! What a person should know of a restored data directory before etcd is started on it.
+//! Notes about a restored data directory, to read before etcd starts on it.
 
 use etcdsnap::Restored;
 use etcdsnap::core::key_syntax::key_text;
@@ -6,15 +6,15 @@ use etcdsnap::grouped_number::{counted, grouped, grouped_positive, grouped_revis
 
 use super::render::wrap;
 
-/// The notes, a paragraph each.
+/// Formats the notes, one paragraph each.
 pub fn notes(restored: &Restored) -> String {
     let mut notes = vec![format!("etcd {} or newer starts on it.", restored.oldest_etcd)];
     if restored.empty {
-        notes.push("The store is empty: it holds no key. Look whether this is the snapshot that you mean.".into());
+        notes.push("The store is empty: it holds no key. Check that this is the right snapshot.".into());
     }
     for alarm in &restored.alarms {
         let first = match alarm.as_str() {
-            "NOSPACE" => "free room (compact, defragment) or raise --quota-backend-bytes, then ",
+            "NOSPACE" => "free space (compact, defragment) or raise --quota-backend-bytes, then ",
             _ => "compare with snapshots of the other members, then ",
         };
         notes.push(format!(
@@ -23,7 +23,7 @@ pub fn notes(restored: &Restored) -> String {
     }
     if restored.has_leases {
         notes.push(
-            "There are leases. Each gets its full time again when etcd starts, so keys that should have expired since the snapshot live that long once more."
+            "There are leases. Each gets its full time to live again when etcd starts, so keys that should have expired since the snapshot live that long once more."
                 .into(),
         );
     }
@@ -31,16 +31,16 @@ pub fn notes(restored: &Restored) -> String {
     notes.iter().map(|note| wrap("  - ", "    ", note)).collect()
 }
 
-/// How many keys are named in a note.
+/// Keys named in a note at most.
 const NAMED: usize = 10;
 
-/// What differs from the latest state of the snapshot.
+/// Describes the differences from the latest state of the snapshot.
 fn state_notes(restored: &Restored) -> Vec<String> {
     let changes = &restored.changes;
     let mut notes = Vec::new();
     let entries = changes.entries_before.zip(changes.entries);
     let entries = entries.map_or(String::new(), |(before, kept)| {
-        format!("{} of {} of the history are restored", grouped(kept), counted(before, "entry", "entries"))
+        format!("{} of {} of the history were restored", grouped(kept), counted(before, "entry", "entries"))
     });
     if let Some(revision) = changes.as_of_revision {
         notes.push(format!(
@@ -49,7 +49,7 @@ fn state_notes(restored: &Restored) -> Vec<String> {
         ));
         if revision < restored.revision_before && restored.revision_after <= restored.revision_before {
             notes.push(format!(
-                "The revision was not raised (--no-bump). Clients may know revisions up to {} and later of what was there before, and take old data for new: start all of them anew, API servers and controllers included.",
+                "The revision was not raised (--no-bump). Clients may know revisions up to {} and later from before, and take old data for new: restart all of them, API servers and controllers included.",
                 grouped_revision(restored.revision_before)
             ));
         }
@@ -72,10 +72,10 @@ fn state_notes(restored: &Restored) -> Vec<String> {
     if let Some(first) = changes.new_leases.first() {
         let keys = changes.new_leases.iter().fold(0, |sum: u64, lease| sum.saturating_add(lease.keys));
         notes.push(format!(
-            "{} gone since, and granted anew for {} seconds (--lease-ttl), because {} on {} and would live for ever: {}.",
+            "{} gone since, and granted again for {} seconds (--lease-ttl), because {} on {} and would live forever: {}.",
             counted(changes.new_leases.len() as u64, "lease is", "leases are"),
             grouped_positive(first.ttl),
-            counted(keys, "key hangs", "keys hang"),
+            counted(keys, "key depends", "keys depend"),
             if changes.new_leases.len() == 1 { "it" } else { "them" },
             named(&changes.new_lease_keys.iter().map(|leased| leased.key.clone()).collect::<Vec<_>>(), keys)
         ));
@@ -83,7 +83,7 @@ fn state_notes(restored: &Restored) -> Vec<String> {
     notes
 }
 
-/// The first of so many keys.
+/// Lists the first of `count` keys.
 fn named(keys: &[Vec<u8>], count: u64) -> String {
     let first: Vec<String> = keys.iter().take(NAMED).map(|key| key_text(key)).collect();
     let more = count.saturating_sub(first.len() as u64);

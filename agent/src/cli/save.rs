@@ -19,7 +19,7 @@ use super::render::text_verify;
 use super::save_run::{json, keep, runtime};
 use super::{connection_flags, judge_files, log, output, service, signals};
 
-/// Whose words are printed.
+/// Whose output is imitated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Words {
     /// This program's.
@@ -31,7 +31,7 @@ pub enum Words {
 /// Runs the command.
 ///
 /// # Errors
-/// When nothing could be saved, or stdout cannot be written.
+/// When nothing was saved, or stdout cannot be written.
 pub fn run(args: &SaveArgs, words: Words) -> Result<Exit, Failure> {
     judge_files::check_not_written(&connection_flags::files(&args.client))?;
     let config = SaveConfig {
@@ -48,7 +48,7 @@ pub fn run(args: &SaveArgs, words: Words) -> Result<Exit, Failure> {
             (false, true) => Compare::Never,
             (false, false) => Compare::Usual,
         },
-        // What is a file today may be a FIFO tomorrow, and no backup is left then.
+        // With --every a stream is refused: if the file became a FIFO later, no backup would be kept.
         may_stream: args.service.every.is_none(),
         is_directory: None,
         inputs: args.client.password_file.iter().cloned().collect(),
@@ -58,8 +58,8 @@ pub fn run(args: &SaveArgs, words: Words) -> Result<Exit, Failure> {
     let stream = SaveStream::of(&args.file);
     if args.service.every.is_some() && stream.is_some() {
         return Err(Failure::new(
-            "--every saves one file after another, and cannot do so to a stream",
-            "Name a directory, or a file whose name has {time} in it.",
+            "--every saves one file after another, which is not possible with a stream",
+            "Give a directory, or a file name that contains {time}.",
         ));
     }
     if args.service.every.is_some() {
@@ -73,7 +73,7 @@ pub fn run(args: &SaveArgs, words: Words) -> Result<Exit, Failure> {
     let save = etcdsnap::save::save_any(&config, &args.file, keep(args), args.retries, Arc::clone(&bar) as _, &token);
     let saved = runtime.block_on(signals::relayed(&token, save));
     runtime.shutdown_timeout(Duration::from_secs(2));
-    // Until here a thread may still have to let go of the unfinished file.
+    // Until here, a thread may still hold the unfinished file.
     drop(bar);
     let saved = saved.inspect_err(|error| {
         if let Some(report) = error.report() {
@@ -84,7 +84,7 @@ pub fn run(args: &SaveArgs, words: Words) -> Result<Exit, Failure> {
         output::warn(warning);
     }
     if saved.is_diverged() && stream.is_some() {
-        output::warn("What came out is a whole snapshot of its member all the same.");
+        output::warn("The output is a complete snapshot of its member all the same.");
     }
     for (path, reason) in &saved.not_removed {
         output::warn(&format!("The old snapshot {} cannot be removed: {reason}.", printable_path(path)));
@@ -103,7 +103,7 @@ pub fn run(args: &SaveArgs, words: Words) -> Result<Exit, Failure> {
     Ok(if saved.is_diverged() { Exit::Damage } else { Exit::Done })
 }
 
-/// Where a snapshot goes; `-` is not the standard input here.
+/// Formats the target of a snapshot; `-` is standard output here.
 fn printable_target(path: &Path) -> String {
     if path.as_os_str() == "-" { "standard output".to_owned() } else { printable_path(path) }
 }
@@ -121,7 +121,7 @@ fn text(saved: &Saved) -> String {
         lines.push_str(&format!("  revision {revision}, {}\n", counted(keys, "key", "keys")));
     }
     if let Some(needs) = saved.encrypted.as_ref().and_then(text_verify::encrypted) {
-        lines.push_str(&format!("  {needs}: keep what opens them with this file\n"));
+        lines.push_str(&format!("  {needs}: keep the means to decrypt them with this file\n"));
     }
     let judged = if saved.verified { "every page and entry checked" } else { "structure not checked" };
     let matches = if saved.sha256_matches { "matches" } else { "is NOT the one that the server sent" };
@@ -145,7 +145,7 @@ fn text(saved: &Saved) -> String {
     lines
 }
 
-/// With whom the snapshot was compared. Why members differ, a warning says.
+/// Lists the members with which the snapshot was compared. A warning explains differences.
 fn compared(comparison: &Comparison) -> String {
     let others = |outcome| comparison.with(outcome).filter(|member| !member.is_source);
     let mut told = Vec::new();
@@ -167,7 +167,7 @@ fn compared(comparison: &Comparison) -> String {
     format!("  at revision {}: {}\n", comparison.revision, told.join("; "))
 }
 
-/// What `etcdctl snapshot save` prints, from 3.6 on with the version that the server names.
+/// Formats what `etcdctl snapshot save` prints; from 3.6 on, with the server's version.
 fn etcdctl(asked: &Path, saved: &Saved) -> String {
     let name = if asked.is_dir() || asked != saved.file { &saved.file } else { asked };
     let version = match saved.storage_version.as_str() {

@@ -1,4 +1,4 @@
-//! What one save and the service that saves again and again have alike.
+//! Shared by a single save and the service that saves repeatedly.
 
 use std::panic::{self, AssertUnwindSafe};
 use std::time::Duration;
@@ -9,8 +9,8 @@ use tokio::runtime::Runtime;
 use super::args::SaveArgs;
 use super::failure::Failure;
 
-/// The runtime: one thread waits for the network, others hash, write and judge. One of those is started at once and kept: without any the runtime panics, and with
-/// one everything is done, if later than on several.
+/// Starts the runtime: one thread waits for the network; others hash, write and verify. One of those is started now and kept: without any the runtime panics, and
+/// with one everything works, only slower.
 pub fn runtime() -> Result<Runtime, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -24,18 +24,18 @@ pub fn runtime() -> Result<Runtime, Failure> {
     match begun {
         Ok(_) => Ok(runtime),
         Err(_) => Err(Failure::new(
-            "no thread can be started, and a save needs one for the file beside the one for the network",
+            "no thread can be started, but a save needs one for the file besides the one for the network",
             "Raise the limit of threads (ulimit -u, TasksMax= of systemd, pids.max of a cgroup) or of memory.",
         )),
     }
 }
 
-/// What stays of old snapshots.
+/// Returns which old snapshots to keep.
 pub fn keep(args: &SaveArgs) -> Keep {
     Keep { count: args.keep.map(|count| count.get()), within: args.keep_within }
 }
 
-/// One line of JSON.
+/// Formats a saved snapshot as one line of JSON.
 pub fn json(saved: &Saved) -> Result<String, Failure> {
     etcdsnap::to_json(saved).map_err(|error| Failure::new(error.to_string(), ""))
 }

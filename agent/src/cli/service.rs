@@ -1,4 +1,4 @@
-//! `etcdsnap save --every …`: one snapshot after another, until a signal comes. That is its proper end, so it ends with 0.
+//! `etcdsnap save --every …`: saves one snapshot after another until a signal comes, then exits with code 0.
 
 use etcdsnap::core::Revision;
 use std::os::unix::ffi::OsStrExt;
@@ -21,9 +21,9 @@ use super::metrics::Metrics;
 use super::save_run::{json, keep, runtime};
 use super::{connection_flags, log, output, signals};
 
-/// The first pause after a failure; each is twice as long as the one before, and none longer than the usual one.
+/// The first pause after a failure; each further pause doubles, up to the normal interval.
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
-/// The part of the interval by which a snapshot may come later, so that many services do not ask at the same moment.
+/// The share of the interval by which a snapshot may be delayed at random, so that many services do not ask at the same moment.
 const JITTER: f64 = 0.1;
 
 /// Runs the service.
@@ -34,7 +34,7 @@ pub fn run(args: &SaveArgs, config: &SaveConfig) -> Result<Exit, Failure> {
     log::service(args.service.log_format);
     let every = args.service.every.unwrap_or_default();
     let metrics = Arc::new(Metrics::default());
-    // From here on a signal ends the service in good order.
+    // From here on, a signal stops the service in an orderly way.
     let _guard = signals::Cancellable::new(NoProgress);
     let stop = signals::token();
     let serving = match &args.service.metrics_listen {
@@ -60,12 +60,12 @@ async fn serve(
     notify(&[NotifyState::Ready, NotifyState::Status("taking the first snapshot")]);
     let mut failures = 0_u32;
     let mut worked = false;
-    // Once: a directory that is gone for a while must not become a file.
+    // Decided once: a directory that is missing for a while must not turn into a file name.
     let mut config = SaveConfig { is_directory: Some(names_directory(&args.file)), ..config.clone() };
     loop {
         let begun = Instant::now();
         if let Err(failure) = connection_flags::read_password_anew(&args.client, &mut config.client) {
-            // The old one may do; if not, the server says so.
+            // The old password may still be valid; if not, the server refuses it.
             tracing::warn!("{}", failure.what);
         }
         let saving = save_any(&config, &args.file, keep(args), args.retries, Arc::new(NoProgress), cancel);
@@ -74,7 +74,7 @@ async fn serve(
                 failures = 0;
                 worked = true;
                 metrics.saved(&saved);
-                tell(&saved);
+                log_saved(&saved);
                 if args.write_out == SaveForm::Json {
                     print(&saved);
                 }
@@ -83,7 +83,7 @@ async fn serve(
                 tracing::warn!("a snapshot was under way and is abandoned");
                 break;
             }
-            // Nothing will change by itself. What worked once may do so again: certificates are renewed, mounts come back.
+            // A wrong configuration does not change by itself. But if it worked once, it may again: certificates are renewed, mounts come back.
             Err(error) if error.cause() == FailureCause::Configuration && !worked => return Err(error.into()),
             Err(error) => {
                 failures = failures.saturating_add(1);
@@ -104,7 +104,7 @@ async fn serve(
     Ok(Exit::Done)
 }
 
-/// Lets `saving` go on for the time of grace after a signal, and cancels it then.
+/// Lets `saving` go on for the grace period after a signal, then cancels it.
 async fn until_graceless<T>(
     saving: impl Future<Output = T>,
     grace: Duration,
@@ -121,12 +121,12 @@ async fn until_graceless<T>(
     tokio::pin!(saving);
     tokio::select! {
         outcome = &mut saving => outcome,
-        // Never happens: it ends the other branch instead.
+        // Never reached: it ends through the other branch.
         () = end => saving.await,
     }
 }
 
-fn tell(saved: &Saved) {
+fn log_saved(saved: &Saved) {
     tracing::info!(
         file = %saved.file.display(),
         file_base64 = base64_of(&saved.file),
@@ -151,19 +151,19 @@ fn tell(saved: &Saved) {
     notify(&[NotifyState::Status(&format!("last snapshot: {}", saved.file.display()))]);
 }
 
-/// What a program opens where the text of a path cannot say it.
+/// Encodes a path in base64 if its text form is not exact.
 fn base64_of(path: &Path) -> Option<String> {
     path.to_str().is_none().then(|| BASE64_STANDARD.encode(path.as_os_str().as_bytes()))
 }
 
-/// Prints one line of JSON. The snapshot is there, whatever becomes of its line.
+/// Prints one line of JSON. A failure is only logged: the snapshot exists all the same.
 fn print(saved: &Saved) {
     if let Err(failure) = json(saved).and_then(|line| output::print(&format!("{line}\n"))) {
         tracing::warn!("{}", failure.what);
     }
 }
 
-/// Until the next snapshot: the interval is counted from the beginning of the last one.
+/// Returns the pause until the next snapshot; the interval counts from the start of the last one.
 fn pause(every: Duration, took: Duration, failures: u32) -> Duration {
     if failures > 0 {
         let doubled = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1)));
@@ -172,7 +172,7 @@ fn pause(every: Duration, took: Duration, failures: u32) -> Duration {
     every.saturating_sub(took).saturating_add(every.mul_f64(rand::random_range(0.0..JITTER)))
 }
 
-/// Tells systemd, if it is there.
+/// Notifies systemd, if it started the service.
 fn notify(states: &[NotifyState<'_>]) {
     let _ = sd_notify::notify(states);
 }

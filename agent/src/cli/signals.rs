@@ -1,6 +1,6 @@
-//! Signals that end the program: Ctrl-C, SIGTERM, a terminal that is closed, and what else would end it without a word.
+//! Signals that end the program: Ctrl-C, SIGTERM, a closed terminal, and others that would end it silently.
 //!
-//! All are treated alike: work that leaves something behind is stopped and tidies up, and the exit code is 128 and the signal's number. SIGKILL alone cannot be caught.
+//! All are handled alike: work that would leave something behind is stopped and cleans up, and the exit code is 128 plus the signal's number. Only SIGKILL cannot be caught.
 
 use std::convert::Infallible;
 use std::fs::{self, File};
@@ -24,52 +24,52 @@ use tokio_util::sync::CancellationToken;
 use super::exit::Exit;
 use super::progress_bar;
 
-/// How often somebody looks whether a signal came, where there is no thread to wait for it.
+/// How often to check for a signal if there is no thread that waits for it.
 const RELAY_EVERY: Duration = Duration::from_millis(50);
 
-/// Signals that end the program whatever started it, as they always did.
+/// Signals that end the program however it was started.
 const ALWAYS: [i32; 2] = [SIGINT, SIGTERM];
 
-/// Signals that end it unless they were ignored when it began: `nohup` ignores SIGHUP for what it starts, and a shell SIGQUIT for what it runs in the background.
-/// SIGXCPU comes when a limit of processor time is near (`ulimit -t`), before the SIGKILL at its end; the others mean nothing here, and would end it all the same.
+/// Signals that end the program unless they were ignored when it started: `nohup` ignores SIGHUP for its program, and a shell ignores SIGQUIT for background jobs.
+/// SIGXCPU comes when a limit of processor time is near (`ulimit -t`), before SIGKILL at the limit. The others have no meaning here, and would end the program by default.
 const UNLESS_IGNORED: [i32; 9] = [SIGHUP, SIGQUIT, SIGALRM, SIGUSR1, SIGUSR2, SIGVTALRM, SIGPROF, SIGXCPU, SIGIO];
 
-/// Signals by which somebody insists: one that comes while the work tidies up ends that, too. A closed terminal sends SIGHUP more than once (the shell and the system do),
-/// systemd behind SIGTERM, and SIGXCPU comes every second.
+/// Signals that end the program at once if they come while the work cleans up. The others may come twice: a closed terminal sends SIGHUP more than once (from the shell and the system),
+/// systemd sends it after SIGTERM, and SIGXCPU comes every second.
 const INSIST: [i32; 3] = [SIGINT, SIGTERM, SIGQUIT];
 
-/// Whether work is under way that tidies up after itself when it is stopped.
+/// Whether work is in progress that cleans up after itself when stopped.
 static TIDY: AtomicBool = AtomicBool::new(false);
-/// The signal that stops it; 0 for none.
+/// The signal that stops the work; 0 for none.
 static STOP: AtomicI32 = AtomicI32::new(0);
-/// Who is told of it at once, beside those who ask.
+/// A token that is cancelled as soon as a signal comes; other code polls.
 static TOLD: Mutex<Option<CancellationToken>> = Mutex::new(None);
-/// The terminal as it was before a question without echo.
+/// The terminal's settings before a question without echo.
 static TERMINAL: Mutex<Option<(File, Termios)>> = Mutex::new(None);
-/// What stands in for the thread where none could be started.
+/// Replaces the signal thread if none could be started.
 static FLAGS: OnceLock<Flags> = OnceLock::new();
 
-/// What a signal handler does itself when there is no thread to do it: set flags, or end the program. The terminal is then left as it is.
+/// Actions that a signal handler performs itself if there is no signal thread: set flags, or end the program. The terminal's settings are then not restored.
 struct Flags {
-    /// Whether nothing is under way that tidies up.
+    /// Whether no work is in progress that cleans up.
     untidy: Arc<AtomicBool>,
-    /// Whether the next signal of those that insist ends the program at once.
+    /// Whether the next signal from [`INSIST`] ends the program at once.
     at_once: Arc<AtomicBool>,
     /// The signal that came; 0 for none.
     came: Arc<AtomicUsize>,
 }
 
-/// Makes these signals end the program at once. There is nothing to tidy up (temporary files have no name, and inputs are only read), except
-/// while a [`Cancellable`] is there: it is stopped first.
+/// Makes the signals end the program at once. Nothing needs cleaning up (temporary files have no name, and inputs are only read), except
+/// while a [`Cancellable`] exists: then the work is stopped first.
 ///
 /// # Errors
-/// What the system says; the signals then end the program in their own way.
+/// When the system refuses; the signals then end the program by their default action.
 pub fn end_at_once() -> io::Result<()> {
-    // Where memory runs out for something small, Rust says so and aborts. The exit code is then that of everything that could not be done.
+    // When a small allocation fails, Rust aborts. Exit with the code for "could not be done" then.
     flag::register_conditional_shutdown(SIGABRT, Exit::Failed.code().into(), Arc::new(AtomicBool::new(true)))?;
-    // A limit on file sizes is then an error of the write, as a full disk is, and does not end the program.
+    // With SIGXFSZ ignored, a limit on file sizes is a write error, like a full disk, and does not end the program.
     flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)))?;
-    // The thread comes first: a signal that is caught for a thread that is not there would be lost.
+    // Start the thread first: a signal caught for a missing thread would be lost.
     let (give, given) = mpsc::channel::<Signals>();
     let thread = thread::Builder::new().name("signals".into()).spawn(move || {
         if let Ok(mut signals) = given.recv() {
@@ -83,20 +83,20 @@ pub fn end_at_once() -> io::Result<()> {
     Ok(())
 }
 
-/// The signals that are caught.
+/// Returns the signals to catch.
 fn caught_signals() -> Vec<i32> {
     let ignored = ignored();
     let is_free = |signal: &i32| ignored.is_some_and(|mask| !is_in(mask, *signal));
     ALWAYS.into_iter().chain(UNLESS_IGNORED.into_iter().filter(is_free)).collect()
 }
 
-/// The signals that this process ignores; `None` when it cannot be told, and then none of those is caught that may be: to be ended by a signal that was to be
-/// ignored costs more than what is left behind.
+/// Returns the signals that this process ignores; `None` if that is unknown. Then none of [`UNLESS_IGNORED`] is caught: to end on a signal that should be
+/// ignored is worse than to leave files behind.
 fn ignored() -> Option<u64> {
     ignored_in(&fs::read_to_string("/proc/self/status").ok()?)
 }
 
-/// Source: proc_pid_status(5). Bit `n - 1` is signal `n`.
+/// Parses the mask of ignored signals. Source: proc_pid_status(5). Bit `n - 1` is signal `n`.
 fn ignored_in(status: &str) -> Option<u64> {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;
     u64::from_str_radix(mask.trim(), 16).ok()
@@ -110,7 +110,7 @@ fn is_in(mask: u64, signal: i32) -> bool {
 fn caught(signal: i32) {
     if TIDY.load(Ordering::Relaxed) {
         if STOP.compare_exchange(0, signal, Ordering::Relaxed, Ordering::Relaxed).is_err() {
-            // A second signal ends it without tidying up; the next run does that.
+            // A second signal ends the program without cleaning up; the next run cleans up.
             if INSIST.contains(&signal) {
                 end(signal);
             }
@@ -121,7 +121,7 @@ fn caught(signal: i32) {
         }
         return;
     }
-    // The work was stopped and has tidied up: what it has to say is on its way, and the rest of a closed terminal's signals must not cut it off.
+    // The work has stopped and cleaned up. Its last messages are being printed, and further signals of a closed terminal must not cut them off.
     if STOP.load(Ordering::Relaxed) != 0 && !INSIST.contains(&signal) {
         return;
     }
@@ -134,12 +134,12 @@ fn end(signal: i32) {
     process::exit(exit(signal).code().into());
 }
 
-/// The same without a thread.
+/// Installs handlers that work without a thread.
 fn flags() -> io::Result<Flags> {
     let on = || Arc::new(AtomicBool::new(true));
     let flags = Flags { untidy: on(), at_once: on(), came: Arc::new(AtomicUsize::new(0)) };
     for signal in caught_signals() {
-        // Actions run in this order: a first signal arms the end that the second brings.
+        // Actions run in this order: the first signal arms the exit that the second one triggers.
         let ends = if INSIST.contains(&signal) { &flags.at_once } else { &flags.untidy };
         flag::register_conditional_shutdown(signal, exit(signal).code().into(), Arc::clone(ends))?;
         flag::register_usize(signal, Arc::clone(&flags.came), usize::try_from(signal).unwrap_or_default())?;
@@ -148,7 +148,7 @@ fn flags() -> io::Result<Flags> {
     Ok(flags)
 }
 
-/// The signal that came to stop work; 0 for none.
+/// Returns the signal that came to stop work; 0 for none.
 fn stop() -> i32 {
     let came = FLAGS.get().map_or(0, |flags| i32::try_from(flags.came.load(Ordering::SeqCst)).unwrap_or_default());
     if came == 0 { STOP.load(Ordering::Relaxed) } else { came }
@@ -162,7 +162,7 @@ fn set_tidy(tidy: bool) {
     }
 }
 
-/// Does what changes how the terminal behaves, such as asking for a password. Afterwards the terminal is as before, also when a signal ends it.
+/// Runs code that changes the terminal's settings, such as a password prompt. Afterwards they are restored, also if a signal ends the program.
 pub fn asking<T>(ask: impl FnOnce() -> T) -> T {
     let before = File::open("/dev/tty").ok().and_then(|terminal| {
         let settings = tcgetattr(&terminal).ok()?;
@@ -181,18 +181,18 @@ fn restore_terminal() {
     }
 }
 
-/// A token that the first signal cancels, while a [`Cancellable`] is there.
+/// Returns a token that the first signal cancels while a [`Cancellable`] exists.
 pub fn token() -> CancellationToken {
     let token = CancellationToken::new();
     *TOLD.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(token.clone());
-    // The signal may have come a moment ago.
+    // The signal may have come just before.
     if stop() != 0 {
         token.cancel();
     }
     token
 }
 
-/// Does `work`, and sees to it that a signal cancels the token from [`token`] also where there is no thread to do that.
+/// Runs `work`; a signal cancels the token from [`token`] even if there is no signal thread.
 pub async fn relayed<T>(token: &CancellationToken, work: impl Future<Output = T>) -> T {
     let relay = async {
         while FLAGS.get().is_some() {
@@ -219,17 +219,17 @@ pub fn is_stopping() -> bool {
     stop() != 0
 }
 
-/// The exit code of work that was stopped, by whichever signal it was.
+/// Returns the exit code of work that a signal stopped.
 pub fn stopped() -> Exit {
     exit(stop())
 }
 
-/// The exit code of what Ctrl-C ended.
+/// Returns the exit code after Ctrl-C.
 pub fn interrupted() -> Exit {
     exit(SIGINT)
 }
 
-/// Where no signal came, such as when the code that asks for a password met Ctrl-C itself, it was that.
+/// Returns the exit code for a signal. 0 counts as Ctrl-C, which the password prompt handles itself.
 fn exit(signal: i32) -> Exit {
     Exit::Signal(u8::try_from(signal).ok().filter(|signal| *signal > 0).unwrap_or(2))
 }
@@ -238,7 +238,7 @@ fn exit(signal: i32) -> Exit {
 pub struct Cancellable<P>(P);
 
 impl<P: Progress> Cancellable<P> {
-    /// Signals stop the work from now on.
+    /// Wraps `progress`; signals stop the work from now on.
     pub fn new(progress: P) -> Self {
         set_tidy(true);
         Self(progress)
@@ -272,7 +272,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_ignored_is_read_from_the_system() {
+    fn ignored_signals_are_read_from_proc() {
         let mask = ignored_in("Name:\tetcdsnap\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000001001\n").unwrap();
         assert!(is_in(mask, SIGHUP) && is_in(mask, 13));
         assert!(

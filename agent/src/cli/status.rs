@@ -13,7 +13,7 @@ use super::output;
 use super::progress_bar::Bar;
 use super::render::{etcdutl, json, reason, text_status};
 
-/// Whether `status` computes the SHA-256 without being asked.
+/// Whether `status` computes the SHA-256 by default.
 const SHA256_UNASKED: Sha256 = Sha256::Skip;
 
 /// Runs the command; the exit code is that of the worst file.
@@ -43,7 +43,7 @@ pub fn run(args: &StatusArgs) -> Result<Exit, Failure> {
     judge_files::judge_all(&args.files, sha256, args.work, args.meta, None, Exit::Done, &form)
 }
 
-/// The text of a report; none where etcdutl's forms have nothing to print: they have no place to say that numbers cover a part only.
+/// Formats a report. `None` if etcdutl's forms cannot print it: they have no way to say that numbers cover only a part.
 fn rendered(form: StatusForm, path: &Path, report: &Report, as_of: Option<Moment>) -> Option<String> {
     let form = match form {
         StatusForm::Simple => etcdutl::simple,
@@ -64,6 +64,6 @@ fn complain(path: &Path, report: &Report) {
             &format!("The numbers of the rest: etcdsnap status {typed}. What is damaged: etcdsnap verify {typed}"),
         );
     } else {
-        output::complain(&format!("{name} is no snapshot that can be read"), &first);
+        output::complain(&format!("{name} is not a readable snapshot"), &first);
     }
 }

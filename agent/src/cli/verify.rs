@@ -18,12 +18,12 @@ use super::render::{json, text_directory, text_verify};
 /// Runs the command; the exit code is that of the worst file or directory.
 ///
 /// # Errors
-/// Those of [`input::judge_all`]; and when `--wal-dir` stands beside anything but one directory.
+/// Those of [`input::judge_all`]; also when `--wal-dir` is given without exactly one directory.
 pub fn run(args: &VerifyArgs) -> Result<Exit, Failure> {
     let directories = args.files.iter().filter(|path| path.is_dir()).count();
     if args.wal_dir.is_some() && (directories != 1 || args.files.len() != 1) {
         return Err(Failure::new(
-            "--wal-dir goes with exactly one data directory",
+            "--wal-dir requires exactly one data directory",
             "Verify each directory by itself: etcdsnap verify DIR --wal-dir DIR",
         ));
     }
@@ -32,7 +32,7 @@ pub fn run(args: &VerifyArgs) -> Result<Exit, Failure> {
     let decryption = decryption(args)?;
     if directories > 0 && decryption.is_some() {
         return Err(Failure::new(
-            "values are opened of snapshots, not of data directories",
+            "encrypted values can be checked only in snapshots, not in data directories",
             "Verify the database of the directory (member/snap/db), or leave out --encryption-config and --kms-socket.",
         ));
     }
@@ -48,21 +48,21 @@ pub fn run(args: &VerifyArgs) -> Result<Exit, Failure> {
     judge_files::judge_all(&args.files, Sha256::Check, args.work, args.meta, decryption.as_ref(), warnings, &form)
 }
 
-/// What opens values, if anything was given that does.
+/// Returns the decryption if the command line gives any means for it.
 fn decryption(args: &VerifyArgs) -> Result<Option<Arc<Decryption>>, Failure> {
     let files: Vec<&Path> = args.files.iter().map(AsRef::as_ref).collect();
     let decryption = inspect::encrypted::decryption(&args.decrypt, &files)?;
     Ok(decryption.is_given().then_some(decryption))
 }
 
-/// What came of one argument.
-enum Judged {
+/// The outcome for one argument.
+enum ArgumentOutcome {
     File(Box<etcdsnap::Report>),
     Directory(Box<DirectoryReport>),
     Failed(Error),
 }
 
-/// Directories, and perhaps files among them. All are judged before anything is printed in JSON, as each object says whether its member is the newest.
+/// Verifies directories, and perhaps files among them. All are verified before JSON is printed, because each object says whether its member is the newest.
 fn judge_mixed(args: &VerifyArgs, warnings: Exit, shown: Shown) -> Result<Exit, Failure> {
     judge_files::check_inputs(&args.files)?;
     if let Some(log) = &args.wal_dir {
@@ -73,10 +73,11 @@ fn judge_mixed(args: &VerifyArgs, warnings: Exit, shown: Shown) -> Result<Exit, 
     for path in &args.files {
         let judged = judge(args, path);
         worst = worst.max(exit_of(&judged, warnings));
-        if let Judged::Failed(error) = &judged {
+        if let ArgumentOutcome::Failed(error) = &judged {
             output::complain(&error.to_string(), &error.advice());
         } else if args.write_out == VerifyForm::Text {
-            let gap = if all.iter().any(|(_, judged)| !matches!(judged, Judged::Failed(_))) { "\n" } else { "" };
+            let gap =
+                if all.iter().any(|(_, judged)| !matches!(judged, ArgumentOutcome::Failed(_))) { "\n" } else { "" };
             output::print(&format!("{gap}{}", text(path, &judged, shown)))?;
         }
         all.push((path.as_path(), judged));
@@ -91,10 +92,12 @@ fn judge_mixed(args: &VerifyArgs, warnings: Exit, shown: Shown) -> Result<Exit, 
         VerifyForm::Json => {
             let mut flags = newest.unwrap_or_default().into_iter();
             let is_compared = directories.len() > 1;
-            let object = |(path, judged): &(&Path, Judged)| match judged {
-                Judged::File(report) => json::verify(path, report),
-                Judged::Directory(report) => json::directory(path, report, flags.next().filter(|_| is_compared)),
-                Judged::Failed(error) => json::error(path, error),
+            let object = |(path, judged): &(&Path, ArgumentOutcome)| match judged {
+                ArgumentOutcome::File(report) => json::verify(path, report),
+                ArgumentOutcome::Directory(report) => {
+                    json::directory(path, report, flags.next().filter(|_| is_compared))
+                }
+                ArgumentOutcome::Failed(error) => json::error(path, error),
             };
             let objects = all.iter().map(object).collect();
             output::print(&json::one_or_array(objects, args.files.len()))?;
@@ -103,48 +106,48 @@ fn judge_mixed(args: &VerifyArgs, warnings: Exit, shown: Shown) -> Result<Exit, 
     Ok(worst)
 }
 
-fn judge(args: &VerifyArgs, path: &Path) -> Judged {
+fn judge(args: &VerifyArgs, path: &Path) -> ArgumentOutcome {
     if !path.is_dir() {
         return match judge_files::judge(path, Sha256::Check, args.work, args.meta, None) {
-            Ok(report) => Judged::File(Box::new(report)),
-            Err(error) => Judged::Failed(error),
+            Ok(report) => ArgumentOutcome::File(Box::new(report)),
+            Err(error) => ArgumentOutcome::Failed(error),
         };
     }
     let bar = Bar::new(path);
     let (threads, meta) = (args.work.threads, args.meta.choice());
     let options = VerifyOptions { sha256: Sha256::Skip, meta, threads, progress: &bar };
     match etcdsnap::verify_directory(path, args.wal_dir.as_deref(), options) {
-        Ok(report) => Judged::Directory(Box::new(report)),
-        Err(error) => Judged::Failed(error),
+        Ok(report) => ArgumentOutcome::Directory(Box::new(report)),
+        Err(error) => ArgumentOutcome::Failed(error),
     }
 }
 
-fn exit_of(judged: &Judged, warnings: Exit) -> Exit {
+fn exit_of(judged: &ArgumentOutcome, warnings: Exit) -> Exit {
     match judged {
-        Judged::File(report) => Exit::of_report(report, warnings),
-        Judged::Directory(report) if !report.database_judged => Exit::Failed,
-        Judged::Directory(report) => Exit::of_verdict(report.verdict, warnings),
-        Judged::Failed(error) => failure::exit_of(error),
+        ArgumentOutcome::File(report) => Exit::of_report(report, warnings),
+        ArgumentOutcome::Directory(report) if !report.database_judged => Exit::Failed,
+        ArgumentOutcome::Directory(report) => Exit::of_verdict(report.verdict, warnings),
+        ArgumentOutcome::Failed(error) => failure::exit_of(error),
     }
 }
 
-fn text(path: &Path, judged: &Judged, shown: Shown) -> String {
+fn text(path: &Path, judged: &ArgumentOutcome, shown: Shown) -> String {
     match judged {
-        Judged::File(report) => text_verify::text(path, report, shown),
-        Judged::Directory(report) => text_directory::text(path, report, shown),
-        Judged::Failed(_) => String::new(),
+        ArgumentOutcome::File(report) => text_verify::text(path, report, shown),
+        ArgumentOutcome::Directory(report) => text_directory::text(path, report, shown),
+        ArgumentOutcome::Failed(_) => String::new(),
     }
 }
 
-fn directory<'j>((path, judged): &'j (&Path, Judged)) -> Option<(&'j Path, &'j DirectoryReport)> {
+fn directory<'j>((path, judged): &'j (&Path, ArgumentOutcome)) -> Option<(&'j Path, &'j DirectoryReport)> {
     match judged {
-        Judged::Directory(report) => Some((path, report)),
-        Judged::File(_) | Judged::Failed(_) => None,
+        ArgumentOutcome::Directory(report) => Some((path, report)),
+        ArgumentOutcome::File(_) | ArgumentOutcome::Failed(_) => None,
     }
 }
 
-/// Which of the directories none is newer than; none when they are of several clusters. What is damaged may say anything of itself, and is the newest only
-/// when all are damaged.
+/// Finds the directories that no other one is newer than; `None` if they belong to several clusters. A damaged directory may report wrong numbers, so it counts as newest only
+/// if all are damaged.
 fn newest(directories: &[(&Path, &DirectoryReport)]) -> Option<Vec<bool>> {
     let cluster = directories.iter().find_map(|(_, report)| report.cluster.as_ref());
     if directories.iter().any(|(_, report)| report.cluster.is_some() && report.cluster.as_ref() != cluster) {

@@ -8,13 +8,13 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::output;
 
-/// Versions of etcd whose snapshots are read.
+/// Versions of etcd whose snapshots can be read.
 const READ: [&str; 5] = ["3.3", "3.4", "3.5", "3.6", "3.7"];
 
-/// Versions of etcd that snapshots are saved from, and that start from what is restored.
+/// Versions of etcd from which snapshots can be saved, and which start from a restored directory.
 const SERVED: [&str; 4] = ["3.4", "3.5", "3.6", "3.7"];
 
-/// How a snapshot may be compressed.
+/// Supported compressions of a snapshot.
 const PACKINGS: [&str; 3] = ["gzip", "zip", "zstd"];
 
 #[derive(Serialize)]

@@ -1,4 +1,4 @@
-//! The signature algorithms that servers and authorities may use: those of aws-lc-rs, and RSA from 1024 bits on.
+//! The signature algorithms accepted from servers and authorities: those of aws-lc-rs, and RSA from 1024 bits.
 
 use tokio_rustls::rustls::SignatureScheme;
 use tokio_rustls::rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, aws_lc_rs};
@@ -13,7 +13,7 @@ static PSS_SHA256: AnySize = AnySize { large: aws::RSA_PSS_2048_8192_SHA256_LEGA
 static PSS_SHA384: AnySize = AnySize { large: aws::RSA_PSS_2048_8192_SHA384_LEGACY_KEY, small: pss_sha384 };
 static PSS_SHA512: AnySize = AnySize { large: aws::RSA_PSS_2048_8192_SHA512_LEGACY_KEY, small: pss_sha512 };
 
-/// What is offered to servers, the best first. With TLS 1.3 a scheme fixes the curve, so its first algorithm alone counts there.
+/// The algorithms offered to servers, best first. In TLS 1.3 a scheme fixes the curve, so only its first algorithm is used.
 pub(super) static ALGORITHMS: WebPkiSupportedAlgorithms = WebPkiSupportedAlgorithms {
     all: &[
         aws::ECDSA_P256_SHA256,
@@ -60,7 +60,7 @@ pub(super) static ALGORITHMS: WebPkiSupportedAlgorithms = WebPkiSupportedAlgorit
     ],
 };
 
-/// rustls over aws-lc-rs with these algorithms.
+/// Returns the provider aws-lc-rs with these algorithms.
 pub(super) fn provider() -> CryptoProvider {
     CryptoProvider { signature_verification_algorithms: ALGORITHMS, ..aws_lc_rs::default_provider() }
 }

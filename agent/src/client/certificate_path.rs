@@ -1,8 +1,8 @@
-//! The way from a server's certificate to an authority, for certificates that webpki refuses and Go takes: an authority's own (`CA:TRUE`), and those that stand in
-//! `--cacert` themselves.
+//! Finds the chain from a server's certificate to an authority, for certificates that webpki refuses and Go accepts: those of an authority itself (`CA:TRUE`), and those that are
+//! in `--cacert` themselves.
 //!
-//! The rules are those of Go's crypto/x509 (`Certificate.Verify`), with one difference: name constraints of an authority are not read here, so a chain that has
-//! some is refused.
+//! The rules are those of Go's crypto/x509 (`Certificate.Verify`), with one difference: name constraints are not supported, so a chain with such an
+//! authority is refused.
 
 use std::cell::Cell;
 
@@ -22,33 +22,33 @@ use x509_parser::x509::X509Version;
 use super::algorithms::ALGORITHMS;
 use super::certificate_text::{describe, parse, signature_algorithm};
 
-/// Certificates of a server that are looked at; a chain has two or three.
+/// Certificates from a server that are considered; a chain has two or three.
 const MOST_OTHERS: usize = 16;
-/// Authorities between a server's certificate and one that is trusted.
+/// Intermediate authorities between a server's certificate and a trusted one.
 const MOST_BETWEEN: u32 = 8;
-/// Signatures that are checked for one server, as in Go: a server must not keep us busy.
+/// Signatures that are checked for one server, as in Go, so that a server cannot keep the client busy.
 const MOST_SIGNATURES: u32 = 100;
 
-/// The certificates that are trusted.
+/// The trusted certificates.
 #[derive(Debug)]
 pub(super) struct Anchors(Vec<CertificateDer<'static>>);
 
 impl Anchors {
-    /// Those of `--cacert`, or of the system.
+    /// Takes the certificates of `--cacert`, or of the system.
     pub fn new(given: Vec<CertificateDer<'static>>) -> Self {
         Self(given)
     }
 
-    /// Whether a server's certificate is to be judged here rather than by webpki.
-    pub fn judge(&self, certificate: &CertificateDer<'_>) -> bool {
+    /// Whether this module, not webpki, must verify a server's certificate.
+    pub fn must_verify(&self, certificate: &CertificateDer<'_>) -> bool {
         self.0.iter().any(|given| given == certificate) || parse(certificate).is_some_and(|parsed| parsed.is_ca())
     }
 }
 
-/// Judges a server's certificate; `others` came with it.
+/// Verifies a server's certificate; `others` are the certificates that the server sent with it.
 ///
 /// # Errors
-/// When it is not valid now, not for servers, not for this name, or does not lead to an anchor.
+/// When it is expired or not yet valid, not for servers, not for this name, or has no chain to an anchor.
 pub(super) fn verify(
     certificate: &CertificateDer<'_>,
     others: &[CertificateDer<'_>],
@@ -66,10 +66,10 @@ pub(super) fn verify(
     let anchors = anchors.0.iter().filter_map(Candidate::read).collect();
     let others = others.iter().take(MOST_OTHERS).filter_map(Candidate::read).collect();
     let search = Search { anchors, others, now, signatures: Cell::new(0) };
-    search.climb(&leaf, 0).map_err(Error::from)
+    search.find_chain(&leaf, 0).map_err(Error::from)
 }
 
-/// Names the certificate that is signed with an algorithm that is not supported, if there is one; a certificate that signed itself needs no signature.
+/// Describes the first certificate that is signed with an unsupported algorithm; a self-signed certificate needs no supported signature.
 pub(super) fn unsupported_signature(certificate: &CertificateDer<'_>, others: &[CertificateDer<'_>]) -> Option<String> {
     let chain = std::iter::once(certificate).chain(others.iter().take(MOST_OTHERS));
     chain.filter_map(|der| Some((der, Candidate::read(der)?))).find_map(|(der, candidate)| {
@@ -80,10 +80,10 @@ pub(super) fn unsupported_signature(certificate: &CertificateDer<'_>, others: &[
     })
 }
 
-/// A certificate on the way.
+/// A certificate that may be part of the chain.
 struct Candidate<'c> {
     certificate: X509Certificate<'c>,
-    /// The identifier of the algorithm that it is signed with, as webpki has them: without the tag of the sequence.
+    /// The identifier of its signature algorithm in webpki's form: without the tag of the sequence.
     algorithm: &'c [u8],
 }
 
@@ -93,7 +93,7 @@ impl<'c> Candidate<'c> {
         let (_, whole) = Any::from_der(der).ok()?;
         let (rest, _) = Any::from_der(whole.data).ok()?;
         let (_, algorithm) = Any::from_der(rest).ok()?;
-        // The same identifier stands within what is signed, where nobody can change it.
+        // The same identifier is also in the signed part, where it cannot be forged.
         let within = certificate.tbs_certificate.signature == certificate.signature_algorithm;
         within.then_some(Self { certificate, algorithm: algorithm.data })
     }
@@ -113,7 +113,7 @@ impl<'c> Candidate<'c> {
         Ok(())
     }
 
-    /// Whether it may be a server's, or sign those of servers, and has no critical extension that says more than is understood here.
+    /// Checks that it may belong to a server or sign servers' certificates, and that all its critical extensions are supported.
     fn check_usage(&self) -> Result<(), CertificateError> {
         let known = [
             OID_X509_EXT_BASIC_CONSTRAINTS,
@@ -125,7 +125,7 @@ impl<'c> Candidate<'c> {
         if let Some(unknown) =
             self.certificate.iter_extensions().find(|extension| extension.critical && !known.contains(&extension.oid))
         {
-            return Err(refused(format!("it has a critical extension that is not known here, {}", unknown.oid)));
+            return Err(refused(format!("it has a critical extension that is not supported, {}", unknown.oid)));
         }
         let usage = self.certificate.extended_key_usage().map_err(|_| CertificateError::BadEncoding)?;
         match usage.map(|usage| usage.value) {
@@ -134,21 +134,26 @@ impl<'c> Candidate<'c> {
         }
     }
 
-    /// Whether it may sign a certificate with `between` authorities' below that one.
+    /// Checks that it may sign a certificate that has `between` authorities below it.
     fn check_authority(&self, between: u32) -> Result<(), CertificateError> {
         let bad = |_| CertificateError::BadEncoding;
         let basic = self.certificate.basic_constraints().map_err(bad)?.map(|basic| basic.value);
-        // Version 1 has no extensions that could say so.
+        // Version 1 has no extensions, so it cannot say that it is an authority.
         let is_authority = basic.map_or(self.certificate.version() != X509Version::V3, |basic| basic.ca);
         let usage = self.certificate.key_usage().map_err(bad)?;
         if !is_authority || usage.is_some_and(|usage| !usage.value.key_cert_sign()) {
-            return Err(refused(format!("its issuer {:?} is no authority", self.certificate.subject().to_string())));
+            return Err(refused(format!(
+                "its issuer {:?} is not an authority",
+                self.certificate.subject().to_string()
+            )));
         }
         if basic.and_then(|basic| basic.path_len_constraint).is_some_and(|most| between > most) {
-            return Err(refused("there are more authorities in its chain than one of them allows"));
+            return Err(refused("its chain has more authorities than one of them allows"));
         }
         if self.certificate.name_constraints().map_err(bad)?.is_some() {
-            return Err(refused("an authority in its chain has name constraints, and it is an authority's itself"));
+            return Err(refused(
+                "an authority in its chain has name constraints, which are not supported for a certificate of an authority",
+            ));
         }
         Ok(())
     }
@@ -162,8 +167,8 @@ struct Search<'c> {
 }
 
 impl Search<'_> {
-    /// Looks for a way from `below`, which has `between` authorities below itself, to an anchor. The error is that of the way that led furthest.
-    fn climb(&self, below: &Candidate<'_>, between: u32) -> Result<(), CertificateError> {
+    /// Searches for a chain from `below`, which has `between` authorities below it, to an anchor. The error is that of the longest chain that was tried.
+    fn find_chain(&self, below: &Candidate<'_>, between: u32) -> Result<(), CertificateError> {
         let issued =
             |issuer: &&Candidate<'_>| issuer.certificate.subject().as_raw() == below.certificate.issuer().as_raw();
         let mut error = CertificateError::UnknownIssuer;
@@ -177,11 +182,11 @@ impl Search<'_> {
             return Err(error);
         }
         for issuer in self.others.iter().filter(issued) {
-            // Between a server's certificate and an anchor, version 1 is no authority's.
+            // An intermediate authority cannot be of version 1.
             let is_authority = if issuer.certificate.is_ca() { Ok(()) } else { Err(CertificateError::UnknownIssuer) };
             let checked = is_authority
                 .and_then(|()| self.check_issuer(below, issuer, between))
-                .and_then(|()| self.climb(issuer, between.saturating_add(1)));
+                .and_then(|()| self.find_chain(issuer, between.saturating_add(1)));
             match checked {
                 Ok(()) => return Ok(()),
                 Err(CertificateError::UnknownIssuer) => {}
@@ -206,7 +211,7 @@ impl Search<'_> {
     fn check_signature(&self, signed: &Candidate<'_>, issuer: &Candidate<'_>) -> Result<(), CertificateError> {
         self.signatures.set(self.signatures.get().saturating_add(1));
         if self.signatures.get() > MOST_SIGNATURES {
-            return Err(refused("its chain takes more signatures to check than any real one"));
+            return Err(refused("its chain needs more signature checks than any real chain"));
         }
         let key = SubjectPublicKeyInfoDer::from(issuer.certificate.public_key().raw);
         let entity = RawPublicKeyEntity::try_from(&key).map_err(|_| CertificateError::BadEncoding)?;
@@ -221,11 +226,11 @@ impl Search<'_> {
             }
         }
         let algorithm = signature_algorithm(&signed.certificate.signature_algorithm.algorithm);
-        Err(error.unwrap_or_else(|| refused(format!("it is signed with {algorithm}, which is not supported here"))))
+        Err(error.unwrap_or_else(|| refused(format!("it is signed with {algorithm}, which is not supported"))))
     }
 }
 
-/// A reason in words.
+/// The reason for a refusal, in words.
 #[derive(Debug)]
 pub(super) struct Refused(String);
 

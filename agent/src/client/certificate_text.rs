@@ -1,4 +1,4 @@
-//! A certificate in a few words, for messages that must say which one they are about.
+//! Describes certificates briefly, so that messages can say which one they are about.
 
 use etcdsnap_core::key_syntax::printable;
 use tokio_rustls::rustls::pki_types::{CertificateDer, SubjectPublicKeyInfoDer};
@@ -8,19 +8,19 @@ use x509_parser::parse_x509_certificate;
 use x509_parser::public_key::PublicKey;
 use x509_parser::x509::{SubjectPublicKeyInfo, X509Name, X509Version};
 
-/// Reads a certificate; none when it is none.
+/// Parses a certificate; `None` if it is not one.
 pub(super) fn parse<'c>(der: &'c CertificateDer<'_>) -> Option<X509Certificate<'c>> {
     parse_x509_certificate(der).ok().map(|(_, certificate)| certificate)
 }
 
-/// The public key of a certificate; none when it is no certificate.
+/// Returns the public key of a certificate; `None` if it is not a certificate.
 pub(super) fn public_key(der: &CertificateDer<'_>) -> Option<SubjectPublicKeyInfoDer<'static>> {
     parse(der).map(|certificate| SubjectPublicKeyInfoDer::from(certificate.public_key().raw.to_vec()))
 }
 
-/// Subject, kind of key and issuer: `"server" (P-521, issued by "etcd-ca")`.
+/// Returns subject, kind of key and issuer: `"server" (P-521, issued by "etcd-ca")`.
 pub(super) fn describe(der: &CertificateDer<'_>) -> String {
-    let Some(certificate) = parse(der) else { return "that is no X.509 certificate".into() };
+    let Some(certificate) = parse(der) else { return "that is not an X.509 certificate".into() };
     let issuer = if certificate.subject().as_raw() == certificate.issuer().as_raw() {
         "self-signed".to_owned()
     } else {
@@ -30,14 +30,14 @@ pub(super) fn describe(der: &CertificateDer<'_>) -> String {
     format!("{} ({version}{}, {issuer})", name(certificate.subject()), key(certificate.public_key()))
 }
 
-/// The common name in quotes, or all of a name that has none.
+/// Returns the common name in quotes, or the whole name if it has none.
 fn name(name: &X509Name<'_>) -> String {
     let common = name.iter_common_name().next().and_then(|common| common.as_str().ok());
     let text = common.map_or_else(|| name.to_string(), ToOwned::to_owned);
     if text.is_empty() { "without a name".into() } else { format!("\"{}\"", printable(&text)) }
 }
 
-/// The kind of key, as people call it.
+/// Returns the usual name of the kind of key.
 fn key(key: &SubjectPublicKeyInfo<'_>) -> String {
     let curve = |oid: &Oid<'_>| match oid {
         oid if *oid == OID_EC_P256 => "P-256".to_owned(),
@@ -56,7 +56,7 @@ fn key(key: &SubjectPublicKeyInfo<'_>) -> String {
     }
 }
 
-/// The name of a signature algorithm that no certificate of today should have, and the number of any other.
+/// Returns the name of an outdated signature algorithm, or the identifier of any other.
 pub(super) fn signature_algorithm(oid: &Oid<'_>) -> String {
     let known = match oid.to_id_string().as_str() {
         "1.2.840.113549.1.1.4" => "MD5 with RSA",

@@ -1,4 +1,4 @@
-//! With what a server is reached: etcdctl's flags, as values.
+//! How to reach servers: etcdctl's flags as values.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -6,26 +6,26 @@ use std::time::Duration;
 
 pub use super::http_proxy::ProxySettings;
 
-/// How servers are reached; etcdctl's flags and defaults.
+/// How to reach servers, with etcdctl's flags and defaults.
 #[derive(Debug, Clone)]
 pub struct ClientConfig {
     /// `host:port`, `http://…`, `https://…`, `unix://path` or `unixs://path`.
     pub endpoints: Vec<String>,
-    /// Certificates.
+    /// Certificates and keys.
     pub tls: Tls,
-    /// Whether an endpoint without a scheme is spoken to in plain text, unless there are certificates.
+    /// Whether to use plain text for an endpoint without a scheme if there are no certificates.
     pub insecure_transport: bool,
-    /// Who the caller is.
+    /// The identity of the caller.
     pub auth: Option<Auth>,
-    /// How long a connection may take until the server has said its first word of HTTP/2: name look-up, proxy, TLS and all.
+    /// Time limit for a connection until the server has sent its first HTTP/2 frame, including name look-up, proxy and TLS.
     pub dial_timeout: Duration,
-    /// After how much silence a server is asked whether it is still there; at least ten seconds, as in Go's clients.
+    /// How long a server may be silent before it is pinged; at least ten seconds, as in Go's clients.
     pub keepalive_time: Duration,
-    /// How long it may take to answer that.
+    /// Time limit for the answer to a ping.
     pub keepalive_timeout: Duration,
-    /// Endpoints by DNS instead of those above.
+    /// Finds endpoints by DNS instead of using `endpoints`.
     pub discovery: Option<Discovery>,
-    /// The HTTP proxy that connections go through; none by default.
+    /// The HTTP proxy for connections; by default none.
     pub proxy: ProxySettings,
 }
 
@@ -45,39 +45,39 @@ impl Default for ClientConfig {
     }
 }
 
-/// Certificates, in PEM files.
+/// Certificates and keys, in PEM files.
 #[derive(Debug, Clone, Default)]
 pub struct Tls {
-    /// The authorities that servers are checked against; none: those of the system.
+    /// The authorities that servers' certificates must be signed by; `None` means those of the system.
     pub cacert: Option<PathBuf>,
-    /// The client's own certificate, with its chain.
+    /// The client certificate, with its chain.
     pub cert: Option<PathBuf>,
-    /// Its key: PKCS#8, PKCS#1 or SEC1; in the file of the certificate when left out.
+    /// The key of the client certificate: PKCS#8, PKCS#1 or SEC1. `None` means that it is in the file of the certificate.
     pub key: Option<PathBuf>,
-    /// Takes any certificate of a server.
+    /// Whether to accept any server certificate.
     pub insecure_skip_verify: bool,
-    /// The name that a server's certificate must have, instead of the endpoint's.
+    /// The name that a server's certificate must have, instead of the endpoint's host.
     pub server_name: Option<String>,
 }
 
 impl Tls {
-    /// Whether anything asks for TLS.
+    /// Whether any setting requires TLS.
     pub(crate) fn is_asked_for(&self) -> bool {
         self.cacert.is_some() || self.cert.is_some() || self.key.is_some() || self.insecure_skip_verify
     }
 }
 
-/// Who the caller is.
+/// The identity of the caller.
 #[derive(Clone)]
 pub enum Auth {
-    /// A user, for whom a token is fetched and renewed.
+    /// A user; a token is fetched for it, and renewed when it expires.
     User {
         /// Its name.
         name: String,
         /// Its password.
         password: String,
     },
-    /// A token that the caller has from elsewhere.
+    /// A token that the caller obtained elsewhere.
     Token(String),
 }
 
@@ -90,12 +90,12 @@ impl fmt::Debug for Auth {
     }
 }
 
-/// Endpoints from SRV records, `_etcd-client-ssl._tcp` and `_etcd-client._tcp`.
+/// Finds endpoints by SRV records, `_etcd-client-ssl._tcp` and `_etcd-client._tcp`.
 #[derive(Debug, Clone)]
 pub struct Discovery {
-    /// The domain that has the records.
+    /// The domain of the records.
     pub domain: String,
-    /// What stands behind `etcd-client` and a dash in the name of the records.
+    /// The part after `etcd-client-` in the names of the records.
     pub service: Option<String>,
     /// Whether servers without TLS may be among them, and certificates are checked against the servers' own names only. If not, a server outside the domain must
     /// have a certificate for the domain, and one below it may.

@@ -9,22 +9,22 @@ use etcdsnap_core::key_syntax::printable;
 use tokio_rustls::rustls::Error as TlsError;
 use tonic::{Code, Status};
 
-use super::handshake_facts::Facts;
+use super::handshake_facts::HandshakeRecord;
 use super::tls_words::explain;
 use crate::error::plain;
 use crate::grouped_number::grouped;
 use crate::printable::printable_path;
 
-/// A server was not reached, or refused. Its text says what is wrong; [`ClientError::advice`] says what to do.
+/// Why a server could not be reached or refused a request. The text says what is wrong; [`ClientError::advice`] says what to do.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClientError {
-    /// What stands in `--endpoints` is no endpoint.
+    /// A text in `--endpoints` is not an endpoint.
     #[error("--endpoints: {endpoint:?} is no endpoint: {reason}.")]
     Endpoint {
-        /// As it was written, without user and password.
+        /// The text without user and password.
         endpoint: String,
-        /// What is the matter with it.
+        /// What is wrong with it.
         reason: String,
     },
     /// A certificate or key file cannot be used.
@@ -34,16 +34,16 @@ pub enum ClientError {
         flag: &'static str,
         /// The file.
         path: PathBuf,
-        /// What is the matter with it.
+        /// What is wrong with it.
         reason: String,
     },
-    /// A key can be read with a passphrase only.
+    /// A key is protected by a passphrase.
     #[error("--key: {}: the key is encrypted.", printable_path(path))]
     EncryptedKey {
         /// The file.
         path: PathBuf,
     },
-    /// A token has characters that no header can have.
+    /// A token contains characters that are not allowed in a header.
     #[error("The token has characters that cannot be sent: a token is one line of printable ASCII.")]
     Token,
     /// TLS cannot be set up on this side.
@@ -52,14 +52,14 @@ pub enum ClientError {
     /// `HTTPS_PROXY` cannot be used.
     #[error("HTTPS_PROXY cannot be used: {0}.")]
     ProxySetting(&'static str),
-    /// The proxy was not reached, or did not connect.
+    /// The proxy was not reached, or refused to connect.
     #[error("The proxy {proxy} (HTTPS_PROXY) gives no connection to {endpoint}: {reason}.")]
     Proxy {
         /// The server.
         endpoint: String,
         /// Where the proxy is.
         proxy: String,
-        /// What the system or the proxy said.
+        /// The error of the system or the proxy.
         reason: String,
     },
     /// DNS has no endpoints.
@@ -67,27 +67,27 @@ pub enum ClientError {
     Discovery {
         /// The domain.
         domain: String,
-        /// Each name that was asked for, and what came of it.
+        /// Each name that was looked up, and the result.
         asked: Vec<String>,
     },
-    /// No connection came about.
+    /// No connection was established.
     #[error("{endpoint} cannot be reached: {reason}.")]
     Unreachable {
         /// The server.
         endpoint: String,
-        /// What the system said.
+        /// The error of the system.
         reason: String,
-        /// Whether it was a matter of time.
+        /// Whether a time limit was exceeded.
         timeout: bool,
     },
-    /// The server is connected and does not answer a question that takes it no time.
+    /// The server accepted the connection but does not answer a request that should take no time.
     #[error("{endpoint} is connected and has not answered {question} within {}.", humantime::format_duration(*limit))]
     Unanswered {
         /// The server.
         endpoint: String,
-        /// What it was asked.
+        /// The request.
         question: &'static str,
-        /// How long it had.
+        /// The time limit.
         limit: Duration,
     },
     /// The two sides did not agree on a TLS connection.
@@ -95,19 +95,19 @@ pub enum ClientError {
     Handshake {
         /// The server.
         endpoint: String,
-        /// What is the matter.
+        /// What went wrong.
         reason: String,
         /// What to do.
         advice: String,
     },
-    /// The connection broke while the server was asked.
+    /// The connection broke during a request.
     #[error("The connection to {endpoint} broke{}: {reason}.", after(*received))]
     Broken {
         /// The server.
         endpoint: String,
-        /// What the system said.
+        /// The error of the system.
         reason: String,
-        /// Bytes of a snapshot that had come.
+        /// Bytes of a snapshot that were received.
         received: u64,
     },
     /// The server did not answer a ping.
@@ -117,23 +117,23 @@ pub enum ClientError {
         endpoint: String,
         /// How long it was silent before the ping.
         silence: Duration,
-        /// How long it had to answer.
+        /// The time limit for the answer.
         limit: Duration,
     },
-    /// The server said no.
+    /// The server refused the request.
     #[error("{endpoint} refused: {}", printable(message))]
     Refused {
         /// The server.
         endpoint: String,
-        /// gRPC's code.
+        /// The gRPC code.
         code: Code,
-        /// Its words.
+        /// The server's message.
         message: String,
     },
 }
 
 impl ClientError {
-    /// What to do about it; empty where nothing helps.
+    /// Says what to do; empty if nothing helps.
     #[must_use]
     pub fn advice(&self) -> String {
         match self {
@@ -143,34 +143,34 @@ impl ClientError {
             }
             Self::Unreachable { .. } => "Check the address, and whether etcd runs there.".into(),
             Self::Unanswered { .. } => {
-                "The server may be overloaded or hang: see its log, or name another member with --endpoints. --dial-timeout gives it more time than 5s.".into()
+                "The server may be overloaded or hang: check its log, or name another member with --endpoints. A --dial-timeout above 5s gives it more time.".into()
             }
-            Self::Keepalive { .. } => "See whether the server and the network between still work.".into(),
+            Self::Keepalive { .. } => "Check that the server and the network to it still work.".into(),
             Self::EncryptedKey { path } => format!(
-                "Neither etcdctl nor etcdsnap asks for a passphrase. Write a decrypted copy that only its owner can read: (umask 077; openssl pkey -in {} -out NEW), and give that.",
+                "Neither etcdctl nor etcdsnap asks for a passphrase. Write a decrypted copy that only its owner can read: (umask 077; openssl pkey -in {} -out NEW), and use that.",
                 printable_path(path)
             ),
             Self::Token => "Check --auth-jwt-token and the variable ETCDCTL_AUTH_JWT_TOKEN.".into(),
             Self::ProxySetting(_) => "Write HTTPS_PROXY=http://[USER:PASSWORD@]HOST:PORT, or name the server in NO_PROXY to reach it directly.".into(),
             Self::Proxy { .. } => "Name the server in NO_PROXY to reach it directly.".into(),
             Self::Discovery { .. } => {
-                "The records are looked up under these very names, with hyphens; --discovery-srv-name changes them.".into()
+                "The names must match exactly, with hyphens; --discovery-srv-name changes them.".into()
             }
             Self::Handshake { advice, .. } => advice.clone(),
-            Self::Broken { received: 1.., .. } => "See the server's log and the network between. Try again, or name another member with --endpoints.".into(),
+            Self::Broken { received: 1.., .. } => "Check the server's log and the network to it. Try again, or name another member with --endpoints.".into(),
             Self::Broken { endpoint, .. } if is_plain(endpoint) => {
-                "See the server's log. If it speaks TLS, write https:// before the address and give --cacert (and --cert and --key, if it asks for them).".into()
+                "Check the server's log. If it speaks TLS, write https:// before the address and give --cacert (and --cert and --key, if it asks for them).".into()
             }
             Self::Broken { endpoint, .. } if !is_socket(endpoint) => {
-                "See the server's log. If it asks for certificates of its clients, give --cert and --key.".into()
+                "Check the server's log. If it requires client certificates, give --cert and --key.".into()
             }
-            Self::Broken { .. } => "See the server's log.".into(),
+            Self::Broken { .. } => "Check the server's log.".into(),
             Self::Refused { code, message, .. } => refused(*code, message).into(),
             Self::File { .. } | Self::Tls(_) => String::new(),
         }
     }
 
-    /// Whether the same server may well do it another time, or another server now.
+    /// Whether a retry, with this server or another one, may succeed.
     #[must_use]
     pub fn is_passing(&self) -> bool {
         match self {
@@ -187,18 +187,18 @@ impl ClientError {
         }
     }
 
-    /// Whether a new token would help.
+    /// Whether a new token may help.
     pub(super) fn wants_token(&self) -> bool {
         matches!(self, Self::Refused { code, message, .. }
             if *code == Code::Unauthenticated || message.contains("invalid auth token") || message.contains("auth store is old"))
     }
 
-    /// Whether the server knows no users, so that no token is needed.
+    /// Whether authentication is disabled on the server, so that no token is needed.
     pub(super) fn is_without_auth(&self) -> bool {
         matches!(self, Self::Refused { message, .. } if message.contains("authentication is not enabled"))
     }
 
-    /// No connection because of `cause`.
+    /// Converts an error of connecting.
     pub(super) fn unreachable(endpoint: &str, cause: &io::Error) -> Self {
         let reason = match cause.kind() {
             io::ErrorKind::ConnectionRefused => "nothing listens there".into(),
@@ -208,7 +208,7 @@ impl ClientError {
         Self::Unreachable { endpoint: endpoint.to_owned(), reason, timeout: false }
     }
 
-    /// The proxy did not connect, because of `cause`.
+    /// Converts an error of connecting through the proxy.
     pub(super) fn proxy(endpoint: &str, proxy: &str, cause: &io::Error) -> Self {
         let reason = match cause.kind() {
             io::ErrorKind::ConnectionRefused => "nothing listens there".into(),
@@ -217,20 +217,21 @@ impl ClientError {
         Self::Proxy { endpoint: endpoint.to_owned(), proxy: proxy.to_owned(), reason }
     }
 
-    /// No connection within `limit`.
+    /// The error for a connection that was not established within `limit`.
     pub(super) fn late(endpoint: &str, limit: Duration) -> Self {
         let reason = format!("no answer within {}", humantime::format_duration(limit));
         Self::Unreachable { endpoint: endpoint.to_owned(), reason, timeout: true }
     }
 
-    /// A connection over which nothing came within `limit`.
+    /// The error for a connection on which nothing was received within `limit`.
     pub(super) fn silent(endpoint: &str, limit: Duration) -> Self {
-        let reason = format!("it takes connections, but sent nothing within {}", humantime::format_duration(limit));
+        let reason =
+            format!("it accepted the connection, but sent nothing within {}", humantime::format_duration(limit));
         Self::Unreachable { endpoint: endpoint.to_owned(), reason, timeout: true }
     }
 
-    /// What came of a failed handshake.
-    pub(super) fn handshake(endpoint: &str, cause: &io::Error, facts: &Facts) -> Self {
+    /// Converts an error of the TLS handshake.
+    pub(super) fn handshake(endpoint: &str, cause: &io::Error, facts: &HandshakeRecord) -> Self {
         let inner = cause.get_ref().and_then(|inner| inner.downcast_ref::<TlsError>());
         let (reason, advice) = match inner {
             Some(error) => explain(error, facts),
@@ -244,7 +245,7 @@ impl ClientError {
         Self::Handshake { endpoint: endpoint.to_owned(), reason, advice }
     }
 
-    /// What a call came back with.
+    /// Converts the status of a call.
     pub(super) fn of_status(endpoint: &str, status: &Status) -> Self {
         let endpoint = endpoint.to_owned();
         match status.source() {
@@ -253,10 +254,10 @@ impl ClientError {
         }
     }
 
-    /// A connection that broke because of `cause`.
-    pub(super) fn broken(endpoint: &str, cause: &io::Error, facts: &Facts) -> Self {
+    /// Converts an error of an established connection.
+    pub(super) fn broken(endpoint: &str, cause: &io::Error, facts: &HandshakeRecord) -> Self {
         let endpoint = endpoint.to_owned();
-        // A server that does not take our certificate says so only when it is asked something (TLS 1.3).
+        // In TLS 1.3 a server that rejects our certificate says so only in answer to the first request.
         if let Some(error) = cause.get_ref().and_then(|inner| inner.downcast_ref::<TlsError>()) {
             let (reason, advice) = explain(error, facts);
             return Self::Handshake { endpoint, reason, advice };
@@ -269,7 +270,7 @@ fn after(received: u64) -> String {
     if received == 0 { String::new() } else { format!(" after {} bytes of the snapshot", grouped(received)) }
 }
 
-/// Whether an endpoint is spoken to in plain text, as far as its scheme says.
+/// Whether the scheme of an endpoint asks for plain text.
 fn is_plain(endpoint: &str) -> bool {
     match endpoint.split_once("://") {
         Some((scheme, _)) => scheme.eq_ignore_ascii_case("http"),
@@ -281,23 +282,23 @@ fn is_socket(endpoint: &str) -> bool {
     endpoint.to_ascii_lowercase().starts_with("unix")
 }
 
-/// What etcd's own words mean for the person.
+/// Explains etcd's own error messages.
 fn refused(code: Code, message: &str) -> &'static str {
     let says = |words: &str| message.contains(words);
     if says("permission denied") {
-        "A snapshot holds everything: the user needs the root role (etcdctl user grant-role NAME root)."
+        "A snapshot contains everything, so the user needs the root role (etcdctl user grant-role NAME root)."
     } else if says("user name is empty") {
-        "The server knows users: give --user and --password (or --cert and --key of a user), one with the root role."
+        "Authentication is enabled on the server: give --user and --password (or --cert and --key) of a user with the root role."
     } else if says("invalid user ID or password") {
         "Check --user and the password."
     } else if says("invalid auth token") {
-        "The token has expired or is another server's: give --user and --password, so that a new one is fetched."
+        "The token has expired or belongs to another server: give --user and --password to fetch a new one."
     } else if says("learner") {
-        "The member is a learner, which this version does not let answer: name another one with --endpoints."
+        "The member is a learner, and learners of this version do not answer: name another member with --endpoints."
     } else if says("no leader") {
-        "The cluster has lost its quorum. A member still gives a snapshot of what it has; if not, stop it and copy member/snap/db."
+        "The cluster has lost its quorum. A member can still send a snapshot of its data; if it does not, stop it and copy member/snap/db."
     } else if code == Code::Unimplemented {
-        "What answers there is no etcd, or one of version 2."
+        "The server is not etcd, or etcd of version 2."
     } else if says("too many requests") || code == Code::ResourceExhausted {
         "The server is overloaded: try later, or another member."
     } else {

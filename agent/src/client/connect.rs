@@ -1,4 +1,4 @@
-//! One connection to one server, and the calls on it.
+//! A connection to one server, and the calls on it.
 
 use std::error::Error as _;
 use std::io;
@@ -20,13 +20,13 @@ use super::first_error::{Record, Recorded};
 use super::token;
 use super::transport::dial;
 
-/// Servers end a connection that is pinged more often than every 5 s; Go's clients never do it more often than this, whatever the flag says.
+/// Servers close a connection that is pinged more often than every 5 s; Go's clients never ping more often than this, whatever the flag says.
 const LEAST_KEEPALIVE: Duration = Duration::from_secs(10);
-/// How long a server may take to answer what takes it no time, if `--dial-timeout` is less.
+/// Time limit for a request that should take no time, if `--dial-timeout` is shorter.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Bytes under way at most. HTTP/2's own 64 KiB would have the server wait for us again and again.
+/// The HTTP/2 flow-control window in bytes. With the default of 64 KiB the server would wait for the client again and again.
 const WINDOW: u32 = 4 << 20;
-/// A message of a snapshot has 32 KiB (`snapshotSendBufferSize`, in etcd 3.3 to 3.7); this bounds what a server that is none can make us take.
+/// The largest message accepted. A message of a snapshot has 32 KiB (`snapshotSendBufferSize`, in etcd 3.3 to 3.7); a program that is not etcd could send more.
 const LARGEST_MESSAGE: usize = 4 << 20;
 
 type Connected = TokioIo<Recorded>;
@@ -35,22 +35,22 @@ type Connected = TokioIo<Recorded>;
 pub struct Client {
     pub(super) endpoint: Endpoint,
     pub(super) channel: Channel,
-    /// The user for whom tokens are fetched.
+    /// The user for whom tokens are fetched, with the password.
     user: Option<(String, String)>,
     token: Option<MetadataValue<Ascii>>,
-    /// Why the connection broke: what a call is told of it is less.
+    /// The first error of the connection: the error of a call says less.
     broken: Record,
-    /// How long a question that takes no time may be without an answer.
+    /// Time limit for a request that should take no time.
     pub(super) patience: Duration,
-    /// How long the server may be silent, and then without an answer to a ping.
+    /// How long the server may be silent before a ping, and the time limit for the answer.
     keepalive: (Duration, Duration),
 }
 
 impl Client {
-    /// Connects to one endpoint and authenticates there.
+    /// Connects to one endpoint and authenticates.
     ///
     /// # Errors
-    /// When the endpoint or a file of the configuration is wrong, no connection comes about, or the user is refused.
+    /// When the endpoint or a file of the configuration is invalid, no connection is established, or the user is refused.
     pub async fn connect(endpoint: &str, config: &ClientConfig) -> Result<Self, ClientError> {
         let endpoint = Endpoint::parse(endpoint, config)?;
         let broken = Record::default();
@@ -60,7 +60,7 @@ impl Client {
         let stream = timeout_at(deadline, dial(&endpoint, config, &broken))
             .await
             .unwrap_or_else(|_| Err(ClientError::late(&endpoint.text, limit)))?;
-        // A server that is alive sends its settings at once, however much it has to do; one that hangs takes the connection and says nothing.
+        // A healthy server sends its settings at once, even under load; one that hangs accepts the connection and sends nothing.
         let channel = timeout_at(deadline, async {
             let channel = channel(&endpoint, keepalive, stream).await?;
             broken.heard().await;
@@ -77,23 +77,23 @@ impl Client {
         Ok(client)
     }
 
-    /// The endpoint as the caller wrote it.
+    /// Returns the endpoint as the caller wrote it.
     #[must_use]
     pub fn endpoint(&self) -> &str {
         &self.endpoint.text
     }
 
-    /// Whether it speaks TLS.
+    /// Whether the connection uses TLS.
     pub(crate) fn is_encrypted(&self) -> bool {
         self.endpoint.tls
     }
 
-    /// Whether the error may be gone with a new token.
+    /// Whether a new token may solve the error.
     pub(super) fn may_renew(&self, error: &ClientError) -> bool {
         self.user.is_some() && error.wants_token()
     }
 
-    /// Fetches a token, if there is a user and the server knows users.
+    /// Fetches a token if there is a user and authentication is enabled on the server.
     pub(super) async fn authenticate(&mut self) -> Result<(), ClientError> {
         let Some((name, password)) = &self.user else { return Ok(()) };
         let call = async { token::token(&self.channel, name, password).await.map_err(|status| self.failed(&status)) };
@@ -106,7 +106,7 @@ impl Client {
         Ok(())
     }
 
-    /// Waits for the answer to `question`, but not for ever.
+    /// Awaits the answer to a request, within a time limit.
     pub(super) async fn within_patience<T>(
         &self,
         question: &'static str,
@@ -117,7 +117,7 @@ impl Client {
         timeout(self.patience, call).await.unwrap_or_else(|_| Err(unanswered()))
     }
 
-    /// A request with the token.
+    /// Adds the token to a request.
     pub(super) fn request<T>(&self, message: T) -> Request<T> {
         let mut request = Request::new(message);
         if let Some(token) = &self.token {
@@ -126,7 +126,7 @@ impl Client {
         request
     }
 
-    /// Asks for a snapshot: its first piece, and the stream of the others. A token that has expired is renewed.
+    /// Requests a snapshot. Returns the first message and the stream of the others. Renews an expired token.
     ///
     /// # Errors
     /// When the server refuses, or the connection breaks.
@@ -146,12 +146,12 @@ impl Client {
         let mut server = MaintenanceClient::new(self.channel.clone()).max_decoding_message_size(LARGEST_MESSAGE);
         let stream = server.snapshot(self.request(SnapshotRequest {})).await;
         let mut stream = stream.map_err(|status| self.failed(&status))?.into_inner();
-        // A refusal may come in place of the first piece.
+        // A refusal may come instead of the first message.
         let first = stream.message().await.map_err(|status| self.failed(&status))?;
         Ok((first, stream))
     }
 
-    /// What the status of a stream means of which so many bytes came.
+    /// Converts the status of a stream after `received` bytes.
     pub(crate) fn failed_after(&self, status: &tonic::Status, received: u64) -> ClientError {
         match self.failed(status) {
             ClientError::Broken { endpoint, reason, .. } => ClientError::Broken { endpoint, reason, received },
@@ -159,12 +159,12 @@ impl Client {
         }
     }
 
-    /// What a call's status means.
+    /// Converts the status of a call.
     pub(crate) fn failed(&self, status: &tonic::Status) -> ClientError {
         let endpoint = &self.endpoint.text;
         let (silence, limit) = self.keepalive;
-        // A ping without an answer has this side end the connection, and hyper does not say so to a stream. Nothing else ends it after such a silence and without an
-        // error of the connection itself.
+        // Without an answer to a ping, hyper closes the connection but does not tell the stream why. Nothing else closes it after such a silence without an error of
+        // the connection itself.
         let unanswered = self.broken.silence().is_some_and(|since| since >= silence.saturating_add(limit));
         match self.broken.first() {
             Some(cause) => ClientError::broken(endpoint, &cause, &self.broken.facts.get()),
@@ -176,7 +176,7 @@ impl Client {
     }
 }
 
-/// gRPC over a connection that stands already. It is used once: a connection that breaks is told, not mended behind the caller's back.
+/// Creates a gRPC channel over an existing connection. It cannot reconnect: a broken connection is reported to the caller.
 async fn channel(
     endpoint: &Endpoint,
     keepalive: (Duration, Duration),

@@ -1,4 +1,4 @@
-//! Endpoints from DNS.
+//! Finds endpoints by DNS.
 
 use etcdsnap_core::credentials::without_credentials;
 use hickory_resolver::TokioResolver;
@@ -9,10 +9,10 @@ use tokio::time::timeout;
 use super::client_config::{ClientConfig, Discovery};
 use super::client_error::ClientError;
 
-/// The endpoints to ask: those of the SRV records, in the order of their priority, or those that were given.
+/// Returns the endpoints to try: those of the SRV records, ordered by priority, or the given ones.
 ///
 /// # Errors
-/// When the records cannot be had, or there are none.
+/// When the records cannot be looked up, or there are none.
 pub(crate) async fn endpoints(config: &ClientConfig) -> Result<Vec<String>, ClientError> {
     let Some(discovery) = &config.discovery else {
         return Ok(config.endpoints.iter().map(|endpoint| without_credentials(endpoint).into_owned()).collect());
@@ -26,7 +26,7 @@ pub(crate) async fn endpoints(config: &ClientConfig) -> Result<Vec<String>, Clie
     for (service, scheme) in [("etcd-client-ssl", "https"), ("etcd-client", "http")] {
         let name = record(discovery, service);
         if scheme == "http" && !discovery.insecure {
-            asked.push(format!("{name} was not asked for, because of --insecure-discovery=false"));
+            asked.push(format!("{name} was not looked up, because of --insecure-discovery=false"));
             continue;
         }
         let limit = config.dial_timeout.saturating_mul(2);
@@ -56,7 +56,7 @@ pub(crate) async fn endpoints(config: &ClientConfig) -> Result<Vec<String>, Clie
     Ok(found.into_iter().map(|(_, endpoint)| endpoint).collect())
 }
 
-/// The endpoint of a record; none when the target is the root, which stands for "no such service" (RFC 2782).
+/// Returns the endpoint of a record; `None` if the target is the root, which means "no such service" (RFC 2782).
 fn endpoint(record: &SRV, scheme: &str) -> Option<String> {
     let host = record.target.to_utf8();
     let host = host.trim_end_matches('.');

@@ -1,4 +1,4 @@
-//! An endpoint as etcd's clients read it (`translateEndpoint` in client/v3/internal/endpoint, and Go's `net/url`).
+//! Parses endpoints as etcd's clients do (`translateEndpoint` in client/v3/internal/endpoint, and Go's `net/url`).
 
 use std::fmt;
 use std::os::unix::ffi::OsStringExt;
@@ -11,41 +11,41 @@ use super::client_config::ClientConfig;
 use super::client_error::ClientError;
 use super::percent_escapes::decoded;
 
-/// Where a server listens.
+/// The address of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Address {
     /// A host, without brackets and with the zone of an IPv6 address (`fe80::1%eth0`), and a port.
     Tcp(String, u16),
-    /// A socket in the file system.
+    /// A Unix socket.
     Unix(PathBuf),
 }
 
-/// One server.
+/// A parsed endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Endpoint {
-    /// As the caller wrote it, without user and password.
+    /// The caller's text, without user and password.
     pub text: String,
-    /// Where to connect to.
+    /// The address to connect to.
     pub address: Address,
-    /// Whether to speak TLS.
+    /// Whether to use TLS.
     pub tls: bool,
-    /// Whose certificate is expected.
+    /// The name that the server's certificate must have.
     pub server_name: String,
-    /// Whose certificate will do as well.
+    /// Another name that is accepted instead.
     pub other_name: Option<String>,
 }
 
 impl Endpoint {
-    /// Reads `text`. Without a scheme TLS is spoken when the configuration has certificates, as etcd's clients do. A path, a query and a user are left out:
-    /// gRPC has no use for them.
+    /// Parses `text`. Without a scheme, TLS is used if the configuration has certificates, as in etcd's clients. A path, a query and a user are dropped, because
+    /// gRPC does not use them.
     pub fn parse(text: &str, config: &ClientConfig) -> Result<Self, ClientError> {
         let wrong =
             |reason: &str| ClientError::Endpoint { endpoint: quotable(text).into_owned(), reason: reason.to_owned() };
-        // etcd's clients ignore a user in an endpoint, too.
+        // etcd's clients also ignore a user in an endpoint.
         let text = &*without_credentials(text);
         let asked_for = config.tls.is_asked_for() || !config.insecure_transport;
         let name = |own: &str| config.tls.server_name.clone().unwrap_or_else(|| own.to_owned());
-        // SRV records may be forged: a host that is not below the domain must have the domain's own certificate, one that is may.
+        // SRV records may be forged: a host outside the domain needs a certificate for the domain, a host below it may have one.
         let domain = config.discovery.as_ref().filter(|discovery| !discovery.insecure);
         let domain = domain.map(|discovery| discovery.domain.trim_end_matches('.').to_ascii_lowercase());
         for (scheme, tls) in [("unixs:", true), ("unix:", asked_for)] {
@@ -60,7 +60,7 @@ impl Endpoint {
         let (rest, tls) = match text.split_once("://") {
             Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => (rest, false),
             Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => (rest, true),
-            Some(_) => return Err(wrong("the scheme is none of http, https, unix and unixs")),
+            Some(_) => return Err(wrong("the scheme must be http, https, unix or unixs")),
             None => (text, asked_for),
         };
         let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
@@ -78,18 +78,18 @@ impl Endpoint {
         Ok(Self { text: text.to_owned(), address: Address::Tcp(host, port), tls, server_name, other_name })
     }
 
-    /// A name that a certificate can have.
+    /// Parses a name for certificates.
     ///
     /// # Errors
-    /// When `name` is none.
+    /// When `name` cannot occur in a certificate.
     pub fn certificate_name(&self, name: &str) -> Result<ServerName<'static>, ClientError> {
         ServerName::try_from(name.to_owned()).map_err(|_| ClientError::Endpoint {
             endpoint: self.text.clone(),
-            reason: format!("{name:?} is no name that a certificate can have"),
+            reason: format!("no certificate can have the name {name:?}"),
         })
     }
 
-    /// The address that stands in each request, without a zone: that is this machine's own affair.
+    /// Returns the address for the header of each request, without a zone, which matters only on this machine.
     pub fn uri(&self) -> http::Uri {
         let text = match &self.address {
             Address::Tcp(host, port) if host.contains(':') => format!("http://[{}]:{port}", without_zone(host)),
@@ -100,13 +100,13 @@ impl Endpoint {
     }
 }
 
-/// The rest of a text that begins with an ASCII prefix, however its letters are written.
+/// Removes an ASCII prefix, ignoring case.
 fn without_prefix<'t>(text: &'t str, prefix: &str) -> Option<&'t str> {
     let (head, rest) = text.split_at_checked(prefix.len())?;
     head.eq_ignore_ascii_case(prefix).then_some(rest)
 }
 
-/// The path of a socket. One from the root is a URL's (`///run/etcd.sock`, in which `%20` stands for a space), one relative to this directory is taken as it is.
+/// Returns the path of a socket. An absolute one comes from a URL (`///run/etcd.sock`, with `%20` for a space); a relative one is taken literally.
 fn socket(rest: &str) -> PathBuf {
     let path = rest.strip_prefix("//").unwrap_or(rest);
     if !path.starts_with('/') {
@@ -116,28 +116,30 @@ fn socket(rest: &str) -> PathBuf {
     decoded(path).map_or_else(|| PathBuf::from(path), |bytes| std::ffi::OsString::from_vec(bytes).into())
 }
 
-/// Host and port of `host:port` or `[address]:port`.
+/// Splits `host:port` or `[address]:port`.
 fn host_and_port(authority: &str) -> Result<(String, u16), &'static str> {
     const NO_PORT: &str = "it has no port; etcd's is 2379";
     let (host, port) = match authority.strip_prefix('[') {
         Some(rest) => {
             let (host, behind) = rest.split_once(']').ok_or("a bracket is not closed")?;
-            (host, behind.strip_prefix(':').ok_or(if behind.is_empty() { NO_PORT } else { "it is no HOST:PORT" })?)
+            (host, behind.strip_prefix(':').ok_or(if behind.is_empty() { NO_PORT } else { "it must be HOST:PORT" })?)
         }
-        None => authority.rsplit_once(':').ok_or(if authority.is_empty() { "it is no HOST:PORT" } else { NO_PORT })?,
+        None => {
+            authority.rsplit_once(':').ok_or(if authority.is_empty() { "it must be HOST:PORT" } else { NO_PORT })?
+        }
     };
     if host.is_empty() {
         return Err("it names no host");
     }
     if !authority.starts_with('[') && host.contains(':') {
-        return Err("an IPv6 address stands in brackets: [ADDRESS]:PORT");
+        return Err("an IPv6 address needs brackets: [ADDRESS]:PORT");
     }
     if host.contains([' ', '[', ']']) {
-        return Err("it is no HOST:PORT");
+        return Err("it must be HOST:PORT");
     }
     let port = Some(port).filter(|port| port.bytes().all(|digit| digit.is_ascii_digit()));
-    let port = port.and_then(|port| port.parse().ok()).ok_or("its port is no number up to 65535")?;
-    // A URL has the percent sign before a zone escaped (RFC 6874); alone, those digits are a zone.
+    let port = port.and_then(|port| port.parse().ok()).ok_or("its port must be a number up to 65535")?;
+    // In a URL the percent sign before a zone is escaped (RFC 6874); without an escape, the digits are the zone.
     let host = match host.split_once("%25") {
         Some((address, zone)) if !zone.is_empty() => format!("{address}%{zone}"),
         _ => host.to_owned(),
@@ -179,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn what_etcds_clients_take_is_taken() {
+    fn endpoints_parse_as_in_etcds_clients() {
         assert_eq!(parse("127.0.0.1:2379"), tcp("127.0.0.1", 2379, false));
         assert_eq!(parse("http://etcd.example:2379"), tcp("etcd.example", 2379, false));
         assert_eq!(parse("https://etcd.example:2379/"), tcp("etcd.example", 2379, true));
@@ -274,16 +276,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_endpoint_says_why() {
+    fn invalid_endpoints_are_explained() {
         for (text, reason) in [
             ("", "HOST:PORT"),
             ("etcd.example", "no port"),
             ("ftp://a:1", "scheme"),
             ("http://:2379", "no host"),
-            ("http://a:b", "its port is no number"),
-            ("a:+1", "its port is no number"),
-            ("a:70000", "its port is no number"),
-            ("a:", "its port is no number"),
+            ("http://a:b", "its port must be a number"),
+            ("a:+1", "its port must be a number"),
+            ("a:70000", "its port must be a number"),
+            ("a:", "its port must be a number"),
             ("http://[::1]", "no port"),
             ("http://[::1]2379", "HOST:PORT"),
             ("http://[::1:2379", "bracket"),

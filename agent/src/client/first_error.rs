@@ -1,4 +1,4 @@
-//! Remembers why a connection broke, and whether the server said anything.
+//! Records why a connection broke, and when the server last sent anything.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -12,14 +12,14 @@ use tokio::sync::watch;
 use super::handshake_facts::HandshakeFacts;
 
 /// A connection of any kind.
-pub(super) trait Stream: AsyncRead + AsyncWrite + Send {}
-impl<T: AsyncRead + AsyncWrite + Send> Stream for T {}
+pub(super) trait ByteStream: AsyncRead + AsyncWrite + Send {}
+impl<T: AsyncRead + AsyncWrite + Send> ByteStream for T {}
 
-/// What is known of a connection: its first error, when something was read last, and its TLS handshake.
+/// What is known about a connection: its first error, when something was last received, and its TLS handshake.
 #[derive(Debug, Clone)]
 pub(super) struct Record {
     error: Arc<Mutex<Option<Arc<io::Error>>>>,
-    /// None before the first byte; after the end, too, there is a time.
+    /// When something was last received; `None` before the first byte. It is set at the end of the stream, too.
     heard: watch::Sender<Option<Instant>>,
     /// What its TLS handshake showed.
     pub facts: HandshakeFacts,
@@ -32,23 +32,23 @@ impl Default for Record {
 }
 
 impl Record {
-    /// The error, if there was one.
+    /// Returns the first error, if there was one.
     pub fn first(&self) -> Option<Arc<io::Error>> {
         self.error.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
     }
 
-    /// Waits until the server has said something, or the connection has ended.
+    /// Waits until the server has sent something, or the connection has ended.
     pub async fn heard(&self) {
-        // The sender lives as long as this record.
+        // The sender lives as long as this record, so waiting cannot fail.
         let _ = self.heard.subscribe().wait_for(Option::is_some).await;
     }
 
-    /// For how long the server has been silent; none when it never said anything.
+    /// Returns how long the server has been silent; `None` if it never sent anything.
     pub fn silence(&self) -> Option<Duration> {
         self.heard.borrow().map(|last| last.elapsed())
     }
 
-    /// Keeps an error, and gives the caller one of the same kind.
+    /// Keeps the first error, and returns one of the same kind for the caller.
     fn keep(&self, error: io::Error) -> io::Error {
         let same = io::Error::new(error.kind(), error.to_string());
         self.error.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).get_or_insert(Arc::new(error));
@@ -61,17 +61,17 @@ impl Record {
     }
 }
 
-/// A connection whose first error is kept.
+/// A connection that records its first error.
 pub(super) struct Recorded {
-    stream: Pin<Box<dyn Stream>>,
-    /// What was read already.
+    stream: Pin<Box<dyn ByteStream>>,
+    /// Bytes that were already read.
     early: Vec<u8>,
     record: Record,
 }
 
 impl Recorded {
-    /// `early` was read from `stream` already; its errors go into `record`.
-    pub fn new(stream: Pin<Box<dyn Stream>>, early: Vec<u8>, record: &Record) -> Self {
+    /// Wraps `stream`, from which `early` was already read; records errors in `record`.
+    pub fn new(stream: Pin<Box<dyn ByteStream>>, early: Vec<u8>, record: &Record) -> Self {
         Self { stream, early, record: record.clone() }
     }
 }
@@ -88,7 +88,7 @@ impl AsyncRead for Recorded {
         let before = out.filled().len();
         let read = ready!(self.stream.as_mut().poll_read(context, out));
         if read.is_ok() && out.filled().len() == before && out.remaining() > 0 {
-            // HTTP/2 says good-bye before it ends; whoever asks for the error has missed that.
+            // HTTP/2 announces the end of a connection; without that, the end is an error.
             self.record.keep(io::Error::new(io::ErrorKind::UnexpectedEof, "the server closed it"));
         }
         self.record.hear();

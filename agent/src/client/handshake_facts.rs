@@ -1,36 +1,36 @@
-//! What a TLS handshake showed, so that its failure can be explained: rustls's errors name no certificate, and an alert does not say whose fault it was.
+//! Records what a TLS handshake showed, to explain its failure: rustls's errors name no certificate, and an alert does not say which side was wrong.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
-/// The facts of one handshake, shared by those who see them.
+/// The facts about one handshake, shared between the parts that collect and read them.
 #[derive(Debug, Clone, Default)]
-pub(super) struct HandshakeFacts(Arc<Mutex<Facts>>);
+pub(super) struct HandshakeFacts(Arc<Mutex<HandshakeRecord>>);
 
-/// What was seen so far.
+/// The facts collected so far.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Facts {
+pub(super) struct HandshakeRecord {
     /// The server's certificate, described.
     pub server: Option<String>,
-    /// Who signed with what that is not supported: the server's certificate, or one above it.
+    /// The certificate with an unsupported signature: the server's, or one above it.
     pub unsupported: Option<String>,
-    /// Whether the server asked for a certificate of ours.
+    /// Whether the server asked for a client certificate.
     pub asked: bool,
-    /// The certificate that was sent, described.
+    /// The client certificate that was sent, described.
     pub sent: Option<String>,
 }
 
 impl HandshakeFacts {
     /// Changes the facts.
-    pub fn note(&self, change: impl FnOnce(&mut Facts)) {
+    pub fn note(&self, change: impl FnOnce(&mut HandshakeRecord)) {
         change(&mut self.lock());
     }
 
-    /// The facts as they are now.
-    pub fn get(&self) -> Facts {
+    /// Returns a copy of the facts.
+    pub fn get(&self) -> HandshakeRecord {
         self.lock().clone()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Facts> {
+    fn lock(&self) -> MutexGuard<'_, HandshakeRecord> {
         self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }

@@ -1,6 +1,6 @@
-//! The HTTP proxy that a connection goes through, as Go's clients choose it (golang.org/x/net/http/httpproxy), and the CONNECT that opens it.
+//! Chooses the HTTP proxy for a connection, as Go's clients do (golang.org/x/net/http/httpproxy), and opens it with CONNECT.
 //!
-//! gRPC asks for the proxy of `https://HOST:PORT` whatever an endpoint's own scheme is, so `HTTP_PROXY` plays no part, and it speaks plain HTTP to the proxy.
+//! gRPC looks up the proxy for `https://HOST:PORT` whatever the endpoint's own scheme is, so `HTTP_PROXY` is not used, and it speaks plain HTTP to the proxy.
 
 use std::env;
 use std::io;
@@ -11,31 +11,31 @@ use base64::engine::general_purpose::STANDARD;
 use ipnet::IpNet;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-/// Bytes of a proxy's answer at most, until the empty line.
+/// Bytes of a proxy's answer at most, up to the empty line.
 const LONGEST_ANSWER: usize = 16 << 10;
-/// How much of the proxy's words is repeated in a message.
+/// Bytes of the proxy's answer that a message quotes.
 const SHOWN: usize = 200;
 
-/// Which proxy connections go through: the values of `HTTPS_PROXY` and `NO_PROXY`.
+/// The proxy for connections: the values of `HTTPS_PROXY` and `NO_PROXY`.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct ProxySettings {
     /// The proxy: `http://[USER:PASSWORD@]HOST:PORT` or `HOST:PORT`.
     pub https_proxy: Option<String>,
-    /// Hosts that are reached directly, with commas between them: names (which stand for all below them, too), `.NAME` (all below it), addresses, ranges
-    /// (`10.0.0.0/8`), each with `:PORT` or without; `*` stands for all.
+    /// Hosts to reach directly, with commas between: names (which include all names below them), `.NAME` (only names below it), addresses, ranges
+    /// (`10.0.0.0/8`), each with `:PORT` or without; `*` means all.
     pub no_proxy: String,
 }
 
 impl std::fmt::Debug for ProxySettings {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // The proxy may have a password in it.
+        // The proxy's URL may contain a password.
         let proxy = self.https_proxy.as_ref().map(|_| "…");
         out.debug_struct("ProxySettings").field("https_proxy", &proxy).field("no_proxy", &self.no_proxy).finish()
     }
 }
 
 impl ProxySettings {
-    /// What the environment says, in capitals or, where that is empty, in small letters.
+    /// Reads the environment: the variables in capitals or, if empty, in lower case.
     #[must_use]
     pub fn from_env() -> Self {
         let value =
@@ -46,10 +46,10 @@ impl ProxySettings {
         }
     }
 
-    /// The proxy for a host and port; none when it is reached directly.
+    /// Returns the proxy for a host and port; `None` if it is reached directly.
     ///
     /// # Errors
-    /// What is the matter with `HTTPS_PROXY`.
+    /// When `HTTPS_PROXY` is invalid; the text says why.
     pub(super) fn proxy_for(&self, host: &str, port: u16) -> Result<Option<Proxy>, &'static str> {
         match &self.https_proxy {
             Some(proxy) if self.wants_proxy(host, port) => Proxy::parse(proxy).map(Some),
@@ -57,7 +57,7 @@ impl ProxySettings {
         }
     }
 
-    /// `useProxy` of Go's httpproxy. This machine's own addresses are always reached directly.
+    /// Implements `useProxy` of Go's httpproxy. This machine's own addresses are always reached directly.
     fn wants_proxy(&self, host: &str, port: u16) -> bool {
         let host = host.trim().to_ascii_lowercase();
         let host = host.split_once('%').map_or(host.as_str(), |(address, _)| address);
@@ -69,7 +69,7 @@ impl ProxySettings {
     }
 }
 
-/// Whether an entry of `NO_PROXY` stands for a host, which is an address or a name.
+/// Whether an entry of `NO_PROXY` matches a host, given as address or name.
 fn is_named(entry: &str, host: &str, address: Option<IpAddr>, port: u16) -> bool {
     if entry == "*" {
         return true;
@@ -95,14 +95,14 @@ fn is_named(entry: &str, host: &str, address: Option<IpAddr>, port: u16) -> bool
     }
 }
 
-/// `host:port` and `[address]:port` apart; none where there is no port.
+/// Splits `host:port` and `[address]:port`; `None` without a port.
 fn split_port(entry: &str) -> Option<(&str, &str)> {
     let (host, port) = entry.rsplit_once(':')?;
     let is_bare_address = host.contains(':') && !host.ends_with(']');
     (!is_bare_address).then_some((host, port))
 }
 
-/// An IPv4 address that is written as one of IPv6 is that IPv4 address.
+/// Converts an IPv4 address in IPv6 notation to IPv4.
 fn plain(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V6(six) => six.to_ipv4_mapped().map_or(address, IpAddr::V4),
@@ -121,7 +121,7 @@ pub(super) struct Proxy {
 }
 
 impl Proxy {
-    /// Reads a URL; without a scheme, `http://` is meant.
+    /// Parses a URL; the default scheme is `http://`.
     fn parse(text: &str) -> Result<Self, &'static str> {
         let (scheme, rest) = text.split_once("://").unwrap_or(("http", text));
         let default_port = match scheme.to_ascii_lowercase().as_str() {
@@ -136,13 +136,13 @@ impl Proxy {
         };
         if user.is_some() && default_port == 443 {
             return Err(
-                "its password would not be encrypted, because gRPC clients speak plain HTTP to a proxy: write http:// if that is right",
+                "its password would not be encrypted, because gRPC clients speak plain HTTP to a proxy: write http:// to allow that",
             );
         }
         let user =
             user.map(|user| percent_decoded(user).ok_or("its user or password has a broken % escape")).transpose()?;
         let (host, port) = match split_port(authority) {
-            Some((host, port)) => (host, port.parse().map_err(|_| "its port is no number up to 65535")?),
+            Some((host, port)) => (host, port.parse().map_err(|_| "its port must be a number up to 65535")?),
             None => (authority, default_port),
         };
         let host = host.trim_start_matches('[').trim_end_matches(']');
@@ -152,16 +152,16 @@ impl Proxy {
         Ok(Self { host: host.to_owned(), port, user })
     }
 
-    /// Where it is, without user and password.
+    /// Returns its address, without user and password.
     pub fn text(&self) -> String {
         let Self { host, port, .. } = self;
         if host.parse::<Ipv6Addr>().is_ok() { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
     }
 
-    /// Has the proxy connect to a host, which it looks up itself. Nothing is read past its answer.
+    /// Lets the proxy connect to a host, which the proxy looks up. Reads nothing after the proxy's answer.
     ///
     /// # Errors
-    /// What the system says, or the proxy.
+    /// When the system or the proxy reports an error.
     pub async fn connect<S>(&self, stream: &mut S, host: &str, port: u16) -> io::Result<()>
     where
         S: AsyncRead + AsyncWrite + Unpin,
@@ -192,7 +192,7 @@ impl Proxy {
     }
 }
 
-/// What a proxy said that does not connect.
+/// Describes the answer of a proxy that refuses to connect.
 fn refusal(answer: &[u8]) -> String {
     let line = answer.split(|letter| matches!(letter, b'\r' | b'\n')).next().unwrap_or_default();
     let line: String = String::from_utf8_lossy(line).chars().take(SHOWN).collect();

@@ -1,4 +1,4 @@
-//! What a server says of itself, and which of several to take a snapshot from.
+//! The status of members, and the choice of the member from which to take a snapshot.
 
 use etcdsnap_core::Revision;
 use std::cmp::Reverse;
@@ -12,10 +12,10 @@ use tokio::time::timeout;
 use super::client_error::ClientError;
 use super::connect::Client;
 
-/// Entries by which a member may lag behind the others and still count as level with them: under load each answer is a moment older than the next.
+/// A member that lags by at most this many entries counts as up to date: under load, the answers are of slightly different moments.
 const LEVEL: u64 = 1_000;
 
-/// What a server says of itself.
+/// The status of a member.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
     /// The endpoint that answered.
@@ -24,9 +24,9 @@ pub struct Member {
     pub cluster_id: u64,
     /// Its own id.
     pub member_id: u64,
-    /// Its name, where it could be had.
+    /// Its name, if known.
     pub name: Option<String>,
-    /// The version of its program.
+    /// The version of etcd that it runs.
     pub version: String,
     /// The latest revision.
     pub revision: Revision,
@@ -34,52 +34,52 @@ pub struct Member {
     pub database_size: u64,
     /// Bytes of its database that are in use.
     pub database_in_use: u64,
-    /// How far it has applied the log; of 3.3, which does not tell, how far the log is agreed on.
+    /// The index up to which it has applied the log; for 3.3, which does not report that, the commit index.
     pub applied: u64,
-    /// How far it has applied the log, where it tells.
+    /// The index up to which it has applied the log, if it reports that.
     pub applied_index: Option<u64>,
     /// Whether it is the leader.
     pub is_leader: bool,
     /// Whether it is a learner.
     pub is_learner: bool,
-    /// Whether it knows a leader.
+    /// Whether it has a leader.
     pub has_leader: bool,
-    /// Whether there is an alarm that its data are corrupt.
+    /// Whether there is a corruption alarm for it.
     pub is_corrupt: bool,
 }
 
-/// A member as a list of members has it.
+/// A member as it appears in the list of members.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedMember {
     /// Its id.
     pub id: u64,
-    /// Its name; empty until it was started once.
+    /// Its name; empty until it was started for the first time.
     pub name: String,
-    /// Where clients reach it, as it advertises.
+    /// The client URLs that it advertises.
     pub client_urls: Vec<String>,
-    /// Whether it has no vote yet.
+    /// Whether it is a learner, without a vote.
     pub is_learner: bool,
 }
 
-/// A member's hash over all keys and their history up to a revision.
+/// A member's hash of all keys and their history up to a revision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StoreHash {
-    /// Who told it.
+    /// The member that computed it.
     pub member_id: u64,
-    /// CRC-32C.
+    /// The CRC-32C.
     pub hash: u32,
-    /// The last compaction, or [`Revision::NONE`]: only hashes of the same one can be compared.
+    /// The compaction revision, or [`Revision::NONE`]: only hashes with the same compaction revision can be compared.
     pub compact_revision: Revision,
 }
 
 impl Member {
-    /// What a person should know of a snapshot of this member.
+    /// Lists reasons to doubt a snapshot of this member.
     pub(crate) fn doubts(&self) -> Vec<String> {
         let doubts = [
-            (self.is_corrupt, "there is an alarm that its data are corrupt: compare with another member's snapshot"),
+            (self.is_corrupt, "it has a corruption alarm: compare with another member's snapshot"),
             (
                 !self.has_leader,
-                "it knows no leader: the cluster has lost its quorum, or this member is cut off, and it may lack what others have",
+                "it has no leader: the cluster has lost its quorum, or this member is cut off, and its data may be outdated",
             ),
             (self.is_learner, "it is a learner, and may lag behind the others"),
         ];
@@ -89,7 +89,7 @@ impl Member {
 }
 
 impl Client {
-    /// Asks the server how it is. A token that has expired is renewed.
+    /// Asks the server for its status. Renews an expired token.
     ///
     /// # Errors
     /// When it does not answer, or refuses.
@@ -128,10 +128,10 @@ impl Client {
         })
     }
 
-    /// Asks for the hash at a revision. The server lets no write through while it computes it. A token that has expired is renewed.
+    /// Asks for the hash at a revision. The server blocks writes while it computes it. Renews an expired token.
     ///
     /// # Errors
-    /// When it does not answer within `limit`, does not have that revision (any more), or refuses.
+    /// When it does not answer within `limit`, does not have that revision, or refuses.
     pub async fn store_hash(&mut self, revision: Revision, limit: Duration) -> Result<StoreHash, ClientError> {
         match self.ask_hash(revision, limit).await {
             Err(error) if self.may_renew(&error) => {
@@ -152,7 +152,7 @@ impl Client {
         Ok(StoreHash { member_id, hash: answer.hash, compact_revision: Revision::new(answer.compact_revision) })
     }
 
-    /// The members of the cluster, as the server knows them; `None` when it does not tell.
+    /// Returns the members of the cluster according to the server; `None` if the server does not list them.
     pub async fn members(&self) -> Option<Vec<ListedMember>> {
         let mut cluster = ClusterClient::new(self.channel.clone());
         let call = cluster.member_list(self.request(MemberListRequest { linearizable: false }));
@@ -168,13 +168,13 @@ impl Client {
     }
 }
 
-/// Whether one of the errors of a status is the corruption alarm of this member: `memberID:… alarm:CORRUPT`.
+/// Whether an error in a status is the corruption alarm of this member: `memberID:… alarm:CORRUPT`.
 fn is_corruption_of(error: &str, member: u64) -> bool {
     let id = error.split("memberID:").nth(1).map_or("", |rest| rest.split_whitespace().next().unwrap_or(""));
     error.contains("CORRUPT") && id.parse().is_ok_and(|id: u64| id == member || id == 0)
 }
 
-/// Puts the healthiest first: without a corruption alarm, with a leader, not behind the others, no learner, not the leader (which has most to do).
+/// Sorts the healthiest member to the front: no corruption alarm, has a leader, up to date, not a learner, not the leader (which has the most work).
 pub(crate) fn rank(members: &mut [Member]) {
     let most = members.iter().map(|member| member.applied).max().unwrap_or_default();
     members.sort_by_key(|member| {

@@ -1,4 +1,4 @@
-//! Talking to etcd servers: endpoints, certificates, tokens, and the calls that a snapshot takes.
+//! The client for etcd servers: endpoints, certificates, tokens, and the calls that a save needs.
 
 mod algorithms;
 mod certificate_path;

@@ -1,4 +1,4 @@
-//! The certificate that we send when the server asks for one, of any version and whoever signed it, as Go's clients do.
+//! Sends the client certificate when the server asks for one, of any X.509 version and from any issuer, as Go's clients do.
 
 use std::sync::Arc;
 
@@ -9,12 +9,12 @@ use tokio_rustls::rustls::sign::CertifiedKey;
 use super::certificate_text::describe;
 use super::handshake_facts::HandshakeFacts;
 
-/// Answers a server's question for our certificate.
+/// Answers a server's request for a client certificate.
 #[derive(Debug)]
 pub(super) struct OwnCertificate {
-    /// The certificate; none sends none.
+    /// The certificate and its key; `None` sends none.
     pub key: Option<Arc<CertifiedKey>>,
-    /// Where the question is noted.
+    /// Records that the server asked.
     pub facts: HandshakeFacts,
 }
 

@@ -1,4 +1,4 @@
-//! Certificates and keys in PEM files. Every error names the flag and the file.
+//! Reads certificates and keys from PEM files. Every error names the flag and the file.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,13 +13,13 @@ use super::client_error::ClientError;
 use super::small_rsa::SmallKey;
 use crate::small_file::{MAX_PEM_FILE, read_small_file};
 
-/// What marks an encrypted key: the label of PKCS#8, and the header of OpenSSL's older form.
+/// The marks of an encrypted key: the label of PKCS#8, and the header of OpenSSL's older format.
 const ENCRYPTED: [&str; 2] = ["BEGIN ENCRYPTED PRIVATE KEY", "Proc-Type: 4,ENCRYPTED"];
 
-/// All certificates of a file, at least one.
+/// Reads all certificates of a file, at least one.
 ///
 /// # Errors
-/// When the file cannot be read or has none.
+/// When the file cannot be read or has no certificate.
 pub(super) fn certificates(flag: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, ClientError> {
     let bytes = read(flag, path)?;
     match CertificateDer::pem_slice_iter(&bytes).collect::<Result<Vec<_>, _>>() {
@@ -29,17 +29,17 @@ pub(super) fn certificates(flag: &'static str, path: &Path) -> Result<Vec<Certif
     }
 }
 
-/// A certificate with its chain, and its key, which may be in the same file.
+/// Reads a certificate with its chain, and its key, which may be in the same file.
 ///
 /// # Errors
-/// When a file cannot be read or used, the key is encrypted, or they do not belong together.
+/// When a file cannot be read or used, the key is encrypted, or it does not belong to the certificate.
 pub(super) fn certified_key(cert: &Path, key: Option<&Path>) -> Result<CertifiedKey, ClientError> {
     let chain = certificates("--cert", cert)?;
     let path = key.unwrap_or(cert);
     let key = signing_key(path)?;
     let own = chain.first().and_then(certificate_text::public_key);
-    let Some(own) = own else { return Err(wrong("--cert", cert, "its first certificate is no X.509 certificate")) };
-    // The certificate itself may be of any version: the server alone judges it.
+    let Some(own) = own else { return Err(wrong("--cert", cert, "its first certificate is not an X.509 certificate")) };
+    // The certificate may be of any version: only the server judges it.
     if key.public_key().is_some_and(|public| public != own) {
         return Err(wrong("--key", path, "it is not the key of the certificate in --cert"));
     }
@@ -58,7 +58,7 @@ fn signing_key(path: &Path) -> Result<Arc<dyn SigningKey>, ClientError> {
     }
     any_supported_type(&der).map_err(|_| {
         let reason =
-            "it is no key that this program can use: RSA from 1024 bits, ECDSA on P-256, P-384 or P-521, or Ed25519";
+            "its kind of key is not supported; supported are RSA from 1024 bits, ECDSA on P-256, P-384 or P-521, or Ed25519";
         wrong("--key", path, reason)
     })
 }
@@ -71,7 +71,7 @@ fn plain(cause: &PemError) -> String {
     match cause {
         PemError::Io(cause) => crate::error::plain(cause),
         PemError::NoItemsFound => "there is no key in it (PEM: PKCS#8, PKCS#1 or SEC1)".into(),
-        cause => format!("it is no PEM file: {cause}"),
+        cause => format!("it is not a PEM file: {cause}"),
     }
 }
 

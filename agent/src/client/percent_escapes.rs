@@ -1,6 +1,6 @@
-//! Percent escapes in URLs.
+//! Decodes percent escapes in URLs.
 
-/// A text without its percent escapes; none when one is broken.
+/// Decodes percent escapes; `None` if one is invalid.
 pub(super) fn decoded(text: &str) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut pieces = text.split('%');

@@ -1,7 +1,7 @@
-//! Whether a server's certificate is to be trusted: as webpki judges, and where Go's verifier is known to take more, as Go does.
+//! Verifies a server's certificate: as webpki does, and additionally the certificates that Go's verifier accepts but webpki does not.
 //!
-//! webpki refuses a server's certificate that is an authority's (`CA:TRUE`), which `etcd --auto-tls` and `openssl req -x509` make, and one that stands in `--cacert`
-//! itself without having signed itself. Those go to [`certificate_path`](super::certificate_path).
+//! webpki refuses a server's certificate that is an authority's (`CA:TRUE`), as `etcd --auto-tls` and `openssl req -x509` create it, and one that is in `--cacert`
+//! itself without being self-signed. Those are passed to [`certificate_path`](super::certificate_path).
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use super::certificate_path::{self, Anchors};
 use super::certificate_text::{describe, public_key};
 use super::handshake_facts::HandshakeFacts;
 
-/// Judges servers' certificates.
+/// Verifies servers' certificates.
 #[derive(Debug)]
 pub(super) struct ServerVerifier {
     trust: Trust,
@@ -30,27 +30,27 @@ pub(super) struct ServerVerifier {
 
 #[derive(Debug)]
 enum Trust {
-    /// Any certificate is taken; the server must still have its key.
+    /// Accepts any certificate; the server must still have its key.
     Anyone,
-    /// Certificates that lead to one of the authorities.
+    /// Accepts certificates with a chain to one of the authorities.
     Authorities {
         webpki: Arc<WebPkiServerVerifier>,
         anchors: Anchors,
-        /// A name that will do where the one that was asked for does not.
+        /// A name that is accepted instead of the endpoint's.
         other_name: Option<ServerName<'static>>,
     },
 }
 
 impl ServerVerifier {
-    /// Takes any certificate.
+    /// Accepts any certificate.
     pub fn anyone(facts: HandshakeFacts) -> Self {
         Self { trust: Trust::Anyone, facts }
     }
 
-    /// Takes what the certificates of `given` have signed, and these themselves, for the name that is asked for or for `other_name`. Certificates that cannot be used as authorities are left out.
+    /// Accepts the certificates in `given` and those that they signed, for the endpoint's name or `other_name`. Certificates that cannot be used as authorities are skipped.
     ///
     /// # Errors
-    /// When none is left.
+    /// When none can be used.
     pub fn of(
         given: Vec<CertificateDer<'static>>,
         other_name: Option<ServerName<'static>>,
@@ -73,7 +73,7 @@ impl ServerVerifier {
     ) -> Result<(), Error> {
         match &self.trust {
             Trust::Anyone => Ok(()),
-            Trust::Authorities { anchors, .. } if anchors.judge(certificate) => {
+            Trust::Authorities { anchors, .. } if anchors.must_verify(certificate) => {
                 certificate_path::verify(certificate, others, anchors, name, now)
             }
             Trust::Authorities { webpki, .. } => {
@@ -85,7 +85,7 @@ impl ServerVerifier {
         }
     }
 
-    /// Checks with the key of a certificate that webpki may not be able to read, such as one of version 1.
+    /// Checks a signature with the key of a certificate that webpki may be unable to parse, such as one of version 1.
     fn signed_by_key(
         &self,
         message: &[u8],

@@ -1,6 +1,6 @@
-//! RSA keys of 1024 to 2047 bits, which Go's TLS takes and aws-lc-rs does not: signatures of servers and authorities, and our own.
+//! RSA keys of 1024 to 2047 bits, which Go's TLS accepts and aws-lc-rs does not: verifies signatures of servers and authorities, and signs with our own key.
 //!
-//! Keys of other sizes and kinds stay with aws-lc-rs.
+//! Keys of other sizes and kinds are left to aws-lc-rs.
 
 use std::fmt;
 
@@ -16,12 +16,12 @@ use tokio_rustls::rustls::pki_types::{
 use tokio_rustls::rustls::sign::{Signer, SigningKey};
 use tokio_rustls::rustls::{Error, SignatureAlgorithm, SignatureScheme};
 
-/// Bits of the smallest modulus that aws-lc-rs takes.
+/// Bits of the smallest modulus that aws-lc-rs accepts.
 const AWS_LC_LEAST_BITS: u32 = 2048;
 
-/// An RSA signature algorithm for keys from 1024 bits on: aws-lc-rs verifies for the sizes that it supports.
+/// An RSA signature algorithm for keys from 1024 bits; aws-lc-rs verifies the sizes that it supports.
 pub(super) struct AnySize {
-    /// The algorithm of aws-lc-rs for the same identifiers.
+    /// The algorithm of aws-lc-rs with the same identifiers.
     pub large: &'static dyn SignatureVerificationAlgorithm,
     /// Verifies a signature of a small key.
     pub small: fn(PublicKey, &[u8], &[u8]) -> Option<()>,
@@ -73,14 +73,14 @@ verifiers! {
     pss_sha512: pss, Sha512;
 }
 
-/// A small RSA key of ours.
+/// A small RSA key for the client certificate.
 pub(super) struct SmallKey {
     key: PrivateKey,
     public: SubjectPublicKeyInfoDer<'static>,
 }
 
 impl SmallKey {
-    /// Reads PKCS#8 or PKCS#1; none for other keys, and for RSA keys that aws-lc-rs takes.
+    /// Parses PKCS#8 or PKCS#1; `None` for other kinds of keys, and for RSA keys that aws-lc-rs accepts.
     pub fn read(der: &PrivateKeyDer<'_>) -> Option<Self> {
         let key = match der {
             PrivateKeyDer::Pkcs8(der) => PrivateKey::from_pkcs8_der(der.secret_pkcs8_der()).ok()?,
@@ -149,7 +149,7 @@ impl Signer for SmallSigner {
     }
 }
 
-/// Signs with blinding, so that the time it takes says nothing about the key.
+/// Signs with blinding, so that the duration reveals nothing about the key.
 fn signed<S: SignatureEncoding>(key: &impl RandomizedSigner<S>, message: &[u8]) -> Result<Vec<u8>, Error> {
     let signature = key.try_sign_with_rng(&mut rand::rng(), message);
     signature.map(|signature| signature.to_vec()).map_err(|cause| Error::General(cause.to_string()))

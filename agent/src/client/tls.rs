@@ -1,4 +1,4 @@
-//! TLS as it is set up for one connection: whom we trust, and who we are.
+//! Sets up TLS for one connection: the authorities to trust, and the client certificate.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,13 +15,13 @@ use super::own_certificate::OwnCertificate;
 use super::pem_files::{certificates, certified_key, wrong};
 use super::server_verifier::ServerVerifier;
 
-/// gRPC's protocol, as it is named while the connection is agreed on.
+/// The ALPN name of gRPC's protocol.
 const ALPN: &[u8] = b"h2";
 
-/// Reads the certificates, anew for each connection: they may have been renewed since. What the handshake shows goes into `facts`.
+/// Reads the certificates again for each connection, because they may have been renewed. Records facts about the handshake in `facts`.
 ///
 /// # Errors
-/// When a file cannot be read or used; it names the flag.
+/// When a file cannot be read or used; the error names the flag.
 pub(super) fn client_config(
     tls: &Tls,
     endpoint: &Endpoint,
@@ -58,7 +58,7 @@ fn authorities(
         None => rustls_native_certs::load_native_certs().certs,
     };
     ServerVerifier::of(given, other_name, facts.clone()).map_err(|_| match cacert {
-        Some(path) => wrong("--cacert", path, "no certificate in it can be an authority's"),
+        Some(path) => wrong("--cacert", path, "it has no certificate that can be used as an authority"),
         None => ClientError::Tls("This system has no certificates of authorities: give one with --cacert.".into()),
     })
 }

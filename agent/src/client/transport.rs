@@ -1,4 +1,4 @@
-//! A connection to a server, through a proxy where the environment names one, and with TLS where it is asked for.
+//! Connects to a server, through a proxy if the environment names one, and with TLS if required.
 
 use std::future::poll_fn;
 use std::io;
@@ -22,28 +22,28 @@ use tokio_rustls::rustls::ProtocolVersion;
 use super::client_config::ClientConfig;
 use super::client_error::ClientError;
 use super::endpoint::{Address, Endpoint};
-use super::first_error::{Record, Recorded, Stream};
+use super::first_error::{ByteStream, Record, Recorded};
 use super::http_proxy::Proxy;
 use super::tls;
 
-/// A server that takes us says so within a round trip, with its first ticket; one that gives no tickets costs this once.
+/// Time to wait for the server's first message after the handshake. A server that accepts us sends its first ticket within a round trip; one that sends no tickets costs this delay once.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// How long an address may keep the next one of its name waiting: as long as in Go's clients (RFC 6555).
+/// Delay before the next address of a name is tried, too, as in Go's clients (RFC 6555).
 const NEXT_ADDRESS: Duration = Duration::from_millis(300);
 
-/// Connects. Later errors of the connection go into `broken`.
+/// Connects. Later errors of the connection are recorded in `broken`.
 pub(super) async fn dial(
     endpoint: &Endpoint,
     config: &ClientConfig,
     broken: &Record,
 ) -> Result<TokioIo<Recorded>, ClientError> {
-    // Files are read first: what is wrong with them is wrong for every server.
+    // Files are read first: an error in them concerns every server.
     let tls = endpoint.tls.then(|| tls::client_config(&config.tls, endpoint, &broken.facts)).transpose()?;
     let unreachable = |cause: io::Error| ClientError::unreachable(&endpoint.text, &cause);
-    let plain: Pin<Box<dyn Stream>> = match &endpoint.address {
+    let plain: Pin<Box<dyn ByteStream>> = match &endpoint.address {
         Address::Tcp(host, port) => match config.proxy.proxy_for(host, *port).map_err(ClientError::ProxySetting)? {
-            Some(proxy) => Box::pin(through(&proxy, endpoint, host, *port).await?),
+            Some(proxy) => Box::pin(connect_through(&proxy, endpoint, host, *port).await?),
             None => Box::pin(connect(host, *port).await.map_err(unreachable)?),
         },
         Address::Unix(path) => Box::pin(UnixStream::connect(path).await.map_err(unreachable)?),
@@ -56,8 +56,8 @@ pub(super) async fn dial(
     Ok(TokioIo::new(Recorded::new(Box::pin(secured), early, broken)))
 }
 
-/// A connection through a proxy, which looks up the host itself.
-async fn through(proxy: &Proxy, endpoint: &Endpoint, host: &str, port: u16) -> Result<TcpStream, ClientError> {
+/// Connects through a proxy, which looks up the host itself.
+async fn connect_through(proxy: &Proxy, endpoint: &Endpoint, host: &str, port: u16) -> Result<TcpStream, ClientError> {
     let failed = |cause: io::Error| ClientError::proxy(&endpoint.text, &proxy.text(), &cause);
     let mut stream = connect(&proxy.host, proxy.port).await.map_err(failed)?;
     proxy.connect(&mut stream, host, port).await.map_err(failed)?;
@@ -67,13 +67,13 @@ async fn through(proxy: &Proxy, endpoint: &Endpoint, host: &str, port: u16) -> R
 async fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
     let stream = match with_zone(host, port)? {
         Some(address) => TcpStream::connect(address).await?,
-        None => whoever_answers(lookup_host((host, port)).await?).await.map_err(|cause| explained(cause, host))?,
+        None => first_to_answer(lookup_host((host, port)).await?).await.map_err(|cause| explained(cause, host))?,
     };
     stream.set_nodelay(true)?;
     Ok(stream)
 }
 
-/// The system calls a link-local address without a zone an invalid argument.
+/// Explains a link-local address without a zone, for which the system only reports an invalid argument.
 fn explained(cause: io::Error, host: &str) -> io::Error {
     match host.parse::<Ipv6Addr>() {
         Ok(address) if address.is_unicast_link_local() && cause.kind() == io::ErrorKind::InvalidInput => {
@@ -84,7 +84,7 @@ fn explained(cause: io::Error, host: &str) -> io::Error {
     }
 }
 
-/// An IPv6 address with a zone, the name or number of a network interface; none for anything else. The system's look-up takes names for link-local addresses only.
+/// Parses an IPv6 address with a zone, the name or number of a network interface; `None` for anything else. The system's look-up accepts names only for link-local addresses.
 fn with_zone(host: &str, port: u16) -> io::Result<Option<SocketAddr>> {
     let Some((address, zone)) = host.split_once('%') else { return Ok(None) };
     let Ok(address) = address.parse::<Ipv6Addr>() else { return Ok(None) };
@@ -94,9 +94,9 @@ fn with_zone(host: &str, port: u16) -> io::Result<Option<SocketAddr>> {
     Ok(Some(SocketAddrV6::new(address, port, 0, scope).into()))
 }
 
-/// A connection to the first address that answers. They are tried in order, the next one when one fails or takes long: where a name has an IPv6 address that leads
-/// nowhere, the other must not wait until the time is over.
-async fn whoever_answers(addresses: impl Iterator<Item = SocketAddr>) -> io::Result<TcpStream> {
+/// Connects to the first address that answers. The addresses are tried in order; the next one starts when one fails or takes long, so that an unreachable IPv6 address does
+/// not block the others until the time limit.
+async fn first_to_answer(addresses: impl Iterator<Item = SocketAddr>) -> io::Result<TcpStream> {
     let mut addresses = addresses.peekable();
     let mut tries = JoinSet::new();
     let mut first = None;
@@ -115,9 +115,9 @@ async fn whoever_answers(addresses: impl Iterator<Item = SocketAddr>) -> io::Res
     }
 }
 
-/// With TLS 1.3 our side of the handshake is over before the server has looked at our certificate. What it thinks of it must be
-/// read before anything is written: a connection that is closed over unread data may lose the server's words.
-async fn first_words(secured: &mut TlsStream<Pin<Box<dyn Stream>>>) -> io::Result<Vec<u8>> {
+/// Reads the server's first bytes. In TLS 1.3 the client completes the handshake before the server has checked the client certificate. A rejection must be
+/// read before anything is written: a connection closed with unread data may lose the server's alert.
+async fn first_words(secured: &mut TlsStream<Pin<Box<dyn ByteStream>>>) -> io::Result<Vec<u8>> {
     if secured.get_ref().1.protocol_version() != Some(ProtocolVersion::TLSv1_3) {
         return Ok(Vec::new());
     }
@@ -141,7 +141,7 @@ mod tests {
 
     fn answered(addresses: &[SocketAddr]) -> io::Result<SocketAddr> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let answered = async { timeout(Duration::from_secs(20), whoever_answers(addresses.iter().copied())).await };
+        let answered = async { timeout(Duration::from_secs(20), first_to_answer(addresses.iter().copied())).await };
         let stream = runtime.block_on(answered);
         stream.expect("an outcome in time").and_then(|stream| stream.peer_addr())
     }
@@ -151,7 +151,7 @@ mod tests {
         let there = TcpListener::bind("127.0.0.1:0").unwrap();
         let there = there.local_addr().unwrap();
         let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        // Nobody accepts here, and when no more can wait a connection takes for ever.
+        // Nobody accepts connections here, so once the queue is full a connection takes forever.
         let silent = TcpListener::bind("127.0.0.1:0").unwrap();
         let silent_at = silent.local_addr().unwrap();
         let connect = || std::net::TcpStream::connect_timeout(&silent_at, Duration::from_millis(200)).ok();

@@ -1,37 +1,37 @@
-//! The outcome of judging a data directory.
+//! The report about a data directory.
 
-use etcdsnap_core::data_dir::{Judgement, Log, PlacedFindings};
+use etcdsnap_core::data_dir::{Judgement, PlacedFindings, WriteAheadLog};
 use etcdsnap_core::{Offset, Revision, Status, Verdict};
 use serde::Serialize;
 
-/// All that was found out about a data directory.
+/// All that was found about a data directory.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DirectoryReport {
-    /// What follows from the findings.
+    /// The verdict that the findings lead to.
     pub verdict: Verdict,
-    /// What is wrong, with the file of each.
+    /// The findings, each with its file.
     #[serde(flatten)]
     pub findings: PlacedFindings,
-    /// Whether a server has the database or the log locked.
+    /// Whether a server has locked the database or the log.
     pub server_running: bool,
-    /// Whether database or log were written to while they were read.
+    /// Whether the database or the log was written to while they were read.
     pub changed_while_read: bool,
-    /// False when the database was written to while it was read, and did not look sound: nothing is said of it then.
+    /// Whether there is a verdict about the database. False if it was written to while it was read, and did not look sound.
     pub database_judged: bool,
-    /// The member that wrote the log, in hexadecimal.
+    /// The ID of the member that wrote the log, in hexadecimal.
     pub member: Option<String>,
-    /// Its cluster, in hexadecimal.
+    /// The ID of its cluster, in hexadecimal.
     pub cluster: Option<String>,
-    /// Entries that the cluster has agreed on and that the database lacks: commit index less consistent index.
+    /// Committed entries that the database lacks: commit index minus consistent index.
     pub lacking_entries: Option<u64>,
-    /// Entries behind the commit index, which the cluster had perhaps not agreed on.
+    /// Entries after the commit index; the cluster may not have agreed on them.
     pub uncommitted_entries: u64,
     /// The write-ahead log.
     pub log: LogFacts,
-    /// The snapshots of raft.
+    /// Raft's snapshots.
     pub snapshots: SnapshotFacts,
-    /// How new the member is.
+    /// How recent the member's state is.
     pub standing: Standing,
     /// The numbers of the database.
     pub database: Option<Status>,
@@ -41,33 +41,33 @@ pub struct DirectoryReport {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LogFacts {
-    /// Files.
+    /// Segment files.
     pub segments: u64,
     /// Records in them.
     pub records: u64,
-    /// The first entry that is there.
+    /// The index of the first entry in the log.
     pub first_index: Option<u64>,
-    /// The last one.
+    /// The index of the last entry.
     pub last_index: Option<u64>,
     /// The term of the last entry.
     pub last_term: u64,
     /// Raft's term.
     pub term: u64,
-    /// The entry up to which the cluster has agreed.
+    /// The commit index.
     pub commit: Option<u64>,
-    /// The last record, when it is not whole.
+    /// The last record, if it is incomplete.
     pub torn: Option<TornFacts>,
 }
 
-/// A record that is not whole.
+/// An incomplete record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TornFacts {
-    /// Its file.
+    /// The name of its file.
     pub file: String,
-    /// Where it begins.
+    /// The offset where it begins.
     pub offset: Offset,
-    /// Bytes that etcd cuts off.
+    /// Bytes that etcd cuts off when it starts.
     pub bytes: u64,
 }
 
@@ -77,27 +77,27 @@ pub struct TornFacts {
 pub struct SnapshotFacts {
     /// `.snap` files.
     pub files: u64,
-    /// The entry behind which etcd reads the log.
+    /// The index after which etcd reads the log.
     pub start_index: Option<u64>,
-    /// Whether etcd replaces the database by a `.snap.db`.
+    /// Whether etcd replaces the database by a `.snap.db` file.
     pub takes_snap_database: bool,
 }
 
-/// How new a member is: the greatest is the newest. Raft compares the term of the last entry first; a member that was alone for a while may have a higher term of its own.
+/// How recent a member's state is; the greatest is the newest. Raft compares the term of the last entry first; a member that was isolated may have a higher current term.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Standing {
-    /// The term of the last entry, or of the snapshot where there is none.
+    /// The term of the last entry, or of the snapshot if there is no entry.
     pub term: u64,
-    /// The entry up to which the cluster has agreed.
+    /// The commit index.
     pub commit: u64,
-    /// The entry up to which the database is applied.
+    /// The index up to which the database has applied the log.
     pub consistent_index: u64,
     /// The revision of the database.
     pub revision: Revision,
 }
 
-/// How the directory was found while it was read.
+/// Facts about the reading itself.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Reading {
     pub snap_files: usize,
@@ -109,7 +109,7 @@ pub(super) struct Reading {
 impl DirectoryReport {
     pub(super) fn new(
         findings: PlacedFindings,
-        log: Log,
+        log: WriteAheadLog,
         judgement: Judgement,
         database: Option<Status>,
         reading: Reading,
@@ -153,7 +153,7 @@ impl DirectoryReport {
         }
     }
 
-    /// Whether something writes to the directory, so that its files are of moments that lie apart.
+    /// Whether something writes to the directory, so that its files are of different moments.
     #[must_use]
     pub fn is_moving(&self) -> bool {
         self.server_running || self.changed_while_read

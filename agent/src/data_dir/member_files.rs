@@ -1,24 +1,24 @@
-//! The files of a data directory: where they are, and how they are opened without waiting for anything.
+//! Finds the files of a data directory, and opens them without blocking.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use etcdsnap_core::data_dir::{FileName, Mark};
+use etcdsnap_core::data_dir::{FileName, SnapshotMark};
 use rustix::fs::OFlags;
 
 use crate::error::Error;
 use crate::input::database_path::{database_of, member_folder};
 use crate::printable::printable_path;
 
-/// Names of a folder that are read; etcd keeps a handful of files, and whoever keeps all segments has one for each 64 MB.
+/// Names of a folder that are read. etcd keeps a handful of files; an installation that keeps all segments has one for each 64 MB.
 const MAX_NAMES: usize = 200_000;
 
-/// Where the files of a member are.
+/// The locations of a member's files.
 #[derive(Debug, Clone)]
 pub(super) struct MemberFiles {
-    /// The folder that has `snap` and `wal`.
+    /// The folder that contains `snap` and `wal`.
     member: PathBuf,
     /// The folder of the log.
     log: PathBuf,
@@ -34,13 +34,13 @@ pub(super) struct FoundSegment {
     pub index: u64,
 }
 
-/// What the folders hold.
+/// The contents of the folders.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Listing {
-    /// In the order of their sequence numbers.
+    /// Ordered by sequence number.
     pub segments: Vec<FoundSegment>,
-    /// In the order of their names.
-    pub snaps: Vec<(PathBuf, Mark)>,
+    /// Ordered by name.
+    pub snaps: Vec<(PathBuf, SnapshotMark)>,
     /// The indexes of the `.snap.db` files.
     pub snap_databases: Vec<u64>,
 }
@@ -52,9 +52,9 @@ impl MemberFiles {
     /// Finds the folders of `path`, a data directory or its `member` folder.
     ///
     /// # Errors
-    /// [`Error::Directory`] when it is neither, [`Error::Open`] when it is not there.
+    /// [`Error::Directory`] if it is neither, [`Error::Open`] if it does not exist.
     pub fn find(path: &Path, wal_dir: Option<&Path>) -> Result<Self, Error> {
-        // etcd makes its folders for its own user alone: others cannot tell what they are.
+        // etcd creates its folders readable only for its own user: other users cannot see what they are.
         let member = Some(path.join("member")).filter(|folder| folder.is_dir());
         for folder in [Some(path), member.as_deref(), wal_dir].into_iter().flatten() {
             fs::read_dir(folder).map_err(|cause| Error::Open { path: folder.to_owned(), cause })?;
@@ -70,7 +70,7 @@ impl MemberFiles {
         self.member.join("snap/db")
     }
 
-    /// The folder of the log, as findings name it.
+    /// Returns the folder of the log, as findings name it.
     pub fn log_name(&self) -> &str {
         &self.log_name
     }
@@ -83,10 +83,10 @@ impl MemberFiles {
         format!("member/snap/{}", last_part(path))
     }
 
-    /// Reads the names in both folders. One that is not there has none.
+    /// Reads the names in both folders. A missing folder counts as empty.
     ///
     /// # Errors
-    /// When a folder cannot be read, or has more names than any.
+    /// When a folder cannot be read, or has too many names.
     pub fn list(&self) -> Result<Listing, Error> {
         let mut listing = Listing::default();
         for (path, name) in names(&self.log)? {
@@ -96,7 +96,7 @@ impl MemberFiles {
         }
         for (path, name) in names(&self.member.join("snap"))? {
             match name {
-                FileName::Snap { term, index } => listing.snaps.push((path, Mark { index, term })),
+                FileName::Snap { term, index } => listing.snaps.push((path, SnapshotMark { index, term })),
                 FileName::SnapDatabase { index } => listing.snap_databases.push(index),
                 FileName::Segment { .. } => {}
             }
@@ -121,7 +121,7 @@ fn names(folder: &Path) -> Result<Vec<(PathBuf, FileName)>, Error> {
     let mut names = Vec::new();
     for (count, entry) in entries.enumerate() {
         if count >= MAX_NAMES {
-            return Err(failed(io::Error::other("it holds more files than any folder of etcd")));
+            return Err(failed(io::Error::other("it contains more files than any folder of etcd")));
         }
         let name = entry.map_err(failed)?.file_name();
         if let Some(known) = name.to_str().and_then(FileName::parse) {
@@ -131,7 +131,7 @@ fn names(folder: &Path) -> Result<Vec<(PathBuf, FileName)>, Error> {
     Ok(names)
 }
 
-/// Opens a regular file for reading. What is none is not opened: a FIFO would be waited for, and a device may do something.
+/// Opens a regular file for reading. Other files are not opened: a FIFO would block, and opening a device may have effects.
 ///
 /// # Errors
 /// [`Error::Open`].
@@ -139,7 +139,7 @@ pub(super) fn open(path: &Path) -> Result<File, Error> {
     open_regular(path).map_err(|cause| Error::Open { path: path.to_owned(), cause })
 }
 
-/// The same; none when there is no such file.
+/// Like [`open`]; `None` if the file does not exist.
 ///
 /// # Errors
 /// [`Error::Open`].
@@ -152,13 +152,13 @@ pub(super) fn open_if_there(path: &Path) -> Result<Option<File>, Error> {
 }
 
 fn open_regular(path: &Path) -> io::Result<File> {
-    let not_regular = || io::Error::other("it is no regular file");
+    let not_regular = || io::Error::other("it is not a regular file");
     if !fs::metadata(path)?.is_file() {
         return Err(not_regular());
     }
     let flags = i32::try_from((OFlags::NONBLOCK | OFlags::NOCTTY).bits()).unwrap_or_default();
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
-    // Another may have taken its place.
+    // Another file may have taken its place since.
     if !file.metadata()?.is_file() {
         return Err(not_regular());
     }

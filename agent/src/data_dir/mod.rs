@@ -1,4 +1,4 @@
-//! A member's data directory: its files are found, opened and read here; what they say is judged in core.
+//! A member's data directory: this module finds, opens and reads the files; core judges their contents.
 
 mod directory_report;
 mod in_use;
@@ -11,7 +11,8 @@ use std::thread;
 use std::time::Duration;
 
 use etcdsnap_core::data_dir::{
-    Database, Log, Parts, PlacedFindings, Role, Segment, SnapFile, judge, read_segment, read_snap,
+    DatabaseFacts, DirectoryParts, PlacedFindings, Role, Segment, SnapFile, WriteAheadLog, judge, read_segment,
+    read_snap,
 };
 use etcdsnap_core::etcd::version;
 use etcdsnap_core::store::{OpenedStore, Store};
@@ -29,26 +30,26 @@ pub use directory_report::{DirectoryReport, LogFacts, SnapshotFacts, Standing, T
 pub use in_use::is_locked;
 use member_files::{Listing, MemberFiles};
 
-/// How often a directory is read again that is written to meanwhile and does not look sound.
+/// How often a directory is read if it is written to meanwhile and does not look sound.
 const ATTEMPTS: u32 = 4;
 
-/// Between two attempts: etcd commits its database every 100 ms.
+/// The pause between two attempts: etcd commits its database every 100 ms.
 const PAUSE: Duration = Duration::from_millis(150);
 
-/// Entries of the database that no database of a running member has, so that their lack is no finding.
+/// Findings that are normal for the database of a running member.
 const NOT_OF_A_MEMBER: &[Code] = &[Code::TrailerMissing];
 
-/// The same, and what the first entries of the log bring, when the database lacks entries and the log has all: a member that was killed soon after its first start.
+/// The same, plus findings that the first entries of the log resolve, for a database that lacks entries while the log has all: a member that was killed soon after its first start.
 const NOT_OF_A_YOUNG_MEMBER: &[Code] =
     &[Code::TrailerMissing, Code::EntryMissing, Code::MembersMissing, Code::StoreEmpty];
 
-/// Judges a member's data directory: the database, the `.snap` files, the write-ahead log, and what they say together. Nothing is written and no lock is taken.
-/// `wal_dir` is where the log is, if it is not in the directory. The SHA-256 in `options` means nothing: a member's database has none.
+/// Verifies a member's data directory: the database, the `.snap` files, the write-ahead log, and their consistency. It writes nothing and takes no lock.
+/// `wal_dir` is the directory of the log if it is elsewhere. The SHA-256 setting in `options` has no effect: a member's database has none.
 ///
-/// A server may run on the directory; the report says so, and is a moment's picture then.
+/// A server may run on the directory; then the report says so, and describes only the moment of reading.
 ///
 /// # Errors
-/// - [`Error::Directory`]: `path` is no data directory of etcd.
+/// - [`Error::Directory`]: `path` is not a data directory of etcd.
 /// - [`Error::Open`], [`Error::Scan`]: a file cannot be read, or memory ran out.
 /// - [`Error::Cancelled`]: the caller asked to stop.
 pub fn verify_directory(
@@ -60,8 +61,8 @@ pub fn verify_directory(
     let mut attempt = 1;
     loop {
         let is_last = attempt >= ATTEMPTS;
-        match look(&files, &options) {
-            // etcd removes old files while they are read.
+        match read_once(&files, &options) {
+            // etcd may remove old files while they are read.
             Err(Error::Open { cause, .. }) if cause.kind() == io::ErrorKind::NotFound && !is_last => {}
             Err(error) => return Err(error),
             Ok(report) if report.is_moving() && report.verdict == Verdict::Damaged && !is_last => {}
@@ -72,8 +73,8 @@ pub fn verify_directory(
     }
 }
 
-/// Reads everything once. The `.snap` files come first and the log last: what is read later is newer, as etcd writes it.
-fn look(files: &MemberFiles, options: &VerifyOptions<'_>) -> Result<DirectoryReport, Error> {
+/// Reads everything once: the `.snap` files first and the log last, in the order in which etcd writes them, so that each later file is newer.
+fn read_once(files: &MemberFiles, options: &VerifyOptions<'_>) -> Result<DirectoryReport, Error> {
     let listing = files.list()?;
     let is_in_use = in_use::is_in_use(files, &listing);
     let snaps = read_snaps(files, &listing, options)?;
@@ -85,7 +86,7 @@ fn look(files: &MemberFiles, options: &VerifyOptions<'_>) -> Result<DirectoryRep
     let is_judged = database.is_none_or(|database| !database.is_doubtful());
     let mut findings = PlacedFindings::default();
     let facts = database.filter(|_| is_judged).and_then(|database| database.facts.as_ref());
-    let judgement = judge(&Parts {
+    let judgement = judge(&DirectoryParts {
         database: facts,
         log: &log,
         log_folder: files.log_name(),
@@ -117,22 +118,22 @@ fn look(files: &MemberFiles, options: &VerifyOptions<'_>) -> Result<DirectoryRep
     Ok(DirectoryReport::new(findings, log, judgement, status, reading))
 }
 
-/// The database, and what of it matters to the rest.
+/// The report about the database, and the facts that matter to the other files.
 struct ReadDatabase {
     report: Report,
-    facts: Option<Database>,
+    facts: Option<DatabaseFacts>,
     /// Whether it was written to while it was read.
     changed: bool,
 }
 
 impl ReadDatabase {
-    /// Pages of different moments look like damage. Where all fit together nonetheless, nothing was missed.
+    /// Whether damage may only be an effect of reading pages of different moments. If all pages fit together, nothing was missed.
     fn is_doubtful(&self) -> bool {
         self.changed && self.report.verdict == Verdict::Damaged
     }
 }
 
-/// The database, or why there is none.
+/// Reads the database; the inner error says why there is none.
 fn read_database(
     files: &MemberFiles,
     options: &VerifyOptions<'_>,
@@ -141,7 +142,7 @@ fn read_database(
     let Some(file) = member_files::open_if_there(&path)? else { return Ok(Err("the file is missing")) };
     let facts = file.metadata().map_err(|cause| Error::Open { path: path.clone(), cause })?;
     if facts.len() == 0 {
-        // bolt takes it for a database to be made.
+        // bolt treats an empty file as a new database.
         return Ok(Err("the file is empty"));
     }
     let input = Input::of_file(file, &path)?;
@@ -151,16 +152,17 @@ fn read_database(
         (Body::Plain(source), None) => source,
         (Body::Packed(_), None) => {
             let mut report = crate::verify_input(&input, &without_hash)?;
-            report
-                .findings
-                .push(Finding::new(Code::NotASnapshot, "the file is compressed, and etcd reads none that is"));
+            report.findings.push(Finding::new(
+                Code::NotASnapshot,
+                "the file is compressed, but etcd reads only an uncompressed one",
+            ));
             report.verdict = report.findings.verdict();
             return Ok(Ok(ReadDatabase { report, facts: None, changed: false }));
         }
     };
     let report = match parallel_verify::run(source, &without_hash).map_err(|fault| fault.at(&path)) {
         Err(Error::Changed { .. }) if source.assert_unchanged().is_err() => {
-            // It became shorter: a defragmentation put another in its place, or somebody cut it.
+            // The file became shorter: a defragmentation replaced it, or it was truncated.
             return Err(Error::Changed { path });
         }
         outcome => outcome?,
@@ -170,15 +172,15 @@ fn read_database(
     Ok(Ok(ReadDatabase { report, facts, changed }))
 }
 
-fn database_facts(source: &FileSource, report: &Report) -> Option<Database> {
+fn database_facts(source: &FileSource, report: &Report) -> Option<DatabaseFacts> {
     let status = report.status.as_ref()?;
     let (mut members, mut removed) = (BTreeSet::new(), BTreeSet::new());
     if let Ok(OpenedStore::Store(store)) = Store::open(source) {
-        // What cannot be read has been told by the scan.
+        // The scan has already reported what cannot be read.
         members.extend(store.member_ids("members").unwrap_or_default());
         removed.extend(store.member_ids("members_removed").unwrap_or_default());
     }
-    Some(Database {
+    Some(DatabaseFacts {
         consistent_index: status.consistent_index.unwrap_or_default(),
         starts_without_snap: starts_without_snap(&status.version),
         members,
@@ -188,7 +190,7 @@ fn database_facts(source: &FileSource, report: &Report) -> Option<Database> {
     })
 }
 
-/// etcd 3.7 starts from the log's own word on the members.
+/// Whether this version of etcd starts without a `.snap` file: 3.7 reads the members from the log.
 fn starts_without_snap(storage_version: &str) -> bool {
     version::parse(storage_version).is_some_and(|version| version >= (3, 7, 0))
 }
@@ -203,9 +205,13 @@ fn read_snaps(files: &MemberFiles, listing: &Listing, options: &VerifyOptions<'_
     Ok(snaps)
 }
 
-/// The log; and whether its last segment was written to meanwhile.
-fn read_log(files: &MemberFiles, listing: &Listing, options: &VerifyOptions<'_>) -> Result<(Log, bool), Error> {
-    let mut log = Log::default();
+/// Reads the log; also returns whether its last segment was written to meanwhile.
+fn read_log(
+    files: &MemberFiles,
+    listing: &Listing,
+    options: &VerifyOptions<'_>,
+) -> Result<(WriteAheadLog, bool), Error> {
+    let mut log = WriteAheadLog::default();
     let mut changed = false;
     for (place, found) in listing.segments.iter().enumerate() {
         let source = open_source(&found.path)?;

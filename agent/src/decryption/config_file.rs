@@ -1,4 +1,4 @@
-//! Reads an EncryptionConfiguration into memory that is wiped.
+//! Reads an EncryptionConfiguration into memory that is wiped afterwards.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
@@ -12,10 +12,10 @@ use zeroize::Zeroizing;
 
 use super::decryption_error::DecryptionError;
 
-/// Bytes that are read. A configuration has some hundred, and a cluster with a hundred keys ten thousand.
+/// Bytes that are read at most. A configuration has some hundred bytes, one with a hundred keys about ten thousand.
 const MAX_LEN: u64 = 1 << 20;
 
-/// Opens the file, or what is on the standard input for `-`. Nobody needs to write to a pipe yet.
+/// Opens the file, or standard input for `-`. Does not wait for a writer of a pipe.
 fn open(path: &Path) -> io::Result<File> {
     if path.as_os_str() == "-" {
         return Ok(File::from(io::stdin().as_fd().try_clone_to_owned()?));
@@ -23,21 +23,21 @@ fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path)
 }
 
-/// Reads and parses the file, or what comes through a pipe.
+/// Reads and parses the file or the pipe.
 ///
 /// # Errors
-/// When it cannot be read, or is no configuration.
+/// When it cannot be read, or is not a configuration.
 pub(super) fn read(path: &Path) -> Result<Configuration, DecryptionError> {
     let failed = |cause| DecryptionError::Read { path: path.to_owned(), cause };
     let file = open(path).map_err(failed)?;
     let facts = file.metadata().map_err(failed)?;
     let is_pipe = facts.file_type().is_fifo();
-    // A program that decrypts the configuration itself has it on a pipe; a terminal or a device has none.
+    // A pipe comes from a program that decrypts the configuration; a terminal or a device cannot have one.
     if !facts.is_file() && !is_pipe {
         return Err(DecryptionError::NotAFile { path: path.to_owned() });
     }
     if is_pipe {
-        // It was opened without waiting for somebody to write; what is written is waited for.
+        // The pipe was opened without waiting for a writer; now wait for its data.
         let flags = fcntl_getfl(&file).map_err(|cause| failed(cause.into()))?;
         fcntl_setfl(&file, flags - OFlags::NONBLOCK).map_err(|cause| failed(cause.into()))?;
     }
@@ -45,7 +45,7 @@ pub(super) fn read(path: &Path) -> Result<Configuration, DecryptionError> {
     if facts.len() > MAX_LEN {
         return Err(too_long());
     }
-    // All the room at once: a list that grows leaves copies behind, which nobody wipes.
+    // Allocate all memory at once: a growing buffer leaves copies behind that nobody wipes.
     let mut bytes = Zeroizing::new(vec![0; usize::try_from(MAX_LEN).unwrap_or(usize::MAX)]);
     let mut len = 0_usize;
     loop {
@@ -62,5 +62,5 @@ pub(super) fn read(path: &Path) -> Result<Configuration, DecryptionError> {
     }
     let invalid = |reason: String| DecryptionError::Invalid { path: path.to_owned(), reason };
     let text = bytes.get(..len).and_then(|bytes| std::str::from_utf8(bytes).ok());
-    Configuration::parse(text.ok_or_else(|| invalid("it is no text".into()))?).map_err(invalid)
+    Configuration::parse(text.ok_or_else(|| invalid("it is not UTF-8 text".into()))?).map_err(invalid)
 }

@@ -1,4 +1,4 @@
-//! Why nothing can be decrypted at all.
+//! Why decryption cannot be set up.
 
 use std::io;
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::grouped_number::grouped;
 use crate::printable::printable_path;
 
-/// What opens values cannot be had. No text of it has a secret in it.
+/// Why decryption cannot be set up. No error text contains a secret.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecryptionError {
@@ -15,51 +15,51 @@ pub enum DecryptionError {
     Read {
         /// As the caller named it.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         cause: io::Error,
     },
-    /// It is no regular file and no pipe.
-    #[error("the encryption configuration {} is no regular file and no pipe", printable_path(path))]
+    /// It is neither a regular file nor a pipe.
+    #[error("the encryption configuration {} is neither a regular file nor a pipe", printable_path(path))]
     NotAFile {
         /// As the caller named it.
         path: PathBuf,
     },
-    /// It is a pipe to which nobody wrote anything.
-    #[error("nothing came through the pipe {} for the encryption configuration", printable_path(path))]
+    /// It is an empty pipe.
+    #[error("the pipe {} for the encryption configuration is empty", printable_path(path))]
     EmptyPipe {
         /// As the caller named it.
         path: PathBuf,
     },
-    /// It is too long for one.
-    #[error("{} has more than {} bytes, which is no encryption configuration", printable_path(path), grouped(*limit))]
+    /// It is too long.
+    #[error("{} has more than {} bytes, too many for an encryption configuration", printable_path(path), grouped(*limit))]
     TooLong {
         /// As the caller named it.
         path: PathBuf,
-        /// Bytes that are read at most.
+        /// The limit in bytes.
         limit: u64,
     },
-    /// It is none.
-    #[error("{} is no encryption configuration that can be read: {}", printable_path(path), crate::printable(reason))]
+    /// It is not a configuration.
+    #[error("{} is not a readable encryption configuration: {}", printable_path(path), crate::printable(reason))]
     Invalid {
         /// As the caller named it.
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
     },
-    /// No runtime could be started for calls of KMS plugins.
+    /// The runtime for calls of KMS plugins could not be started.
     #[error("KMS plugins cannot be called: {0}")]
     Runtime(io::Error),
 }
 
 impl DecryptionError {
-    /// What to do about it.
+    /// Says what to do; empty if nothing helps.
     #[must_use]
     pub fn advice(&self) -> &'static str {
         match self {
-            Self::EmptyPipe { .. } => "See what the program says that was to write it.",
+            Self::EmptyPipe { .. } => "Check the messages of the program that should have written to the pipe.",
             Self::Runtime(_) => "Raise the limits of file descriptors (ulimit -n) or of memory.",
             _ => {
-                "The file is the one behind --encryption-provider-config of kube-apiserver (k3s and RKE2: server/cred/encryption-config.json)."
+                "Use the file that kube-apiserver gets as --encryption-provider-config (k3s and RKE2: server/cred/encryption-config.json)."
             }
         }
     }

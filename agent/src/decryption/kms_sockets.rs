@@ -1,4 +1,4 @@
-//! Calls KMS plugins, second interface, through their unix sockets.
+//! Calls KMS v2 plugins through their unix sockets.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -21,54 +21,54 @@ use zeroize::Zeroizing;
 
 use super::decryption_error::DecryptionError;
 
-/// How long a plugin may take for an answer. API servers give it 3 s unless the configuration says otherwise.
+/// Time limit for an answer of a plugin. API servers use 3 s unless the configuration says otherwise.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Pauses before a plugin that says that it is unavailable is asked again.
+/// Pauses before a plugin is asked again that says it is unavailable.
 const PAUSES: [Duration; 2] = [Duration::from_millis(300), Duration::from_millis(1000)];
 
-/// How often it is asked whether the work was stopped while a plugin is waited for.
+/// How often to check for cancellation while waiting for a plugin.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// Characters of what a plugin says that are told.
+/// Characters of a plugin's message that are quoted.
 const LONGEST_TEXT: usize = 200;
 
-/// Bytes of an answer: a key has 32.
+/// The largest answer accepted, in bytes: a key has 32.
 const LARGEST_ANSWER: usize = 64 << 10;
 
-/// Answers that are kept. A cluster has a few sources at a time; older API servers had one a value.
+/// Answers that are kept. A cluster uses a few encrypted keys at a time; older API servers had one per value.
 const MAX_KEPT: usize = 10_000;
 
-type Answer = Result<Zeroizing<Vec<u8>>, Unopened>;
+type PluginAnswer = Result<Zeroizing<Vec<u8>>, Unopened>;
 
-/// The plugins that can be asked. Each source is asked for once.
+/// The plugins. Each encrypted key is sent only once.
 pub(super) struct KmsSockets {
     names: Vec<String>,
-    /// Whether the work was stopped, so that no plugin is waited for any more.
+    /// Returns whether the work was cancelled; then no plugin is waited for any more.
     is_stopped: fn() -> bool,
-    state: Mutex<State>,
+    state: Mutex<PluginState>,
 }
 
-struct State {
+struct PluginState {
     runtime: Runtime,
     plugins: HashMap<String, Connection>,
-    answers: HashMap<[u8; 32], Answer>,
-    /// Requests so far, by which each has a name in a plugin's log.
+    answers: HashMap<[u8; 32], PluginAnswer>,
+    /// Number of requests so far, used as request ID in a plugin's log.
     requests: u64,
 }
 
-/// Sources in a row about which a plugin says nothing, as for want of rights: it is then not asked for others. A damaged value may be the cause of one such answer.
+/// After this many encrypted keys in a row without a decision, for example for lack of permission, a plugin is not asked again. One such answer may be due to a damaged value.
 const MOST_SILENT: u32 = 3;
 
-/// A plugin. One that cannot be reached, or does not answer in time, is not asked again: there may be thousands of values.
+/// The state of a plugin. After a connection error or a time-out it is not asked again: there may be thousands of values.
 enum Connection {
     New(PathBuf),
-    /// With how many sources in a row it said nothing about.
+    /// With the number of encrypted keys in a row that it did not decide about.
     Open(Channel, u32),
     Lost(String),
 }
 
-/// Names only: answers are keys.
+/// Prints only the names: the answers are keys.
 impl fmt::Debug for KmsSockets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KmsSockets").field("names", &self.names).finish_non_exhaustive()
@@ -76,17 +76,17 @@ impl fmt::Debug for KmsSockets {
 }
 
 impl KmsSockets {
-    /// Takes names with their sockets; of a name that stands there twice the last one counts.
+    /// Takes plugin names with their sockets; if a name occurs twice, the last one counts.
     ///
     /// # Errors
-    /// When no runtime can be started.
+    /// When the runtime cannot be started.
     pub fn new(sockets: &[(String, PathBuf)], is_stopped: fn() -> bool) -> Result<Self, DecryptionError> {
         let mut builder = tokio::runtime::Builder::new_current_thread();
         let runtime = builder.enable_all().build().map_err(DecryptionError::Runtime)?;
         let plugins: HashMap<_, _> =
             sockets.iter().map(|(name, path)| (name.clone(), Connection::New(path.clone()))).collect();
         let names = plugins.keys().cloned().collect();
-        let state = State { runtime, plugins, answers: HashMap::new(), requests: 0 };
+        let state = PluginState { runtime, plugins, answers: HashMap::new(), requests: 0 };
         Ok(Self { names, is_stopped, state: Mutex::new(state) })
     }
 }
@@ -96,8 +96,8 @@ impl Plugins for KmsSockets {
         &self.names
     }
 
-    fn open(&self, plugin: &str, sealed: &Sealed<'_>) -> Answer {
-        // One after the other, so that two threads with the same source ask once.
+    fn open(&self, plugin: &str, sealed: &Sealed<'_>) -> PluginAnswer {
+        // Requests run one after the other, so that two threads with the same encrypted key ask once.
         let mut state = self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let asked = digest(plugin, sealed);
         if let Some(answer) = state.answers.get(&asked) {
@@ -112,8 +112,8 @@ impl Plugins for KmsSockets {
     }
 }
 
-impl State {
-    fn ask(&mut self, plugin: &str, sealed: &Sealed<'_>, is_stopped: fn() -> bool) -> Answer {
+impl PluginState {
+    fn ask(&mut self, plugin: &str, sealed: &Sealed<'_>, is_stopped: fn() -> bool) -> PluginAnswer {
         let Self { runtime, plugins, requests, .. } = self;
         let connection = plugins.get_mut(plugin).ok_or_else(|| Unopened::Unasked("there is no such plugin".into()))?;
         *requests = requests.saturating_add(1);
@@ -141,15 +141,16 @@ impl State {
                 () = stop => Err(Lost("the work was stopped".into()).into()),
             }
         });
-        if let (Connection::Open(_, silent), false) = (&mut *connection, matches!(answer, Err(Failure::Silent(_)))) {
+        if let (Connection::Open(_, silent), false) = (&mut *connection, matches!(answer, Err(CallFailure::Silent(_))))
+        {
             *silent = 0;
         }
         answer.map_err(|failure| match failure {
-            Failure::Lost(Lost(why)) => {
+            CallFailure::Lost(Lost(why)) => {
                 *connection = Connection::Lost(why.clone());
                 Unopened::Unasked(why)
             }
-            Failure::Silent(why) => {
+            CallFailure::Silent(why) => {
                 if let Connection::Open(_, silent) = connection {
                     *silent = silent.saturating_add(1);
                     if *silent >= MOST_SILENT {
@@ -158,29 +159,29 @@ impl State {
                 }
                 Unopened::Unasked(why)
             }
-            Failure::Refused(why) => Unopened::Refused(why),
+            CallFailure::Refused(why) => Unopened::Refused(why),
         })
     }
 }
 
 struct Lost(String);
 
-enum Failure {
+enum CallFailure {
     /// The plugin cannot be asked.
     Lost(Lost),
-    /// It answers, and nothing about the source.
+    /// It answers without deciding about the encrypted key.
     Silent(String),
-    /// It does not open the source.
+    /// It refuses to decrypt the key.
     Refused(String),
 }
 
-impl From<Lost> for Failure {
+impl From<Lost> for CallFailure {
     fn from(lost: Lost) -> Self {
         Self::Lost(lost)
     }
 }
 
-async fn call(connection: &mut Connection, request: DecryptRequest) -> Result<Zeroizing<Vec<u8>>, Failure> {
+async fn call(connection: &mut Connection, request: DecryptRequest) -> Result<Zeroizing<Vec<u8>>, CallFailure> {
     let channel = match connection {
         Connection::Lost(why) => return Err(Lost(why.clone()).into()),
         Connection::Open(channel, _) => channel.clone(),
@@ -198,24 +199,24 @@ async fn call(connection: &mut Connection, request: DecryptRequest) -> Result<Ze
             Err(status) => status,
         };
         let text: String = status.message().chars().take(LONGEST_TEXT).collect();
-        // What is behind the transport's own errors is no word of the plugin.
+        // tonic wraps errors of the transport; such an error is not from the plugin.
         let is_broken = std::error::Error::source(&status).is_some();
         return Err(match status.code() {
             _ if is_broken => Lost(format!("the connection broke, or it does not speak gRPC ({text})")).into(),
             tonic::Code::Unavailable => match pauses.next() {
-                // A plugin whose own server restarts says so for a moment.
+                // A plugin whose own backend restarts is unavailable for a moment.
                 Some(pause) => {
                     tokio::time::sleep(*pause).await;
                     continue;
                 }
-                None => Lost(format!("it says that it is unavailable: {text}")).into(),
+                None => Lost(format!("it reports that it is unavailable: {text}")).into(),
             },
-            tonic::Code::Unimplemented => Lost("it does not know the second interface of KMS".into()).into(),
+            tonic::Code::Unimplemented => Lost("it does not support KMS v2".into()).into(),
             code @ (tonic::Code::DeadlineExceeded
             | tonic::Code::ResourceExhausted
             | tonic::Code::PermissionDenied
-            | tonic::Code::Unauthenticated) => Failure::Silent(format!("it says: {text} ({code:?})")),
-            code => Failure::Refused(format!("it says: {text} ({code:?})")),
+            | tonic::Code::Unauthenticated) => CallFailure::Silent(format!("it says: {text} ({code:?})")),
+            code => CallFailure::Refused(format!("it says: {text} ({code:?})")),
         });
     }
 }
@@ -225,7 +226,7 @@ async fn connect(path: PathBuf) -> Result<Channel, Lost> {
     let unreachable =
         |cause: &io::Error| Lost(format!("its socket {shown} cannot be reached: {}", crate::error::plain(cause)));
     let stream = UnixStream::connect(&path).await.map_err(|cause| unreachable(&cause))?;
-    // Used once: a connection that breaks is told.
+    // Used once: a broken connection is reported, not reopened.
     let stream = Mutex::new(Some(TokioIo::new(stream)));
     let connector = tower::service_fn(move |_: http::Uri| {
         let stream = stream.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
@@ -235,7 +236,7 @@ async fn connect(path: PathBuf) -> Result<Channel, Lost> {
     channel.map_err(|cause| Lost(format!("its socket {shown} does not speak gRPC: {cause}")))
 }
 
-/// What a request is known by.
+/// Returns the key of a request in the cache of answers.
 fn digest(plugin: &str, sealed: &Sealed<'_>) -> [u8; 32] {
     let mut hash = Sha256::new();
     let mut part = |bytes: &[u8]| {

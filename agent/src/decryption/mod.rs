@@ -1,4 +1,4 @@
-//! Opens the values that an API server encrypted: with the cluster's own configuration, and with its KMS plugins.
+//! Decrypts values that an API server encrypted, with the cluster's EncryptionConfiguration and its KMS plugins.
 
 mod config_file;
 mod decryption_error;
@@ -15,7 +15,7 @@ pub use decryption_error::DecryptionError;
 pub use etcdsnap_core::kubernetes::encryption::unopened::Unopened;
 use kms_sockets::KmsSockets;
 
-/// All that opens encrypted values. Without anything it opens none, and says what each needs.
+/// The means to decrypt values. The default has none: it decrypts nothing, and says which key each value needs.
 #[derive(Debug, Default)]
 pub struct Decryption {
     keyring: Keyring,
@@ -24,11 +24,11 @@ pub struct Decryption {
 }
 
 impl Decryption {
-    /// Reads an EncryptionConfiguration from a file, a pipe or, for `-`, the standard input, and takes the sockets of KMS plugins by their names; they are called when a value needs one, and not waited for once
-    /// `is_stopped` says so.
+    /// Reads an EncryptionConfiguration from a file, a pipe or, for `-`, standard input. `sockets` are names and sockets of KMS plugins, which are called when a value needs them; waiting for them ends
+    /// when `is_stopped` returns true.
     ///
     /// # Errors
-    /// When the file cannot be read, is no such configuration, or no runtime can be started for the calls.
+    /// When the file cannot be read or is not a configuration, or the runtime for the calls cannot be started.
     pub fn new(
         configuration: Option<&Path>,
         sockets: &[(String, PathBuf)],
@@ -40,24 +40,24 @@ impl Decryption {
         Ok(Self { keyring, sockets, is_given })
     }
 
-    /// Whether there is anything that could open a value.
+    /// Whether there are any means to decrypt values.
     #[must_use]
     pub fn is_given(&self) -> bool {
         self.is_given
     }
 
-    /// Opens a value under a key; one that is not encrypted is given back as it is.
+    /// Decrypts the value of a key; returns an unencrypted value as it is.
     ///
     /// # Errors
-    /// What it needs, and why that does not open it.
+    /// Says which key the value needs, and why it could not be decrypted.
     pub fn open<'v>(&self, key: &[u8], value: &'v [u8]) -> Result<Cow<'v, [u8]>, Undecrypted> {
         self.keyring.open(key, value, self.plugins())
     }
 
-    /// The same with what an API server with the configuration has for a resource.
+    /// Like [`Decryption::open`], but only with the providers that an API server with this configuration uses for the resource.
     ///
     /// # Errors
-    /// As [`Decryption::open`]; and where only a key of another resource opens it.
+    /// As [`Decryption::open`]; also if only a key of another resource decrypts it.
     pub fn open_of<'v>(
         &self,
         resource: &GroupResource,
@@ -67,13 +67,13 @@ impl Decryption {
         self.keyring.open_of(resource, key, value, self.plugins())
     }
 
-    /// Whether an API server with the configuration reads what is stored plain of a resource.
+    /// Whether an API server with this configuration reads unencrypted values of the resource.
     #[must_use]
     pub fn reads_plain(&self, resource: &GroupResource) -> bool {
         self.keyring.reads_plain(resource)
     }
 
-    /// The key that a value needs.
+    /// Returns the key that a value needs.
     #[must_use]
     pub fn needed_key(&self, encrypted: &Encrypted<'_>) -> NeededKey {
         self.keyring.needed_key(encrypted, self.plugins())

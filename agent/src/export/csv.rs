@@ -1,4 +1,4 @@
-//! Comma-separated values.
+//! Writes comma-separated values.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -8,7 +8,7 @@ use base64::prelude::BASE64_STANDARD;
 
 use etcdsnap_core::key_syntax::is_unprintable;
 
-use super::{Row, Sink};
+use super::{Row, RowWriter};
 
 const TITLES: [&str; 11] = [
     "key",
@@ -24,35 +24,35 @@ const TITLES: [&str; 11] = [
     "value_encoding",
 ];
 
-/// First characters by which spreadsheets take a cell for a formula (OWASP, "CSV Injection"; those of full width where Japanese or Chinese is set), and the apostrophe, which is itself put in front of those.
+/// First characters by which spreadsheets recognize a formula (OWASP, "CSV Injection"; full-width ones where Japanese or Chinese is set), and the apostrophe, which is itself put in front of those.
 const ARMED: [char; 12] = ['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}', '\t', '\r', '\n', '\''];
 
-/// Where a spreadsheet that takes another separator than the comma (as it does in most of Europe, or when it is told to) begins a new cell, although the text is in quotes:
-/// quotes count for it only at the start of a cell of its own.
+/// Characters after which a spreadsheet begins a new cell if it uses another separator than the comma (as in most of Europe, or when configured), although the text is in quotes:
+/// it recognizes quotes only at the start of a cell.
 const ENDS: [char; 4] = [';', '\t', '\r', '\n'];
 
-/// Whether keys and values may begin like a formula.
+/// How to treat keys and values that start like a formula.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Formulas {
-    /// They begin with an apostrophe then, and so does what follows one of [`ENDS`] in them.
+    /// Puts an apostrophe in front of them, and in front of such text after one of [`ENDS`] in them.
     Disarmed,
-    /// They are written as they are.
+    /// Writes them unchanged.
     Kept,
 }
 
-pub(super) struct Rows<'o> {
+pub(super) struct CsvWriter<'o> {
     out: csv::Writer<Box<dyn Write + Send + 'o>>,
     formulas: Formulas,
 }
 
-impl<'o> Rows<'o> {
+impl<'o> CsvWriter<'o> {
     pub fn new(out: Box<dyn Write + Send + 'o>, formulas: Formulas) -> io::Result<Self> {
         let mut out = csv::WriterBuilder::new().buffer_capacity(1 << 20).from_writer(out);
         out.write_record(TITLES)?;
         Ok(Self { out, formulas })
     }
 
-    /// A cell of text, and its encoding.
+    /// Returns a cell's text, and its encoding.
     fn text<'b>(&self, bytes: &'b [u8]) -> (Cow<'b, str>, &'static str) {
         let (text, encoding) = match std::str::from_utf8(bytes) {
             Ok(text) => (Cow::Borrowed(text), "text"),
@@ -65,7 +65,7 @@ impl<'o> Rows<'o> {
     }
 }
 
-/// A text with an apostrophe wherever a cell could begin like a formula in it: at its start, and behind one of [`ENDS`].
+/// Puts an apostrophe wherever a cell could start like a formula: at the start of the text, and after one of [`ENDS`].
 fn disarmed(text: Cow<'_, str>) -> Cow<'_, str> {
     let starts = text.match_indices(ENDS).map(|(at, end)| at.saturating_add(end.len()));
     let starts = std::iter::once(0).chain(starts);
@@ -87,23 +87,23 @@ fn disarmed(text: Cow<'_, str>) -> Cow<'_, str> {
     safe.into()
 }
 
-/// Whether a spreadsheet would compute a cell of this text.
+/// Whether a spreadsheet would run a cell with this text as a formula.
 fn is_armed(text: &str) -> bool {
     text.trim_start_matches(is_passed_over).starts_with(ARMED)
 }
 
-/// The same of what follows one of [`ENDS`]: quotes may be the cell's own there, and another end is the next cell's business.
+/// Whether text after one of [`ENDS`] would run as a formula: quotes may belong to the cell there, and another end starts the next cell.
 fn is_armed_behind_an_end(text: &str) -> bool {
     let text = text.trim_start_matches(|char| char == '"' || is_passed_over(char));
     text.starts_with(ARMED) && !text.starts_with(ENDS)
 }
 
-/// Some spreadsheets pass over what cannot be seen in front of a formula.
+/// Whether some spreadsheets skip this invisible character in front of a formula.
 fn is_passed_over(char: char) -> bool {
     char == ' ' || is_unprintable(char) && !ARMED.contains(&char)
 }
 
-impl Sink for Rows<'_> {
+impl RowWriter for CsvWriter<'_> {
     fn row(&mut self, row: &Row<'_>) -> io::Result<()> {
         let (key, key_encoding) = self.text(row.key);
         let (value, value_encoding) = row.value.map_or((Cow::Borrowed(""), ""), |value| self.text(value));

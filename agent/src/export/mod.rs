@@ -1,4 +1,4 @@
-//! Keys and values as files for other programs: a line or a row an entry.
+//! Exports keys and values as files for other programs, one line or row per entry.
 
 mod csv;
 mod export_target;
@@ -23,39 +23,39 @@ use crate::snapshot::Snapshot;
 use csv::Formulas;
 pub use export_target::ExportTarget;
 
-/// How an export is written.
+/// The format of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExportFormat {
-    /// A JSON object a line. What is no UTF-8 stands in base64, under `keyBase64` and `valueBase64`.
+    /// One JSON object per line. Bytes that are not UTF-8 are in base64, under `keyBase64` and `valueBase64`.
     Ndjson,
-    /// Comma-separated values with a line of titles (RFC 4180); `encoding` columns say what is in base64. A key or value that a spreadsheet could take for a formula
-    /// begins with an apostrophe, and so does one that begins with an apostrophe itself: a reader drops the first character of each cell that begins with one.
+    /// Comma-separated values with a header line (RFC 4180); `encoding` columns say which cells are in base64. A key or value that a spreadsheet could treat as a formula
+    /// starts with an apostrophe, and so does one that starts with an apostrophe itself: a reader drops one apostrophe at the start of a cell.
     Csv,
-    /// The same without apostrophes, for programs that compute nothing.
+    /// The same without added apostrophes, for programs that run no formulas.
     RawCsv,
     /// Parquet with typed columns, compressed with Zstandard, in row groups of bounded size.
     Parquet,
 }
 
-/// What is exported.
+/// What to export.
 #[derive(Debug, Clone)]
 pub struct Export {
-    /// How.
+    /// The format.
     pub format: ExportFormat,
-    /// Which keys.
+    /// The keys to export.
     pub range: KeyRange,
-    /// Keys that live at this main revision, in order; with `history` every retained entry up to it, in the order of revisions.
+    /// The main revision whose live keys are exported, in order; with `history`, every retained entry up to it, ordered by revision.
     pub revision: Revision,
-    /// Whether older entries and tombstones are exported, too.
+    /// Whether to export older entries and tombstones, too.
     pub history: bool,
-    /// Whether values of Kubernetes secrets ([`is_secret`]) are exported.
+    /// Whether to export values of Kubernetes secrets ([`is_secret`]).
     pub show_secrets: bool,
 }
 
-/// The same to a target. A file has its name only when the snapshot was read whole, did not change meanwhile, and the file is on the disk.
+/// Exports to a target. A file gets its name only after the snapshot was read completely, did not change meanwhile, and the file is synced.
 ///
 /// # Errors
-/// As [`export`]; nothing is left of a file then.
+/// As [`export`]; then nothing is left of a file.
 pub fn export_to(
     snapshot: &Snapshot,
     store: &Store<'_, FileSource>,
@@ -68,17 +68,17 @@ pub fn export_to(
     Ok(done)
 }
 
-/// Why an export did not come to its end.
+/// Why an export failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExportError {
     /// The snapshot cannot be read.
     #[error(transparent)]
     Read(#[from] Error),
-    /// Nothing can be written to the target.
+    /// The target cannot be used.
     #[error(transparent)]
     Target(#[from] OutputError),
-    /// The file cannot be made.
+    /// The file cannot be created.
     #[error(transparent)]
     File(#[from] PartFileError),
     /// The output cannot be written.
@@ -97,21 +97,21 @@ pub(crate) struct Row<'r> {
     pub lease: i64,
     pub deleted: bool,
     pub value_len: u64,
-    /// None for a tombstone, and for a secret.
+    /// `None` for a tombstone, and for a hidden secret.
     pub value: Option<&'r [u8]>,
 }
 
-/// Takes rows in order.
-pub(crate) trait Sink {
+/// Receives rows in order.
+pub(crate) trait RowWriter {
     fn row(&mut self, row: &Row<'_>) -> io::Result<()>;
-    /// Writes what is left.
+    /// Writes buffered rows.
     fn finish(self: Box<Self>) -> io::Result<()>;
 }
 
-/// Writes an export of `store`, a store of `snapshot`, to `out`: how many rows there are, and what could not be read. Memory is that of the keys, or of a few pages for a history, and of one row group.
+/// Writes an export of `store`, a store of `snapshot`, to `out`. Returns the number of rows, and what could not be read. Memory is bounded by the keys (for a history, by a few pages) and one row group.
 ///
 /// # Errors
-/// When the snapshot cannot be read, changed meanwhile, or `out` cannot be written; what was written by then means nothing.
+/// When the snapshot cannot be read, changed meanwhile, or `out` cannot be written; the output so far is then meaningless.
 pub fn export<'o>(
     snapshot: &Snapshot,
     store: &Store<'_, FileSource>,
@@ -119,11 +119,11 @@ pub fn export<'o>(
     out: Box<dyn Write + Send + 'o>,
     progress: &dyn Progress,
 ) -> Result<(u64, Lost), ExportError> {
-    let mut sink: Box<dyn Sink + 'o> = match export.format {
-        ExportFormat::Ndjson => Box::new(ndjson::Lines::new(out)),
-        ExportFormat::Csv => Box::new(csv::Rows::new(out, Formulas::Disarmed)?),
-        ExportFormat::RawCsv => Box::new(csv::Rows::new(out, Formulas::Kept)?),
-        ExportFormat::Parquet => Box::new(parquet::Groups::new(out)?),
+    let mut sink: Box<dyn RowWriter + 'o> = match export.format {
+        ExportFormat::Ndjson => Box::new(ndjson::NdjsonWriter::new(out)),
+        ExportFormat::Csv => Box::new(csv::CsvWriter::new(out, Formulas::Disarmed)?),
+        ExportFormat::RawCsv => Box::new(csv::CsvWriter::new(out, Formulas::Kept)?),
+        ExportFormat::Parquet => Box::new(parquet::ParquetWriter::new(out)?),
     };
     let done = if export.history {
         history(snapshot, store, export, sink.as_mut(), progress)?
@@ -135,7 +135,7 @@ pub fn export<'o>(
     Ok(done)
 }
 
-/// Whether the value of an entry is exported: none of a tombstone, nor of a secret.
+/// Whether the value of an entry is left out: that of a tombstone, or of a hidden secret.
 fn is_hidden(export: &Export, deleted: bool, key: &[u8]) -> bool {
     deleted || (is_secret(key) && !export.show_secrets)
 }
@@ -158,7 +158,7 @@ fn living(
     snapshot: &Snapshot,
     store: &Store<'_, FileSource>,
     export: &Export,
-    sink: &mut dyn Sink,
+    sink: &mut dyn RowWriter,
     progress: &dyn Progress,
 ) -> Result<(u64, Lost), ExportError> {
     let query = store.query(export.range.clone(), export.revision);
@@ -183,7 +183,7 @@ fn history(
     snapshot: &Snapshot,
     store: &Store<'_, FileSource>,
     export: &Export,
-    sink: &mut dyn Sink,
+    sink: &mut dyn RowWriter,
     progress: &dyn Progress,
 ) -> Result<(u64, Lost), ExportError> {
     progress.begin(Stage::Read, Some(store.bytes()));

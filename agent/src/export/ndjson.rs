@@ -1,24 +1,24 @@
-//! A JSON object a line.
+//! Writes one JSON object per line.
 
 use std::io::{self, BufWriter, Write};
 
 use serde_json::Map;
 
-use super::{Row, Sink};
+use super::{Row, RowWriter};
 use crate::byte_text::put_bytes;
 use crate::json_text::write_json;
 
-pub(super) struct Lines<'o> {
+pub(super) struct NdjsonWriter<'o> {
     out: BufWriter<Box<dyn Write + Send + 'o>>,
 }
 
-impl<'o> Lines<'o> {
+impl<'o> NdjsonWriter<'o> {
     pub fn new(out: Box<dyn Write + Send + 'o>) -> Self {
         Self { out: BufWriter::with_capacity(1 << 20, out) }
     }
 }
 
-impl Sink for Lines<'_> {
+impl RowWriter for NdjsonWriter<'_> {
     fn row(&mut self, row: &Row<'_>) -> io::Result<()> {
         let mut object = Map::new();
         put_bytes(&mut object, "key", row.key);

@@ -1,4 +1,4 @@
-//! Parquet: typed columns, Zstandard, row groups of bounded size.
+//! Writes Parquet: typed columns, Zstandard, row groups of bounded size.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -10,9 +10,9 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
 
-use super::{Row, Sink};
+use super::{Row, RowWriter};
 
-/// `key_text` is the key where it is UTF-8: to be compared in queries without a cast.
+/// `key_text` is the key if it is UTF-8, so that queries can compare it without a cast.
 const SCHEMA: &str = "message entry {
     REQUIRED BYTE_ARRAY key;
     OPTIONAL BYTE_ARRAY key_text (STRING);
@@ -28,7 +28,7 @@ const SCHEMA: &str = "message entry {
 
 /// Rows of a row group at most.
 const ROWS: usize = 65_536;
-/// Bytes of keys and values of a row group, but for one row more.
+/// Bytes of keys and values in a row group at most, except for one more row.
 const BYTES: usize = 32 << 20;
 
 /// The columns of one row group. An optional column has a value only where it is not null.
@@ -47,12 +47,12 @@ struct Columns {
     bytes: usize,
 }
 
-pub(super) struct Groups<'o> {
+pub(super) struct ParquetWriter<'o> {
     out: SerializedFileWriter<Box<dyn Write + Send + 'o>>,
     columns: Columns,
 }
 
-impl<'o> Groups<'o> {
+impl<'o> ParquetWriter<'o> {
     pub fn new(out: Box<dyn Write + Send + 'o>) -> io::Result<Self> {
         let schema = parse_message_type(SCHEMA).map_err(failed)?;
         let properties = WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default())).build();
@@ -61,7 +61,7 @@ impl<'o> Groups<'o> {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        // The library aborts when memory runs out, so what a row group takes at most is asked for first: its pages, and those compressed.
+        // The Parquet library aborts when memory runs out, so first reserve what a row group can need at most: its pages, and the compressed ones.
         Vec::<u8>::new().try_reserve_exact(self.columns.bytes.saturating_mul(2)).map_err(|_| no_memory())?;
         self.write_group().map_err(failed)
     }
@@ -91,19 +91,19 @@ impl<'o> Groups<'o> {
     }
 }
 
-type Column<'c> = parquet::file::writer::SerializedColumnWriter<'c>;
+type ParquetColumn<'c> = parquet::file::writer::SerializedColumnWriter<'c>;
 
-fn required<T: DataType>(column: &mut Column<'_>, values: &[T::T]) -> Result<(), ParquetError> {
+fn required<T: DataType>(column: &mut ParquetColumn<'_>, values: &[T::T]) -> Result<(), ParquetError> {
     column.typed::<T>().write_batch(values, None, None).map(drop)
 }
 
-fn optional<T: DataType>(column: &mut Column<'_>, values: &[Option<T::T>]) -> Result<(), ParquetError> {
+fn optional<T: DataType>(column: &mut ParquetColumn<'_>, values: &[Option<T::T>]) -> Result<(), ParquetError> {
     let levels: Vec<i16> = values.iter().map(|value| i16::from(value.is_some())).collect();
     let present: Vec<T::T> = values.iter().flatten().cloned().collect();
     column.typed::<T>().write_batch(&present, Some(&levels), None).map(drop)
 }
 
-impl Sink for Groups<'_> {
+impl RowWriter for ParquetWriter<'_> {
     fn row(&mut self, row: &Row<'_>) -> io::Result<()> {
         let columns = &mut self.columns;
         let key = copy(row.key)?;
@@ -144,7 +144,7 @@ fn no_memory() -> io::Error {
     io::Error::new(io::ErrorKind::OutOfMemory, "not enough memory for a row group; CSV and JSON lines take less")
 }
 
-/// The system's own error where there is one below.
+/// Returns the underlying error of the system, if there is one.
 fn failed(error: ParquetError) -> io::Error {
     match error {
         ParquetError::External(cause) => match cause.downcast::<io::Error>() {

@@ -1,6 +1,6 @@
-//! Follows a path name by name, from handle to handle, and no symbolic link that another user may have planted on the way.
+//! Follows a path one name at a time, by open handles, and refuses symbolic links that another user may have planted.
 //!
-//! The kernel's `protected_symlinks` does the same in directories such as `/tmp`, where it is switched on. Here it holds for every directory that others may write to.
+//! The kernel's `protected_symlinks` does the same for directories such as `/tmp`, if enabled. This module does it for every directory that others may write to.
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
@@ -16,55 +16,55 @@ use rustix::io::Errno;
 
 use super::other_users::{ForeignLink, is_open_to_others, is_ours};
 
-/// Links that are followed for one path, as by the kernel.
+/// Links followed for one path at most, as in the kernel.
 const MAX_LINKS: usize = 40;
 
-/// A directory on the way.
-pub(super) struct Spot {
+/// A directory on the path.
+pub(super) struct WalkDirectory {
     /// Opened with `O_PATH`.
     pub file: File,
     /// Its path, for messages.
     pub shown: PathBuf,
 }
 
-impl Spot {
+impl WalkDirectory {
     fn path_of(&self, name: &Path) -> PathBuf {
         path_below(&self.shown, name)
     }
 }
 
-impl AsFd for Spot {
+impl AsFd for WalkDirectory {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.file.as_fd()
     }
 }
 
-/// The path of a name in a directory, for messages.
+/// Returns the path of a name in a directory, for messages.
 pub(super) fn path_below(directory: &Path, name: &Path) -> PathBuf {
     let directory = if directory.as_os_str() == "." { Path::new("") } else { directory };
     directory.join(name)
 }
 
-/// Where a path ends.
-pub(super) enum End {
-    /// At a directory.
-    Directory(Spot),
-    /// At something else, which is no link.
+/// What a path leads to.
+pub(super) enum WalkEnd {
+    /// A directory.
+    Directory(WalkDirectory),
+    /// Something else, but not a link.
     Other {
-        /// The directory that it is in.
-        directory: Spot,
+        /// The directory that contains it.
+        directory: WalkDirectory,
         /// Its name there.
         name: OsString,
-        /// What it is.
+        /// Its metadata.
         facts: Metadata,
     },
 }
 
-/// Follows `path` from `start`, or from the root when it is absolute.
+/// Follows `path` from `start`, or from the root if it is absolute.
 ///
 /// # Errors
-/// What the system says; a [`ForeignLink`] where such a link is on the way.
-pub(super) fn walk(start: Spot, path: &Path) -> io::Result<End> {
+/// An error of the system; a [`ForeignLink`] if the path contains such a link.
+pub(super) fn walk(start: WalkDirectory, path: &Path) -> io::Result<WalkEnd> {
     if path.as_os_str().is_empty() {
         return Err(io::ErrorKind::NotFound.into());
     }
@@ -76,7 +76,7 @@ pub(super) fn walk(start: Spot, path: &Path) -> io::Result<End> {
         let path = Path::new(&name);
         match open(&here, path, OFlags::DIRECTORY | OFlags::NOFOLLOW) {
             Ok(directory) => {
-                here = Spot { file: directory, shown: here.path_of(path) };
+                here = WalkDirectory { file: directory, shown: here.path_of(path) };
                 continue;
             }
             Err(Errno::NOTDIR | Errno::LOOP) => {}
@@ -87,8 +87,8 @@ pub(super) fn walk(start: Spot, path: &Path) -> io::Result<End> {
         if facts.is_symlink() {
             links = links.checked_add(1).filter(|links| *links <= MAX_LINKS).ok_or(Errno::LOOP)?;
             if fstatfs(&here)?.f_type == PROC_SUPER_MAGIC {
-                // These lead to what a process has open, whatever their text says.
-                here = Spot { file: open(&here, path, OFlags::DIRECTORY)?, shown: here.path_of(path) };
+                // Such links lead to an open file of a process, whatever their text says.
+                here = WalkDirectory { file: open(&here, path, OFlags::DIRECTORY)?, shown: here.path_of(path) };
                 continue;
             }
             if !is_ours(facts.uid()) && is_open_to_others(&here.file.metadata()?) {
@@ -97,26 +97,26 @@ pub(super) fn walk(start: Spot, path: &Path) -> io::Result<End> {
             let target = readlinkat(&found, "", Vec::new())?;
             prepend(&mut left, &mut here, Path::new(OsStr::from_bytes(target.as_bytes())))?;
         } else if facts.is_dir() {
-            // It has become one a moment ago.
-            here = Spot { file: found, shown: here.path_of(path) };
+            // It was replaced by a link just now.
+            here = WalkDirectory { file: found, shown: here.path_of(path) };
         } else if left.is_empty() {
-            return Ok(End::Other { directory: here, name, facts });
+            return Ok(WalkEnd::Other { directory: here, name, facts });
         } else {
             return Err(Errno::NOTDIR.into());
         }
     }
-    Ok(End::Directory(here))
+    Ok(WalkEnd::Directory(here))
 }
 
-fn open(directory: &Spot, name: &Path, flags: OFlags) -> rustix::io::Result<File> {
+fn open(directory: &WalkDirectory, name: &Path, flags: OFlags) -> rustix::io::Result<File> {
     Ok(openat(directory, name, OFlags::PATH | OFlags::CLOEXEC | flags, Mode::empty())?.into())
 }
 
-/// Puts the names of `path` before those that are left; an absolute path begins at the root.
-fn prepend(left: &mut VecDeque<OsString>, here: &mut Spot, path: &Path) -> io::Result<()> {
+/// Puts the names of `path` before the remaining ones; an absolute path restarts at the root.
+fn prepend(left: &mut VecDeque<OsString>, here: &mut WalkDirectory, path: &Path) -> io::Result<()> {
     if path.is_absolute() {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        *here = Spot { file: openat(CWD, "/", flags, Mode::empty())?.into(), shown: "/".into() };
+        *here = WalkDirectory { file: openat(CWD, "/", flags, Mode::empty())?.into(), shown: "/".into() };
     }
     for component in path.components().rev() {
         match component {
@@ -192,7 +192,7 @@ mod tests {
         }
         mode(0o755);
         leads_to(&at("link")).unwrap();
-        // Who owns the directory may write to it.
+        // The owner of the directory may write to it.
         std::os::unix::fs::chown(folder.path(), Some(4321), None).unwrap();
         assert!(leads_to(&at("link")).is_err());
     }

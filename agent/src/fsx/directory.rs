@@ -1,4 +1,4 @@
-//! A directory held open: what is done by its handle happens in it, wherever its path leads by then.
+//! A directory held open: operations by its handle stay in it, even if its path later leads elsewhere.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, Metadata};
@@ -13,43 +13,43 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-use super::careful_walk::{End, Spot, path_below, walk};
+use super::careful_walk::{WalkDirectory, WalkEnd, path_below, walk};
 use super::file_identity::FileIdentity;
 
-/// An open directory. Names given to its methods are relative to it; the last component of a name is never followed when it is a link.
+/// An open directory. Names passed to its methods are relative to it; if the last component of a name is a link, it is not followed.
 #[derive(Debug)]
 pub(crate) struct Directory {
-    /// Opened with `O_PATH`, which a directory that may not be read allows, too.
+    /// Opened with `O_PATH`, which works even without read permission.
     handle: File,
-    /// For messages.
+    /// Its path, for messages.
     shown: PathBuf,
 }
 
 impl Directory {
-    /// Opens the directory that `path` leads to. Links are followed, but for those that another user may have planted ([`ForeignLink`](super::other_users::ForeignLink)).
+    /// Opens the directory at `path`. Links are followed, except those that another user may have planted ([`ForeignLink`](super::other_users::ForeignLink)).
     ///
     /// # Errors
-    /// What the system says; a foreign link.
+    /// An error of the system; a foreign link.
     pub fn open(path: &Path) -> io::Result<Self> {
         Self::ended(walk(Self::here()?.into_spot(), path)?).map(|directory| directory.shown_as(path))
     }
 
-    /// The working directory.
+    /// Opens the working directory.
     fn here() -> io::Result<Self> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         Ok(Self::from_handle(openat(CWD, ".", flags, Mode::empty())?.into(), ".".into()))
     }
 
-    /// Opens the directory `name`, which must be no link.
+    /// Opens the directory `name`, which must not be a link.
     ///
     /// # Errors
-    /// What the system says.
+    /// An error of the system.
     pub fn open_below(&self, name: &Path) -> io::Result<Self> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         Ok(Self::from_handle(openat(self, name, flags, Mode::empty())?.into(), self.path_of(name)))
     }
 
-    /// Opens the directory that `name` leads to from here, as [`open`](Self::open) does.
+    /// Opens the directory that `name` leads to from here, like [`open`](Self::open).
     ///
     /// # Errors
     /// As [`open`](Self::open).
@@ -57,99 +57,99 @@ impl Directory {
         Self::ended(walk(self.again()?.into_spot(), name)?).map(|directory| directory.shown_as(&self.path_of(name)))
     }
 
-    /// Follows `name`, which leads to something that is no directory, in the same way: the directory that this is in, its name there, and what it is.
+    /// Follows `name` to something that is not a directory. Returns the directory that contains it, its name there, and its metadata.
     ///
     /// # Errors
     /// As [`open`](Self::open).
     pub fn trace(&self, name: &Path) -> io::Result<(Self, OsString, Metadata)> {
         match walk(self.again()?.into_spot(), name)? {
-            End::Other { directory, name, facts } => Ok((Self::of_spot(directory), name, facts)),
-            End::Directory(_) => Err(io::ErrorKind::IsADirectory.into()),
+            WalkEnd::Other { directory, name, facts } => Ok((Self::of_spot(directory), name, facts)),
+            WalkEnd::Directory(_) => Err(io::ErrorKind::IsADirectory.into()),
         }
     }
 
-    fn ended(end: End) -> io::Result<Self> {
+    fn ended(end: WalkEnd) -> io::Result<Self> {
         match end {
-            End::Directory(directory) => Ok(Self::of_spot(directory)),
-            End::Other { .. } => Err(io::ErrorKind::NotADirectory.into()),
+            WalkEnd::Directory(directory) => Ok(Self::of_spot(directory)),
+            WalkEnd::Other { .. } => Err(io::ErrorKind::NotADirectory.into()),
         }
     }
 
-    fn of_spot(spot: Spot) -> Self {
+    fn of_spot(spot: WalkDirectory) -> Self {
         Self::from_handle(spot.file, spot.shown)
     }
 
-    fn into_spot(self) -> Spot {
-        Spot { file: self.handle, shown: self.shown }
+    fn into_spot(self) -> WalkDirectory {
+        WalkDirectory { file: self.handle, shown: self.shown }
     }
 
-    /// One that is open already, if only by name (`O_PATH`); `shown` is its path, for messages.
+    /// Wraps a handle, which may be opened with `O_PATH`; `shown` is its path, for messages.
     fn from_handle(handle: File, shown: PathBuf) -> Self {
         Self { handle, shown }
     }
 
-    /// A directory that is open already to be read; `shown` is its path, for messages.
+    /// Wraps a directory that was opened for reading; `shown` is its path, for messages.
     pub fn from_readable(handle: File, shown: PathBuf) -> Self {
         Self { handle, shown }
     }
 
-    /// The directory itself, opened to be read, locked or synced.
+    /// Opens the directory itself for reading, locking or syncing.
     ///
     /// # Errors
-    /// What the system says, such as that it may not be read.
+    /// An error of the system, for example without read permission.
     pub fn readable(&self) -> io::Result<File> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         Ok(openat(self, ".", flags, Mode::empty())?.into())
     }
 
-    /// Makes a directory of mode 0700.
+    /// Creates a directory with mode 0700.
     ///
     /// # Errors
-    /// What the system says.
+    /// An error of the system.
     pub fn make(&self, name: &Path) -> io::Result<()> {
         Ok(mkdirat(self, name, Mode::RWXU)?)
     }
 
-    /// Makes a file that only its owner may read and write.
+    /// Creates a file that only its owner may read and write.
     ///
     /// # Errors
-    /// What the system says.
+    /// An error of the system.
     pub fn create(&self, name: &Path) -> io::Result<File> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         Ok(openat(self, name, flags, Mode::RUSR | Mode::WUSR)?.into())
     }
 
-    /// Opens the file `name`, which must be no link. A FIFO or a device is not waited for.
+    /// Opens the file `name`, which must not be a link. Does not block on a FIFO or a device.
     ///
     /// # Errors
-    /// What the system says.
+    /// An error of the system.
     pub fn open_file(&self, name: &Path, access: OFlags) -> io::Result<File> {
         let flags = access | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         Ok(openat(self, name, flags, Mode::empty())?.into())
     }
 
-    /// The names in it, one after the other.
+    /// Lists the names in it.
     ///
     /// # Errors
-    /// What the system says, such as that it may not be read.
+    /// An error of the system, for example without read permission.
     pub fn names(&self) -> io::Result<impl Iterator<Item = io::Result<OsString>>> {
         let entries = Dir::read_from(self.readable()?)?;
         Ok(entries.map(|entry| Ok(OsStr::from_bytes(entry?.file_name().to_bytes()).to_owned())))
     }
 
-    /// Renames something in it, in place of a file that has the other name.
+    /// Renames an entry, replacing any file with the new name.
     ///
     /// # Errors
-    /// What the system says.
+    /// An error of the system.
     pub fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         Ok(renameat(self, from, self, to)?)
     }
 
-    /// Renames something in it, unless something has the other name: then the error is `AlreadyExists`. Where the file system has no such rename, a second name is made and
-    /// the first removed, and where it has no second names either, it is looked up first whether the name is free.
+    /// Renames an entry, unless the new name is taken: then the error is `AlreadyExists`. If the file system has no such rename, it makes a hard link and
+    /// removes the old name; without hard links, it first checks that the new name is free.
     ///
     /// # Errors
-    /// What the system says.
+    /// An error of the system.
     pub fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()> {
         match renameat_with(self, from, self, to, RenameFlags::NOREPLACE) {
             Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {}
@@ -160,16 +160,16 @@ impl Directory {
             Err(Errno::EXIST) => return Err(io::ErrorKind::AlreadyExists.into()),
             Err(_) => {}
         }
-        match self.look(to)? {
+        match self.stat(to)? {
             Some(_) => Err(io::ErrorKind::AlreadyExists.into()),
             None => self.rename(from, to),
         }
     }
 
-    /// A file without a name in this directory, which vanishes with its handle; `None` where the file system has no such files.
+    /// Creates a file without a name, which vanishes with its handle; `None` if the file system does not support that.
     ///
     /// # Errors
-    /// What the system says, such as that nothing may be made here.
+    /// An error of the system, for example without write permission.
     pub fn nameless_file(&self) -> io::Result<Option<File>> {
         let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
         match openat(self, ".", flags, Mode::RUSR | Mode::WUSR) {
@@ -178,11 +178,11 @@ impl Directory {
         }
     }
 
-    /// What has that name, without following a link; `None` when nothing has.
+    /// Returns the metadata of `name` without following a link; `None` if it does not exist.
     ///
     /// # Errors
-    /// When it cannot be told.
-    pub fn look(&self, name: &Path) -> io::Result<Option<Stat>> {
+    /// When the metadata cannot be read.
+    pub fn stat(&self, name: &Path) -> io::Result<Option<Stat>> {
         match statat(self, name, AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT) {
             Ok(facts) => Ok(Some(facts)),
             Err(Errno::NOENT) => Ok(None),
@@ -190,18 +190,18 @@ impl Directory {
         }
     }
 
-    /// Whether `name` is that file.
+    /// Whether `name` is the given file.
     ///
     /// # Errors
-    /// When it cannot be told.
+    /// When the metadata cannot be read.
     pub fn has(&self, name: &Path, file: FileIdentity) -> io::Result<bool> {
-        Ok(self.look(name)?.is_some_and(|facts| FileIdentity::of_stat(&facts) == file))
+        Ok(self.stat(name)?.is_some_and(|facts| FileIdentity::of_stat(&facts) == file))
     }
 
-    /// Removes a file, a link, or, if `is_directory`, an empty directory. What is not there is removed already.
+    /// Removes a file, a link, or, if `is_directory`, an empty directory. A missing one is not an error.
     ///
     /// # Errors
-    /// What the system says.
+    /// An error of the system.
     pub fn remove(&self, name: &Path, is_directory: bool) -> io::Result<()> {
         let flags = if is_directory { AtFlags::REMOVEDIR } else { AtFlags::empty() };
         match unlinkat(self, name, flags) {
@@ -210,42 +210,42 @@ impl Directory {
         }
     }
 
-    /// Owner, mode, device and inode of the directory itself.
+    /// Returns owner, mode, device and inode of the directory itself.
     ///
     /// # Errors
-    /// What the system says.
+    /// An error of the system.
     pub fn facts(&self) -> io::Result<Metadata> {
         self.handle.metadata()
     }
 
-    /// Which directory it is.
+    /// Returns the identity of the directory.
     ///
     /// # Errors
-    /// What the system says.
+    /// An error of the system.
     pub fn identity(&self) -> io::Result<FileIdentity> {
         Ok(FileIdentity::of(&self.facts()?))
     }
 
-    /// Its path, for messages.
+    /// Returns its path, for messages.
     pub fn shown(&self) -> &Path {
         &self.shown
     }
 
-    /// The path of something in it, for messages.
+    /// Returns the path of an entry, for messages.
     pub fn path_of(&self, name: impl AsRef<OsStr>) -> PathBuf {
         path_below(&self.shown, Path::new(name.as_ref()))
     }
 
-    /// The same directory under another path for messages.
+    /// Changes the path that messages show.
     pub fn shown_as(self, shown: &Path) -> Self {
         let shown = if shown.as_os_str().is_empty() { Path::new(".") } else { shown };
         Self { shown: shown.to_owned(), ..self }
     }
 
-    /// One more handle to it.
+    /// Duplicates the handle.
     ///
     /// # Errors
-    /// What the system says.
+    /// An error of the system.
     pub fn again(&self) -> io::Result<Self> {
         Ok(Self { handle: self.handle.try_clone()?, shown: self.shown.clone() })
     }
@@ -280,7 +280,7 @@ mod tests {
         directory.remove(Path::new("made/file"), false).unwrap();
         directory.remove(Path::new("made"), true).unwrap();
         directory.remove(Path::new("made"), true).unwrap();
-        assert!(directory.look(Path::new("made")).unwrap().is_none());
+        assert!(directory.stat(Path::new("made")).unwrap().is_none());
         assert_eq!(directory.path_of("x"), at("a/x"));
     }
 

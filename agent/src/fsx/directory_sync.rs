@@ -1,4 +1,4 @@
-//! Brings the entries of a directory to the disk, so that a rename survives a power cut.
+//! Syncs the entries of a directory to the disk, so that a rename survives a power failure.
 
 use std::fs::File;
 use std::io;
@@ -8,26 +8,26 @@ use rustix::io::Errno;
 
 use super::directory::Directory;
 
-/// How often another name is tried for a temporary file.
+/// How many names are tried for a temporary file.
 const TRIES: usize = 16;
 
-/// All that it takes to sync a directory later, opened before anything is written: then neither permissions nor a lack of file descriptors are in the way.
+/// Prepared sync of a directory, opened before anything is written, so that missing permissions or file descriptors cannot prevent it later.
 ///
 /// A directory that may be written but not read (mode 0333 or 0300) cannot be opened for `fsync`, and some file systems refuse `fsync` of a directory.
-/// In both cases the whole file system is synced, if need be by way of a temporary file in the directory.
+/// In both cases the whole file system is synced, if necessary through a temporary file in the directory.
 #[derive(Debug)]
 pub(crate) enum DirectorySync {
-    /// The directory, open to be read.
+    /// The directory, open for reading.
     Itself(File),
     /// A file without a name on its file system.
     FileSystem(File),
 }
 
 impl DirectorySync {
-    /// Gets ready to sync `directory`.
+    /// Prepares to sync `directory`.
     ///
     /// # Errors
-    /// When it may be neither read nor written, or what else the system says.
+    /// When it can be neither read nor written, or another error of the system.
     pub fn prepare(directory: &Directory) -> io::Result<Self> {
         match directory.readable() {
             Ok(opened) => Ok(Self::Itself(opened)),
@@ -39,7 +39,7 @@ impl DirectorySync {
     /// Waits until the entries are on the disk.
     ///
     /// # Errors
-    /// What the system says; nothing is known then about what reached the disk.
+    /// An error of the system; then it is unknown what reached the disk.
     pub fn run(&self) -> io::Result<()> {
         match self {
             Self::Itself(opened) => match opened.sync_all() {
@@ -56,7 +56,7 @@ fn is_refusal(cause: &io::Error) -> bool {
     matches!(errno, Some(Errno::ACCESS | Errno::PERM | Errno::INVAL | Errno::NOTSUP | Errno::NOSYS))
 }
 
-/// A file on the file system of `directory` that has no name, or has none any more.
+/// Creates a file without a name on the file system of `directory`, or one whose name is removed at once.
 fn nameless_file(directory: &Directory) -> io::Result<File> {
     if let Some(file) = directory.nameless_file()? {
         return Ok(file);

@@ -1,6 +1,6 @@
-//! Has the disk begin while files are still being written: a sync at the end alone would wait for all of it.
+//! Starts flushing files to the disk while they are still being written: otherwise the sync at the end would have to wait for all of it.
 //!
-//! Linux tells an open file once that bytes did not reach the disk, and counts the pages as clean from then on: the sync at the end finds nothing wrong any more. So a flush that fails
+//! Linux reports only once to an open file that bytes did not reach the disk, and then treats the pages as clean: the sync at the end would report no error. So a flush that fails
 //! here fails the whole write.
 
 use std::panic;
@@ -9,10 +9,10 @@ use std::thread;
 
 use crate::threads;
 
-/// Bytes in the page cache after which the disk is told to begin.
+/// Bytes in the page cache after which a flush starts.
 const FLUSH: u64 = 64 << 20;
 
-/// Counts the bytes that wait in the page cache, and wakes the thread that flushes them.
+/// Counts bytes in the page cache, and wakes the thread that flushes them.
 #[derive(Clone)]
 pub(crate) struct Unflushed {
     bytes: u64,
@@ -20,7 +20,7 @@ pub(crate) struct Unflushed {
 }
 
 impl Unflushed {
-    /// Counts bytes that were written; false once a flush has failed, and more bytes would be written in vain.
+    /// Counts written bytes. Returns false if a flush has failed, so that writing on is useless.
     pub fn add(&mut self, bytes: u64) -> bool {
         self.bytes = self.bytes.saturating_add(bytes);
         if self.bytes < FLUSH {
@@ -28,7 +28,7 @@ impl Unflushed {
         }
         match self.wake.try_send(()) {
             Ok(()) => self.bytes = 0,
-            // It is still busy with the bytes before these.
+            // The thread is still busy with earlier bytes.
             Err(mpsc::TrySendError::Full(())) => {}
             Err(mpsc::TrySendError::Disconnected(())) => return false,
         }
@@ -36,11 +36,11 @@ impl Unflushed {
     }
 }
 
-/// Does `work`, which writes, with a thread beside it that runs `flush` whenever many bytes wait in the page cache. Where the system gives no thread, the sync at the end does all.
+/// Runs `work`, which writes, and beside it a thread that runs `flush` whenever many bytes are in the page cache. If no thread can be started, only the sync at the end flushes.
 ///
 /// # Errors
-/// That of the first flush that failed, or else that of the work.
-pub(crate) fn beside<T, E: Send>(
+/// The error of the first failed flush, or otherwise that of the work.
+pub(crate) fn with_early_flush<T, E: Send>(
     flush: impl Fn() -> Result<(), E> + Sync,
     work: impl FnOnce(Unflushed) -> Result<T, E>,
 ) -> Result<T, E> {
@@ -49,11 +49,11 @@ pub(crate) fn beside<T, E: Send>(
         let flush = &flush;
         let flushing = threads::start(scope, move || woken.iter().try_for_each(|()| flush()));
         let Some(flushing) = flushing else {
-            // Nobody hears the bell.
+            // The receiver is gone, which is harmless.
             let (wake, _woken) = mpsc::sync_channel(0);
             return work(Unflushed { bytes: 0, wake });
         };
-        // All that could wake the thread goes with the work, so it ends.
+        // Dropping the last sender ends the thread.
         let worked = work(Unflushed { bytes: 0, wake });
         flushing.join().unwrap_or_else(|payload| panic::resume_unwind(payload))?;
         worked
@@ -78,17 +78,17 @@ mod tests {
         let work = |mut unflushed: Unflushed| {
             assert!(unflushed.add(FLUSH - 1));
             assert_eq!(flushes.load(Ordering::Relaxed), 0);
-            // The thread may not wait for the bell yet.
+            // The thread may not be waiting yet.
             while flushed.try_recv().is_err() {
                 assert!(unflushed.add(1));
             }
             Ok("written")
         };
-        assert_eq!(beside(flush, work), Ok("written"));
+        assert_eq!(with_early_flush(flush, work), Ok("written"));
         assert!(flushes.load(Ordering::Relaxed) > 0);
     }
 
-    /// The next sync of the same file would say that all is well.
+    /// The next sync of the same file would report success.
     #[test]
     fn a_flush_that_fails_fails_the_write_and_ends_it() {
         let flush = || Err("input/output error");
@@ -96,11 +96,11 @@ mod tests {
             while unflushed.add(FLUSH) {}
             Ok("written")
         };
-        assert_eq!(beside(flush, work), Err("input/output error"));
+        assert_eq!(with_early_flush(flush, work), Err("input/output error"));
     }
 
     #[test]
-    fn what_the_work_lacks_is_said() {
-        assert_eq!(beside(|| Ok(()), |_| Err::<(), _>("no space")), Err("no space"));
+    fn an_error_of_the_work_is_returned() {
+        assert_eq!(with_early_flush(|| Ok(()), |_| Err::<(), _>("no space")), Err("no space"));
     }
 }

@@ -1,4 +1,4 @@
-//! Which file a path leads to: two paths name one file when device and inode are the same.
+//! Identifies files: two paths name the same file if device and inode are the same.
 
 use std::fs::{self, File, Metadata};
 use std::io;
@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-/// A file, whatever its names are: device and inode.
+/// The identity of a file, independent of its names: device and inode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct FileIdentity {
     device: u64,
@@ -14,25 +14,25 @@ pub(crate) struct FileIdentity {
 }
 
 impl FileIdentity {
-    /// The identity of the file that `facts` describe.
+    /// Returns the identity from metadata.
     pub fn of(facts: &Metadata) -> Self {
         Self { device: facts.dev(), inode: facts.ino() }
     }
 
-    /// The identity of the file that `facts`, as rustix gives them, describe.
+    /// Returns the identity from rustix's metadata.
     pub fn of_stat(facts: &rustix::fs::Stat) -> Self {
         Self { device: facts.st_dev, inode: facts.st_ino }
     }
 
-    /// The file's number on its device.
+    /// Returns the inode number.
     pub fn inode(self) -> u64 {
         self.inode
     }
 
-    /// The file that `path` leads to, links followed; `None` when there is none.
+    /// Returns the identity of the file at `path`, following links; `None` if it does not exist.
     ///
     /// # Errors
-    /// When it cannot be told, for example because a directory on the way may not be searched.
+    /// When the metadata cannot be read, for example without search permission for a directory of the path.
     pub fn at(path: &Path) -> io::Result<Option<Self>> {
         match fs::metadata(path) {
             Ok(facts) => Ok(Some(Self::of(&facts))),
@@ -41,7 +41,7 @@ impl FileIdentity {
         }
     }
 
-    /// The file that an input leads to: the path's, or that of the standard input for `-`. `None` when there is none or it cannot be told: it cannot be read then, either.
+    /// Returns the identity of an input: the file at the path, or standard input for `-`. `None` if there is none or it is unknown; then it cannot be read, either.
     pub fn of_input(path: &Path) -> Option<Self> {
         if path.as_os_str() != "-" {
             return Self::at(path).ok().flatten();

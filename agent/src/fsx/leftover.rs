@@ -1,4 +1,4 @@
-//! Whether something that a killed run seems to have left can be a neighbour's: names prove nothing where others may write.
+//! Decides whether an apparent leftover of a killed run may belong to another user: a name proves nothing where others may write.
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
@@ -6,8 +6,8 @@ use std::os::unix::fs::MetadataExt;
 /// Bits of a mode that let the group or others write.
 const WRITABLE_BY_OTHERS: u32 = 0o022;
 
-/// Whether a file or directory can only have been made and filled by this user, on the file system that `device` names: it belongs to the effective user,
-/// nobody else may write to it, and it is no mount from elsewhere. `facts` must be of the open file, or of the name without following a link.
+/// Whether only this user can have created and filled a file or directory, on the file system `device`: the effective user owns it,
+/// nobody else may write to it, and nothing is mounted there. `facts` must be those of the open file, or of the name without following a link.
 pub(crate) fn is_private(facts: &Metadata, device: u64) -> bool {
     facts.uid() == rustix::process::geteuid().as_raw()
         && facts.mode() & WRITABLE_BY_OTHERS == 0
@@ -22,7 +22,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_others_may_write_or_lies_elsewhere_is_not_private() {
+    fn writable_by_others_or_on_another_device_is_not_private() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("file");
         fs::write(&path, "").unwrap();

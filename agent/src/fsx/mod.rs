@@ -1,4 +1,4 @@
-//! What save, restore and export share about files and directories: which file a path leads to, whose a leftover is, and how a rename reaches the disk.
+//! File operations shared by save, restore and export: file identity, ownership of leftovers, and renames that survive a power failure.
 
 mod careful_walk;
 pub(crate) mod directory;

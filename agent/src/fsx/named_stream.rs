@@ -1,4 +1,4 @@
-//! A device or a FIFO that an output path leads to: whose it is, and opened as the one that was looked at.
+//! A device or a FIFO at an output path: checks who may have created it, and opens exactly the one that was checked.
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
@@ -17,18 +17,18 @@ use super::output_error::OutputError;
 
 /// A character device or a FIFO.
 #[derive(Debug)]
-pub(super) enum Stream {
-    /// One that this process was given.
+pub(super) enum NamedStream {
+    /// An open file of this process.
     Descriptor,
     /// One that has this name in this directory.
     Named { directory: Directory, name: OsString, identity: FileIdentity },
 }
 
-impl Stream {
-    /// Follows a name to the stream itself. Where others may write, they can leave one, or a link to one, to read what is written or to have the program wait.
+impl NamedStream {
+    /// Follows a name to the stream. In a directory that others may write to, they could plant a stream, or a link to one, to read the output or to block the program.
     ///
     /// # Errors
-    /// [`OutputError::Kind`] for such a one; [`OutputError::Write`] for such a link, and what the system says.
+    /// [`OutputError::Kind`] for such a stream; [`OutputError::Write`] for such a link, and for errors of the system.
     pub fn trace(directory: &Directory, name: &Path, kind: FileType, path: &Path) -> Result<Self, OutputError> {
         let failed = |cause: io::Error| OutputError::Write { path: path.to_owned(), cause };
         let (directory, name, facts) = directory.trace(name).map_err(failed)?;
@@ -45,10 +45,10 @@ impl Stream {
         Ok(Self::Named { directory, name, identity: FileIdentity::of(&facts) })
     }
 
-    /// Opens it to be written, and waits for a reader.
+    /// Opens the stream for writing; waits for a reader.
     ///
     /// # Errors
-    /// What the system says; [`OutputError::Input`] when it is one of the `inputs`.
+    /// An error of the system; [`OutputError::Input`] if it is one of the `inputs`.
     pub fn open(&self, path: &Path, inputs: &[&Path]) -> Result<File, OutputError> {
         let failed = |cause: io::Error| OutputError::Write { path: path.to_owned(), cause };
         let Self::Named { directory, name, identity } = self else {
@@ -67,7 +67,7 @@ impl Stream {
 }
 
 fn replaced() -> io::Error {
-    io::Error::other("something else was put there meanwhile")
+    io::Error::other("it was replaced by something else meanwhile")
 }
 
 #[cfg(test)]
@@ -112,7 +112,7 @@ mod tests {
                 assert!(!error.advice().is_empty(), "{name}");
             }
         }
-        // Nobody but root can have put them there.
+        // Only root can have created them.
         mode(0o755);
         for name in ["fifo", "null", "ours"] {
             judge_stream(&at(name), &[]).unwrap();

@@ -1,4 +1,4 @@
-//! A directory that has its name only when it is complete and on the disk.
+//! A directory that gets its name only when it is complete and synced to the disk.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
@@ -11,9 +11,9 @@ use super::output_directory::{directory_of, judge_directory};
 use super::output_error::OutputError;
 use super::work_directory::WorkDirectory;
 
-/// A directory in the making: a [`WorkDirectory`] beside its final name, with files of mode 0600. Dropped before it is finished, it is removed with all that is in it.
+/// A directory in progress: a [`WorkDirectory`] beside its final name, with files of mode 0600. If dropped before it is finished, it is removed with its contents.
 ///
-/// Everything is done by the handles of the directory and of the one around it, so that nobody who may write there can lead it elsewhere.
+/// All operations use the open handles of the directory and of its parent, so that other users who may write to the parent cannot redirect them.
 pub struct NewDirectory {
     work: WorkDirectory,
     name: OsString,
@@ -21,30 +21,30 @@ pub struct NewDirectory {
 }
 
 impl NewDirectory {
-    /// Begins one that will be called `path`.
+    /// Starts a directory with the final name `path`.
     ///
     /// # Errors
-    /// [`OutputError::Exists`] when something has that name already; [`OutputError::Write`] and [`OutputError::Kind`] when nothing can be made there.
+    /// [`OutputError::Exists`] if the name is taken; [`OutputError::Write`] and [`OutputError::Kind`] if nothing can be created there.
     pub fn begin(path: &Path) -> Result<Self, OutputError> {
         let exists = || OutputError::Exists { path: path.to_owned() };
         let name = path.file_name().ok_or_else(exists)?.to_owned();
         let parent = directory_of(path)?;
         judge_directory(&parent)?;
         let failed = |cause| OutputError::Write { path: path.to_owned(), cause };
-        if parent.look(Path::new(&name)).map_err(failed)?.is_some() {
+        if parent.stat(Path::new(&name)).map_err(failed)?.is_some() {
             return Err(exists());
         }
         let work = WorkDirectory::new(parent).map_err(failed)?;
         Ok(Self { work, name, path: path.to_owned() })
     }
 
-    /// What it will be called.
+    /// Returns the final path.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Makes a directory in it.
+    /// Creates a directory in it.
     ///
     /// # Errors
     /// [`OutputError::Write`].
@@ -52,7 +52,7 @@ impl NewDirectory {
         self.work.directory().make(Path::new(name.as_ref())).map_err(|cause| self.failed(cause))
     }
 
-    /// Makes a file in it, or in one of its directories, with these bytes.
+    /// Creates a file in it or in one of its directories, with these bytes.
     ///
     /// # Errors
     /// [`OutputError::Write`].
@@ -61,16 +61,16 @@ impl NewDirectory {
         made.map_err(|cause| self.failed(cause))
     }
 
-    /// Brings it to the disk and gives it its name, unless something has that name by now.
+    /// Syncs it and gives it its name, unless the name is taken by now.
     ///
     /// # Errors
-    /// [`OutputError::Exists`] and [`OutputError::Write`], after which nothing of it is left; [`OutputError::InPlace`] when it is complete and has its name, and only a
-    /// look at it, or the way of the name to the disk, failed.
+    /// [`OutputError::Exists`] and [`OutputError::Write`], after which nothing of it is left; [`OutputError::InPlace`] if it is complete and has its name, and only the
+    /// check of the name or the sync of the parent failed.
     pub fn finish(mut self) -> Result<(), OutputError> {
         let sync = self.work.directory().readable().and_then(|directory| Ok(syncfs(directory)?));
         sync.map_err(|cause| self.failed(cause))?;
         let around = DirectorySync::prepare(self.work.parent()).map_err(|cause| self.failed(cause))?;
-        let taken = || io::Error::other("somebody else took away what is made there");
+        let taken = || io::Error::other("another user moved the unfinished directory away");
         if !self.work.is_there().map_err(|cause| self.failed(cause))? {
             return Err(self.failed(taken()));
         }
@@ -133,7 +133,7 @@ mod tests {
         fs::create_dir(&path).unwrap();
         assert!(matches!(NewDirectory::begin(&path), Err(OutputError::Exists { .. })));
         assert!(matches!(NewDirectory::begin(Path::new("/")), Err(OutputError::Exists { .. })));
-        // It came while the work went on; an empty directory is no exception.
+        // The name was taken during the work; an empty directory there also counts.
         assert!(matches!(made.finish(), Err(OutputError::Exists { .. })));
         assert_eq!(names(folder.path()), ["out"]);
         assert!(names(&path).is_empty());

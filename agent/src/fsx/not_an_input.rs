@@ -1,4 +1,4 @@
-//! Whether an output is one of the inputs, which it would overwrite.
+//! Checks that an output is not one of the inputs, which it would overwrite.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -9,10 +9,10 @@ use rustix::fs::FileType;
 use super::file_identity::FileIdentity;
 use super::output_error::OutputError;
 
-/// Directories below one that is named whose files are read: `member/wal` below a data directory.
+/// Levels of subdirectories of an input directory whose files are read: `member/wal` in a data directory.
 const DEPTH: usize = 2;
 
-/// The same of what an open file is.
+/// Like [`check_identity`], for the metadata of an open file.
 pub(super) fn check_facts(path: &Path, facts: &fs::Metadata, inputs: &[&Path]) -> Result<(), OutputError> {
     check_identity(path, FileType::from_raw_mode(facts.mode()), FileIdentity::of(facts), inputs)
 }
@@ -33,8 +33,8 @@ pub(super) fn check_identity(
     }
 }
 
-/// Refuses an open output that lies in a directory whose files are read, unless it is empty: a shell has emptied what `> FILE` names, so there is nothing to protect, and
-/// a list of what a directory holds may be written to it.
+/// Refuses an open output inside a directory whose files are read, unless the output is empty: the shell has already emptied the target of `> FILE`, so nothing can be lost, and
+/// a list of the directory's contents may be written there.
 pub(super) fn check_not_in_directories(path: &Path, facts: &fs::Metadata, inputs: &[&Path]) -> Result<(), OutputError> {
     if !facts.is_file() || facts.len() == 0 {
         return Ok(());
@@ -47,11 +47,11 @@ pub(super) fn check_not_in_directories(path: &Path, facts: &fs::Metadata, inputs
     }
 }
 
-/// The path of a file in a directory or below it. What cannot be listed cannot be read either.
+/// Returns the path of a file in or below a directory. A directory that cannot be listed cannot be read, either.
 fn file_below(directory: &Path, file: FileIdentity, depth: usize) -> Option<PathBuf> {
     let entries = fs::read_dir(directory).ok()?;
     entries.flatten().find_map(|entry| {
-        // A name that leads to the file is read as the file.
+        // A link to the file is read as the file.
         let facts = fs::metadata(entry.path()).ok()?;
         if facts.is_dir() {
             let is_link = entry.file_type().is_ok_and(|kind| kind.is_symlink());

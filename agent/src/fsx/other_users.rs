@@ -1,4 +1,4 @@
-//! What other users of the machine may have put somewhere: in a directory that they may write to, nothing but this user's and root's own counts as meant.
+//! Detects files that other users may have planted: in a directory that others may write to, only files of this user and of root are trusted.
 
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
@@ -10,17 +10,17 @@ use crate::printable::printable_path;
 /// Bits of a mode that let the group or others write.
 pub(crate) const WRITABLE_BY_OTHERS: u32 = 0o022;
 
-/// Whether something belongs to this user or to root, neither of whom is a stranger here.
+/// Whether the owner is this user or root, who are both trusted.
 pub(crate) fn is_ours(owner: u32) -> bool {
     owner == 0 || owner == rustix::process::geteuid().as_raw()
 }
 
-/// Whether a user other than this one and root can put things into a directory.
+/// Whether a user other than this one and root can put entries into a directory.
 pub(crate) fn is_open_to_others(directory: &Metadata) -> bool {
     !is_owner_trusted(directory) || directory.mode() & WRITABLE_BY_OTHERS != 0
 }
 
-/// In a user namespace root of the machine has another number: that of the owner of `/`, who can do everything anyway.
+/// Whether the owner of `/` is trusted as root: in a user namespace, root of the machine has another number, that of the owner of `/`, and can do everything anyway.
 pub(super) fn is_owner_trusted(directory: &Metadata) -> bool {
     is_ours(directory.uid()) || fs::metadata("/").is_ok_and(|root| root.uid() == directory.uid())
 }
@@ -30,15 +30,15 @@ pub(super) fn is_owner_trusted(directory: &Metadata) -> bool {
 pub(crate) struct ForeignLink {
     /// Its path.
     pub path: PathBuf,
-    /// To whom it belongs.
+    /// The user id of its owner.
     pub owner: u32,
 }
 
 impl ForeignLink {
-    /// What to do about an error that [`Directory::open`](super::directory::Directory::open) and its like gave; empty when it is about anything else.
+    /// Says what to do about an error from [`Directory::open`](super::directory::Directory::open) and similar functions; empty for other errors.
     pub fn advice(cause: &io::Error) -> &'static str {
         if cause.get_ref().is_some_and(|inner| inner.is::<Self>()) {
-            "Name the place that it leads to, if you trust it."
+            "If you trust it, give the path that it leads to."
         } else {
             ""
         }

@@ -1,4 +1,4 @@
-//! The directory that an output is in: held open, and judged before any work.
+//! The directory that contains an output: opened and checked before any work.
 
 use std::io;
 use std::path::Path;
@@ -10,7 +10,7 @@ use super::directory::Directory;
 use super::directory_sync::DirectorySync;
 use super::output_error::OutputError;
 
-/// Fails when no file can be made in `directory`, or its entries could not be synced.
+/// Checks that a file can be created in `directory`, and that its entries can be synced.
 ///
 /// # Errors
 /// [`OutputError::Write`], [`OutputError::Kind`].
@@ -19,10 +19,10 @@ pub(crate) fn judge_directory(directory: &Directory) -> Result<(), OutputError> 
     let failed = |cause: io::Error| OutputError::Write { path: path(), cause };
     let refuse = |reason| Err(OutputError::Kind { path: path(), reason });
     if is_inside_a_member(directory) {
-        return refuse("holds the database or the log of an etcd member, which must stay as etcd left them");
+        return refuse("contains the database or the log of an etcd member, which must not be changed");
     }
     match accessat(directory, ".", Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS) {
-        // An old kernel does not know the flag.
+        // An old kernel may not know the flag.
         Ok(()) | Err(Errno::NOSYS | Errno::INVAL) => {}
         Err(cause) => return Err(failed(cause.into())),
     }
@@ -32,21 +32,21 @@ pub(crate) fn judge_directory(directory: &Directory) -> Result<(), OutputError> 
     DirectorySync::prepare(directory).map(drop).map_err(failed)
 }
 
-/// The directory that `path` is in, held open.
+/// Opens the directory that contains `path`.
 ///
 /// # Errors
-/// [`OutputError::Write`] when there is none, or a link on the way may be another user's trap.
+/// [`OutputError::Write`] if there is none, or the path contains a link that another user may have planted.
 pub(crate) fn directory_of(path: &Path) -> Result<Directory, OutputError> {
     let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."));
     Directory::open(directory).map_err(|cause| OutputError::Write { path: directory.to_owned(), cause })
 }
 
-/// What keeps a file from being replaced or renamed: attributes of the file system, and whether it is mounted by itself, as containers do with single files.
+/// Returns attributes that prevent replacing or renaming a file: those of the file system, and whether it is a mount point, as single files in containers can be.
 pub(super) fn attributes(directory: &Directory, name: &Path, flags: AtFlags) -> StatxAttributes {
     statx(directory, name, flags, StatxFlags::TYPE).map_or(StatxAttributes::empty(), |facts| facts.stx_attributes)
 }
 
-/// Whether a directory is a member's own, under whichever name: etcd reads every file in `member/wal`, and `member/snap/db` is its database.
+/// Whether a directory belongs to a member's data, under any name: etcd reads every file in `member/wal`, and `member/snap/db` is its database.
 fn is_inside_a_member(directory: &Directory) -> bool {
     let is_called = |directory: &Directory, around: &Directory, names: &[&str]| {
         let identity = directory.identity()?;

@@ -1,4 +1,4 @@
-//! Outputs that are streams: standard output and FIFOs, for a command that makes a file of anything else.
+//! Streams as outputs: standard output and FIFOs, for commands that otherwise create a file.
 
 use std::fs;
 use std::io::{self, IsTerminal};
@@ -8,17 +8,17 @@ use std::path::Path;
 use super::output_error::OutputError;
 use super::output_target::{check_output_streams, is_stdout, judge_stream};
 
-/// A stream that an output path leads to: bytes go out at once, and no file can take its place.
+/// A stream at an output path: bytes are written directly, and no file can replace it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OutputStream {
-    /// Standard output, under whichever name.
+    /// Standard output, under any name.
     Stdout,
     /// A FIFO.
     Fifo,
 }
 
 impl OutputStream {
-    /// The stream that `path` leads to; none when it leads to anything else, or nowhere. Opens nothing.
+    /// Returns the stream at `path`; `None` if there is anything else, or nothing. Opens nothing.
     pub fn of(path: &Path) -> Option<Self> {
         match fs::metadata(path) {
             _ if is_stdout(path) => Some(Self::Stdout),
@@ -27,7 +27,7 @@ impl OutputStream {
         }
     }
 
-    /// Fails when the stream at `path` is one of the `inputs`, or must not be written to. Opens nothing.
+    /// Checks that the stream at `path` is not one of the `inputs`, and may be written to. Opens nothing.
     ///
     /// # Errors
     /// [`OutputError::Input`], [`OutputError::Terminal`]; [`OutputError::Kind`] for a FIFO that another user may have planted.

@@ -1,4 +1,4 @@
-//! What an output path leads to, judged before any work: an output must not be an input, and what cannot be written is known at once.
+//! Checks an output path before any work: it must not be an input, and problems with writing are found at once.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -11,15 +11,15 @@ use rustix::io::Errno;
 
 use super::directory::Directory;
 use super::file_identity::FileIdentity;
-use super::named_stream::Stream;
+use super::named_stream::NamedStream;
 use super::not_an_input::{check_facts, check_identity, check_not_in_directories};
 use super::output_directory::{attributes, directory_of, judge_directory};
 use super::output_error::OutputError;
 
-/// The bit of a directory's mode by which only owners may replace files in it.
+/// The bit of a directory's mode that lets only owners replace their files in it.
 const STICKY: u32 = 0o1000;
 
-/// Links that are followed to see whether a path leads to a descriptor of this process; the kernel follows 40.
+/// Links followed to find out whether a path leads to a file descriptor of this process; the kernel follows 40.
 const MAX_LINKS: usize = 40;
 
 /// What an output path leads to.
@@ -27,58 +27,58 @@ const MAX_LINKS: usize = 40;
 pub(crate) enum OutputTarget {
     /// Standard output: `-`, `/dev/stdout`, `/dev/fd/1` and the like.
     Stdout,
-    /// A character device or a FIFO, open for writing: written directly, because it cannot be replaced.
+    /// A character device or a FIFO, open for writing; written directly, because it cannot be replaced.
     Stream(File),
-    /// A name for a regular file. One that is there is replaced by a rename when the new one is complete.
+    /// A name for a regular file. An existing file is replaced by a rename when the new one is complete.
     File {
-        /// The directory it is in.
+        /// The directory that contains it.
         directory: Directory,
         /// Its name there.
         name: OsString,
-        /// The file as the caller named it.
+        /// The path as the caller gave it.
         path: PathBuf,
     },
 }
 
 impl OutputTarget {
-    /// Judges `path`, an output of a command that reads `inputs` (`-` is the standard input). Waits, as a shell does, for a reader when it is a FIFO.
+    /// Checks `path`, an output of a command that reads `inputs` (`-` is standard input). If it is a FIFO, waits for a reader, as a shell does.
     ///
     /// # Errors
     /// When nothing can be written there, or it is one of the inputs.
     pub fn judge(path: &Path, inputs: &[&Path]) -> Result<Self, OutputError> {
-        match Kind::of(path, inputs)? {
-            Kind::Stdout => Ok(Self::Stdout),
-            Kind::Stream(stream) => stream.open(path, inputs).map(Self::Stream),
-            Kind::File { directory, name } => Ok(Self::File { directory, name, path: path.to_owned() }),
+        match OutputKind::of(path, inputs)? {
+            OutputKind::Stdout => Ok(Self::Stdout),
+            OutputKind::Stream(stream) => stream.open(path, inputs).map(Self::Stream),
+            OutputKind::File { directory, name } => Ok(Self::File { directory, name, path: path.to_owned() }),
         }
     }
 }
 
-/// The directory and the name of a regular file that is to be made or replaced; none for standard output, a FIFO or a device. Opens nothing: a FIFO would wait for its reader.
+/// Returns the directory and name for a regular file to create or replace; `None` for standard output, a FIFO or a device. Opens nothing, because a FIFO would wait for a reader.
 ///
 /// # Errors
 /// As [`OutputTarget::judge`].
 pub(crate) fn file_target(path: &Path, inputs: &[&Path]) -> Result<Option<(Directory, OsString)>, OutputError> {
-    match Kind::of(path, inputs)? {
-        Kind::Stdout | Kind::Stream(_) => Ok(None),
-        Kind::File { directory, name } => Ok(Some((directory, name))),
+    match OutputKind::of(path, inputs)? {
+        OutputKind::Stdout | OutputKind::Stream(_) => Ok(None),
+        OutputKind::File { directory, name } => Ok(Some((directory, name))),
     }
 }
 
-/// Whether a path names the standard output.
+/// Whether a path names standard output.
 pub(super) fn is_stdout(path: &Path) -> bool {
     path.as_os_str() == "-" || descriptor(path) == Some(1)
 }
 
-/// Fails as [`OutputTarget::judge`] does when nothing can be streamed to `path`. Opens nothing.
+/// Checks, like [`OutputTarget::judge`], that a stream can be written to `path`. Opens nothing.
 ///
 /// # Errors
 /// As [`OutputTarget::judge`].
 pub(super) fn judge_stream(path: &Path, inputs: &[&Path]) -> Result<(), OutputError> {
-    Kind::of(path, inputs).map(drop)
+    OutputKind::of(path, inputs).map(drop)
 }
 
-/// Fails when no regular file can get the name `name` in `directory`, or what has it is one of the `inputs`; `path` is both, for messages. Opens nothing.
+/// Checks that a regular file can get the name `name` in `directory`, and that the name is not one of the `inputs`; `path` is the full path, for messages. Opens nothing.
 ///
 /// # Errors
 /// As [`OutputTarget::judge`].
@@ -91,9 +91,9 @@ pub(crate) fn judge_file(directory: &Directory, name: &Path, path: &Path, inputs
 }
 
 /// What an output path leads to, before anything is opened.
-enum Kind {
+enum OutputKind {
     Stdout,
-    Stream(Stream),
+    Stream(NamedStream),
     File { directory: Directory, name: OsString },
 }
 
@@ -101,11 +101,11 @@ enum Kind {
 enum NamedKind {
     /// A character device or a FIFO.
     Stream(FileType),
-    /// A regular file, which is to be replaced, or nothing.
+    /// A regular file to replace, or nothing.
     File,
 }
 
-impl Kind {
+impl OutputKind {
     fn of(path: &Path, inputs: &[&Path]) -> Result<Self, OutputError> {
         if is_stdout(path) {
             check_output_streams(inputs)?;
@@ -121,7 +121,7 @@ impl Kind {
                 let reason = "is an open file of this process, which no other file can replace";
                 return Err(OutputError::Kind { path: path.to_owned(), reason });
             }
-            return Ok(Self::Stream(Stream::Descriptor));
+            return Ok(Self::Stream(NamedStream::Descriptor));
         }
         let name = match path.file_name() {
             Some(name) if !path.as_os_str().as_encoded_bytes().ends_with(b"/") => name.to_owned(),
@@ -137,7 +137,7 @@ impl Kind {
         };
         let directory = directory_of(path)?;
         match named_kind(&directory, Path::new(&name), path, inputs)? {
-            NamedKind::Stream(kind) => Stream::trace(&directory, Path::new(&name), kind, path).map(Self::Stream),
+            NamedKind::Stream(kind) => NamedStream::trace(&directory, Path::new(&name), kind, path).map(Self::Stream),
             NamedKind::File => {
                 judge_directory(&directory)?;
                 Ok(Self::File { directory, name })
@@ -159,7 +159,7 @@ fn check_kind(kind: FileType, path: &Path) -> Result<(), OutputError> {
 fn named_kind(directory: &Directory, name: &Path, path: &Path, inputs: &[&Path]) -> Result<NamedKind, OutputError> {
     let failed = |cause: io::Error| OutputError::Write { path: path.to_owned(), cause };
     let refuse = |reason| Err(OutputError::Kind { path: path.to_owned(), reason });
-    let Some(own) = directory.look(name).map_err(failed)? else { return Ok(NamedKind::File) };
+    let Some(own) = directory.stat(name).map_err(failed)? else { return Ok(NamedKind::File) };
     match statat(directory, name, AtFlags::empty()) {
         Ok(facts) => {
             let kind = FileType::from_raw_mode(facts.st_mode);
@@ -169,24 +169,24 @@ fn named_kind(directory: &Directory, name: &Path, path: &Path, inputs: &[&Path])
                 return Ok(NamedKind::Stream(kind));
             }
         }
-        // A link that leads nowhere is replaced, as a file is.
+        // A dangling link is replaced, like a file.
         Err(Errno::NOENT) => {}
         Err(cause) => return Err(failed(cause.into())),
     }
     let attributes = attributes(directory, name, AtFlags::SYMLINK_NOFOLLOW);
     if attributes.contains(StatxAttributes::MOUNT_ROOT) {
-        return refuse("is mounted by itself, so no other file can replace it");
+        return refuse("is a mount point, so no other file can replace it");
     }
     if attributes.intersects(StatxAttributes::IMMUTABLE | StatxAttributes::APPEND) {
         return refuse("is immutable or append-only (chattr), so no other file can replace it");
     }
-    if is_kept_from_us(&own, directory) {
+    if is_protected_by_sticky_bit(&own, directory) {
         return Err(failed(io::ErrorKind::PermissionDenied.into()));
     }
     Ok(NamedKind::File)
 }
 
-/// Fails when `path` leads to one of the `inputs`, under whichever name: device and inode tell. A device is no file whose contents could be lost.
+/// Checks that `path` is not one of the `inputs` under any name, by device and inode. A device may be both: it has no contents to lose.
 ///
 /// # Errors
 /// [`OutputError::Input`].
@@ -195,7 +195,7 @@ pub(crate) fn check_not_input(path: &Path, inputs: &[&Path]) -> Result<(), Outpu
     check_facts(path, &facts, inputs)
 }
 
-/// Fails when the standard output or the standard error is redirected to one of the `inputs`, as in `etcdsnap keys FILE >> FILE`.
+/// Checks that standard output and standard error are not redirected to one of the `inputs`, as in `etcdsnap keys FILE >> FILE`.
 ///
 /// # Errors
 /// [`OutputError::Input`].
@@ -210,7 +210,7 @@ pub fn check_output_streams(inputs: &[&Path]) -> Result<(), OutputError> {
     Ok(())
 }
 
-/// Whether a file is where this process prints to: its standard output or standard error.
+/// Whether a file is this process's standard output or standard error.
 pub(crate) fn is_output_stream(facts: &fs::Metadata) -> bool {
     let stream = |descriptor: &dyn std::os::fd::AsFd| {
         let facts = descriptor.as_fd().try_clone_to_owned().and_then(|handle| File::from(handle).metadata());
@@ -219,7 +219,7 @@ pub(crate) fn is_output_stream(facts: &fs::Metadata) -> bool {
     [stream(&io::stdout()), stream(&io::stderr())].contains(&Some(FileIdentity::of(facts)))
 }
 
-/// The descriptor of this process that a path such as `/dev/stdout` leads to.
+/// Returns the file descriptor of this process that a path such as `/dev/stdout` leads to.
 pub(super) fn descriptor(path: &Path) -> Option<u32> {
     let own = PathBuf::from(format!("/proc/{}/fd", std::process::id()));
     let mut path = path.to_owned();
@@ -233,8 +233,8 @@ pub(super) fn descriptor(path: &Path) -> Option<u32> {
     None
 }
 
-/// Whether what `facts` describe is somebody else's in a directory such as `/tmp`, where only owners replace their files.
-fn is_kept_from_us(facts: &Stat, directory: &Directory) -> bool {
+/// Whether another user owns the file in a directory such as `/tmp`, where only owners may replace their files.
+fn is_protected_by_sticky_bit(facts: &Stat, directory: &Directory) -> bool {
     let Ok(directory) = directory.facts() else { return false };
     let own = rustix::process::geteuid();
     directory.mode() & STICKY != 0 && !own.is_root() && ![facts.st_uid, directory.uid()].contains(&own.as_raw())
@@ -248,10 +248,10 @@ mod tests {
 
     use super::*;
 
-    /// Judges a path that needs a regular file.
+    /// Checks a path that needs a regular file.
     fn judge_path(path: &Path) -> Result<(), OutputError> {
-        match Kind::of(path, &[])? {
-            Kind::Stdout => Err(OutputError::Kind { path: path.to_owned(), reason: "is the standard output" }),
+        match OutputKind::of(path, &[])? {
+            OutputKind::Stdout => Err(OutputError::Kind { path: path.to_owned(), reason: "is the standard output" }),
             _ => judge_file(&directory_of(path)?, Path::new(path.file_name().unwrap()), path, &[]),
         }
     }
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn what_takes_no_file_is_refused_before_any_work() {
+    fn unusable_outputs_are_refused_before_any_work() {
         let directory = tempfile::tempdir().unwrap();
         let at = |name: &str| directory.path().join(name);
         fs::write(at("file"), "").unwrap();
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn who_needs_a_file_is_refused_a_stream_without_waiting_for_it() {
+    fn a_stream_is_refused_without_waiting_where_a_file_is_needed() {
         let directory = tempfile::tempdir().unwrap();
         let at = |name: &str| directory.path().join(name);
         rustix::fs::mknodat(CWD, at("fifo"), rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_not_be_replaced_is_known_before() {
+    fn files_that_may_not_be_replaced_are_found_before() {
         use rustix::fs::{IFlags, ioctl_getflags, ioctl_setflags};
 
         let directory = tempfile::tempdir().unwrap();

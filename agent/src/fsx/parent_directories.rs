@@ -1,4 +1,4 @@
-//! The directories around one, and who could have put something else in their place.
+//! Checks which users could have replaced a directory, through the directories around it.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -8,18 +8,18 @@ use super::directory::Directory;
 use super::file_identity::FileIdentity;
 use super::other_users::{WRITABLE_BY_OTHERS, is_open_to_others, is_owner_trusted};
 
-/// The bit of a directory's mode by which only owners may replace what is in it.
+/// The bit of a directory's mode that lets only owners replace their entries in it.
 const STICKY: u32 = 0o1000;
 
-/// Deeper than any directory lies.
+/// Nesting deeper than this is refused.
 pub(crate) const DEEPEST: usize = 4096;
 
-/// The innermost of the directories around `path` in which somebody could have given something that name, or moved it there, who is not this user, root, or the owner
-/// of what is there (who gains nothing in a directory that is theirs as well); `None` when there is none. `directory` is what `path` leads to.
+/// Returns the innermost parent directory of `path` in which another user could have created or moved the entry. This user, root, and the owner
+/// of the entry itself do not count (the owner gains nothing by it). `None` if there is none. `directory` is the directory at `path`.
 ///
 /// # Errors
-/// When it cannot be told.
-pub(crate) fn who_else_could_place(directory: &Directory, path: &Path) -> io::Result<Option<PathBuf>> {
+/// When the metadata cannot be read.
+pub(crate) fn parent_open_to_others(directory: &Directory, path: &Path) -> io::Result<Option<PathBuf>> {
     let real = fs::canonicalize(path).ok();
     let (mut inner, mut facts) = (directory.again()?, directory.facts()?);
     let owner = facts.uid();
@@ -29,7 +29,7 @@ pub(crate) fn who_else_could_place(directory: &Directory, path: &Path) -> io::Re
         if FileIdentity::of(&around) == FileIdentity::of(&facts) {
             return Ok(None);
         }
-        // With the sticky bit nobody moves what belongs to this user or root.
+        // With the sticky bit, nobody else can move entries of this user or root.
         let kept = around.mode() & STICKY != 0 && is_owner_trusted(&around) && is_owner_trusted(&facts);
         let theirs = around.uid() == owner && around.mode() & WRITABLE_BY_OTHERS == 0;
         if is_open_to_others(&around) && !kept && !theirs {
@@ -64,14 +64,14 @@ mod tests {
     }
 
     #[test]
-    fn who_could_have_put_a_directory_there() {
+    fn finds_the_parent_that_others_may_write_to() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         fs::create_dir_all(at("outer/around/data")).unwrap();
         let mode = |name: &str, mode| fs::set_permissions(at(name), Permissions::from_mode(mode)).unwrap();
         let found = || {
             let data = at("outer/around/data");
-            who_else_could_place(&Directory::open(&data).unwrap(), &data).unwrap()
+            parent_open_to_others(&Directory::open(&data).unwrap(), &data).unwrap()
         };
         let real = folder.path().canonicalize().unwrap();
         mode("outer", 0o755);
@@ -91,7 +91,7 @@ mod tests {
             return;
         }
         assert_eq!(found(), Some(real.join("outer/around")));
-        // A home, in which its owner may have what they like; but not one that they made in a place for all.
+        // A home directory is its owner's; but not a directory that a user created in a place for all.
         chown(at("outer/around"), Some(4321), None).unwrap();
         mode("outer/around", 0o755);
         assert_eq!(found(), Some(real.join("outer")));

@@ -1,4 +1,4 @@
-//! A file that has its name only when it is complete and on the disk: what save and export write to until then.
+//! A file that gets its name only when it is complete and synced to the disk; save and export write to it until then.
 
 use std::ffi::OsString;
 use std::fs::{self, File, TryLockError};
@@ -17,27 +17,27 @@ use super::part_file_error::PartFileError;
 use super::part_leftovers::{PREFIX, RANDOM, SUFFIX, is_part_name, mark, remove_leftovers, unmark};
 use crate::printable::printable_path;
 
-/// How often a file is made anew whose name is taken, or that another run took away.
+/// How many times the file is created again if its name is taken or another run removed it.
 const TRIES: usize = 100;
 
-/// A file that does not have its final name yet. It is locked, so that no other run takes it for a leftover of a killed one, and marked, so that the next run can
-/// prove that a leftover is ours. Dropped, it is removed.
+/// A file without its final name. It is locked, so that no other run takes it for a leftover, and marked, so that the next run can
+/// prove that a leftover is ours. If dropped, it is removed.
 ///
-/// Others may be able to write to the directory. So everything is done by the handles of the file and of the directory, and before and after a name counts it is
-/// compared with the file.
+/// Others may have write access to the directory. So all operations use the open handles of the file and of the directory, and before and after each use of a name, the name is
+/// checked to be this file.
 pub(crate) struct PartFile {
     file: File,
     identity: FileIdentity,
     directory: Directory,
     name: OsString,
-    /// Brings the name to the disk.
+    /// Syncs the name.
     sync: DirectorySync,
     renamed: bool,
     unproven: Vec<PathBuf>,
 }
 
 impl PartFile {
-    /// Makes one in `directory` (mode 0600), after having removed those that killed runs left there.
+    /// Creates a part file in `directory` (mode 0600), after removing those that killed runs left there.
     ///
     /// # Errors
     /// When the directory cannot be written.
@@ -56,36 +56,36 @@ impl PartFile {
                 let _ = directory.remove(Path::new(&name), false);
                 failed(cause)
             })?;
-            // Dropped, it is removed: also when it cannot be told whether it is there still.
+            // If dropped, it is removed, also if it is unknown whether it is still there.
             let part = Self { file, identity, directory: again, name, sync, renamed: false, unproven };
             mark(&part.file);
             // On a file system without locks, leftovers stay. Another run may have taken the new file for a leftover before it was locked.
-            // The directory is not locked against that: others lock it, as in `flock DIR etcdsnap save DIR`.
+            // Locking the directory would prevent that, but others lock it, as in `flock DIR etcdsnap save DIR`.
             if !matches!(part.file.try_lock(), Err(TryLockError::WouldBlock)) && part.is_there() {
                 return Ok(part);
             }
             unproven = part.unproven.clone();
         }
-        Err(failed(io::Error::other("other runs take away what is made here")))
+        Err(failed(io::Error::other("other runs keep removing the temporary file")))
     }
 
-    /// What a person should know of some files of this user that look like leftovers of killed runs and stay, because nothing proves that this program made them.
+    /// Warns of files of this user that look like leftovers of killed runs but stay, because nothing proves that this program created them.
     pub fn leftover_warning(&self) -> Option<String> {
         let list: Vec<_> = self.unproven.iter().map(|path| printable_path(path)).collect();
         (!list.is_empty()).then(|| {
             format!(
-                "Unfinished files of runs that were killed seem to be left, and nothing proves that etcdsnap made them: {}. Remove them if no save or export is running.",
+                "These files seem to be left by killed runs, but nothing proves that etcdsnap created them: {}. Remove them if no save or export is running.",
                 list.join(", ")
             )
         })
     }
 
-    /// The directory that it is in.
+    /// Returns the directory that contains it.
     pub fn directory(&self) -> &Directory {
         &self.directory
     }
 
-    /// Where it is for now, for messages.
+    /// Returns its temporary path, for messages.
     pub fn shown(&self) -> PathBuf {
         self.directory.path_of(&self.name)
     }
@@ -94,23 +94,23 @@ impl PartFile {
         self.directory.has(Path::new(&self.name), self.identity).is_ok_and(|has| has)
     }
 
-    /// Its bytes on the disk.
+    /// Returns its length in bytes.
     ///
     /// # Errors
-    /// What the system says.
+    /// An error of the system.
     pub fn len(&self) -> Result<u64, PartFileError> {
         self.file.metadata().map(|facts| facts.len()).map_err(|cause| self.failed(cause))
     }
 
-    /// One more handle to it.
+    /// Duplicates its handle.
     ///
     /// # Errors
-    /// What the system says.
+    /// An error of the system.
     pub fn handle(&self) -> Result<File, PartFileError> {
         self.file.try_clone().map_err(|cause| self.failed(cause))
     }
 
-    /// An error about it, which names the directory: its own name means nothing to anybody.
+    /// Makes an error about it that names the directory; its temporary name would mean nothing to users.
     pub fn failed(&self, cause: io::Error) -> PartFileError {
         PartFileError::Write { path: self.directory.shown().to_owned(), cause }
     }
@@ -118,21 +118,21 @@ impl PartFile {
     /// Waits until its bytes are on the disk.
     ///
     /// # Errors
-    /// What the system says.
+    /// An error of the system.
     pub fn sync(&self) -> Result<(), PartFileError> {
         self.file.sync_all().map_err(|cause| self.failed(cause))
     }
 
-    /// Gives it its name in its directory, in place of what has that name now; `shown` is the path for messages.
+    /// Gives it its name in its directory, replacing an existing file; `shown` is the path for messages.
     ///
     /// # Errors
-    /// When what has the name cannot be replaced; [`PartFileError::Taken`] when somebody else took the file away, [`PartFileError::Swapped`] when somebody else's
-    /// has the name now; [`PartFileError::NotSeen`] when that cannot be told; [`PartFileError::NotSynced`] when it was replaced, and a power cut may bring the old file back.
+    /// When the existing file cannot be replaced; [`PartFileError::Taken`] if another user moved the file away, [`PartFileError::Swapped`] if another user's file
+    /// has the name now; [`PartFileError::NotSeen`] if that is unknown; [`PartFileError::NotSynced`] if it was replaced, but a power failure may bring the old file back.
     pub fn publish(mut self, name: &Path, shown: &Path) -> Result<(), PartFileError> {
         self.give_name(name, shown, Directory::rename)
     }
 
-    /// Gives it its name unless something has that name already, and says whether it did.
+    /// Gives it its name unless the name is taken; returns whether it did.
     ///
     /// # Errors
     /// As [`PartFile::publish`].
@@ -163,7 +163,7 @@ impl PartFile {
             Err(cause) => return Err(PartFileError::NotSeen { path: path(), cause }),
         }
         unmark(&self.file);
-        // The caller may have another handle to it.
+        // The caller may hold another handle to it.
         let _ = self.file.unlock();
         self.sync.run().map_err(|cause| PartFileError::NotSynced { path: path(), cause })
     }
@@ -175,37 +175,39 @@ impl Drop for PartFile {
             return;
         }
         match self.directory.has(Path::new(&self.name), self.identity) {
-            // Under the name that somebody else gave it, it takes no room at least.
+            // Under another user's name for it, it at least takes no space.
             Ok(false) => drop(self.file.set_len(0)),
             Ok(true) | Err(_) => drop(self.directory.remove(Path::new(&self.name), false)),
         }
     }
 }
 
-/// A name for a part file.
+/// Makes a random name for a part file.
 fn random_name() -> OsString {
     let mut random = rand::rng();
     let letters = repeat_with(|| char::from(random.sample(Alphanumeric))).take(RANDOM);
     format!("{PREFIX}{}{SUFFIX}", letters.collect::<String>()).into()
 }
 
-/// Whether a file may take that name. A rename replaces whatever has it, and a device or a pipe is not to be replaced: `/dev/null`, or `/dev/stdout`, which is a link
-/// to a file of the process.
+/// Checks that a file may take that name. A rename replaces the existing entry, but a device or a pipe must not be replaced: `/dev/null`, or `/dev/stdout`, which links
+/// to an open file of the process.
 fn check_target(directory: &Directory, name: &Path, shown: &Path) -> Result<(), PartFileError> {
     let refuse = |reason: &str| Err(PartFileError::Target { path: shown.to_owned(), reason: reason.to_owned() });
     if readlinkat(directory, name, Vec::new()).is_ok_and(|to| to.as_bytes().starts_with(b"/proc/")) {
-        return refuse("it leads to a file of a process; only a file on a disk can be proven before it gets its name");
+        return refuse(
+            "it leads to an open file of a process; only a file on a disk can be verified before it gets its name",
+        );
     }
     match statat(directory, name, AtFlags::NO_AUTOMOUNT).map(|facts| FileType::from_raw_mode(facts.st_mode)) {
         Ok(FileType::Directory) => refuse("it is a directory"),
         Ok(kind) if kind != FileType::RegularFile => {
-            refuse("it is there and no regular file, which alone may be replaced")
+            refuse("it exists and is not a regular file, so it may not be replaced")
         }
         _ => Ok(()),
     }
 }
 
-/// Keeps a snapshot that is one of those leftovers from being removed while it is read: locked, as long as the file that is returned is open.
+/// Protects a snapshot that has the name of a leftover from removal while it is read: holds a lock as long as the returned file is open.
 pub(crate) fn kept(input: &Path) -> Option<File> {
     let named = input.file_name().is_some_and(is_part_name);
     let regular = || fs::symlink_metadata(input).is_ok_and(|facts| facts.is_file());
@@ -266,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_file_is_not_replaced() {
+    fn only_regular_files_are_replaced() {
         let directory = tempfile::tempdir().unwrap();
         let at = |name: &str| directory.path().join(name);
         fs::create_dir(at("directory")).unwrap();
@@ -298,9 +300,9 @@ mod tests {
         assert_eq!(names(directory.path()), ["backup.db"]);
     }
 
-    /// What somebody else did to the unfinished file in a directory that both may write to.
+    /// What another user did to the unfinished file in a shared directory.
     #[test]
-    fn what_is_not_ours_gets_no_name() {
+    fn another_users_file_gets_no_name() {
         type Swap = fn(&Path);
         let swaps: [(&str, Swap); 4] = [
             ("moved away", |_| {}),
@@ -322,7 +324,7 @@ mod tests {
             let error = part.publish(Path::new("backup.db"), &at("backup.db")).unwrap_err();
             assert!(matches!(error, PartFileError::Taken { .. }), "{what}: {error}");
             assert!(!at("backup.db").exists(), "{what}");
-            // What somebody else made stays, and what was moved away takes no room.
+            // Another user's file stays, and a moved file takes no space.
             assert_eq!(fs::symlink_metadata(&unfinished).ok().map(|facts| facts.file_type()), planted, "{what}");
             assert_eq!(fs::metadata(at("stolen")).unwrap().len(), 0, "{what}");
         }

@@ -1,4 +1,4 @@
-//! Why a file that is written to a directory did not come about.
+//! Why a file could not be written to a directory.
 
 use std::io;
 use std::path::PathBuf;
@@ -7,53 +7,53 @@ use super::output_error::write_advice;
 use crate::error::plain;
 use crate::printable::printable_path;
 
-/// Why a file did not get its name, or is not known to keep it.
+/// Why a file did not get its name, or may not keep it.
 #[derive(Debug, thiserror::Error)]
 pub enum PartFileError {
-    /// No file may take that name.
+    /// The name cannot be used for a file.
     #[error("{}: {reason}", printable_path(path))]
     Target {
         /// The name.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         reason: String,
     },
     /// A file or directory cannot be written.
     #[error("cannot write to {}: {}", printable_path(path), plain(cause))]
     Write {
-        /// Which.
+        /// The file or directory.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         cause: io::Error,
     },
-    /// Somebody else moved the unfinished file away, or put another in its place.
+    /// Another user moved the unfinished file away, or replaced it.
     #[error(
-        "the unfinished file for {} was moved away or replaced by somebody else who may write to its directory",
+        "the unfinished file for {} was moved away or replaced by another user who may write to its directory",
         printable_path(path)
     )]
     Taken {
-        /// The name that it was to have.
+        /// The final name.
         path: PathBuf,
     },
-    /// Somebody else put another file in its place in the moment when it got its name.
+    /// Another user replaced the file just when it got its name.
     #[error(
-        "what is called {} now is not what was written: somebody else who may write to its directory put it there",
+        "{} is not the file that was written: another user who may write to its directory replaced it",
         printable_path(path)
     )]
     Swapped {
         /// The name.
         path: PathBuf,
     },
-    /// The file is complete and has its name, as far as the rename says; the look at it failed.
+    /// The file is complete and was renamed, but checking the name failed.
     #[error(
-        "{} is complete and in place, but it cannot be told whether somebody else replaced it meanwhile: {}",
+        "{} is complete and in place, but checking whether another user replaced it meanwhile failed: {}",
         printable_path(path),
         plain(cause)
     )]
     NotSeen {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         cause: io::Error,
     },
     /// The file is complete and has its name, but the directory could not be synced.
@@ -65,26 +65,27 @@ pub enum PartFileError {
     NotSynced {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         cause: io::Error,
     },
 }
 
 impl PartFileError {
-    /// What to do about it; empty where nothing helps.
+    /// Says what to do; empty if nothing helps.
     #[must_use]
     pub fn advice(&self) -> String {
         match self {
             Self::Write { cause, .. } if cause.kind() == io::ErrorKind::StorageFull => {
-                "Make room, or name another place.".into()
+                "Free some space, or use another directory.".into()
             }
-            Self::Write { cause, .. } if cause.kind() == io::ErrorKind::NotFound => "Make the directory first.".into(),
+            Self::Write { cause, .. } if cause.kind() == io::ErrorKind::NotFound => {
+                "Create the directory first.".into()
+            }
             Self::NotSynced { .. } => {
-                "After a power cut the old file may be back. See the kernel's log for what is wrong with the disk."
-                    .into()
+                "After a power failure the old file may be back. Check the kernel's log for disk errors.".into()
             }
             Self::Taken { .. } | Self::Swapped { .. } => {
-                "Do not use what is there. Write to a directory that nobody else may write to (chmod 700).".into()
+                "Do not use that file. Write to a directory that nobody else may write to (chmod 700).".into()
             }
             Self::NotSeen { .. } => "Verify it before you rely on it.".into(),
             Self::Write { cause, .. } => write_advice(cause).into(),

@@ -1,9 +1,9 @@
-//! Part files that killed runs left: removed when they are proven to be this user's own.
+//! Removes part files that killed runs left, if they are proven to be this user's own.
 //!
-//! Where somebody else may write to the directory, a name proves nothing: anybody can put a link, a FIFO, or another file of ours under it. A part file therefore
-//! carries a mark, an extended attribute that only its owner can set, from before anything is written to it until it has its final name. Where others cannot write
-//! to the directory, the name is proof enough; file systems without extended attributes (NFS before 4.2, vfat) have that proof alone, so leftovers in
-//! directories that are shared stay there, and are reported.
+//! If another user may write to the directory, a name proves nothing: anyone can put a link, a FIFO, or another file of ours under it. A part file therefore
+//! carries a mark, an extended attribute that only its owner can set, from before anything is written to it until it has its final name. If others cannot write
+//! to the directory, the name is proof enough. On file systems without extended attributes (NFS before 4.2, vfat) that is the only proof, so leftovers in
+//! shared directories stay there, and are reported.
 
 use std::ffi::OsStr;
 use std::fs::{File, Metadata, TryLockError};
@@ -16,7 +16,7 @@ use super::directory::Directory;
 use super::file_identity::FileIdentity;
 use super::leftover::is_private;
 
-/// How the names of part files begin and end; between them stand random letters and digits.
+/// Start and end of the names of part files; random letters and digits are between them.
 pub(super) const PREFIX: &str = ".etcdsnap-";
 pub(super) const SUFFIX: &str = ".part";
 pub(super) const RANDOM: usize = 8;
@@ -27,21 +27,21 @@ const MODE: u32 = 0o600;
 /// The extended attribute that marks a part file.
 const MARK: &str = "user.etcdsnap.part";
 
-/// How many leftovers are listed that cannot be proven to be ours.
+/// Unproven leftovers that are listed at most.
 const LISTED: usize = 10;
 
-/// Whether part files have such names.
+/// Whether a name is that of a part file.
 pub(crate) fn is_part_name(name: &OsStr) -> bool {
     let random = name.to_str().and_then(|name| name.strip_prefix(PREFIX)).and_then(|name| name.strip_suffix(SUFFIX));
     random.is_some_and(|random| random.len() == RANDOM && random.bytes().all(|byte| byte.is_ascii_alphanumeric()))
 }
 
-/// Marks a part file as this program's. Without extended attributes there is no mark.
+/// Marks a part file as this program's. Has no effect without extended attributes.
 pub(super) fn mark(file: &File) {
     let _ = rustix::fs::fsetxattr(file, MARK, b"1", XattrFlags::empty());
 }
 
-/// Takes the mark away from a file that has its final name. One that cannot be taken away does no harm under that name.
+/// Removes the mark from a file that has its final name. If that fails, the mark does no harm under that name.
 pub(super) fn unmark(file: &File) {
     let _ = rustix::fs::fremovexattr(file, MARK);
 }
@@ -51,8 +51,8 @@ pub(super) fn is_marked(file: &File) -> bool {
     rustix::fs::fgetxattr(file, MARK, &mut value[..]).is_ok()
 }
 
-/// Removes the part files in `directory` that no run works on and that are proven to be ours. Returns some of this user's that look like part files and cannot be
-/// proven, at most ten. A directory that cannot be listed is left as it is.
+/// Removes the part files in `directory` that no run uses and that are proven to be ours. Returns at most ten of this user's files that look like part files but cannot be
+/// proven. A directory that cannot be listed is left as it is.
 pub(super) fn remove_leftovers(directory: &Directory) -> Vec<PathBuf> {
     let (Ok(facts), Ok(names)) = (directory.facts(), directory.names()) else { return Vec::new() };
     let mut unproven = Vec::new();
@@ -72,22 +72,22 @@ enum Leftover {
     Unproven,
 }
 
-/// Whether a file is a leftover of ours. `None` for what others own, what a run works on, and what cannot be told.
+/// Decides whether a file is a leftover of ours. `None` for files of other users, files in use, and unknown cases.
 fn judge(directory: &Directory, name: &Path, around: &Metadata) -> Option<Leftover> {
     let could_be_ours = |facts: &Metadata| {
         facts.is_file() && facts.nlink() == 1 && facts.mode() & 0o7777 == MODE && is_private(facts, around.dev())
     };
-    // Nothing else is opened: opening a FIFO or a device can block or do something.
-    let named = directory.look(name).ok()??;
+    // Only regular files are opened: opening a FIFO or a device can block or have effects.
+    let named = directory.stat(name).ok()??;
     if FileType::from_raw_mode(named.st_mode) != FileType::RegularFile {
         return None;
     }
-    // NFS grants an exclusive lock only to those who may write.
+    // NFS grants an exclusive lock only on files opened for writing.
     let file = directory.open_file(name, OFlags::RDWR).ok()?;
     let facts = file.metadata().ok().filter(could_be_ours)?;
     match file.try_lock() {
         Ok(()) => {}
-        // A run works on it, or the file system has no locks.
+        // A run uses it, or the file system has no locks.
         Err(TryLockError::WouldBlock | TryLockError::Error(_)) => return None,
     }
     if !directory.has(name, FileIdentity::of(&facts)).ok()? {
@@ -97,7 +97,7 @@ fn judge(directory: &Directory, name: &Path, around: &Metadata) -> Option<Leftov
     Some(if proven { Leftover::Proven } else { Leftover::Unproven })
 }
 
-/// Whether nobody but this user and root can put anything into the directory.
+/// Whether only this user and root can put entries into the directory.
 pub(super) fn only_we_write(directory: &Metadata) -> bool {
     let owner_is_root = directory.uid() == 0 && directory.mode() & 0o022 == 0;
     owner_is_root || is_private(directory, directory.dev())
@@ -110,12 +110,12 @@ mod tests {
 
     use super::*;
 
-    struct Place {
+    struct TestDirectory {
         directory: tempfile::TempDir,
     }
 
-    impl Place {
-        /// A directory into which others may write, or not.
+    impl TestDirectory {
+        /// Creates a directory, open to other users or not.
         fn new(mode: u32) -> Self {
             let directory = tempfile::tempdir().unwrap();
             fs::set_permissions(directory.path(), Permissions::from_mode(mode)).unwrap();
@@ -130,7 +130,7 @@ mod tests {
             self.directory.path().join(format!("{PREFIX}{random}{SUFFIX}"))
         }
 
-        /// A file of this mode under such a name, with or without the mark.
+        /// Creates a file with this mode and such a name, with or without the mark.
         fn file(&self, random: &str, mode: u32, marked: bool) -> PathBuf {
             let path = self.path(random);
             fs::write(&path, "half").unwrap();
@@ -168,7 +168,7 @@ mod tests {
 
     #[test]
     fn where_nobody_else_writes_the_name_is_proof() {
-        let place = Place::new(0o755);
+        let place = TestDirectory::new(0o755);
         let (plain, marked) = (place.file("AAAAAAAA", 0o600, false), place.file("BBBBBBBB", 0o600, true));
         assert_eq!(place.sweep(), [""; 0].map(PathBuf::from));
         assert!(!plain.exists() && !marked.exists());
@@ -177,7 +177,7 @@ mod tests {
     #[test]
     fn where_others_write_the_mark_is_proof() {
         for mode in [0o777, 0o1777, 0o775] {
-            let place = Place::new(mode);
+            let place = TestDirectory::new(mode);
             let (plain, marked) = (place.file("AAAAAAAA", 0o600, false), place.file("BBBBBBBB", 0o600, true));
             assert_eq!(place.sweep(), std::slice::from_ref(&plain));
             assert!(plain.exists());
@@ -186,8 +186,8 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_a_neighbours_stays() {
-        let place = Place::new(0o777);
+    fn files_that_may_belong_to_others_stay() {
+        let place = TestDirectory::new(0o777);
         let victim = place.directory.path().join("victim");
         fs::write(&victim, "precious").unwrap();
         let files = [
@@ -210,7 +210,7 @@ mod tests {
 
     #[test]
     fn another_users_file_stays_even_for_root() {
-        let place = Place::new(0o755);
+        let place = TestDirectory::new(0o755);
         let path = place.file("stranger", 0o600, true);
         if std::os::unix::fs::chown(&path, Some(4321), None).is_err() {
             eprintln!("*** only root can give files away ***");
@@ -221,8 +221,8 @@ mod tests {
     }
 
     #[test]
-    fn what_a_run_works_on_stays() {
-        let place = Place::new(0o755);
+    fn files_in_use_stay() {
+        let place = TestDirectory::new(0o755);
         let path = place.file("atwork00", 0o600, true);
         let lock = File::open(&path).unwrap();
         lock.lock().unwrap();
@@ -235,7 +235,7 @@ mod tests {
 
     #[test]
     fn at_most_so_many_are_listed() {
-        let place = Place::new(0o777);
+        let place = TestDirectory::new(0o777);
         for number in 0..LISTED + 5 {
             place.file(&format!("{number:08}"), 0o600, false);
         }

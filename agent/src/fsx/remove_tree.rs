@@ -1,4 +1,4 @@
-//! Removes a directory with all that is below it, from a directory held open: no link is followed, and no other file system entered.
+//! Removes a directory and everything below it, starting from an open directory: follows no links, and enters no other file system.
 
 use std::fs::File;
 use std::io;
@@ -13,21 +13,21 @@ use rustix::io::Errno;
 use super::directory::Directory;
 use super::file_identity::FileIdentity;
 
-/// Deeper than any directory that this program makes.
+/// Nesting deeper than this is refused; this program makes no such directories.
 const DEPTH: usize = 32;
 
-/// Removes the directory `name` of `parent`, and everything in it. What is not there is removed already.
+/// Removes the directory `name` of `parent`, and everything in it. A missing one is not an error.
 ///
 /// # Errors
-/// What the system says, for example when something is mounted in it; part of it may be gone then.
+/// An error of the system, for example if something is mounted in it; part of it may be gone then.
 pub(crate) fn remove_tree(parent: &Directory, name: &Path) -> io::Result<()> {
     remove(parent, name, DEPTH)
 }
 
-/// Whether a directory has that file somewhere below it, or is it.
+/// Whether a directory is that file, or contains it at any depth.
 ///
 /// # Errors
-/// What the system says.
+/// An error of the system.
 pub(crate) fn contains(parent: &Directory, name: &Path, file: FileIdentity) -> io::Result<bool> {
     find(parent, name, file, DEPTH)
 }
@@ -77,7 +77,7 @@ fn open(parent: &Directory, name: &Path, depth: usize) -> io::Result<File> {
     Ok(directory)
 }
 
-/// Whether another file system begins here. A bind mount has the device of what it shows, so the device alone does not tell.
+/// Whether this is a mount point. A bind mount has the device of its source, so comparing devices is not enough.
 fn is_mounted(parent: &Directory, directory: &File) -> io::Result<bool> {
     let told = match statx(directory, "", AtFlags::EMPTY_PATH, StatxFlags::empty()) {
         Ok(facts) if facts.stx_attributes_mask.contains(StatxAttributes::MOUNT_ROOT) => {
@@ -89,7 +89,7 @@ fn is_mounted(parent: &Directory, directory: &File) -> io::Result<bool> {
     Ok(told || device(&directory.metadata()?) != device(&parent.facts()?))
 }
 
-/// Names and kinds of what is in a directory, all of them before the first is removed.
+/// Lists names and kinds of all entries, before the first is removed.
 fn entries(directory: &File) -> io::Result<Vec<(Vec<u8>, FileType)>> {
     let mut found = Vec::new();
     for entry in Dir::read_from(directory)? {
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_mounted_stays() {
+    fn mount_points_stay() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         fs::create_dir_all(at("tree/mounted")).unwrap();

@@ -1,7 +1,7 @@
-//! A private directory for work in progress, which goes with all that is in it.
+//! A private directory for work in progress, removed with its contents.
 //!
-//! What a killed run left is removed by the next run that works in the same place. Where others may write to the directory around it, a name proves nothing, so a work
-//! directory carries the mark of part files ([`part_leftovers`](super::part_leftovers)), an extended attribute that only its owner can set. A run that works on one holds its lock.
+//! The next run that works in the same place removes what a killed run left. If others may write to the parent directory, a name proves nothing, so a work
+//! directory carries the mark of part files ([`part_leftovers`](super::part_leftovers)), an extended attribute that only its owner can set. A run holds a lock on its work directory.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, Metadata, TryLockError};
@@ -18,7 +18,7 @@ use super::leftover::is_private;
 use super::part_leftovers::{is_marked, mark, only_we_write, unmark};
 use super::remove_tree::remove_tree;
 
-/// How the names of work directories begin and end; between them stand random letters and digits.
+/// Start and end of the names of work directories; random letters and digits are between them.
 const PREFIX: &str = ".etcdsnap-";
 const SUFFIX: &str = ".work";
 const RANDOM: usize = 16;
@@ -26,10 +26,10 @@ const RANDOM: usize = 16;
 /// The mode of a work directory.
 const MODE: u32 = 0o700;
 
-/// How often a directory is made anew that another run took for a leftover before it was locked.
+/// How many times a directory is created again if another run removed it as a leftover before it was locked.
 const TRIES: usize = 100;
 
-/// A directory of mode 0700 with a random name. Dropped, it is removed with all that is in it, unless it was [kept](Self::keep).
+/// A directory of mode 0700 with a random name. If dropped, it is removed with its contents, unless it was [kept](Self::keep).
 pub struct WorkDirectory {
     parent: Directory,
     name: OsString,
@@ -41,33 +41,33 @@ pub struct WorkDirectory {
 }
 
 impl WorkDirectory {
-    /// Makes one where temporary files belong (`TMPDIR`).
+    /// Creates one in the directory for temporary files (`TMPDIR`).
     ///
     /// # Errors
-    /// What the system says.
+    /// An error of the system.
     pub fn temporary() -> io::Result<Self> {
         Self::new(Directory::open(&std::env::temp_dir())?)
     }
 
-    /// Where it is.
+    /// Returns its path.
     #[must_use]
     pub fn path(&self) -> PathBuf {
         self.parent.path_of(&self.name)
     }
 
-    /// Removes it with all that is in it.
+    /// Removes it with its contents.
     ///
     /// # Errors
-    /// What the system says.
+    /// An error of the system.
     pub fn close(mut self) -> io::Result<()> {
         self.kept = true;
         if self.is_there()? { remove_tree(&self.parent, Path::new(&self.name)) } else { Ok(()) }
     }
 
-    /// Makes one in `parent`, after having removed those that killed runs left there.
+    /// Creates one in `parent`, after removing those that killed runs left there.
     ///
     /// # Errors
-    /// What the system says.
+    /// An error of the system.
     pub(crate) fn new(parent: Directory) -> io::Result<Self> {
         remove_leftovers(&parent);
         for _ in 0..TRIES {
@@ -88,25 +88,25 @@ impl WorkDirectory {
                 return Ok(work);
             }
         }
-        Err(io::Error::other("other runs take away what is made here"))
+        Err(io::Error::other("other runs keep removing the temporary directory"))
     }
 
-    /// The directory.
+    /// Returns the open directory.
     pub(crate) fn directory(&self) -> &Directory {
         &self.directory
     }
 
-    /// The directory around it.
+    /// Returns the open parent directory.
     pub(crate) fn parent(&self) -> &Directory {
         &self.parent
     }
 
-    /// Its name.
+    /// Returns its name.
     pub(crate) fn name(&self) -> &OsStr {
         &self.name
     }
 
-    /// Which directory it is, whatever it is called.
+    /// Returns its identity, independent of its name.
     pub(crate) fn identity(&self) -> FileIdentity {
         self.identity
     }
@@ -114,12 +114,12 @@ impl WorkDirectory {
     /// Whether it still has its name.
     ///
     /// # Errors
-    /// What the system says.
+    /// An error of the system.
     pub(crate) fn is_there(&self) -> io::Result<bool> {
         self.parent.has(Path::new(&self.name), self.identity)
     }
 
-    /// It has another name now, and stays.
+    /// Keeps the directory, which has another name now.
     pub(crate) fn keep(&mut self) {
         self.kept = true;
         unmark(&self.lock);
@@ -135,24 +135,24 @@ impl Drop for WorkDirectory {
     }
 }
 
-/// Whether work directories have such names.
+/// Whether a name is that of a work directory.
 fn is_work_name(name: &OsStr) -> bool {
     let random = name.to_str().and_then(|name| name.strip_prefix(PREFIX)).and_then(|name| name.strip_suffix(SUFFIX));
     random.is_some_and(|random| random.len() == RANDOM && random.bytes().all(|byte| byte.is_ascii_alphanumeric()))
 }
 
-/// Removes the work directories in `parent` that no run works on and that are proven to be ours. What cannot be proven stays.
+/// Removes the work directories in `parent` that no run uses and that are proven to be ours; the others stay.
 fn remove_leftovers(parent: &Directory) {
     let (Ok(around), Ok(names)) = (parent.facts(), parent.names()) else { return };
     for name in names.flatten().filter(|name| is_work_name(name)) {
-        // The lock is held until it is gone, so that a run which has just made it notices.
+        // Hold the lock until it is removed, so that a run that has just created it notices.
         if let Some(_lock) = proven_leftover(parent, Path::new(&name), &around) {
             let _ = remove_tree(parent, Path::new(&name));
         }
     }
 }
 
-/// The locked handle of a leftover of ours. `None` for what others own, what a run works on, and what cannot be told.
+/// Returns the locked handle of a leftover of ours. `None` for files of other users, directories in use, and unknown cases.
 fn proven_leftover(parent: &Directory, name: &Path, around: &Metadata) -> Option<File> {
     let directory = parent.open_below(name).ok()?;
     let facts = directory.facts().ok()?;
@@ -180,7 +180,7 @@ mod tests {
         WorkDirectory::new(Directory::open(folder).unwrap()).unwrap()
     }
 
-    /// What a killed run leaves: its lock is gone with it.
+    /// Creates what a killed run leaves; its lock is gone.
     fn abandon(folder: &Path) -> PathBuf {
         let work = work_in(folder);
         let path = folder.join(work.name());
@@ -197,7 +197,7 @@ mod tests {
         let work = work_in(folder.path());
         assert!(!left.exists());
         fs::write(folder.path().join(work.name()).join("file"), "").unwrap();
-        // Another run leaves it alone while this one works.
+        // A second run does not touch it while the first works.
         drop(work_in(folder.path()));
         assert_eq!(names(folder.path()), [work.name()]);
         drop(work);
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_be_a_neighbours_stays() {
+    fn directories_that_may_belong_to_others_stay() {
         let folder = tempfile::tempdir().unwrap();
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
         let place = |letter: &str| folder.path().join(format!("{PREFIX}{}{SUFFIX}", letter.repeat(RANDOM)));

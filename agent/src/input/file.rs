@@ -9,7 +9,7 @@ use etcdsnap_core::{ReadError, Source};
 
 use crate::error::{Error, plain};
 
-/// A regular file, read by positional reads; its length is fixed when it is opened.
+/// A regular file, read by positional reads. Its length is fixed when it is opened.
 #[derive(Debug)]
 pub struct FileSource {
     file: File,
@@ -17,7 +17,7 @@ pub struct FileSource {
     stamp: Stamp,
 }
 
-/// What changes when somebody writes to a file: length, and time of the last write in seconds and nanoseconds.
+/// Values that change when a file is written: its length, and the time of the last write in seconds and nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Stamp {
     len: u64,
@@ -29,28 +29,28 @@ impl FileSource {
     /// Opens a regular file read-only.
     ///
     /// # Errors
-    /// What the system says.
+    /// An error of the system.
     pub fn open(path: &Path) -> io::Result<Self> {
         Self::new(File::open(path)?, path)
     }
 
-    /// The same over a file that is open already; `path` is for messages.
+    /// Wraps an open file; `path` is for messages.
     pub(crate) fn new(file: File, path: &Path) -> io::Result<Self> {
         let stamp = Stamp::of(&file)?;
         Ok(Self { file, path: path.to_owned(), stamp })
     }
 
-    /// The open file, for what the system can do with it as a whole.
+    /// Returns the open file, for system calls on the whole file.
     pub(crate) fn file(&self) -> &File {
         &self.file
     }
 
-    /// As the caller named it.
+    /// Returns the path as the caller gave it.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Fails when the file was written to since it was opened: what was read may then be of no single moment.
+    /// Fails if the file was written to since it was opened: the bytes read may then be of different moments.
     ///
     /// # Errors
     /// [`Error::Changed`].
@@ -61,10 +61,10 @@ impl FileSource {
         }
     }
 
-    /// What came of reading it, unless it was written to meanwhile: then neither a result nor damage that was found means anything.
+    /// Returns `outcome`, unless the file was written to meanwhile: then neither results nor damage are meaningful.
     ///
     /// # Errors
-    /// Those of `outcome`, or [`Error::Changed`] in their place.
+    /// Those of `outcome`, or [`Error::Changed`] instead.
     pub(crate) fn unless_changed<T>(&self, outcome: Result<T, Error>) -> Result<T, Error> {
         match outcome {
             Err(Error::Cancelled) => outcome,

@@ -1,4 +1,4 @@
-//! Where a snapshot comes from: a file, a compressed file, or a stream.
+//! Opens snapshots: files, compressed files, and streams.
 
 pub(crate) mod database_path;
 mod file;
@@ -25,18 +25,18 @@ pub use file::FileSource;
 pub(crate) use packed::Packed;
 pub(crate) use unnamed_copy::Spool;
 
-/// An opened input.
+/// An open input.
 pub(crate) struct Input {
-    /// As the caller named it.
+    /// The path as the caller gave it.
     pub path: PathBuf,
-    /// How it is read.
+    /// The way to read it.
     pub body: Body,
     /// Its first bytes, unpacked.
     head: Vec<u8>,
     extent: Extent,
 }
 
-/// The two ways to read an input.
+/// The ways to read an input.
 pub(crate) enum Body {
     /// By positional reads.
     Plain(FileSource),
@@ -45,17 +45,17 @@ pub(crate) enum Body {
 }
 
 impl Input {
-    /// Opens `path` read-only; `-` is the standard input. What cannot be read at any offset, such as a pipe, is first copied into a
-    /// file without a name. The first bytes are read, and unpacked where the file is packed: they say what it is, to every command alike.
+    /// Opens `path` read-only; `-` is standard input. A pipe or other stream is first copied into a
+    /// file without a name. Reads the first bytes, unpacked if necessary, by which all commands recognize the format.
     ///
     /// # Errors
-    /// [`Error::Open`], [`Error::Directory`], [`Error::Terminal`], [`Error::Spool`], [`Error::Scan`] when the first bytes cannot be read,
-    /// and those of a packed file that cannot be unpacked so far.
+    /// [`Error::Open`], [`Error::Directory`], [`Error::Terminal`], [`Error::Spool`], [`Error::Scan`] if the first bytes cannot be read,
+    /// and those of a compressed file that cannot be unpacked so far.
     pub fn open(path: &Path, progress: &dyn Progress) -> Result<Self, Error> {
         Self::of(Self::source(path, 0, progress)?, path, Packed::open)
     }
 
-    /// The same of one that may have lost its first pages, or breaks off where it is unpacked.
+    /// Like [`Input::open`], for a file that may have lost its first pages, or whose compressed data may break off.
     ///
     /// # Errors
     /// As [`Input::open`].
@@ -78,7 +78,7 @@ impl Input {
         }
     }
 
-    /// The same of a regular file that is open, whatever has its name by now; `path` is for messages.
+    /// Wraps an open regular file, whatever has its name by now; `path` is for messages.
     ///
     /// # Errors
     /// As [`Input::open`].
@@ -104,18 +104,18 @@ impl Input {
         Ok(Self { path: path.to_owned(), extent: Extent::of(&head), body, head })
     }
 
-    /// How long it can be, as far as its first bytes tell.
+    /// Returns its possible length according to its first bytes.
     pub fn extent(&self) -> &Extent {
         &self.extent
     }
 
-    /// The report on what is no database, by its first bytes; none when it is one, or was one before its meta pages were lost.
+    /// Returns the report about a file that is not a database according to its first bytes; `None` if it is one, or was one before it lost its meta pages.
     pub fn foreign(&self) -> Option<Report> {
         let foreign = !matches!(self.extent.kind(), FileKind::Bolt | FileKind::BrokenBolt);
         foreign.then(|| refuse(&self.head, self.head.len() as u64))
     }
 
-    /// Refuses what is no database with a valid meta page.
+    /// Checks that it is a database with a valid meta page.
     ///
     /// # Errors
     /// [`Error::NoStore`].
@@ -127,7 +127,7 @@ impl Input {
         Err(Error::NoStore { path: self.path.clone(), report })
     }
 
-    /// Refuses what is something else by its first bytes. A database that has lost them is none of the things that are known.
+    /// Checks that its first bytes are not those of another known format. A database that has lost them matches no known format.
     ///
     /// # Errors
     /// [`Error::NoStore`].
@@ -138,7 +138,7 @@ impl Input {
         }
     }
 
-    /// Refuses what is no snapshot as far as its first bytes and its length tell. What is packed tells its length when it is unpacked.
+    /// Checks that it is a snapshot according to its first bytes and length. The length of compressed data is only known after unpacking.
     ///
     /// # Errors
     /// [`Error::NoStore`], [`Error::TooLong`].
@@ -151,7 +151,7 @@ impl Input {
     }
 }
 
-/// How what is of this kind is packed; none when it is not.
+/// Returns the compression format of a kind of file; `None` if it is not compressed.
 fn packing(kind: FileKind) -> Option<Format> {
     match kind {
         FileKind::Gzip => Some(Format::Gzip),
@@ -171,7 +171,7 @@ fn read_head(source: &FileSource, path: &Path) -> Result<Vec<u8>, Error> {
 }
 
 impl Input {
-    /// Which file it is; none when the system does not say.
+    /// Returns the identity of the file; `None` if the system does not say.
     pub fn identity(&self) -> Option<FileIdentity> {
         let source = match &self.body {
             Body::Plain(source) => source,

@@ -1,4 +1,4 @@
-//! A compressed file, unpacked from front to back as often as asked.
+//! A compressed file, unpacked from front to back, as often as needed.
 
 use std::fmt;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -11,13 +11,13 @@ use etcdsnap_unpack::{Format, UnpackError, Unpacked};
 use crate::error::{Error, Fault};
 use crate::input::FileSource;
 
-/// Bytes handed on at once; the sweep works best with 256 KiB to 1 MiB.
+/// Bytes in a block; the scan works best with 256 KiB to 1 MiB.
 const BLOCK: usize = 1 << 20;
 
-/// Takes a block of unpacked bytes; it may keep the block and leave another in its place.
-pub(crate) type Sink<'s> = dyn FnMut(&mut Vec<u8>) -> Result<(), Error> + 's;
+/// Receives a block of unpacked bytes; it may keep the block and leave another in its place.
+pub(crate) type UnpackSink<'s> = dyn FnMut(&mut Vec<u8>) -> Result<(), Error> + 's;
 
-/// A compressed file, of whose contents the first bytes were seen.
+/// A compressed file whose first bytes were unpacked.
 #[derive(Debug)]
 pub(crate) struct Packed {
     source: FileSource,
@@ -27,7 +27,7 @@ pub(crate) struct Packed {
 }
 
 impl Packed {
-    /// What `source` holds is compressed as `format`. Unpacks the first 128 KiB.
+    /// Opens a file that is compressed as `format`, and unpacks the first 128 KiB.
     ///
     /// # Errors
     /// As [`Packed::unpack`].
@@ -62,47 +62,47 @@ impl Packed {
         Ok((packed, broke_off))
     }
 
-    /// The first bytes that are unpacked.
+    /// Returns the first unpacked bytes.
     pub fn head(&self) -> &[u8] {
         &self.head
     }
 
-    /// How long what is unpacked can be.
+    /// Returns the possible length of the unpacked data.
     pub fn extent(&self) -> &Extent {
         &self.extent
     }
 
-    /// The compressed file.
+    /// Returns the compressed file.
     pub fn source(&self) -> &FileSource {
         &self.source
     }
 
-    /// As the caller named it.
+    /// Returns the path as the caller gave it.
     pub fn path(&self) -> &Path {
         self.source.path()
     }
 
-    /// Its compressed length in bytes.
+    /// Returns its compressed length in bytes.
     pub fn packed_len(&self) -> u64 {
         self.source.len()
     }
 
-    /// Unpacks a snapshot whole into `sink`, in blocks of 1 MiB. Memory is a few blocks, whatever the file claims. `watch` advances by
+    /// Unpacks a whole snapshot into `sink`, in blocks of 1 MiB. Memory is limited to a few blocks, whatever the file claims. `watch` counts
     /// compressed bytes.
     ///
     /// # Errors
-    /// [`Error::Unpack`] with the offset in the unpacked data, [`Error::Unsupported`], [`Error::Window`], [`Error::Scan`] when the file
+    /// [`Error::Unpack`] with the offset in the unpacked data, [`Error::Unsupported`], [`Error::Window`], [`Error::Scan`] if the file
     /// cannot be read, [`Error::TooLong`], [`Error::NoPages`], [`Error::Cancelled`], and those of `sink`.
-    pub fn unpack(&self, watch: &dyn Watch, sink: &mut Sink<'_>) -> Result<(), Error> {
+    pub fn unpack(&self, watch: &dyn Watch, sink: &mut UnpackSink<'_>) -> Result<(), Error> {
         let most = self.extent.most();
         if self.pump(most, watch, sink)? { Ok(()) } else { Err(Error::too_long(self.path(), &self.extent)) }
     }
 
-    /// The same for one who wants to judge it: of something longer than a snapshot can be, as many bytes as show that.
+    /// Like [`Packed::unpack`], for verifying: of data longer than any snapshot, unpacks just enough to show that.
     ///
     /// # Errors
-    /// As [`Packed::unpack`], but for [`Error::TooLong`].
-    pub fn unpack_to_judge(&self, watch: &dyn Watch, sink: &mut Sink<'_>) -> Result<(), Error> {
+    /// As [`Packed::unpack`], except [`Error::TooLong`].
+    pub fn unpack_to_judge(&self, watch: &dyn Watch, sink: &mut UnpackSink<'_>) -> Result<(), Error> {
         self.pump(self.extent.most().saturating_add(1), watch, sink).map(drop)
     }
 
@@ -110,7 +110,7 @@ impl Packed {
     ///
     /// # Errors
     /// As [`Packed::unpack`], but for [`Error::Unpack`] and [`Error::TooLong`].
-    pub fn unpack_damaged(&self, watch: &dyn Watch, sink: &mut Sink<'_>) -> Result<Option<Error>, Error> {
+    pub fn unpack_damaged(&self, watch: &dyn Watch, sink: &mut UnpackSink<'_>) -> Result<Option<Error>, Error> {
         match self.pump(self.extent.most().max(MAX_WITHOUT_META), watch, sink) {
             Err(error @ Error::Unpack { .. }) => Ok(Some(error)),
             other => other.map(|_| None),
@@ -122,8 +122,8 @@ impl Packed {
         Unpacked::new(self.format, reader).map_err(|error| self.failed(0, error))
     }
 
-    /// Unpacks up to `most` bytes; whether that was all.
-    fn pump(&self, most: u64, watch: &dyn Watch, sink: &mut Sink<'_>) -> Result<bool, Error> {
+    /// Unpacks up to `most` bytes; returns whether that was all.
+    fn pump(&self, most: u64, watch: &dyn Watch, sink: &mut UnpackSink<'_>) -> Result<bool, Error> {
         let mut unpacked = self.begin(watch)?;
         let mut pages = PageWatch::new(&self.extent);
         let mut block = Vec::new();
@@ -156,7 +156,7 @@ impl Packed {
         }
     }
 
-    /// What a failure means after so many unpacked bytes.
+    /// Converts an error after `at` unpacked bytes.
     fn failed(&self, at: u64, error: UnpackError) -> Error {
         let (path, format) = (self.path().to_owned(), self.format);
         match error {
@@ -175,7 +175,7 @@ impl Packed {
     }
 }
 
-/// The compressed file as a stream with a place of its own, so that several can be read side by side.
+/// A reader of the compressed file with its own position, so that several can be used side by side.
 struct Reader<'a> {
     source: &'a FileSource,
     at: u64,
@@ -210,7 +210,7 @@ impl Seek for Reader<'_> {
     }
 }
 
-/// A failure of the medium on its way through a decompressor, which must not be taken for broken data.
+/// A read error of the disk, carried through a decompressor so that it is not mistaken for broken data.
 #[derive(Debug)]
 struct MediumFault(etcdsnap_core::Error);
 
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn of_what_goes_on_behind_a_snapshot_no_more_is_unpacked_than_shows_it() {
+    fn data_longer_than_a_snapshot_is_not_unpacked_to_its_end() {
         let tail = vec![0; usize::try_from(MAX_TAIL).unwrap() + 1];
         let packed = Packed::open(zstd(&[SNAPSHOT, &tail, &tail]), Format::Zstd).unwrap();
         let most = SNAPSHOT.len() as u64 + MAX_TAIL;
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn of_anything_else_the_head_is_unpacked() {
+    fn of_other_files_only_the_head_is_unpacked() {
         let packed = Packed::open(zstd(&[&vec![0; 2 << 20]]), Format::Zstd).unwrap();
         assert_eq!((packed.head().len(), packed.extent().kind()), (HEAD_LEN, FileKind::Zeros));
         let packed = Packed::open(zstd(&[b"some text"]), Format::Zstd).unwrap();

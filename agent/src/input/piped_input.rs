@@ -1,4 +1,4 @@
-//! What comes through a pipe, copied into a file without a name, and no more of it than a snapshot can have.
+//! Copies a pipe into a file without a name, but no more than a snapshot can have.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -16,16 +16,16 @@ use crate::progress::{Progress, Stage};
 /// Bytes of one read from a stream.
 const COPIED_AT_ONCE: usize = 1 << 20;
 
-/// Bytes of a packed stream after which its contents are looked at for the first time; then each time that they have doubled.
+/// Bytes of a compressed stream after which its contents are first examined; then again whenever they have doubled.
 const FIRST_LOOK: u64 = 1 << 20;
 
-/// How long a stream is waited for before somebody looks whether it is still wanted.
+/// How long to wait for a stream before checking for cancellation.
 const PATIENCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 
-/// Copies a stream to its end, or until it has shown that it is no snapshot: but `least` bytes in any case.
+/// Copies a stream to its end, or until it has proven not to be a snapshot, but at least `least` bytes.
 ///
 /// # Errors
-/// [`Error::Open`] when it cannot be read, [`Error::Spool`], [`Error::Cancelled`].
+/// [`Error::Open`] if it cannot be read, [`Error::Spool`], [`Error::Cancelled`].
 pub(super) fn copy(mut stream: File, path: &Path, least: u64, progress: &dyn Progress) -> Result<FileSource, Error> {
     progress.begin(Stage::Copy, None);
     let mut spool = Spool::new(None)?;
@@ -49,7 +49,7 @@ pub(super) fn copy(mut stream: File, path: &Path, least: u64, progress: &dyn Pro
     spool.finish(path)
 }
 
-/// Waits until there is something to read, or nothing more to wait for; the caller may stop it meanwhile.
+/// Waits until there is something to read, the stream has ended, or the caller cancels.
 fn until_readable(stream: &File, progress: &dyn Progress) -> Result<(), Error> {
     loop {
         if progress.cancelled() {
@@ -57,27 +57,27 @@ fn until_readable(stream: &File, progress: &dyn Progress) -> Result<(), Error> {
         }
         match poll(&mut [PollFd::new(stream, PollFlags::IN)], Some(&PATIENCE)) {
             Ok(0) | Err(Errno::INTR) => {}
-            // What cannot be waited for is read as it is.
+            // A stream that cannot be polled is read without waiting.
             Ok(_) | Err(_) => return Ok(()),
         }
     }
 }
 
-/// How much of a stream is wanted.
+/// The number of bytes to copy from a stream.
 #[derive(Default)]
 struct Bound {
-    /// Bytes that are wanted in any case.
+    /// Bytes to copy in any case.
     least: u64,
     head: Vec<u8>,
     copied: u64,
-    /// Known once the first bytes are there.
+    /// Known once the first bytes were read.
     most: Option<u64>,
-    /// When the contents of a packed stream are looked at next.
+    /// When to examine the contents of a compressed stream next.
     look_at: Option<u64>,
 }
 
 impl Bound {
-    /// Takes in the next bytes, which were written to `spool`; whether no more are wanted.
+    /// Examines the next bytes, which were written to `spool`; returns whether no more are needed.
     fn is_passed(&mut self, bytes: &[u8], spool: &Spool, path: &Path) -> bool {
         self.copied = self.copied.saturating_add(bytes.len() as u64);
         if self.most.is_none() {
@@ -104,11 +104,11 @@ impl Bound {
     }
 }
 
-/// Bytes that what is packed in a stream can take at most, as far as its beginning tells: twice as many as unpacked, since what cannot be
-/// compressed grows by less than a hundredth, and little else belongs into such a file.
+/// Returns the most bytes that the compressed data in a stream can take, according to its start: twice the unpacked size, since data that cannot be
+/// compressed grows by less than a hundredth, and such a file contains little else.
 fn packed_bound(head: &[u8], spool: &Spool, path: &Path) -> Option<u64> {
     let format = packing(Extent::of(head).kind())?;
     let packed = Packed::open(spool.so_far(path).ok()?, format).ok()?;
-    // Contents that end early may only not have come yet.
+    // If the data end early, the rest may not have arrived yet.
     (packed.head().len() == HEAD_LEN).then(|| packed.extent().most().saturating_mul(2))
 }

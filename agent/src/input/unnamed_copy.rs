@@ -8,13 +8,13 @@ use std::path::Path;
 use crate::error::Error;
 use crate::input::FileSource;
 
-/// A temporary copy while it is written.
+/// A temporary copy in progress.
 pub(crate) struct Spool {
     file: File,
 }
 
 impl Spool {
-    /// Begins a copy in the directory for temporary files (`TMPDIR`); `needed` bytes must be free there where that is known.
+    /// Creates a copy in the directory for temporary files (`TMPDIR`); if `needed` is known, that many bytes must be free there.
     ///
     /// # Errors
     /// [`Error::Spool`].
@@ -37,7 +37,7 @@ impl Spool {
         self.file.write_all(bytes).map_err(Self::failed)
     }
 
-    /// What was written so far, to look into it.
+    /// Returns what was written so far, for reading.
     ///
     /// # Errors
     /// [`Error::Spool`].
@@ -45,17 +45,17 @@ impl Spool {
         self.file.try_clone().and_then(|file| FileSource::new(file, path)).map_err(Self::failed)
     }
 
-    /// The file, for one who writes to it at any place. What goes wrong there, [`Spool::failed`] tells.
+    /// Returns the file, for writing at any offset; [`Spool::failed`] converts errors.
     pub fn into_file(self) -> File {
         self.file
     }
 
-    /// The error about a copy that cannot be made or written.
+    /// The error about a copy that cannot be created or written.
     pub fn failed(cause: io::Error) -> Error {
         Error::Spool { directory: env::temp_dir(), needed: None, available: None, cause: Some(cause) }
     }
 
-    /// The finished copy; `path` is what messages call it.
+    /// Finishes the copy; messages call it `path`.
     ///
     /// # Errors
     /// [`Error::Spool`].
@@ -64,7 +64,7 @@ impl Spool {
     }
 }
 
-/// Bytes free to this user where `file` lies; none when the system does not say.
+/// Returns the bytes free to this user on the file system of `file`; `None` if the system does not say.
 fn free_space(file: &File) -> Option<u64> {
     let facts = rustix::fs::fstatvfs(file).ok()?;
     facts.f_bavail.checked_mul(facts.f_frsize)

@@ -1,36 +1,36 @@
-//! Every member of the new cluster at once, from one pass over the snapshot.
+//! Restores every member of the new cluster at once, reading the snapshot only once.
 //!
 //! ```text
 //! DIR/<name>/member/…      the data directory of a member
-//! DIR/<name>.env           how to start it: etcd's settings as environment variables
+//! DIR/<name>.env           etcd's settings as environment variables, for starting it
 //! ```
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use etcdsnap_core::restore::membership::{Cluster, Member};
+use etcdsnap_core::restore::membership::{Cluster, NewMember};
 use etcdsnap_core::restore::wal;
 
 use super::made_directories::failed;
 use super::new_database::Database;
-use super::new_member_files::Place;
-use super::restore_job::Job;
-use super::restore_space::Room;
+use super::new_member_files::MemberStages;
+use super::restore_job::RestoreJob;
+use super::restore_space::SpaceNeeds;
 use super::stage_directory::CONTENT;
-use super::staged_result::{Need, Wanted};
+use super::staged_result::{ReplaceNeed, StageRequest};
 use super::start_settings::start_file;
 use super::{RestoreConfig, RestoreError, Restored, Run, owner};
 use crate::free_space::{self, Location};
 use crate::input::Input;
 use crate::progress::Progress;
 
-/// Makes a data directory a member of `initial_cluster` under `directory`, which must be absent or empty, and beside each a file that says how to start it.
+/// Makes a data directory for each member of `initial_cluster` in `directory`, which must be absent or empty, and beside each a file that says how to start it.
 ///
-/// `directory` appears whole or not at all. The config's name, directories and peer URLs are not used: they follow from the cluster.
+/// `directory` appears complete or not at all. The config's name, directories and peer URLs are not used: they follow from the cluster.
 ///
 /// # Errors
-/// [`RestoreError`]; nothing is left behind then, except with [`RestoreError::InPlace`].
+/// [`RestoreError`]; then nothing is left behind, except with [`RestoreError::InPlace`].
 pub fn restore_all_members(
     config: &RestoreConfig,
     directory: &Path,
@@ -54,11 +54,11 @@ fn write(config: &RestoreConfig, directory: &Path, progress: &dyn Progress) -> R
     let input = Input::open(&config.snapshot_path, progress)?;
     input.expect_snapshot()?;
     let snapshot = (config.snapshot_path.as_path(), input.identity());
-    let wanted = Wanted { data_dir: &directory, wal_dir: None, need: Need::Whole, owner, snapshot };
-    let job = Job { config, cluster: &cluster, bump, input: &input, progress };
+    let wanted = StageRequest { data_dir: &directory, wal_dir: None, need: ReplaceNeed::Whole, owner, snapshot };
+    let job = RestoreJob { config, cluster: &cluster, bump, input: &input, progress };
     job.check_bump()?;
     let described = |database: &Database| {
-        let member = |member: &Member| {
+        let member = |member: &NewMember| {
             let data_dir = directory.join(&member.name);
             let start_file = Some(directory.join(format!("{}.env", member.name)));
             let wal_dir = data_dir.join("member/wal");
@@ -68,19 +68,19 @@ fn write(config: &RestoreConfig, directory: &Path, progress: &dyn Progress) -> R
     };
     if config.run == Run::Dry {
         wanted.check()?;
-        let database = job.rehearse()?;
+        let database = job.dry_run()?;
         let each = database.size.saturating_add(wal::SEGMENT);
         free_space::check([(Location::Path(&directory), each.saturating_mul(cluster.commit()))])?;
         return Ok(described(&database));
     }
     let each = job.size_ahead().saturating_add(wal::SEGMENT);
-    let room = Room::before_writing(&[(&directory, each.saturating_mul(cluster.commit()))]);
+    let room = SpaceNeeds::before_writing(&[(&directory, each.saturating_mul(cluster.commit()))]);
     let write = || {
         let stage = wanted.begin()?;
         let root = Path::new(CONTENT);
         let mut members = Vec::new();
         for member in &cluster.members {
-            members.push((member, Place::whole(stage.data(), root.join(&member.name).join("member"))));
+            members.push((member, MemberStages::whole(stage.data(), root.join(&member.name).join("member"))));
         }
         let database = job.write(&members)?;
         let restored = described(&database);
@@ -102,7 +102,7 @@ fn write(config: &RestoreConfig, directory: &Path, progress: &dyn Progress) -> R
     write().map_err(|error| room.explain(error))
 }
 
-/// Each member's name becomes a file's.
+/// Checks that each member's name can be a file name.
 fn check_names(cluster: &Cluster) -> Result<(), RestoreError> {
     let mut taken = BTreeSet::new();
     for member in &cluster.members {

@@ -1,10 +1,10 @@
-//! By how much to raise the revision when nobody says so.
+//! Chooses by how much to raise the revision if the user does not.
 //!
 //! OpenShift keeps `revision.json` in the data directory of etcd and, beside a backup, a copy that may be younger than the backup:
 //! ```text
 //! {"clusterId":N,"raftIndex":{"https://10.0.0.1:2379":N,…},"maxRaftIndex":N,"created":"2025-01-01 00:00:00 +0000 UTC"}
 //! ```
-//! Each write takes an index of raft, so the largest index bounds the writes there have been; a fifth more covers those since the file was written. Source:
+//! Each write takes a raft index, so the largest index bounds the number of writes; a fifth is added for writes since the file was written. Source:
 //! `pkg/cmd/rev` of OpenShift's cluster-etcd-operator.
 
 use std::fs::{self, File};
@@ -18,25 +18,25 @@ use crate::fsx::other_users::{WRITABLE_BY_OTHERS, is_ours};
 use crate::grouped_number::grouped;
 use crate::printable::printable_path;
 
-/// What etcd's documentation advises: as many as 1,500 writes a second are in a week.
+/// The value that etcd's documentation advises: 1,500 writes per second for a week.
 const USUAL: u64 = 1_000_000_000;
 
 /// The name of OpenShift's file.
 const FILE: &str = "revision.json";
 
-/// Bytes of the longest such file that is read: an index for each of a thousand endpoints.
+/// Bytes of the file that are read at most; enough for a thousand endpoints.
 const LONGEST: u64 = 128 << 10;
 
 /// By how much the revision is raised, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AutoBump {
-    /// By how much.
+    /// The number to add to the revision.
     pub by: u64,
-    /// From what that follows.
+    /// The reason for the number.
     pub basis: BumpBasis,
 }
 
-/// From what an [`AutoBump`] follows.
+/// The reason for an [`AutoBump`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BumpBasis {
     /// OpenShift's file beside the snapshot.
@@ -48,7 +48,7 @@ pub enum BumpBasis {
     },
     /// There is no such file.
     Usual,
-    /// There is one that says nothing: which, and why.
+    /// There is such a file, but it cannot be used: its path, and why.
     Unusable(PathBuf, String),
 }
 
@@ -58,7 +58,7 @@ struct RevisionFile {
     max_raft_index: Option<u64>,
 }
 
-/// Looks for OpenShift's `revision.json` beside a snapshot: the answer is 1.2 times its `maxRaftIndex`, or else a billion.
+/// Looks for OpenShift's `revision.json` beside a snapshot; returns 1.2 times its `maxRaftIndex`, or otherwise a billion.
 #[must_use]
 pub fn auto_bump(snapshot: &Path) -> AutoBump {
     let usual = |basis| AutoBump { by: USUAL, basis };
@@ -79,14 +79,14 @@ pub fn auto_bump(snapshot: &Path) -> AutoBump {
 }
 
 fn max_raft_index(path: &Path, snapshot: &Path) -> Result<u64, String> {
-    // Of a FIFO nothing may ever come.
+    // Reading a FIFO could block forever.
     if !path.is_file() {
         return Err("it is no file".into());
     }
     let mut text = Vec::new();
     let file = File::open(path).map_err(|cause| crate::error::plain(&cause))?;
     let facts = file.metadata().map_err(|cause| crate::error::plain(&cause))?;
-    // A neighbour in a shared directory could make clients mistake old revisions for new ones. Who owns the snapshot decides about the cluster anyway.
+    // Another user's file in a shared directory could make clients mistake old revisions for new ones. The owner of the snapshot decides about the cluster anyway.
     let is_theirs = fs::metadata(snapshot).is_ok_and(|snapshot| snapshot.uid() == facts.uid());
     if !(is_ours(facts.uid()) || is_theirs) || facts.mode() & WRITABLE_BY_OTHERS != 0 {
         return Err("another user may have written it".into());

@@ -1,4 +1,4 @@
-//! Copies a snapshot and hashes the same bytes on their way: reading and hashing on one thread, writing on another.
+//! Copies a snapshot and hashes it at the same time: one thread reads and hashes, another writes.
 
 use std::fs::File;
 use std::io;
@@ -8,11 +8,11 @@ use std::path::Path;
 use std::sync::mpsc;
 use std::thread;
 
-use etcdsnap_core::{Block, Report, Source};
+use etcdsnap_core::{AlignedBuf, Report, Source};
 use rustix::fd::AsFd;
 
 use super::RestoreError;
-use super::direct_writer::{Target, Writer};
+use super::direct_writer::{DatabaseTarget, TargetWriter};
 use super::len;
 use crate::error::{Error, Fault};
 use crate::free_space::{self, Location};
@@ -25,16 +25,15 @@ use crate::{parallel_verify, threads};
 
 const BLOCK: usize = 1 << 20;
 
-/// Blocks between the two threads, 4 MiB in all.
+/// Blocks queued between the two threads, 4 MiB in all.
 const BLOCKS_IN_FLIGHT: usize = 4;
 
-/// Copies a file to all targets; if it is to be `judged`, a third thread judges its structure meanwhile.
+/// Copies a file to all targets; if `judged`, a third thread verifies its structure meanwhile.
 ///
-/// Where the file system has reflinks, the copies share the blocks of the file, and only pages that change are ever written; what is hashed and judged then is the
-/// first copy.
+/// If the file system has reflinks, the copies share the blocks of the file, and only changed pages are written; then the first copy is hashed and verified.
 pub(super) fn plain(
     from: &FileSource,
-    to: &[Target],
+    to: &[DatabaseTarget],
     judged: bool,
     progress: &dyn Progress,
 ) -> Result<(Copied, Option<Report>), RestoreError> {
@@ -44,10 +43,10 @@ pub(super) fn plain(
     {
         let copy = first.file.try_clone().and_then(|file| FileSource::new(file, path));
         let copy = copy.map_err(|cause| first.failed(cause))?;
-        return beside(judged, || judge(&copy, path, &NoProgress), path, || hash_only(&copy, progress));
+        return copy_and_verify(judged, || judge(&copy, path, &NoProgress), path, || hash_only(&copy, progress));
     }
     progress.begin(Stage::Copy, Some(len(from)));
-    // A restore that fills the disk before it gives up hurts whoever else writes there.
+    // A restore that fills the disk before it fails harms all others who write there.
     let wanted = to.iter().map(|target| (Location::Open(target.file.as_fd(), &target.path), len(from)));
     if let (Some(first), Err(_)) = (to.first(), free_space::check(wanted)) {
         return Err(first.failed(io::ErrorKind::StorageFull.into()));
@@ -59,9 +58,9 @@ pub(super) fn plain(
         }
     }
     let copy = || {
-        through(to, path, progress, |sink| {
+        copy_and_hash(to, path, progress, |sink| {
             let mut at = 0;
-            let mut block = Block::default();
+            let mut block = AlignedBuf::default();
             while at < len(from) {
                 let left = usize::try_from(len(from).saturating_sub(at)).unwrap_or(BLOCK);
                 resize(&mut block, BLOCK.min(left), path)?;
@@ -73,11 +72,11 @@ pub(super) fn plain(
             Ok(())
         })
     };
-    beside(judged, || judge(from, path, &NoProgress), path, copy)
+    copy_and_verify(judged, || judge(from, path, &NoProgress), path, copy)
 }
 
-/// Copies, and if it is to be `judged`, judges meanwhile. What is wrong with the copy comes first.
-fn beside(
+/// Copies, and if `judged`, verifies meanwhile. An error of the copy takes precedence.
+fn copy_and_verify(
     judged: bool,
     judge: impl Fn() -> Result<Report, RestoreError> + Sync,
     path: &Path,
@@ -93,15 +92,15 @@ fn beside(
 }
 
 /// Unpacks a compressed file to all targets.
-pub(super) fn packed(from: &Packed, to: &[Target], progress: &dyn Progress) -> Result<Copied, RestoreError> {
+pub(super) fn packed(from: &Packed, to: &[DatabaseTarget], progress: &dyn Progress) -> Result<Copied, RestoreError> {
     progress.begin(Stage::Unpack, Some(from.packed_len()));
-    through(to, from.source().path(), progress, |sink| from.unpack(progress, sink))
+    copy_and_hash(to, from.source().path(), progress, |sink| from.unpack(progress, sink))
 }
 
-/// Unpacks a compressed file into one without a name, where any place of it can be read.
+/// Unpacks a compressed file into a file without a name, for random access.
 pub(super) fn unpacked(from: &Packed, path: &Path, progress: &dyn Progress) -> Result<(File, Copied), RestoreError> {
     let failed = |cause| RestoreError::from(Spool::failed(cause));
-    let target = Target::of(Spool::new(from.extent().snapshot())?.into_file(), path);
+    let target = DatabaseTarget::of(Spool::new(from.extent().snapshot())?.into_file(), path);
     let copied = packed(from, std::slice::from_ref(&target), progress).map_err(|error| match error {
         RestoreError::Write { cause, .. } => failed(cause),
         other => other,
@@ -115,7 +114,7 @@ pub(super) fn hash_only(from: &FileSource, progress: &dyn Progress) -> Result<Co
     progress.begin(Stage::Read, Some(len(from)));
     let mut hasher = Hasher::default();
     let mut at = 0;
-    let mut block = Block::default();
+    let mut block = AlignedBuf::default();
     while at < len(from) {
         let left = usize::try_from(len(from).saturating_sub(at)).unwrap_or(BLOCK);
         resize(&mut block, BLOCK.min(left), from.path())?;
@@ -130,7 +129,7 @@ pub(super) fn hash_only(from: &FileSource, progress: &dyn Progress) -> Result<Co
     Ok(hasher.finish())
 }
 
-/// Judges everything but the SHA-256. One processor is left to that, which takes longest.
+/// Verifies everything except the SHA-256. It leaves one processor to hashing, which takes longest.
 pub(super) fn judge(source: &FileSource, path: &Path, progress: &dyn Progress) -> Result<Report, RestoreError> {
     let options = VerifyOptions { sha256: Hashing::Skip, progress, ..VerifyOptions::default() };
     let threads = NonZeroUsize::new(options.workers().saturating_sub(1).max(1));
@@ -138,7 +137,7 @@ pub(super) fn judge(source: &FileSource, path: &Path, progress: &dyn Progress) -
     parallel_verify::run(source, &options).map_err(|fault| fault.at(path).into())
 }
 
-fn resize(block: &mut Block, len: usize, path: &Path) -> Result<(), Error> {
+fn resize(block: &mut AlignedBuf, len: usize, path: &Path) -> Result<(), Error> {
     block.try_resize(len).map_err(|_| {
         let error = etcdsnap_core::Error::Memory { what: "a block of the file", bytes: len as u64 };
         Fault::Scan(error).at(path)
@@ -153,25 +152,25 @@ fn read(from: &FileSource, offset: u64, block: &mut [u8]) -> Result<(), Error> {
     })
 }
 
-/// Writes blocks to all targets, one after the other, and has the disk begin now and then.
-pub(super) struct Writers<'t> {
-    writers: Vec<Writer<'t>>,
+/// Writes blocks to all targets, one after the other, and starts a flush to the disk now and then.
+pub(super) struct TargetWriters<'t> {
+    writers: Vec<TargetWriter<'t>>,
     at: u64,
     unflushed: Unflushed,
 }
 
-impl<'t> Writers<'t> {
-    /// From the start of the files on.
-    pub fn new(to: &'t [Target], unflushed: Unflushed) -> Self {
-        Self { writers: to.iter().map(Target::writer).collect(), at: 0, unflushed }
+impl<'t> TargetWriters<'t> {
+    /// Starts at offset 0.
+    pub fn new(to: &'t [DatabaseTarget], unflushed: Unflushed) -> Self {
+        Self { writers: to.iter().map(DatabaseTarget::writer).collect(), at: 0, unflushed }
     }
 
-    /// From this offset on.
-    pub fn behind(self, at: u64) -> Self {
+    /// Starts at this offset.
+    pub fn starting_at(self, at: u64) -> Self {
         Self { at, ..self }
     }
 
-    /// Writes a block; false once a flush has failed, which its thread says.
+    /// Writes a block. Returns false if a flush has failed; the flush thread reports the error.
     pub fn write(&mut self, block: &[u8]) -> Result<bool, RestoreError> {
         let mut cached = 0_u64;
         for writer in &mut self.writers {
@@ -182,43 +181,43 @@ impl<'t> Writers<'t> {
     }
 }
 
-type Sink<'s, B> = dyn FnMut(&mut B) -> Result<(), Error> + 's;
+type CopySink<'s, B> = dyn FnMut(&mut B) -> Result<(), Error> + 's;
 
-/// Hashes the blocks that `source` gives and has them written to all targets by another thread.
-fn through<B: AsRef<[u8]> + Default + Send>(
-    to: &[Target],
+/// Hashes the blocks from `source` while another thread writes them to all targets.
+fn copy_and_hash<B: AsRef<[u8]> + Default + Send>(
+    to: &[DatabaseTarget],
     from: &Path,
     progress: &dyn Progress,
-    source: impl FnOnce(&mut Sink<'_, B>) -> Result<(), Error>,
+    source: impl FnOnce(&mut CopySink<'_, B>) -> Result<(), Error>,
 ) -> Result<Copied, RestoreError> {
     let flush = || to.iter().try_for_each(|target| target.file.sync_data().map_err(|cause| target.failed(cause)));
-    early_flush::beside(flush, |unflushed| write_and_hash(to, unflushed, from, progress, source))
+    early_flush::with_early_flush(flush, |unflushed| write_and_hash(to, unflushed, from, progress, source))
 }
 
 fn write_and_hash<B: AsRef<[u8]> + Default + Send>(
-    to: &[Target],
+    to: &[DatabaseTarget],
     unflushed: Unflushed,
     from: &Path,
     progress: &dyn Progress,
-    source: impl FnOnce(&mut Sink<'_, B>) -> Result<(), Error>,
+    source: impl FnOnce(&mut CopySink<'_, B>) -> Result<(), Error>,
 ) -> Result<Copied, RestoreError> {
     thread::scope(|scope| {
         let (full, blocks) = mpsc::sync_channel::<B>(BLOCKS_IN_FLIGHT);
         let (used, spare) = mpsc::channel();
-        let mut writers = Writers::new(to, unflushed.clone());
+        let mut writers = TargetWriters::new(to, unflushed.clone());
         let writing = threads::start(scope, move || -> Result<(), RestoreError> {
-            let mut writers = Writers::new(to, unflushed);
+            let mut writers = TargetWriters::new(to, unflushed);
             for block in blocks {
                 if !writers.write(block.as_ref())? {
                     break;
                 }
-                // The other side may be done already and not want it back.
+                // The receiver may have ended already and not take the block back.
                 let _ = used.send(block);
             }
             Ok(())
         });
         let mut hasher = Hasher::default();
-        // Without a thread for them the writes are done here.
+        // Without a second thread, the writes are done here.
         let Some(writing) = writing else {
             let mut failed = None;
             let read = source(&mut |block| {
@@ -245,7 +244,7 @@ fn write_and_hash<B: AsRef<[u8]> + Default + Send>(
             full.send(mem::replace(block, spare.try_recv().unwrap_or_default())).map_err(|_| Error::Cancelled)
         });
         drop(full);
-        // A failed write stops the reader, so it is the cause and comes first.
+        // A failed write stops the reader, so it is the cause and takes precedence.
         match writing.join() {
             Ok(written) => written?,
             Err(payload) => return Err(Fault::panic(payload.as_ref()).at(from).into()),

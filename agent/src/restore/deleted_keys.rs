@@ -1,19 +1,19 @@
-//! Keys that are deleted on the way must be there: one that is not was mistyped, or is in another snapshot.
+//! Checks that the keys to delete exist: a missing one was mistyped, or is in another snapshot.
 
 use etcdsnap_core::Revision;
 use etcdsnap_core::store::Store;
 
 use super::RestoreError;
-use super::restore_job::Job;
+use super::restore_job::RestoreJob;
 use crate::input::FileSource;
 use crate::snapshot::Snapshot;
 
-/// Fails when a key that is to be deleted does not live at a revision.
+/// Checks that each key to delete exists at a revision.
 ///
 /// # Errors
-/// [`RestoreError::NoSuchKeys`]; also when the keys cannot be read.
+/// [`RestoreError::NoSuchKeys`]; also if the keys cannot be read.
 pub(super) fn check(
-    job: &Job<'_>,
+    job: &RestoreJob<'_>,
     snapshot: &Snapshot,
     store: &Store<'_, FileSource>,
     revision: Revision,
@@ -28,11 +28,11 @@ pub(super) fn check(
     Err(RestoreError::NoSuchKeys { path: job.input.path.clone(), keys: absent, revision, unread: lost.places })
 }
 
-/// The same of a database that is copied as it is, which `source` holds.
+/// Like [`check`], for a database that is copied unchanged; `source` is its file.
 ///
 /// # Errors
 /// As [`check`].
-pub(super) fn check_latest(job: &Job<'_>, source: &FileSource) -> Result<(), RestoreError> {
+pub(super) fn check_latest(job: &RestoreJob<'_>, source: &FileSource) -> Result<(), RestoreError> {
     if job.config.delete.is_empty() {
         return Ok(());
     }

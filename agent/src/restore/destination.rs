@@ -1,4 +1,4 @@
-//! Where a path leads, told once: a directory that exists, held open, and below it the names of what does not exist yet.
+//! Resolves a path once: to the innermost directory that exists, held open, and the names below it that do not exist yet.
 
 use std::ffi::OsString;
 use std::io;
@@ -6,35 +6,35 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::fsx::directory::Directory;
 
-/// A place to put something.
+/// A resolved path.
 #[derive(Debug)]
-pub(super) struct Destination {
-    /// The innermost directory on the way that exists.
+pub(super) struct ResolvedPath {
+    /// The innermost directory of the path that exists.
     pub base: Directory,
     /// Names below `base`, outermost first. Only the last can exist, and only with [`Last::Kept`].
     pub missing: Vec<OsString>,
 }
 
-/// What is done about the last component of a path when something has its name.
+/// How to treat the last component of a path if it exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Last {
-    /// It is followed or opened, as every other component.
+    /// Follow or open it, like every other component.
     Followed,
-    /// It is kept as a name.
+    /// Keep it as a name.
     Kept,
 }
 
-/// Why a path leads nowhere.
+/// Why a path cannot be resolved.
 #[derive(Debug)]
 pub(super) enum DeadEnd {
-    /// Something on the way is unfit: which, and the reason.
+    /// Something on the path is not usable: which part, and why.
     Unfit(PathBuf, &'static str),
-    /// The system refused: where, and what it said.
+    /// The system refused: where, and its error.
     System(PathBuf, io::Error),
 }
 
-impl Destination {
-    /// Follows `path` as the system does where something exists, links and `..` included; below that only the text counts, so that `new/..` is nothing.
+impl ResolvedPath {
+    /// Resolves `path` as the system does where it exists, including links and `..`; the rest is resolved as text, so that `new/..` cancels out.
     pub fn resolve(path: &Path, last: Last) -> Result<Self, DeadEnd> {
         let here = Path::new(if path.is_absolute() { "/" } else { "." });
         let mut base = Directory::open(here).map_err(|cause| DeadEnd::System(here.to_owned(), cause))?;
@@ -56,7 +56,7 @@ impl Destination {
         Ok(Self { base, missing })
     }
 
-    /// The path, for messages.
+    /// Returns the path, for messages.
     pub fn shown(&self) -> PathBuf {
         match self.missing.as_slice() {
             [] => self.base.shown().to_owned(),
@@ -65,17 +65,19 @@ impl Destination {
     }
 }
 
-/// The directory that `name` leads to; `None` when nothing has that name.
+/// Opens the directory at `name`; `None` if it does not exist.
 fn follow(base: &Directory, name: &Path) -> Result<Option<Directory>, DeadEnd> {
     let shown = || base.path_of(name);
     match base.follow(name) {
         Ok(directory) => Ok(Some(directory)),
-        Err(cause) if cause.kind() == io::ErrorKind::NotFound => match base.look(name) {
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => match base.stat(name) {
             Ok(None) => Ok(None),
-            Ok(Some(_)) => Err(DeadEnd::Unfit(shown(), "is a link that leads nowhere")),
+            Ok(Some(_)) => Err(DeadEnd::Unfit(shown(), "is a dangling link")),
             Err(cause) => Err(DeadEnd::System(shown(), cause)),
         },
-        Err(cause) if cause.kind() == io::ErrorKind::NotADirectory => Err(DeadEnd::Unfit(shown(), "is no directory")),
+        Err(cause) if cause.kind() == io::ErrorKind::NotADirectory => {
+            Err(DeadEnd::Unfit(shown(), "is not a directory"))
+        }
         Err(cause) => Err(DeadEnd::System(shown(), cause)),
     }
 }
@@ -100,14 +102,14 @@ mod tests {
         fs::write(at("file"), "").unwrap();
         symlink("real/deep", at("link")).unwrap();
         symlink("nowhere", at("dangling")).unwrap();
-        let resolve = |path: &str| Destination::resolve(&at(path), Last::Followed);
+        let resolve = |path: &str| ResolvedPath::resolve(&at(path), Last::Followed);
         for (path, base, missing) in [
             ("real", "real", &[][..]),
             ("real/new", "real", &["new"]),
             ("new/../new/a", ".", &["new", "a"]),
             ("new/../real/a", "real", &["a"]),
             ("new/a/../../real", "real", &[]),
-            // Where the link leads, and up from there.
+            // The link's target, and up from there.
             ("link/..", "real", &[]),
             ("link/../new", "real", &["new"]),
             ("real/./deep//a/", "real/deep", &["a"]),
@@ -118,10 +120,10 @@ mod tests {
             assert_eq!(found.missing, missing, "{path}");
         }
         for (path, reason) in [
-            ("dangling", "is a link that leads nowhere"),
-            ("dangling/a", "is a link that leads nowhere"),
-            ("file", "is no directory"),
-            ("file/a", "is no directory"),
+            ("dangling", "is a dangling link"),
+            ("dangling/a", "is a dangling link"),
+            ("file", "is not a directory"),
+            ("file/a", "is not a directory"),
         ] {
             assert!(matches!(resolve(path), Err(DeadEnd::Unfit(_, told)) if told == reason), "{path}");
         }
@@ -133,7 +135,7 @@ mod tests {
         symlink("nowhere", folder.path().join("dangling")).unwrap();
         fs::create_dir(folder.path().join("real")).unwrap();
         for name in ["dangling", "real", "new"] {
-            let found = Destination::resolve(&folder.path().join(name), Last::Kept).unwrap();
+            let found = ResolvedPath::resolve(&folder.path().join(name), Last::Kept).unwrap();
             assert_eq!(found.missing, [name]);
             assert_eq!(found.shown(), folder.path().join(name));
         }

@@ -1,7 +1,7 @@
-//! A file that a database is written to, past the page cache where the file system lets one.
+//! Writes a database file, bypassing the page cache if the file system allows it.
 //!
-//! A restore writes each byte once and never reads it again, and ends only when all of it is on the disk. By way of the page cache each byte is copied once more, and the kernel finds
-//! memory for it, maps it and writes it back, which took three times as long as the disk itself on the machine where it was measured; and the pages of those that run beside the restore give way.
+//! A restore writes each byte once, never reads it again, and ends only when everything is on the disk. Through the page cache, each byte is copied once more, and the kernel must
+//! allocate, map and write back memory; that took three times as long as the disk itself where it was measured, and it evicts the cached pages of other programs.
 
 use std::fs::File;
 use std::io::{self, ErrorKind::InvalidInput, ErrorKind::Unsupported};
@@ -12,28 +12,28 @@ use super::RestoreError;
 use super::made_directories::failed;
 use super::stage_directory::StageDirectory;
 
-/// What memory, offset and length must be a multiple of to go past the page cache: the page size of nearly all machines, which no disk's blocks are larger than.
+/// The required multiple for memory, offset and length to bypass the page cache: the page size of nearly all machines, and at least the block size of disks.
 const ALIGNMENT: usize = 4096;
 
 /// A file to write the database to.
-pub(super) struct Target {
+pub(super) struct DatabaseTarget {
     pub file: File,
     pub path: PathBuf,
-    /// The same file, opened to be written past the page cache.
+    /// The same file, opened to bypass the page cache.
     direct: Option<File>,
-    /// What is asked of a block that goes there: [`ALIGNMENT`], but in a test of what the file system refuses.
+    /// The required alignment: [`ALIGNMENT`], except in a test of a refusal.
     alignment: usize,
 }
 
-impl Target {
-    /// A new file in a stage, which its owner alone may read.
+impl DatabaseTarget {
+    /// Creates a file in a stage; only its owner may read it.
     pub fn create(stage: &StageDirectory, path: &Path) -> Result<Self, RestoreError> {
         let shown = stage.path_of(path);
         let (file, direct) = stage.create_direct(path).map_err(|cause| failed(&shown, cause))?;
         Ok(Self { direct, ..Self::of(file, &shown) })
     }
 
-    /// A file that is there already; `path` is what it is called where something goes wrong.
+    /// Wraps an existing file; error messages call it `path`.
     pub fn of(file: File, path: &Path) -> Self {
         Self { file, path: path.to_owned(), direct: None, alignment: ALIGNMENT }
     }
@@ -42,26 +42,26 @@ impl Target {
         failed(&self.path, cause)
     }
 
-    pub fn writer(&self) -> Writer<'_> {
-        Writer { target: self, direct: self.direct.as_ref() }
+    pub fn writer(&self) -> TargetWriter<'_> {
+        TargetWriter { target: self, direct: self.direct.as_ref() }
     }
 }
 
-/// Writes a target.
-pub(super) struct Writer<'t> {
-    target: &'t Target,
+/// Writes to a target.
+pub(super) struct TargetWriter<'t> {
+    target: &'t DatabaseTarget,
     direct: Option<&'t File>,
 }
 
-impl Writer<'_> {
-    /// Writes a block: how many of its bytes are in the page cache then, for a sync to bring to the disk.
+impl TargetWriter<'_> {
+    /// Writes a block. Returns how many of its bytes went to the page cache and need a sync.
     pub fn write(&mut self, block: &[u8], at: u64) -> Result<u64, RestoreError> {
         let (past, cached) = block.split_at(self.past_cache(block, at));
         let mut from = 0;
         if let (Some(direct), false) = (self.direct, past.is_empty()) {
             match direct.write_all_at(past, at) {
                 Ok(()) => from = past.len(),
-                // The file system takes no such writes after all, or wants another alignment. What was written is written once more.
+                // The file system does not accept such writes after all, or needs another alignment. Write the block again through the page cache.
                 Err(cause) if matches!(cause.kind(), InvalidInput | Unsupported) => self.direct = None,
                 Err(cause) => return Err(self.target.failed(cause)),
             }
@@ -72,7 +72,7 @@ impl Writer<'_> {
         Ok(rest.len() as u64)
     }
 
-    /// How many bytes, from the start of a block on, can go past the page cache.
+    /// Returns how many bytes from the start of a block can bypass the page cache.
     fn past_cache(&self, block: &[u8], at: u64) -> usize {
         let unit = self.target.alignment;
         let aligned = block.as_ptr().addr().is_multiple_of(unit) && at.is_multiple_of(unit as u64);
@@ -85,19 +85,19 @@ mod tests {
     use std::ffi::OsStr;
     use std::fs;
 
-    use etcdsnap_core::Block;
+    use etcdsnap_core::AlignedBuf;
 
     use super::*;
     use crate::fsx::directory::Directory;
 
-    fn block(len: usize, fill: u8) -> Block {
-        let mut block = Block::new(len);
+    fn block(len: usize, fill: u8) -> AlignedBuf {
+        let mut block = AlignedBuf::new(len);
         block.fill(fill);
         block
     }
 
-    /// Writes blocks one behind the other: what is in the file, and what went by way of the page cache.
-    fn written(target: &Target, blocks: &[&[u8]]) -> (Vec<u8>, u64) {
+    /// Writes blocks one after the other; returns the contents of the file, and the bytes that went through the page cache.
+    fn written(target: &DatabaseTarget, blocks: &[&[u8]]) -> (Vec<u8>, u64) {
         let mut writer = target.writer();
         let (mut at, mut cached) = (0, 0);
         for block in blocks {
@@ -120,23 +120,24 @@ mod tests {
         for blocks in [vec![&*a, &*b, &*tail], vec![&*a, unaligned, &*b], vec![&*tail, &*a], vec![&a[..5]]] {
             let expected = blocks.concat();
             let stage = stage(directory.path());
-            let target = Target::create(&stage, Path::new("db")).unwrap();
+            let target = DatabaseTarget::create(&stage, Path::new("db")).unwrap();
             let (found, cached) = written(&target, &blocks);
             assert!(found == expected);
             if target.direct.is_none() {
                 assert_eq!(cached, expected.len() as u64);
             }
-            let plain = Target::of(stage.create(Path::new("plain")).unwrap(), &stage.path_of(Path::new("plain")));
+            let plain =
+                DatabaseTarget::of(stage.create(Path::new("plain")).unwrap(), &stage.path_of(Path::new("plain")));
             assert_eq!(written(&plain, &blocks), (expected.clone(), expected.len() as u64));
         }
     }
 
     #[test]
-    fn what_the_file_system_refuses_goes_the_other_way() {
+    fn refused_direct_writes_use_the_page_cache() {
         let directory = tempfile::tempdir().unwrap();
         let stage = stage(directory.path());
-        let mut target = Target::create(&stage, Path::new("db")).unwrap();
-        // Most file systems take no odd numbers of bytes past the page cache; all of it is there in any case.
+        let mut target = DatabaseTarget::create(&stage, Path::new("db")).unwrap();
+        // Most file systems refuse unaligned direct writes; the contents must be complete in any case.
         target.alignment = 1;
         let blocks = [&*block(4096, 1), &*block(101, 2), &*block(4096, 3), &*block(7, 4)];
         assert!(written(&target, &blocks).0 == blocks.concat());

@@ -1,7 +1,7 @@
-//! Notes in the stage of a data directory about its write-ahead log, where that lies elsewhere.
+//! Notes in the stage of a data directory about its write-ahead log, if that is elsewhere.
 //!
-//! The log is put in place just before the data directory. A run that is killed between the two renames leaves a log without its data directory; by the notes
-//! the next run knows that it is that log and nothing else.
+//! The log is renamed just before the data directory. A run that is killed between the two renames leaves a log without its data directory; the notes tell
+//! the next run that it is exactly that log.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, Metadata};
@@ -20,44 +20,44 @@ use super::stage_directory::{CONTENT, StageDirectory};
 use crate::fsx::directory::Directory;
 use crate::fsx::leftover::is_private;
 
-/// The note about where the log is made.
+/// The note about the stage of the log.
 const STAGE_NOTE: &str = "log-stage";
 
-/// The note about the log itself, written before it is put in place.
+/// The note about the log itself, written before the log gets its name.
 const LOG_NOTE: &str = "log";
 
-/// Bytes of the longest note that is read: two paths.
+/// Bytes of a note that are read at most: two paths.
 const LONGEST_NOTE: u64 = 64 << 10;
 
-/// All notes, for those who remove them.
+/// All notes, for code that removes them.
 pub(super) const NOTES: [&str; 2] = [STAGE_NOTE, LOG_NOTE];
 
-/// Where the log is made.
+/// Where the log is staged.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct StageNote {
-    /// The path of the directory around the log, in base64.
+    /// The path of the log's parent directory, in base64.
     parent: String,
-    /// That directory's number.
+    /// The inode of that directory.
     parent_inode: u64,
     /// The name of the log in it, in base64.
     log: String,
 }
 
-/// What the log is.
+/// Identifies the log.
 #[derive(Debug, Serialize, Deserialize)]
 struct LogNote {
-    /// The number of the directory that is put in place.
+    /// The inode of the directory that is renamed.
     directory: u64,
-    /// The names of the directories in it that lead to the log, in base64. None when it is the log itself.
+    /// The names of the directories in it that lead to the log, in base64. Empty if it is the log itself.
     within: Vec<String>,
-    /// The number of the log's only file.
+    /// The inode of the log's only file.
     file: u64,
-    /// When that file was last changed: seconds and nanoseconds. Nobody can set this time.
+    /// When that file last changed (ctime), in seconds and nanoseconds. Nobody can set this time.
     changed: (i64, i64),
 }
 
 impl StageNote {
-    /// About a log that will be called `name` in `parent`, and whose stage is made there.
+    /// Describes a log that will be called `name` in `parent` and is staged there.
     pub fn of(parent: &Directory, name: &OsStr) -> io::Result<Self> {
         Ok(Self {
             parent: BASE64_STANDARD.encode(std::path::absolute(parent.shown())?.as_os_str().as_bytes()),
@@ -66,34 +66,34 @@ impl StageNote {
         })
     }
 
-    /// Leaves it in the stage of the data directory, before the log's own stage is made.
+    /// Writes the note into the stage of the data directory, before the log's own stage is made.
     pub fn leave_in(&self, data: &StageDirectory) -> io::Result<()> {
         data.write_note(STAGE_NOTE, &serde_json::to_vec(self)?)
     }
 
-    /// The one in a stage that a killed run left; none if there is none, or none that can be trusted.
+    /// Reads the note in a stage that a killed run left; `None` if there is none, or it cannot be trusted.
     pub fn read(stage: &Directory) -> Option<Self> {
         serde_json::from_slice(&read_small(stage, STAGE_NOTE)?).ok()
     }
 
-    /// The directory around the log, if it is still there.
+    /// Opens the parent directory of the log, if it is still there.
     pub fn parent(&self) -> Option<Directory> {
         let parent = Directory::open(Path::new(&text(&self.parent)?)).ok()?;
         (parent.identity().ok()?.inode() == self.parent_inode).then_some(parent)
     }
 
-    /// The name of the log.
+    /// Returns the name of the log.
     pub fn log(&self) -> Option<OsString> {
         text(&self.log)
     }
 
-    /// Whether the log is that in `parent`.
+    /// Whether the note is about the log `name` in `parent`.
     pub fn is_about(&self, parent: &Directory, name: &OsStr) -> bool {
         parent.identity().is_ok_and(|parent| parent.inode() == self.parent_inode) && self.log().as_deref() == Some(name)
     }
 }
 
-/// Leaves the note about the log itself in the stage of the data directory; `path` is where it lies in its own stage.
+/// Writes the note about the log itself into the stage of the data directory; `path` is its place in its own stage.
 pub(super) fn leave_log_note(data: &StageDirectory, log: &StageDirectory, path: &Path) -> io::Result<()> {
     let file = log.facts(&path.join(wal::FILE))?;
     let within = path.strip_prefix(CONTENT).unwrap_or(path).iter();
@@ -106,7 +106,7 @@ pub(super) fn leave_log_note(data: &StageDirectory, log: &StageDirectory, path: 
     data.write_note(LOG_NOTE, &serde_json::to_vec(&note)?)
 }
 
-/// Removes the log `name` in `parent` if it is the very one that the note in `stage` is about, nobody has written to it since, and nothing else is there.
+/// Removes the log `name` in `parent` if it is exactly the log of the note in `stage`, nobody has written to it since, and nothing else is there.
 pub(super) fn remove_log(stage: &Directory, parent: &Directory, name: &OsStr) -> io::Result<()> {
     let note = read_small(stage, LOG_NOTE).and_then(|note| serde_json::from_slice::<LogNote>(&note).ok());
     let Some(note) = note else { return Ok(()) };
@@ -157,12 +157,12 @@ fn holds_only(directory: &Directory, name: &OsStr) -> io::Result<bool> {
     Ok(there)
 }
 
-/// A small regular file that only this user can have written; never waits, and never reads more than a note can have.
+/// Reads a small regular file that only this user can have written. Never blocks, and never reads more than a note can have.
 pub(super) fn read_small(directory: &Directory, name: &str) -> Option<Vec<u8>> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file = File::from(openat(directory, name, flags, Mode::empty()).ok()?);
     let facts = file.metadata().ok()?;
-    // The device of a file is that of a lower layer in some overlays, so it is not compared with the directory's.
+    // In some overlays the device of a file is that of a lower layer, so it is not compared with the directory's.
     if !facts.is_file() || facts.len() > LONGEST_NOTE || !is_private(&facts, facts.dev()) {
         return None;
     }

@@ -1,4 +1,4 @@
-//! Directories that a restore makes around its targets, and the error about what could not be made.
+//! Creates missing parent directories for a restore, and makes errors about paths that could not be created.
 
 use std::ffi::OsString;
 use std::io;
@@ -12,7 +12,7 @@ use crate::fsx::directory::Directory;
 use crate::fsx::directory_sync::DirectorySync;
 use crate::fsx::file_identity::FileIdentity;
 
-/// Directories that were made because they were missing. Dropped before they are kept, those that are still empty are removed.
+/// Missing directories that were created. If dropped before they are kept, those that are still empty are removed.
 #[derive(Default)]
 pub(super) struct MadeDirectories(Vec<Made>);
 
@@ -23,7 +23,7 @@ struct Made {
 }
 
 impl MadeDirectories {
-    /// Opens the directory that `names` lead to from `base`, outermost first; those that are missing are made, with mode 0700.
+    /// Opens the directory at `names` below `base`, outermost first; creates missing ones with mode 0700.
     pub fn make(&mut self, base: Directory, names: &[OsString]) -> Result<Directory, RestoreError> {
         let mut inner = base;
         for name in names {
@@ -31,7 +31,7 @@ impl MadeDirectories {
             let shown = inner.path_of(name);
             let failed = |cause| failed(&shown, cause);
             match inner.make(path) {
-                // Another run, or this one for the other of its targets.
+                // Another run created it, or this one for its other target.
                 Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {
                     inner = inner.open_below(path).map_err(failed)?;
                     continue;
@@ -56,8 +56,8 @@ impl MadeDirectories {
         Ok(inner)
     }
 
-    /// Gives them to `owner`, who must be able to come to what is in them, and brings them to the disk.
-    pub fn settle(&self, owner: Option<Owner>) -> Result<(), RestoreError> {
+    /// Gives them to `owner`, who must be able to enter them, and syncs them.
+    pub fn set_owner_and_sync(&self, owner: Option<Owner>) -> Result<(), RestoreError> {
         for Made { parent, name, directory } in self.0.iter().rev() {
             let settle = || {
                 if let (Some(owner), Some((directory, _))) = (owner, directory) {
@@ -70,7 +70,7 @@ impl MadeDirectories {
         Ok(())
     }
 
-    /// They stay.
+    /// Keeps them.
     pub fn keep(&mut self) {
         self.0.clear();
     }
@@ -87,17 +87,17 @@ impl Drop for MadeDirectories {
     }
 }
 
-/// A directory that was just made is empty: another one, put in its place by whoever may write to the directory around it, must not be given away.
+/// Checks that a new directory is empty: a different one, put in its place by another user, must not be given away.
 fn check_empty(made: &Directory) -> io::Result<()> {
     for entry in Dir::read_from(made.readable()?)? {
         if !matches!(entry?.file_name().to_bytes(), b"." | b"..") {
-            return Err(io::Error::other("somebody else put a directory in the place of the one that was made"));
+            return Err(io::Error::other("another user replaced the new directory"));
         }
     }
     Ok(())
 }
 
-/// What could not be made or written.
+/// Makes an error about a path that could not be created or written.
 pub(super) fn failed(path: &Path, cause: io::Error) -> RestoreError {
     RestoreError::Write { path: path.to_owned(), cause }
 }

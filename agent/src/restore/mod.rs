@@ -1,7 +1,7 @@
-//! A snapshot becomes the data directory of a member, in one act: it is there whole, or not at all.
+//! Turns a snapshot into the data directory of a member, atomically: it appears complete, or not at all.
 //!
-//! Everything is built in a directory beside the target and renamed as the last step ([`stage`]). The bytes are hashed as they are
-//! copied ([`copy`]), the structure is judged beside it, and only the pages that change are written ([`etcdsnap_core::restore`]).
+//! Everything is built in a directory beside the target, which is renamed in the last step ([`stage`]). The bytes are hashed while they are
+//! copied ([`copy`]), the structure is verified at the same time, and only changed pages are rewritten ([`etcdsnap_core::restore`]).
 
 mod all_members;
 mod auto_bump;
@@ -30,7 +30,7 @@ mod targets;
 
 use std::path::{Path, PathBuf};
 
-use etcdsnap_core::restore::membership::{Cluster, Member};
+use etcdsnap_core::restore::membership::{Cluster, NewMember};
 use etcdsnap_core::restore::{quota, start_urls, wal};
 use etcdsnap_core::{Revision, Source};
 use serde::{Serialize, Serializer};
@@ -47,14 +47,14 @@ use crate::free_space::{self, Location};
 use crate::input::Input;
 use crate::progress::Progress;
 use new_database::Database;
-use new_member_files::Place;
-use restore_job::Job;
-use restore_space::Room;
-use staged_result::{Need, Wanted};
+use new_member_files::MemberStages;
+use restore_job::RestoreJob;
+use restore_space::SpaceNeeds;
+use staged_result::{ReplaceNeed, StageRequest};
 
-/// What was written, or would be.
+/// What was restored, or would be.
 ///
-/// As JSON, a path that is not UTF-8 is in base64 beside what can be shown of it: `dataDirBase64` beside `dataDir`.
+/// In JSON, a path that is not UTF-8 is also in base64: `dataDirBase64` beside `dataDir`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Restored {
@@ -64,26 +64,26 @@ pub struct Restored {
     /// The directory of the write-ahead log.
     #[serde(flatten, serialize_with = "wal_dir")]
     pub wal_dir: PathBuf,
-    /// The file that says how to start it; none for a single member.
+    /// The file that says how to start it; `None` for a single member.
     #[serde(flatten, serialize_with = "start_file")]
     pub start_file: Option<PathBuf>,
     /// The member's name.
     pub name: String,
-    /// The member's id, hexadecimal.
+    /// The member's id in hexadecimal.
     pub member_id: String,
-    /// The cluster's id, hexadecimal.
+    /// The cluster's id in hexadecimal.
     pub cluster_id: String,
-    /// The whole cluster, as `--initial-cluster` has it.
+    /// The whole cluster, in the form of `--initial-cluster`.
     pub initial_cluster: String,
     /// The cluster's token.
     pub initial_cluster_token: String,
     /// The member's peer URLs.
     pub peer_urls: Vec<String>,
-    /// Where etcd is to listen for peers: the same with addresses in place of names.
+    /// The URLs on which etcd should listen for peers: the peer URLs with addresses instead of names.
     pub listen_peer_urls: Vec<String>,
-    /// The client URLs that follow from the peer URLs: the same hosts with etcd's usual port. None where that cannot be told.
+    /// The client URLs that follow from the peer URLs: the same hosts with etcd's default port. Empty if unknown.
     pub advertise_client_urls: Vec<String>,
-    /// Where etcd is to listen for clients: the same with addresses in place of names.
+    /// The URLs on which etcd should listen for clients: the client URLs with addresses instead of names.
     pub listen_client_urls: Vec<String>,
     /// The latest revision in the snapshot.
     pub revision_before: Revision,
@@ -91,34 +91,34 @@ pub struct Restored {
     pub revision_after: Revision,
     /// Bytes of the restored database.
     pub database_size: u64,
-    /// The `--quota-backend-bytes` that etcd needs to take writes; none while its default leaves room.
+    /// The `--quota-backend-bytes` that etcd needs to accept writes; `None` if its default suffices.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quota_backend_bytes: Option<u64>,
-    /// Pages of the database that were written anew: all of them where it was written entry by entry.
+    /// Pages of the database that were changed; all if it was rewritten entry by entry.
     pub pages_changed: u64,
-    /// Whether the SHA-256 behind the database was compared.
+    /// Whether the SHA-256 at the end of the snapshot was compared.
     pub sha256_checked: bool,
-    /// The oldest etcd that starts on it and is supported, such as `3.6`.
+    /// The oldest supported version of etcd that starts on it, such as `3.6`.
     pub oldest_etcd: String,
-    /// Alarms that the snapshot holds and the new cluster keeps: `NOSPACE`, `CORRUPT`. It refuses writes until they are disarmed.
+    /// Alarms in the snapshot that the new cluster keeps: `NOSPACE`, `CORRUPT`. It refuses writes until they are disarmed.
     pub alarms: Vec<String>,
-    /// Whether the store holds no key.
+    /// Whether the store has no keys.
     pub empty: bool,
-    /// Whether there are leases: each gets its full time again when etcd starts, so keys that had nearly expired live that long once more.
+    /// Whether there are leases: each gets its full time to live again when etcd starts, so keys that had nearly expired live longer.
     pub has_leases: bool,
-    /// What differs from the latest state of the snapshot, where that was asked for.
+    /// Differences from the latest state of the snapshot, if requested.
     #[serde(flatten)]
     pub changes: StateChanges,
     /// False for a dry run.
     pub written: bool,
 }
 
-/// Makes a data directory of a snapshot.
+/// Makes a data directory from a snapshot.
 ///
-/// The target appears whole or not at all; an input is only read. What a killed run left is removed by the next.
+/// The target appears complete or not at all; the input is only read. What a killed run left, the next run removes.
 ///
 /// # Errors
-/// [`RestoreError`]; nothing is left behind then, except with [`RestoreError::InPlace`].
+/// [`RestoreError`]; then nothing is left behind, except with [`RestoreError::InPlace`].
 pub fn restore(config: &RestoreConfig, progress: &dyn Progress) -> Result<Restored, RestoreError> {
     let cluster = config.cluster()?;
     let member = config.member(&cluster)?;
@@ -129,22 +129,23 @@ pub fn restore(config: &RestoreConfig, progress: &dyn Progress) -> Result<Restor
     let separate = config.separate_wal_dir();
     let input = Input::open(&config.snapshot_path, progress)?;
     input.expect_snapshot()?;
-    let job = Job { config, cluster: &cluster, bump, input: &input, progress };
+    let job = RestoreJob { config, cluster: &cluster, bump, input: &input, progress };
     job.check_bump()?;
     let wal_dir = separate.clone().unwrap_or_else(|| data_dir.join("member/wal"));
     let snapshot = (config.snapshot_path.as_path(), input.identity());
-    let wanted = Wanted { data_dir: &data_dir, wal_dir: separate.as_deref(), need: Need::Either, owner, snapshot };
+    let wanted =
+        StageRequest { data_dir: &data_dir, wal_dir: separate.as_deref(), need: ReplaceNeed::Either, owner, snapshot };
     let described = |database: &Database| Restored::new(config, &cluster, member, &data_dir, &wal_dir, database);
     if config.run == Run::Dry {
         wanted.check()?;
-        let database = job.rehearse()?;
+        let database = job.dry_run()?;
         free_space::check([(Location::Path(&data_dir), database.size), (Location::Path(&wal_dir), wal::SEGMENT)])?;
         return Ok(described(&database));
     }
-    let room = Room::before_writing(&[(&data_dir, job.size_ahead()), (&wal_dir, wal::SEGMENT)]);
+    let room = SpaceNeeds::before_writing(&[(&data_dir, job.size_ahead()), (&wal_dir, wal::SEGMENT)]);
     let write = || {
         let stage = wanted.begin()?;
-        let database = job.write(&[(member, Place { member: stage.member(), log: stage.log() })])?;
+        let database = job.write(&[(member, MemberStages { member: stage.member(), log: stage.log() })])?;
         if progress.cancelled() {
             return Err(crate::Error::Cancelled.into());
         }
@@ -158,7 +159,7 @@ impl Restored {
     fn new(
         config: &RestoreConfig,
         cluster: &Cluster,
-        member: &Member,
+        member: &NewMember,
         data_dir: &Path,
         wal_dir: &Path,
         database: &Database,
@@ -213,7 +214,7 @@ fn of_path<S: Serializer>(name: &str, path: Option<&Path>, serializer: S) -> Res
     object.serialize(serializer)
 }
 
-/// The length of a source, for those who copy it.
+/// Returns the length of a source, for code that copies it.
 fn len<S: Source>(source: &S) -> u64 {
     source.len()
 }

@@ -1,30 +1,30 @@
-//! The files of the new members: directories, databases, logs and `.snap` files.
+//! Creates the files of the new members: directories, databases, logs and `.snap` files.
 
 use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
 
-use etcdsnap_core::restore::membership::Member;
+use etcdsnap_core::restore::membership::NewMember;
 use etcdsnap_core::restore::{snap, wal};
 use rustix::io::Errno;
 
 use super::RestoreError;
-use super::direct_writer::Target;
+use super::direct_writer::DatabaseTarget;
 use super::made_directories::failed;
 use super::new_database::Database;
-use super::restore_job::Job;
+use super::restore_job::RestoreJob;
 use super::stage_directory::StageDirectory;
 
-/// Where the files of one member are made: stages, and paths in them.
-pub(super) struct Place<'s> {
-    /// What becomes the member's directory, `member`.
+/// The stages in which the files of one member are made, and the paths in them.
+pub(super) struct MemberStages<'s> {
+    /// The stage and path of the member's directory, `member`.
     pub member: (&'s StageDirectory, PathBuf),
-    /// What becomes the directory of the log.
+    /// The stage and path of the log's directory.
     pub log: (&'s StageDirectory, PathBuf),
 }
 
-impl<'s> Place<'s> {
-    /// The usual place of the log.
+impl<'s> MemberStages<'s> {
+    /// Uses the default place of the log.
     pub fn whole(stage: &'s StageDirectory, member: PathBuf) -> Self {
         Self { log: (stage, member.join("wal")), member: (stage, member) }
     }
@@ -38,14 +38,14 @@ impl<'s> Place<'s> {
     }
 }
 
-impl Job<'_> {
-    /// Makes the directories, the databases and all other files of the members.
-    pub fn write(&self, members: &[(&Member, Place<'_>)]) -> Result<Database, RestoreError> {
+impl RestoreJob<'_> {
+    /// Creates the directories, the databases and all other files of the members.
+    pub fn write(&self, members: &[(&NewMember, MemberStages<'_>)]) -> Result<Database, RestoreError> {
         for (_, place) in members {
             place.member.0.make_directory(&place.snap())?;
             place.log.0.make_directory(&place.log.1)?;
         }
-        let targets = members.iter().map(|(_, place)| Target::create(place.member.0, &place.database()));
+        let targets = members.iter().map(|(_, place)| DatabaseTarget::create(place.member.0, &place.database()));
         let done = self.database(&targets.collect::<Result<Vec<_>, _>>()?)?;
         for (member, place) in members {
             self.files(member, place)?;
@@ -53,8 +53,8 @@ impl Job<'_> {
         Ok(done)
     }
 
-    /// The `.snap` file and the log of a member.
-    fn files(&self, member: &Member, place: &Place<'_>) -> Result<(), RestoreError> {
+    /// Creates the `.snap` file and the log of a member.
+    fn files(&self, member: &NewMember, place: &MemberStages<'_>) -> Result<(), RestoreError> {
         let (stage, path) = (place.member.0, place.snap().join(snap::file_name(self.cluster)));
         let write = |mut file: File| file.write_all(&snap::file(self.cluster)).and_then(|()| file.sync_all());
         stage.create(&path).and_then(write).map_err(|cause| failed(&stage.path_of(&path), cause))?;
@@ -65,7 +65,7 @@ impl Job<'_> {
             let whole = rustix::fs::FallocateFlags::empty();
             match rustix::fs::fallocate(&file, whole, 0, wal::SEGMENT) {
                 Err(cause @ (Errno::NOSPC | Errno::FBIG | Errno::DQUOT)) => return Err(cause.into()),
-                // Not every file system and sandbox has it.
+                // Some file systems and sandboxes do not support it.
                 Err(_) => file.set_len(wal::SEGMENT)?,
                 Ok(()) => {}
             }

@@ -1,4 +1,4 @@
-//! To whom files belong.
+//! The owner of files.
 
 use std::fs::{self, Metadata};
 use std::io;
@@ -10,10 +10,10 @@ use rustix::io::Errno;
 
 use super::restore_error::RestoreError;
 
-/// The number that means "as it is" to the system, and nobody.
+/// The id that means "unchanged" to the system, and is no user's.
 const NOBODY: u32 = u32::MAX;
 
-/// User and group that own the files; none for the one that is not changed.
+/// User and group to own the files; `None` leaves one unchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Owner {
     pub user: Option<u32>,
@@ -21,34 +21,34 @@ pub(super) struct Owner {
 }
 
 impl Owner {
-    /// The owner of a file.
+    /// Returns the owner of a file.
     pub fn of(facts: &Metadata) -> Self {
         Self { user: Some(facts.uid()), group: Some(facts.gid()) }
     }
 
-    /// Gives an open file or directory to this owner, unless it has it already.
+    /// Gives an open file or directory to this owner, unless it already belongs to it.
     ///
     /// # Errors
-    /// What the system says.
+    /// An error of the system.
     pub fn give(self, file: impl AsFd) -> io::Result<()> {
         let facts = fstat(&file)?;
         let differs =
             self.user.is_some_and(|user| user != facts.st_uid) || self.group.is_some_and(|group| group != facts.st_gid);
         if differs {
             let (user, group) = (self.user.map(Uid::from_raw), self.group.map(Gid::from_raw));
-            // A handle that only names the file (`O_PATH`) is enough for this.
+            // This also works with a handle opened with `O_PATH`.
             chownat(&file, "", user, group, AtFlags::EMPTY_PATH)?;
         }
         Ok(())
     }
 }
 
-/// Whether an attempt to give a file away failed because this user may not, or because the owner has no number here (a user namespace).
+/// Whether an attempt to change the owner failed because this user may not, or because the owner has no id here (in a user namespace).
 pub(super) fn is_refusal(cause: &io::Error) -> bool {
     matches!(Errno::from_io_error(cause), Some(Errno::PERM | Errno::ACCESS | Errno::INVAL))
 }
 
-/// `user` or `user:group`, by name or number. Names are looked up in `/etc/passwd` and `/etc/group`.
+/// Parses `user` or `user:group`, by name or number. Names are looked up in `/etc/passwd` and `/etc/group`.
 pub(super) fn parse(text: &str) -> Result<Owner, RestoreError> {
     let (user, group) = text.split_once(':').map_or((text, None), |(user, group)| (user, Some(group)));
     let none = |kind: &'static str, name: &str| RestoreError::Owner { kind, name: name.to_owned() };
@@ -75,7 +75,7 @@ pub(super) fn parse(text: &str) -> Result<Owner, RestoreError> {
     }
 }
 
-/// The third and fourth field of a name's line; the fourth is 0 where it is no number.
+/// Returns the third and fourth field of a name's line; the fourth is 0 if it is not a number.
 fn line_of(file: &str, name: &str) -> Option<(u32, u32)> {
     let text = fs::read_to_string(file).ok()?;
     let line = text.lines().find(|line| line.split(':').next() == Some(name))?;
@@ -98,7 +98,7 @@ mod tests {
         assert!(ids("root:no such group").unwrap_err().to_string().contains("no group"));
     }
 
-    /// To the system this number means that nothing is to change.
+    /// The system takes this number to mean that nothing changes.
     #[test]
     fn the_number_of_nobody_is_no_user() {
         assert_eq!(parse("4294967295").unwrap_err().to_string(), "--owner: there is no user \"4294967295\"");

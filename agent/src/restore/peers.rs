@@ -1,9 +1,9 @@
-//! Whether two lists of peer URLs lead to the same places.
+//! Compares lists of peer URLs.
 
 use std::net::ToSocketAddrs;
 
-/// As etcd compares them: by the addresses that their names stand for. Source: `URLStringsEqual` of etcd's `pkg/netutil`, which leaves `localhost` as it is, too.
-pub(super) fn lead_alike<T: AsRef<str>>(a: &[T], b: &[T]) -> bool {
+/// Whether two lists contain the same URLs after names are resolved to addresses, as etcd compares them. Source: `URLStringsEqual` of etcd's `pkg/netutil`, which does not resolve `localhost`, either.
+pub(super) fn lead_to_same_addresses<T: AsRef<str>>(a: &[T], b: &[T]) -> bool {
     let places = |urls: &[T]| {
         let mut places = urls.iter().map(|url| place(url.as_ref().trim())).collect::<Option<Vec<_>>>()?;
         places.sort();
@@ -12,7 +12,7 @@ pub(super) fn lead_alike<T: AsRef<str>>(a: &[T], b: &[T]) -> bool {
     a.len() == b.len() && places(a).is_some_and(|a| places(b) == Some(a))
 }
 
-/// A URL with an address in place of a name; none when the name is unknown.
+/// Replaces a name in a URL by its address; `None` if the name is unknown.
 fn place(url: &str) -> Option<String> {
     let (scheme, rest) = url.split_once("://")?;
     let scheme = scheme.to_ascii_lowercase();
@@ -31,13 +31,13 @@ mod tests {
 
     #[test]
     fn spellings_of_one_address_lead_alike() {
-        assert!(lead_alike(&["http://[0:0:0:0:0:0:0:1]:1", "http://h:2"][..1], &["http://[::1]:1"]));
-        assert!(lead_alike(
+        assert!(lead_to_same_addresses(&["http://[0:0:0:0:0:0:0:1]:1", "http://h:2"][..1], &["http://[::1]:1"]));
+        assert!(lead_to_same_addresses(
             &["http://127.0.0.1:2", "HTTPS://127.0.0.1:1"],
             &["https://127.0.0.1:1", "http://127.0.0.1:2"]
         ));
-        assert!(lead_alike(&["unix://a:1"], &["unix://a:1"]));
-        assert!(lead_alike(&["http://localhost:1"], &["http://localhost:1"]));
+        assert!(lead_to_same_addresses(&["unix://a:1"], &["unix://a:1"]));
+        assert!(lead_to_same_addresses(&["http://localhost:1"], &["http://localhost:1"]));
         for (a, b) in [
             ("http://127.0.0.1:1", "http://127.0.0.1:2"),
             ("http://127.0.0.1:1", "https://127.0.0.1:1"),
@@ -45,9 +45,9 @@ mod tests {
             ("http://localhost:1", "http://127.0.0.1:1"),
             ("http://a..b:1", "http://a..c:1"),
         ] {
-            assert!(!lead_alike(&[a], &[b]), "{a} {b}");
+            assert!(!lead_to_same_addresses(&[a], &[b]), "{a} {b}");
         }
-        assert!(!lead_alike(&["http://[::1]:1", "http://[::1]:2"], &["http://[::1]:1"]));
+        assert!(!lead_to_same_addresses(&["http://[::1]:1", "http://[::1]:2"], &["http://[::1]:1"]));
     }
 
     /// A name of this machine in its own `/etc/hosts`, such as `ip6-localhost` or the host's own.
@@ -65,6 +65,6 @@ mod tests {
             std::net::IpAddr::V4(ip) => format!("http://{ip}:2380"),
             std::net::IpAddr::V6(ip) => format!("http://[{ip}]:2380"),
         };
-        assert!(lead_alike(&[by_address], &[format!("http://{name}:2380")]));
+        assert!(lead_to_same_addresses(&[by_address], &[format!("http://{name}:2380")]));
     }
 }

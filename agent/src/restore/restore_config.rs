@@ -1,76 +1,76 @@
-//! What to restore, and where to.
+//! The configuration of a restore.
 
 use std::path::{Path, PathBuf};
 
 use etcdsnap_core::Revision;
 use etcdsnap_core::etcd::bucket_rules::MAX_LEASE_SECONDS;
-use etcdsnap_core::restore::membership::{Cluster, Member};
+use etcdsnap_core::restore::membership::{Cluster, NewMember};
 use etcdsnap_core::restore::membership_error::MembershipError;
 
 use super::defaults::{DEFAULT_CLUSTER, DEFAULT_LEASE_SECONDS, DEFAULT_PEER_URL};
 use super::peers;
 use super::restore_error::RestoreError;
 
-/// A restore; the fields are those of etcd's Go package `snapshot`, and ours behind them.
+/// The configuration of a restore: the fields of etcd's Go package `snapshot`, followed by our own.
 #[derive(Debug, Clone)]
 pub struct RestoreConfig {
-    /// The snapshot; it may be compressed, and `-` is the standard input.
+    /// The snapshot; it may be compressed, and `-` is standard input.
     pub snapshot_path: PathBuf,
     /// The member's name.
     pub name: String,
-    /// The data directory; `<name>.etcd` when none is given. It must be absent or empty.
+    /// The data directory; `None` means `<name>.etcd`. It must be absent or empty.
     pub output_data_dir: Option<PathBuf>,
-    /// The directory of the write-ahead log, which must be absent; `member/wal` in the data directory when none is given.
+    /// The directory of the write-ahead log, which must be absent; `None` means `member/wal` in the data directory.
     pub output_wal_dir: Option<PathBuf>,
-    /// The peer URLs that the member advertises; [`DEFAULT_PEER_URL`] when there are none.
+    /// The peer URLs that the member advertises; if empty, [`DEFAULT_PEER_URL`].
     pub peer_urls: Vec<String>,
-    /// The members of the cluster: `name=url,…`; [`DEFAULT_CLUSTER`] when it is not given.
+    /// The members of the cluster: `name=url,…`; `None` means [`DEFAULT_CLUSTER`].
     pub initial_cluster: Option<String>,
     /// The token that makes this cluster's ids differ from those of another with the same URLs.
     pub initial_cluster_token: String,
-    /// Whether to go on without a SHA-256, or with a wrong one.
+    /// Whether to restore without a SHA-256, or with one that does not match.
     pub skip_hash_check: bool,
-    /// By how much to raise the latest revision; 0 for not at all.
+    /// The number to add to the latest revision; 0 leaves it unchanged.
     pub revision_bump: u64,
-    /// Whether everything up to the raised revision is marked as compacted; goes together with the bump.
+    /// Whether to mark everything up to the raised revision as compacted; requires the bump.
     pub mark_compacted: bool,
-    /// The revision whose state is restored, 0 for the latest; none for a copy of the whole history.
+    /// The revision whose state is restored, 0 for the latest; `None` copies the whole history.
     pub as_of: Option<Revision>,
-    /// For how many seconds leases are granted anew that the state at `as_of` needs and that are gone since.
+    /// The time to live, in seconds, of leases that are granted again because the state at `as_of` needs them and they are gone since.
     pub new_lease_seconds: i64,
-    /// Keys to delete before etcd starts. Each must live in the state that is restored.
+    /// Keys to delete before etcd starts. Each must exist in the restored state.
     pub delete: Vec<Vec<u8>>,
-    /// Whether history is left out as a compaction at the restored revision removes it.
+    /// Whether to leave out the history that a compaction at the restored revision removes.
     pub compact: bool,
     /// What must be sound.
     pub verify: RestoreVerify,
-    /// Whether to restore a damaged database all the same.
+    /// Whether to restore even a damaged database.
     pub force: bool,
-    /// `user` or `user:group`, names or numbers, to whom the files are to belong.
+    /// The owner of the files: `user` or `user:group`, as names or numbers.
     pub owner: Option<String>,
-    /// Whether anything is written.
+    /// Whether to write anything.
     pub run: Run,
 }
 
-/// What is checked before a data directory appears.
+/// What is checked before the data directory appears.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum RestoreVerify {
     /// Every page and every entry.
     #[default]
     Full,
-    /// Pages, trees and buckets; damage in entries is let pass.
+    /// Pages, trees and buckets; damage in entries is accepted.
     Structure,
-    /// Nothing but the SHA-256 and the pages that change.
+    /// Only the SHA-256 and the changed pages.
     None,
 }
 
-/// Whether to write.
+/// Whether to write anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Run {
-    /// Yes.
+    /// Restore.
     #[default]
     Write,
-    /// No: check everything that can be checked, and say what would be written.
+    /// Only check everything, and report what would be written.
     Dry,
 }
 
@@ -113,19 +113,19 @@ impl RestoreConfig {
         if (1..=MAX_LEASE_SECONDS).contains(&self.new_lease_seconds) { Ok(()) } else { Err(RestoreError::LeaseSeconds) }
     }
 
-    /// Whether the database is written entry by entry, and not copied.
+    /// Whether the database is rewritten entry by entry instead of copied.
     pub(super) fn rewrites(&self) -> bool {
         self.compact || self.as_of.is_some()
     }
 
-    /// The cluster to be.
+    /// Returns the new cluster.
     pub(super) fn cluster(&self) -> Result<Cluster, RestoreError> {
         let members = self.initial_cluster.as_deref().unwrap_or(DEFAULT_CLUSTER);
         Ok(Cluster::new(members, &self.initial_cluster_token)?)
     }
 
-    /// The member of that cluster, which advertises what the cluster has for it.
-    pub(super) fn member<'c>(&self, cluster: &'c Cluster) -> Result<&'c Member, RestoreError> {
+    /// Returns the member to restore; it must advertise the URLs that the cluster lists for it.
+    pub(super) fn member<'c>(&self, cluster: &'c Cluster) -> Result<&'c NewMember, RestoreError> {
         let member = match cluster.member(&self.name) {
             Err(MembershipError::NoSuchName { name, .. }) if self.initial_cluster.is_none() => {
                 return Err(RestoreError::NotInDefaultCluster { name });
@@ -135,7 +135,9 @@ impl RestoreConfig {
         let usual = [DEFAULT_PEER_URL.to_owned()];
         let advertised = if self.peer_urls.is_empty() { &usual[..] } else { &self.peer_urls };
         match cluster.check_advertised(member, advertised) {
-            Err(MembershipError::Differ { .. }) if peers::lead_alike(advertised, &member.peer_urls) => Ok(member),
+            Err(MembershipError::Differ { .. }) if peers::lead_to_same_addresses(advertised, &member.peer_urls) => {
+                Ok(member)
+            }
             Err(MembershipError::Differ { name, listed, .. }) if self.peer_urls.is_empty() => {
                 Err(RestoreError::DefaultPeerUrl { name, listed })
             }
@@ -143,16 +145,16 @@ impl RestoreConfig {
         }
     }
 
-    /// The data directory.
+    /// Returns the data directory.
     #[must_use]
     pub fn data_dir(&self) -> PathBuf {
         let given = self.output_data_dir.clone().filter(|path| !path.as_os_str().is_empty());
-        // Joining takes away a slash at the end, behind which no name could be put.
+        // `join` drops a trailing slash, after which no name could be appended.
         let path = given.unwrap_or_else(|| PathBuf::from(format!("{}.etcd", self.name.trim())));
         path.components().collect()
     }
 
-    /// The directory of the log when it lies elsewhere than in the data directory.
+    /// Returns the directory of the log if it is not in its default place.
     pub(super) fn separate_wal_dir(&self) -> Option<PathBuf> {
         let given = self.output_wal_dir.clone().filter(|path| !path.as_os_str().is_empty())?;
         let path: PathBuf = given.components().collect();

@@ -1,4 +1,4 @@
-//! Why nothing was restored.
+//! Why a restore failed.
 
 use std::io;
 use std::path::PathBuf;
@@ -13,53 +13,53 @@ use etcdsnap_core::{Report, Revision};
 
 use super::defaults::{DEFAULT_CLUSTER, DEFAULT_PEER_URL};
 use crate::error::plain;
-use crate::free_space::Lack;
+use crate::free_space::NotEnoughSpace;
 use crate::fsx::output_error::write_advice;
 use crate::grouped_number::{exact_bytes, grouped_positive, grouped_revision};
 use crate::printable::{printable_path, typed_path};
 
-/// Nothing was restored, and the target is as it was. Its text says what is wrong; [`RestoreError::advice`] says what to do.
+/// Why nothing was restored; the target is unchanged. The text says what is wrong; [`RestoreError::advice`] says what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RestoreError {
     /// The snapshot cannot be read, or the caller asked to stop.
     #[error(transparent)]
     Input(#[from] crate::Error),
-    /// The members cannot be those that the flags name.
+    /// The flags do not describe a valid membership.
     #[error(transparent)]
     Membership(#[from] MembershipError),
-    /// No cluster was given, and the default one has no such member.
+    /// No cluster was given, and the default cluster has no such member.
     #[error("--name: {name:?} is not in --initial-cluster, which was not given and is {DEFAULT_CLUSTER} by default")]
     NotInDefaultCluster {
         /// The name.
         name: String,
     },
-    /// No peer URLs were given, and the cluster does not have the default one for the member.
+    /// No peer URLs were given, and the cluster lists other URLs than the default for the member.
     #[error(
         "--initial-advertise-peer-urls was not given and is {DEFAULT_PEER_URL} by default, but --initial-cluster has {listed} for {name:?}"
     )]
     DefaultPeerUrl {
         /// The member.
         name: String,
-        /// Its URLs in the cluster, with commas between them.
+        /// Its URLs in the cluster, separated by commas.
         listed: String,
     },
-    /// Only one of two flags that belong together.
+    /// Only one of two flags was given that require each other.
     #[error("{given} is given without {lacking}")]
     Bump {
-        /// The one.
+        /// The given flag.
         given: &'static str,
-        /// The other.
+        /// The missing flag.
         lacking: &'static str,
     },
-    /// The database cannot become a member's.
+    /// The database cannot be turned into a member's.
     #[error("{}", of_plan(.0))]
     Plan(#[from] PlanError),
-    /// The snapshot has no such revision any more, or not yet.
+    /// The snapshot does not contain the revision.
     #[error("--rev: {0}")]
     Revision(#[from] Unavailable),
-    /// Keys that are to be deleted are not there.
-    #[error("--delete: {} has no key {} at revision {}{}", printable_path(path), listed(keys), grouped_revision(*revision), if *unread == 0 { "" } else { ", as far as it can be read" })]
+    /// Keys to delete do not exist.
+    #[error("--delete: {} has no key {} at revision {}{}", printable_path(path), listed(keys), grouped_revision(*revision), if *unread == 0 { "" } else { " in the readable part" })]
     NoSuchKeys {
         /// The snapshot.
         path: PathBuf,
@@ -70,23 +70,23 @@ pub enum RestoreError {
         /// Places that could not be read.
         unread: u64,
     },
-    /// A lease cannot be granted for so long.
+    /// The time to live of leases is out of range.
     #[error("--lease-ttl: etcd grants leases for 1 to {} seconds", grouped_positive(MAX_LEASE_SECONDS))]
     LeaseSeconds,
-    /// What can be read of the database cannot be written entry by entry.
+    /// The readable part of the database cannot be rewritten entry by entry.
     #[error(
-        "{} cannot be written entry by entry, as --rev, --at and --compact need it: {reason}",
+        "{} cannot be rewritten entry by entry, which --rev, --at and --compact require: {reason}",
         printable_path(path)
     )]
     NotWhole {
         /// The snapshot.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem.
         reason: String,
     },
-    /// There is no SHA-256 behind the database.
+    /// There is no SHA-256 after the database.
     #[error(
-        "{} has no SHA-256 behind the database ({}): snapshot missing hash but --skip-hash-check=false",
+        "{} has no SHA-256 after the database ({}): snapshot missing hash but --skip-hash-check=false",
         printable_path(path),
         exact_bytes(*len)
     )]
@@ -96,8 +96,8 @@ pub enum RestoreError {
         /// Its length, unpacked.
         len: u64,
     },
-    /// The SHA-256 is another one.
-    #[error("{}: the SHA-256 behind the database is not that of its bytes", printable_path(path))]
+    /// The SHA-256 does not match.
+    #[error("{}: the SHA-256 after the database does not match its bytes", printable_path(path))]
     Sha256 {
         /// The snapshot.
         path: PathBuf,
@@ -107,69 +107,69 @@ pub enum RestoreError {
     Damaged {
         /// The snapshot.
         path: PathBuf,
-        /// All findings.
+        /// The report with all findings.
         report: Box<Report>,
     },
-    /// A member's name that no directory can have.
-    #[error("--all-members: no directory and file of their own can be made for the member named {0:?}")]
+    /// A member's name cannot be a directory name.
+    #[error("--all-members: the name {0:?} of a member cannot be used for a directory and a file")]
     AllMembersName(String),
-    /// Something is where the data directory is to be.
+    /// The place of the data directory is taken.
     #[error("--data-dir: {} {reason}", printable_path(path))]
     DataDir {
         /// The data directory.
         path: PathBuf,
-        /// What is the matter with it.
+        /// The problem.
         reason: String,
     },
-    /// Whether the data directory that is there is empty cannot be seen.
-    #[error("--data-dir: {} is there and cannot be read: {} (it belongs to {}, mode {mode:04o})", printable_path(path), plain(cause), user(*uid))]
+    /// An existing data directory cannot be read, so it is unknown whether it is empty.
+    #[error("--data-dir: {} exists and cannot be read: {} (it belongs to {}, mode {mode:04o})", printable_path(path), plain(cause), user(*uid))]
     Unreadable {
         /// The directory.
         path: PathBuf,
-        /// The user whom it belongs to.
+        /// The user id of its owner.
         uid: u32,
         /// Its permissions.
         mode: u32,
-        /// What the system said.
+        /// The error of the system.
         cause: io::Error,
     },
-    /// Something is where the directory of all members is to be.
+    /// The place of the directory for all members is taken.
     #[error("--all-members: {} {reason}", printable_path(path))]
     AllMembers {
         /// The directory.
         path: PathBuf,
-        /// What is the matter with it.
+        /// The problem.
         reason: String,
     },
-    /// Something is where the log is to be.
+    /// The place of the log is taken.
     #[error("--wal-dir: {} {reason}", printable_path(path))]
     WalDir {
         /// The directory of the log.
         path: PathBuf,
-        /// What is the matter with it.
+        /// The problem.
         reason: String,
     },
-    /// The disk has not enough room.
-    #[error("{} has {} free, and {} are needed", printable_path(path), exact_bytes(*available), exact_bytes(*needed))]
+    /// The disk has too little free space.
+    #[error("{} has {} free, but {} are needed", printable_path(path), exact_bytes(*available), exact_bytes(*needed))]
     Space {
-        /// A directory on it.
+        /// A directory on that disk.
         path: PathBuf,
         /// Bytes needed.
         needed: u64,
         /// Bytes free.
         available: u64,
     },
-    /// The disk became full while it was written, though there had been room, or this user may not take so much of it.
+    /// The disk became full during writing although there had been enough space, or this user's quota is exhausted.
     #[error("cannot write {}: {}; {} are needed in all", printable_path(path), plain(cause), exact_bytes(*needed))]
     Full {
-        /// Which file or directory.
+        /// The file or directory.
         path: PathBuf,
         /// Bytes that the whole restore needs.
         needed: u64,
-        /// What the system said.
+        /// The error of the system.
         cause: io::Error,
     },
-    /// Nobody has that name or number.
+    /// The user or group does not exist.
     #[error("--owner: there is no {kind} {name:?}")]
     Owner {
         /// `user` or `group`.
@@ -177,31 +177,31 @@ pub enum RestoreError {
         /// The name or number.
         name: String,
     },
-    /// Only root may give files away.
-    #[error("--owner: the files cannot be given away: {0}")]
+    /// Only root may change the owner of files.
+    #[error("--owner: the owner of the files cannot be changed: {0}")]
     NotOurs(String),
-    /// The data directory that is there belongs to a user who may have put it there for the database to become theirs.
+    /// An existing data directory belongs to a user who may have planted it to get the database.
     #[error(
-        "{} belongs to user {owner}, and {} lets others than root put it there: the database would become theirs",
+        "{} belongs to user {owner}, and users other than root can create entries in {}: that user would own the database",
         printable_path(path),
         printable_path(around)
     )]
     Planted {
         /// The data directory.
         path: PathBuf,
-        /// The number of the user.
+        /// The id of the user.
         owner: u32,
-        /// The directory around it that others may write to.
+        /// The parent directory that others may write to.
         around: PathBuf,
     },
-    /// The result is in place and complete; only something after that went wrong.
+    /// The result is complete and in place, but a later step failed.
     #[error("{} is restored and in place, but {what}: {}", printable_path(path), plain(cause))]
     InPlace {
         /// The data directory.
         path: PathBuf,
-        /// What went wrong.
+        /// The step that failed.
         what: String,
-        /// What the system said.
+        /// The error of the system.
         cause: io::Error,
     },
     /// What a killed run left cannot be removed.
@@ -209,12 +209,12 @@ pub enum RestoreError {
     Leftover {
         /// The leftover.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         cause: io::Error,
     },
-    /// The snapshot lies in what a killed run left, which would be removed.
+    /// The snapshot is inside a leftover of a killed run, which would be removed.
     #[error(
-        "{} lies in {}, which a killed restore left and this one would remove",
+        "{} is inside {}, which a killed restore left and this one would remove",
         printable_path(snapshot),
         printable_path(stage)
     )]
@@ -227,78 +227,78 @@ pub enum RestoreError {
     /// A file or directory cannot be written.
     #[error("cannot write {}: {}", printable_path(path), plain(cause))]
     Write {
-        /// Which.
+        /// The file or directory.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         cause: io::Error,
     },
 }
 
-impl From<Lack> for RestoreError {
-    fn from(Lack { path, needed, available }: Lack) -> Self {
+impl From<NotEnoughSpace> for RestoreError {
+    fn from(NotEnoughSpace { path, needed, available }: NotEnoughSpace) -> Self {
         Self::Space { path, needed, available }
     }
 }
 
 impl RestoreError {
-    /// What to do about it; empty where nothing helps.
+    /// Says what to do; empty if nothing helps.
     #[must_use]
     pub fn advice(&self) -> String {
         match self {
             Self::Input(error) => error.advice(),
             Self::NotInDefaultCluster { .. } => "Give --initial-cluster with every member of the new cluster: NAME=URL,…".into(),
             Self::DefaultPeerUrl { listed, .. } => format!("Give --initial-advertise-peer-urls {listed}"),
-            Self::Bump { .. } => "The two belong together: --bump-revision N (or auto) --mark-compacted".into(),
+            Self::Bump { .. } => "These flags require each other: --bump-revision N (or auto) --mark-compacted".into(),
             Self::NoTrailer { .. } => {
                 "`snapshot save` writes one; a copy of member/snap/db has none. If this is such a copy of a stopped member, give --skip-hash-check.".into()
             }
             Self::Sha256 { .. } => {
-                "Take another copy or another snapshot; `etcdsnap verify` says what is hurt. --skip-hash-check restores it all the same.".into()
+                "Copy the file again from where it was saved, or use an earlier backup; `etcdsnap verify` shows the damage. --skip-hash-check restores it all the same.".into()
             }
             Self::Damaged { .. } => {
-                "`etcdsnap verify --all` lists everything. Use another snapshot; --force restores this one as far as it can be read; if its SHA-256 is wrong as well, that takes --skip-hash-check, too.".into()
+                "`etcdsnap verify --all` lists everything. Use another snapshot; --force restores the readable part of this one; if its SHA-256 does not match, add --skip-hash-check.".into()
             }
-            Self::Revision(Unavailable::Compacted { .. }) => "What is older may be in an older snapshot.".into(),
+            Self::Revision(Unavailable::Compacted { .. }) => "Look for older states in an older snapshot.".into(),
             Self::Revision(Unavailable::Future { .. }) => {
-                "Leave --rev out for the latest state, or take a newer snapshot.".into()
+                "Leave --rev out for the latest state, or use a newer snapshot.".into()
             }
             Self::NoSuchKeys { path, revision, .. } => format!(
-                "Nothing was written. See which keys there are: etcdsnap keys {} --rev {revision}",
+                "Nothing was written. List the keys: etcdsnap keys {} --rev {revision}",
                 typed_path(path)
             ),
             Self::NotWhole { path, .. } => format!(
-                "Nothing was written. Get out what can be read, and restore that: etcdsnap salvage {} -o OUT",
+                "Nothing was written. Recover the readable part, and restore that: etcdsnap salvage {} -o OUT",
                 typed_path(path)
             ),
-            Self::DataDir { .. } | Self::AllMembers { .. } | Self::WalDir { .. } => "Move it away, or name another place: what is to be made must not be there yet, and a directory in it will do.".into(),
+            Self::DataDir { .. } | Self::AllMembers { .. } | Self::WalDir { .. } => "Move it away, or give another path, for example of a new directory in it.".into(),
             Self::Unreadable { uid, .. } => format!(
-                "Nothing was written: whether it is empty, as it must be, cannot be seen. Run this as {} (as in `sudo etcdsnap restore …`), or name another place.",
+                "Nothing was written: the directory must be empty, but its contents cannot be listed. Run this as {} (as in `sudo etcdsnap restore …`), or give another path.",
                 if *uid == 0 { "root".to_owned() } else { format!("root or {}", user(*uid)) }
             ),
             Self::Owner { name, .. } if name.bytes().all(|byte| byte.is_ascii_digit()) && !name.is_empty() => {
-                "The highest number is 4294967294: the next one means to the system that the owner stays as it is.".into()
+                "The highest number is 4294967294; the next one means that the owner does not change.".into()
             }
             Self::Owner { .. } => "Names are looked up in /etc/passwd and /etc/group; numbers always work.".into(),
-            Self::NotOurs(_) => "Run as root, or leave --owner out and give them away later.".into(),
+            Self::NotOurs(_) => "Run this as root, or leave --owner out and change the owner later.".into(),
             Self::Planted { owner, .. } => format!(
-                "Say whose the files are to be with --owner USER (--owner {owner} if that is right), or remove the directory. One that is a mount point or the working directory cannot be replaced: name a directory below one that only root may write to."
+                "Name the owner of the files with --owner USER (--owner {owner} if that is right), or remove the directory. If it is a mount point or the working directory, it cannot be replaced: give a directory inside one that only root may write to."
             ),
             Self::Write { cause, .. } => write_advice(cause).into(),
-            Self::InPlace { .. } => "Nothing is to be restored again. Look after what failed before you start etcd: until the directory is synced, a power cut may undo its name.".into(),
+            Self::InPlace { .. } => "Do not restore again. Solve this problem before you start etcd: until the directory is synced, a power failure may undo its name.".into(),
             Self::Leftover { .. } => "Remove it by hand.".into(),
             Self::InLeftover { .. } => "Copy the snapshot elsewhere and restore from the copy.".into(),
-            Self::Space { .. } | Self::Full { .. } => "Make room, or name another place.".into(),
+            Self::Space { .. } | Self::Full { .. } => "Free some space, or give another path.".into(),
             _ => String::new(),
         }
     }
 
-    /// Whether the snapshot is at fault.
+    /// Whether the snapshot is the cause.
     #[must_use]
     pub fn is_damage(&self) -> bool {
         match self {
             Self::Input(error) => error.is_damage(),
             Self::Sha256 { .. } | Self::Damaged { .. } | Self::NotWhole { .. } => true,
-            // A read that failed says nothing about the file.
+            // A failed read proves nothing about the file.
             Self::Plan(error) => !matches!(
                 error,
                 PlanError::Bump { .. } | PlanError::Exhausted | PlanError::Edit(DatabaseError::Read(_))
@@ -314,18 +314,18 @@ fn user(uid: u32) -> String {
 
 fn of_plan(error: &PlanError) -> String {
     match error {
-        // It names its flag.
+        // This error already names its flag.
         PlanError::Bump { .. } | PlanError::Exhausted => error.to_string(),
         _ => format!("the database cannot be changed: {error}"),
     }
 }
 
-/// The first of some keys, and how many more there are.
+/// Formats the first of some keys, and the number of others.
 fn listed(keys: &[Vec<u8>]) -> String {
     let first = keys.first().map(|key| key_text(key)).unwrap_or_default();
     match keys.len() {
         0 | 1 => first,
-        more => format!("{first} and {} more of those", more - 1),
+        more => format!("{first} and {} more", more - 1),
     }
 }
 

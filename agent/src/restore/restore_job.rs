@@ -1,4 +1,4 @@
-//! One restore: what was validated of it, and how its snapshot is judged.
+//! A restore in progress: its validated settings, and the checks of its snapshot.
 
 use etcdsnap_core::restore::membership::Cluster;
 use etcdsnap_core::restore::plan::{KeyChanges, PlanError, plan};
@@ -9,8 +9,8 @@ use crate::input::{Body, Input};
 use crate::progress::Progress;
 use crate::sha256_stream::Copied;
 
-/// One restore, with all that was validated.
-pub(super) struct Job<'j> {
+/// A restore in progress, with its validated settings.
+pub(super) struct RestoreJob<'j> {
     pub config: &'j RestoreConfig,
     pub cluster: &'j Cluster,
     pub bump: Option<u64>,
@@ -18,18 +18,18 @@ pub(super) struct Job<'j> {
     pub progress: &'j dyn Progress,
 }
 
-impl Job<'_> {
-    /// Whether the revision can be raised so far, before anything is written. What is packed tells that only later.
+impl RestoreJob<'_> {
+    /// Checks, before anything is written, that the revision can be raised that far. For a compressed input that is only known later.
     pub fn check_bump(&self) -> Result<(), RestoreError> {
         let (Body::Plain(source), Some(_)) = (&self.input.body, self.bump) else { return Ok(()) };
         match plan(source, self.cluster, self.keys()) {
             Err(error @ (PlanError::Bump { .. } | PlanError::Exhausted)) => Err(error.into()),
-            // What is wrong with the database itself is told better when all of it has been read.
+            // Problems of the database itself are reported better after all of it was read.
             _ => Ok(()),
         }
     }
 
-    /// Bytes that the database of one member is going to have, as far as that can be told before it is read.
+    /// Estimates the size of one member's database, as far as possible before it is read.
     pub fn size_ahead(&self) -> u64 {
         match &self.input.body {
             Body::Plain(source) => {
@@ -40,12 +40,12 @@ impl Job<'_> {
         }
     }
 
-    /// What becomes of keys and revisions where the database is copied.
+    /// Returns the changes of keys and revisions for a copied database.
     pub fn keys(&self) -> KeyChanges<'_> {
         KeyChanges { as_of: None, deleted: &self.config.delete, bump: self.bump }
     }
 
-    /// What came of reading the input, unless it was written to meanwhile: then nothing that was found means anything.
+    /// Returns `outcome`, unless the input was written to meanwhile: then no result is meaningful.
     pub fn unless_changed<T>(&self, outcome: Result<T, RestoreError>) -> Result<T, RestoreError> {
         let source = match &self.input.body {
             Body::Plain(file) => file,
@@ -57,12 +57,12 @@ impl Job<'_> {
         }
     }
 
-    /// Whether the structure of the database is judged.
-    pub fn judge(&self) -> bool {
+    /// Whether to verify the structure of the database.
+    pub fn verifies_structure(&self) -> bool {
         self.config.verify != RestoreVerify::None
     }
 
-    /// Compares the SHA-256; false when nobody wants that.
+    /// Compares the SHA-256; returns false if the check is disabled.
     pub fn compare(&self, copied: &Copied) -> Result<bool, RestoreError> {
         let path = || self.input.path.clone();
         match copied.trailer {
@@ -73,7 +73,7 @@ impl Job<'_> {
         }
     }
 
-    /// Refuses a damaged database, unless that is forced; the SHA-256 has been judged apart. How many keys there are, if all of it could be read.
+    /// Refuses a damaged database unless that is forced; the SHA-256 is checked separately. Returns the number of keys if all of them could be read.
     pub fn accept(&self, report: Report) -> Result<Option<u64>, RestoreError> {
         let counts = |code: etcdsnap_core::Code| {
             let structure = !code.is_about_contents() || self.config.verify == RestoreVerify::Full;

@@ -1,16 +1,16 @@
-//! A database that is written entry by entry instead of copied: as of a revision, or without the history that a compaction removes.
+//! Makes a database entry by entry instead of copying it: as of a revision, or without the history that a compaction removes.
 //!
-//! The snapshot is hashed and judged on one thread while another writes; the result is read back and judged, too.
+//! One thread hashes and verifies the snapshot while another writes; the result is read back and verified, too.
 
-use etcdsnap_core::bolt::database::Database as Bolt;
+use etcdsnap_core::bolt::database::BoltDatabase as Bolt;
 use etcdsnap_core::bolt::write::file_builder::{BuildError, Built, PageSink};
 use etcdsnap_core::restore::plan::{DatabaseChanges, KeyChanges, PlanError, changes};
 use etcdsnap_core::rewrite::{self, Alterations, Counts, LapsedLeases, Plan, write_altered};
-use etcdsnap_core::{Block, Report, Revision};
+use etcdsnap_core::{AlignedBuf, Report, Revision};
 
-use super::copy::{self, Writers};
-use super::direct_writer::Target;
-use super::restore_job::Job;
+use super::copy::{self, TargetWriters};
+use super::direct_writer::DatabaseTarget;
+use super::restore_job::RestoreJob;
 use super::{RestoreError, deleted_keys};
 use crate::error::{Error, Fault};
 use crate::fsx::early_flush;
@@ -21,25 +21,25 @@ use crate::sha256_stream::Copied;
 use crate::snapshot::Snapshot;
 use crate::threads;
 
-/// Bytes that are written at once.
+/// Bytes written at once.
 const BLOCK: usize = 1 << 20;
 
-/// What was left out, and what had to be put in.
+/// What was left out, and what was added.
 pub(super) struct RewriteFacts {
-    /// The revision whose state it is, when one was asked for.
+    /// The revision whose state was chosen, if any.
     pub as_of: Option<Revision>,
-    /// The revision of the compaction, when one was asked for.
+    /// The revision of the compaction, if any.
     pub compacted: Option<Revision>,
-    /// Entries of the snapshot, and those that were kept.
+    /// Numbers of entries in the snapshot, and of those that were kept.
     pub counts: Counts,
-    /// Leases that were granted anew.
+    /// Leases that were granted again.
     pub lapsed: LapsedLeases,
 }
 
-/// What was written, or would be.
-pub(super) struct Rewritten {
+/// The result, written or only computed.
+pub(super) struct RewrittenDatabase {
     pub facts: RewriteFacts,
-    /// What changed besides the entries that are left out.
+    /// Changes besides the entries that were left out.
     pub changes: DatabaseChanges,
     /// The file.
     pub built: Built,
@@ -47,14 +47,14 @@ pub(super) struct Rewritten {
     pub sha256_checked: bool,
 }
 
-/// Writes the database to all targets, but for the sync at the end.
-pub(super) fn write(job: &Job<'_>, to: &[Target]) -> Result<Rewritten, RestoreError> {
+/// Writes the database to all targets; the caller does the final sync.
+pub(super) fn write(job: &RestoreJob<'_>, to: &[DatabaseTarget]) -> Result<RewrittenDatabase, RestoreError> {
     let flush = || to.iter().try_for_each(|target| target.file.sync_data().map_err(|cause| target.failed(cause)));
-    let rewritten = judged_beside(job, |snapshot, progress| {
-        early_flush::beside(flush, |unflushed| {
+    let rewritten = write_and_verify(job, |snapshot, progress| {
+        early_flush::with_early_flush(flush, |unflushed| {
             let page_size = snapshot.store()?.page_size();
-            let writers = Writers::new(to, unflushed).behind(u64::from(page_size).saturating_mul(2));
-            let (rewritten, sink) = pages(job, snapshot, Sink::new(writers), progress)?;
+            let writers = TargetWriters::new(to, unflushed).starting_at(u64::from(page_size).saturating_mul(2));
+            let (rewritten, sink) = pages(job, snapshot, TargetsSink::new(writers), progress)?;
             sink.finish()?;
             Ok(rewritten)
         })
@@ -67,16 +67,16 @@ pub(super) fn write(job: &Job<'_>, to: &[Target]) -> Result<Rewritten, RestoreEr
     Ok(rewritten)
 }
 
-/// The same without writing anything.
-pub(super) fn rehearse(job: &Job<'_>) -> Result<Rewritten, RestoreError> {
-    judged_beside(job, |snapshot, progress| Ok(pages(job, snapshot, Nowhere, progress)?.0))
+/// Does the same as [`write`] without writing anything.
+pub(super) fn dry_run(job: &RestoreJob<'_>) -> Result<RewrittenDatabase, RestoreError> {
+    write_and_verify(job, |snapshot, progress| Ok(pages(job, snapshot, Nowhere, progress)?.0))
 }
 
-/// Judges the snapshot beside `write`. What is wrong with the snapshot comes first.
-fn judged_beside(
-    job: &Job<'_>,
-    write: impl FnOnce(&Snapshot, &dyn Progress) -> Result<Rewritten, RestoreError>,
-) -> Result<Rewritten, RestoreError> {
+/// Verifies the snapshot while `write` runs. Problems of the snapshot take precedence.
+fn write_and_verify(
+    job: &RestoreJob<'_>,
+    write: impl FnOnce(&Snapshot, &dyn Progress) -> Result<RewrittenDatabase, RestoreError>,
+) -> Result<RewrittenDatabase, RestoreError> {
     let path = &job.input.path;
     let (snapshot, unpacked) = opened(job)?;
     let aside = Aside::new(job.progress);
@@ -85,28 +85,28 @@ fn judged_beside(
             None if !job.config.skip_hash_check => Some(copy::hash_only(snapshot.source(), &aside)?),
             _ => None,
         };
-        // What is damaged is told first: a wrong SHA-256 follows from it.
-        if job.judge() {
+        // Damage is reported first: a wrong SHA-256 follows from it.
+        if job.verifies_structure() {
             job.accept(copy::judge(snapshot.source(), path, &aside)?)?;
         }
         hashed.as_ref().or(unpacked.as_ref()).map_or(Ok(false), |copied| job.compare(copied))
     };
     let (judged, written) = threads::both(judge, || {
         let written = write(&snapshot, job.progress);
-        // What the snapshot holds may be why: its judgement says so then.
+        // Damage of the snapshot may be the cause; then its report says so.
         aside.stop_if(matches!(&written, Err(error) if !matches!(error, RestoreError::NotWhole { .. })));
         written
     });
     match judged.unwrap_or_else(|payload| Err(Fault::panic(payload.as_ref()).at(path).into())) {
-        // It was stopped because nothing could be written.
+        // Verification was stopped because writing failed.
         Err(RestoreError::Input(Error::Cancelled)) => written.and(Err(Error::Cancelled.into())),
         Err(error) => Err(error),
-        Ok(sha256_checked) => written.map(|written| Rewritten { sha256_checked, ..written }),
+        Ok(sha256_checked) => written.map(|written| RewrittenDatabase { sha256_checked, ..written }),
     }
 }
 
-/// The snapshot; what is packed is unpacked into a file without a name, and hashed on the way.
-fn opened(job: &Job<'_>) -> Result<(Snapshot, Option<Copied>), RestoreError> {
+/// Opens the snapshot; a compressed one is unpacked into a file without a name, and hashed meanwhile.
+fn opened(job: &RestoreJob<'_>) -> Result<(Snapshot, Option<Copied>), RestoreError> {
     let path = &job.input.path;
     match &job.input.body {
         Body::Plain(source) => Ok((Snapshot::of_source(source, path, job.progress)?, None)),
@@ -117,13 +117,13 @@ fn opened(job: &Job<'_>) -> Result<(Snapshot, Option<Copied>), RestoreError> {
     }
 }
 
-/// Hands the pages of the new database to `sink`.
+/// Passes the pages of the new database to `sink`.
 fn pages<K: PageSink<Error = RestoreError>>(
-    job: &Job<'_>,
+    job: &RestoreJob<'_>,
     snapshot: &Snapshot,
     sink: K,
     progress: &dyn Progress,
-) -> Result<(Rewritten, K), RestoreError> {
+) -> Result<(RewrittenDatabase, K), RestoreError> {
     let store = snapshot.store()?;
     let as_of = job.config.as_of.map(|revision| store.at(revision)).transpose()?;
     let revision = as_of.unwrap_or_else(|| store.current());
@@ -132,7 +132,7 @@ fn pages<K: PageSink<Error = RestoreError>>(
     let survivors = match compacted {
         Some(revision) => {
             let (survivors, lost) = snapshot.survivors(&store, revision, progress)?;
-            not_lost(job, lost.first)?;
+            check_nothing_lost(job, lost.first)?;
             Some(survivors)
         }
         None => None,
@@ -146,15 +146,15 @@ fn pages<K: PageSink<Error = RestoreError>>(
     let written = write_altered(&store, plan, alterations, sink, progress).map_err(|error| of_core(job, error))?;
     let rewrite::Written { built, sink, counts, lapsed } = written;
     let facts = RewriteFacts { as_of, compacted, counts, lapsed };
-    Ok((Rewritten { facts, changes, built, sha256_checked: false }, sink))
+    Ok((RewrittenDatabase { facts, changes, built, sha256_checked: false }, sink))
 }
 
-fn not_lost(job: &Job<'_>, lost: Option<etcdsnap_core::Finding>) -> Result<(), RestoreError> {
+fn check_nothing_lost(job: &RestoreJob<'_>, lost: Option<etcdsnap_core::Finding>) -> Result<(), RestoreError> {
     let Some(finding) = lost else { return Ok(()) };
     Err(RestoreError::NotWhole { path: job.input.path.clone(), reason: crate::printable(&finding.message) })
 }
 
-fn of_core(job: &Job<'_>, error: rewrite::RewriteError<RestoreError>) -> RestoreError {
+fn of_core(job: &RestoreJob<'_>, error: rewrite::RewriteError<RestoreError>) -> RestoreError {
     let path = &job.input.path;
     match error {
         rewrite::RewriteError::Read(cause) => Fault::Scan(cause).at(path).into(),
@@ -163,12 +163,12 @@ fn of_core(job: &Job<'_>, error: rewrite::RewriteError<RestoreError>) -> Restore
     }
 }
 
-/// Judges what was written, by reading it back: how many keys it holds, if anything is judged at all.
+/// Verifies the result by reading it back. Returns its number of keys, unless verification is disabled.
 ///
 /// # Errors
-/// [`Error::Defect`] when it is not sound although the snapshot was.
-pub(super) fn judge_result(job: &Job<'_>, target: &Target) -> Result<Option<u64>, RestoreError> {
-    if !job.judge() {
+/// [`Error::Defect`] if it is not sound although the snapshot was.
+pub(super) fn judge_result(job: &RestoreJob<'_>, target: &DatabaseTarget) -> Result<Option<u64>, RestoreError> {
+    if !job.verifies_structure() {
         return Ok(None);
     }
     let source = target.file.try_clone().and_then(|file| FileSource::new(file, &target.path));
@@ -182,16 +182,16 @@ pub(super) fn judge_result(job: &Job<'_>, target: &Target) -> Result<Option<u64>
     })
 }
 
-/// Writes pages to all targets in blocks.
-struct Sink<'t> {
-    writers: Writers<'t>,
-    block: Block,
+/// Writes pages to all targets in large blocks.
+struct TargetsSink<'t> {
+    writers: TargetWriters<'t>,
+    block: AlignedBuf,
     used: usize,
 }
 
-impl<'t> Sink<'t> {
-    fn new(writers: Writers<'t>) -> Self {
-        Self { writers, block: Block::new(BLOCK), used: 0 }
+impl<'t> TargetsSink<'t> {
+    fn new(writers: TargetWriters<'t>) -> Self {
+        Self { writers, block: AlignedBuf::new(BLOCK), used: 0 }
     }
 
     fn finish(mut self) -> Result<(), RestoreError> {
@@ -201,12 +201,12 @@ impl<'t> Sink<'t> {
     fn write(&mut self) -> Result<(), RestoreError> {
         let written = self.writers.write(self.block.get(..self.used).unwrap_or_default())?;
         self.used = 0;
-        // The flush that failed is told by its thread.
+        // The flush thread reports its error.
         if written { Ok(()) } else { Err(Error::Cancelled.into()) }
     }
 }
 
-impl PageSink for Sink<'_> {
+impl PageSink for TargetsSink<'_> {
     type Error = RestoreError;
 
     fn append(&mut self, mut pages: &[u8]) -> Result<(), RestoreError> {
@@ -224,7 +224,7 @@ impl PageSink for Sink<'_> {
     }
 }
 
-/// Takes pages and keeps none.
+/// Discards all pages.
 struct Nowhere;
 
 impl PageSink for Nowhere {

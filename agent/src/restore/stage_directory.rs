@@ -1,13 +1,13 @@
-//! A private directory beside a target, in which the target is made.
+//! A private directory beside a target, in which the target is built.
 //!
 //! ```text
-//! <target>.etcdsnap-<n>/            mode 0700, locked (flock) while a run works on it
+//! <target>.etcdsnap-<n>/            mode 0700, locked (flock) while a run uses it
 //!   etcdsnap-stage                  the marker: proves that this program made the directory, and for which target
-//!   log-stage, log                  notes about a log that lies elsewhere (`log_notes`)
+//!   log-stage, log                  notes about a log that is elsewhere (`log_notes`)
 //!   new/…                           renamed to the target when it is complete
 //! ```
-//! Where others may write to the parent directory they can move this one away or plant another in its place. So everything is done by handles, and only the
-//! content moves: the marker and the notes stay in a directory that nobody else may enter.
+//! If others may write to the parent directory, they can move this one away or replace it. So all operations use open handles, and only the
+//! content is renamed: the marker and the notes stay in a directory that nobody else may enter.
 
 use std::cell::{Cell, RefCell};
 use std::ffi::{OsStr, OsString};
@@ -34,16 +34,16 @@ pub(super) const CONTENT: &str = "new";
 /// The name of the marker.
 pub(super) const MARKER: &str = "etcdsnap-stage";
 
-/// The name of a file that is there for a moment, to see whether files can be given away.
+/// The name of a temporary file that tests whether the owner of files can be changed.
 pub(super) const PROBE: &str = "owner";
 
-/// Names that are tried one after the other, so that what a killed run left is found without listing the directory around it.
+/// Numbers that are tried in turn, so that leftovers of killed runs are found without listing the parent directory.
 const SLOTS: u32 = 16;
 
-/// Longest name of a file, in bytes, on nearly all file systems.
+/// The longest file name on nearly all file systems, in bytes.
 const LONGEST_NAME: usize = 255;
 
-/// A directory in the making. Dropped before it is finished, it is removed with everything that was made in it.
+/// A directory in progress. If dropped before it is finished, it is removed with everything that was created in it.
 pub(super) struct StageDirectory {
     parent: Directory,
     slot: OsString,
@@ -51,13 +51,13 @@ pub(super) struct StageDirectory {
     identity: FileIdentity,
     /// Holds the lock.
     _lock: File,
-    /// The content, for what is done once it has moved.
+    /// The content, for the steps after its rename.
     content: Option<Directory>,
-    /// What was made here, in this order.
+    /// What was created here, in order.
     entries: RefCell<Vec<Entry>>,
-    /// What the content holds, once it has moved; relative to it.
+    /// What the content contains after its rename, with paths relative to it.
     moved: RefCell<Vec<Entry>>,
-    /// To whom files are given.
+    /// The owner to give files to.
     owner: Cell<Option<Owner>>,
 }
 
@@ -67,23 +67,23 @@ struct Entry {
     is_directory: bool,
 }
 
-/// Whether what has the target's name gives way.
+/// What may be replaced at the target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Replace {
-    /// An empty directory does.
+    /// An empty directory.
     EmptyDirectory,
-    /// Nothing does.
+    /// Nothing.
     Nothing,
 }
 
 impl StageDirectory {
-    /// Makes one in `parent` for what will be called `target` there.
+    /// Creates a stage in `parent` for a target with the name `target`.
     ///
     /// # Errors
-    /// [`RestoreError::Write`]; nothing is left behind then.
+    /// [`RestoreError::Write`]; then nothing is left behind.
     pub fn make(parent: Directory, target: &OsStr) -> Result<Self, RestoreError> {
         let failed = |cause| failed(parent.shown(), cause);
-        // A neighbour may have taken all names that are found again.
+        // Another user may have taken all the numbered names.
         let odd = stage_name(target, &format!("{:016x}", rand::random::<u64>()));
         for slot in slots(target).chain(once(odd)) {
             match parent.make(Path::new(&slot)) {
@@ -102,7 +102,7 @@ impl StageDirectory {
         Err(failed(io::Error::other(format!("the names {}.etcdsnap-… are all taken", target.to_string_lossy()))))
     }
 
-    /// Opens, locks and marks the new directory; `None` when another run took it away for an empty leftover.
+    /// Opens, locks and marks the new directory; `None` if another run removed it as an empty leftover.
     fn adopt(parent: &Directory, slot: &OsStr, target: &OsStr) -> io::Result<Option<Self>> {
         let directory = match parent.open_below(Path::new(slot)) {
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -110,7 +110,7 @@ impl StageDirectory {
         };
         let lock = directory.readable()?;
         check_private(parent, &lock)?;
-        // A file system without locks cannot tell whose it is; then the next run leaves it alone.
+        // Without locks on the file system, the next run cannot tell whose it is and leaves it alone.
         if matches!(lock.try_lock(), Err(TryLockError::WouldBlock)) {
             return Ok(None);
         }
@@ -137,15 +137,15 @@ impl StageDirectory {
         Ok(Some(stage))
     }
 
-    /// Gives all files that are made from now on to `owner`.
+    /// Sets the owner of all files that are created from now on.
     pub fn give_files_to(&self, owner: Owner) {
         self.owner.set(Some(owner));
     }
 
-    /// Whether files can be given to `owner`.
+    /// Checks that files can be given to `owner`.
     ///
     /// # Errors
-    /// What the system says.
+    /// An error of the system.
     pub fn try_owner(&self, owner: Owner) -> io::Result<()> {
         let probe = Path::new(PROBE);
         let file = self.new_file(probe)?;
@@ -155,7 +155,7 @@ impl StageDirectory {
         given
     }
 
-    /// Makes a directory of mode 0700 and those around it that are missing.
+    /// Creates a directory of mode 0700 and its missing parents.
     pub fn make_directory(&self, path: &Path) -> Result<(), RestoreError> {
         let mut names: Vec<&Path> = path.ancestors().filter(|path| !path.as_os_str().is_empty()).collect();
         names.reverse();
@@ -169,14 +169,14 @@ impl StageDirectory {
         Ok(())
     }
 
-    /// Makes a file that only its owner may read and write.
+    /// Creates a file that only its owner may read and write.
     pub fn create(&self, path: &Path) -> io::Result<File> {
         let file = self.new_file(path)?;
         self.give(&file)?;
         Ok(file)
     }
 
-    /// Makes a file as [`create`](Self::create) does, and opens it once more to be written past the page cache, where the file system allows that.
+    /// Like [`create`](Self::create), and also opens the file to bypass the page cache, if the file system allows it.
     pub fn create_direct(&self, path: &Path) -> io::Result<(File, Option<File>)> {
         let file = self.new_file(path)?;
         let flags = OFlags::WRONLY | OFlags::DIRECT | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -185,7 +185,7 @@ impl StageDirectory {
         Ok((file, direct))
     }
 
-    /// Makes a file beside the content, whole and synced.
+    /// Writes a complete and synced file beside the content.
     pub fn write_note(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         let mut file = self.new_file(Path::new(name))?;
         file.write_all(bytes)?;
@@ -207,16 +207,16 @@ impl StageDirectory {
         self.entries.borrow_mut().push(Entry { path: path.to_owned(), is_directory });
     }
 
-    /// Gives the directories of the content to the owner of the files, sets the mode of the content itself, and brings all of it to the disk.
-    pub fn settle(&self, mode: Option<u32>) -> Result<(), RestoreError> {
+    /// Gives the directories of the content to the owner of the files, sets the mode of the content itself, and syncs everything.
+    pub fn set_owner_and_sync(&self, mode: Option<u32>) -> Result<(), RestoreError> {
         if let Some(mode) = mode {
-            // Its owner must be able to enter it until it has moved; `set_mode` does the rest.
+            // The owner must be able to enter it until it is renamed; `set_mode` sets the final mode.
             let failed = |cause| failed(&self.path_of(Path::new(CONTENT)), cause);
             self.change_mode(mode | Mode::RWXU.as_raw_mode()).map_err(failed)?;
         }
         let entries = self.entries.borrow();
         let directories = entries.iter().filter(|entry| entry.is_directory && entry.path.starts_with(CONTENT));
-        // From the innermost outwards: what was given away may not be entered any more.
+        // From the innermost outwards: after a change of owner this user may not enter any more.
         for entry in directories.rev() {
             let settle = || {
                 let directory = self.directory.open_below(&entry.path)?;
@@ -229,14 +229,14 @@ impl StageDirectory {
         Ok(())
     }
 
-    /// Sets the mode of the content, which has moved.
+    /// Sets the mode of the content after its rename.
     ///
     /// # Errors
-    /// What the system says.
+    /// An error of the system.
     pub fn set_mode(&self, mode: u32) -> io::Result<()> {
         let open = Mode::RWXU.as_raw_mode();
         match &self.content {
-            // Its mode is that already.
+            // The mode is already right.
             Some(content) if mode & open != open => {
                 self.change_mode(mode)?;
                 Ok(rustix::fs::fsync(content)?)
@@ -257,7 +257,7 @@ impl StageDirectory {
             Replace::EmptyDirectory => plain(),
             Replace::Nothing => {
                 match renameat_with(&self.directory, CONTENT, to, name, RenameFlags::NOREPLACE) {
-                    // Not every file system knows the flag; a plain rename replaces an empty directory at most.
+                    // Some file systems do not support the flag; a plain rename can only replace an empty directory.
                     Err(Errno::INVAL | Errno::NOSYS) => plain(),
                     other => other,
                 }
@@ -273,7 +273,7 @@ impl StageDirectory {
         Ok(())
     }
 
-    /// Removes the content that moved to `name` in `from`: only what this run made, and only if it still has that name.
+    /// Removes the renamed content `name` in `from`: only what this run created, and only if it still has that name.
     pub fn take_back(&self, from: &Directory, name: &OsStr) {
         let Some(content) = &self.content else { return };
         remove_entries(content, &self.moved.borrow());
@@ -282,10 +282,10 @@ impl StageDirectory {
         }
     }
 
-    /// Removes the stage, whose content has moved.
+    /// Removes the stage after its content was renamed.
     ///
     /// # Errors
-    /// What the system says; the next run for this target removes it then.
+    /// An error of the system; then the next run for this target removes it.
     pub fn finish(self) -> io::Result<()> {
         let entries = self.entries.take();
         for entry in entries.iter().rev() {
@@ -295,24 +295,24 @@ impl StageDirectory {
     }
 
     fn remove_itself(&self) -> io::Result<()> {
-        // Moved away by others it is no longer where it could be removed.
+        // If another user moved it away, it cannot be removed by its name.
         if self.parent.has(Path::new(&self.slot), self.identity)? {
             self.parent.remove(Path::new(&self.slot), true)?;
         }
         Ok(())
     }
 
-    /// Where it is, for messages.
+    /// Returns its path, for messages.
     pub fn shown(&self) -> &Path {
         self.directory.shown()
     }
 
-    /// The path of something in it, for messages.
+    /// Returns the path of an entry, for messages.
     pub fn path_of(&self, path: &Path) -> PathBuf {
         self.directory.path_of(path)
     }
 
-    /// The content, or a file in it.
+    /// Returns the metadata of the content, or of a file in it.
     pub fn facts(&self, path: &Path) -> io::Result<std::fs::Metadata> {
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         File::from(openat(&self.directory, path, flags, Mode::empty())?).metadata()
@@ -321,7 +321,7 @@ impl StageDirectory {
 
 impl Drop for StageDirectory {
     fn drop(&mut self) {
-        // By name, without a handle more: descriptors may be what the run failed for.
+        // By name, without opening another handle: a lack of file descriptors may be why the run failed.
         remove_entries(&self.directory, &self.entries.borrow());
         let _ = self.remove_itself();
     }
@@ -333,19 +333,19 @@ fn remove_entries(directory: &Directory, entries: &[Entry]) {
     }
 }
 
-/// Fails unless only this user may enter the directory that was just made: a neighbour may have put another in its place.
+/// Checks that only this user may enter the directory that was just created: another user may have replaced it.
 fn check_private(parent: &Directory, made: &File) -> io::Result<()> {
     let facts = made.metadata()?;
     let ours = rustix::process::geteuid().as_raw();
-    // A server of files may give what root makes to somebody else.
+    // A network file system may change the owner of what root creates.
     let squashed = || parent.nameless_file()?.map_or(Ok(ours), |file| Ok::<_, io::Error>(file.metadata()?.uid()));
     if facts.mode() & 0o077 == 0 && (facts.uid() == ours || facts.uid() == squashed()?) {
         return Ok(());
     }
-    Err(io::Error::other("somebody else put a directory in the place of the one that was made"))
+    Err(io::Error::other("another user replaced the new directory"))
 }
 
-/// The names of stages for `target`.
+/// Returns the possible names of stages for `target`.
 pub(super) fn slots(target: &OsStr) -> impl Iterator<Item = OsString> {
     (0..SLOTS).map(move |number| stage_name(target, &number.to_string()))
 }
@@ -358,7 +358,7 @@ fn stage_name(target: &OsStr, end: &str) -> OsString {
     OsString::from_vec(name)
 }
 
-/// What the marker says. Devices are left out: their numbers change from one start of the machine to the next.
+/// Returns the content of the marker. It has no device numbers, which change when the machine restarts.
 pub(super) fn marker(stage: FileIdentity, parent: FileIdentity, target: &OsStr) -> Vec<u8> {
     let start = format!("etcdsnap restore\nstage {}\nparent {}\ntarget ", stage.inode(), parent.inode());
     [start.as_bytes(), target.as_bytes(), b"\n"].concat()

@@ -4,9 +4,9 @@
 //! target absent or empty:            <data-dir>.etcdsnap-<n>/new          renamed to <data-dir>
 //! a mount point, lost+found, cwd:    <data-dir>/member.etcdsnap-<n>/new   renamed to <data-dir>/member
 //! log elsewhere:                     <wal-dir>.etcdsnap-<n>/new           renamed to <wal-dir> just before
-//! log within the data directory:                                          comes with it
+//! log inside the data directory:                                          is renamed with it
 //! ```
-//! What a killed run left is removed by the next ([`stale_stages`](super::stale_stages)), and with it the log that it had put in place already.
+//! The next run removes what a killed run left ([`stale_stages`](super::stale_stages)), including a log that was already renamed.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::Metadata;
@@ -16,36 +16,36 @@ use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
-use super::destination::Destination;
+use super::destination::ResolvedPath;
 use super::log_notes::{StageNote, leave_log_note};
 use super::made_directories::{MadeDirectories, failed};
 use super::owner::{self, Owner};
 use super::restore_error::RestoreError;
 use super::stage_directory::{CONTENT, Replace, StageDirectory};
-use super::stale_stages::{Asked, remove_stale};
+use super::stale_stages::{CurrentRun, remove_stale};
 use super::targets::{Layout, LogPlace, MEMBER, Targets};
 use crate::fsx::directory::Directory;
 use crate::fsx::directory_sync::DirectorySync;
 use crate::fsx::file_identity::FileIdentity;
 use crate::fsx::other_users::is_ours;
-use crate::fsx::parent_directories::who_else_could_place;
+use crate::fsx::parent_directories::parent_open_to_others;
 
-/// A data directory in the making. What is not published is removed with it.
-pub(super) struct Stage {
-    /// A log that does not come with the data directory. Its stage goes first: it is found by the note in the other.
-    log: Option<Part>,
-    data: Part,
-    /// Where the log goes, relative to the stage that it is made in.
+/// A data directory in progress. If it is not published, it is removed.
+pub(super) struct StagedRestore {
+    /// A log outside the data directory. Its stage is removed first: the note in the other stage says where it is.
+    log: Option<StagedDirectory>,
+    data: StagedDirectory,
+    /// The path of the log in its stage.
     log_path: PathBuf,
     layout: Layout,
-    /// Mode of the data directory that was there and gives way.
+    /// The mode of an existing data directory that is replaced.
     mode: Option<u32>,
     owner: Option<Owner>,
     made: MadeDirectories,
 }
 
-/// One of the two, and where it is to appear.
-struct Part {
+/// One of the two directories, and its target.
+struct StagedDirectory {
     stage: StageDirectory,
     parent: Directory,
     name: OsString,
@@ -53,47 +53,47 @@ struct Part {
     sync: DirectorySync,
 }
 
-/// What may become of an existing data directory.
+/// What may be done with an existing data directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Need {
+pub(super) enum ReplaceNeed {
     /// It may be filled or replaced.
     Either,
     /// It must be replaced as a whole.
     Whole,
 }
 
-/// What has the name of the data directory before.
-enum Before {
+/// What exists at the data directory's path.
+enum ExistingDirectory {
     Nothing,
-    /// A directory that was put there for this.
+    /// A directory that was prepared for this.
     Prepared(Metadata),
-    /// One that another user may have put there, for reasons of their own.
+    /// A directory that another user may have planted.
     Planted {
         owner: u32,
-        /// The directory around it in which that was possible.
+        /// The parent directory in which that was possible.
         around: PathBuf,
     },
 }
 
-impl Before {
+impl ExistingDirectory {
     fn prepared(&self) -> Option<&Metadata> {
         if let Self::Prepared(facts) = self { Some(facts) } else { None }
     }
 }
 
-/// What is asked of a stage.
-pub(super) struct Wanted<'w> {
+/// The requirements for a stage.
+pub(super) struct StageRequest<'w> {
     pub data_dir: &'w Path,
     pub wal_dir: Option<&'w Path>,
-    pub need: Need,
-    /// Who is to own the files, if anybody was named.
+    pub need: ReplaceNeed,
+    /// The owner of the files, if one was named.
     pub owner: Option<Owner>,
     /// The snapshot as the caller named it, and its file.
     pub snapshot: (&'w Path, Option<FileIdentity>),
 }
 
-impl Wanted<'_> {
-    /// Whether all of it could be made, without making anything.
+impl StageRequest<'_> {
+    /// Checks that everything can be created, without creating anything.
     pub fn check(&self) -> Result<(), RestoreError> {
         let targets = Targets::resolve(self.data_dir, self.wal_dir)?;
         let before = self.before(&targets)?;
@@ -101,24 +101,24 @@ impl Wanted<'_> {
         targets.check_writable(&layouts, self.owner)
     }
 
-    /// What is there before. As root, a directory that somebody else may have planted gives neither its owner nor its mode: the database would be theirs.
+    /// Finds what exists. As root, the owner and mode of a directory that another user may have planted are not used: that user would own the database.
     ///
     /// # Errors
-    /// [`RestoreError::Planted`] when it may be planted and nobody said whose the files are to be.
-    fn before(&self, targets: &Targets) -> Result<Before, RestoreError> {
+    /// [`RestoreError::Planted`] if it may be planted and no owner was named.
+    fn before(&self, targets: &Targets) -> Result<ExistingDirectory, RestoreError> {
         let failed = |cause| failed(self.data_dir, cause);
         if !targets.data.missing.is_empty() {
-            return Ok(Before::Nothing);
+            return Ok(ExistingDirectory::Nothing);
         }
         let facts = targets.data.base.facts().map_err(failed)?;
         let named = self.owner.and_then(|owner| owner.user);
-        // Without root nothing is given away.
+        // Without root, files keep this user as their owner.
         if !rustix::process::geteuid().is_root() || is_ours(facts.uid()) || named == Some(facts.uid()) {
-            return Ok(Before::Prepared(facts));
+            return Ok(ExistingDirectory::Prepared(facts));
         }
-        match who_else_could_place(&targets.data.base, self.data_dir).map_err(failed)? {
-            None => Ok(Before::Prepared(facts)),
-            Some(around) if named.is_some() => Ok(Before::Planted { owner: facts.uid(), around }),
+        match parent_open_to_others(&targets.data.base, self.data_dir).map_err(failed)? {
+            None => Ok(ExistingDirectory::Prepared(facts)),
+            Some(around) if named.is_some() => Ok(ExistingDirectory::Planted { owner: facts.uid(), around }),
             Some(around) => Err(self.planted(facts.uid(), around)),
         }
     }
@@ -127,17 +127,17 @@ impl Wanted<'_> {
         RestoreError::Planted { path: self.data_dir.to_owned(), owner, around }
     }
 
-    fn layouts(&self, targets: &Targets, before: &Before) -> Result<Vec<Layout>, RestoreError> {
+    fn layouts(&self, targets: &Targets, before: &ExistingDirectory) -> Result<Vec<Layout>, RestoreError> {
         let stays = targets.check_free()?;
         let mut layouts = targets.layouts(stays);
-        if let Before::Planted { owner, around } = before {
-            // Whose directory it stays could put another member into it.
+        if let ExistingDirectory::Planted { owner, around } = before {
+            // The owner of the remaining directory could put another member into it.
             layouts.retain(|layout| *layout != Layout::Filled);
             if layouts.is_empty() {
                 return Err(self.planted(*owner, around.clone()));
             }
         }
-        if self.need == Need::Whole {
+        if self.need == ReplaceNeed::Whole {
             layouts.retain(|layout| *layout != Layout::Filled);
         }
         if layouts.is_empty() {
@@ -147,18 +147,18 @@ impl Wanted<'_> {
         Ok(layouts)
     }
 
-    /// Removes what killed runs left, looks whether the targets are free, and makes the stages.
-    pub fn begin(&self) -> Result<Stage, RestoreError> {
+    /// Removes what killed runs left, checks that the targets are free, and creates the stages.
+    pub fn begin(&self) -> Result<StagedRestore, RestoreError> {
         let targets = Targets::resolve(self.data_dir, self.wal_dir)?;
         self.before(&targets)?;
-        self.sweep(&targets)?;
-        // A log that was left in place may have been where this one goes.
+        self.remove_leftovers(&targets)?;
+        // A log left in place by a killed run may have the name of this one.
         let targets = Targets::resolve(self.data_dir, self.wal_dir)?;
         let before = self.before(&targets)?;
         let mut refused = None;
         for layout in self.layouts(&targets, &before)? {
             match self.make(&targets, &layout, &before) {
-                // The directory may be this user's to write to where the one around it is not, or the other way round.
+                // This user may be able to write to the directory but not to its parent, or the reverse.
                 Err(RestoreError::Write { path, cause }) if cause.kind() == io::ErrorKind::PermissionDenied => {
                     refused.get_or_insert(RestoreError::Write { path, cause });
                 }
@@ -168,8 +168,8 @@ impl Wanted<'_> {
         Err(refused.unwrap_or_else(|| failed(self.data_dir, io::ErrorKind::PermissionDenied.into())))
     }
 
-    fn sweep(&self, targets: &Targets) -> Result<(), RestoreError> {
-        let asked = Asked { snapshot: self.snapshot, log: targets.beside_log() };
+    fn remove_leftovers(&self, targets: &Targets) -> Result<(), RestoreError> {
+        let asked = CurrentRun { snapshot: self.snapshot, log: targets.beside_log() };
         if let Some((parent, name)) = targets.beside_data() {
             remove_stale(&parent, &name, &asked)?;
         }
@@ -182,7 +182,12 @@ impl Wanted<'_> {
         }
     }
 
-    fn make(&self, targets: &Targets, layout: &Layout, before: &Before) -> Result<Stage, RestoreError> {
+    fn make(
+        &self,
+        targets: &Targets,
+        layout: &Layout,
+        before: &ExistingDirectory,
+    ) -> Result<StagedRestore, RestoreError> {
         let mut made = MadeDirectories::default();
         let again = |directory: &Directory| directory.again().map_err(|cause| failed(directory.shown(), cause));
         let (parent, name) = match layout {
@@ -192,23 +197,23 @@ impl Wanted<'_> {
             }
             Layout::Whole { replaces: false } => place(&targets.data, &mut made)?,
         };
-        let data = Part::make(parent, name, None)?;
+        let data = StagedDirectory::make(parent, name, None)?;
         let (log, log_path) = match (&targets.log, layout) {
             (LogPlace::Usual, _) => (None, member(layout).join("wal")),
             (LogPlace::Within(below), Layout::Whole { .. }) => (None, Path::new(CONTENT).join(below)),
             (LogPlace::Within(below), Layout::Filled) => match below.strip_prefix(MEMBER) {
                 Ok(below) => (None, Path::new(CONTENT).join(below)),
                 Err(_) => {
-                    // All of it beside `member`, so that nothing is in the data directory before it is complete.
+                    // Everything is built beside `member`, so that nothing is in the data directory before it is complete.
                     let mut names = below.iter();
                     let first = names.next().unwrap_or_default().to_owned();
-                    let part = Part::make(again(&targets.data.base)?, first, Some(&data))?;
+                    let part = StagedDirectory::make(again(&targets.data.base)?, first, Some(&data))?;
                     (Some(part), Path::new(CONTENT).join(names.as_path()))
                 }
             },
             (LogPlace::Elsewhere(wal), _) => {
                 let (parent, name) = place(wal, &mut made)?;
-                (Some(Part::make(parent, name, Some(&data))?), PathBuf::from(CONTENT))
+                (Some(StagedDirectory::make(parent, name, Some(&data))?), PathBuf::from(CONTENT))
             }
         };
         let before = before.prepared();
@@ -220,23 +225,23 @@ impl Wanted<'_> {
         }
         let replaced = before.filter(|_| *layout != Layout::Filled);
         let mode = replaced.map(|facts| facts.mode() & 0o7777);
-        Ok(Stage { log, data, log_path, layout: layout.clone(), mode, owner, made })
+        Ok(StagedRestore { log, data, log_path, layout: layout.clone(), mode, owner, made })
     }
 
-    /// Who is to own the files: who was named, or else the owner of the directory that was there, as far as this user may give files away.
+    /// Chooses the owner of the files: the named one, or else the owner of the existing directory if this user may give files to it.
     fn owner_of_files(&self, stage: &StageDirectory, before: Option<Owner>) -> Result<Option<Owner>, RestoreError> {
         let Some(owner) = self.owner.or(before) else { return Ok(None) };
         match stage.try_owner(owner) {
             Ok(()) => Ok(Some(owner)),
             Err(cause) if self.owner.is_some() => Err(RestoreError::NotOurs(crate::error::plain(&cause))),
-            // Nobody asked for it.
+            // The owner was not named, so keep this user.
             Err(cause) if owner::is_refusal(&cause) => Ok(None),
             Err(cause) => Err(failed(stage.shown(), cause)),
         }
     }
 }
 
-/// What becomes `<data-dir>/member`, relative to the stage.
+/// Returns the path of `<data-dir>/member` in the stage.
 fn member(layout: &Layout) -> PathBuf {
     match layout {
         Layout::Filled => CONTENT.into(),
@@ -244,8 +249,8 @@ fn member(layout: &Layout) -> PathBuf {
     }
 }
 
-/// The directory around a destination, made if need be, and the name in it.
-fn place(destination: &Destination, made: &mut MadeDirectories) -> Result<(Directory, OsString), RestoreError> {
+/// Opens or creates the parent directory of a destination, and returns it with the name in it.
+fn place(destination: &ResolvedPath, made: &mut MadeDirectories) -> Result<(Directory, OsString), RestoreError> {
     let shown = destination.shown();
     let failed = |cause| failed(&shown, cause);
     let Some((name, around)) = destination.missing.split_last() else {
@@ -255,9 +260,9 @@ fn place(destination: &Destination, made: &mut MadeDirectories) -> Result<(Direc
     Ok((made.make(base, around)?, name.clone()))
 }
 
-impl Part {
-    /// Makes the stage for `name` in `parent`. That of a log is told to the stage of its data directory first.
-    fn make(parent: Directory, name: OsString, data: Option<&Part>) -> Result<Self, RestoreError> {
+impl StagedDirectory {
+    /// Creates the stage for `name` in `parent`. For a log, a note is first written to the stage of its data directory.
+    fn make(parent: Directory, name: OsString, data: Option<&StagedDirectory>) -> Result<Self, RestoreError> {
         let shown = parent.path_of(&name);
         let failed = |cause| failed(&shown, cause);
         let sync = DirectorySync::prepare(&parent).map_err(failed)?;
@@ -274,31 +279,31 @@ impl Part {
     }
 }
 
-impl Stage {
-    /// The stage of the data directory, and what becomes `<data-dir>/member` in it.
+impl StagedRestore {
+    /// Returns the stage of the data directory, and the path of `<data-dir>/member` in it.
     pub fn member(&self) -> (&StageDirectory, PathBuf) {
         (&self.data.stage, member(&self.layout))
     }
 
-    /// The stage of the data directory.
+    /// Returns the stage of the data directory.
     pub fn data(&self) -> &StageDirectory {
         &self.data.stage
     }
 
-    /// The stage that the log is made in, and where it goes there.
+    /// Returns the stage of the log, and the log's path in it.
     pub fn log(&self) -> (&StageDirectory, PathBuf) {
         (self.log.as_ref().map_or(&self.data.stage, |log| &log.stage), self.log_path.clone())
     }
 
-    /// Makes it appear: the log first, where it lies elsewhere, then the data directory.
+    /// Renames the result into place: first a log outside the data directory, then the data directory.
     ///
     /// # Errors
-    /// [`RestoreError::InPlace`] when the result is in place, and something after that went wrong. Otherwise nothing is.
+    /// [`RestoreError::InPlace`] if the result is in place but a later step failed. Otherwise nothing is in place.
     pub fn publish(mut self) -> Result<(), RestoreError> {
-        self.made.settle(self.owner)?;
-        self.data.stage.settle(self.mode)?;
+        self.made.set_owner_and_sync(self.owner)?;
+        self.data.stage.set_owner_and_sync(self.mode)?;
         if let Some(log) = &self.log {
-            log.stage.settle(None)?;
+            log.stage.set_owner_and_sync(None)?;
             leave_log_note(&self.data.stage, &log.stage, &self.log_path)
                 .map_err(|cause| failed(self.data.stage.shown(), cause))?;
             log.stage.move_content(&log.parent, &log.name, Replace::Nothing).map_err(|cause| match cause {
@@ -323,7 +328,7 @@ impl Stage {
         if let Some(log) = &self.log {
             log.sync.run().map_err(|cause| failed(&log.shown(), cause))?;
         }
-        let Part { stage, parent, name, .. } = &self.data;
+        let StagedDirectory { stage, parent, name, .. } = &self.data;
         let replace = match self.layout {
             Layout::Whole { replaces: true } => Replace::EmptyDirectory,
             _ => Replace::Nothing,
@@ -337,7 +342,7 @@ impl Stage {
         })
     }
 
-    /// What is left to do once the data directory is in place: all of it is tried, and the first failure told.
+    /// Does the remaining steps after the rename: tries all, and reports the first failure.
     fn after(self) -> Result<(), RestoreError> {
         let path = self.data.shown();
         let in_place = |what: &str| {
@@ -346,11 +351,11 @@ impl Stage {
         };
         let mode = self.mode.map_or(Ok(()), |mode| self.data.stage.set_mode(mode));
         let synced = self.data.sync.run();
-        // The stage of the log first: it is found by the note in the other.
+        // The stage of the log first: the note in the other stage says where it is.
         let log = self.log.map(|log| (log.stage.shown().to_owned(), log.stage.finish()));
         let data = (self.data.stage.shown().to_owned(), self.data.stage.finish());
-        synced.map_err(in_place("the directory around it could not be synced"))?;
-        mode.map_err(in_place("the mode of the directory that was there before could not be set"))?;
+        synced.map_err(in_place("its parent directory could not be synced"))?;
+        mode.map_err(in_place("the mode of the replaced directory could not be set"))?;
         for (stage, finished) in [log, Some(data)].into_iter().flatten() {
             finished.map_err(in_place(&format!("{} could not be removed", crate::printable_path(&stage))))?;
         }

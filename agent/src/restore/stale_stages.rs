@@ -1,8 +1,8 @@
-//! Removes what killed runs left beside a target.
+//! Removes leftovers of killed runs beside a target.
 //!
-//! Whoever may write to the directory around the target can put things there under the names of stages. So a name proves nothing: a stage counts only if it
-//! belongs to this user, nobody else may write to it, it lies on the device of the directory around it, nobody has it locked, and the marker in it names its
-//! own number, that of the directory around it, and the target. Only this user can have written that marker, and it fits no other directory.
+//! Another user who may write to the parent directory can create entries with the names of stages. So a name proves nothing: a stage counts only if it
+//! belongs to this user, nobody else may write to it, it is on the device of its parent directory, nobody has locked it, and its marker names its
+//! own inode, that of its parent directory, and the target. Only this user can have written that marker, and it matches no other directory.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -21,39 +21,39 @@ use crate::fsx::leftover::is_private;
 use crate::fsx::parent_directories::DEEPEST;
 use crate::fsx::remove_tree::{contains, remove_tree};
 
-/// What a run asks for, by which it is judged what may go.
-pub(super) struct Asked<'a> {
+/// The paths of the current run, which decide what may be removed.
+pub(super) struct CurrentRun<'a> {
     /// The snapshot as the caller named it, and its file.
     pub snapshot: (&'a Path, Option<FileIdentity>),
-    /// The log, where it lies elsewhere: the directory around it, and its name.
+    /// A log outside the data directory: its parent directory and its name.
     pub log: Option<(&'a Directory, &'a OsStr)>,
 }
 
-/// A stage that nobody works on.
-struct Stale {
+/// A stage that no run uses.
+struct StaleStage {
     directory: Directory,
     name: OsString,
-    state: State,
+    state: LeftoverState,
     /// Holds the lock.
     _lock: File,
 }
 
-/// How far the killed run had come.
+/// How far the killed run got.
 #[derive(Debug, PartialEq, Eq)]
-enum State {
+enum LeftoverState {
     /// It is empty.
     Empty,
-    /// It has a marker without a byte.
+    /// It has an empty marker.
     Begun,
-    /// It is marked.
+    /// It has a complete marker.
     Marked,
 }
 
-/// Removes the stages for `target` in `parent` that killed runs left, and the logs that these had put in place without their data directory.
+/// Removes the stages for `target` in `parent` that killed runs left, and logs that these runs renamed before their data directory.
 ///
 /// # Errors
-/// [`RestoreError::InLeftover`] when the snapshot lies in one of them, or [`RestoreError::Leftover`] when one cannot be removed.
-pub(super) fn remove_stale(parent: &Directory, target: &OsStr, asked: &Asked<'_>) -> Result<(), RestoreError> {
+/// [`RestoreError::InLeftover`] if the snapshot is inside one of them, or [`RestoreError::Leftover`] if one cannot be removed.
+pub(super) fn remove_stale(parent: &Directory, target: &OsStr, asked: &CurrentRun<'_>) -> Result<(), RestoreError> {
     for name in slots(target) {
         if let Some(stale) = stale(parent, name, target) {
             stale.remove(parent, asked)?;
@@ -62,11 +62,11 @@ pub(super) fn remove_stale(parent: &Directory, target: &OsStr, asked: &Asked<'_>
     Ok(())
 }
 
-/// The stage of that name, if it is one that this program made and nobody works on.
-fn stale(parent: &Directory, name: OsString, target: &OsStr) -> Option<Stale> {
+/// Opens the stage of that name, if this program created it and no run uses it.
+fn stale(parent: &Directory, name: OsString, target: &OsStr) -> Option<StaleStage> {
     let path = Path::new(&name);
-    // Nearly always there is none.
-    let named = parent.look(path).ok()??;
+    // Usually there is none.
+    let named = parent.stat(path).ok()??;
     if FileType::from_raw_mode(named.st_mode) != FileType::Directory {
         return None;
     }
@@ -76,31 +76,31 @@ fn stale(parent: &Directory, name: OsString, target: &OsStr) -> Option<Stale> {
     if !is_private(&facts, parent.facts().ok()?.dev()) || lock.try_lock().is_err() {
         return None;
     }
-    // Locked, it is looked at once more: the run that made it may have ended a moment ago.
+    // After locking it, check again: the run that created it may have just ended.
     let identity = directory.identity().ok()?;
     if !parent.has(path, identity).ok()? {
         return None;
     }
     let expected = marker(identity, parent.identity().ok()?, target);
     let state = state(&directory, &expected)?;
-    Some(Stale { directory, name, state, _lock: lock })
+    Some(StaleStage { directory, name, state, _lock: lock })
 }
 
-fn state(directory: &Directory, marker: &[u8]) -> Option<State> {
+fn state(directory: &Directory, marker: &[u8]) -> Option<LeftoverState> {
     let found = read_small(directory, MARKER);
     if found.as_deref() == Some(marker) {
-        return Some(State::Marked);
+        return Some(LeftoverState::Marked);
     }
-    // A run that was killed right at its start. Such a directory holds nothing that could be lost.
+    // A run that was killed at its very start. Such a directory holds nothing valuable.
     let names = names(directory)?;
     match names.as_slice() {
-        [] => Some(State::Empty),
-        [only] if only == MARKER && found.is_some_and(|bytes| bytes.is_empty()) => Some(State::Begun),
+        [] => Some(LeftoverState::Empty),
+        [only] if only == MARKER && found.is_some_and(|bytes| bytes.is_empty()) => Some(LeftoverState::Begun),
         _ => None,
     }
 }
 
-/// The first names in a directory; two are enough to know that it is neither empty nor holds one file.
+/// Returns the first two names in a directory, enough to know whether it is empty or holds a single file.
 fn names(directory: &Directory) -> Option<Vec<String>> {
     let mut names = Vec::new();
     for entry in Dir::read_from(directory.readable().ok()?).ok()? {
@@ -115,7 +115,7 @@ fn names(directory: &Directory) -> Option<Vec<String>> {
     Some(names)
 }
 
-/// Whether a directory is `name` in `parent`, or lies somewhere in it.
+/// Whether a directory is `name` in `parent`, or is below it.
 fn lies_in(directory: &Directory, parent: &Directory, name: &OsStr) -> bool {
     let outer = parent.open_below(Path::new(name)).and_then(|outer| outer.identity());
     let (Ok(outer), Ok(mut inner)) = (outer, directory.again()) else { return false };
@@ -132,8 +132,8 @@ fn lies_in(directory: &Directory, parent: &Directory, name: &OsStr) -> bool {
     false
 }
 
-impl Stale {
-    fn remove(self, parent: &Directory, asked: &Asked<'_>) -> Result<(), RestoreError> {
+impl StaleStage {
+    fn remove(self, parent: &Directory, asked: &CurrentRun<'_>) -> Result<(), RestoreError> {
         let here = &self.directory;
         let failed = |cause| RestoreError::Leftover { path: here.shown().to_owned(), cause };
         if let (snapshot, Some(file)) = asked.snapshot
@@ -141,31 +141,31 @@ impl Stale {
         {
             return Err(RestoreError::InLeftover { snapshot: snapshot.to_owned(), stage: here.shown().to_owned() });
         }
-        if self.state == State::Marked {
+        if self.state == LeftoverState::Marked {
             self.remove_log_of(asked)?;
-            if here.look(Path::new(CONTENT)).map_err(failed)?.is_some() {
+            if here.stat(Path::new(CONTENT)).map_err(failed)?.is_some() {
                 remove_tree(here, Path::new(CONTENT)).map_err(failed)?;
             }
             NOTES.iter().try_for_each(|note| here.remove(Path::new(note), false)).map_err(failed)?;
             here.remove(Path::new(PROBE), false).map_err(failed)?;
         }
-        if self.state != State::Empty {
+        if self.state != LeftoverState::Empty {
             here.remove(Path::new(MARKER), false).map_err(failed)?;
         }
         parent.remove(Path::new(&self.name), true).map_err(failed)
     }
 
-    /// The log may be in its own stage, or in place already.
-    fn remove_log_of(&self, asked: &Asked<'_>) -> Result<(), RestoreError> {
+    /// Removes the log, which may be in its own stage or already renamed.
+    fn remove_log_of(&self, asked: &CurrentRun<'_>) -> Result<(), RestoreError> {
         let here = &self.directory;
         let Some(note) = StageNote::read(here) else { return Ok(()) };
         let (Some(parent), Some(log)) = (note.parent(), note.log()) else { return Ok(()) };
-        remove_stale(&parent, &log, &Asked { log: None, ..*asked })?;
-        // Once the data directory is in place, so that it is no longer in the stage, the log belongs to it.
-        let unfinished = here.look(Path::new(CONTENT)).is_ok_and(|found| found.is_some());
+        remove_stale(&parent, &log, &CurrentRun { log: None, ..*asked })?;
+        // If the data directory is no longer in the stage, it is in place, and the log belongs to it.
+        let unfinished = here.stat(Path::new(CONTENT)).is_ok_and(|found| found.is_some());
         if let Some((around, name)) = asked.log
             && unfinished
-            // A log that lies deeper came with the directories around it.
+            // A log that is nested deeper was renamed with its parents.
             && (note.is_about(around, name) || lies_in(around, &parent, &log))
         {
             remove_log(here, &parent, &log).map_err(|cause| failed(&parent.path_of(&log), cause))?;

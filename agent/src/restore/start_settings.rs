@@ -1,4 +1,4 @@
-//! etcd's settings for a restored member: the same as flags and as environment variables.
+//! etcd's settings for a restored member, as flags and as environment variables.
 
 use std::ffi::{OsStr, OsString};
 use std::io::Write as _;
@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use super::Restored;
 
 impl Restored {
-    /// The settings with which etcd starts from what was restored: names of flags without their dashes, and values.
+    /// Returns the settings with which etcd starts from the restored directory: flag names without dashes, and values.
     #[must_use]
     pub fn start_settings(&self) -> Vec<(&'static str, OsString)> {
         let mut settings = vec![("name", OsString::from(&self.name)), ("data-dir", self.data_dir.clone().into())];
@@ -34,7 +34,7 @@ impl Restored {
     }
 }
 
-/// The settings for `EnvironmentFile=` of systemd or a shell. The data directory is absolute there.
+/// Formats the settings for `EnvironmentFile=` of systemd or for a shell. The data directory is made absolute.
 pub(super) fn start_file(member: &Restored) -> Vec<u8> {
     let data_dir = std::path::absolute(&member.data_dir).unwrap_or_else(|_| member.data_dir.clone());
     let mut text = format!(
@@ -59,7 +59,7 @@ pub(super) fn start_file(member: &Restored) -> Vec<u8> {
     text
 }
 
-/// Both systemd and a shell understand single quotes, and this way of writing one within them.
+/// Quotes a value so that both systemd and a shell understand it: in single quotes, with this escape for a single quote.
 fn in_single_quotes(value: &OsStr) -> Vec<u8> {
     let mut quoted = vec![b'\''];
     for byte in value.as_bytes() {

@@ -1,4 +1,4 @@
-//! What differs from the latest state of the snapshot, in a restore that was asked for that.
+//! The differences between a restored state and the latest state of the snapshot.
 
 use etcdsnap_core::Revision;
 use std::collections::BTreeSet;
@@ -10,50 +10,50 @@ use super::RestoreConfig;
 use super::new_database::Database;
 use crate::byte_text::put_bytes;
 
-/// What was left out, deleted, and put in.
+/// What was left out, deleted, and added.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StateChanges {
-    /// The revision whose state was restored, where one was asked for.
+    /// The revision whose state was restored, if one was chosen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub as_of_revision: Option<Revision>,
-    /// The revision up to which history was left out, where that was asked for.
+    /// The revision up to which history was left out, if that was requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub compacted_revision: Option<Revision>,
-    /// Entries of bucket `key` in the snapshot, where the database was written entry by entry.
+    /// Entries of bucket `key` in the snapshot, if the database was rewritten entry by entry.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entries_before: Option<u64>,
-    /// Those of them that were kept.
+    /// How many of them were kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entries: Option<u64>,
-    /// Keys that were deleted on the way, in order.
+    /// Keys that were deleted, in order.
     #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "keys")]
     pub deleted_keys: Vec<Vec<u8>>,
-    /// Leases that were granted anew, because keys of the restored state hang on them and they are gone since.
+    /// Leases that were granted again, because keys of the restored state use them and they are gone since.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub new_leases: Vec<NewLease>,
-    /// The keys that hang on these, in order: a thousand at most.
+    /// The keys that use these leases, in order: a thousand at most.
     #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "leased_keys")]
     pub new_lease_keys: Vec<LeasedKey>,
 }
 
-/// A lease that was granted anew.
+/// A lease that was granted again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct NewLease {
-    /// Its id, hexadecimal.
+    /// Its id in hexadecimal.
     pub id: String,
-    /// For how many seconds.
+    /// Its time to live in seconds.
     pub ttl: i64,
-    /// How many keys hang on it.
+    /// How many keys use it.
     pub keys: u64,
 }
 
-/// A key that hangs on a lease.
+/// A key that uses a lease.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeasedKey {
     /// The key.
     pub key: Vec<u8>,
-    /// The lease's id, hexadecimal.
+    /// The lease's id in hexadecimal.
     pub lease: String,
 }
 
@@ -77,12 +77,12 @@ impl StateChanges {
     }
 }
 
-/// As objects.
+/// Serializes keys as objects: a key that is not text is in base64.
 fn keys<S: Serializer>(keys: &[Vec<u8>], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(keys.iter().map(|key| object(key)))
 }
 
-/// The same, each with its lease.
+/// Serializes keys like [`keys`], each with its lease.
 fn leased_keys<S: Serializer>(keys: &[LeasedKey], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(keys.iter().map(|LeasedKey { key, lease }| {
         let mut object = object(key);
@@ -91,7 +91,7 @@ fn leased_keys<S: Serializer>(keys: &[LeasedKey], serializer: S) -> Result<S::Ok
     }))
 }
 
-/// A key that is no text is in base64.
+/// Serializes one key; a key that is not text is in base64.
 fn object(key: &[u8]) -> Map<String, Value> {
     let mut object = Map::new();
     put_bytes(&mut object, "key", key);

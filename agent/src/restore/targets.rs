@@ -1,4 +1,4 @@
-//! Where a restore puts its directories, and whether they are free: told before anything is made.
+//! The target directories of a restore: resolved and checked before anything is created.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::Metadata;
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Access, AtFlags, Dir, FileType, StatxAttributes, StatxFlags, accessat, statx};
 use rustix::io::Errno;
 
-use super::destination::{DeadEnd, Destination, Last};
+use super::destination::{DeadEnd, Last, ResolvedPath};
 use super::made_directories::failed;
 use super::owner::Owner;
 use super::restore_error::RestoreError;
@@ -17,54 +17,54 @@ use super::stage_directory::slots;
 use crate::fsx::directory::Directory;
 use crate::fsx::leftover::is_private;
 
-/// The directory in the data directory that holds everything, when the log does not lie elsewhere.
+/// The directory in the data directory that holds everything, unless the log is elsewhere.
 pub(super) const MEMBER: &str = "member";
 
-/// The data directory and the log of a restore.
+/// The target paths of a restore.
 pub(super) struct Targets {
     /// The data directory as the caller named it.
     data_dir: PathBuf,
     /// The directory of the log as the caller named it.
     wal_dir: PathBuf,
-    pub data: Destination,
+    pub data: ResolvedPath,
     pub log: LogPlace,
 }
 
-/// Where the log goes.
+/// The place of the log.
 pub(super) enum LogPlace {
-    /// To its usual place, `member/wal`.
+    /// The default place, `member/wal`.
     Usual,
-    /// Elsewhere in the data directory.
+    /// Another place in the data directory.
     Within(PathBuf),
     /// Outside the data directory.
-    Elsewhere(Destination),
+    Elsewhere(ResolvedPath),
 }
 
-/// How the data directory comes to be.
+/// How the data directory is created.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Layout {
-    /// It is made beside the place where it is to be and gets its name at the end, in place of an empty directory if there is one.
+    /// It is built beside its final place and renamed at the end, replacing an empty directory if there is one.
     Whole {
-        /// Whether there is one.
+        /// Whether there is an empty directory to replace.
         replaces: bool,
     },
-    /// The directory stays, and `member` appears in it.
+    /// The directory stays, and `member` is renamed into it.
     Filled,
 }
 
 impl Targets {
-    /// Follows both paths.
+    /// Resolves both paths.
     ///
     /// # Errors
-    /// [`RestoreError::DataDir`] or [`RestoreError::WalDir`] when one of them leads nowhere, or when one would be in the way of the other.
+    /// [`RestoreError::DataDir`] or [`RestoreError::WalDir`] if one of them cannot be resolved, or they conflict.
     pub fn resolve(data_dir: &Path, wal_dir: Option<&Path>) -> Result<Self, RestoreError> {
         let refuse = |path: PathBuf, reason: &str| RestoreError::DataDir { path, reason: reason.into() };
-        let data = Destination::resolve(data_dir, Last::Followed).map_err(|end| dead_end(end, refuse))?;
+        let data = ResolvedPath::resolve(data_dir, Last::Followed).map_err(|end| dead_end(end, refuse))?;
         let refuse = |path: PathBuf, reason: &str| RestoreError::WalDir { path, reason: reason.into() };
         let log = match wal_dir {
             None => LogPlace::Usual,
             Some(path) => {
-                let wal = Destination::resolve(path, Last::Kept).map_err(|end| dead_end(end, refuse))?;
+                let wal = ResolvedPath::resolve(path, Last::Kept).map_err(|end| dead_end(end, refuse))?;
                 log_place(&data, wal).map_err(|reason| refuse(path.to_owned(), reason))?
             }
         };
@@ -72,7 +72,7 @@ impl Targets {
         Ok(Self { data_dir: data_dir.to_owned(), wal_dir, data, log })
     }
 
-    /// The directory around the data directory and its name there, where the directory exists or can be made by one step.
+    /// Returns the parent of the data directory and its name there, if the directory exists or can be created in one step.
     pub fn beside_data(&self) -> Option<(Directory, OsString)> {
         match self.data.missing.as_slice() {
             [] => named(&self.data.base, &self.data_dir),
@@ -81,7 +81,7 @@ impl Targets {
         }
     }
 
-    /// The same of a log that does not lie in `member`.
+    /// Returns the same for a log outside `member`.
     pub fn beside_log(&self) -> Option<(&Directory, &OsStr)> {
         match &self.log {
             LogPlace::Usual => None,
@@ -93,13 +93,13 @@ impl Targets {
         }
     }
 
-    /// What the log needs beside `member` in a data directory that is there.
+    /// Returns the entry besides `member` that the log needs in an existing data directory.
     fn first_within<'p>(&self, below: &'p Path) -> Option<&'p OsStr> {
         let first = below.iter().next().filter(|first| *first != OsStr::new(MEMBER));
         first.filter(|_| self.data.missing.is_empty())
     }
 
-    /// Fails when something is where one of the two is to be. Says whether something is in the data directory that may stay there.
+    /// Checks that both places are free. Returns whether the data directory contains entries that may stay there.
     pub fn check_free(&self) -> Result<bool, RestoreError> {
         self.check_log_free()?;
         if !self.data.missing.is_empty() {
@@ -132,10 +132,10 @@ impl Targets {
         Ok(stays)
     }
 
-    /// What file systems put into their root, and what other runs of this user make here.
+    /// Whether a name is what file systems put into their root, or what other runs of this user create here.
     fn may_stay(&self, name: &OsStr) -> bool {
         if name == OsStr::new("lost+found") {
-            let found = self.data.base.look(Path::new(name));
+            let found = self.data.base.stat(Path::new(name));
             return found.is_ok_and(|found| {
                 found.is_some_and(|facts| FileType::from_raw_mode(facts.st_mode) == FileType::Directory)
             });
@@ -156,17 +156,17 @@ impl Targets {
         };
         let refuse = |reason: &str| RestoreError::WalDir { path: self.wal_dir.clone(), reason: reason.into() };
         let exists = match names.as_slice() {
-            // Such as `.`, which is there.
+            // For example `.`, which exists.
             [] => true,
-            // Within a data directory that is not there yet nothing is.
+            // Inside a data directory that does not exist yet, every place is free.
             [_] if matches!(self.log, LogPlace::Within(_)) && !self.data.missing.is_empty() => false,
-            [name] => base.look(Path::new(name)).map_err(|cause| failed(&self.wal_dir, cause))?.is_some(),
+            [name] => base.stat(Path::new(name)).map_err(|cause| failed(&self.wal_dir, cause))?.is_some(),
             _ => false,
         };
         if exists { Err(refuse("exists")) } else { Ok(()) }
     }
 
-    /// The ways in which the data directory can come to be, the best first.
+    /// Returns the ways in which the data directory can be created, best first.
     pub fn layouts(&self, stays: bool) -> Vec<Layout> {
         if !self.data.missing.is_empty() {
             return vec![Layout::Whole { replaces: false }];
@@ -176,19 +176,19 @@ impl Targets {
         let (Ok(facts), Some((parent, _))) = facts else { return vec![filled] };
         let movable = !stays
             && !is_mounted(&self.data.base, &facts, &parent)
-            // Who stands in it would stand in a directory that is gone.
+            // A process whose working directory is replaced would be in a removed directory.
             && !is_working_directory(&facts)
             && may_be_replaced(&facts, &parent);
         let ours = rustix::process::geteuid().is_root() || facts.uid() == rustix::process::geteuid().as_raw();
         match (movable, ours) {
             (false, _) => vec![filled],
             (true, true) => vec![whole, filled],
-            // What another user prepared stays that user's.
+            // A directory prepared by another user stays that user's.
             (true, false) => vec![filled, whole],
         }
     }
 
-    /// Whether something can be made where the targets are to be, without making it; `owner` is who is to have it.
+    /// Checks that the targets can be created, without creating them; `owner` is the future owner.
     pub fn check_writable(&self, layouts: &[Layout], owner: Option<Owner>) -> Result<(), RestoreError> {
         let mut outcome = Ok(());
         for layout in layouts {
@@ -215,8 +215,8 @@ fn dead_end(end: DeadEnd, refuse: impl Fn(PathBuf, &str) -> RestoreError) -> Res
     }
 }
 
-/// Tells how the log lies to the data directory by directories, not by the text of paths.
-fn log_place(data: &Destination, wal: Destination) -> Result<LogPlace, &'static str> {
+/// Finds the place of the log relative to the data directory by comparing directories, not path texts.
+fn log_place(data: &ResolvedPath, wal: ResolvedPath) -> Result<LogPlace, &'static str> {
     let same_base = matches!((data.base.identity(), wal.base.identity()), (Ok(a), Ok(b)) if a == b);
     if !same_base {
         return Ok(LogPlace::Elsewhere(wal));
@@ -227,18 +227,18 @@ fn log_place(data: &Destination, wal: Destination) -> Result<LogPlace, &'static 
         return match below {
             below if below == Path::new(MEMBER).join("wal") => Ok(LogPlace::Usual),
             below if database.starts_with(&below) || below.starts_with(&database) => {
-                Err("is where the data directory or the database goes")
+                Err("is the path of the data directory or the database")
             }
             below => Ok(LogPlace::Within(below)),
         };
     }
     if data.missing.starts_with(&wal.missing) {
-        return Err("is a directory around the data directory");
+        return Err("is a parent of the data directory");
     }
     Ok(LogPlace::Elsewhere(wal))
 }
 
-/// The directory around an existing one, and its name there; none where that cannot be told, such as in another root.
+/// Returns the parent of an existing directory and its name there; `None` if that is unknown, as in a chroot.
 fn named(directory: &Directory, path: &Path) -> Option<(Directory, OsString)> {
     let (parent, identity) = (directory.follow(Path::new("..")).ok()?, directory.identity().ok()?);
     let real = std::fs::canonicalize(path).ok();
@@ -253,7 +253,7 @@ fn named(directory: &Directory, path: &Path) -> Option<(Directory, OsString)> {
     Some((parent.shown_as(&shown.unwrap_or_default()), name))
 }
 
-/// Whether a directory is the root of a mount, which nothing can be renamed over. A bind mount is on the device that the directory around it is on, too.
+/// Whether a directory is a mount point, which no rename can replace. A bind mount can have the same device as its parent.
 fn is_mounted(directory: &Directory, facts: &Metadata, parent: &Directory) -> bool {
     let told = statx(directory, "", AtFlags::EMPTY_PATH, StatxFlags::empty()).ok();
     let told = told.filter(|facts| facts.stx_attributes_mask.contains(StatxAttributes::MOUNT_ROOT));
@@ -265,14 +265,14 @@ fn is_working_directory(facts: &Metadata) -> bool {
     std::fs::metadata(".").is_ok_and(|here| here.dev() == facts.dev() && here.ino() == facts.ino())
 }
 
-/// In a directory with the sticky bit, only its owner and that of a file may rename anything over the file.
+/// Whether a rename may replace the file: in a directory with the sticky bit, only the owners of the directory and of the file may.
 fn may_be_replaced(facts: &Metadata, parent: &Directory) -> bool {
     let user = rustix::process::geteuid();
     let Ok(parent) = parent.facts() else { return false };
     parent.mode() & 0o1000 == 0 || user.is_root() || [facts.uid(), parent.uid()].contains(&user.as_raw())
 }
 
-/// Makes a file without a name and gives it away, as far as the file system has such files.
+/// Tests writing and changing the owner with a file without a name, if the file system supports that.
 fn try_write(directory: &Directory, owner: Option<Owner>) -> Result<(), RestoreError> {
     let failed = |cause| failed(directory.shown(), cause);
     if let Some(file) = directory.nameless_file().map_err(failed)? {
@@ -280,7 +280,7 @@ fn try_write(directory: &Directory, owner: Option<Owner>) -> Result<(), RestoreE
         return given.map_err(|cause| RestoreError::NotOurs(crate::error::plain(&cause)));
     }
     match accessat(directory, ".", Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS) {
-        // An old kernel does not know the flag.
+        // An old kernel may not know the flag.
         Ok(()) | Err(Errno::NOSYS | Errno::INVAL) => Ok(()),
         Err(cause) => Err(failed(cause.into())),
     }

@@ -1,4 +1,4 @@
-//! The progress of work beside other work.
+//! The progress of work in the background of other work.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -6,19 +6,19 @@ use etcdsnap_core::Watch;
 
 use crate::progress::{Progress, Stage};
 
-/// Work beside other work: it is not shown, and stops when that fails or is stopped.
+/// The progress of background work: it is not displayed, and it stops when the main work fails or is stopped.
 pub(crate) struct Aside<'p> {
     progress: &'p dyn Progress,
     stop: AtomicBool,
 }
 
 impl<'p> Aside<'p> {
-    /// Beside work that `progress` shows.
+    /// Creates it beside the main work's `progress`.
     pub fn new(progress: &'p dyn Progress) -> Self {
         Self { progress, stop: AtomicBool::new(false) }
     }
 
-    /// Has it stop, or not.
+    /// Stops the background work if `failed`.
     pub fn stop_if(&self, failed: bool) {
         self.stop.store(failed, Ordering::Relaxed);
     }

@@ -1,4 +1,4 @@
-//! Some of a snapshot's keys with their whole history.
+//! Writes a snapshot with only some of the keys, each with its whole history.
 
 use etcdsnap_core::rewrite::{Cut, CutReport, CutSide, KeyChoice, Plan};
 
@@ -6,20 +6,20 @@ use super::{NewFile, RewriteError, Rewritten, judged, pages};
 use crate::progress::Progress;
 use crate::snapshot::Snapshot;
 
-/// What a cut made.
+/// The result of a cut.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CutDone {
     /// The new file.
     pub rewritten: Rewritten,
-    /// What stays, and what is gone.
+    /// The numbers of kept and dropped keys.
     pub cut: CutReport,
 }
 
-/// Writes a snapshot with some of the keys of another one to `target`: `choices` stay or go. An old file that is damaged is refused, and unless `may_be_empty`, a cut after which no
-/// key lives.
+/// Writes to `target` a snapshot with only some of the keys; `choices` are kept or dropped, according to `side`. Refuses a damaged input, and, unless `may_be_empty`, a result without
+/// live keys.
 ///
 /// # Errors
-/// When the old file cannot be read or is damaged, nothing would be kept, or the new one cannot be written; nothing is left of that then.
+/// When the input cannot be read or is damaged, no key would be kept, or the output cannot be written; then no output is left.
 pub fn cut(
     snapshot: &Snapshot,
     choices: &[KeyChoice],

@@ -1,7 +1,7 @@
-//! The database of a stopped member, written anew in its place.
+//! Rewrites the database of a stopped member in place.
 //!
-//! bolt opens a database by its path, waits for the lock, and does not look again whether the path still leads there. A server that is started meanwhile would serve, and write to, a file that
-//! has no name any more, and all of that would be lost with it. So the old file loses its meta pages before its lock goes: such a server fails at once, and the next start finds the new one.
+//! bolt opens a database by its path, waits for the lock, and does not check again that the path still leads to the same file. A server that is started meanwhile would serve, and write to, a file
+//! without a name, and lose all those writes. So the meta pages of the old file are erased before its lock is released: such a server fails at once, and the next start finds the new file.
 
 use std::ffi::OsString;
 use std::fs::{File, Metadata, Permissions, TryLockError};
@@ -21,23 +21,23 @@ use crate::input::database_path::database_of;
 use crate::progress::Progress;
 use crate::snapshot::Snapshot;
 
-/// A member whose database was written anew.
+/// A member whose database was rewritten.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DefragmentedMember {
-    /// The database.
+    /// The path of the database.
     pub database: PathBuf,
-    /// What it is now.
+    /// The result.
     pub done: Rewritten,
-    /// What a person should know of unfinished files beside it, which killed runs seem to have left.
+    /// A warning about unfinished files beside it, which killed runs seem to have left.
     pub leftovers: Option<String>,
 }
 
-/// Writes the database of the stopped member in `data_dir` anew, without free pages, and puts it in the place of the old one. Every entry, the owner and the mode stay.
+/// Rewrites the database of the stopped member in `data_dir` without free pages, and replaces the old file. All entries, the owner and the mode are kept.
 ///
-/// The old database is locked meanwhile, as etcd locks it. Until the last step, in which the new one takes its name, it is as it was.
+/// Meanwhile the old database is locked as etcd locks it. It is unchanged until the last step, the rename.
 ///
 /// # Errors
-/// When a server runs on it, it is damaged or read-only, or the new one cannot be written or given to its owner.
+/// When a server uses the database, it is damaged or read-only, or the new one cannot be written or given to its owner.
 pub fn defragment_member(
     data_dir: &Path,
     threads: Option<NonZeroUsize>,
@@ -54,7 +54,7 @@ pub fn defragment_member(
     if progress.cancelled() {
         return Err(Error::Cancelled.into());
     }
-    // Only when the rename is on the disk: after a crash before that, the old file is the database.
+    // Only after the rename is synced: after a crash before that, the old file is still the database.
     target.publish()?;
     let page_size = snapshot.store().map_or(0, |store| store.page_size());
     old.retire(page_size);
@@ -77,7 +77,7 @@ impl Locked {
         let path = database_of(data_dir).ok_or_else(none)?;
         let failed = |cause: io::Error| RewriteError::Member { path: path.clone(), cause };
         let folder = Directory::open(path.parent().ok_or_else(none)?).map_err(failed)?;
-        // It may be a link to a file on another disk: that is where the new one belongs then.
+        // If it is a link to a file on another disk, the new file must be created there.
         let (directory, name, _) = folder.trace(Path::new("db")).map_err(failed)?;
         let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let opened = openat(&directory, Path::new(&name), flags, Mode::empty());
@@ -86,7 +86,7 @@ impl Locked {
         if !facts.is_file() {
             return Err(none());
         }
-        // Who made it so does not want it changed; the superuser could all the same.
+        // Its owner made it read-only on purpose; root could write to it all the same.
         if facts.mode() & 0o200 == 0 {
             let what = format!("its mode {:04o} makes it read-only (chmod u+w)", facts.mode() & 0o7777);
             return Err(failed(io::Error::new(io::ErrorKind::PermissionDenied, what)));
@@ -105,7 +105,7 @@ impl Locked {
         RewriteError::Member { path: self.path.clone(), cause }
     }
 
-    /// Fails when another file has its name by now.
+    /// Checks that no other file has its name by now.
     fn check_place(&self) -> Result<(), RewriteError> {
         let named = statat(&self.directory, Path::new(&self.name), AtFlags::SYMLINK_NOFOLLOW);
         let is_there = named.is_ok_and(|named| FileIdentity::of_stat(&named) == FileIdentity::of(&self.facts));
@@ -125,10 +125,10 @@ impl Locked {
         given.map_err(|cause| RewriteError::Owner { path: self.path.clone(), owner: self.facts.uid(), cause })
     }
 
-    /// Makes the old file useless once it has no name, for a server that waits for its lock. Then the lock goes.
+    /// Makes the old file useless after it lost its name, for a server that waits for its lock. Then releases the lock.
     fn retire(&self, page_size: u32) {
         if self.file.metadata().is_ok_and(|facts| facts.nlink() == 0) {
-            // A file that nobody can open any more: there is nobody to tell what goes wrong.
+            // Nobody can open this file any more, so an error would not matter.
             let _ = self.file.write_all_at(&vec![0; (page_size as usize).saturating_mul(2)], 0);
         }
     }

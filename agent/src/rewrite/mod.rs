@@ -1,6 +1,6 @@
-//! A new snapshot out of an old one: compacted, without the room that free pages take, with some of its keys, without what its values say, or with what a damaged one still holds.
+//! Writes a new snapshot from an old one: compacted, without free pages, with only some of its keys, redacted, or recovered from a damaged one.
 //!
-//! The old file is only read. The new one has its name when it is complete, was read back and found sound, and is on the disk.
+//! The input is only read. The output gets its name after it is complete, was read back and found sound, and is synced.
 
 mod background_progress;
 mod cut_keys;
@@ -32,12 +32,12 @@ pub use redact_values::{RedactDone, redact};
 pub use rewrite_error::RewriteError;
 pub use salvage_file::{DamagedSnapshot, SalvageOptions, Salvaged, salvage};
 
-/// What becomes of the old file's entries.
+/// Which entries of the input are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rewrite {
-    /// All of them are kept.
+    /// All of them.
     Defragment,
-    /// Those are kept that a compaction at this revision leaves; 0 is the latest.
+    /// Those that a compaction at this revision leaves; 0 is the latest.
     Compact {
         /// The main revision.
         revision: Revision,
@@ -45,7 +45,7 @@ pub enum Rewrite {
 }
 
 impl Rewrite {
-    /// The revision of the compaction; none where everything is kept.
+    /// Returns the revision of the compaction; `None` if everything is kept.
     fn revision(self, store: &Store<'_, FileSource>) -> Result<Option<Revision>, RewriteError> {
         match self {
             Self::Defragment => Ok(None),
@@ -54,27 +54,27 @@ impl Rewrite {
     }
 }
 
-/// What the new file is.
+/// The result of a rewrite.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rewritten {
-    /// The revision of the compaction.
+    /// The revision of the compaction, if there was one.
     pub compacted: Option<Revision>,
-    /// Entries of bucket `key` in the old file.
+    /// Entries of bucket `key` in the input.
     pub entries_before: u64,
-    /// Entries of bucket `key` in the new file.
+    /// Entries of bucket `key` in the output.
     pub entries: u64,
-    /// Bytes of the old database, without what stands behind it.
+    /// Bytes of the input's database, without its trailer.
     pub bytes_before: u64,
-    /// The judgement of the old file.
+    /// The report about the input.
     pub old: Report,
-    /// The judgement of the new file, with its SHA-256 and numbers.
+    /// The report about the output, with its SHA-256 and numbers.
     pub report: Report,
 }
 
-/// Writes what `what` leaves of `snapshot` to `target`. An old file that is damaged is refused.
+/// Writes the kept entries of `snapshot` to `target`. Refuses a damaged input.
 ///
 /// # Errors
-/// When the old file cannot be read or is damaged, has no such revision, or the new one cannot be written; nothing is left of that then.
+/// When the input cannot be read or is damaged, does not contain the revision, or the output cannot be written; then no output is left.
 pub fn rewrite(
     snapshot: &Snapshot,
     what: Rewrite,
@@ -86,7 +86,7 @@ pub fn rewrite(
     Ok(done)
 }
 
-/// The same, but for the name: the file is complete, judged and on the disk.
+/// Like [`rewrite`], but leaves the final rename to the caller: the file is complete, verified and synced.
 ///
 /// # Errors
 /// As [`rewrite`].
@@ -103,7 +103,7 @@ pub(crate) fn rewrite_sealed(
     Ok((target, Rewritten { compacted, ..done }))
 }
 
-/// Has `write` write all but the meta pages, judges both files, and completes the new one but for its name.
+/// Lets `write` write everything except the meta pages, verifies both files, and completes the output except for its name.
 fn judged(
     snapshot: &Snapshot,
     store: &Store<'_, FileSource>,
@@ -111,24 +111,24 @@ fn judged(
     progress: &dyn Progress,
     write: impl FnOnce(&NewFile) -> Result<(Built, Counts), RewriteError>,
 ) -> Result<(NewFile, Rewritten), RewriteError> {
-    // The old file is judged while the new one is written: hashing is most of the one, and a thread of its own.
+    // The input is verified while the output is written: verification is mostly hashing, on its own thread.
     let aside = Aside::new(progress);
     let (judged, written) = threads::both(
         || match target.ending() {
             Ending::Sha256 => snapshot.judge(&aside),
-            // There is none behind the old database, either.
+            // The input's database has no SHA-256, so the output gets none.
             Ending::Nothing => snapshot.status(&aside),
         },
         || {
             let written = write(&target);
-            // What the old file holds may be why: its judgement says so then.
+            // Damage of the input may be the cause; then its report says so.
             let is_about_input = matches!(&written, Err(error) if error.is_about_contents());
             aside.stop_if(written.is_err() && !is_about_input);
             written
         },
     );
     let judged = match judged.unwrap_or_else(|payload| Err(Fault::panic(payload.as_ref()).at(snapshot.path()))) {
-        // It was stopped because nothing could be written.
+        // Verification was stopped because writing failed.
         Err(Error::Cancelled) => return Err(written.err().unwrap_or_else(|| Error::Cancelled.into())),
         judged => judged?,
     };
@@ -148,7 +148,7 @@ fn judged(
     Ok((target, done))
 }
 
-/// The same of an old file that was judged already.
+/// Like [`rewrite_sealed`], for an input that was already verified.
 ///
 /// # Errors
 /// As [`rewrite`].
@@ -165,7 +165,7 @@ pub(crate) fn rewrite_proven(
     Ok((target, report))
 }
 
-/// Judges the new file, and gives it all but its name.
+/// Verifies the output, and completes it except for its name.
 fn sealed(
     snapshot: &Snapshot,
     target: &NewFile,
@@ -178,7 +178,7 @@ fn sealed(
     Ok(report)
 }
 
-/// Writes what a compaction at this revision leaves, or everything: all but the meta pages.
+/// Writes what a compaction at this revision leaves, or everything, except the meta pages.
 fn kept(
     snapshot: &Snapshot,
     store: &Store<'_, FileSource>,
@@ -192,7 +192,7 @@ fn kept(
     pages(snapshot, store, Plan::Compacted(&survivors), target, progress)
 }
 
-/// Writes all but the meta pages.
+/// Writes everything except the meta pages.
 fn pages(
     snapshot: &Snapshot,
     store: &Store<'_, FileSource>,
@@ -211,7 +211,7 @@ fn whole(path: &Path, lost: Lost) -> Result<(), RewriteError> {
     lost.first.map_or(Ok(()), |finding| Err(RewriteError::damaged(path, Some(finding))))
 }
 
-/// The first damage of a report.
+/// Returns the first damage in a report.
 fn first(report: &Report) -> Option<Finding> {
     report.findings.list().iter().find(|finding| finding.severity == Severity::Damage).cloned()
 }

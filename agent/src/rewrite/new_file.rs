@@ -1,4 +1,4 @@
-//! The file that a rewrite makes: pages first, then the meta pages before them, then the SHA-256 behind them, then its name.
+//! The output of a rewrite: first the pages are written, then the meta pages before them, then the SHA-256 after them; then it gets its name.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -25,10 +25,10 @@ use crate::progress::Progress;
 use crate::sha256_stream::TRAILER;
 use crate::verify_options::{Sha256, VerifyOptions};
 
-/// Bytes that are written at once.
+/// Bytes written at once.
 const BLOCK: usize = 1 << 20;
 
-/// What stands behind the database in a new file.
+/// What follows the database in the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ending {
     /// Its SHA-256, as in a snapshot.
@@ -37,10 +37,10 @@ pub(crate) enum Ending {
     Nothing,
 }
 
-/// A file that is to be made, judged and open: nothing but a full disk or a failing one can keep it from being written.
+/// An output file, checked and open: from now on only a disk error or a full disk can make writing fail.
 pub struct NewFile {
     part: PartFile,
-    /// Its name in the directory of `part`.
+    /// The final name in the directory of `part`.
     name: OsString,
     path: PathBuf,
     input: Option<FileIdentity>,
@@ -48,11 +48,11 @@ pub struct NewFile {
 }
 
 impl NewFile {
-    /// Judges and opens `path`, which may exist: it is replaced when the new file is complete. `input` is the snapshot that it is made of. Call this before that is
+    /// Checks and opens `path`; an existing file is replaced when the new one is complete. `input` is the snapshot to rewrite. Call this before the input is
     /// opened, which may take long.
     ///
     /// # Errors
-    /// [`RewriteError::Target`] when no file can be made there or it is the snapshot itself, under whichever name; [`RewriteError::File`].
+    /// [`RewriteError::Target`] if no file can be created there or it is the snapshot itself, under any name; [`RewriteError::File`].
     pub fn open(path: &Path, input: &Path) -> Result<Self, RewriteError> {
         let _kept = part_file::kept(input);
         let Some((directory, name)) = file_target(path, &[input])? else {
@@ -64,10 +64,10 @@ impl NewFile {
         Ok(Self { part, name, path: path.to_owned(), input, ending: Ending::Sha256 })
     }
 
-    /// Opens one that is to be called `name` in `directory`, which was judged; `path` is for messages.
+    /// Opens an output with the final name `name` in `directory`, which was checked before; `path` is for messages.
     ///
     /// # Errors
-    /// [`PartFileError`] when no file can be made there.
+    /// [`PartFileError`] if no file can be created there.
     pub(crate) fn within(
         directory: &Directory,
         name: OsString,
@@ -77,34 +77,34 @@ impl NewFile {
         Ok(Self { part: PartFile::new(directory)?, name, path, input: None, ending })
     }
 
-    /// The file, to be given another name.
+    /// Returns the file, for the caller to rename.
     pub(crate) fn into_part(self) -> PartFile {
         self.part
     }
 
-    /// One more handle to it.
+    /// Duplicates its handle.
     pub(super) fn handle(&self) -> Result<File, PartFileError> {
         self.part.handle()
     }
 
-    /// What stands behind the database.
+    /// Returns what follows the database.
     pub(super) fn ending(&self) -> Ending {
         self.ending
     }
 
-    /// What a person should know of unfinished files beside it, which killed runs seem to have left.
+    /// Warns of unfinished files beside it, which killed runs seem to have left.
     #[must_use]
     pub fn warning(&self) -> Option<String> {
         self.part.leftover_warning()
     }
 
-    /// Takes its pages.
+    /// Returns a writer for its pages.
     pub(super) fn sink(&self, page_size: u32) -> Result<FileSink<'_>, PartFileError> {
         let at = u64::from(page_size).saturating_mul(2);
         Ok(FileSink { part: &self.part, file: self.part.handle()?, at, waiting: Vec::with_capacity(BLOCK) })
     }
 
-    /// Writes the meta pages, and judges the whole file by reading it back; its SHA-256 is in the judgement.
+    /// Writes the meta pages, and verifies the whole file by reading it back; the report contains its SHA-256.
     pub(super) fn judge(
         &self,
         built: &Built,
@@ -115,7 +115,7 @@ impl NewFile {
         let failed = |cause| self.part.failed(cause);
         file.write_all_at(&built.metas, 0).map_err(failed)?;
         if self.ending == Ending::Sha256 {
-            // It comes when all is read; until then zeros hold its place.
+            // The SHA-256 is known only after reading; until then zeros take its place.
             file.write_all_at(&[0; TRAILER], built.len).map_err(failed)?;
         }
         let source = FileSource::new(self.part.handle()?, &self.path).map_err(failed)?;
@@ -127,7 +127,7 @@ impl NewFile {
         Ok(source.unless_changed(judged.map_err(|fault| fault.at(&self.path)))?)
     }
 
-    /// Gives the file that was judged its SHA-256, and waits until it is on the disk. One that is damaged is refused.
+    /// Appends the SHA-256 to the verified file, and syncs it. Refuses a damaged one.
     pub(super) fn seal(&self, built: &Built, report: &Report) -> Result<(), RewriteError> {
         if report.verdict == Verdict::Damaged {
             let finding = super::first(report).map(|finding| finding.message).unwrap_or_default();
@@ -141,14 +141,14 @@ impl NewFile {
         Ok(self.part.sync()?)
     }
 
-    /// Forgets what was written.
+    /// Discards what was written.
     pub(super) fn clear(&self) -> Result<(), PartFileError> {
         self.part.handle()?.set_len(0).map_err(|cause| self.part.failed(cause))
     }
 
     /// Gives it its name.
     pub(super) fn publish(self) -> Result<(), RewriteError> {
-        // The name may have come to lead to the snapshot while it was read.
+        // The name may have been made to lead to the snapshot meanwhile.
         let name = Path::new(&self.name);
         let named = statat(self.part.directory(), name, AtFlags::empty()).ok();
         if self.input.is_some() && named.as_ref().map(FileIdentity::of_stat) == self.input {
@@ -158,17 +158,17 @@ impl NewFile {
     }
 }
 
-/// Writes pages behind the place of the meta pages, in large blocks.
+/// Writes pages after the place of the meta pages, in large blocks.
 pub(super) struct FileSink<'f> {
     part: &'f PartFile,
     file: File,
-    /// Where the next block goes.
+    /// The offset of the next block.
     at: u64,
     waiting: Vec<u8>,
 }
 
 impl FileSink<'_> {
-    /// Writes what waits.
+    /// Writes the buffered pages.
     pub fn finish(mut self) -> Result<(), PartFileError> {
         self.write()
     }

@@ -1,4 +1,4 @@
-//! A snapshot that may be shown.
+//! Writes a redacted snapshot.
 
 use etcdsnap_core::kubernetes::redact_rules::RedactRules;
 use etcdsnap_core::rewrite::{Plan, RedactReport, Redaction};
@@ -7,20 +7,20 @@ use super::{NewFile, RewriteError, Rewritten, judged, pages};
 use crate::progress::Progress;
 use crate::snapshot::{KubernetesPrefixes, Snapshot};
 
-/// What a redaction made.
+/// The result of a redaction.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RedactDone {
     /// The new file.
     pub rewritten: Rewritten,
-    /// What was replaced.
+    /// The numbers of replaced values.
     pub redacted: RedactReport,
 }
 
-/// Writes a snapshot with what may be shown of another one to `target`. Objects of Kubernetes are those below `prefix`, or below those that API servers have; other values are replaced
-/// whole. An old file that is damaged is refused.
+/// Writes a redacted copy of a snapshot to `target`. Kubernetes objects are those below `prefix`, or below the known prefixes of API servers; other values are replaced
+/// completely. Refuses a damaged input.
 ///
 /// # Errors
-/// When the old file cannot be read or is damaged, or the new one cannot be written; nothing is left of that then.
+/// When the input cannot be read or is damaged, or the output cannot be written; then no output is left.
 pub fn redact(
     snapshot: &Snapshot,
     rules: &RedactRules,

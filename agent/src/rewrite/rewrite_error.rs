@@ -1,4 +1,4 @@
-//! Why there is no new file.
+//! Why a rewrite failed.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -13,64 +13,64 @@ use crate::fsx::output_error::{OutputError, write_advice};
 use crate::fsx::part_file_error::PartFileError;
 use crate::printable::{printable_path, typed_path};
 
-/// Why there is no new file. Nothing is left of it.
+/// Why a rewrite failed; no output is left.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RewriteError {
-    /// The old file cannot be read.
+    /// The input cannot be read.
     #[error(transparent)]
     Read(#[from] Error),
-    /// Nothing can be written to the target.
+    /// The target cannot be used.
     #[error(transparent)]
     Target(#[from] OutputError),
-    /// The new file cannot be made.
+    /// The output cannot be created.
     #[error(transparent)]
     File(#[from] PartFileError),
-    /// The old file has no such revision any more, or not yet.
+    /// The input does not contain the revision.
     #[error(transparent)]
     Revision(#[from] Unavailable),
-    /// The old file is damaged.
+    /// The input is damaged.
     #[error("{} is damaged, and nothing was written{}", printable_path(path), told(finding.as_deref()))]
     Damaged {
         /// As the caller named it.
         path: PathBuf,
-        /// The first damage that was found.
+        /// The first damage.
         finding: Option<Box<Finding>>,
     },
-    /// Nothing of the keys can be read.
-    #[error("nothing of the keys in {} can be read", printable_path(path))]
+    /// No keys can be read.
+    #[error("no keys in {} can be read", printable_path(path))]
     Nothing {
         /// As the caller named it.
         path: PathBuf,
     },
-    /// A cut after which no key lives.
+    /// No live key would be left after a cut.
     #[error("no key of {} would be left", printable_path(path))]
     NothingKept {
         /// As the caller named it.
         path: PathBuf,
     },
     /// Users and roles are damaged.
-    #[error("users and roles in {} cannot be read whole", printable_path(path))]
+    #[error("users and roles in {} cannot be read completely", printable_path(path))]
     Auth {
         /// As the caller named it.
         path: PathBuf,
     },
-    /// What can be read makes no sound store.
-    #[error("what can be read of {} makes no sound store{}", printable_path(path), told(finding.as_deref()))]
+    /// The readable entries do not make a sound store.
+    #[error("the readable entries of {} do not make a sound store{}", printable_path(path), told(finding.as_deref()))]
     Contradiction {
         /// As the caller named it.
         path: PathBuf,
-        /// What would be wrong with it.
+        /// The problem.
         finding: Option<Box<Finding>>,
     },
-    /// A directory has no database of a member.
-    #[error("{} is no data directory of a member: it has no member/snap/db", printable_path(path))]
+    /// The directory has no database of a member.
+    #[error("{} is not a data directory of a member: it has no member/snap/db", printable_path(path))]
     NoDatabase {
         /// The directory.
         path: PathBuf,
     },
     /// A server has the database open.
-    #[error("{} is open in a running etcd, or in a tool of it", printable_path(path))]
+    #[error("{} is open in a running etcd, or in one of its tools", printable_path(path))]
     Running {
         /// The database.
         path: PathBuf,
@@ -85,30 +85,30 @@ pub enum RewriteError {
     },
     /// The new database of a member cannot be given to the owner of the old one.
     #[error(
-        "the new database cannot be given to user {owner}, to whom {} belongs: {}",
+        "the new database cannot be given to user {owner}, the owner of {}: {}",
         printable_path(path),
         plain(cause)
     )]
     Owner {
         /// The database.
         path: PathBuf,
-        /// The number of its owner.
+        /// The id of its owner.
         owner: u32,
         /// What the system said.
         cause: std::io::Error,
     },
-    /// Another file came in the place of the database meanwhile.
-    #[error("another file has taken the place of {} meanwhile", printable_path(path))]
+    /// Another file replaced the database meanwhile.
+    #[error("another file replaced {} meanwhile", printable_path(path))]
     Replaced {
         /// The database.
         path: PathBuf,
     },
-    /// The old file holds what a new one cannot.
-    #[error("{} cannot be written anew: {reason}", printable_path(path))]
+    /// The input contains something that the output cannot.
+    #[error("{} cannot be rewritten: {reason}", printable_path(path))]
     Contents {
         /// As the caller named it.
         path: PathBuf,
-        /// What it holds.
+        /// What it contains.
         reason: String,
     },
 }
@@ -118,7 +118,7 @@ impl RewriteError {
         Self::Damaged { path: path.to_owned(), finding: finding.map(Box::new) }
     }
 
-    /// The error of core about the file at `path`.
+    /// Converts core's error about the file at `path`.
     pub(super) fn of_core(path: &Path, error: rewrite::RewriteError<PartFileError>) -> Self {
         match error {
             rewrite::RewriteError::Read(cause) => Fault::Scan(cause).at(path).into(),
@@ -128,12 +128,12 @@ impl RewriteError {
         }
     }
 
-    /// Whether what the old file holds is the reason.
+    /// Whether the contents of the input are the cause.
     pub(super) fn is_about_contents(&self) -> bool {
         matches!(self, Self::Contents { .. } | Self::Damaged { .. } | Self::NothingKept { .. })
     }
 
-    /// What to do about it, in a sentence or two; empty where nothing helps.
+    /// Says what to do, in a sentence or two; empty if nothing helps.
     #[must_use]
     pub fn advice(&self) -> String {
         match self {
@@ -145,30 +145,30 @@ impl RewriteError {
             }
             Self::Revision(Unavailable::Future { .. }) => "Leave the revision out for the latest one.".into(),
             Self::Damaged { path, .. } => {
-                format!("See what is wrong: etcdsnap verify {0}. Use another copy or backup; if there is none, get out what can be read: etcdsnap salvage {0} -o OUT", typed_path(path))
+                format!("For details: etcdsnap verify {0}. Use another copy or backup; if there is none, recover the readable part: etcdsnap salvage {0} -o OUT", typed_path(path))
             }
             Self::Nothing { .. } => "Nothing was written. Use another copy or backup.".into(),
             Self::NothingKept { path } => format!(
-                "Nothing was written. See which keys there are: etcdsnap usage {}. To get a snapshot without keys all the same: --allow-empty",
+                "Nothing was written. Find the keys: etcdsnap usage {}. To write a snapshot without keys all the same, use --allow-empty.",
                 typed_path(path)
             ),
             Self::Auth { .. } => {
-                "Nothing was written: with some of them missing, others might read and write what they may not. To get the keys without users and roles, open to everybody: --reset-auth".into()
+                "Nothing was written: if some are missing, users may get access that they must not have. To write the keys without users and roles, with access for everybody, use --reset-auth.".into()
             }
             Self::Contradiction { .. } => "Nothing was written. Use another copy or backup.".into(),
-            Self::NoDatabase { .. } => "Name the directory that etcd has as its --data-dir.".into(),
+            Self::NoDatabase { .. } => "Give the directory that etcd uses as its --data-dir.".into(),
             Self::Running { .. } => {
                 "Nothing was changed. Stop the member first, or let it defragment itself: etcdctl defrag".into()
             }
             Self::Member { cause, .. } if cause.kind() == ErrorKind::PermissionDenied => {
-                "The old database is as it was. Run this as the owner of that file or as root, and let the file be writable.".into()
+                "The old database is unchanged. Run this as the owner of that file or as root, and make the file writable.".into()
             }
-            Self::Member { cause, .. } => format!("The old database is as it was. {}", write_advice(cause)),
-            Self::Owner { .. } => "The old database is as it was. Run this as root, or as its owner.".into(),
+            Self::Member { cause, .. } => format!("The old database is unchanged. {}", write_advice(cause)),
+            Self::Owner { .. } => "The old database is unchanged. Run this as root, or as its owner.".into(),
             Self::Replaced { .. } => {
-                "Nothing was changed. Look who else works on this data directory, and run this again.".into()
+                "Nothing was changed. Check which other program uses this data directory, and run this again.".into()
             }
-            Self::Contents { path, .. } => format!("See what is in it: etcdsnap status {}", typed_path(path)),
+            Self::Contents { path, .. } => format!("For details: etcdsnap status {}", typed_path(path)),
         }
     }
 }

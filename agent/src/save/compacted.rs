@@ -1,4 +1,4 @@
-//! A snapshot without the history that a compaction at its own revision removes: written anew beside what the server sent, once that is proven.
+//! Rewrites a received snapshot without the history that a compaction at its own revision removes, after the received one was verified.
 
 use std::fs::File;
 use std::io;
@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use etcdsnap_core::{Report, Revision, Sha256Hex, Verdict};
 
-use super::hash_and_write::Sink;
+use super::hash_and_write::OutputEncoder;
 use super::save_config::Compression;
 use super::save_error::SaveError;
 use super::save_report::Compaction;
-use super::{Job, Watched, received_stream};
+use super::{SaveJob, Watched, received_stream};
 use crate::fsx::directory::Directory;
 use crate::fsx::early_flush;
 use crate::fsx::part_file::PartFile;
@@ -22,25 +22,25 @@ use crate::sha256_stream::Copied;
 use crate::snapshot::Snapshot;
 use crate::verify_options::VerifyOptions;
 
-/// Bytes that are read at once of a file that is compressed.
+/// Bytes read at once from a file that is compressed.
 const BLOCK: usize = 1 << 20;
 
-/// The new file, and what it is.
+/// The new file, and facts about it.
 pub(super) struct Compacted {
     pub part: PartFile,
-    /// Its length and SHA-256, unpacked.
+    /// Its uncompressed length and SHA-256.
     pub copied: Copied,
     pub report: Report,
     pub compaction: Compaction,
-    /// What the server sent, which has no name any more.
+    /// The file that the server sent, which has no name any more.
     pub received: File,
 }
 
-impl Job<'_> {
-    /// Writes what is kept of `received`, which was judged, to a file in the same directory.
+impl SaveJob<'_> {
+    /// Writes the kept entries of the verified `received` to a file in the same directory.
     ///
     /// # Errors
-    /// When it cannot be read or written, or what was written is not sound.
+    /// When it cannot be read or written, or the new file is not sound.
     pub(super) async fn compacted(
         &self,
         received: Arc<PartFile>,
@@ -86,7 +86,7 @@ fn written(
     Ok((part, report, copied))
 }
 
-/// A compressed copy, read back whole.
+/// Makes a compressed copy, and reads it back completely.
 fn compressed(
     plain: &PartFile,
     directory: &Directory,
@@ -95,10 +95,10 @@ fn compressed(
 ) -> Result<PartFile, SaveError> {
     let part = PartFile::new(directory)?;
     let (from, to, len) = (plain.handle()?, part.handle()?, plain.len()?);
-    let copied: io::Result<()> = early_flush::beside(
+    let copied: io::Result<()> = early_flush::with_early_flush(
         || to.sync_data(),
         |mut unflushed| {
-            let mut sink = Sink::new(&to, Some(compression))?;
+            let mut sink = OutputEncoder::new(&to, Some(compression))?;
             let mut block = vec![0; BLOCK];
             let mut at = 0_u64;
             while at < len && !progress.cancelled() {
@@ -123,7 +123,8 @@ fn compressed(
     let input = Input::of_file(part.handle()?, &path)?;
     let judged = crate::verify_input(&input, &VerifyOptions { progress, ..VerifyOptions::default() })?;
     if judged.verdict == Verdict::Damaged {
-        let defect = crate::Error::Defect("the compressed file is not what was written, and was removed".into());
+        let defect =
+            crate::Error::Defect("the compressed file does not contain what was written, and was removed".into());
         return Err(defect.into());
     }
     Ok(part)

@@ -1,7 +1,7 @@
-//! Asks the members of a cluster whether they hold the data of a snapshot.
+//! Asks the members of a cluster whether they have the same data as a snapshot.
 //!
-//! Each is asked for its `HashKV`, a hash over all keys and their history, at the snapshot's revision. Two hashes can be compared when the last compaction was the same.
-//! Members are asked one after the other, because a server lets no write through while it computes that hash.
+//! Each is asked for its `HashKV`, a hash of all keys and their history, at the snapshot's revision. Two hashes can be compared if the last compaction was the same.
+//! Members are asked one after the other, because a server blocks writes while it computes that hash.
 
 use etcdsnap_core::Revision;
 use std::fs::File;
@@ -15,60 +15,60 @@ use super::comparison::{ComparedMember, Comparison, Outcome};
 use super::reach_members::reach;
 use super::save_config::{Compare, SaveVerify};
 use super::save_report::Saved;
-use super::{Job, Watched};
+use super::{SaveJob, Watched};
 use crate::client::{Client, ClientError, ListedMember, Member, StoreHash};
 use crate::progress::{NoProgress, Progress};
 use crate::snapshot::Snapshot;
 
-/// How long members may take to be reached, beyond the time for a connection; and how much of that time counts: the file is in place, and one member that is away
-/// should not keep its owner waiting for minutes.
+/// Time limit for reaching members, added to the dial timeout; and the longest dial timeout that counts: the file is already in place, and one unreachable member
+/// should not delay the user for minutes.
 const REACH: Duration = Duration::from_secs(2);
 const LONGEST_DIAL: Duration = Duration::from_secs(10);
 
-/// How long a member may take to tell the hash of a small database, a little lag included.
+/// Time limit for a member to return the hash of a small database, including a little lag.
 const ANSWER: Duration = Duration::from_secs(3);
 
-/// Bytes of a database of which a server computes the hash in a second, at least.
+/// The number of bytes per second that a server can hash at least.
 const BYTES_PER_SECOND: u64 = 100_000_000;
 
-/// Bytes in use of a database up to which members are asked unless the caller wants them asked in any case. 650 MB with 2.5 million keys held up writes for 4.4 s
-/// on a busy machine of two processors.
+/// Up to this many bytes in use, members are asked by default. A database of 650 MB with 2.5 million keys blocked writes for 4.4 s
+/// on a busy machine with two processors.
 const USUALLY_UP_TO: u64 = 256 << 20;
 
-/// Members that are asked at most; clusters have seven. A list comes from a server, and must not keep us busy without end.
+/// Members that are asked at most; clusters have seven. The list comes from a server, and must not keep the client busy endlessly.
 const MOST_MEMBERS: usize = 32;
 
 /// How long a member may lag behind the snapshot.
 const LAG: Duration = Duration::from_secs(2);
 
-/// The pause before a member is asked again that lags behind, or whose data seem to differ.
+/// The pause before a member is asked again if it lags behind, or its data seem to differ.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// What the comparison needs to know of a snapshot that was saved.
+/// The facts about a saved snapshot that the comparison needs.
 pub(super) struct Compared<'s> {
     pub saved: &'s Saved,
     /// The file, if there is one.
     pub file: Option<&'s File>,
-    /// The member that it is of.
+    /// The member that sent it.
     pub source: &'s Member,
-    /// All members, as that one lists them.
+    /// All members, as listed by that one.
     pub listed: &'s [ListedMember],
     /// The endpoints that the caller named.
     pub endpoints: &'s [String],
-    /// A revision that the snapshot holds.
+    /// A revision that the snapshot contains.
     pub revision: Revision,
-    /// When all must be over.
+    /// The end of the time limit.
     pub deadline: Option<Instant>,
 }
 
-impl Job<'_> {
-    /// Compares what `client` sent with the members of its cluster. `None` when there are no others, or it is not asked for.
+impl SaveJob<'_> {
+    /// Compares the snapshot from `client` with the members of its cluster. `None` if there are no others, or comparing is disabled.
     pub(super) async fn compare(&self, client: &mut Client, asked: &Compared<'_>) -> Option<Comparison> {
         let source = asked.source.member_id;
         let is_wanted = self.config.compare != Compare::Never
             && self.config.verify != SaveVerify::None
             && asked.saved.sha256_matches;
-        // Learners tell no hash.
+        // Learners do not answer requests for a hash.
         let mut listed: Vec<&ListedMember> =
             asked.listed.iter().filter(|member| !member.is_learner || member.id == source).collect();
         listed.sort_by(|one, other| (&one.name, one.id).cmp(&(&other.name, other.id)));
@@ -83,13 +83,13 @@ impl Job<'_> {
             in_use => in_use,
         };
         let reason = if !is_asked_for(self.config.compare, size) {
-            "the database is large, and a member lets no write through while it computes its hash; --compare asks all the same"
+            "the database is large, and a member blocks writes while it computes its hash; --compare compares all the same"
         } else if others.len() > MOST_MEMBERS {
             "the cluster has too many members"
         } else {
             let answer = ANSWER.saturating_add(Duration::from_secs(size / BYTES_PER_SECOND));
             let reach = REACH.saturating_add(self.config.client.dial_timeout.min(LONGEST_DIAL));
-            // All of them and the snapshot's own, and once more where hashes differ.
+            // One hash from each other member and from the snapshot's own, and one more where hashes differ.
             let questions = u32::try_from(others.len().saturating_add(1)).unwrap_or(u32::MAX).saturating_mul(2);
             let limit = reach.saturating_add(answer.saturating_mul(questions)).saturating_add(LAG);
             let end = Instant::now().checked_add(limit).into_iter().chain(asked.deadline).min();
@@ -111,7 +111,7 @@ impl Job<'_> {
         Some(comparison)
     }
 
-    /// Fills in what the members tell, as they tell it.
+    /// Adds each member's answer to the comparison as it arrives.
     async fn ask(
         &self,
         client: &mut Client,
@@ -126,7 +126,7 @@ impl Job<'_> {
             tokio::join!(reaching, client.store_hash(revision, limit), self.hash_of_file(asked, revision));
         let said = own.as_ref().ok().copied();
         comparison.hash = file.or(said).map(|reference| reference.hash);
-        // Without any key, etcd counts what a compaction has not removed yet, so that hashes of the same data differ for a while.
+        // If there are no keys, etcd's hash includes what a compaction has not removed yet, so hashes of the same data differ for a while.
         let is_settled = asked.saved.total_key != Some(0);
         let mut reference = Reference { client, file, said, revision, limit };
         for member in &mut comparison.members {
@@ -138,7 +138,7 @@ impl Job<'_> {
                             Some(file) if file.compact_revision == own.compact_revision && file.hash != own.hash => {
                                 !reference.source_still_differs().await
                             }
-                            // It stands for the file, whose SHA-256 proves that it is what this member sent.
+                            // This hash stands for the file, whose SHA-256 proves that this member sent it.
                             _ => true,
                         };
                         member.set(own, Some(!same));
@@ -155,7 +155,7 @@ impl Job<'_> {
                 }
                 Some(Err(reason)) => member.reason = Some(reason),
                 None if others.iter().any(|other| other.id == id && other.client_urls.is_empty()) => {
-                    member.reason = Some("it tells no address".into());
+                    member.reason = Some("it advertises no address".into());
                 }
                 None => {
                     let limit = humantime::format_duration(reach_limit);
@@ -165,8 +165,8 @@ impl Job<'_> {
         }
     }
 
-    /// The hash of the file. Of one that is compressed it would take unpacking it, and what was streamed is gone: what its member says stands for it, as the SHA-256
-    /// proves that it is that member's.
+    /// Computes the hash of the file. A compressed file would have to be unpacked, and a stream is gone; then the hash from its own member stands for it, since the SHA-256
+    /// proves that this member sent it.
     async fn hash_of_file(&self, asked: &Compared<'_>, revision: Revision) -> Option<StoreHash> {
         if self.config.compression.is_some() || asked.saved.total_key == Some(0) {
             return None;
@@ -187,25 +187,25 @@ fn hash_of(file: File, path: &Path, revision: Revision, progress: &dyn Progress)
 
 /// What members are compared with.
 struct Reference<'c> {
-    /// The snapshot's own member, which may be asked again: a compaction makes older answers of no use.
+    /// The connection to the snapshot's own member, which may be asked again: a compaction makes older answers useless.
     client: &'c mut Client,
     file: Option<StoreHash>,
-    /// What that member said last.
+    /// That member's last answer.
     said: Option<StoreHash>,
     revision: Revision,
-    /// For one answer.
+    /// Time limit for one answer.
     limit: Duration,
 }
 
 impl Reference<'_> {
-    /// Whether a hash is another one; none when it cannot be compared.
+    /// Whether a hash differs; `None` if it cannot be compared.
     fn differs(&self, told: &StoreHash) -> Option<bool> {
         let fits = |reference: &&StoreHash| reference.compact_revision == told.compact_revision;
         let reference = [&self.file, &self.said].into_iter().flatten().find(fits)?;
         Some(reference.hash != told.hash)
     }
 
-    /// Compares another member, and fills in what came of it. A hash that differs is asked for once more, on both sides.
+    /// Compares another member and stores the result. If its hash differs, both sides are asked once more.
     async fn compare(&mut self, other: &mut Client, member: &mut ComparedMember, is_settled: bool) {
         let mut told = match hash_when_level(other, self.revision, self.limit).await {
             Ok(told) => told,
@@ -215,7 +215,7 @@ impl Reference<'_> {
                 {
                     member.outcome = Outcome::Differs;
                     member.reason = Some(format!(
-                        "it has applied the log as far as the snapshot's member, and its revision is {revision} only"
+                        "it has applied the log as far as the snapshot's member, but its revision is only {revision}"
                     ));
                 } else {
                     member.reason = Some(why_not(&error));
@@ -239,9 +239,9 @@ impl Reference<'_> {
         member.set(&told, differs);
         if differs.is_none() {
             member.reason = Some(if is_settled {
-                format!("its last compaction is another one, at revision {}", told.compact_revision)
+                format!("its last compaction differs, at revision {}", told.compact_revision)
             } else {
-                "without any key, hashes differ until a compaction is over".into()
+                "without any keys, hashes differ until a compaction is finished".into()
             });
         }
     }
@@ -254,8 +254,8 @@ impl Reference<'_> {
         file.compact_revision == said.compact_revision && file.hash != said.hash
     }
 
-    /// The revision of a member that lacks the snapshot's and will never have it: it has applied every entry of the log that the snapshot's member has applied. That one
-    /// has had the snapshot's revision for as long as a member may lag, so it counts the entry that made it.
+    /// Returns the revision of a member that lacks the snapshot's revision and will never get it: it has applied every log entry that the snapshot's member has applied. The latter
+    /// has had the snapshot's revision for as long as a member may lag, so its applied index includes the entry that made it.
     async fn revision_that_stays(&mut self, other: &mut Client) -> Option<Revision> {
         let applied = self.client.status().await.ok()?.applied_index?;
         let since = Instant::now();
@@ -265,13 +265,13 @@ impl Reference<'_> {
             }
             sleep(PAUSE).await;
         }
-        // A status has the revision from before it has the index.
+        // In a status, the revision may be older than the index.
         let revision = other.status().await.ok()?.revision;
         (revision < self.revision).then_some(revision)
     }
 }
 
-/// Whether members are asked, with so many bytes in use.
+/// Whether members are asked if this many bytes are in use.
 fn is_asked_for(compare: Compare, size: u64) -> bool {
     match compare {
         Compare::Usual => size <= USUALLY_UP_TO,
@@ -280,7 +280,7 @@ fn is_asked_for(compare: Compare, size: u64) -> bool {
     }
 }
 
-/// The hash of a member that may be a little behind.
+/// Returns the hash of a member that may lag a little.
 async fn hash_when_level(client: &mut Client, revision: Revision, limit: Duration) -> Result<StoreHash, ClientError> {
     let since = Instant::now();
     loop {
@@ -296,13 +296,13 @@ fn is_future(error: &ClientError) -> bool {
     matches!(error, ClientError::Refused { message, .. } if message.contains("future revision"))
 }
 
-/// Said of a member that no longer tells a hash at the snapshot's revision.
+/// The reason for a member that no longer has the snapshot's revision.
 const COMPACTED: &str = "the snapshot's last revision has been compacted there";
 
-/// Why a member tells no hash.
+/// Explains why a member returned no hash.
 fn why_not(error: &ClientError) -> String {
     match error {
-        error if is_future(error) => "it has not come as far as the snapshot".into(),
+        error if is_future(error) => "it has not reached the snapshot's revision".into(),
         ClientError::Refused { message, .. } if message.contains("compacted") => COMPACTED.into(),
         ClientError::Refused { message, .. } => format!("it refused: {}", crate::printable(message)),
         error => error.to_string().trim_end_matches('.').to_owned(),
@@ -335,7 +335,7 @@ mod tests {
         };
         let future = refused("etcdserver: mvcc: required revision is a future revision");
         assert!(is_future(&future));
-        assert_eq!(why_not(&future), "it has not come as far as the snapshot");
+        assert_eq!(why_not(&future), "it has not reached the snapshot's revision");
         let compacted = refused("etcdserver: mvcc: required revision has been compacted");
         assert!(!is_future(&compacted));
         assert_eq!(why_not(&compacted), COMPACTED);

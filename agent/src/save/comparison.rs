@@ -1,67 +1,67 @@
-//! How a snapshot compares with the members of its cluster: a member that has diverged is found at the backup, not at the restore.
+//! The result of comparing a snapshot with the members of its cluster, which reveals a diverged member at the backup rather than at the restore.
 
 use etcdsnap_core::Revision;
 use serde::Serialize;
 
 use crate::client::{ListedMember, StoreHash};
 
-/// How the data of a cluster's members compare with a snapshot.
+/// The result of comparing a snapshot with the members of its cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Comparison {
     /// The revision at which they were compared.
     pub revision: Revision,
-    /// `HashKV` of the file. Of one that is compressed or streamed it is what the snapshot's own member said; `None` when neither is known.
+    /// `HashKV` of the file. For a compressed or streamed file, the hash from the snapshot's own member; `None` if neither is known.
     pub hash: Option<u32>,
-    /// All members of the cluster but learners, which tell no hash.
+    /// All members of the cluster except learners, which return no hash.
     pub members: Vec<ComparedMember>,
 }
 
-/// How one member compares.
+/// The result for one member.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ComparedMember {
-    /// Its id, hexadecimal.
+    /// Its id in hexadecimal.
     pub member_id: String,
-    /// Its name; empty until it was started once.
+    /// Its name; empty until it was started for the first time.
     pub name: String,
-    /// Where it was asked; `None` when it was not reached.
+    /// The endpoint where it was asked; `None` if it was not reached.
     pub endpoint: Option<String>,
-    /// Whether the snapshot is of this member.
+    /// Whether this member sent the snapshot.
     pub is_source: bool,
-    /// What came of it.
+    /// The result.
     pub outcome: Outcome,
-    /// Its `HashKV`, when it told one.
+    /// Its `HashKV`, if it returned one.
     pub hash: Option<u32>,
-    /// Why it was not compared, or how it differs when it told no hash.
+    /// Why it was not compared, or how it differs if it returned no hash.
     pub reason: Option<String>,
 }
 
-/// What came of comparing a member.
+/// The result of comparing a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Outcome {
-    /// Its data are those of the snapshot.
+    /// It has the data of the snapshot.
     Same,
-    /// Its data are others.
+    /// It has other data.
     Differs,
-    /// It was not reached, or its answer cannot be compared. This proves nothing.
+    /// It was not reached, or its answer cannot be compared; this proves nothing.
     NotCompared,
 }
 
 impl Comparison {
-    /// The members with an outcome.
+    /// Returns the members with this result.
     pub fn with(&self, outcome: Outcome) -> impl Iterator<Item = &ComparedMember> {
         self.members.iter().filter(move |member| member.outcome == outcome)
     }
 
-    /// How many members have the data of the snapshot, its own counted.
+    /// Counts the members that have the data of the snapshot, including its own.
     #[must_use]
     pub fn same(&self) -> usize {
         self.with(Outcome::Same).count()
     }
 
-    /// How many members have other data than the snapshot.
+    /// Counts the members that have other data than the snapshot.
     #[must_use]
     pub fn differing(&self) -> usize {
         self.with(Outcome::Differs).count()
@@ -73,7 +73,7 @@ impl Comparison {
         self.differing() > 0
     }
 
-    /// What a person must know when members differ: who differs from whom, and what to do; `None` when none does.
+    /// Describes which members differ, and what to do; `None` if none differs.
     #[must_use]
     pub fn describe_divergence(&self) -> Option<String> {
         if !self.is_diverged() {
@@ -81,16 +81,16 @@ impl Comparison {
         }
         let differing: Vec<&ComparedMember> = self.with(Outcome::Differs).collect();
         let same: Vec<&ComparedMember> = self.with(Outcome::Same).collect();
-        // Those that differ from the snapshot need not agree with each other.
+        // Members that differ from the snapshot may also differ from each other.
         let alike = differing.iter().map(|member| hashes_like(&differing, member)).max().unwrap_or_default();
-        // As in Raft, more than half of all members decide.
+        // As in Raft, a majority of all members decides.
         let decides = |count: usize| count.saturating_mul(2) > self.members.len();
         let at = format!("at revision {}", self.revision);
         let others = names(differing.iter().copied());
         let source_is_alone = differing.iter().any(|member| member.is_source);
         Some(if source_is_alone {
             format!(
-                "The file and its own member do not agree: {at} the hash of the file is not the one that {others} has. The member's memory or disk may be faulty. Take another snapshot from another member (--endpoints), and compare the two with `etcdsnap diff`."
+                "The file differs from its own member: {at} the hash of the file is not that of {others}. The member's memory or disk may be faulty. Take another snapshot from another member (--endpoints), and compare the two with `etcdsnap diff`."
             )
         } else if decides(same.len()) {
             format!(
@@ -99,23 +99,23 @@ impl Comparison {
             )
         } else if decides(alike) {
             format!(
-                "The member that this snapshot is of has diverged: {at} {others} have other data. Do not restore from this file. Take another snapshot from one of the others (--endpoints), and compare the two with `etcdsnap diff`."
+                "The member that sent this snapshot has diverged: {at} {others} have other data. Do not restore from this file. Take another snapshot from one of the others (--endpoints), and compare the two with `etcdsnap diff`."
             )
         } else {
             format!(
-                "Members of the cluster have diverged, and no majority says which are right: {at} {others} do not have the data of this snapshot{}. Take a snapshot from each member (--endpoints), and compare them with `etcdsnap diff`.",
+                "Members of the cluster have diverged, and there is no majority for any of them: {at} {others} do not have the data of this snapshot{}. Take a snapshot from each member (--endpoints), and compare them with `etcdsnap diff`.",
                 if same.is_empty() { String::new() } else { format!(" and of {}", names(same.into_iter())) }
             )
         })
     }
 }
 
-/// How many of the members told the hash that this one told.
+/// Counts the members with the same hash as this one.
 fn hashes_like(members: &[&ComparedMember], one: &ComparedMember) -> usize {
     members.iter().filter(|member| member.hash.is_some() && member.hash == one.hash).count()
 }
 
-/// The names of members, for a person.
+/// Formats the names of members.
 pub(crate) fn names<'m>(members: impl Iterator<Item = &'m ComparedMember>) -> String {
     members.map(ComparedMember::display_name).collect::<Vec<_>>().join(", ")
 }
@@ -133,13 +133,13 @@ impl ComparedMember {
         }
     }
 
-    /// Its name, or its id.
+    /// Returns its name, or its id.
     #[must_use]
     pub fn display_name(&self) -> String {
         if self.name.is_empty() { self.member_id.clone() } else { crate::printable(&self.name) }
     }
 
-    /// Notes what the member told; `differs` is none when that cannot be compared.
+    /// Stores the member's hash; `differs` is `None` if it cannot be compared.
     pub(super) fn set(&mut self, told: &StoreHash, differs: Option<bool>) {
         self.hash = Some(told.hash);
         self.outcome = match differs {
@@ -154,7 +154,7 @@ impl ComparedMember {
 mod tests {
     use super::*;
 
-    /// A comparison of members a, b, c …, of which the first is the snapshot's own.
+    /// Makes a comparison of members a, b, c …; the first is the snapshot's own.
     fn comparison(hashes: &[Option<u32>]) -> Comparison {
         let member = |(number, hash): (usize, &Option<u32>)| ComparedMember {
             member_id: format!("{number}"),
@@ -187,7 +187,7 @@ mod tests {
         let other = words(&[Some(1), Some(2), Some(1)]);
         assert!(other.contains("at revision 7 the data of b are not those of this snapshot and of a, c"), "{other}");
         let own = words(&[Some(1), Some(2), Some(2)]);
-        assert!(own.contains("The member that this snapshot is of has diverged") && own.contains("b, c have"), "{own}");
+        assert!(own.contains("The member that sent this snapshot has diverged") && own.contains("b, c have"), "{own}");
         for undecided in [
             &[Some(1), Some(2)][..],
             &[Some(1), Some(2), None],
@@ -195,7 +195,7 @@ mod tests {
             &[Some(1), Some(2), Some(1), None, None],
             &[Some(1), Some(2), Some(2), None, None],
         ] {
-            assert!(words(undecided).contains("no majority says which are right"), "{}", words(undecided));
+            assert!(words(undecided).contains("there is no majority"), "{}", words(undecided));
         }
         let five = words(&[Some(1), Some(2), Some(3), Some(1), Some(1)]);
         assert!(five.contains("b, c are not those of this snapshot and of a, d, e"), "{five}");
@@ -214,6 +214,6 @@ mod tests {
         let mut alone = comparison(&[Some(1), Some(1), Some(1)]);
         alone.members[0].outcome = Outcome::Differs;
         let words = alone.describe_divergence().unwrap();
-        assert!(words.contains("The file and its own member do not agree") && words.contains("that a has"), "{words}");
+        assert!(words.contains("The file differs from its own member") && words.contains("not that of a"), "{words}");
     }
 }

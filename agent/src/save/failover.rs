@@ -1,4 +1,4 @@
-//! A snapshot from the healthiest of several servers.
+//! Takes a snapshot from the healthiest of several servers.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -11,22 +11,22 @@ use tokio_util::sync::CancellationToken;
 use super::retention::Keep;
 use super::save_config::SaveConfig;
 use super::save_error::SaveError;
-use super::{Job, Saved, within};
+use super::{SaveJob, Saved, within};
 use crate::client::{Client, ClientConfig, ClientError, Member, endpoints as resolved, rank};
 use crate::progress::Progress;
 
-/// The first pause between two tries; each is twice as long as the one before.
+/// The first pause between two tries; each further pause doubles.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-/// Takes a snapshot from the healthiest of the endpoints, and goes on with the next when that fails.
+/// Takes a snapshot from the healthiest of the endpoints; if that fails, tries the next.
 ///
-/// All are asked how they are, side by side; first comes who has no corruption alarm, knows a leader, is level with the others, is no learner and not the leader.
-/// `retries` further tries are made, with pauses that grow; by default none with one endpoint, and one for each of the others with several, at least two.
-/// What `keep` lets go is removed when the new snapshot is in place. The rest is as for [`save`](super::save).
+/// First asks all for their status in parallel. The preferred one has no corruption alarm, has a leader, is up to date, and is neither learner nor leader.
+/// Up to `retries` more tries are made, with growing pauses; the default is none for one endpoint, and for several one for each of the others, at least two.
+/// When the new snapshot is in place, old ones beyond `keep` are removed. Otherwise like [`save`](super::save).
 ///
 /// # Errors
-/// As [`save`](super::save); [`SaveError::All`] with each failure where there was more than one, and [`SaveError::Clusters`] when the endpoints are not of one cluster.
+/// As [`save`](super::save); [`SaveError::All`] with each failure if there was more than one, and [`SaveError::Clusters`] if the endpoints belong to different clusters.
 pub async fn save_any(
     config: &SaveConfig,
     path: &Path,
@@ -35,7 +35,7 @@ pub async fn save_any(
     progress: Arc<dyn Progress + Send>,
     cancel: &CancellationToken,
 ) -> Result<Saved, SaveError> {
-    let job = Job::new(config, path, keep, progress, cancel)?;
+    let job = SaveJob::new(config, path, keep, progress, cancel)?;
     let mut endpoints = Vec::new();
     let work = async {
         endpoints = resolved(&config.client).await?;
@@ -51,7 +51,7 @@ pub async fn save_any(
         } else {
             ask_all(&endpoints, &config.client).await?
         };
-        // Nobody answered, and for a reason that a pause would not change.
+        // No server answered, for a reason that waiting would not change.
         if ready.is_empty() && !errors.is_empty() && !errors.iter().any(SaveError::is_passing) {
             return Err(SaveError::All(errors));
         }
@@ -95,7 +95,7 @@ pub async fn save_any(
 
 type Ready = HashMap<String, (Client, Member)>;
 
-/// Asks all servers how they are. Returns the endpoints in the order in which to try them, connections to those that answered, and why others did not.
+/// Asks all servers for their status. Returns the endpoints in the order to try them, connections to those that answered, and why others did not.
 async fn ask_all(
     endpoints: &[String],
     config: &ClientConfig,
@@ -129,16 +129,16 @@ async fn ask_all(
     {
         return Err(SaveError::Clusters(first.endpoint.clone(), other.endpoint.clone()));
     }
-    // The same order for members that are alike, whoever answered first.
+    // Equal members keep the same order, whichever answered first.
     members.sort_by_key(|member| endpoints.iter().position(|endpoint| *endpoint == member.endpoint));
     rank(&mut members);
     let mut order: Vec<String> = members.into_iter().map(|member| member.endpoint).collect();
-    // Those that did not answer may do so later.
+    // Servers that did not answer may do so later.
     order.extend(endpoints.iter().filter(|endpoint| !ready.contains_key(*endpoint)).cloned());
     Ok((order, ready, errors))
 }
 
-/// Between half of the pause and all of it, so that many clients do not come back at once.
+/// Returns a random pause between half and all of it, so that many clients do not retry at once.
 pub(crate) fn jittered(pause: Duration) -> Duration {
     pause.mul_f64(rand::random_range(0.5..=1.0))
 }

@@ -1,22 +1,22 @@
-//! Why a snapshot failed, in a word: the label of counters.
+//! Why a save failed, as a label for metrics.
 
 use super::SaveError;
 use crate::client::ClientError;
 use crate::fsx::output_error::OutputError;
 
-/// The cause of a failure, as counters and logs name it.
+/// The cause of a failure, as metrics and logs name it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum FailureCause {
     /// No server was reached.
     Connect,
-    /// A server said no.
+    /// A server refused.
     Refused,
-    /// The stream broke or its pieces do not add up.
+    /// The stream broke, or its messages are inconsistent.
     Stream,
-    /// The stream stood still.
+    /// The stream stalled.
     Stalled,
-    /// A snapshot came that is damaged.
+    /// The received snapshot is damaged.
     Damaged,
     /// The file could not be written or read.
     Disk,
@@ -29,7 +29,7 @@ pub enum FailureCause {
 }
 
 impl FailureCause {
-    /// Every cause.
+    /// All causes.
     pub const ALL: [Self; 9] = [
         Self::Connect,
         Self::Refused,
@@ -42,7 +42,7 @@ impl FailureCause {
         Self::Cancelled,
     ];
 
-    /// The word.
+    /// Returns the label.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -60,13 +60,13 @@ impl FailureCause {
 }
 
 impl SaveError {
-    /// The cause in a word, for counters.
+    /// Returns the cause, for metrics.
     #[must_use]
     pub fn cause(&self) -> FailureCause {
         use FailureCause::{Cancelled, Configuration, Connect, Damaged, Deadline, Disk, Refused, Stalled, Stream};
         match self {
             Self::Client(ClientError::Refused { .. }) => Refused,
-            // A name server may be away for a while, as a server may.
+            // Like a server, a name server may be unreachable only for a while.
             Self::Client(
                 ClientError::Unreachable { .. } | ClientError::Handshake { .. } | ClientError::Discovery { .. },
             ) => Connect,
@@ -107,7 +107,7 @@ mod tests {
             assert_eq!(cause as usize, number);
             assert_eq!(words.iter().filter(|word| **word == cause.as_str()).count(), 1);
         }
-        // `Cancelled` is the last: one that is added behind it is missed here.
+        // `Cancelled` is the last one: a variant added after it would be missed here.
         assert_eq!(FailureCause::ALL.len(), FailureCause::Cancelled as usize + 1);
     }
 }

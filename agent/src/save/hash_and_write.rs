@@ -1,4 +1,4 @@
-//! Hashes and writes, perhaps compresses, what comes over the network: a thread of its own, with one beside it that looks at the pages.
+//! Hashes, optionally compresses, and writes the received data, on its own thread; another thread checks the pages.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -12,19 +12,19 @@ use super::save_config::Compression;
 use crate::fsx::early_flush;
 use crate::sha256_stream::{Copied, Hasher};
 
-/// Writes all pieces until the other side is done, and says what went through. `check` sees them, too.
+/// Writes all messages until the sender is done; returns length and SHA-256. `check` gets them, too.
 ///
 /// # Errors
-/// What the system says; the pieces that still come are then refused.
+/// An error of the system; further messages are then refused.
 pub(super) fn write(
     file: &File,
     compression: Option<Compression>,
     mut pieces: PieceReceiver,
     mut check: Option<&mut PageCheck>,
 ) -> io::Result<Copied> {
-    let mut sink = Sink::new(file, compression)?;
+    let mut sink = OutputEncoder::new(file, compression)?;
     let mut hasher = Hasher::default();
-    early_flush::beside(
+    early_flush::with_early_flush(
         || file.sync_data(),
         |mut unflushed| {
             while let Some(piece) = pieces.blocking_recv() {
@@ -43,7 +43,7 @@ pub(super) fn write(
     Ok(hasher.finish())
 }
 
-/// Compresses on several threads, or on this one where the system gives none.
+/// Compresses on several threads, or on this one if no other can be started.
 pub(super) struct Zstd<'f, F>
 where
     &'f F: Write,
@@ -51,7 +51,7 @@ where
     file: &'f F,
     level: i32,
     encoder: zstd::Encoder<'static, &'f F>,
-    /// Whether bytes were taken: until then the library has started no thread.
+    /// Whether data was accepted: before that, the library has started no thread.
     begun: bool,
 }
 
@@ -73,15 +73,15 @@ where
             self.begun |= !bytes.is_empty();
             return outcome;
         }
-        // The library could not begin, and nothing was written yet. If that was not for want of threads, it fails again.
+        // The library could not start, and nothing was written yet. If the cause was not a lack of threads, this fails again.
         *self = Self::new(self.file, self.level, 0)?;
         self.begun = true;
         self.encoder.write_all(bytes)
     }
 }
 
-/// Compresses what is written to a file or the like, or not.
-pub(super) enum Sink<'f, F>
+/// Writes to a file or the like, with or without compression.
+pub(super) enum OutputEncoder<'f, F>
 where
     &'f F: Write,
 {
@@ -90,11 +90,11 @@ where
     Zstd(Zstd<'f, F>),
 }
 
-impl<'f, F> Sink<'f, F>
+impl<'f, F> OutputEncoder<'f, F>
 where
     &'f F: Write,
 {
-    /// Writes nothing yet.
+    /// Creates a writer; writes nothing yet.
     pub fn new(file: &'f F, compression: Option<Compression>) -> io::Result<Self> {
         Ok(match compression {
             None => Self::Plain(file),
@@ -106,7 +106,7 @@ where
         })
     }
 
-    /// Takes the next bytes.
+    /// Writes the next bytes.
     pub fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
         match self {
             Self::Plain(file) => file.write_all(bytes),
@@ -115,15 +115,15 @@ where
         }
     }
 
-    /// Leaves what was written as it is, without the end that a decompressor waits for.
+    /// Leaves the output unfinished, without the end that a decompressor expects.
     pub fn abandon(self) {
-        // Dropped, the encoder would write that end.
+        // When dropped normally, the encoder would write that end.
         if let Self::Gzip(encoder) = self {
             std::mem::forget(encoder);
         }
     }
 
-    /// Writes what is left, and the end.
+    /// Flushes buffers and writes the end.
     pub fn finish(self) -> io::Result<()> {
         match self {
             Self::Plain(_) => Ok(()),

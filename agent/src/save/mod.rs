@@ -1,7 +1,7 @@
-//! A snapshot from a running server becomes a file: complete, verified and synced before it gets its name, or there is no trace of it.
+//! Saves a snapshot from a running server to a file: it is complete, verified and synced before it gets its name, or nothing is left.
 //!
-//! The pieces of the stream go to a thread that hashes and writes them, and on to one that looks at their pages ([`write`], [`page_check`]). When the stream is over, its length and SHA-256 are compared, the
-//! file is judged as `verify` would ([`written`]), and renamed ([`PartFile`]).
+//! One thread hashes and writes the messages of the stream, another checks their pages ([`write`], [`page_check`]). At the end of the stream, length and SHA-256 are compared, the
+//! file is verified as by `verify` ([`written`]), and renamed ([`PartFile`]).
 
 mod compacted;
 mod compare_members;
@@ -55,29 +55,29 @@ use crate::fsx::output_error::OutputError;
 use crate::fsx::part_file::PartFile;
 use crate::progress::{Progress, Stage};
 use compare_members::Compared;
-use name_template::{Facts, Template};
+use name_template::{PlaceholderValues, Template};
 use origin::Origin;
 use page_check::PageCheck;
 use piece_queue::PieceReceiver;
-use relation::Newest;
+use relation::NewSnapshot;
 use retention::Pruned;
 use same_history::last_write;
 use stream_target::StreamTarget;
 
-/// Takes a snapshot from the one endpoint of the configuration.
+/// Takes a snapshot from the only endpoint in the configuration.
 ///
-/// `-` (standard output) and a FIFO are streamed to: the snapshot is proven when this returns, and until then what is out lacks its end.
+/// To `-` (standard output) or a FIFO, the snapshot is streamed: it is verified when this returns, and until then the output lacks its end.
 /// Otherwise the last part of `path` may have places, `{cluster}`, `{member}`, `{revision}` and `{time}`; a directory stands for a name with all of them in it. A file of
 /// that name is replaced as the last step; under a name with places only one that is proven to be an older snapshot of the same cluster is, and never with a time in the
-/// name, which is that of the next second then. Cancelling, or dropping the future, leaves nothing.
+/// name: then the time of a following second is used. If it is cancelled, or the future is dropped, nothing is left.
 ///
 /// # Errors
 /// - [`SaveError::Endpoints`]: there is not exactly one endpoint.
-/// - [`SaveError::Name`], [`SaveError::Write`], [`SaveError::NoDirectory`], [`SaveError::Space`]: the file cannot be made, or does not fit.
-/// - [`SaveError::Taken`]: a name with places is that of another file.
-/// - [`SaveError::Client`], [`SaveError::Stalled`], [`SaveError::Incomplete`], [`SaveError::Sha256`]: the server or the network is at fault.
-/// - [`SaveError::Damaged`]: the server's own database is damaged; [`SaveError::NotProven`]: whether it is a stream could not tell.
-/// - [`SaveError::CutShort`] around any of them when a part was streamed already.
+/// - [`SaveError::Name`], [`SaveError::Write`], [`SaveError::NoDirectory`], [`SaveError::Space`]: the file cannot be created, or does not fit.
+/// - [`SaveError::Taken`]: another file has the name.
+/// - [`SaveError::Client`], [`SaveError::Stalled`], [`SaveError::Incomplete`], [`SaveError::Sha256`]: the server or the network failed.
+/// - [`SaveError::Damaged`]: the server's own database is damaged; [`SaveError::NotProven`]: a stream could not be fully checked.
+/// - [`SaveError::CutShort`] around any of them if a part was already streamed.
 /// - [`SaveError::Deadline`], [`SaveError::Cancelled`].
 pub async fn save(
     config: &SaveConfig,
@@ -85,7 +85,7 @@ pub async fn save(
     progress: Arc<dyn Progress + Send>,
     cancel: &CancellationToken,
 ) -> Result<Saved, SaveError> {
-    let job = Job::new(config, path, Keep::default(), progress, cancel)?;
+    let job = SaveJob::new(config, path, Keep::default(), progress, cancel)?;
     let work = async {
         let endpoints = endpoints(&config.client).await?;
         let [endpoint] = endpoints.as_slice() else { return Err(SaveError::Endpoints(endpoints.len())) };
@@ -96,7 +96,7 @@ pub async fn save(
     Ok(job.finish(published, &[]).await)
 }
 
-/// The same over a connection that is there already; the endpoints of the configuration do not count.
+/// Like [`save`], over an existing connection; the endpoints in the configuration are ignored.
 ///
 /// # Errors
 /// As [`save`].
@@ -107,13 +107,13 @@ pub async fn save_with(
     progress: Arc<dyn Progress + Send>,
     cancel: &CancellationToken,
 ) -> Result<Saved, SaveError> {
-    let job = Job::new(config, path, Keep::default(), progress, cancel)?;
+    let job = SaveJob::new(config, path, Keep::default(), progress, cancel)?;
     let work = job.run(client, None);
     let published = within(config.timeout, cancel, work).await.map_err(|error| job.cut_short(error))?;
     Ok(job.finish(published, &[]).await)
 }
 
-/// Ends `work` when the time is over or the caller cancels.
+/// Runs `work` until the time limit or cancellation.
 async fn within<T>(
     limit: Option<Duration>,
     cancel: &CancellationToken,
@@ -136,62 +136,62 @@ async fn within<T>(
     }
 }
 
-/// One snapshot to be saved, from whichever server.
-struct Job<'j> {
+/// A save in progress, whatever the server.
+struct SaveJob<'j> {
     config: &'j SaveConfig,
     template: Template,
     keep: Keep,
     progress: Arc<dyn Progress + Send>,
-    /// Stops the threads of this job when it is dropped.
+    /// Stops the threads of this save when it is dropped.
     stop: CancellationToken,
-    /// When all must be over.
+    /// The end of the time limit.
     deadline: Option<Deadline>,
-    destination: Destination,
+    destination: SaveDestination,
 }
 
-/// Where a snapshot goes.
-enum Destination {
+/// The destination of a snapshot.
+enum SaveDestination {
     /// To standard output or a FIFO.
     Stream(StreamTarget),
-    /// Into a file of this directory. It is opened once: what its path leads to later does not count.
+    /// A file in this directory. It is opened once: if the path later leads elsewhere, that has no effect.
     Directory(Directory),
 }
 
-impl Drop for Job<'_> {
+impl Drop for SaveJob<'_> {
     fn drop(&mut self) {
         self.stop.cancel();
     }
 }
 
-/// The files that a save reads.
+/// Lists the files that a save reads.
 fn inputs(config: &SaveConfig) -> impl Iterator<Item = &Path> {
     let tls = &config.client.tls;
     [&tls.cacert, &tls.cert, &tls.key].into_iter().flatten().chain(&config.inputs).map(PathBuf::as_path)
 }
 
-/// A snapshot's file, whatever becomes of its name.
+/// The file of a snapshot, whatever happens to its name.
 struct SavedFile {
     opened: File,
     /// Its name in its directory.
     name: OsString,
 }
 
-/// A snapshot that has its name. Nothing that happens from here on makes a failure of it.
+/// A snapshot that has its name. From here on, nothing makes the save fail.
 struct Published {
     saved: Saved,
-    /// The file, if it is not a stream.
+    /// The file, unless it was streamed.
     file: Option<SavedFile>,
-    /// What the server sent, where the file was written anew: members are compared with that.
+    /// The data that the server sent, if the file was rewritten: members are compared with that.
     received: Option<File>,
     member: Member,
-    /// Of the server that it is from, for further questions.
+    /// The connection to its server, for further requests.
     client: Client,
     /// The cluster's members; empty when the server did not list them.
     members: Vec<ListedMember>,
     taken: SystemTime,
 }
 
-impl<'j> Job<'j> {
+impl<'j> SaveJob<'j> {
     fn new(
         config: &'j SaveConfig,
         path: &Path,
@@ -201,48 +201,50 @@ impl<'j> Job<'j> {
     ) -> Result<Self, SaveError> {
         let stream_target = StreamTarget::of(path, &inputs(config).collect::<Vec<_>>())?;
         let template = match &stream_target {
-            Some(_) => Template::without_places(path),
+            Some(_) => Template::for_stream(path),
             None => Template::parse(path, config.is_directory, config.compression.map(Compression::extension))?,
         };
         if stream_target.is_some() && !config.may_stream {
-            return Err(OutputError::Kind { path: path.to_owned(), reason: "is a stream, and a file is wanted" }.into());
+            return Err(
+                OutputError::Kind { path: path.to_owned(), reason: "is a stream, but a file is required" }.into()
+            );
         }
         if stream_target.is_some() && keep.is_asked_for() {
-            let reason = "--keep and --keep-within remove old files, and a stream leaves none";
+            let reason = "--keep and --keep-within remove old files, but a stream leaves none";
             return Err(SaveError::Name { path: path.to_owned(), reason: reason.into() });
         }
         if stream_target.is_some() && config.compact {
-            let reason = "is a stream, and --compact writes a file anew once all of it is there";
+            let reason = "is a stream, but --compact must rewrite a complete file";
             return Err(OutputError::Kind { path: path.to_owned(), reason }.into());
         }
         keep.check(&template, path)?;
         let destination = match stream_target {
-            Some(target) => Destination::Stream(target),
-            None => Destination::Directory(template.open_directory()?),
+            Some(target) => SaveDestination::Stream(target),
+            None => SaveDestination::Directory(template.open_directory()?),
         };
         let deadline = config.timeout.and_then(|limit| Deadline::now().checked_add(limit));
         let job = Self { config, template, keep, progress, stop: cancel.child_token(), deadline, destination };
-        if let Destination::Directory(directory) = &job.destination {
+        if let SaveDestination::Directory(directory) = &job.destination {
             job.judge_place(directory)?;
         }
         Ok(job)
     }
 
-    /// Whether bytes are out that cannot be taken back, so that no other server can be asked.
+    /// Whether bytes were output that cannot be taken back, so that no other server can be tried.
     fn is_spent(&self) -> bool {
-        matches!(&self.destination, Destination::Stream(target) if target.is_spent())
+        matches!(&self.destination, SaveDestination::Stream(target) if target.is_spent())
     }
 
-    /// What an error of this job means, when bytes may be out already.
+    /// Wraps an error if bytes may already have been output.
     fn cut_short(&self, error: SaveError) -> SaveError {
         if self.is_spent() { SaveError::CutShort(Box::new(error)) } else { error }
     }
 
-    /// Takes the snapshot and gives it its name; `member` is what the server said of itself, if it was asked already.
+    /// Takes the snapshot and gives it its name; `member` is the server's status, if already known.
     async fn run(&self, mut client: Client, member: Option<Member>) -> Result<Published, SaveError> {
         let directory = match &self.destination {
-            Destination::Stream(target) => return self.run_streamed(target, client, member).await,
-            Destination::Directory(directory) => directory,
+            SaveDestination::Stream(target) => return self.run_streamed(target, client, member).await,
+            SaveDestination::Directory(directory) => directory,
         };
         let begun = Instant::now();
         let taken = name_template::now()?;
@@ -257,17 +259,18 @@ impl<'j> Job<'j> {
         let listed = members.iter().find(|listed| listed.id == member.member_id);
         member.name = listed.map(|listed| listed.name.clone()).filter(|name| !name.is_empty());
         let named = member.name.clone().unwrap_or_else(|| format!("{:x}", member.member_id));
-        let mut facts = Facts { cluster: member.cluster_id, member: named, revision: member.revision, time: taken };
-        // Before the download, with a revision of about as many digits.
+        let mut facts =
+            PlaceholderValues { cluster: member.cluster_id, member: named, revision: member.revision, time: taken };
+        // Checked before the download, with a revision of about as many digits.
         self.judge_target(directory, &self.template.fill(&facts))?;
         let part = Arc::new(PartFile::new(directory)?);
         let start = |total| {
-            // What is written anew is compressed then.
+            // If the file is to be rewritten, it is compressed then.
             let compression = self.config.compression.filter(|_| !self.config.compact);
             if compression.is_none() {
                 free_space::check([(Location::of_directory(directory), total)])?;
             }
-            // The thread has no more than a handle: the part file goes as soon as this future does.
+            // The thread has only a handle: the part file is removed as soon as this future is dropped.
             let (file, shown) = (part.handle()?, directory.shown().to_owned());
             let is_structure_wanted = self.is_structure_wanted();
             Ok(move |pieces: PieceReceiver, _: &AtomicBool| {
@@ -293,7 +296,7 @@ impl<'j> Job<'j> {
         let part =
             Arc::into_inner(part).ok_or_else(|| crate::Error::Defect("the file is still being written".into()))?;
         let origin = (copied.trailer == Some(copied.sha256)).then(|| {
-            // A compressed file would have to be unpacked once more.
+            // A compressed file would have to be unpacked again.
             let plain = part.handle().ok().filter(|_| self.config.compression.is_none());
             let plain = plain.and_then(|file| same_history::open(file, &part.shown()));
             let last = plain.as_ref().and_then(|plain| last_write(&plain.store().ok()?));
@@ -319,10 +322,10 @@ impl<'j> Job<'j> {
         Ok(Published { saved, file: Some(SavedFile { opened, name }), received, member, client, members, taken })
     }
 
-    /// Compares the snapshot with the cluster, also at the other `endpoints` that the caller named, and removes old ones.
+    /// Compares the snapshot with the cluster, also at the other `endpoints` from the caller, and removes old snapshots.
     async fn finish(&self, published: Published, endpoints: &[String]) -> Saved {
         let Published { mut saved, file, received, member, mut client, members, taken } = published;
-        // An empty store has the revision 1, and a compaction may be ahead of the last entry.
+        // An empty store has revision 1, and a compaction may be later than the last entry.
         let revision = saved.revision.unwrap_or_default().max(member.revision).max(Revision::FIRST);
         let asked = Compared {
             saved: &saved,
@@ -370,8 +373,8 @@ impl<'j> Job<'j> {
             return none("this run was stopped");
         }
         let directory = match &self.destination {
-            Destination::Directory(directory) => directory.again(),
-            Destination::Stream(_) => return Pruned::default(),
+            SaveDestination::Directory(directory) => directory.again(),
+            SaveDestination::Stream(_) => return Pruned::default(),
         };
         let directory = match directory {
             Ok(directory) => directory,
@@ -381,10 +384,10 @@ impl<'j> Job<'j> {
         let pruning = tokio::task::spawn_blocking(move || {
             let removed = OnceCell::new();
             let SavedFile { opened, name } = &file;
-            let newest = Newest::new((opened, name, &path), cluster, &members, revision, &removed);
-            keep.apply(&directory, &template, &Newest { taken, ..newest })
+            let newest = NewSnapshot::new((opened, name, &path), cluster, &members, revision, &removed);
+            keep.apply(&directory, &template, &NewSnapshot { taken, ..newest })
         });
-        pruning.await.unwrap_or_else(|cause| none(&format!("of a defect in etcdsnap itself: {cause}")))
+        pruning.await.unwrap_or_else(|cause| none(&format!("of a bug in etcdsnap itself: {cause}")))
     }
 }
 
@@ -397,7 +400,7 @@ fn findings(report: &Report) -> Vec<String> {
         .collect()
 }
 
-/// The caller's progress, which the job can stop too.
+/// The caller's progress, which the save can also stop.
 struct Watched {
     progress: Arc<dyn Progress + Send>,
     stop: CancellationToken,

@@ -12,50 +12,50 @@ use regex_lite::Regex;
 use super::save_error::SaveError;
 use crate::printable::printable_path;
 
-/// The name of a snapshot when only a directory is given.
+/// The name of a snapshot if only a directory is given.
 const DEFAULT: &str = "etcd-{cluster}-{member}-{revision}-{time}.db";
 
 /// What a place in a name stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
-    /// The cluster's id, hexadecimal.
+pub(super) enum Placeholder {
+    /// The cluster's id in hexadecimal.
     Cluster,
     /// The member's name, or its id.
     Member,
     /// The latest revision in the snapshot.
     Revision,
-    /// When it was taken: `20261123T084500Z`.
+    /// The time when it was taken: `20261123T084500Z`.
     Time,
 }
 
 /// The places, as they are written in a name.
-const PLACES: [(&[u8], Place); 4] = [
-    (b"{cluster}", Place::Cluster),
-    (b"{member}", Place::Member),
-    (b"{revision}", Place::Revision),
-    (b"{time}", Place::Time),
+const PLACEHOLDERS: [(&[u8], Placeholder); 4] = [
+    (b"{cluster}", Placeholder::Cluster),
+    (b"{member}", Placeholder::Member),
+    (b"{revision}", Placeholder::Revision),
+    (b"{time}", Placeholder::Time),
 ];
 
-/// What names of compressed snapshots end with. Snapshots of one template count together in all these forms, so that `--compress` can be turned on and off.
+/// Extensions of compressed snapshots. Retention counts snapshots of one template together, with or without these, so that `--compress` can be turned on and off.
 const FORMS: [&str; 4] = [".gz", ".zst", ".zstd", ".zip"];
 
-/// Characters of a time in a name.
+/// Length of a time in a name.
 const TIME: usize = 16;
 
-/// The last second of the year 9999, since 1970: later times have no name of that length.
+/// The last second of the year 9999, since 1970: later times do not fit into that length.
 const LAST: u64 = 253_402_300_799;
 
-/// Bytes that a file's name has at most, on every usual file system.
+/// The longest file name on common file systems, in bytes.
 const LONGEST: usize = 255;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Piece {
-    /// Bytes as they are; names need not be UTF-8.
+    /// Literal bytes; names need not be UTF-8.
     Text(Vec<u8>),
-    Place(Place),
+    Placeholder(Placeholder),
 }
 
-/// The name of a file to be, in a directory that is there.
+/// A name for files in an existing directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Template {
     directory: PathBuf,
@@ -63,13 +63,13 @@ pub(super) struct Template {
 }
 
 /// Whether some text has a place in it.
-pub(super) fn has_places(text: &[u8]) -> bool {
-    PLACES.iter().any(|(word, _)| text.windows(word.len()).any(|part| part == *word))
+pub(super) fn has_placeholders(text: &[u8]) -> bool {
+    PLACEHOLDERS.iter().any(|(word, _)| text.windows(word.len()).any(|part| part == *word))
 }
 
 /// What goes into the places.
 #[derive(Debug, Clone)]
-pub(super) struct Facts {
+pub(super) struct PlaceholderValues {
     pub cluster: u64,
     pub member: String,
     pub revision: Revision,
@@ -97,11 +97,11 @@ impl Template {
         let mut text = Vec::new();
         let mut rest = name.as_bytes();
         while let Some((first, others)) = rest.split_first() {
-            if let Some((word, place)) = PLACES.iter().find(|(word, _)| rest.starts_with(word)) {
+            if let Some((word, place)) = PLACEHOLDERS.iter().find(|(word, _)| rest.starts_with(word)) {
                 if !text.is_empty() {
                     pieces.push(Piece::Text(std::mem::take(&mut text)));
                 }
-                pieces.push(Piece::Place(*place));
+                pieces.push(Piece::Placeholder(*place));
                 rest = rest.strip_prefix(*word).unwrap_or_default();
                 continue;
             }
@@ -117,64 +117,70 @@ impl Template {
         Ok(Self { directory: directory.to_owned(), pieces })
     }
 
-    /// What no file will be made for: `-`, or the name of a FIFO.
-    pub fn without_places(path: &Path) -> Self {
+    /// Makes a template for a stream, for which no file is created: `-`, or the name of a FIFO.
+    pub fn for_stream(path: &Path) -> Self {
         Self { directory: PathBuf::from("."), pieces: vec![Piece::Text(path.as_os_str().as_bytes().to_vec())] }
     }
 
-    /// Where the file will be.
+    /// Returns the directory of the files.
     pub fn directory(&self) -> &Path {
         &self.directory
     }
 
     /// Whether the name has such a place.
-    pub fn has(&self, place: Place) -> bool {
-        self.pieces.contains(&Piece::Place(place))
+    pub fn has(&self, place: Placeholder) -> bool {
+        self.pieces.contains(&Piece::Placeholder(place))
     }
 
     /// The name in the directory, its places filled.
-    pub fn fill(&self, facts: &Facts) -> OsString {
+    pub fn fill(&self, facts: &PlaceholderValues) -> OsString {
         let pieces = self.pieces.iter().map(|piece| match piece {
             Piece::Text(text) => text.clone(),
-            Piece::Place(Place::Cluster) => format!("{:x}", facts.cluster).into_bytes(),
-            Piece::Place(Place::Member) => facts.member.chars().map(tame).collect::<String>().into_bytes(),
-            Piece::Place(Place::Revision) => facts.revision.to_string().into_bytes(),
-            Piece::Place(Place::Time) => stamp(facts.time).into_bytes(),
+            Piece::Placeholder(Placeholder::Cluster) => format!("{:x}", facts.cluster).into_bytes(),
+            Piece::Placeholder(Placeholder::Member) => facts.member.chars().map(tame).collect::<String>().into_bytes(),
+            Piece::Placeholder(Placeholder::Revision) => facts.revision.to_string().into_bytes(),
+            Piece::Placeholder(Placeholder::Time) => stamp(facts.time).into_bytes(),
         });
         OsString::from_vec(pieces.flatten().collect())
     }
 
     /// The name in the directory, if there are no places in it.
     pub fn fixed(&self) -> Option<OsString> {
-        let facts = Facts { cluster: 0, member: String::new(), revision: Revision::ZERO, time: SystemTime::UNIX_EPOCH };
+        let facts = PlaceholderValues {
+            cluster: 0,
+            member: String::new(),
+            revision: Revision::ZERO,
+            time: SystemTime::UNIX_EPOCH,
+        };
         self.pieces.iter().all(|piece| matches!(piece, Piece::Text(_))).then(|| self.fill(&facts))
     }
 
-    /// The path of something in the directory.
+    /// Returns the path of a file in the directory.
     pub fn path_of(&self, name: &OsStr) -> PathBuf {
-        // Alone, `-` would be the standard output.
+        // A bare `-` would mean standard output.
         let is_plain = self.directory == Path::new(".") && name != "-";
         if is_plain { PathBuf::from(name) } else { self.directory.join(name) }
     }
 
-    /// What the name is too long for: a file's name.
+    /// Checks the length of a file name.
     ///
     /// # Errors
-    /// [`SaveError::Name`], with a name that is shorter where the member's is what makes it long.
+    /// [`SaveError::Name`]; if the member's name makes it too long, the message suggests a shorter template.
     pub fn check_length(&self, name: &OsStr) -> Result<(), SaveError> {
         let length = name.len();
         if length <= LONGEST {
             return Ok(());
         }
-        let advice = if self.has(Place::Member) {
-            let without = self.pieces.iter().filter(|piece| **piece != Piece::Place(Place::Member));
+        let advice = if self.has(Placeholder::Member) {
+            let without = self.pieces.iter().filter(|piece| **piece != Piece::Placeholder(Placeholder::Member));
             let without = Self { directory: self.directory.clone(), pieces: without.cloned().collect() };
             format!("; leave {{member}} out of it: {}", printable_path(&without.as_written()))
         } else {
             String::new()
         };
-        let reason =
-            format!("the name is too long: it would have {length} bytes, and a file's has {LONGEST} at most{advice}");
+        let reason = format!(
+            "the name is too long: it would have {length} bytes, but a file name can have only {LONGEST}{advice}"
+        );
         Err(SaveError::Name { path: self.path_of(name), reason })
     }
 
@@ -182,14 +188,14 @@ impl Template {
     fn as_written(&self) -> PathBuf {
         let pieces = self.pieces.iter().map(|piece| match piece {
             Piece::Text(text) => text.clone(),
-            Piece::Place(place) => {
-                PLACES.iter().find(|(_, other)| other == place).map_or_else(Vec::new, |(word, _)| word.to_vec())
+            Piece::Placeholder(place) => {
+                PLACEHOLDERS.iter().find(|(_, other)| other == place).map_or_else(Vec::new, |(word, _)| word.to_vec())
             }
         });
         self.directory.join(OsString::from_vec(pieces.flatten().collect()).to_string_lossy().replace("--", "-"))
     }
 
-    /// What the name ends with although the file will not be what that says, or what it lacks although the file will be compressed; `extension` is that of the file.
+    /// Warns if the extension of the name does not match the compression; `extension` is the right one.
     pub fn mislabel(&self, extension: Option<&str>) -> Option<String> {
         let end = match self.pieces.last() {
             Some(Piece::Text(text)) => FORMS.into_iter().find(|form| text.ends_with(form.as_bytes())),
@@ -199,16 +205,16 @@ impl Template {
         match (told, extension) {
             (told, extension) if told == extension => None,
             (_, Some(extension)) => Some(format!(
-                "The file is compressed, and its name does not say so: let it end with .{extension}. etcdsnap reads it under any name; for etcdutl it must be unpacked."
+                "The file is compressed, but its name does not show it: use a name that ends with .{extension}. etcdsnap reads it under any name; for etcdutl it must be unpacked."
             )),
             (_, None) => Some(format!(
-                "The name ends with {}, and the file is not compressed: give --compress, or let the name end otherwise.",
+                "The name ends with {}, but the file is not compressed: give --compress, or use another extension.",
                 end.unwrap_or_default()
             )),
         }
     }
 
-    /// What recognises the names of this template; of `cluster` alone where they have the cluster's id. `None` for a template without a time.
+    /// Returns a pattern for names of this template, limited to `cluster` if names contain the cluster's id. `None` for a template without a time.
     pub fn pattern(&self, cluster: u64) -> Option<Pattern> {
         let mut pieces = self.pieces.clone();
         if let Some(Piece::Text(text)) = pieces.last_mut()
@@ -221,15 +227,15 @@ impl Template {
         for piece in &pieces {
             match piece {
                 Piece::Text(text) => pattern.push_str(&regex_lite::escape(&one_char_a_byte(text))),
-                Piece::Place(Place::Cluster) => pattern.push_str(&format!("{cluster:x}")),
-                Piece::Place(Place::Member) => pattern.push_str("[^/]+?"),
-                Piece::Place(Place::Revision) if revised => pattern.push_str("[0-9]+"),
-                Piece::Place(Place::Revision) => {
+                Piece::Placeholder(Placeholder::Cluster) => pattern.push_str(&format!("{cluster:x}")),
+                Piece::Placeholder(Placeholder::Member) => pattern.push_str("[^/]+?"),
+                Piece::Placeholder(Placeholder::Revision) if revised => pattern.push_str("[0-9]+"),
+                Piece::Placeholder(Placeholder::Revision) => {
                     revised = true;
                     pattern.push_str("(?<revision>[0-9]+)");
                 }
-                Piece::Place(Place::Time) if timed => pattern.push_str("[0-9]{8}T[0-9]{6}Z"),
-                Piece::Place(Place::Time) => {
+                Piece::Placeholder(Placeholder::Time) if timed => pattern.push_str("[0-9]{8}T[0-9]{6}Z"),
+                Piece::Placeholder(Placeholder::Time) => {
                     timed = true;
                     pattern.push_str("(?<time>[0-9]{8}T[0-9]{6}Z)");
                 }
@@ -241,11 +247,11 @@ impl Template {
     }
 }
 
-/// What recognises the names of one template.
+/// Recognizes names of one template.
 pub(super) struct Pattern(Regex);
 
 impl Pattern {
-    /// The time in a name of this template, and the revision if the template has it.
+    /// Returns the time in a name of this template, and the revision if the template has it.
     pub fn parse(&self, name: &OsStr) -> Option<(SystemTime, Option<Revision>)> {
         let name = one_char_a_byte(name.as_bytes());
         let found = self.0.captures(&name)?;
@@ -254,30 +260,30 @@ impl Pattern {
     }
 }
 
-/// Bytes as the characters of the same numbers, so that patterns of text match names that are not UTF-8.
+/// Maps each byte to the character with the same number, so that text patterns match names that are not UTF-8.
 fn one_char_a_byte(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| char::from(*byte)).collect()
 }
 
-/// A character that any file name can have.
+/// Replaces a character that not all file systems allow in names.
 fn tame(letter: char) -> char {
     if is_unprintable(letter) || matches!(letter, '/' | '\\' | '{' | '}') { '_' } else { letter }
 }
 
-/// Whether a path names a directory: one that is there, or with a slash at its end.
+/// Whether a path names a directory: an existing one, or with a trailing slash.
 #[must_use]
 pub fn names_directory(path: &Path) -> bool {
     path.is_dir() || path.as_os_str().as_bytes().ends_with(b"/")
 }
 
-/// A time as names have it: UTC, to the second.
+/// Formats a time for names: UTC, in seconds.
 fn stamp(time: SystemTime) -> String {
     let last = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(LAST)).unwrap_or(time);
     let text = humantime::format_rfc3339_seconds(time.clamp(SystemTime::UNIX_EPOCH, last)).to_string();
     text.chars().filter(|letter| !matches!(letter, '-' | ':')).collect()
 }
 
-/// The time that stands in a name.
+/// Parses a time in a name.
 fn time(stamp: &str) -> Option<SystemTime> {
     let part = |from: usize, to: usize| stamp.get(from..to);
     if stamp.len() != TIME {
@@ -295,10 +301,10 @@ fn time(stamp: &str) -> Option<SystemTime> {
     humantime::parse_rfc3339(&text).ok()
 }
 
-/// Now, as far as names tell it.
+/// Returns the current time, with the precision of names.
 ///
 /// # Errors
-/// [`SaveError::Clock`] when this machine's clock is beyond the year 9999, which no name can tell.
+/// [`SaveError::Clock`] if this machine's clock is beyond the year 9999, which names cannot express.
 pub(super) fn now() -> Result<SystemTime, SaveError> {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
     let time = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(since)).filter(|_| since <= LAST);
@@ -309,9 +315,9 @@ pub(super) fn now() -> Result<SystemTime, SaveError> {
 mod tests {
     use super::*;
 
-    fn facts() -> Facts {
+    fn facts() -> PlaceholderValues {
         let time = humantime::parse_rfc3339("2026-11-23T08:45:00Z").unwrap();
-        Facts { cluster: 0xcafe, member: "m/1".into(), revision: Revision::new(42), time }
+        PlaceholderValues { cluster: 0xcafe, member: "m/1".into(), revision: Revision::new(42), time }
     }
 
     #[test]
@@ -370,7 +376,8 @@ mod tests {
     #[test]
     fn a_members_name_cannot_hide_or_reorder_what_stands_in_a_files_name() {
         let template = Template::parse(Path::new("{member}.db"), None, None).unwrap();
-        let file = template.fill(&Facts { member: "a\u{202e}b\u{200b}c\u{9b}/\u{e0041}d".into(), ..facts() });
+        let file =
+            template.fill(&PlaceholderValues { member: "a\u{202e}b\u{200b}c\u{9b}/\u{e0041}d".into(), ..facts() });
         assert_eq!(file, Path::new("a_b_c___d.db"));
     }
 
@@ -378,7 +385,7 @@ mod tests {
     fn a_name_that_is_too_long_is_said_with_one_that_is_not() {
         let directory = tempfile::tempdir().unwrap();
         let template = Template::parse(directory.path(), None, None).unwrap();
-        let long = template.fill(&Facts { member: "m".repeat(230), ..facts() });
+        let long = template.fill(&PlaceholderValues { member: "m".repeat(230), ..facts() });
         let error = template.check_length(&long).unwrap_err().to_string();
         assert!(error.contains("etcd-{cluster}-{revision}-{time}.db"), "{error}");
         template.check_length(&template.fill(&facts())).unwrap();
@@ -398,9 +405,9 @@ mod tests {
         ] {
             assert_eq!(of(name, extension), None, "{name}");
         }
-        assert!(of("q-{time}.db", Some("zst")).unwrap().contains("end with .zst"));
-        assert!(of("q-{time}", Some("gz")).unwrap().contains("end with .gz"));
-        assert!(of("q.db.gz", Some("zst")).unwrap().contains("end with .zst"));
+        assert!(of("q-{time}.db", Some("zst")).unwrap().contains("ends with .zst"));
+        assert!(of("q-{time}", Some("gz")).unwrap().contains("ends with .gz"));
+        assert!(of("q.db.gz", Some("zst")).unwrap().contains("ends with .zst"));
         assert!(of("q.db.gz", None).unwrap().contains("ends with .gz"));
     }
 

@@ -1,9 +1,9 @@
-//! What proves of which cluster an old snapshot is.
+//! Proves which cluster an old snapshot belongs to.
 //!
-//! An extended attribute that `save` leaves on the file proves it: the file's mark. It counts only while the file has the name, the size and the time of modification that
-//! it had then, so that neither a copy over an old file nor one under another name has a mark that is its own. Where the file system has no attributes, the cluster's id in
-//! the name counts, or the members in the snapshot itself. Members prove it if they are all members of this cluster, or were, and one still is: ids are made of peer URLs,
-//! the cluster's token and, for members added later, the time. A restore by etcd 3.4 leaves the old cluster's members beside the new ones, which are no proof then.
+//! The proof is an extended attribute that `save` puts on the file: the file's mark. It counts only while the file has the name, size and modification time that
+//! it had then, so that neither a copy over an old file nor one under another name has a valid mark. On file systems without attributes, the cluster's id in
+//! the name counts, or the members in the snapshot itself. Members prove it if all are current or former members of this cluster, and at least one is current: ids are hashes of peer URLs,
+//! the cluster's token and, for members added later, the time. A restore by etcd 3.4 leaves the old cluster's members beside the new ones; then they prove nothing.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -25,10 +25,10 @@ const ATTRIBUTE: &str = "user.etcdsnap.origin";
 /// Bytes of the attribute's value at most: six pairs with numbers.
 const LONGEST: usize = 512;
 
-/// Characters of the SHA-256 of a file's name.
+/// Length of the file name's SHA-256 in the mark.
 const NAME: usize = 16;
 
-/// A file of a directory that is held open, by its name there.
+/// A file in an open directory, by its name there.
 #[derive(Clone, Copy)]
 pub(super) struct FileIn<'d> {
     pub directory: &'d Directory,
@@ -36,30 +36,30 @@ pub(super) struct FileIn<'d> {
 }
 
 impl FileIn<'_> {
-    /// Opens it to be read. What has become a link, a FIFO or a device is not.
+    /// Opens it for reading, unless it is now a link, a FIFO or a device.
     pub fn open(self) -> Option<File> {
         let file = self.directory.open_file(Path::new(self.name), OFlags::RDONLY).ok()?;
         file.metadata().is_ok_and(|facts| facts.is_file()).then_some(file)
     }
 
-    /// Its path, for messages.
+    /// Returns its path, for messages.
     pub fn shown(self) -> PathBuf {
         self.directory.path_of(self.name)
     }
 }
 
-/// Where a snapshot is from.
+/// The origin of a snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Origin {
     pub cluster: u64,
-    /// The latest revision, where it was read.
+    /// The latest revision, if it was read.
     pub revision: Option<Revision>,
-    /// What was written last, where it was read.
+    /// The last write, if it was read.
     pub last: Option<LastWrite>,
 }
 
 impl Origin {
-    /// Leaves the attribute on a file to which nothing is written any more, and which will have that name. Some file systems have no such attributes.
+    /// Puts the mark on a completely written file that will have that name. Does nothing on file systems without attributes.
     pub fn attach(self, file: &File, name: &OsStr) {
         let Ok(facts) = file.metadata() else { return };
         let revision = self.revision.map(|revision| format!(" revision={revision}")).unwrap_or_default();
@@ -68,7 +68,7 @@ impl Origin {
         let _ = rustix::fs::fsetxattr(file, ATTRIBUTE, value.as_bytes(), XattrFlags::empty());
     }
 
-    /// What the attribute says; `None` without one, or when the file was changed or got another name since.
+    /// Reads the mark; `None` without one, or if the file was changed or renamed since.
     pub fn attached(file: &File, name: &OsStr) -> Option<Self> {
         let mut value = [0; LONGEST];
         let len = rustix::fs::fgetxattr(file, ATTRIBUTE, &mut value[..]).ok()?;
@@ -83,7 +83,7 @@ impl Origin {
         Some(Self { cluster, revision: field("revision").and_then(|revision| revision.parse().ok()), last })
     }
 
-    /// The same of a file that may not be there, or have become a link, a FIFO or a device.
+    /// Reads the mark of a file that may be missing, or have become a link, a FIFO or a device.
     pub fn of(file: FileIn<'_>) -> Option<Self> {
         Self::attached(&file.open()?, file.name)
     }
@@ -95,17 +95,17 @@ fn fingerprint(facts: &std::fs::Metadata, name: &OsStr) -> String {
     format!("name={name} bytes={} modified={}.{:09}", facts.len(), facts.mtime(), facts.mtime_nsec())
 }
 
-/// The members that a snapshot which is not compressed says of itself.
+/// The members recorded in an uncompressed snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Contents {
     /// Ids of the members.
     pub members: Vec<u64>,
-    /// Ids of members that were removed.
+    /// Ids of removed members.
     pub removed: Vec<u64>,
 }
 
 impl Contents {
-    /// Reads all but the keys; `path` is for messages. `None` when the file is compressed, or any of that is damaged.
+    /// Reads everything except the keys; `path` is for messages. `None` if the file is compressed, or any of that is damaged.
     pub fn of(file: File, path: &Path) -> Option<Self> {
         let Body::Plain(source) = Input::of_file(file, path).ok()?.body else { return None };
         let OpenedStore::Store(store) = Store::open(&source).ok()? else { return None };
@@ -117,7 +117,7 @@ impl Contents {
     }
 }
 
-/// The members that a cluster has and had.
+/// The current and former members of a cluster.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Members<'m> {
     pub current: &'m [u64],
@@ -125,7 +125,7 @@ pub(super) struct Members<'m> {
 }
 
 impl Members<'_> {
-    /// Whether a snapshot with these members can only be of this cluster.
+    /// Whether a snapshot with these members can only belong to this cluster.
     pub fn prove(&self, of_snapshot: &[u64]) -> bool {
         let known = |id: &u64| self.current.contains(id) || self.removed.contains(id);
         of_snapshot.iter().all(known) && of_snapshot.iter().any(|id| self.current.contains(id))
@@ -139,7 +139,7 @@ mod tests {
 
     use super::*;
 
-    /// What a file's mark says, found by its path.
+    /// Reads a file's mark by its path.
     fn of(path: &Path) -> Option<Origin> {
         let directory = Directory::open(path.parent().unwrap()).unwrap();
         Origin::of(FileIn { directory: &directory, name: path.file_name().unwrap() })
@@ -162,7 +162,7 @@ mod tests {
         }
         assert_eq!(attached(), Some(origin));
         assert_eq!(of(&path), Some(origin));
-        // Elsewhere under its name it is what it was, under another name it is somebody's own.
+        // Moved to another directory under its name, it is still valid; under another name it is not.
         let below = directory.path().join("below");
         fs::create_dir(&below).unwrap();
         let moved = below.join("snapshot.db");
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_plain_snapshot_says_nothing() {
+    fn compressed_or_foreign_files_have_no_contents() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("x.db");
         fs::write(&path, "no snapshot").unwrap();

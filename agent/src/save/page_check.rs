@@ -1,6 +1,6 @@
-//! Looks at the pages of a snapshot while they come, on a thread of its own, which also judges them when all are written.
+//! Checks the pages of a snapshot as they arrive, on its own thread, which also makes the verdict when all are written.
 //!
-//! One thread does both because what it remembers of pages becomes what it concludes from them: memory that one thread gives back, another one seldom gets.
+//! One thread does both, because the verdict reuses the memory of the check, and memory freed by one thread is seldom available to another.
 
 use std::mem;
 use std::sync::mpsc::{self, Receiver, SyncSender};
@@ -14,19 +14,19 @@ use super::written_proof::Written;
 use crate::error::Fault;
 use crate::threads;
 
-/// Memory for pages that go by, whatever the snapshot has; what there is no room for is read from the file.
+/// Memory for arriving pages, whatever the snapshot's size; pages that do not fit are read from the file.
 const LEAST_ROOM: SweepRoom = SweepRoom { raw: 8 << 20, digests: 16 << 20 };
 
-/// Memory for pages that go by at most: the digests of ten million revisions.
+/// Memory for arriving pages at most: the digests of ten million revisions.
 const MOST_ROOM: SweepRoom = SweepRoom { raw: 32 << 20, digests: 256 << 20 };
 
-/// Bytes that are handed on at once: a server sends 32 KiB, and each call wakes a thread.
+/// Bytes per batch: a server sends 32 KiB at once, and each batch wakes a thread.
 const BATCH: usize = 256 << 10;
 
-/// Batches on their way to the thread.
+/// Batches queued for the thread.
 const BATCHES_IN_FLIGHT: usize = 4;
 
-/// The thread, and what it is told.
+/// The thread, and the channels to it.
 pub(super) struct PageCheck {
     batch: Vec<Bytes>,
     bytes: usize,
@@ -36,7 +36,7 @@ pub(super) struct PageCheck {
 }
 
 impl PageCheck {
-    /// Starts the thread; none when the system gives no thread: the file is then read when it is written.
+    /// Starts the thread; `None` if it cannot be started: then the file is read after it is written.
     pub fn start() -> Option<Self> {
         let (batches, coming) = mpsc::sync_channel(BATCHES_IN_FLIGHT);
         let (written, told) = mpsc::channel();
@@ -44,27 +44,27 @@ impl PageCheck {
         Some(Self { batch: Vec::new(), bytes: 0, batches, written, thread })
     }
 
-    /// Takes the next bytes; waits when the thread is far behind.
+    /// Passes on the next bytes; waits if the thread is far behind.
     pub fn push(&mut self, piece: &Bytes) {
         self.bytes = self.bytes.saturating_add(piece.len());
         self.batch.push(piece.clone());
         if self.bytes >= BATCH {
-            self.hand_on();
+            self.send_batch();
         }
     }
 
-    fn hand_on(&mut self) {
+    fn send_batch(&mut self) {
         self.bytes = 0;
-        // The thread is gone only if it panicked, which its end tells.
+        // The receiver is gone only if the thread panicked, which is noticed when it is joined.
         let _ = self.batches.send(mem::take(&mut self.batch));
     }
 
-    /// What all the pages say that came, now that they are `written`.
+    /// Makes the verdict about all received pages, now that they are `written`.
     ///
     /// # Errors
     /// As [`Written::judge`].
     pub fn judge(mut self, written: Written) -> Result<Report, SaveError> {
-        self.hand_on();
+        self.send_batch();
         let path = written.path.clone();
         let _ = self.written.send(written);
         drop(self.batches);
@@ -76,15 +76,15 @@ fn look_and_judge(coming: &Receiver<Vec<Bytes>>, told: &Receiver<Written>) -> Re
     let mut sweep = Sweep::of_pages(LEAST_ROOM);
     for piece in coming.iter().flatten() {
         sweep.set_room(room(sweep.len()));
-        // What follows something longer than a snapshot changes nothing.
+        // Once the data is longer than any snapshot, the rest does not matter.
         sweep.push(&piece);
     }
-    // Nobody tells of a save that failed.
+    // The sender is dropped when the save failed.
     let written = told.recv().map_err(|_| SaveError::Cancelled)?;
     written.judge(sweep.finish().ok())
 }
 
-/// Memory for the pages of so many bytes: most are of the tree, and their revisions take about as much again when they are judged.
+/// Chooses the memory for this many bytes of pages: most belong to the tree, and their revisions need about as much again for the verdict.
 fn room(bytes: u64) -> SweepRoom {
     let share = |least: usize, most: usize, of: u64| {
         let share = usize::try_from(bytes.checked_div(of).unwrap_or(0)).unwrap_or(most);

@@ -1,29 +1,29 @@
-//! The pieces of a snapshot between network and disk: a queue that is bounded by bytes, because a server chooses how long a piece is.
+//! A queue for the messages of a snapshot between network and disk. It is bounded by bytes, because a server chooses the length of a message.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::sync::{Semaphore, mpsc};
 
-/// Bytes in flight, but for the piece that goes beyond.
+/// Bytes in flight, plus the last message.
 const BYTES: u32 = 8 << 20;
 
-/// Pieces in flight. Servers send 32 KiB each; those of a few bytes must not cost more than they hold.
+/// Messages in flight. Servers send 32 KiB each; tiny ones must not cost more memory than they contain.
 const PIECES: usize = 512;
 
-/// The end that takes pieces from the network.
+/// The sending end, for the network.
 pub(super) struct PieceSender {
     pieces: mpsc::Sender<(Bytes, u32)>,
     room: Arc<Semaphore>,
 }
 
-/// The end that gives them to a thread.
+/// The receiving end, for a thread.
 pub(super) struct PieceReceiver {
     pieces: mpsc::Receiver<(Bytes, u32)>,
     room: Arc<Semaphore>,
 }
 
-/// A queue of pieces.
+/// Creates a queue.
 pub(super) fn queue() -> (PieceSender, PieceReceiver) {
     let (sender, receiver) = mpsc::channel(PIECES);
     let room = Arc::new(Semaphore::new(BYTES as usize));
@@ -31,14 +31,14 @@ pub(super) fn queue() -> (PieceSender, PieceReceiver) {
 }
 
 impl PieceSender {
-    /// Waits until there is room, and hands on a piece. Whether the other side still takes any.
+    /// Waits until there is room, then sends a message. Returns false if the receiver is gone.
     pub async fn send(&self, piece: Bytes) -> bool {
         let share = u32::try_from(piece.len()).unwrap_or(BYTES).min(BYTES);
         let room = tokio::select! {
             room = self.room.acquire_many(share) => room,
             () = self.pieces.closed() => return false,
         };
-        // It is given back when the piece is taken.
+        // The permit is returned when the message is received.
         let Ok(room) = room else { return false };
         room.forget();
         self.pieces.send((piece, share)).await.is_ok()
@@ -46,7 +46,7 @@ impl PieceSender {
 }
 
 impl PieceReceiver {
-    /// The next piece; `None` when there are no more. Not for asynchronous threads.
+    /// Returns the next message; `None` at the end. It blocks, so asynchronous code must not call it.
     pub fn blocking_recv(&mut self) -> Option<Bytes> {
         let (piece, share) = self.pieces.blocking_recv()?;
         self.room.add_permits(share as usize);

@@ -1,4 +1,4 @@
-//! Connections to the other members of a cluster, which may be known by what one member says of them alone.
+//! Connects to the other members of a cluster, which may be known only from one member's list.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -8,16 +8,16 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::client::{Client, ClientConfig, ClientError, ListedMember};
 
-/// Addresses of a member that are tried. A list comes from a server, and must not have us connect without end.
+/// Addresses per member that are tried. The list comes from a server, and must not cause endless connection attempts.
 const MOST_ADDRESSES: usize = 4;
 
-/// A connection to a member by its id, or why there is none.
+/// A connection to each member, by its id, or why there is none.
 pub(super) type Reached = HashMap<u64, Result<Client, String>>;
 
-/// Connects to `members`, side by side: at the endpoints that the caller named, and where the members say that clients reach them. Those that are not in the answer did
-/// not answer within `limit`, or name no address.
+/// Connects to `members` in parallel, at the endpoints from the caller and at the client URLs that the members advertise. Members missing in the result did
+/// not answer within `limit`, or advertise no address.
 ///
-/// Where the snapshot came `encrypted`, nothing is sent unencrypted: the addresses are the server's word, and a password would go there.
+/// If the snapshot came over TLS (`encrypted`), nothing is sent without TLS: the addresses come from the server, and a password would be sent there.
 pub(super) async fn reach(
     config: &ClientConfig,
     endpoints: &[String],
@@ -53,7 +53,7 @@ pub(super) async fn reach(
     let mut reached = Reached::new();
     while let Ok(Some(outcome)) = timeout_at(end, reaching.join_next()).await {
         let Ok(Some((id, outcome))) = outcome else { continue };
-        // The first connection is used, and a reason counts until there is one.
+        // The first connection counts; a reason counts until there is a connection.
         if !matches!(reached.get(&id), Some(Ok(_))) {
             reached.insert(id, outcome);
         }
@@ -64,7 +64,7 @@ pub(super) async fn reach(
     reached
 }
 
-/// A connection, and the id of the member that it leads to.
+/// Returns a connection, and the id of the member that answers on it.
 async fn connect(endpoint: &str, config: &ClientConfig) -> Result<(Client, u64), ClientError> {
     let mut client = Client::connect(endpoint, config).await?;
     let id = client.status().await?.member_id;
@@ -92,7 +92,7 @@ mod tests {
         assert!(reason.contains("is not encrypted"), "{reason}");
         assert!(!reached.contains_key(&8));
         assert_eq!(listener.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
-        // In plain text it would have been connected to, and given up in time.
+        // Without the check, it would have connected and run into the time limit.
         let begun = Instant::now();
         let reached = runtime.block_on(reach(&config, &[], false, &members, Duration::from_millis(300)));
         assert!(reached.is_empty() && begun.elapsed() < Duration::from_secs(2));

@@ -1,4 +1,4 @@
-//! Takes the pieces of a snapshot from the network.
+//! Receives the messages of a snapshot from the network.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,7 +7,7 @@ use etcdsnap_proto::etcdserverpb::SnapshotResponse;
 use tokio::task::JoinError;
 use tokio::time::timeout;
 
-use super::Job;
+use super::SaveJob;
 use super::piece_queue::{self, PieceReceiver};
 use super::save_config::SaveVerify;
 use super::save_error::SaveError;
@@ -16,15 +16,15 @@ use crate::grouped_number::grouped;
 use crate::progress::Stage;
 use crate::sha256_stream::{Copied, TRAILER};
 
-impl Job<'_> {
-    /// Has the snapshot of `client` written, and compares its length and SHA-256. Also says what storage version the server names.
+impl SaveJob<'_> {
+    /// Receives the snapshot from `client`, has it written, and compares its length and SHA-256. Also returns the storage version that the server names.
     ///
-    /// `start` is told how many bytes the database has. What it returns takes the pieces on a thread of its own; when there are no more, it finds in the flag whether
-    /// all came that was announced.
+    /// `start` gets the length of the database in bytes. The writer that it returns receives the messages on its own thread; at their end, the flag says whether
+    /// everything that was announced arrived.
     ///
     /// # Errors
-    /// When the stream breaks, stands still, or is not what the server announced; those of the writer. A message without bytes is an error, too: it would let a server
-    /// go on for ever without sending anything.
+    /// When the stream breaks, stalls, or differs from what the server announced; those of the writer. An empty message is an error, too: otherwise a server
+    /// could continue forever without sending data.
     pub(super) async fn receive<T, W>(
         &self,
         client: &mut Client,
@@ -53,13 +53,13 @@ impl Job<'_> {
             while let Some(piece) = next {
                 count.add(&piece)?;
                 self.progress.advance(piece.blob.len() as u64);
-                // The other side has failed, and tells why.
+                // The writer has failed and will report why.
                 if !pieces.send(piece.blob).await {
                     break;
                 }
                 next = match timeout(limit, stream.message()).await {
                     Ok(message) => message.map_err(|status| client.failed_after(&status, count.received))?,
-                    // All of it is there, and its SHA-256 says whether it is right: nobody has to wait for a good-bye.
+                    // Everything has arrived, and the SHA-256 proves whether it is right: no need to wait for the end of the stream.
                     Err(_) if count.is_whole() => None,
                     Err(_) => return Err(stalled(count.received)),
                 };
@@ -78,20 +78,20 @@ impl Job<'_> {
             Some(expected) if expected == copied.sha256 => Ok((copied, outcome, storage_version)),
             Some(_) if self.config.verify == SaveVerify::None => Ok((copied, outcome, storage_version)),
             Some(_) => Err(SaveError::Sha256 { endpoint, bytes: copied.database_len() }),
-            None => Err(count.incomplete("its length is not that of a database with a SHA-256 behind it")),
+            None => Err(count.incomplete("its length is not that of a database followed by a SHA-256")),
         }
     }
 }
 
-/// A panic of a thread of ours.
+/// Converts a panic of one of our threads.
 pub(super) fn defect(cause: JoinError) -> SaveError {
     SaveError::Judge(crate::Error::Defect(cause.to_string()))
 }
 
-/// Whether the pieces add up to what the server announced.
+/// Checks that the messages add up to what the server announced.
 struct Count {
     endpoint: String,
-    /// Bytes of the database, as the first piece has it.
+    /// Bytes of the database, from the first message.
     total: u64,
     received: u64,
 }
@@ -100,12 +100,12 @@ impl Count {
     fn of(endpoint: &str, first: Option<&SnapshotResponse>) -> Result<Self, SaveError> {
         let total = first.map_or(0, |piece| piece.remaining_bytes.saturating_add(piece.blob.len() as u64));
         let count = Self { endpoint: endpoint.to_owned(), total, received: 0 };
-        if first.is_none() { Err(count.incomplete("nothing came")) } else { Ok(count) }
+        if first.is_none() { Err(count.incomplete("nothing was received")) } else { Ok(count) }
     }
 
     fn add(&mut self, piece: &SnapshotResponse) -> Result<(), SaveError> {
         if piece.blob.is_empty() {
-            let reason = format!("after {} a message without any came", self.so_far());
+            let reason = format!("after {} an empty message was received", self.so_far());
             return Err(self.incomplete(&reason));
         }
         self.received = self.received.saturating_add(piece.blob.len() as u64);
@@ -115,19 +115,20 @@ impl Count {
             return Err(self.incomplete(&reason));
         }
         if self.received > self.total.saturating_add(TRAILER as u64) {
-            return Err(
-                self.incomplete(&format!("more came than the {} bytes that were announced", grouped(self.total)))
-            );
+            return Err(self.incomplete(&format!(
+                "the server sent more than the {} bytes that it announced",
+                grouped(self.total)
+            )));
         }
         Ok(())
     }
 
-    /// How many bytes came of how many, for a message.
+    /// Formats how many of how many bytes were received.
     fn so_far(&self) -> String {
         format!("{} of {} bytes", grouped(self.received), grouped(self.total))
     }
 
-    /// Whether the database and its SHA-256 have come.
+    /// Whether the database and its SHA-256 were received.
     fn is_whole(&self) -> bool {
         self.received == self.total.saturating_add(TRAILER as u64)
     }
@@ -166,13 +167,13 @@ mod tests {
     #[test]
     fn pieces_must_add_up() {
         assert_eq!(outcome(&[piece(10, 5), piece(5, 0), piece(32, 0)]), "whole");
-        assert!(outcome(&[]).contains("nothing came"));
+        assert!(outcome(&[]).contains("nothing was received"));
         assert!(outcome(&[piece(10, 5)]).contains("ended after 10 of 15 bytes"));
         assert!(outcome(&[piece(10, 5), piece(5, 0)]).contains("without its SHA-256"));
         assert!(outcome(&[piece(10, 10), piece(5, 0)]).contains("counts 0 more"));
-        assert!(outcome(&[piece(10, 5), piece(5, 0), piece(32, 0), piece(32, 0)]).contains("more came"));
+        assert!(outcome(&[piece(10, 5), piece(5, 0), piece(32, 0), piece(32, 0)]).contains("sent more than"));
         for empty in [&[piece(0, 10)][..], &[piece(10, 5), piece(0, 5)], &[piece(10, 0), piece(32, 0), piece(0, 0)]] {
-            assert!(outcome(empty).contains("a message without any"), "{}", outcome(empty));
+            assert!(outcome(empty).contains("an empty message"), "{}", outcome(empty));
         }
     }
 }

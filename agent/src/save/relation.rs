@@ -1,10 +1,10 @@
-//! What an old snapshot is to a new one: an older one of the same cluster, or one that stays.
+//! Decides whether an old snapshot is an older one of the same cluster, so that it may be removed, or must stay.
 //!
-//! An older one is proven twice. First its cluster: by the mark that `save` left on it ([`origin`](super::origin)), or, where the file system has no marks, by the cluster's id
-//! in its name or by its own members. Then its history ([`same_history`](super::same_history)), because ids prove too little: etcds that were started with their defaults share
-//! one, and a cluster that was wiped and created anew from the same peer URLs and token has the same id, and must not push out the good snapshots. Where the histories cannot be
-//! compared, because compactions have removed all that both had, the id counts, unless it is one of the defaults. A revision that is later than the new one's, or that cannot be
-//! read, lets a snapshot stay.
+//! That needs two proofs. First the cluster: by the mark that `save` put on the file ([`origin`](super::origin)), or, on file systems without marks, by the cluster's id
+//! in its name or by its members. Then the history ([`same_history`](super::same_history)), because ids prove too little: etcd servers that were started with their defaults share
+//! one, and a cluster that was wiped and created again with the same peer URLs and token has the same id, and must not displace the good snapshots. If the histories cannot be
+//! compared, because compactions have removed everything that both had, the id counts, unless it is one of the defaults. A snapshot with a later revision than the new one, or an
+//! unreadable revision, stays.
 
 use etcdsnap_core::Revision;
 use std::cell::OnceCell;
@@ -14,18 +14,18 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::origin::{Contents, FileIn, Members, Origin};
-use super::same_history::{self, History, Past};
+use super::same_history::{self, History, PastEntries};
 use crate::printable::printable_path;
 use crate::snapshot::Snapshot;
 
-/// Ids of clusters with one member at a default peer URL (`http://localhost:2380` and the like) and the default token, which etcds all over the world have in common.
+/// Ids of clusters with one member at a default peer URL (`http://localhost:2380` and the like) and the default token, shared by etcd servers all over the world.
 /// Source: `computeMemberId` and `genID` in etcd's `membership`, which hash URLs and token.
 const DEFAULT_CLUSTERS: [u64; 4] =
     [0xcdf8_1819_4e3a_8c32, 0x1c45_a069_f3a1_d796, 0x888e_081e_8766_f4c2, 0xc9be_114f_c2da_2776];
 
-/// The snapshot that is in place now, proven.
+/// The new snapshot, verified and in place.
 #[derive(Clone, Copy)]
-pub(super) struct Newest<'n> {
+pub(super) struct NewSnapshot<'n> {
     /// An open handle to it.
     pub file: &'n File,
     /// Its name in its directory, once it has one.
@@ -33,35 +33,35 @@ pub(super) struct Newest<'n> {
     /// Its path, for messages.
     pub path: &'n Path,
     pub cluster: u64,
-    /// Ids of the cluster's members, as the server lists them; empty when it did not.
+    /// Ids of the cluster's members, as the server lists them; empty if it did not.
     pub members: &'n [u64],
-    /// The server's revision when it was taken, or a little before.
+    /// The server's revision when it was taken, or slightly before.
     pub revision: Revision,
     pub taken: SystemTime,
-    /// Whether the file system has marks, so that a file without one is not ours.
+    /// Whether the file system supports marks, so that a file without one is not ours.
     pub marked: bool,
-    /// What it holds of the past; none where it cannot be read, or is compressed and large.
-    pub past: Option<&'n Past<'n>>,
-    /// The members that it says were removed, once that was read.
+    /// Its history; `None` if it cannot be read, or is compressed and large.
+    pub past: Option<&'n PastEntries<'n>>,
+    /// The removed members that it records, once they were read.
     pub removed: &'n OnceCell<Vec<u64>>,
 }
 
-/// How much is read to know a relation.
+/// How much is read to decide a relation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Depth {
-    /// The name and the mark, as far as they go: enough for a snapshot that stays.
+pub(super) enum ProofDepth {
+    /// Only name and mark: enough to recognize a snapshot that stays.
     Cheap,
-    /// The snapshot itself where they prove too little.
+    /// Also the snapshot itself, if name and mark prove too little.
     Full,
 }
 
-/// What an old snapshot is to the newest.
+/// The relation of an old snapshot to the newest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Relation {
-    /// An older one of the same cluster.
+    /// An older snapshot of the same cluster.
     Older,
     OtherCluster,
-    /// One that stays, and of which a person should know.
+    /// It stays, and the user should know why.
     Stays(Stays),
 }
 
@@ -78,20 +78,20 @@ pub(super) enum Stays {
 }
 
 impl Stays {
-    /// What is the matter with one snapshot, as the end of a sentence.
+    /// Explains why one snapshot stays, as the end of a sentence.
     pub fn reason(self, revision: Revision) -> String {
         match self {
-            Self::Unproven => "nothing proves of which cluster".into(),
-            Self::Unmarked => "it lacks the mark of its own that etcdsnap leaves on a file: it is a copy, or was renamed or changed".into(),
-            Self::LaterRevision => format!("its revision is later than the new one's, {revision}: the cluster was restored or created anew"),
+            Self::Unproven => "nothing proves which cluster it belongs to".into(),
+            Self::Unmarked => "it lacks the mark that etcdsnap puts on a file: it is a copy, or was renamed or changed".into(),
+            Self::LaterRevision => format!("its revision is later than the new one's, {revision}: the cluster was restored or created again"),
             Self::UnknownRevision => "its revision cannot be read".into(),
-            Self::OtherHistory => "its keys are of another history than the new one's: of another cluster with the same id, or of the time before the cluster was restored or created anew".into(),
-            Self::DefaultCluster => "the cluster's id is one that every etcd has that is started with its defaults, and the two have no keys in common that prove more".into(),
-            Self::Future => "its name has a time that is still to come: a clock was wrong then, or this machine's is now".into(),
+            Self::OtherHistory => "its keys have another history than those of the new one: it belongs to another cluster with the same id, or to the time before the cluster was restored or created again".into(),
+            Self::DefaultCluster => "the cluster's id is that of every etcd started with its defaults, and the two snapshots have no keys in common to compare".into(),
+            Self::Future => "its name contains a time in the future: a clock was wrong then, or this machine's is now".into(),
         }
     }
 
-    /// Why some snapshots stay, and what to do, in sentences.
+    /// Explains in sentences why some snapshots stay, and what to do.
     pub fn describe(self, revision: Revision, paths: &[PathBuf]) -> String {
         let first = paths.first().map(|path| printable_path(path)).unwrap_or_default();
         let (snapshots, others, each) = match paths.len() {
@@ -107,20 +107,20 @@ impl Stays {
             }
             Self::UnknownRevision => "Put {revision} into the name, for example etcd-{cluster}-{revision}-{time}.db.",
             Self::Unmarked => {
-                "It neither counts nor goes. To keep one for good without this note, move it into another directory, or put something before its name."
+                "It does not count and is not removed. To keep a file for good without this note, move it into another directory, or put a prefix before its name."
             }
             Self::LaterRevision | Self::OtherHistory => "Remove it when you no longer need it.",
             Self::DefaultCluster => {
-                "Start the etcds with --initial-cluster-token values of their own, give each cluster a directory of its own, and remove what you no longer need."
+                "Start each etcd cluster with its own --initial-cluster-token, give each cluster its own directory, and remove what you no longer need."
             }
-            Self::Future => "It neither counts nor goes. Set the clock, or remove or rename the file.",
+            Self::Future => "It does not count and is not removed. Set the clock, or remove or rename the file.",
         };
         format!("{snapshots} ({first}{others}) stayed, {each}because {}. {advice}", self.reason(revision))
     }
 }
 
-impl<'n> Newest<'n> {
-    /// One of which no more is known yet, where no marks are.
+impl<'n> NewSnapshot<'n> {
+    /// Creates one about which no more is known yet, on a file system without marks.
     pub fn new(
         (file, name, path): (&'n File, &'n OsStr, &'n Path),
         cluster: u64,
@@ -132,21 +132,21 @@ impl<'n> Newest<'n> {
         Self { file, name, path, cluster, members, revision, taken, marked: false, past: None, removed }
     }
 
-    /// Whether files have marks here: this one has, or one of the `others`.
+    /// Whether files here have marks: this one has, or one of the `others`.
     pub fn knows_marks<'p>(&self, mut others: impl Iterator<Item = FileIn<'p>>) -> bool {
         Origin::attached(self.file, self.name).is_some() || others.any(|other| Origin::of(other).is_some())
     }
 
-    /// Whether the mark says that a file is of another cluster.
+    /// Whether the mark says that a file belongs to another cluster.
     pub fn is_of_other_cluster(&self, file: FileIn<'_>) -> bool {
         Origin::of(file).is_some_and(|origin| origin.cluster != self.cluster)
     }
 
-    /// What the snapshot `old` is. `revision` is the one in its name; `named` says that the name has this cluster's id.
-    pub fn relation(&self, old: FileIn<'_>, revision: Option<Revision>, named: bool, depth: Depth) -> Relation {
+    /// Decides the relation of the snapshot `old`. `revision` is the one in its name; `named` says that the name contains this cluster's id.
+    pub fn relation(&self, old: FileIn<'_>, revision: Option<Revision>, named: bool, depth: ProofDepth) -> Relation {
         let origin = Origin::of(old);
         let is_default = DEFAULT_CLUSTERS.contains(&self.cluster);
-        let depth = if is_default { Depth::Full } else { depth };
+        let depth = if is_default { ProofDepth::Full } else { depth };
         let contents = OnceCell::new();
         let contents = || contents.get_or_init(|| Contents::of(old.open()?, &old.shown())).as_ref();
         match origin {
@@ -167,7 +167,7 @@ impl<'n> Newest<'n> {
             (Some(past), Some(last)) => past.goes_on_from(last),
             _ => History::Unknown,
         };
-        if depth == Depth::Full && (revision.is_none() || history == History::Unknown) {
+        if depth == ProofDepth::Full && (revision.is_none() || history == History::Unknown) {
             let snapshot = old.open().and_then(|file| same_history::open(file, &old.shown()));
             let store = snapshot.as_ref().and_then(|snapshot| snapshot.store().ok());
             let found = store.as_ref().filter(|store| store.is_whole());
@@ -191,7 +191,7 @@ impl<'n> Newest<'n> {
         Contents::of(self.file.try_clone().ok()?, self.path)
     }
 
-    /// What it holds; a compressed one is unpacked, unless it is large.
+    /// Opens its contents; a compressed one is unpacked, unless it is large.
     pub fn snapshot(&self) -> Option<Snapshot> {
         same_history::open(self.file.try_clone().ok()?, self.path)
     }
@@ -201,7 +201,7 @@ impl<'n> Newest<'n> {
         self.file.try_clone().is_ok_and(|file| same_history::is_packed(file, self.path))
     }
 
-    /// Whether a snapshot with these members can only be of this cluster.
+    /// Whether a snapshot with these members can only belong to this cluster.
     fn prove(&self, members: &[u64]) -> bool {
         let removed = self.removed.get_or_init(|| self.contents().map(|contents| contents.removed).unwrap_or_default());
         Members { current: self.members, removed }.prove(members)

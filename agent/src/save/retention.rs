@@ -1,7 +1,7 @@
-//! Which old snapshots are removed when a new one is in place.
+//! Removes old snapshots when a new one is in place.
 //!
-//! Only a snapshot that is proven to be an older one of the same cluster ([`relation`](super::relation)). It says how many of those stay; what is not proven neither
-//! counts nor goes.
+//! Only snapshots that are proven to be older ones of the same cluster ([`relation`](super::relation)) count. The rules say how many of those stay; unproven ones neither
+//! count nor are removed.
 
 use etcdsnap_core::Revision;
 use std::collections::BTreeMap;
@@ -12,38 +12,38 @@ use std::time::{Duration, SystemTime};
 
 use rustix::fs::FileType;
 
-use super::name_template::{Pattern, Place, Template};
+use super::name_template::{Pattern, Placeholder, Template};
 use super::origin::FileIn;
-use super::relation::{Depth, Newest, Relation, Stays};
-use super::same_history::Past;
+use super::relation::{NewSnapshot, ProofDepth, Relation, Stays};
+use super::same_history::PastEntries;
 use super::save_error::SaveError;
 use crate::error::plain;
 use crate::fsx::directory::Directory;
 use crate::fsx::file_identity::FileIdentity;
 use crate::printable::printable_path;
 
-/// How many snapshots `--keep-within` leaves by itself, the new one counted, however old they are: a clock that is wrong for once must not remove all there is.
+/// How many snapshots `--keep-within` alone leaves at least, including the new one, however old they are: a wrong clock must not remove everything.
 const FLOOR: usize = 3;
 
-/// By how much the clocks of two machines that save into one directory may differ without a word.
+/// By how much the clocks of two machines that save into one directory may differ without a note.
 const SKEW: Duration = Duration::from_secs(300);
 
-/// How many snapshots of one template and cluster stay. One stays if either rule says so.
+/// The rules for keeping snapshots of one template and cluster. A snapshot stays if either rule says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Keep {
-    /// So many, the newest.
+    /// Keep this many of the newest.
     pub count: Option<usize>,
-    /// Those that are no older; alone, it leaves the newest three in any case.
+    /// Keep those that are younger than this; alone, it always leaves the newest three.
     pub within: Option<Duration>,
 }
 
-/// What became of old snapshots.
+/// What happened to old snapshots.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Pruned {
     pub removed: Vec<PathBuf>,
-    /// Those that could not be removed, and why.
+    /// Those that could not be removed, with the reason.
     pub not_removed: Vec<(PathBuf, String)>,
-    /// Why others stay, in sentences for the person who asked for them to be removed.
+    /// Explains in sentences why others stay.
     pub notes: Vec<String>,
 }
 
@@ -53,20 +53,20 @@ impl Keep {
         self.count.is_some() || self.within.is_some()
     }
 
-    /// Whether the name tells snapshots apart.
+    /// Checks that names of the template tell snapshots apart.
     ///
     /// # Errors
-    /// [`SaveError::Name`] when it does not.
+    /// [`SaveError::Name`] if they do not.
     pub(super) fn check(&self, template: &Template, path: &Path) -> Result<(), SaveError> {
-        if self.is_asked_for() && !template.has(Place::Time) {
+        if self.is_asked_for() && !template.has(Placeholder::Time) {
             let missing = match fs::symlink_metadata(path) {
                 Err(_) if template.fixed().is_some() => {
-                    " If it is meant to be a directory: there is none (is it mounted?)."
+                    " If it is meant to be a directory: it does not exist (is it mounted?)."
                 }
                 _ => "",
             };
             let reason = format!(
-                "--keep and --keep-within need a name with {{time}}, or a directory that is there: which file is older is told by its name.{missing}"
+                "--keep and --keep-within need a name with {{time}}, or an existing directory: the name shows which file is older.{missing}"
             );
             return Err(SaveError::Name { path: path.to_owned(), reason });
         }
@@ -76,9 +76,9 @@ impl Keep {
         Ok(())
     }
 
-    /// Removes what need not stay of the regular files in `directory`, the template's, whose names are of this template; never `newest`. Reads old snapshots where their
+    /// Removes those regular files in `directory`, the template's, that match the template and need not stay; never `newest`. Reads old snapshots if their
     /// names and marks prove too little, so it may take a while.
-    pub(super) fn apply(&self, directory: &Directory, template: &Template, newest: &Newest<'_>) -> Pruned {
+    pub(super) fn apply(&self, directory: &Directory, template: &Template, newest: &NewSnapshot<'_>) -> Pruned {
         let mut done = Pruned::default();
         let Some(pattern) = template.pattern(newest.cluster).filter(|_| self.is_asked_for()) else { return done };
         let (old, future) = match list(directory, template, &pattern, newest) {
@@ -95,14 +95,13 @@ impl Keep {
         }
         let snapshot = newest.snapshot();
         let store = snapshot.as_ref().and_then(|snapshot| snapshot.store().ok());
-        let past = store.as_ref().and_then(Past::of);
+        let past = store.as_ref().and_then(PastEntries::of);
         if past.is_none() && !newest.is_packed() {
-            let note =
-                "No old snapshot was removed, because the new one could not be read again to compare them with it.";
+            let note = "No old snapshot was removed, because the new one could not be read again for comparison.";
             done.notes.push(note.into());
             return done;
         }
-        let newest = &Newest {
+        let newest = &NewSnapshot {
             past: past.as_ref(),
             marked: newest.knows_marks(old.iter().map(|old| old.file_in(directory))),
             ..*newest
@@ -116,8 +115,13 @@ impl Keep {
             };
             let age = newest.taken.duration_since(snapshot.time).unwrap_or_default();
             let wanted = by_count || self.within.is_some_and(|within| age <= within);
-            let depth = if wanted { Depth::Cheap } else { Depth::Full };
-            match newest.relation(snapshot.file_in(directory), snapshot.revision, template.has(Place::Cluster), depth) {
+            let depth = if wanted { ProofDepth::Cheap } else { ProofDepth::Full };
+            match newest.relation(
+                snapshot.file_in(directory),
+                snapshot.revision,
+                template.has(Placeholder::Cluster),
+                depth,
+            ) {
                 Relation::Older if wanted => kept = kept.saturating_add(1),
                 Relation::Older => match snapshot.remove(directory) {
                     Ok(true) => done.removed.push(snapshot.path),
@@ -133,8 +137,8 @@ impl Keep {
     }
 }
 
-/// An old snapshot, by its name.
-struct Old {
+/// An old snapshot, found by its name.
+struct OldSnapshot {
     time: SystemTime,
     name: OsString,
     path: PathBuf,
@@ -142,8 +146,8 @@ struct Old {
     identity: FileIdentity,
 }
 
-impl Old {
-    /// Whether it was there still, and the same, and was removed.
+impl OldSnapshot {
+    /// Removes it; returns whether it still existed unchanged.
     fn remove(&self, directory: &Directory) -> std::io::Result<bool> {
         let name = Path::new(&self.name);
         if !directory.has(name, self.identity)? {
@@ -157,13 +161,13 @@ impl Old {
     }
 }
 
-/// The snapshots of a template but for the newest, the latest first; and those from the future, by a clock that was wrong, which would push out all others.
+/// Lists the snapshots of a template except the newest, latest first; and separately those with a time in the future, which come from a wrong clock and would displace all others.
 fn list(
     directory: &Directory,
     template: &Template,
     pattern: &Pattern,
-    newest: &Newest<'_>,
-) -> std::io::Result<(Vec<Old>, Vec<Old>)> {
+    newest: &NewSnapshot<'_>,
+) -> std::io::Result<(Vec<OldSnapshot>, Vec<OldSnapshot>)> {
     let mut old = Vec::new();
     for name in directory.names()? {
         let name = name?;
@@ -171,19 +175,19 @@ fn list(
         if newest.name == name {
             continue;
         }
-        let Some(facts) = directory.look(Path::new(&name))? else { continue };
+        let Some(facts) = directory.stat(Path::new(&name))? else { continue };
         if FileType::from_raw_mode(facts.st_mode) == FileType::RegularFile {
             let path = template.path_of(&name);
-            old.push(Old { time, name, path, revision, identity: FileIdentity::of_stat(&facts) });
+            old.push(OldSnapshot { time, name, path, revision, identity: FileIdentity::of_stat(&facts) });
         }
     }
     old.sort_by(|a, b| (b.time, &b.path).cmp(&(a.time, &a.path)));
     Ok(old.into_iter().partition(|old| old.time <= newest.taken))
 }
 
-/// What a person should know of snapshots from the future, but for those of other clusters.
-fn future_note(directory: &Directory, future: &[Old], newest: &Newest<'_>) -> Option<String> {
-    let is_ahead = |old: &&Old| old.time.duration_since(newest.taken).is_ok_and(|ahead| ahead > SKEW);
+/// Describes the snapshots from the future, except those of other clusters.
+fn future_note(directory: &Directory, future: &[OldSnapshot], newest: &NewSnapshot<'_>) -> Option<String> {
+    let is_ahead = |old: &&OldSnapshot| old.time.duration_since(newest.taken).is_ok_and(|ahead| ahead > SKEW);
     let ahead = future.iter().filter(is_ahead).filter(|old| !newest.is_of_other_cluster(old.file_in(directory)));
     let paths: Vec<_> = ahead.map(|old| old.path.clone()).collect();
     (!paths.is_empty()).then(|| Stays::Future.describe(newest.revision, &paths))
@@ -220,8 +224,9 @@ mod tests {
         let removed = OnceCell::new();
         let directory = Directory::open(file.parent().unwrap()).unwrap();
         let opened = fs::File::open(file).unwrap();
-        let newest = Newest::new((&opened, file.file_name().unwrap(), file), cluster, &[], Revision::new(20), &removed);
-        keep.apply(&directory, template, &Newest { taken, ..newest })
+        let newest =
+            NewSnapshot::new((&opened, file.file_name().unwrap(), file), cluster, &[], Revision::new(20), &removed);
+        keep.apply(&directory, template, &NewSnapshot { taken, ..newest })
     }
 
     /// Puts a real snapshot there, the newest.
@@ -229,7 +234,7 @@ mod tests {
         fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples/sample.db"), path).unwrap();
     }
 
-    /// Leaves a mark; whether the file system has any.
+    /// Puts a mark on a file; returns whether the file system supports marks.
     fn attach(path: &Path, cluster: u64, revision: i64) -> bool {
         let file = fs::File::options().write(true).open(path).unwrap();
         Origin { cluster, revision: Some(Revision::new(revision)), last: None }
@@ -251,7 +256,7 @@ mod tests {
         assert!(done.not_removed.is_empty());
         let says = |name: &str, words: &str| done.notes.iter().any(|note| note.contains(name) && note.contains(words));
         let asked = keep.is_asked_for();
-        assert_eq!((says(NAMES[6], "later"), says(NAMES[5], "still to come")), (asked, asked), "{done:?}");
+        assert_eq!((says(NAMES[6], "later"), says(NAMES[5], "in the future")), (asked, asked), "{done:?}");
         assert_eq!(done.notes.len(), if asked { 2 } else { 0 }, "{done:?}");
         let mut gone: Vec<_> = done.removed.iter().map(|path| file_name(path)).collect();
         gone.sort();
@@ -277,7 +282,7 @@ mod tests {
         assert_eq!(after(Keep { count: Some(2), within: Some(day * 2) }), gone(&[7]));
     }
 
-    /// A template without the cluster's id, and files of which nothing or the attribute says whose they are.
+    /// A template without the cluster's id; either nothing or the attribute says which cluster files belong to.
     #[test]
     fn without_a_proof_nothing_goes() {
         let directory = tempfile::tempdir().unwrap();
@@ -302,7 +307,7 @@ mod tests {
         assert!(done.removed.is_empty() && done.notes[0].contains("later than the new one's, 20"), "{done:?}");
     }
 
-    /// A name with the cluster's id, and copies that somebody made of one.
+    /// A name with the cluster's id, and copies of one such file.
     #[test]
     fn where_files_have_marks_a_copy_without_its_own_stays() {
         let directory = tempfile::tempdir().unwrap();
@@ -314,7 +319,7 @@ mod tests {
         let template = Template::parse(directory.path(), None, None).unwrap();
         let keep = Keep { count: Some(2), within: None };
         put_snapshot(&at(names[0]));
-        // Only one file has a mark: enough to know that files can have some.
+        // Only one file has a mark: enough to know that files can have one.
         if !attach(&at(names[2]), 1, 8) {
             return;
         }
@@ -322,7 +327,7 @@ mod tests {
         assert!(done.removed.is_empty() && done.notes.len() == 1, "{done:?}");
         assert!(done.notes[0].starts_with("2 old snapshots (") && done.notes[0].contains("lacks the mark"), "{done:?}");
         attach(&at(names[1]), 1, 9);
-        // `cp -a` copies the mark, too, which then is of another name.
+        // `cp -a` copies the mark, too, which then belongs to another name.
         let mark = "user.etcdsnap.origin";
         let mut value = [0; 512];
         let len = rustix::fs::getxattr(at(names[2]), mark, &mut value[..]).unwrap();
@@ -339,14 +344,14 @@ mod tests {
         (1..=3).for_each(|day| fs::write(at(day), "no snapshot").unwrap());
         let template = Template::parse(&directory.path().join("etcd-{cluster}-{time}.db.zst"), None, None).unwrap();
         let keep = Keep { count: Some(1), within: None };
-        // A new one that cannot be read itself lets all stay.
+        // If the new one itself cannot be read, all stay.
         let done = apply(keep, &template, &at(3));
         assert!(done.removed.is_empty() && done.notes[0].contains("could not be read again"), "{done:?}");
         put_snapshot(&at(3));
         let done = apply(keep, &template, &at(3));
         assert!(done.removed.is_empty() && done.notes[0].contains("revision cannot be read"), "{done:?}");
         assert!(done.notes[0].contains("{cluster}-{revision}-{time}"), "{done:?}");
-        // One that is packed tells it.
+        // A compressed one shows it.
         let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples/sample.db");
         fs::write(at(1), zstd::encode_all(&fs::read(&sample).unwrap()[..], 1).unwrap()).unwrap();
         let done = apply(keep, &template, &at(3));
@@ -354,7 +359,7 @@ mod tests {
         assert!(done.notes.iter().any(|note| note.contains("later than the new one's, 20")), "{done:?}");
     }
 
-    /// Ids that every etcd has that is started with its defaults prove nothing by themselves.
+    /// Ids of clusters that were started with the defaults prove nothing by themselves.
     #[test]
     fn an_id_that_many_clusters_have_needs_keys_in_common() {
         let directory = tempfile::tempdir().unwrap();
@@ -373,7 +378,7 @@ mod tests {
         let template = Template::parse(Path::new("/nowhere/etcd-{time}.db"), None, None).unwrap();
         let none = Directory::from_readable(tempfile::tempfile().unwrap(), "/nowhere".into());
         let (file, name, removed) = (tempfile::tempfile().unwrap(), OsString::from("x"), OnceCell::new());
-        let newest = Newest::new((&file, &name, Path::new("/nowhere/x")), 1, &[], Revision::new(20), &removed);
+        let newest = NewSnapshot::new((&file, &name, Path::new("/nowhere/x")), 1, &[], Revision::new(20), &removed);
         let done = Keep { count: Some(1), within: None }.apply(&none, &template, &newest);
         assert!(done.notes[0].contains("cannot be listed"), "{done:?}");
     }

@@ -1,7 +1,7 @@
-//! Whether an old snapshot is of the same history of writes as a new one, told by what both hold.
+//! Decides whether an old snapshot belongs to the same history of writes as a new one, by comparing entries that both contain.
 //!
-//! Cluster ids prove too little: they are made of peer URLs and a token, so two etcds that were started with their defaults have the same id, and so has a cluster that was
-//! wiped and made anew. In one history a revision never changes: what the old snapshot holds at its last revision, the new one holds as well, unless a compaction has
+//! Cluster ids prove too little: they are hashes of peer URLs and a token, so two etcd servers that were started with their defaults have the same id, and so has a cluster that was
+//! wiped and created again. In one history a revision never changes: what the old snapshot holds at its last revision, the new one holds as well, unless a compaction has
 //! removed it; and what the new one still holds of older revisions, the old one held, too.
 
 use std::fs::File;
@@ -9,39 +9,39 @@ use std::path::Path;
 
 use etcdsnap_core::Revision;
 use etcdsnap_core::etcd::revision_key::RevisionKey;
-use etcdsnap_core::store::{Entry, Lost, Seek, Store};
+use etcdsnap_core::store::{KeyEntry, Lost, Seek, Store};
 use sha2::{Digest, Sha256};
 
 use crate::input::{Body, FileSource, Input};
 use crate::progress::NoProgress;
 use crate::snapshot::Snapshot;
 
-/// Bytes of a compressed snapshot, unpacked, up to which it is unpacked to be looked into: that takes room in the directory for temporary files.
+/// Compressed snapshots are unpacked for this only up to this many unpacked bytes, because that takes space in the directory for temporary files.
 const UNPACKED_UP_TO: u64 = 512 << 20;
 
-/// Entries of the new snapshot, its oldest, that are looked up in the old one.
+/// How many of the oldest entries of the new snapshot are looked up in the old one.
 const OLDEST: usize = 16;
 
-/// The last revision of a snapshot, and what was written then.
+/// The last revision of a snapshot, and a hash of what was written then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct LastWrite {
     pub revision: Revision,
-    /// Of all entries of that revision: the first bytes of their SHA-256.
+    /// The first bytes of the SHA-256 of all entries of that revision.
     pub hash: u64,
 }
 
-/// What two snapshots say of each other.
+/// The relation of two snapshots' histories.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum History {
-    /// The new one goes on where the old one ended.
+    /// The new one continues the old one.
     Same,
-    /// One of them holds what the other cannot have had.
+    /// One of them contains what the other cannot have had.
     Other,
-    /// They have nothing in common that could be compared, or one of them could not be read.
+    /// They have nothing in common to compare, or one of them cannot be read.
     Unknown,
 }
 
-/// A snapshot, to be looked into: a compressed one is unpacked into a file without a name, unless it is large. `None` when that is not possible, or it is damaged.
+/// Opens a snapshot for comparing: a compressed one is unpacked into a file without a name, unless it is large. `None` if that is not possible, or it is damaged.
 /// `path` is for messages.
 pub(super) fn open(file: File, path: &Path) -> Option<Snapshot> {
     let input = Input::of_file(file, path).ok()?;
@@ -53,17 +53,17 @@ pub(super) fn open(file: File, path: &Path) -> Option<Snapshot> {
     Snapshot::of_input(input, None, &NoProgress).ok()
 }
 
-/// Whether a snapshot is compressed, so that it may well be that it cannot be unpacked to be looked into.
+/// Whether a snapshot is compressed, so that a failure to open it may only mean that it could not be unpacked.
 pub(super) fn is_packed(file: File, path: &Path) -> bool {
     Input::of_file(file, path).is_ok_and(|input| matches!(input.body, Body::Packed(_)))
 }
 
-/// The latest revision of a snapshot, and what was written then; `None` where any of the pages that say so is damaged.
+/// Returns the latest revision of a snapshot, and a hash of what was written then; `None` if any of the pages involved is damaged.
 pub(super) fn last_write(store: &Store<'_, FileSource>) -> Option<LastWrite> {
     Some(LastWrite { revision: store.current(), hash: hash_at(&Seek::new(store), store.current())? })
 }
 
-/// A hash of all that was written at a revision; `None` when that is nothing.
+/// Hashes everything that was written at a revision; `None` if that is nothing.
 fn hash_at(store: &Seek<'_, '_, FileSource>, revision: Revision) -> Option<u64> {
     let mut sha256 = Sha256::new();
     let mut count = 0_usize;
@@ -80,23 +80,23 @@ fn hash_at(store: &Seek<'_, '_, FileSource>, revision: Revision) -> Option<u64> 
     whole.then(|| digest.iter().take(size_of::<u64>()).fold(0, |hash, byte| hash << 8 | u64::from(*byte)))
 }
 
-/// Of an entry, key and all.
-fn digest(entry: &Entry<'_>) -> [u8; 32] {
+/// Hashes an entry, including its key.
+fn digest(entry: &KeyEntry<'_>) -> [u8; 32] {
     let (key, length) = entry.key.to_bytes();
     let key = Sha256::new().chain_update(key.get(..length).unwrap_or_default());
     key.chain_update(entry.value).finalize().into()
 }
 
-/// What the new snapshot says of the past.
-pub(super) struct Past<'s> {
+/// The old entries of the new snapshot.
+pub(super) struct PastEntries<'s> {
     store: &'s Store<'s, FileSource>,
     seek: Seek<'s, 's, FileSource>,
-    /// The oldest entries that are no deletions: those go at different compactions in different versions of etcd.
+    /// The oldest entries that are not deletions: different versions of etcd remove deletions at different compactions.
     oldest: Vec<(RevisionKey, [u8; 32])>,
 }
 
-impl<'s> Past<'s> {
-    /// `None` when pages that say so are damaged.
+impl<'s> PastEntries<'s> {
+    /// Reads them; `None` if pages involved are damaged.
     pub fn of(store: &'s Store<'s, FileSource>) -> Option<Self> {
         let seek = Seek::new(store);
         let mut oldest = Vec::new();
@@ -109,7 +109,7 @@ impl<'s> Past<'s> {
         is_whole(&lost).then_some(Self { store, seek, oldest })
     }
 
-    /// Whether a snapshot that ends with this write is of the same history. Cheap: that snapshot is not read.
+    /// Whether a snapshot that ends with this write belongs to the same history. Cheap: that snapshot is not read.
     pub fn goes_on_from(&self, last: LastWrite) -> History {
         if last.revision <= self.store.compacted() || last.revision > self.store.current() {
             return History::Unknown;
@@ -128,7 +128,7 @@ impl<'s> Past<'s> {
         }
     }
 
-    /// Whether an old snapshot is of the same history.
+    /// Whether an old snapshot belongs to the same history.
     pub fn goes_on_from_store(&self, old: &Store<'_, FileSource>) -> History {
         let told = last_write(old).map(|last| self.goes_on_from(last));
         if let Some(told @ (History::Same | History::Other)) = told {
@@ -147,7 +147,7 @@ impl<'s> Past<'s> {
             match found {
                 Some(found) if found == *hash => same = true,
                 Some(_) => return History::Other,
-                // What a compaction that was not over yet had removed from the one and not from the other.
+                // An unfinished compaction may have removed these from one and not from the other.
                 None if key.revision.main <= compacted || !is_whole(&lost) => {}
                 None => return History::Other,
             }

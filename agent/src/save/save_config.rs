@@ -1,4 +1,4 @@
-//! What a save is asked to do.
+//! The configuration of a save.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -6,29 +6,29 @@ use std::time::Duration;
 
 use crate::client::ClientConfig;
 
-/// How a snapshot is saved.
+/// The configuration of a save.
 #[derive(Debug, Clone)]
 pub struct SaveConfig {
-    /// The server.
+    /// How to reach the server.
     pub client: ClientConfig,
     /// What must be sound before the file gets its name.
     pub verify: SaveVerify,
-    /// Whether the file is compressed.
+    /// How to compress the file; `None` means not at all.
     pub compression: Option<Compression>,
-    /// Whether history is left out as a compaction at the snapshot's own revision removes it. The file is then not the one that the server sent, and everything is checked whatever `verify` says.
+    /// Whether to leave out the history that a compaction at the snapshot's own revision removes. The file then differs from the one that the server sent, and everything is checked whatever `verify` says.
     pub compact: bool,
-    /// Whether the snapshot is compared with the members of the cluster.
+    /// Whether to compare the snapshot with the members of the cluster.
     pub compare: Compare,
-    /// Whether a path that leads to standard output or a FIFO is streamed to; otherwise it is refused.
+    /// Whether to stream if the path leads to standard output or a FIFO; otherwise that is refused.
     pub may_stream: bool,
-    /// Whether the path is a directory, in which a name is made; `None` looks whether there is one. A service decides once, so that it does not make a file in the place
-    /// of a directory that is gone for a while.
+    /// Whether the path is a directory, in which a name is made; `None` checks whether it exists. A service decides once, so that it does not create a file in place
+    /// of a directory that is missing for a while.
     pub is_directory: Option<bool>,
-    /// Files that the snapshot must not replace, beside the certificates and keys of `client`.
+    /// Files that the snapshot must not replace, besides the certificates and keys of `client`.
     pub inputs: Vec<PathBuf>,
-    /// How long the stream may stand still.
+    /// Time limit for a pause in the stream.
     pub stall_timeout: Duration,
-    /// How long all of it may take.
+    /// Time limit for everything.
     pub timeout: Option<Duration>,
 }
 
@@ -49,32 +49,32 @@ impl Default for SaveConfig {
     }
 }
 
-/// What a save checks. All that the server announced must have come, whatever is checked.
+/// What a save checks. In any case everything that the server announced must have arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SaveVerify {
-    /// The SHA-256, every page and every entry; a compressed file is read back whole.
+    /// The SHA-256, every page and every entry; a compressed file is read back completely.
     #[default]
     Full,
-    /// The SHA-256 alone.
+    /// Only the SHA-256.
     Hash,
-    /// Nothing: a SHA-256 that does not match is told, and the file kept.
+    /// Nothing: a SHA-256 that does not match is reported, but the file is kept.
     None,
 }
 
-/// Whether a snapshot is compared with the members of its cluster when it is in place, to find a member that has diverged. A server lets no write through while it
-/// computes the hash that is compared.
+/// Whether to compare a snapshot with the members of its cluster when it is in place, to find a diverged member. A server blocks writes while it
+/// computes the hash for that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Compare {
-    /// If the database is small enough for that to take each member about a second.
+    /// If the database is small enough that it takes each member about a second.
     #[default]
     Usual,
     /// Whatever its size.
     Always,
-    /// Not at all.
+    /// Never.
     Never,
 }
 
-/// How a file is compressed, and how hard.
+/// A compression format with its level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compression {
     /// gzip, level 0 to 9.
@@ -84,7 +84,7 @@ pub enum Compression {
 }
 
 impl Compression {
-    /// What names of such files end with.
+    /// Returns the extension of such files.
     #[must_use]
     pub fn extension(self) -> &'static str {
         match self {
@@ -97,10 +97,10 @@ impl Compression {
 impl FromStr for Compression {
     type Err = String;
 
-    /// Reads `gzip`, `zstd`, or either with a colon and a level.
+    /// Parses `gzip`, `zstd`, or either with a colon and a level.
     fn from_str(text: &str) -> Result<Self, String> {
         let (name, level) = text.split_once(':').map_or((text, None), |(name, level)| (name, Some(level)));
-        let level = level.map(str::parse::<u32>).transpose().map_err(|_| "the level is no number".to_owned())?;
+        let level = level.map(str::parse::<u32>).transpose().map_err(|_| "the level is not a number".to_owned())?;
         match (name, level) {
             ("gzip", None) => Ok(Self::Gzip(6)),
             ("gzip", Some(level @ 0..=9)) => Ok(Self::Gzip(level)),
@@ -108,7 +108,7 @@ impl FromStr for Compression {
             ("zstd", None) => Ok(Self::Zstd(3)),
             ("zstd", Some(level @ 1..=19)) => Ok(Self::Zstd(i32::try_from(level).unwrap_or(3))),
             ("zstd", Some(_)) => Err("zstd has the levels 1 to 19".into()),
-            _ => Err("it is neither zstd nor gzip, with or without :LEVEL".into()),
+            _ => Err("expected zstd or gzip, optionally with :LEVEL".into()),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Why nothing was saved.
+//! Why a save failed.
 
 use std::io;
 use std::path::PathBuf;
@@ -8,43 +8,43 @@ use etcdsnap_core::Report;
 
 use crate::client::ClientError;
 use crate::error::plain;
-use crate::free_space::Lack;
+use crate::free_space::NotEnoughSpace;
 use crate::fsx::output_error::{OutputError, printable_output, write_advice};
 use crate::fsx::part_file_error::PartFileError;
 use crate::grouped_number::{exact_bytes, grouped};
 use crate::printable::printable_path;
 use crate::rewrite::RewriteError;
 
-/// Nothing was saved, and a file that had the name before is as it was; but for [`SaveError::NotSynced`]. Of what was streamed a part may be out: [`SaveError::CutShort`]. Its text says what is wrong; [`SaveError::advice`] says what to do.
+/// Why nothing was saved. An existing file with the name is unchanged, except after [`SaveError::NotSynced`]. Part of a stream may have been output: [`SaveError::CutShort`]. The text says what is wrong; [`SaveError::advice`] says what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SaveError {
-    /// More than one endpoint, or none.
-    #[error("a snapshot is taken from one server, and there are {0} endpoints")]
+    /// There is not exactly one endpoint.
+    #[error("a snapshot is taken from one server, but {0} endpoints were given")]
     Endpoints(usize),
-    /// Some of the endpoints are of one cluster, some of another.
-    #[error("{0} and {1} are of different clusters")]
+    /// The endpoints belong to different clusters.
+    #[error("{0} and {1} belong to different clusters")]
     Clusters(String, String),
     /// The server was not reached, or refused.
     #[error(transparent)]
     Client(#[from] ClientError),
-    /// None of several servers gave a snapshot.
-    #[error("no server gave a snapshot:{}", lines(.0))]
+    /// No server of several sent a snapshot.
+    #[error("no server sent a snapshot:{}", lines(.0))]
     All(Vec<SaveError>),
-    /// What the server sent cannot be written anew.
+    /// The received snapshot cannot be rewritten.
     #[error("--compact: {0}")]
     Compact(RewriteError),
-    /// The stream stood still.
+    /// The stream stalled.
     #[error("{endpoint} sent nothing for {}, after {} bytes", humantime::format_duration(*after), grouped(*received))]
     Stalled {
         /// The server.
         endpoint: String,
-        /// How long.
+        /// The time without data.
         after: Duration,
-        /// Bytes until then.
+        /// Bytes received before.
         received: u64,
     },
-    /// The stream ended early, or its pieces do not add up.
+    /// The stream ended early, or its messages are inconsistent.
     #[error("the snapshot of {endpoint} is incomplete: {reason}")]
     Incomplete {
         /// The server.
@@ -52,9 +52,9 @@ pub enum SaveError {
         /// What is missing.
         reason: String,
     },
-    /// The SHA-256 at the end is not that of what came before it.
+    /// The SHA-256 at the end does not match the data before it.
     #[error(
-        "the snapshot of {endpoint} was damaged on its way: the SHA-256 at its end is another than that of its {} bytes",
+        "the snapshot of {endpoint} was damaged in transit: the SHA-256 at its end does not match its {} bytes",
         grouped(*bytes)
     )]
     Sha256 {
@@ -63,32 +63,32 @@ pub enum SaveError {
         /// Bytes of the database.
         bytes: u64,
     },
-    /// The database itself is damaged.
+    /// The server's database itself is damaged.
     #[error("the database of {endpoint} is damaged: {}", first(report))]
     Damaged {
         /// The server.
         endpoint: String,
-        /// All findings.
+        /// The report with all findings.
         report: Box<Report>,
     },
-    /// The saved file could not be judged.
+    /// The saved file could not be verified.
     #[error(transparent)]
     Judge(#[from] crate::Error),
-    /// What was streamed could not be proven on its way: a page is damaged or unusual, and a stream cannot be read again.
+    /// The stream could not be fully checked: a page is damaged or unusual, and a stream cannot be read again.
     #[error(
-        "the snapshot of {endpoint} could not be proven while it streamed: a page that is damaged or lies in an unusual place needs a second look, which a stream does not have"
+        "the snapshot of {endpoint} could not be verified while it was streamed: a page is damaged or in an unusual place and must be read again, which is not possible in a stream"
     )]
     NotProven {
         /// The server.
         endpoint: String,
     },
-    /// Nothing was saved, and a part of the snapshot is at the other end of a stream.
+    /// Nothing was saved, but part of the snapshot was streamed.
     #[error("{0}")]
     CutShort(Box<SaveError>),
-    /// The disk has not enough room.
-    #[error("{} has {} free, and {} are needed", printable_path(path), exact_bytes(*available), exact_bytes(*needed))]
+    /// The disk has too little free space.
+    #[error("{} has {} free, but {} are needed", printable_path(path), exact_bytes(*available), exact_bytes(*needed))]
     Space {
-        /// A directory on it.
+        /// A directory on that disk.
         path: PathBuf,
         /// Bytes needed.
         needed: u64,
@@ -98,9 +98,9 @@ pub enum SaveError {
     /// A file or directory cannot be written.
     #[error("cannot write to {}: {}", printable_output(path), plain(cause))]
     Write {
-        /// Which.
+        /// The file or directory.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         cause: io::Error,
     },
     /// The snapshot is complete and has its name, but the directory could not be synced.
@@ -112,43 +112,43 @@ pub enum SaveError {
     NotSynced {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         cause: io::Error,
     },
-    /// Somebody else took the file away before it had its name, or put another in its place, or that cannot be told.
+    /// Another user moved the file away or replaced it before it had its name, or that is unknown.
     #[error(transparent)]
     Swapped(PartFileError),
     /// The name cannot be used.
     #[error("{}: {reason}", printable_output(path))]
     Name {
-        /// As it was given.
+        /// The name as given.
         path: PathBuf,
-        /// What is the matter with it.
+        /// The problem.
         reason: String,
     },
     /// A name with places is that of a file which is there, and which is not proven to be an older snapshot of the same cluster.
-    #[error("{} is there already, and is not replaced: {reason}", printable_path(path))]
+    #[error("{} exists already and is not replaced: {reason}", printable_path(path))]
     Taken {
         /// The file.
         path: PathBuf,
         /// Why it is not replaced.
         reason: String,
     },
-    /// The directory is not there.
+    /// The directory does not exist.
     #[error("{} does not exist", printable_path(path))]
     NoDirectory {
         /// The directory.
         path: PathBuf,
-        /// What may be the matter with it.
+        /// A possible cause, and what to do.
         advice: String,
     },
     /// This machine's clock is beyond the year 9999.
     #[error("this machine's clock is beyond the year 9999")]
     Clock,
-    /// No file can get that name, or the file of that name is one that is read.
+    /// No file can get that name, or the name is that of an input.
     #[error(transparent)]
     Target(#[from] OutputError),
-    /// The time that was given for all of it has passed.
+    /// The time limit was exceeded.
     #[error("it took longer than {}", humantime::format_duration(*.0))]
     Deadline(Duration),
     /// The caller asked to stop.
@@ -179,19 +179,19 @@ impl From<PartFileError> for SaveError {
     }
 }
 
-impl From<Lack> for SaveError {
-    fn from(Lack { path, needed, available }: Lack) -> Self {
+impl From<NotEnoughSpace> for SaveError {
+    fn from(NotEnoughSpace { path, needed, available }: NotEnoughSpace) -> Self {
         Self::Space { path, needed, available }
     }
 }
 
 impl SaveError {
-    /// What to do about it; empty where nothing helps.
+    /// Says what to do; empty if nothing helps.
     #[must_use]
     pub fn advice(&self) -> String {
         match self {
-            Self::Endpoints(_) => "Name one of them.".into(),
-            Self::Clusters(..) => "Name the members of one cluster with --endpoints.".into(),
+            Self::Endpoints(_) => "Give exactly one.".into(),
+            Self::Clusters(..) => "With --endpoints, name members of one cluster only.".into(),
             Self::Client(error) => error.advice(),
             Self::All(errors) => {
                 let mut all: Vec<_> = errors.iter().map(Self::advice).filter(|advice| !advice.is_empty()).collect();
@@ -199,32 +199,32 @@ impl SaveError {
                 all.join(" ")
             }
             Self::Compact(error) => error.advice(),
-            Self::Stalled { .. } => "See the server's log, and whether its disk is slow; --stall-timeout says how long to wait. Or take another member.".into(),
+            Self::Stalled { .. } => "Check the server's log, and whether its disk is slow; --stall-timeout sets how long to wait. Or use another member.".into(),
             Self::Incomplete { .. } | Self::Sha256 { .. } => {
-                "Try again; if it happens again, take another member and look into the network between here and there.".into()
+                "Try again; if it happens again, use another member and check the network to the server.".into()
             }
             Self::Damaged { .. } => {
-                "Take a snapshot of another member now, and replace this one (etcdctl member remove and add). --verify hash saves this database as it is.".into()
+                "Take a snapshot of another member now, and replace this one (etcdctl member remove and add). --verify hash saves this database all the same.".into()
             }
-            Self::NotProven { .. } => "Save it into a file, which is judged whole. --verify hash streams it with its SHA-256 checked alone.".into(),
-            Self::CutShort(error) => format!("Discard what came out: it lacks its end. {}", error.advice()).trim_end().into(),
+            Self::NotProven { .. } => "Save it to a file, which can be read again. With --verify hash, a stream is checked only by its SHA-256.".into(),
+            Self::CutShort(error) => format!("Discard the output: it lacks its end. {}", error.advice()).trim_end().into(),
             Self::Judge(error) => error.advice(),
             Self::Target(error) => error.advice(),
             Self::Swapped(error) => error.advice(),
-            Self::Space { .. } => "Make room, save elsewhere, or give --compress zstd.".into(),
-            Self::Write { cause, .. } if cause.kind() == io::ErrorKind::StorageFull => "Make room, save elsewhere, or give --compress zstd.".into(),
-            Self::Write { cause, .. } if cause.kind() == io::ErrorKind::NotFound => "Make the directory first.".into(),
-            Self::NotSynced { .. } => "After a power cut the old file may be back. See the kernel's log for what is wrong with the disk. No old snapshot was removed.".into(),
+            Self::Space { .. } => "Free some space, save elsewhere, or use --compress zstd.".into(),
+            Self::Write { cause, .. } if cause.kind() == io::ErrorKind::StorageFull => "Free some space, save elsewhere, or use --compress zstd.".into(),
+            Self::Write { cause, .. } if cause.kind() == io::ErrorKind::NotFound => "Create the directory first.".into(),
+            Self::NotSynced { .. } => "After a power failure the old file may be back. Check the kernel's log for disk errors. No old snapshot was removed.".into(),
             Self::Taken { .. } => "Put {cluster} and {time} into the name, or move that file away.".into(),
             Self::NoDirectory { advice, .. } => advice.clone(),
-            Self::Clock => "Set the clock: names of snapshots tell when they were taken.".into(),
-            Self::Deadline(_) => "--command-timeout says how long it may take; without it there is no limit.".into(),
+            Self::Clock => "Set the clock: names of snapshots contain the time.".into(),
+            Self::Deadline(_) => "--command-timeout sets the time limit; without it there is none.".into(),
             Self::Write { cause, .. } => write_advice(cause).into(),
             Self::Name { .. } | Self::Cancelled => String::new(),
         }
     }
 
-    /// Whether a snapshot came that is no good.
+    /// Whether the received snapshot is bad.
     #[must_use]
     pub fn is_damage(&self) -> bool {
         match self {
@@ -236,7 +236,7 @@ impl SaveError {
         }
     }
 
-    /// All findings, when a damaged database is what is wrong.
+    /// Returns the findings if a damaged database is the cause.
     #[must_use]
     pub fn report(&self) -> Option<&Report> {
         match self {
@@ -256,7 +256,7 @@ impl SaveError {
         }
     }
 
-    /// Whether another server, or the same later, may do better.
+    /// Whether a retry, with another server or later, may succeed.
     #[must_use]
     pub fn is_passing(&self) -> bool {
         match self {

@@ -1,8 +1,8 @@
-//! What a save says when it is done.
+//! The report of a save.
 
 use std::path::{Path, PathBuf};
 
-use etcdsnap_core::key_tally::KeyTally;
+use etcdsnap_core::key_tally::NeededKeyTally;
 use etcdsnap_core::{Report, Revision, Sha256Hex};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
@@ -12,71 +12,71 @@ use crate::byte_text::put_path;
 use crate::client::Member;
 use crate::sha256_stream::Copied;
 
-/// What was saved.
+/// The report of a save.
 ///
-/// As JSON, a path that is not UTF-8 is in base64 under `fileBase64`, too, because `file` can only show it; old snapshots are objects with the same two.
+/// In JSON, a path that is not UTF-8 is also in base64 under `fileBase64`, because `file` cannot represent it; old snapshots are objects with the same two fields.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Saved {
-    /// The file.
+    /// The path of the file.
     #[serde(flatten, serialize_with = "file")]
     pub file: PathBuf,
-    /// The server that it is from.
+    /// The server that sent it.
     pub endpoint: String,
-    /// The cluster's id, hexadecimal.
+    /// The cluster's id in hexadecimal.
     pub cluster_id: String,
-    /// The member's id, hexadecimal.
+    /// The member's id in hexadecimal.
     pub member_id: String,
-    /// The member's name, where it could be had.
+    /// The member's name, if known.
     pub member: Option<String>,
-    /// The version of the server's program.
+    /// The version of etcd on the server.
     pub server_version: String,
-    /// The storage version, which servers tell from 3.6 on; empty before.
+    /// The storage version, which servers report since 3.6; empty before.
     pub storage_version: String,
-    /// The latest revision in the snapshot; none when its structure was not read.
+    /// The latest revision in the snapshot; `None` if its structure was not read.
     pub revision: Option<Revision>,
-    /// Keys that are alive; none when its structure was not read.
+    /// Number of live keys; `None` if its structure was not read.
     pub total_key: Option<u64>,
-    /// What `snapshot status` prints as the hash; none when its structure was not read.
+    /// The hash that `snapshot status` prints; `None` if its structure was not read.
     pub hash: Option<u32>,
-    /// Values that an API server encrypted, with the provider and the key that they need: without these keys the snapshot is no backup of them. None when its structure was not read.
-    pub encrypted: Option<KeyTally>,
-    /// The SHA-256 of the database, hexadecimal.
+    /// Values that an API server encrypted, with the provider and the key that they need: without these keys the snapshot is no backup of them. `None` if its structure was not read.
+    pub encrypted: Option<NeededKeyTally>,
+    /// The SHA-256 of the database in hexadecimal.
     pub sha256: String,
-    /// Whether what the server sent has the SHA-256 that it sent behind the database.
+    /// Whether the received database matches the SHA-256 that the server sent after it.
     pub sha256_matches: bool,
-    /// Where history was left out: then hash and SHA-256 are those of the new file, and not the server's.
+    /// Present if history was left out: then hash and SHA-256 are those of the new file, not the server's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub compaction: Option<Compaction>,
-    /// Bytes of the snapshot, its SHA-256 counted.
+    /// Bytes of the snapshot, including its SHA-256.
     pub bytes: u64,
-    /// Bytes of the file: fewer, if it is compressed.
+    /// Bytes of the file; fewer if it is compressed.
     pub file_bytes: u64,
     /// Whether every page and entry was checked.
     pub verified: bool,
-    /// What a person should know: doubts about the member, findings that are warnings, and why old snapshots were not removed.
+    /// Doubts about the member, findings that are warnings, and why old snapshots were not removed.
     pub warnings: Vec<String>,
-    /// From the first word with the server until the file had its name, in seconds.
+    /// Seconds from the first request to the final rename.
     pub seconds: f64,
-    /// How the members of the cluster compare with it; `None` when they were not asked.
+    /// How the members of the cluster compare with it; `None` if they were not asked.
     pub comparison: Option<Comparison>,
     /// Old snapshots that were removed.
     #[serde(serialize_with = "files")]
     pub removed: Vec<PathBuf>,
-    /// Old snapshots that were to be removed and could not be, with the reason.
+    /// Old snapshots that could not be removed, with the reason.
     #[serde(serialize_with = "files_with_reasons")]
     pub not_removed: Vec<(PathBuf, String)>,
 }
 
-/// History that was left out.
+/// Facts about history that was left out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Compaction {
     /// The revision of the compaction.
     pub revision: Revision,
-    /// The SHA-256 of the database that the server sent, hexadecimal.
+    /// The SHA-256 of the database that the server sent, in hexadecimal.
     pub server_sha256: String,
-    /// Bytes of the snapshot that the server sent, its SHA-256 counted.
+    /// Bytes of the snapshot that the server sent, including its SHA-256.
     pub server_bytes: u64,
 }
 
@@ -87,7 +87,7 @@ impl Saved {
         self.comparison.as_ref().is_some_and(Comparison::is_diverged)
     }
 
-    /// What is known of a snapshot by what went through and what the check says; the rest is empty.
+    /// Fills in what the transfer and the check showed about a snapshot; the rest is empty.
     pub(super) fn of(file: &Path, member: &Member, copied: &Copied, report: Option<&Report>) -> Self {
         let status = report.and_then(|report| report.status.as_ref());
         Self {

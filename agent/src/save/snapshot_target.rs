@@ -1,4 +1,4 @@
-//! Where a snapshot goes: whether it can, before anything is fetched, and how it gets its name without taking one from another snapshot.
+//! The target of a snapshot: checked before anything is downloaded, and named without replacing another snapshot.
 
 use etcdsnap_core::Revision;
 use std::cell::OnceCell;
@@ -12,12 +12,12 @@ use std::time::{Duration, SystemTime};
 use rustix::fs::{AtFlags, FileType, statat};
 use rustix::io::Errno;
 
-use super::Job;
+use super::SaveJob;
 use super::inputs;
-use super::name_template::{Facts, Place, Template, has_places};
+use super::name_template::{Placeholder, PlaceholderValues, Template, has_placeholders};
 use super::origin::{FileIn, Origin};
-use super::relation::{Depth, Newest, Relation};
-use super::same_history::Past;
+use super::relation::{NewSnapshot, ProofDepth, Relation};
+use super::same_history::PastEntries;
 use super::save_error::SaveError;
 use crate::fsx::directory::Directory;
 use crate::fsx::output_directory::judge_directory;
@@ -25,18 +25,18 @@ use crate::fsx::output_error::OutputError;
 use crate::fsx::output_target::judge_file;
 use crate::fsx::part_file::PartFile;
 
-/// By how many seconds a name may be later than its snapshot, when those before are taken.
+/// By how many seconds the time in a name may be moved on if earlier names are taken.
 const MOST_LATER: u64 = 60;
 
 impl Template {
-    /// Opens the directory that a snapshot goes to. What its path leads to later does not count.
+    /// Opens the target directory. If its path later leads elsewhere, that has no effect.
     ///
     /// # Errors
-    /// [`SaveError::NoDirectory`] when it is not there, with what may be the matter; what the system says otherwise.
+    /// [`SaveError::NoDirectory`] if it does not exist, with a possible cause; otherwise an error of the system.
     pub(super) fn open_directory(&self) -> Result<Directory, SaveError> {
         let path = self.directory();
         let is_missing = |cause: &io::Error| cause.kind() == io::ErrorKind::NotFound;
-        // A working directory that was removed is still there for this process, and takes no file.
+        // A removed working directory still exists for this process, but no file can be created in it.
         if path.is_relative() && env::current_dir().is_err_and(|cause| is_missing(&cause)) {
             let advice = "The directory in which this program was started has been removed: change to another, or give a path that begins with /.";
             return Err(SaveError::NoDirectory { path: path.to_owned(), advice: advice.into() });
@@ -45,17 +45,17 @@ impl Template {
             if !is_missing(&cause) {
                 return OutputError::Write { path: path.to_owned(), cause }.into();
             }
-            let advice = if has_places(path.as_os_str().as_bytes()) {
-                "Places such as {cluster} work in the last part of the path alone, the name of the file."
+            let advice = if has_placeholders(path.as_os_str().as_bytes()) {
+                "Placeholders such as {cluster} work only in the file name, the last part of the path."
             } else {
-                "Is it mounted? If nothing is to be mounted there, make the directory first."
+                "Is it mounted? If nothing is to be mounted there, create the directory first."
             };
             SaveError::NoDirectory { path: path.to_owned(), advice: advice.into() }
         })
     }
 }
 
-impl Job<'_> {
+impl SaveJob<'_> {
     /// Fails when nothing could be saved there. A name without places is known before anything is fetched; of the others the directory is.
     pub(super) fn judge_place(&self, directory: &Directory) -> Result<(), SaveError> {
         if let Some(name) = self.template.fixed() {
@@ -64,14 +64,14 @@ impl Job<'_> {
         Ok(judge_directory(directory)?)
     }
 
-    /// Fails when the snapshot could not get that name, or would replace a file that this save reads.
+    /// Checks that the snapshot can get that name, and would not replace a file that this save reads.
     pub(super) fn judge_target(&self, directory: &Directory, name: &OsStr) -> Result<(), SaveError> {
         self.template.check_length(name)?;
         let path = self.template.path_of(name);
         let is_link = statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)
             .is_ok_and(|facts| FileType::from_raw_mode(facts.st_mode) == FileType::Symlink);
         if is_link && matches!(statat(directory, name, AtFlags::empty()), Err(Errno::NOENT)) {
-            let reason = "it is a link that leads nowhere. If it is to lead to a directory: is that mounted? If not, remove the link";
+            let reason = "it is a dangling link. If it should lead to a directory, check that it is mounted; otherwise remove the link";
             return Err(SaveError::Name { path, reason: reason.into() });
         }
         Ok(judge_file(directory, Path::new(name), &path, &inputs(self.config).collect::<Vec<_>>())?)
@@ -82,7 +82,7 @@ impl Job<'_> {
         &self,
         directory: &Directory,
         mut part: PartFile,
-        facts: Facts,
+        facts: PlaceholderValues,
         origin: Option<Origin>,
         members: &[u64],
         revision: Revision,
@@ -96,16 +96,16 @@ impl Job<'_> {
         let mut later = 0;
         loop {
             let time = facts.time.checked_add(Duration::from_secs(later)).unwrap_or(facts.time);
-            let name = self.template.fill(&Facts { time, ..facts.clone() });
+            let name = self.template.fill(&PlaceholderValues { time, ..facts.clone() });
             let file = self.template.path_of(&name);
-            // What has the name may have changed meanwhile.
+            // The file with that name may have changed meanwhile.
             self.judge_target(directory, &name)?;
             attach(&part, &name)?;
             let is_fixed = self.template.fixed().is_some();
             if !is_fixed && part.publish_new(Path::new(&name), &file)? {
                 return Ok((name, time));
             }
-            if is_fixed || !self.template.has(Place::Time) {
+            if is_fixed || !self.template.has(Placeholder::Time) {
                 if !is_fixed {
                     self.check_replaceable(&part, FileIn { directory, name: &name }, &facts, members, revision)?;
                 }
@@ -114,32 +114,32 @@ impl Job<'_> {
             }
             later = u64::saturating_add(later, 1);
             if later > MOST_LATER {
-                let reason = format!("so are the names of the next {MOST_LATER} seconds");
+                let reason = format!("the names of the next {MOST_LATER} seconds are taken, too");
                 return Err(SaveError::Taken { path: file, reason });
             }
         }
     }
 
-    /// Fails unless the file that has the name is proven to be an older snapshot of the same cluster.
+    /// Checks that the existing file is proven to be an older snapshot of the same cluster.
     fn check_replaceable(
         &self,
         part: &PartFile,
         old: FileIn<'_>,
-        facts: &Facts,
+        facts: &PlaceholderValues,
         members: &[u64],
         revision: Revision,
     ) -> Result<(), SaveError> {
         let (file, shown) = (part.handle()?, part.shown());
         let revision = facts.revision.max(revision).max(Revision::FIRST);
         let removed = OnceCell::new();
-        let newest = Newest::new((&file, old.name, &shown), facts.cluster, members, revision, &removed);
+        let newest = NewSnapshot::new((&file, old.name, &shown), facts.cluster, members, revision, &removed);
         let snapshot = newest.snapshot();
         let store = snapshot.as_ref().and_then(|snapshot| snapshot.store().ok());
-        let past = store.as_ref().and_then(Past::of);
-        let newest = Newest { past: past.as_ref(), ..newest };
-        let reason = match newest.relation(old, None, self.template.has(Place::Cluster), Depth::Full) {
+        let past = store.as_ref().and_then(PastEntries::of);
+        let newest = NewSnapshot { past: past.as_ref(), ..newest };
+        let reason = match newest.relation(old, None, self.template.has(Placeholder::Cluster), ProofDepth::Full) {
             Relation::Older => return Ok(()),
-            Relation::OtherCluster => "it is of another cluster".into(),
+            Relation::OtherCluster => "it belongs to another cluster".into(),
             Relation::Stays(reason) => reason.reason(revision),
         };
         Err(SaveError::Taken { path: self.template.path_of(old.name), reason })

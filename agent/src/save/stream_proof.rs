@@ -1,30 +1,30 @@
-//! Proves a snapshot before its file gets its name.
+//! Verifies a snapshot before its file gets its name.
 
 use std::sync::Arc;
 
 use etcdsnap_core::{Report, Verdict};
 
-use super::name_template::Place;
+use super::name_template::Placeholder;
 use super::page_check::PageCheck;
 use super::save_error::SaveError;
 use super::written_proof::Written;
-use super::{Job, SaveVerify, Watched, received_stream};
+use super::{SaveJob, SaveVerify, Watched, received_stream};
 use crate::fsx::part_file::PartFile;
 use crate::sha256_stream::Copied;
 
-impl Job<'_> {
-    /// Whether it matters what the snapshot holds: it is to be proven, or its revision says what is removed or how it is called.
+impl SaveJob<'_> {
+    /// Whether the contents of the snapshot matter: to verify it, or because its revision is needed for retention or its name.
     pub(super) fn is_structure_wanted(&self) -> bool {
-        let is_revision_wanted = self.template.has(Place::Revision) || self.keep.is_asked_for();
+        let is_revision_wanted = self.template.has(Placeholder::Revision) || self.keep.is_asked_for();
         self.must_be_sound() || is_revision_wanted
     }
 
-    /// Whether a damaged snapshot fails the save. What is written anew must be proven first, and its findings are told.
+    /// Whether damage makes the save fail. A snapshot to be rewritten must be sound, so its findings are reported.
     fn must_be_sound(&self) -> bool {
         self.config.verify == SaveVerify::Full || self.config.compact
     }
 
-    /// Waits until the file is on the disk, and judges it meanwhile as far as that was asked for. `check` saw its pages when they came, if there was a thread for that.
+    /// Syncs the file and meanwhile verifies it as configured. `check` saw the pages when they arrived, if its thread could be started.
     pub(super) async fn judged_and_synced(
         &self,
         part: &Arc<PartFile>,
@@ -38,10 +38,10 @@ impl Job<'_> {
         };
         let judging = self.is_structure_wanted().then(|| {
             let written = Written {
-                // What its name leads to may be somebody else's by now.
+                // The file is used by its handle: its name may belong to another user's file by now.
                 file: part.handle(),
                 path: part.shown(),
-                // What is written anew is compressed then.
+                // If the file is to be rewritten, it is compressed then.
                 is_packed: self.config.compression.is_some() && !self.config.compact,
                 is_proven: self.config.verify != SaveVerify::None,
                 copied: copied.clone(),

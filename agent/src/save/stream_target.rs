@@ -1,7 +1,7 @@
-//! A snapshot that goes to standard output or a FIFO: it is hashed and checked while it streams.
+//! Streams a snapshot to standard output or a FIFO; it is hashed and checked meanwhile.
 //!
-//! Bytes that are out cannot be taken back, so the exit code is the proof. The last [`HELD`] bytes are held until everything is proven: what a failed save leaves at the
-//! other end is never a whole snapshot, and a compressed stream is not ended. Once a byte is out, no other server is tried.
+//! Output cannot be taken back, so the exit code is the proof. The last [`HELD`] bytes are held back until everything is verified: after a failed save, the
+//! receiver never has a whole snapshot, and a compressed stream is left unfinished. Once a byte was output, no other server is tried.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -16,11 +16,11 @@ use bytes::BytesMut;
 use etcdsnap_core::{Consumed, Error as ScanError, ReadError, Report, Sha256Hex, Sweep, Swept, Verdict};
 use tokio::sync::OnceCell;
 
-use super::hash_and_write::Sink;
+use super::hash_and_write::OutputEncoder;
 use super::piece_queue::PieceReceiver;
 use super::save_config::{Compression, SaveVerify};
 use super::save_error::SaveError;
-use super::{Job, Published, Saved, Watched, findings, name_template, received_stream};
+use super::{Published, SaveJob, Saved, Watched, findings, name_template, received_stream};
 use crate::client::{Client, Member};
 use crate::error::Fault;
 use crate::fsx::output_error::printable_output;
@@ -28,13 +28,13 @@ use crate::fsx::output_stream::OutputStream;
 use crate::fsx::output_target::OutputTarget;
 use crate::sha256_stream::{Copied, Hasher, TRAILER};
 
-/// Bytes that are held until all is proven: the SHA-256, and a page in such a way that what is out has a length that no database has.
+/// Bytes that are held back until everything is verified: the SHA-256, and enough of the last page that the output has a length that no database has.
 const HELD: usize = 4096 + TRAILER + 1;
 
-/// How long a FIFO may be without a reader before that is said.
+/// How long a FIFO may lack a reader before a message says so.
 const SAID_AFTER: Duration = Duration::from_secs(2);
 
-/// Where a snapshot may be streamed to, and no file can take its place.
+/// A stream that a snapshot can be written to, and that no file can replace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SaveStream {
@@ -45,7 +45,7 @@ pub enum SaveStream {
 }
 
 impl SaveStream {
-    /// The stream that `path` names; `None` when a snapshot that is saved to it becomes a file. Opens nothing.
+    /// Returns the stream that `path` names; `None` if saving to it would create a file. Opens nothing.
     #[must_use]
     pub fn of(path: &Path) -> Option<Self> {
         OutputStream::of(path).map(|stream| match stream {
@@ -55,7 +55,7 @@ impl SaveStream {
     }
 }
 
-/// Where a snapshot is streamed to.
+/// The stream that a snapshot is written to.
 pub(super) struct StreamTarget {
     path: PathBuf,
     inputs: Vec<PathBuf>,
@@ -63,10 +63,10 @@ pub(super) struct StreamTarget {
 }
 
 impl StreamTarget {
-    /// The target that `path` names; none when it names a file. Nothing is opened yet.
+    /// Returns the stream that `path` names; `None` if it names a file. Opens nothing yet.
     ///
     /// # Errors
-    /// [`SaveError::Target`] when nothing can be written there, or it is one of the `inputs`. A terminal is refused.
+    /// [`SaveError::Target`] if nothing can be written there, or it is one of the `inputs`. A terminal is refused.
     pub fn of(path: &Path, inputs: &[&Path]) -> Result<Option<Self>, SaveError> {
         let Some(stream) = OutputStream::of(path) else { return Ok(None) };
         stream.check(path, inputs)?;
@@ -74,19 +74,19 @@ impl StreamTarget {
         Ok(Some(Self { path: path.to_owned(), inputs, opened: OnceCell::new() }))
     }
 
-    /// Whether bytes are out.
+    /// Whether bytes were output.
     pub fn is_spent(&self) -> bool {
         self.opened.get().is_some_and(|counted| counted.count.load(Ordering::Relaxed) > 0)
     }
 
-    /// Opens it, once; that of a FIFO waits for a reader, and says so.
+    /// Opens it, once; a FIFO waits for a reader, and a message says so.
     async fn open(&self) -> Result<Arc<Counted>, SaveError> {
         let opening = async {
             let (path, inputs) = (self.path.clone(), self.inputs.clone());
             let opening = tokio::task::spawn_blocking(move || open(&path, &inputs));
             let said = async {
                 tokio::time::sleep(SAID_AFTER).await;
-                tracing::info!("waiting until somebody reads {}", printable_output(&self.path));
+                tracing::info!("waiting for a reader of {}", printable_output(&self.path));
                 std::future::pending().await
             };
             tokio::select! {
@@ -105,26 +105,26 @@ fn open(path: &Path, inputs: &[PathBuf]) -> Result<Counted, SaveError> {
         OutputTarget::Stdout => File::from(io::stdout().as_fd().try_clone_to_owned().map_err(failed)?),
         OutputTarget::Stream(file) => {
             if !file.metadata().map_err(failed)?.file_type().is_fifo() {
-                return Err(failed(io::Error::other("it is no FIFO any more")));
+                return Err(failed(io::Error::other("it is no longer a FIFO")));
             }
             file
         }
-        OutputTarget::File { .. } => return Err(failed(io::Error::other("it is no FIFO any more"))),
+        OutputTarget::File { .. } => return Err(failed(io::Error::other("it is no longer a FIFO"))),
     };
     let is_on_disk = file.metadata().map_err(failed)?.is_file();
     Ok(Counted { file, is_on_disk, count: AtomicU64::new(0) })
 }
 
-/// A file that counts what is written to it.
+/// A file that counts the bytes written to it.
 struct Counted {
     file: File,
-    /// Whether it is a regular file, to which standard output was redirected.
+    /// Whether standard output is redirected to a regular file.
     is_on_disk: bool,
     count: AtomicU64,
 }
 
 impl Counted {
-    /// Waits until a regular file is on the disk.
+    /// Syncs it if it is a regular file.
     fn sync(&self) -> io::Result<()> {
         if self.is_on_disk { self.file.sync_all() } else { Ok(()) }
     }
@@ -142,11 +142,11 @@ impl Write for &Counted {
     }
 }
 
-impl Job<'_> {
-    /// Streams the snapshot of `client` to `target`.
+impl SaveJob<'_> {
+    /// Streams the snapshot from `client` to `target`.
     ///
     /// # Errors
-    /// As [`save`](super::save); what is out by then is no whole snapshot.
+    /// As [`save`](super::save); the output so far is then not a whole snapshot.
     pub(super) async fn run_streamed(
         &self,
         target: &StreamTarget,
@@ -163,7 +163,7 @@ impl Job<'_> {
         let members = client.members().await.unwrap_or_default();
         let listed = members.iter().find(|listed| listed.id == member.member_id);
         member.name = listed.map(|listed| listed.name.clone()).filter(|name| !name.is_empty());
-        let writer = Writer {
+        let writer = StreamWriter {
             out: Arc::clone(&out),
             path: target.path.clone(),
             endpoint: client.endpoint().to_owned(),
@@ -187,8 +187,8 @@ impl Job<'_> {
     }
 }
 
-/// Writes, hashes and checks a stream, on a thread of its own.
-struct Writer {
+/// Writes, hashes and checks a stream, on its own thread.
+struct StreamWriter {
     out: Arc<Counted>,
     path: PathBuf,
     endpoint: String,
@@ -197,46 +197,46 @@ struct Writer {
     watched: Watched,
 }
 
-impl Writer {
-    /// Takes all pieces. The last bytes go out when `is_whole` says that all came, and the checks are passed; what is out otherwise is cut short.
+impl StreamWriter {
+    /// Receives all messages. The last bytes are output when `is_whole` says that everything arrived and the checks are passed; otherwise the output stays cut short.
     fn write(&self, pieces: PieceReceiver, is_whole: &AtomicBool) -> Result<(Copied, Option<Box<Report>>), SaveError> {
-        let mut sink = Sink::new(&*self.out, self.compression).map_err(|cause| self.failed(cause))?;
+        let mut sink = OutputEncoder::new(&*self.out, self.compression).map_err(|cause| self.failed(cause))?;
         let proven = self.take(&mut sink, pieces, is_whole);
         let Ok((copied, Some(Proven { held, report }))) = proven else {
             sink.abandon();
             return proven.map(|(copied, _)| (copied, None));
         };
-        // A disk that fails should do so while what is out still lacks its end.
+        // Sync now, so that a disk error is noticed while the output still lacks its end.
         let outcome = self.out.sync().and_then(|()| sink.write_all(&held)).and_then(|()| sink.finish());
         let outcome = outcome.and_then(|()| self.out.sync());
         outcome.map_err(|cause| self.failed(cause))?;
         Ok((copied, report))
     }
 
-    /// What went through, and the last bytes if it is what was asked for. That it is not whole, or its SHA-256 wrong, the other side finds and says.
+    /// Returns length and SHA-256, and the held bytes if the checks are passed. The receiving side notices and reports an incomplete stream or a wrong SHA-256.
     fn take(
         &self,
-        sink: &mut Sink<'_, Counted>,
+        sink: &mut OutputEncoder<'_, Counted>,
         mut pieces: PieceReceiver,
         is_whole: &AtomicBool,
     ) -> Result<(Copied, Option<Proven>), SaveError> {
         let mut eyes = match self.verify {
-            SaveVerify::Full => Eyes::Sweep(Box::default()),
-            SaveVerify::Hash | SaveVerify::None => Eyes::Hasher(Hasher::default()),
+            SaveVerify::Full => StreamInspector::Sweep(Box::default()),
+            SaveVerify::Hash | SaveVerify::None => StreamInspector::Hasher(Hasher::default()),
         };
         let mut held = BytesMut::new();
         while let Some(piece) = pieces.blocking_recv() {
             match &mut eyes {
-                Eyes::Sweep(sweep) => drop(sweep.push(&piece)),
-                Eyes::Hasher(hasher) => hasher.push(&piece),
+                StreamInspector::Sweep(sweep) => drop(sweep.push(&piece)),
+                StreamInspector::Hasher(hasher) => hasher.push(&piece),
             }
             held.extend_from_slice(&piece);
             let free = held.split_to(held.len().saturating_sub(HELD));
             sink.write_all(&free).map_err(|cause| self.failed(cause))?;
         }
         let (copied, swept) = match eyes {
-            Eyes::Hasher(hasher) => (hasher.finish(), None),
-            Eyes::Sweep(sweep) => {
+            StreamInspector::Hasher(hasher) => (hasher.finish(), None),
+            StreamInspector::Sweep(sweep) => {
                 let swept = sweep.finish().map_err(|error| self.unjudged(error))?;
                 (copied(&swept), Some(swept))
             }
@@ -249,7 +249,7 @@ impl Writer {
         Ok((copied, Some(Proven { held, report })))
     }
 
-    /// What a sweep says of a stream that cannot be read again.
+    /// Makes the verdict about a stream, which cannot be read again.
     fn judge(&self, swept: Swept) -> Result<Box<Report>, SaveError> {
         let endpoint = self.endpoint.clone();
         let source = Consumed(swept.len());
@@ -272,22 +272,22 @@ impl Writer {
     }
 }
 
-/// What looks at the bytes on their way.
-enum Eyes {
+/// Inspects the bytes on their way.
+enum StreamInspector {
     Sweep(Box<Sweep>),
     Hasher(Hasher),
 }
 
-/// What a sweep knows of the SHA-256, which it computes as well.
+/// Returns length and SHA-256 from a sweep, which computes them, too.
 fn copied(swept: &Swept) -> Copied {
     let digest = |hex: &Option<Sha256Hex>| hex.as_ref().and_then(Sha256Hex::to_bytes);
     let trailer = swept.trailer();
     Copied { len: swept.len(), trailer: digest(&trailer.expected), sha256: digest(&trailer.actual).unwrap_or_default() }
 }
 
-/// A stream that is what was asked for.
+/// A stream that passed its checks.
 struct Proven {
-    /// Its last bytes, which are not out yet.
+    /// The last bytes, not output yet.
     held: BytesMut,
     report: Option<Box<Report>>,
 }

@@ -1,11 +1,11 @@
-//! What is proven of a snapshot before its file gets its name.
+//! Verifies a written snapshot before its file gets its name.
 //!
-//! The bytes were looked at when they came, and the same bytes were written, so what they say is known without reading the file. It is read where that proves more:
-//! - pages for which there was no memory, and those that are odd, are read where they lie;
-//! - its length must be that of what came, or somebody else has written to it, or cut it;
-//! - what is compressed is unpacked again, and must be what came: between the two works a compressor.
+//! The bytes were checked when they arrived, and the same bytes were written, so most is known without reading the file. It is read where that proves more:
+//! - pages that did not fit into memory, and unusual ones, are read from the file;
+//! - its length must be that of the received data, or another program has written to it or truncated it;
+//! - a compressed file is unpacked again, and must match the received data, because the compressor could have a bug.
 //!
-//! Reading a plain file back would show what is in the page cache, which the writes were copied to. Whether it is on the disk, the syncs say.
+//! Reading a plain file back would only show the page cache, which the writes were copied to. The syncs report whether it is on the disk.
 
 use std::fs::File;
 use std::io;
@@ -22,29 +22,34 @@ use crate::progress::{Progress, Stage};
 use crate::sha256_stream::{Copied, Hasher};
 use crate::verify_options::{Sha256, VerifyOptions};
 
-/// What was written, on its way to the disk.
+/// A written file that is being synced.
 pub(super) struct Written {
     pub file: Result<File, PartFileError>,
     pub path: PathBuf,
     pub is_packed: bool,
-    /// Whether it must be what the server sent.
+    /// Whether it must match the SHA-256 that the server sent.
     pub is_proven: bool,
-    /// What the server sent.
+    /// Length and SHA-256 of the received data.
     pub copied: Copied,
     pub watched: Watched,
 }
 
 impl Written {
-    /// Judges it. `swept` are its pages, if they were looked at when they came.
+    /// Verifies it. `swept` are its pages, if they were checked when they arrived.
     ///
     /// # Errors
-    /// When it cannot be read, is not what came, or the caller asked to stop.
+    /// When it cannot be read, differs from the received data, or the caller asked to stop.
     pub fn judge(self, swept: Option<Swept>) -> Result<Report, SaveError> {
         let input = Input::of_file(self.file?, &self.path)?;
         if let Some(report) = input.foreign() {
             return Ok(report);
         }
-        let whole = Whole { path: &self.path, copied: &self.copied, is_proven: self.is_proven, watched: &self.watched };
+        let whole = ReceivedSnapshot {
+            path: &self.path,
+            copied: &self.copied,
+            is_proven: self.is_proven,
+            watched: &self.watched,
+        };
         match (&input.body, swept) {
             (Body::Plain(file), Some(swept)) if !self.is_packed => {
                 return Ok(file.unless_changed(whole.judge_plain(file, swept))?);
@@ -59,23 +64,23 @@ impl Written {
             }
             _ => {}
         }
-        // Its pages were not looked at when they came, or some of a compressed file are needed once more.
+        // Its pages were not checked on arrival, or some pages of a compressed file are needed again.
         let sha256 = if self.is_packed && self.is_proven { Sha256::Check } else { Sha256::Skip };
         let options = VerifyOptions { sha256, progress: &self.watched, ..VerifyOptions::default() };
         Ok(crate::verify_input(&input, &options)?)
     }
 }
 
-/// A snapshot that came, and was written.
-struct Whole<'w> {
+/// A received and written snapshot.
+struct ReceivedSnapshot<'w> {
     path: &'w Path,
     copied: &'w Copied,
     is_proven: bool,
     watched: &'w Watched,
 }
 
-impl Whole<'_> {
-    /// Judges what was looked at on its way, and reads what that lacks. The SHA-256 was compared before.
+impl ReceivedSnapshot<'_> {
+    /// Makes the verdict from the pages checked on arrival, and reads missing ones from the file. The SHA-256 was compared before.
     fn judge_plain(&self, file: &FileSource, swept: Swept) -> Result<Report, Error> {
         if file.len() != self.copied.len {
             return Err(Error::Changed { path: self.path.to_owned() });
@@ -85,7 +90,7 @@ impl Whole<'_> {
         swept.with_trailer(trailer).verify(file, self.watched).map_err(|error| self.failed(error))
     }
 
-    /// The same without the file; none when something that is needed went by.
+    /// Makes the verdict without the file; `None` if a page is needed that was not kept.
     fn judge_packed(&self, swept: Swept) -> Result<Option<Report>, Error> {
         let source = Consumed(swept.len());
         let actual = self.is_proven.then(|| Sha256Hex::of(&self.copied.sha256));
@@ -97,7 +102,7 @@ impl Whole<'_> {
         }
     }
 
-    /// Unpacks what was written: whether it is what came.
+    /// Unpacks the written file, and checks that it matches the received data.
     fn check_packed(&self, file: &Packed) -> Result<Result<(), SaveError>, Error> {
         self.watched.begin(Stage::Unpack, Some(file.packed_len()));
         let mut hasher = Hasher::default();
@@ -107,7 +112,7 @@ impl Whole<'_> {
         })?;
         let is_same = hasher.finish() == *self.copied;
         let other = || {
-            let cause = io::Error::other("what was written there does not unpack to what the server sent");
+            let cause = io::Error::other("the written file does not unpack to the data that the server sent");
             SaveError::Write { path: self.path.to_owned(), cause }
         };
         Ok(if is_same { Ok(()) } else { Err(other()) })

@@ -1,4 +1,4 @@
-//! What two snapshots, or two revisions of one, do not have alike.
+//! Finds the keys that differ between two snapshots, or two revisions of one.
 
 use std::slice;
 
@@ -9,17 +9,17 @@ use crate::error::Error;
 use crate::input::FileSource;
 use crate::progress::{NoProgress, Progress};
 
-/// One side of a comparison. Memory: 44 bytes a key, twice as much while it is read, and the keys that are not alike.
+/// One side of a comparison. Memory: 44 bytes per key, twice as much during reading, and the keys that differ.
 #[derive(Debug)]
 pub struct Side {
     query: Query,
     contents: Contents,
-    /// What could not be read.
+    /// Parts that could not be read.
     pub lost: Lost,
 }
 
 impl Snapshot {
-    /// Reads what keys hold, to be compared.
+    /// Reads one side of a comparison.
     ///
     /// # Errors
     /// As [`Snapshot::keys`].
@@ -30,12 +30,12 @@ impl Snapshot {
         Ok(Side { query, contents, lost })
     }
 
-    /// The keys of one side at some places.
+    /// Returns the keys of one side at some places.
     fn index_at(
         &self,
         store: &Store<'_, FileSource>,
         side: Side,
-        places: Vec<etcdsnap_core::store::Place>,
+        places: Vec<etcdsnap_core::store::EntryPlace>,
     ) -> Result<(Index, Lost), Error> {
         let Side { query, mut lost, .. } = side;
         let mut index = Index::new(Query { hash_values: true, ..query });
@@ -45,7 +45,7 @@ impl Snapshot {
     }
 }
 
-/// Compares two sides: an index of each that has only what is not alike, for [`compare`](etcdsnap_core::store::compare), and what could not be read of it.
+/// Compares two sides. Returns for each an index of the keys that differ, for [`compare`](etcdsnap_core::store::compare), and the parts that could not be read.
 ///
 /// # Errors
 /// As [`Snapshot::keys`].

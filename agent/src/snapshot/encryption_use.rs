@@ -1,4 +1,4 @@
-//! By which keys the Kubernetes objects of a snapshot are encrypted.
+//! Counts the Kubernetes objects of a snapshot by encryption key.
 
 use std::collections::BTreeMap;
 
@@ -15,35 +15,35 @@ use crate::error::Error;
 use crate::input::FileSource;
 use crate::progress::Progress;
 
-/// Objects of one resource that are stored alike.
+/// Objects of one resource that are encrypted with the same key, or not at all.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct EncryptionGroup {
-    /// The group; empty for what is built in, whose keys name none.
+    /// The API group; empty for built-in resources, whose keys in etcd have none.
     pub group: String,
-    /// The resource as kubectl calls it.
+    /// The resource, as kubectl names it.
     pub resource: String,
-    /// The key that they need; none for plain ones.
+    /// The key that decrypts them; `None` if they are unencrypted.
     pub key: Option<NeededKey>,
-    /// The plugin's name of its own key; empty without a plugin.
+    /// The KMS plugin's own key id; empty without a plugin.
     pub key_id: String,
-    /// Whether they are secrets by their keys.
+    /// Whether their etcd keys are those of secrets.
     pub secret: bool,
 }
 
-/// How many there are.
+/// The numbers of one group.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct EncryptionUsage {
-    /// Objects.
+    /// Number of objects.
     pub count: u64,
-    /// Bytes of their values as they are stored.
+    /// Bytes of their values as stored.
     pub bytes: u64,
-    /// Those that open to something that is no whole object.
+    /// Number of objects that decrypt to something that is not a complete object.
     pub not_whole: u64,
 }
 
 impl Snapshot {
-    /// Sums up the living objects by resource and by the key that they need, in this order. Where something is given that opens values, all are opened; those that do not
-    /// open are among [`Snapshot::unopened`].
+    /// Counts the live objects by resource and key, in this order. If any means of decryption are given, all are decrypted; failures are added
+    /// to [`Snapshot::unopened`].
     ///
     /// # Errors
     /// As [`Snapshot::keys`].

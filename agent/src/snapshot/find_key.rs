@@ -1,4 +1,4 @@
-//! Which of many snapshots hold a key.
+//! Finds which of many snapshots hold a key.
 
 use std::fs;
 use std::io;
@@ -17,30 +17,30 @@ use crate::fsx::output_target::is_output_stream;
 use crate::progress::{NoProgress, Progress};
 use crate::threads;
 
-/// What one file says.
+/// The result for one file.
 #[derive(Debug)]
 pub struct Found<T = Answer> {
-    /// The file.
+    /// The path of the file.
     pub path: PathBuf,
-    /// Whether the caller named it, instead of a directory that it lies in.
+    /// Whether the caller named the file itself, not its directory.
     pub named: bool,
-    /// What was found, or why nothing can be.
+    /// The answer, or why there is none.
     pub answer: Result<T, Error>,
 }
 
-/// What is in a snapshot.
+/// The matching keys of a snapshot.
 #[derive(Debug)]
 pub struct Answer {
     /// The latest revision of the snapshot.
     pub revision: Revision,
-    /// The keys that were asked for, deleted ones among them.
+    /// The keys found, including deleted ones.
     pub keys: Index,
-    /// What could not be read.
+    /// Parts that could not be read.
     pub lost: Lost,
 }
 
 impl<T> Found<T> {
-    /// Whether it is another file that happens to lie in a directory, such as a note beside the snapshots. An empty file is a save that failed.
+    /// Whether it is some other file in a directory, such as a note beside the snapshots. An empty file is not: it is a failed save.
     #[must_use]
     pub fn is_other_file(&self) -> bool {
         match &self.answer {
@@ -48,20 +48,20 @@ impl<T> Found<T> {
                 let empty = fs::metadata(&self.path).is_ok_and(|facts| facts.len() == 0);
                 !self.named && !empty && report.findings.counts().contains_key(&Code::NotASnapshot)
             }
-            // An archive of several files, or of a kind that is not known.
+            // An archive of several files, or of an unknown kind.
             Err(Error::Unsupported { .. }) => !self.named,
             _ => false,
         }
     }
 }
 
-/// Looks for keys in each of `paths` and in the files of those that are directories, several side by side; those of the newest revision come first.
+/// Searches keys in each file of `paths`, and in the files of directories among them, several in parallel. Results are sorted by latest revision, newest first.
 ///
-/// A directory's own directories are not entered, and of its entries only regular files count whose names do not begin with a dot. A compressed file is unpacked
+/// Subdirectories are not entered; of a directory's entries, only regular files count whose names do not start with a dot. A compressed file is unpacked
 /// into a file without a name.
 ///
 /// # Errors
-/// What the system says about a directory that cannot be listed, and [`Error::Cancelled`]. What is wrong with a file is its answer.
+/// An error of the system about a directory that cannot be listed, and [`Error::Cancelled`]. An error about a file is in its result.
 pub fn find(
     paths: &[PathBuf],
     range: &KeyRange,
@@ -71,7 +71,7 @@ pub fn find(
     let files = files(paths)?;
     let workers = threads.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
     let side_by_side = workers.min(files.len()).max(1);
-    // Few files get several threads each.
+    // If there are few files, each gets several threads.
     let each = NonZeroUsize::new((workers / side_by_side).max(1));
     let next = AtomicUsize::new(0);
     let found = Mutex::new(Vec::new());
@@ -80,7 +80,7 @@ pub fn find(
             if progress.cancelled() {
                 break;
             }
-            let answer = look(path, range, each);
+            let answer = search_file(path, range, each);
             let one = Found { path: path.clone(), named: *named, answer };
             found.lock().unwrap_or_else(PoisonError::into_inner).push(one);
         }
@@ -99,12 +99,12 @@ pub fn find(
     Ok(found)
 }
 
-/// The revision of a snapshot, by which they are put in order; what cannot be read comes last.
+/// Returns the revision by which snapshots are sorted; unreadable files come last.
 fn newest(found: &Found) -> Option<Revision> {
     found.answer.as_ref().ok().map(|answer| answer.revision)
 }
 
-fn look(path: &Path, range: &KeyRange, threads: Option<NonZeroUsize>) -> Result<Answer, Error> {
+fn search_file(path: &Path, range: &KeyRange, threads: Option<NonZeroUsize>) -> Result<Answer, Error> {
     let snapshot = Snapshot::open(path, threads, &NoProgress)?;
     let store = snapshot.store()?;
     let revision = store.current();
@@ -113,7 +113,7 @@ fn look(path: &Path, range: &KeyRange, threads: Option<NonZeroUsize>) -> Result<
     Ok(Answer { revision, keys, lost })
 }
 
-/// The files that are meant, and whether each was named itself.
+/// Lists the files to search, and whether each was named itself.
 pub(super) fn files(paths: &[PathBuf]) -> Result<Vec<(PathBuf, bool)>, Error> {
     let mut files = Vec::new();
     for path in paths {
@@ -133,9 +133,9 @@ fn list(directory: &Path) -> io::Result<Vec<PathBuf>> {
         let entry = entry?;
         let hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
         let path = entry.path();
-        // What cannot be looked at may be a snapshot: it is opened, and what fails then is said. A link that leads nowhere is none.
+        // A file whose metadata cannot be read may be a snapshot: opening it will report the error. A dangling link is skipped.
         let is_file = match path.metadata() {
-            // What the list is being written to, as by `etcdsnap find KEY . > found.txt`, is none of the snapshots.
+            // Skip the file that standard output is redirected to, as by `etcdsnap find KEY . > found.txt`.
             Ok(facts) => facts.is_file() && !is_output_stream(&facts),
             Err(cause) => cause.kind() != io::ErrorKind::NotFound,
         };

@@ -1,4 +1,4 @@
-//! What many snapshots know of one Kubernetes object.
+//! Finds one Kubernetes object in many snapshots.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -21,22 +21,22 @@ use crate::error::Error;
 use crate::input::FileSource;
 use crate::progress::{NoProgress, Progress};
 
-/// An object, in the words of kubectl.
+/// Names an object as kubectl does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectName {
-    /// Its type: plural, singular, short name or kind, perhaps with a group behind a point.
+    /// Its type: plural, singular, short name or kind, optionally with a group after a dot.
     pub kind: String,
-    /// Its namespace, unless its type has none; all of them where none is given.
+    /// Its namespace, ignored if its type has none; `None` means all namespaces.
     pub namespace: Option<String>,
     /// Its name.
     pub name: String,
 }
 
 impl ObjectName {
-    /// The keys in a cluster that it means, by namespace, which is empty for a type that has none; its definitions may name the type. Deleted objects are among them.
+    /// Returns its keys in a cluster by namespace (empty if the type has none), including those of deleted objects. The cluster's definitions may name the type.
     ///
     /// # Errors
-    /// When there are too many keys to be held.
+    /// When there are too many keys to hold in memory.
     pub fn keys<'c>(&self, cluster: &'c Cluster) -> Result<BTreeMap<Vec<u8>, Key<'c>>, etcdsnap_core::Error> {
         let types = cluster.resources.called(&self.kind);
         let is_here = |object: &Object<'_>| {
@@ -51,7 +51,7 @@ impl ObjectName {
         let mut keys: BTreeMap<Vec<u8>, Key<'c>> = BTreeMap::new();
         for (key, object) in found {
             let known = keys.entry(object.namespace.to_vec()).or_insert(key);
-            // Of several types that are called so, the one that lives.
+            // If several types have that name, take the one of which an object exists.
             if known.deleted && !key.deleted {
                 *known = key;
             }
@@ -60,46 +60,46 @@ impl ObjectName {
     }
 }
 
-/// One object that was found: the number of the name among those that were looked for, and its namespace, which is empty for a type that has none.
+/// Identifies a found object: the index of the searched name, and the namespace (empty if the type has none).
 pub type FoundObject = (usize, Vec<u8>);
 
-/// What a snapshot knows of the objects that were looked for.
+/// What a snapshot knows about the searched objects.
 #[derive(Debug)]
 pub struct ObjectAnswer {
     /// The latest revision of the snapshot.
     pub revision: Revision,
-    /// About when it was taken, in seconds since 1970.
+    /// The approximate time when it was taken, in seconds since 1970.
     pub taken: Option<i64>,
-    /// Of each name whether there is such a type in it.
+    /// For each name, whether the snapshot knows such a type.
     pub has_types: Vec<bool>,
-    /// The objects that are there, or known to be deleted.
+    /// The objects that exist or are known to be deleted.
     pub states: BTreeMap<FoundObject, ObjectState>,
-    /// The cluster that the snapshot is of.
+    /// The cluster of the snapshot.
     pub identity: ClusterIdentity,
-    /// The number of that cluster among those of all files, from 0 on.
+    /// The number of that cluster among those of all files, from 0.
     pub cluster: usize,
-    /// What could not be read.
+    /// Parts that could not be read.
     pub lost: Lost,
-    /// Revisions of which entries may be lost.
+    /// Revisions whose entries may be lost.
     pub unread: UnreadRevisions,
-    /// What could not be opened, of what had to be read.
+    /// Values that had to be read but could not be decrypted.
     pub unopened: Unopened,
 }
 
-/// An object in a snapshot.
+/// The state of an object in a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectState {
     /// The revision that wrote or deleted it last.
     pub mod_revision: Revision,
-    /// The revision that created it; 0 for one that is deleted.
+    /// The revision that created it; 0 if it is deleted.
     pub create_revision: Revision,
     /// Bytes of its value.
     pub value_len: u64,
-    /// Whether its value stays encrypted: the SHA-256 is then that of what is stored, which differs whenever it was encrypted anew.
+    /// Whether its value stays encrypted: then the SHA-256 is that of the stored value, which changes with every encryption.
     pub is_encrypted: bool,
-    /// Its uid; none for one that is deleted, or whose uid cannot be read.
+    /// Its uid; `None` if it is deleted, or its uid cannot be read.
     pub uid: Option<String>,
-    /// SHA-256 of its value, of an encrypted one as it is opened; none for one that is deleted.
+    /// The SHA-256 of its value, decrypted if possible; `None` if it is deleted.
     pub sha256: Option<[u8; 32]>,
 }
 
@@ -110,7 +110,7 @@ impl ObjectState {
         self.sha256.is_none()
     }
 
-    /// Whether both are one object, and not two of the same name, of which one was made after the other was deleted. Both are of one cluster.
+    /// Whether both are the same object, not two of the same name that were created one after the other. Both must be of one cluster.
     #[must_use]
     pub fn is_same_object(&self, other: &Self) -> bool {
         match (&self.uid, &other.uid) {
@@ -120,8 +120,8 @@ impl ObjectState {
     }
 }
 
-/// Looks for objects in each of `paths` and in the files of those that are directories, as [`find`](super::find_key) does, one after the other: each has all keys of one
-/// in memory. Those of one cluster stand together, those of the cluster that was saved last before the others; of one cluster those of the newest revision come first.
+/// Searches objects in each file of `paths` and in the files of directories among them, like [`find`](super::find_key), but one after the other, because each needs memory for all its
+/// keys. Results are grouped by cluster, starting with the cluster that was saved last; within a cluster, newest revision first.
 ///
 /// # Errors
 /// As [`find`](super::find_key).
@@ -138,7 +138,7 @@ pub fn find_object(
         if progress.cancelled() {
             return Err(Error::Cancelled);
         }
-        let answer = look(&path, names, prefix, threads, decryption);
+        let answer = search_file(&path, names, prefix, threads, decryption);
         found.push(Found { path, named, answer });
     }
     number_clusters(&mut found);
@@ -150,10 +150,10 @@ pub fn find_object(
     Ok(found)
 }
 
-/// Gives each cluster its number: 0 to the one of which a snapshot was taken last.
+/// Numbers the clusters; 0 is the one whose snapshot was taken last.
 fn number_clusters(found: &mut [Found<ObjectAnswer>]) {
     let mut answers: Vec<&mut ObjectAnswer> = found.iter_mut().filter_map(|found| found.answer.as_mut().ok()).collect();
-    // Those that say least of themselves come last, and belong to the first that they may belong to.
+    // Snapshots with the least information come last, and join the first cluster that they match.
     answers.sort_by_key(|answer| Reverse((answer.identity.kube_system.is_some(), answer.taken, answer.revision)));
     let mut known: Vec<ClusterIdentity> = Vec::new();
     for answer in answers {
@@ -165,7 +165,7 @@ fn number_clusters(found: &mut [Found<ObjectAnswer>]) {
     }
 }
 
-fn look(
+fn search_file(
     path: &Path,
     names: &[ObjectName],
     prefix: Option<&[u8]>,
@@ -184,7 +184,7 @@ fn look(
         }
     }
     let has_types = names.iter().map(|name| !cluster.resources.called(&name.kind).is_empty()).collect();
-    // Before namespace kube-system is read: that it cannot be opened says nothing of the objects.
+    // Take this before namespace kube-system is read: failing to decrypt that says nothing about the objects.
     let unopened = snapshot.unopened();
     let identity = snapshot.identity(&store, &cluster)?;
     let (taken, unread) = (cluster.taken, cluster.unread);

@@ -1,4 +1,4 @@
-//! Which cluster a snapshot is of.
+//! Identifies the cluster of a snapshot.
 
 use etcdsnap_core::kubernetes::decode::Options;
 use etcdsnap_core::kubernetes::object;
@@ -11,17 +11,17 @@ use super::kubernetes_objects::Cluster;
 use crate::error::Error;
 use crate::input::FileSource;
 
-/// What tells one cluster from another.
+/// Facts that tell clusters apart.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ClusterIdentity {
-    /// The uid of namespace `kube-system`, which every cluster has from its first minute to its last and a restore keeps; none where it cannot be read.
+    /// The uid of namespace `kube-system`, which a cluster has for its whole life and a restore keeps; `None` if it cannot be read.
     pub kube_system: Option<String>,
-    /// The members of its etcd, sorted. A restore gives it new ones, so they decide only where nothing else does.
+    /// The members of its etcd, sorted. A restore replaces them, so they count only if nothing else is known.
     pub members: Vec<u64>,
 }
 
 impl ClusterIdentity {
-    /// Whether both cannot be of one cluster, as far as they tell.
+    /// Whether both certainly belong to different clusters.
     #[must_use]
     pub fn is_other(&self, other: &Self) -> bool {
         match (&self.kube_system, &other.kube_system) {
@@ -33,7 +33,7 @@ impl ClusterIdentity {
         }
     }
 
-    /// It in words.
+    /// Describes it in words.
     #[must_use]
     pub fn text(&self) -> String {
         match &self.kube_system {
@@ -46,14 +46,14 @@ impl ClusterIdentity {
     }
 }
 
-/// Whether an object is the namespace by whose uid clusters are told apart.
+/// Whether an object is the namespace whose uid identifies clusters.
 #[must_use]
 pub fn is_kube_system(object: &Object<'_>) -> bool {
     object.group.is_empty() && object.resource == b"namespaces" && object.name == b"kube-system"
 }
 
 impl Snapshot {
-    /// The cluster that a snapshot is of; `cluster` has its objects.
+    /// Returns the identity of the cluster of a snapshot; `cluster` has its objects.
     ///
     /// # Errors
     /// As [`Snapshot::keys`].
@@ -63,7 +63,7 @@ impl Snapshot {
         self.identity_by(store, found.first().map(|(key, _)| key))
     }
 
-    /// The same by the key of namespace `kube-system`, if there is one.
+    /// Like [`identity`](Self::identity), given the key of namespace `kube-system`, if there is one.
     ///
     /// # Errors
     /// As [`Snapshot::keys`].
@@ -79,7 +79,7 @@ impl Snapshot {
     }
 }
 
-/// The uid of an object; none where it has none that can be read.
+/// Returns the uid of an object; `None` if it has none that can be read.
 #[must_use]
 pub fn uid(value: &[u8]) -> Option<String> {
     let (node, _) = object::tree(value, Options { only_metadata: true, ..Options::default() }).ok()?;
@@ -98,7 +98,7 @@ mod tests {
             members: members.to_vec(),
         };
         assert!(of(Some("a"), &[1]).is_other(&of(Some("b"), &[1])));
-        // Restored.
+        // After a restore.
         assert!(!of(Some("a"), &[1]).is_other(&of(Some("a"), &[2])));
         assert!(of(None, &[1]).is_other(&of(Some("a"), &[2])));
         assert!(!of(None, &[1, 2]).is_other(&of(None, &[2, 3])));

@@ -1,4 +1,4 @@
-//! What kinds of Kubernetes objects a snapshot has, and how they are stored.
+//! Counts the Kubernetes objects of a snapshot by kind and encoding.
 
 use std::collections::BTreeMap;
 
@@ -13,36 +13,36 @@ use crate::error::Error;
 use crate::input::FileSource;
 use crate::progress::Progress;
 
-/// Objects of one kind that are stored in one form.
+/// Objects of one kind with the same encoding.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ObjectKind {
-    /// The group; empty for the core group.
+    /// The API group; empty for the core group.
     pub group: String,
-    /// The version in which they are stored; empty when it cannot be read, as of encrypted objects.
+    /// The stored API version; empty if it cannot be read, as for encrypted objects.
     pub version: String,
-    /// The kind; the resource in the key where the value does not say it.
+    /// The kind; if the value does not say it, the resource in the key.
     pub kind: String,
-    /// The form.
+    /// The encoding.
     pub form: Form,
-    /// The group and the resource in their keys.
+    /// Group and resource in their keys.
     pub stored_under: (Vec<u8>, Vec<u8>),
 }
 
-/// What they take.
+/// The numbers of one group.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct KindUsage {
-    /// How many there are.
+    /// Number of objects.
     pub count: u64,
     /// Bytes of their values.
     pub bytes: u64,
-    /// Bytes of those that are `managedFields`.
+    /// Bytes of `managedFields` in them.
     pub managed_bytes: u64,
-    /// How many cannot be decoded, or not to their end; those that stay encrypted are not counted.
+    /// Number of objects that cannot be decoded completely; encrypted ones are not counted.
     pub undecodable: u64,
 }
 
 impl Snapshot {
-    /// Sums up the living objects that are wanted by kind and form, those that take most first.
+    /// Counts the wanted live objects by kind and encoding, largest first.
     ///
     /// # Errors
     /// As [`Snapshot::keys`].
@@ -84,7 +84,7 @@ impl Snapshot {
                 managed_bytes: found.managed_bytes,
                 undecodable: u64::from(!found.is_decodable && !matches!(found.form, Form::Encrypted(_))),
             };
-            // What it is once it is opened, and how it is stored.
+            // The kind comes from the decrypted value, the encoding from the stored one.
             if Encrypted::of(pair.value).is_some() {
                 found.form = form(pair.value);
             }
@@ -93,7 +93,7 @@ impl Snapshot {
     }
 }
 
-/// What an object is: as its value says, or as its key does.
+/// Determines the kind of an object, from its value or else from its key.
 fn kind(found: Stored, object: &Object<'_>, cluster: &Cluster) -> ObjectKind {
     let stored_under = (object.group.to_vec(), object.resource.to_vec());
     if !found.kind.is_empty() {

@@ -15,7 +15,8 @@ use etcdsnap_core::kubernetes::object as objects;
 use etcdsnap_core::kubernetes::registry_keys::Object;
 use etcdsnap_core::kubernetes::resources::{Resource, Resources};
 use etcdsnap_core::store::{
-    Entry, Event, Index, IndexWithValues, Key, KeyRange, LastPuts, Lost, Place, SharedIndex, Store, UnreadRevisions,
+    EntryPlace, Event, Index, IndexWithValues, Key, KeyEntry, KeyRange, LastPuts, Lost, SharedIndex, Store,
+    UnreadRevisions,
 };
 
 use super::prefixes::KubernetesPrefixes;
@@ -24,7 +25,7 @@ use crate::error::Error;
 use crate::input::FileSource;
 use crate::progress::Progress;
 
-/// All that is under the prefixes of API servers at a revision.
+/// Everything under the prefixes of API servers at a revision.
 #[derive(Debug)]
 pub struct Cluster {
     index: Index,
@@ -32,18 +33,18 @@ pub struct Cluster {
     /// The types of its objects.
     pub resources: Resources,
     definitions: Definitions,
-    /// About when the revision was written, in seconds since 1970: of the latest one, about when the snapshot was taken.
+    /// The approximate time when the revision was written, in seconds since 1970; for the latest one, when the snapshot was taken.
     pub taken: Option<i64>,
-    /// What could not be read.
+    /// Parts that could not be read.
     pub lost: Lost,
-    /// Revisions up to the one asked for of which entries may be lost.
+    /// Revisions up to the requested one whose entries may be lost.
     pub unread: UnreadRevisions,
 }
 
-/// A state of an object, as it is met in the file.
+/// A state of an object in the file.
 #[derive(Debug, Clone, Copy)]
 pub struct StoredObject<'v> {
-    /// What its key says.
+    /// The object named by its key.
     pub object: Object<'v>,
     /// Its key.
     pub key: &'v [u8],
@@ -56,7 +57,7 @@ pub struct StoredObject<'v> {
 }
 
 impl Cluster {
-    /// How many of the living objects are asked for, and how many of them may be older than they were, or deleted, because later entries are lost.
+    /// Counts the wanted live objects, and those of them that may be outdated or deleted, because later entries are lost.
     #[must_use]
     pub fn uncertain(&self, is_wanted: impl Fn(&Object<'_>) -> bool) -> (u64, u64) {
         let is_wanted = |key: &Key<'_>| self.object(key.key).is_some_and(|object| is_wanted(&object));
@@ -67,25 +68,25 @@ impl Cluster {
         })
     }
 
-    /// The columns of a type.
+    /// Returns the columns of a type.
     #[must_use]
     pub fn columns(&self, resource: &Resource) -> Columns {
         self.definitions.columns(resource)
     }
 
-    /// The fields by which objects of a type can be selected.
+    /// Returns the fields by which objects of a type can be selected.
     #[must_use]
     pub fn selectable_fields(&self, resource: &Resource) -> Vec<&str> {
         self.definitions.selectable_fields(resource)
     }
 
-    /// Hands out every object in no order, deleted ones too.
+    /// Passes every object to `take`, unordered, including deleted ones.
     ///
     /// # Errors
     /// As [`objects`](Self::objects).
     pub fn each(&self, take: impl FnMut(&Key<'_>, &Object<'_>)) -> Result<(), etcdsnap_core::Error> {
         let take = RefCell::new(take);
-        // Nothing is kept, so nothing is sorted.
+        // Nothing is stored, so nothing needs sorting.
         self.objects(|key, object| {
             take.borrow_mut()(key, object);
             false
@@ -93,10 +94,10 @@ impl Cluster {
         Ok(())
     }
 
-    /// The objects that are wanted, in the order of their keys; deleted ones are among what is asked for.
+    /// Returns the wanted objects in the order of their keys; `wanted` is also asked about deleted ones.
     ///
     /// # Errors
-    /// When there are too many to be held.
+    /// When there are too many to hold in memory.
     pub fn objects(
         &self,
         wanted: impl Fn(&Key<'_>, &Object<'_>) -> bool,
@@ -105,7 +106,7 @@ impl Cluster {
         Ok(keys.into_iter().filter_map(|key| Some((key, self.object(key.key)?))).collect())
     }
 
-    /// Whether a key lives among all that was read, object or not.
+    /// Whether any live key was read, of an object or not.
     #[must_use]
     pub fn has_key(&self, key: &[u8]) -> bool {
         self.index.get(key).is_some_and(|state| !state.deleted)
@@ -117,7 +118,7 @@ impl Cluster {
 }
 
 impl Snapshot {
-    /// The objects at a revision, one of [`Store::at`]; below `prefix`, or below those that API servers have.
+    /// Reads the objects at a revision from [`Store::at`]; below `prefix`, or below the known prefixes of API servers.
     ///
     /// # Errors
     /// As [`Snapshot::keys`].
@@ -132,8 +133,8 @@ impl Snapshot {
         Ok(self.cluster_with(store, revision, prefix, progress, nothing)?.0)
     }
 
-    /// The same, and what `make` makes of objects while the keys are read, by place: the one read of the file is then enough. It is asked by all threads, of every state of an object that is no newer than the revision and not
-    /// encrypted, so what it makes of older ones is made in vain; for few of millions of objects it may be missing.
+    /// Like [`cluster`](Self::cluster), and also returns the results of `make` by place, so that the file is read only once. All threads call `make`, for every unencrypted state of an object up to the revision,
+    /// including older ones that are not needed. For a few of millions of objects a result may be missing.
     ///
     /// # Errors
     /// As [`Snapshot::keys`].
@@ -144,12 +145,12 @@ impl Snapshot {
         prefix: Option<&[u8]>,
         progress: &dyn Progress,
         make: impl Fn(StoredObject<'_>) -> Option<T> + Sync,
-    ) -> Result<(Cluster, HashMap<Place, T>), Error> {
+    ) -> Result<(Cluster, HashMap<EntryPlace, T>), Error> {
         let prefixes = KubernetesPrefixes::of(prefix);
-        // Where nothing bounds it, nobody knows.
+        // Without a later bound, the time is unknown.
         let written = self.time_line(store)?.map(|line| line.at(revision));
         let taken = written.filter(|written| written.within.is_some()).map(|written| written.seconds);
-        let of_entry = |entry: &Entry<'_>, pair: &KeyValue<'_>| {
+        let of_entry = |entry: &KeyEntry<'_>, pair: &KeyValue<'_>| {
             let is_plain = !entry.key.tombstone && !matches!(envelope(pair.value), Envelope::Encrypted(_));
             let object = prefixes.object(pair.key).filter(|_| is_plain)?;
             make(StoredObject { object, key: pair.key, value: pair.value, revision: entry.key.revision.main, taken })
@@ -186,7 +187,7 @@ impl Snapshot {
         Ok((cluster, made))
     }
 
-    /// The last put of each of `keys` up to a revision: what was there before it was deleted. A key without one was put before the compaction.
+    /// Returns the last put of each of `keys` up to a revision: the state before a deletion. A key is missing if its last put was compacted.
     ///
     /// # Errors
     /// As [`Snapshot::keys`].

@@ -1,4 +1,4 @@
-//! What is in a snapshot, read on all processors.
+//! Reads the contents of a snapshot on all processors.
 
 mod difference;
 mod encryption_use;
@@ -28,7 +28,7 @@ use etcdsnap_core::pass::Pass;
 use etcdsnap_core::pass::reading::{Accumulator, Reading};
 use etcdsnap_core::restore::key_search::KeySearch;
 use etcdsnap_core::store::{
-    Event, EventsByKey, HashKv, Hashing, Histories, History, Index, KeyRange, Lost, OpenedStore, Place, Query,
+    EntryPlace, Event, EventsByKey, HashKv, HashKvPart, Histories, History, Index, KeyRange, Lost, OpenedStore, Query,
     SharedIndex, Store, SurvivorSearch, Survivors,
 };
 use etcdsnap_core::{MetaChoice, Report, Revision};
@@ -53,7 +53,7 @@ pub use revision_times::state_as_of;
 pub use usage_rows::{HeavyKey, UsageReport};
 pub use verify_values::verify_values;
 
-/// A snapshot that is open to be looked into. A compressed one is unpacked into a file without a name.
+/// An open snapshot. A compressed one is unpacked into a file without a name.
 #[derive(Debug)]
 pub struct Snapshot {
     path: PathBuf,
@@ -65,7 +65,7 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// Opens `path`; `-` is the standard input. `threads` is one for each processor unless it is given.
+    /// Opens `path`; `-` is standard input. `threads` defaults to one for each processor.
     ///
     /// # Errors
     /// As [`verify`](crate::verify).
@@ -73,7 +73,7 @@ impl Snapshot {
         Self::of_input(Input::open(path.as_ref(), progress)?, threads, progress)
     }
 
-    /// The same of a regular file that is open, whatever has its name by now; `path` is for messages.
+    /// Opens a regular file that is already open, whatever has its name by now; `path` is for messages.
     ///
     /// # Errors
     /// As [`Snapshot::open`].
@@ -81,7 +81,7 @@ impl Snapshot {
         Self::of_input(Input::of_file(file, path)?, None, progress)
     }
 
-    /// The same of a file that somebody reads already, by a handle of its own.
+    /// Opens a file that is already being read, with another handle.
     ///
     /// # Errors
     /// As [`Snapshot::open`].
@@ -90,7 +90,7 @@ impl Snapshot {
         Self::of_file(file, path, progress)
     }
 
-    /// The same of an input that is open.
+    /// Wraps an open input.
     ///
     /// # Errors
     /// As [`Snapshot::open`].
@@ -141,27 +141,27 @@ impl Snapshot {
         Self { path, source, threads, meta: MetaChoice::Newest, decryption: Arc::default(), unopened: Mutex::default() }
     }
 
-    /// The same, read by the meta page that is chosen.
+    /// Sets the meta page to read by.
     #[must_use]
     pub fn by(self, meta: MetaChoice) -> Self {
         Self { meta, ..self }
     }
 
-    /// The same, read by so many threads, or one for each processor.
+    /// Sets the number of threads; `None` means one for each processor.
     pub(crate) fn on_threads(self, threads: Option<NonZeroUsize>) -> Self {
         Self { threads, ..self }
     }
 
-    /// The same, with what opens its encrypted values. Without it they stay as they are.
+    /// Sets the decryption. Without it, encrypted values are returned as stored.
     #[must_use]
     pub fn decrypted_by(self, decryption: Arc<Decryption>) -> Self {
         Self { decryption, ..self }
     }
 
-    /// Fails when the file was written to since it was opened: what was read of it may then be of no single moment. Ask after reading with a [`Store`] directly;
-    /// the functions here ask themselves. A compressed file was read whole when it was opened.
+    /// Fails if the file was written to since it was opened: the data read may then be of different moments. Call this after reading with a [`Store`] directly;
+    /// the functions here call it themselves. A compressed file was read completely when it was opened.
     ///
-    /// A file that is rewritten in place, keeps its length, and has its modification time put back, looks unchanged.
+    /// A file that was rewritten in place with the same length and modification time is not noticed.
     ///
     /// # Errors
     /// [`Error::Changed`].
@@ -169,10 +169,10 @@ impl Snapshot {
         self.source.assert_unchanged()
     }
 
-    /// Reads all but the keys.
+    /// Reads everything except the keys.
     ///
     /// # Errors
-    /// [`Error::NoStore`] when it is no snapshot; [`Error::Scan`] when it cannot be read.
+    /// [`Error::NoStore`] if it is not a snapshot; [`Error::Scan`] if it cannot be read.
     pub fn store(&self) -> Result<Store<'_, FileSource>, Error> {
         self.source.unless_changed(
             match Store::open_by(&self.source, self.meta).map_err(|cause| self.failed(cause))? {
@@ -182,7 +182,7 @@ impl Snapshot {
         )
     }
 
-    /// The keys that `query` asks for, deleted ones among them; and what could not be read.
+    /// Reads the keys that match `query`, including deleted ones; also returns the parts that could not be read.
     ///
     /// # Errors
     /// When it cannot be read, was written to meanwhile, or `progress` asks to stop.
@@ -197,7 +197,7 @@ impl Snapshot {
         Ok((whole.finish().map_err(|cause| self.failed(cause))?, lost))
     }
 
-    /// Every event of one key that is retained, in order.
+    /// Reads every retained event of one key, in order.
     ///
     /// # Errors
     /// As [`Snapshot::keys`].
@@ -212,7 +212,7 @@ impl Snapshot {
         Ok((history.into_events(), lost))
     }
 
-    /// Every event of several keys that is retained up to a revision, in order, from one read of the file; nothing of a key without one.
+    /// Reads every retained event of several keys up to a revision, in order, in one read of the file; keys without events are missing.
     ///
     /// # Errors
     /// As [`Snapshot::keys`].
@@ -228,7 +228,7 @@ impl Snapshot {
         Ok((merged(parts, Histories::merge).map(Histories::into_events).unwrap_or_default(), lost))
     }
 
-    /// What a server's `HashKV` says at a revision, one of [`Store::at`].
+    /// Computes a server's `HashKV` at a revision from [`Store::at`].
     ///
     /// # Errors
     /// As [`Snapshot::keys`].
@@ -238,13 +238,13 @@ impl Snapshot {
         revision: Revision,
         progress: &dyn Progress,
     ) -> Result<(HashKv, Lost), Error> {
-        let whole = Hashing::new(store, revision);
+        let whole = HashKvPart::new(store, revision);
         let (parts, lost) = self.read(store, progress, || whole.beside())?;
-        let hashing = merged(parts, Hashing::merge).unwrap_or(whole);
+        let hashing = merged(parts, HashKvPart::merge).unwrap_or(whole);
         Ok((hashing.finish(), lost))
     }
 
-    /// The numbers of all buckets and pages, as [`status`](crate::status) has them.
+    /// Counts all buckets and pages, like [`status`](crate::status).
     ///
     /// # Errors
     /// As [`Snapshot::keys`].
@@ -252,7 +252,7 @@ impl Snapshot {
         self.scan(Sha256::Skip, progress)
     }
 
-    /// The judgement of the whole file, its SHA-256 included, as [`verify`](crate::verify) has it of the file itself.
+    /// Verifies the whole file including its SHA-256, like [`verify`](crate::verify).
     ///
     /// # Errors
     /// As [`Snapshot::keys`].
@@ -265,23 +265,23 @@ impl Snapshot {
         self.source.unless_changed(parallel_verify::run(&self.source, &options).map_err(|fault| fault.at(&self.path)))
     }
 
-    /// As the caller named it.
+    /// Returns the path as the caller gave it.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Its bytes.
+    /// Returns its bytes.
     pub(crate) fn source(&self) -> &FileSource {
         &self.source
     }
 
-    /// How many threads work, when the caller said so.
+    /// Returns the number of threads, if the caller set it.
     pub(crate) fn chosen_threads(&self) -> Option<NonZeroUsize> {
         self.threads
     }
 
-    /// Which entries a compaction at a revision leaves; and what could not be read.
+    /// Finds the entries that a compaction at a revision leaves; also returns the parts that could not be read.
     ///
     /// # Errors
     /// As [`Snapshot::keys`].
@@ -297,7 +297,7 @@ impl Snapshot {
         Ok((search.finish().map_err(|cause| self.failed(cause))?, lost))
     }
 
-    /// Which of some keys do not live at a revision; and what could not be read.
+    /// Finds which of some keys do not exist at a revision; also returns the parts that could not be read.
     ///
     /// # Errors
     /// As [`Snapshot::keys`].
@@ -313,29 +313,29 @@ impl Snapshot {
         Ok((search.absent(), lost))
     }
 
-    /// The value of an entry; an encrypted one is opened. What cannot be opened is given as it is stored, and is among [`Snapshot::unopened`].
+    /// Reads the value of an entry, decrypted if necessary. If that fails, returns it as stored and adds it to [`Snapshot::unopened`].
     ///
     /// # Errors
     /// When it cannot be read.
-    pub fn value(&self, store: &Store<'_, FileSource>, place: Place) -> Result<Vec<u8>, Error> {
+    pub fn value(&self, store: &Store<'_, FileSource>, place: EntryPlace) -> Result<Vec<u8>, Error> {
         Ok(self.opened(place, &self.pair(&self.message(store, place)?)?).into_owned())
     }
 
-    /// The same of an entry that was read already.
-    pub fn opened<'m>(&self, place: Place, pair: &KeyValue<'m>) -> Cow<'m, [u8]> {
+    /// Returns the value of an entry that was already read, like [`value`](Self::value).
+    pub fn opened<'m>(&self, place: EntryPlace, pair: &KeyValue<'m>) -> Cow<'m, [u8]> {
         self.decryption.open(pair.key, pair.value).unwrap_or_else(|undecrypted| {
             self.lock_unopened().add(place, undecrypted);
             Cow::Borrowed(pair.value)
         })
     }
 
-    /// What opens its encrypted values.
+    /// Returns the decryption.
     #[must_use]
     pub fn decryption(&self) -> &Decryption {
         &self.decryption
     }
 
-    /// The values that were asked for so far and could not be opened.
+    /// Returns the values read so far that could not be decrypted.
     #[must_use]
     pub fn unopened(&self) -> Unopened {
         self.lock_unopened().clone()
@@ -345,19 +345,19 @@ impl Snapshot {
         self.unopened.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    /// The bytes of an entry, which was read before.
-    pub(crate) fn message(&self, store: &Store<'_, FileSource>, place: Place) -> Result<Vec<u8>, Error> {
+    /// Reads the bytes of an entry that was read before.
+    pub(crate) fn message(&self, store: &Store<'_, FileSource>, place: EntryPlace) -> Result<Vec<u8>, Error> {
         let message = store.value(place).map_err(|cause| self.failed(cause))?;
         self.assert_unchanged()?;
         message.ok_or_else(|| Error::Changed { path: self.path.clone() })
     }
 
-    /// What the bytes of an entry, which was read before, are.
+    /// Parses the bytes of an entry that was read before.
     pub(crate) fn pair<'m>(&self, message: &'m [u8]) -> Result<KeyValue<'m>, Error> {
         KeyValue::parse(message).ok_or_else(|| Error::Changed { path: self.path.clone() })
     }
 
-    /// An error of core about this file.
+    /// Converts core's error about this file.
     #[must_use]
     pub fn failed(&self, cause: etcdsnap_core::Error) -> Error {
         Fault::Scan(cause).at(&self.path)
@@ -367,7 +367,7 @@ impl Snapshot {
         self.threads.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get)
     }
 
-    /// Has all leaves read into accumulators, one a thread; what they lack, too.
+    /// Reads all leaves into accumulators, one per thread; also returns the parts that could not be read.
     fn read<A: Accumulator>(
         &self,
         store: &Store<'_, FileSource>,
@@ -390,7 +390,7 @@ impl Snapshot {
         }
     }
 
-    /// Has each of so many threads make something of its share of so many pieces of what was read.
+    /// Lets each of `threads` threads process its share of `count` pieces.
     fn pieces<T: Default + Send>(
         &self,
         count: usize,
@@ -408,7 +408,7 @@ impl Snapshot {
     }
 }
 
-/// What several threads gathered, together.
+/// Merges the results of several threads.
 fn merged<T>(parts: Vec<T>, merge: impl Fn(&mut T, T)) -> Option<T> {
     parts.into_iter().reduce(|mut whole, part| {
         merge(&mut whole, part);

@@ -1,4 +1,4 @@
-//! What is wrong with the objects of a snapshot.
+//! Finds problems of the Kubernetes objects in a snapshot.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -19,61 +19,61 @@ use crate::error::Error;
 use crate::input::FileSource;
 use crate::progress::Progress;
 
-/// Findings kept of one kind; more are only counted. As many as of the kinds of `verify`.
+/// Findings stored per kind; more are only counted. The same limit as in `verify`.
 const KEPT: usize = 1000;
 
-/// Seconds after which an object that is to be deleted is stuck. A pod's own time for its end is in its deletionTimestamp already.
+/// Seconds after which an object that is being deleted counts as stuck. A pod's grace period is already included in its deletionTimestamp.
 const GRACE: i64 = 60;
 
-/// Something that is wrong with an object, or with many.
+/// A problem of one object, or of many.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ObjectFinding {
-    /// What kind of trouble it is.
+    /// The kind of problem.
     pub trouble: Trouble,
-    /// The group of its type; empty for the core group.
+    /// The API group of its type; empty for the core group.
     pub group: String,
-    /// The plural name of its type; empty where it is about several types.
+    /// The plural name of its type; empty if the finding is about several types.
     pub resource: String,
     /// Its namespace; empty for none.
     pub namespace: String,
-    /// Its name; empty where it is about many objects.
+    /// Its name; empty if the finding is about many objects.
     pub name: String,
-    /// What is wrong, as the end of a sentence that begins with the object.
+    /// The problem, as the end of a sentence that starts with the object.
     pub what: String,
 }
 
-/// All that was found.
+/// The result of a check.
 #[derive(Debug, Clone, Default)]
 pub struct ClusterCheck {
-    /// Objects that live.
+    /// Number of live objects.
     pub objects: u64,
-    /// Those of them that are encrypted, or stored in a form that this program does not read.
+    /// Number of objects that are encrypted, or stored in an unsupported form.
     pub unread: u64,
     /// The findings, by kind and object.
     pub findings: Vec<ObjectFinding>,
-    /// How many there are of each kind, those that are not kept counted.
+    /// Number of findings of each kind, including those that are not stored.
     pub counts: BTreeMap<Trouble, u64>,
-    /// Whether nobody knows what is gone, because part of the file is lost.
+    /// Whether part of the file is lost, so that missing objects cannot be told from lost ones.
     pub is_damaged: bool,
 }
 
-/// Fingerprints take the place of uids and names: 16 bytes each.
+/// The findings of one thread. Fingerprints of 16 bytes stand for uids and names.
 #[derive(Default)]
-struct Part {
+struct ThreadFindings {
     found: ClusterCheck,
     uids: HashSet<u128>,
-    /// Objects that name owners: the number among all, and the owner's uid.
+    /// Objects with owners: the object's index, and the owner's uid.
     owned: Vec<(u32, u128)>,
     /// Objects that could not be read, by type, namespace and name.
     unread: HashSet<u128>,
-    /// How many values of each type are encrypted, and how many are not.
+    /// Numbers of encrypted and unencrypted values of each type.
     forms: HashMap<(Vec<u8>, Vec<u8>), (u64, u64)>,
 }
 
 type Objects<'c> = Vec<(Key<'c>, Object<'c>)>;
 
 impl Snapshot {
-    /// Looks for what is wrong with the living objects. Memory: some 100 bytes an object beside the keys.
+    /// Finds problems of the live objects. Memory: some 100 bytes per object besides the keys.
     ///
     /// # Errors
     /// As [`Snapshot::keys`].
@@ -86,10 +86,10 @@ impl Snapshot {
         let objects = self.living(cluster)?;
         let names = Names::of(&objects);
         let checking = Checking { snapshot: self, store, cluster, names: &names };
-        let parts = self.by_pieces(&objects, progress, |part: &mut Part, from, objects| {
-            checking.look(objects, from, part, progress)
+        let parts = self.by_pieces(&objects, progress, |part: &mut ThreadFindings, from, objects| {
+            checking.check_objects(objects, from, part, progress)
         })?;
-        let mut whole = Part::default();
+        let mut whole = ThreadFindings::default();
         for part in parts {
             whole.append(part);
         }
@@ -108,13 +108,13 @@ impl Snapshot {
         Ok(found)
     }
 
-    /// The objects whose owners are not there.
+    /// Finds objects whose owners do not exist.
     fn owners(
         &self,
         store: &Store<'_, FileSource>,
         cluster: &Cluster,
         objects: &Objects<'_>,
-        whole: &Part,
+        whole: &ThreadFindings,
         found: &mut ClusterCheck,
     ) -> Result<(), Error> {
         let mut orphans: Vec<u32> =
@@ -132,7 +132,7 @@ impl Snapshot {
                 continue;
             };
             for owner in relations(&node).owners {
-                // Of one that cannot be read nobody knows the uid.
+                // The uid of an unreadable object is unknown.
                 let is_unread = [object.namespace, b""]
                     .iter()
                     .any(|namespace| whole.unread.contains(&owner_identity(&owner, cluster, namespace)));
@@ -151,13 +151,13 @@ impl Snapshot {
     }
 }
 
-/// Whether it is about something that is not there, which may be among what is lost.
+/// Whether the problem is a missing object, which may only be lost.
 fn is_absence(trouble: Trouble) -> bool {
     use Trouble::{ApiServiceGone, DefinitionGone, NamespaceGone, OwnerGone, WebhookServiceGone};
     matches!(trouble, NamespaceGone | DefinitionGone | OwnerGone | WebhookServiceGone | ApiServiceGone)
 }
 
-/// What is there, by its keys alone.
+/// Names that exist, from the keys alone.
 struct Names<'c> {
     namespaces: HashSet<&'c [u8]>,
     services: HashSet<(&'c [u8], &'c [u8])>,
@@ -178,13 +178,13 @@ impl<'c> Names<'c> {
         names
     }
 
-    /// Namespaces and definitions that objects need and that are gone.
+    /// Finds namespaces and definitions that objects need and that are missing.
     fn absent(&self, objects: &Objects<'_>, cluster: &Cluster, found: &mut ClusterCheck) {
         let mut namespaces: BTreeMap<&[u8], u64> = BTreeMap::new();
         let mut types: BTreeMap<(&[u8], &[u8]), u64> = BTreeMap::new();
         for (_, object) in objects {
             let resource = cluster.resources.of(object);
-            // A type without namespaces can have slashes in its names.
+            // The names of a type without namespaces can contain slashes.
             let is_namespaced = resource.is_none_or(|resource| resource.namespaced);
             if is_namespaced && !object.namespace.is_empty() && !self.namespaces.contains(object.namespace) {
                 add_one(&mut namespaces, object.namespace);
@@ -195,7 +195,7 @@ impl<'c> Names<'c> {
             }
         }
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        // A store without any namespace is that of a part of an API, such as events in an etcd of their own.
+        // A store without any namespace belongs to a part of an API, such as events in their own etcd.
         if !self.namespaces.is_empty() {
             for (namespace, count) in namespaces {
                 found.add(ObjectFinding {
@@ -234,12 +234,12 @@ struct Checking<'k, 's, 'c> {
 }
 
 impl Checking<'_, '_, '_> {
-    /// Looks at some objects, of which the first has a number among all.
-    fn look(
+    /// Checks some objects; `from` is the index of the first.
+    fn check_objects(
         &self,
         objects: &[(Key<'_>, Object<'_>)],
         from: usize,
-        part: &mut Part,
+        part: &mut ThreadFindings,
         progress: &dyn Progress,
     ) -> Result<(), Error> {
         let places = objects.iter().map(|(key, _)| key.place);
@@ -260,7 +260,7 @@ impl Checking<'_, '_, '_> {
         })
     }
 
-    /// Why a value does not open although something was given that should; none where nothing was, or where its plugin cannot be asked.
+    /// Explains why a value cannot be decrypted although a matching key was given; `None` if no keys were given, or its plugin cannot be asked.
     fn closed(&self, pair: &KeyValue<'_>) -> Option<String> {
         let decryption = self.snapshot.decryption();
         let undecrypted = decryption.open(pair.key, pair.value).err().filter(|_| decryption.is_given())?;
@@ -268,7 +268,7 @@ impl Checking<'_, '_, '_> {
             .then(|| format!("cannot be decrypted ({}): {}", undecrypted.needs, undecrypted.why))
     }
 
-    fn object(&self, number: usize, object: &Object<'_>, value: &[u8], part: &mut Part) {
+    fn object(&self, number: usize, object: &Object<'_>, value: &[u8], part: &mut ThreadFindings) {
         let finding = |trouble, what: String| finding(trouble, object, self.cluster, what);
         let (node, remarks) = match object::tree(value, Options::default()) {
             Ok(read) => read,
@@ -287,7 +287,7 @@ impl Checking<'_, '_, '_> {
             part.found.add(finding(Trouble::Undecodable, what));
         }
         let resource = self.cluster.resources.of(object);
-        // What servers keep of themselves has no name of its own.
+        // Internal objects of API servers have no name in their values.
         let is_servers_own = matches!(object.resource, b"masterleases" | b"peerserverleases" | b"ranges");
         if !is_servers_own && remarks.is_empty() {
             let kind = resource.map_or("", |resource| resource.kind.as_str());
@@ -323,7 +323,7 @@ impl Checking<'_, '_, '_> {
     }
 }
 
-/// A name as it is told where it may be empty, as only damage or a forger leaves it.
+/// Quotes an empty name, which occurs only after damage or forgery.
 fn or_nothing(name: &str) -> &str {
     if name.is_empty() { "\"\"" } else { name }
 }
@@ -348,7 +348,7 @@ fn owner_identity(owner: &Owner, cluster: &Cluster, namespace: &[u8]) -> u128 {
     identity(plural.as_bytes(), namespace, owner.name.as_bytes())
 }
 
-impl Part {
+impl ThreadFindings {
     fn append(&mut self, other: Self) {
         self.found.unread = self.found.unread.saturating_add(other.found.unread);
         for (trouble, count) in other.found.counts {
@@ -365,7 +365,7 @@ impl Part {
         }
     }
 
-    /// Types of which some values are encrypted and others are not.
+    /// Finds types whose values are partly encrypted.
     fn plain(&self, found: &mut ClusterCheck) {
         for ((group, resource), (encrypted, plain)) in &self.forms {
             if *encrypted > 0 && *plain > 0 {

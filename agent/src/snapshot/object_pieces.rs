@@ -1,8 +1,8 @@
-//! The values of many objects, read by all threads.
+//! Processes the values of many objects on all threads.
 
 use etcdsnap_core::etcd::keyvalue::KeyValue;
 use etcdsnap_core::kubernetes::registry_keys::Object;
-use etcdsnap_core::store::{Key, Place, Store};
+use etcdsnap_core::store::{EntryPlace, Key, Store};
 
 use super::Snapshot;
 use super::kubernetes_objects::Cluster;
@@ -10,40 +10,40 @@ use crate::error::Error;
 use crate::input::FileSource;
 use crate::progress::Progress;
 
-/// Objects that a thread takes at once, in the order in which they lie in the file.
+/// Objects that a thread takes at once, in file order.
 const PIECE: usize = 256;
 
-/// What a thread gathered, and what ended its work.
+/// The result of one thread, and the error that ended its work.
 #[derive(Default)]
-struct Part<T> {
+struct ThreadResult<T> {
     gathered: T,
     fault: Option<Error>,
 }
 
 impl Snapshot {
-    /// The living objects, in the order in which they lie in the file.
+    /// Returns the live objects in file order.
     ///
     /// # Errors
-    /// When there are too many to be held.
+    /// When there are too many to hold in memory.
     pub(super) fn living<'c>(&self, cluster: &'c Cluster) -> Result<Vec<(Key<'c>, Object<'c>)>, Error> {
         let mut objects = cluster.objects(|key, _| !key.deleted).map_err(|cause| self.failed(cause))?;
         objects.sort_by_key(|(key, _)| key.place);
         Ok(objects)
     }
 
-    /// What is made of the value at each of some places, in their order, by all threads.
+    /// Applies `make` to the value at each place, on all threads; returns the results in the order of `places`.
     ///
     /// # Errors
-    /// When a value cannot be read, or work was cancelled.
+    /// When a value cannot be read, or the work was cancelled.
     pub fn map_values<T: Send>(
         &self,
         store: &Store<'_, FileSource>,
-        places: &[Place],
+        places: &[EntryPlace],
         progress: &dyn Progress,
         make: impl Fn(usize, &[u8]) -> T + Sync,
     ) -> Result<Vec<T>, Error> {
-        // Neighbours in the file are read together.
-        let mut ordered: Vec<(Place, usize)> = places.iter().copied().zip(0..).collect();
+        // Neighbouring pages are read together.
+        let mut ordered: Vec<(EntryPlace, usize)> = places.iter().copied().zip(0..).collect();
         ordered.sort_unstable();
         let parts = self.by_pieces(&ordered, progress, |made: &mut Vec<(usize, T)>, _, piece| {
             let places = piece.iter().map(|(place, _)| *place);
@@ -57,21 +57,21 @@ impl Snapshot {
         Ok(made.into_iter().map(|(_, made)| made).collect())
     }
 
-    /// Hands out the entries at some places, which are in the order of the file, each with its number among them; pages are read once, and those that lie together at once.
+    /// Passes the entries at some places, in file order, to the visitor, each with its index; reads each page once, and neighbouring pages together.
     ///
     /// # Errors
-    /// When one cannot be read, though it was before, or work was cancelled.
+    /// When an entry cannot be read although it was before, or the work was cancelled.
     pub(super) fn each_pair(
         &self,
         store: &Store<'_, FileSource>,
-        places: impl Iterator<Item = Place>,
+        places: impl Iterator<Item = EntryPlace>,
         progress: &dyn Progress,
-        take: &mut dyn FnMut(usize, Place, &KeyValue<'_>),
+        take: &mut dyn FnMut(usize, EntryPlace, &KeyValue<'_>),
     ) -> Result<(), Error> {
         if progress.cancelled() {
             return Err(Error::Cancelled);
         }
-        let places: Vec<Place> = places.collect();
+        let places: Vec<EntryPlace> = places.collect();
         let mut waiting = places.iter().enumerate().peekable();
         let mut is_as_before = true;
         let lost = store.entries_at(places.clone(), &mut |entry| {
@@ -92,10 +92,10 @@ impl Snapshot {
         }
     }
 
-    /// Hands `objects` to all threads, piece by piece, each with the number of its first object; what each thread gathered.
+    /// Passes `objects` to all threads piece by piece, each with the index of its first object; returns each thread's result.
     ///
     /// # Errors
-    /// What `take` says first; it is not asked again by that thread.
+    /// The first error of `take`; that thread then stops.
     pub(super) fn by_pieces<O: Sync, T: Default + Send>(
         &self,
         objects: &[O],
@@ -104,7 +104,7 @@ impl Snapshot {
     ) -> Result<Vec<T>, Error> {
         let count = objects.len().div_ceil(PIECE);
         let threads = self.threads().min(count).max(1);
-        let parts = self.pieces(count, threads, progress, |part: &mut Part<T>, piece| {
+        let parts = self.pieces(count, threads, progress, |part: &mut ThreadResult<T>, piece| {
             let piece_objects = objects.chunks(PIECE).nth(piece).unwrap_or_default();
             if part.fault.is_none() {
                 part.fault = take(&mut part.gathered, piece.saturating_mul(PIECE), piece_objects).err();

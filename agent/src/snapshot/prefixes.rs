@@ -1,14 +1,14 @@
-//! Where API servers keep their objects.
+//! The prefixes under which API servers store their objects.
 
 use etcdsnap_core::kubernetes::registry_keys::{Object, PREFIXES, object_below};
 use etcdsnap_core::store::KeyRange;
 
-/// The prefixes below which objects are looked for.
+/// The prefixes to search for objects.
 #[derive(Debug, Clone)]
 pub struct KubernetesPrefixes(Vec<Vec<u8>>);
 
 impl KubernetesPrefixes {
-    /// The one that was given, or those that API servers have.
+    /// Uses the given prefix, or the known ones of API servers.
     #[must_use]
     pub fn of(given: Option<&[u8]>) -> Self {
         match given {
@@ -17,13 +17,13 @@ impl KubernetesPrefixes {
         }
     }
 
-    /// All of them.
+    /// Returns all prefixes.
     #[must_use]
     pub fn list(&self) -> &[Vec<u8>] {
         &self.0
     }
 
-    /// Keys among which all objects are.
+    /// Returns a range that contains all objects.
     #[must_use]
     pub fn range(&self) -> KeyRange {
         match self.0.as_slice() {
@@ -32,7 +32,7 @@ impl KubernetesPrefixes {
         }
     }
 
-    /// The object under a key.
+    /// Parses a key as an object's.
     #[must_use]
     pub fn object<'k>(&self, key: &'k [u8]) -> Option<Object<'k>> {
         object_below(key, &self.0)

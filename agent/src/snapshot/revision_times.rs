@@ -1,4 +1,4 @@
-//! About when the revisions of a snapshot were written.
+//! Estimates when the revisions of a snapshot were written.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use crate::input::{Body, FileSource, Input};
 use crate::progress::Progress;
 
 impl Snapshot {
-    /// About when each revision was written, as the objects of Kubernetes tell it; none where none does. Reads a few hundred pages.
+    /// Estimates when each revision was written, from the timestamps in Kubernetes objects; `None` if there are none. Reads a few hundred pages.
     ///
     /// # Errors
     /// When bytes cannot be read, or the file was written to meanwhile.
@@ -24,7 +24,7 @@ impl Snapshot {
     }
 }
 
-/// About when the latest revision of a snapshot was written; none where no object tells it, for what is no snapshot, and for what can be read only from front to back: a compressed file, the standard input.
+/// Estimates when the latest revision of a snapshot was written; `None` if no object shows it, the file is not a snapshot, or it has no random access (a compressed file, standard input).
 ///
 /// # Errors
 /// When the file cannot be read, or was written to meanwhile.

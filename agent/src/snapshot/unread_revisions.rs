@@ -1,4 +1,4 @@
-//! Which revisions a damaged snapshot has lost.
+//! Finds the revisions that a damaged snapshot has lost.
 
 use etcdsnap_core::Revision;
 use etcdsnap_core::store::{Lost, Store, UnreadRevisions};
@@ -10,7 +10,7 @@ use crate::progress::{Progress, Stage};
 use crate::verify_options::Sha256;
 
 impl Snapshot {
-    /// The revisions that may be lost where an answer as of a revision lacks something; none where it lacks nothing. A damaged file is read again for it, once or twice.
+    /// Finds the revisions that may be missing in an answer as of a revision; empty if it is complete. A damaged file is read once or twice more for this.
     ///
     /// # Errors
     /// As [`Snapshot::keys`].
@@ -27,18 +27,18 @@ impl Snapshot {
         progress.begin(Stage::Read, Some(store.bytes()));
         let mut unread = store.unread_revisions(progress).map_err(|cause| self.failed(cause))?;
         self.assert_unchanged()?;
-        // Damage above the leaves: only the separators around it tell what was below.
+        // If pages above the leaves are damaged, only the separators around them show which keys were below.
         if store.lost().places > 0 {
             match self.scan(Sha256::Skip, progress)?.lost {
                 Some(history) if !history.unreadable.is_empty() => unread.add_history(&history),
                 _ => unread = UnreadRevisions::any(),
             }
         }
-        // Whatever was lost, it was at some revision.
+        // Whatever was lost, it belonged to some revision.
         if unread.is_empty() {
             unread = UnreadRevisions::any();
         }
-        // The latest revision that can be read may not be the latest that there was.
+        // The latest readable revision may not be the latest one.
         Ok(if revision < store.current() { unread.up_to(revision) } else { unread })
     }
 }

@@ -1,41 +1,41 @@
-//! Who takes how much room in a snapshot.
+//! Computes how much space keys take in a snapshot.
 
 use etcdsnap_core::store::usage_by_group::Grouping;
-use etcdsnap_core::store::{Heavy, Lost, Query, Store, Sums, Tallies, Tally, Usage};
+use etcdsnap_core::store::{GroupTally, Heavy, Lost, Query, Store, Sums, Tallies, Usage};
 
 use super::Snapshot;
 use crate::error::Error;
 use crate::input::FileSource;
 use crate::progress::Progress;
 
-/// What keys take. Bytes are those of entries in the database.
+/// The space that keys take. Bytes are those of entries in the database.
 #[derive(Debug, Clone, Default)]
 pub struct UsageReport {
-    /// All keys that were asked for.
+    /// All matching keys.
     pub total: Usage,
-    /// Each group with what it takes, those that take most first.
+    /// Each group with its numbers, largest first.
     pub groups: Vec<(Box<[u8]>, Usage)>,
     /// The keys with the largest values.
     pub largest: Vec<HeavyKey>,
-    /// The keys with the most revisions, of those that have more than one.
+    /// The keys with the most revisions; keys with a single revision are left out.
     pub busiest: Vec<HeavyKey>,
-    /// Bytes of the database after a compaction at the revision asked for and a defragmentation, estimated; it means something only of all keys at the latest revision.
+    /// Estimated bytes of the database after a compaction at the given revision and a defragmentation; meaningful only for all keys at the latest revision.
     pub defragmented_bytes: u64,
 }
 
-/// A key in one of the lists; of equal ones those that were written first come first.
+/// A key in one of the lists; equal ones are sorted by revision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeavyKey {
     /// Its name.
     pub key: Vec<u8>,
-    /// By what it is in the list: bytes of its value, or revisions.
+    /// The number by which the list is sorted: bytes of its value, or revisions.
     pub number: u32,
     /// Bytes that a compaction would free.
     pub history_bytes: u64,
 }
 
 impl Snapshot {
-    /// Sums up the keys that `query` asks for by their group; the lists have at most `top` keys.
+    /// Sums up the keys that match `query` by group; each list has at most `top` keys.
     ///
     /// # Errors
     /// As [`Snapshot::keys`].
@@ -47,7 +47,7 @@ impl Snapshot {
         top: usize,
         progress: &dyn Progress,
     ) -> Result<(UsageReport, Lost), Error> {
-        let tally = Tally::new(query.clone(), grouping);
+        let tally = GroupTally::new(query.clone(), grouping);
         let (tallies, lost) = self.read(store, progress, || tally.beside())?;
         let tallies = Tallies::of(tallies);
         let threads = self.threads().min(tallies.most_sums());

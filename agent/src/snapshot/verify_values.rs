@@ -1,4 +1,4 @@
-//! A snapshot is a backup of encrypted values only together with what opens them.
+//! Verifies that the encrypted values of a snapshot can be decrypted: without the keys it is no backup of them.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use crate::input::{FileSource, Input};
 use crate::progress::{Progress, Stage};
 use crate::verify_options::VerifyOptions;
 
-/// Checks a snapshot file whole, as [`verify`](crate::verify) does, and opens every encrypted value in it as an API server would, by the providers of its resource: what does not open is a finding, and so is what is stored plain where it is not read so. A compressed file is unpacked into one without a name.
+/// Verifies a snapshot file like [`verify`](crate::verify), and decrypts every encrypted value as an API server would, with the providers of its resource. A value that cannot be decrypted is a finding, and so is an unencrypted value that the configuration does not allow. A compressed file is unpacked into a file without a name.
 ///
 /// # Errors
 /// As [`verify`](crate::verify).
@@ -43,28 +43,28 @@ pub fn verify_values(
     let mut report = snapshot.scan(options.sha256, options.progress)?;
     match snapshot.store() {
         Ok(store) => snapshot.check_values(&store, &mut report, options.progress)?,
-        // The report says why there is nothing to open.
+        // The report says why there is nothing to decrypt.
         Err(Error::NoStore { .. }) => {}
         Err(error) => return Err(error),
     }
     Ok(report)
 }
 
-/// What a value turned out to be.
-enum Judged {
-    /// Stored plain, and read so.
+/// The result for one value.
+enum ValueVerdict {
+    /// Unencrypted, which the configuration allows.
     Plain,
-    /// Encrypted, and opened.
+    /// Encrypted, and decrypted.
     Opened(NeededKey),
-    /// Encrypted, and not opened.
+    /// Encrypted, and not decrypted.
     Closed(Undecrypted),
-    /// Encrypted, and opened to something that is no whole object: why not.
+    /// Decrypted to something that is not a complete object, with the reason.
     Broken(NeededKey, String),
-    /// Stored plain where the configuration does not let it be read.
+    /// Unencrypted, which the configuration does not allow.
     Refused(GroupResource),
 }
 
-/// Judges values as API servers would.
+/// Checks values as an API server would.
 struct Judging<'d> {
     decryption: &'d Decryption,
     prefixes: KubernetesPrefixes,
@@ -72,35 +72,35 @@ struct Judging<'d> {
 }
 
 impl Judging<'_> {
-    fn judge(&self, pair: &KeyValue<'_>) -> Judged {
+    fn judge(&self, pair: &KeyValue<'_>) -> ValueVerdict {
         let resource = self.prefixes.object(pair.key).map(|object| GroupResource::of(&object, &self.resources));
         let Some(encrypted) = Encrypted::of(pair.value) else {
             let is_object =
                 matches!(envelope(pair.value), Envelope::Protobuf(_) | Envelope::Json(_) | Envelope::Cbor(_));
             return match resource.filter(|resource| is_object && !self.decryption.reads_plain(resource)) {
-                Some(resource) => Judged::Refused(resource),
-                None => Judged::Plain,
+                Some(resource) => ValueVerdict::Refused(resource),
+                None => ValueVerdict::Plain,
             };
         };
         let opened = match &resource {
             Some(resource) => self.decryption.open_of(resource, pair.key, pair.value),
-            // Whose resource nobody knows, is opened by whatever opens it.
+            // If the resource is unknown, any provider may decrypt it.
             None => self.decryption.open(pair.key, pair.value),
         };
         let plain = match opened {
             Ok(plain) => plain,
-            Err(undecrypted) => return Judged::Closed(undecrypted),
+            Err(undecrypted) => return ValueVerdict::Closed(undecrypted),
         };
         let needs = self.decryption.needed_key(&encrypted);
-        // Nothing but what comes out tells that a value of AES-CBC is as it was written.
+        // AES-CBC has no integrity check: only the decrypted contents show whether a value is intact.
         match not_whole(&plain).filter(|_| encrypted.provider == Provider::AesCbc) {
-            Some(why) => Judged::Broken(needs, why),
-            None => Judged::Opened(needs),
+            Some(why) => ValueVerdict::Broken(needs, why),
+            None => ValueVerdict::Opened(needs),
         }
     }
 }
 
-/// Why a decrypted value is no object that can be read to its end; none for one that is, and for one in a form that this program does not read.
+/// Explains why a decrypted value is not a complete object; `None` if it is one, or is in an unsupported form.
 pub(super) fn not_whole(plain: &[u8]) -> Option<String> {
     match object::tree(plain, Options::default()) {
         Ok((_, Remarks { problem: Some(Problem { path, what }), .. })) => {
@@ -113,7 +113,7 @@ pub(super) fn not_whole(plain: &[u8]) -> Option<String> {
 }
 
 impl Snapshot {
-    /// Opens every value that the snapshot keeps, and adds to a report which do not open, and which are stored as an API server with the configuration does not read them.
+    /// Decrypts every value in the snapshot, and reports those that cannot be decrypted, and unencrypted ones that the configuration does not allow.
     ///
     /// # Errors
     /// As [`Snapshot::keys`].
@@ -132,7 +132,7 @@ impl Snapshot {
             resources: Resources::builtin(),
         };
         let mut decrypted = Decrypted::default();
-        // What cannot be read is in the report already.
+        // The report already says what cannot be read.
         store
             .entries_in_order(progress, &mut |entry, _| {
                 let Some(pair) = KeyValue::parse(entry.value).filter(|_| !entry.key.tombstone) else { return true };
@@ -141,27 +141,27 @@ impl Snapshot {
                     || if is_latest() { Code::ValueUndecryptable } else { Code::EarlierValueUndecryptable };
                 let value = format!("the value of revision {}", entry.key.revision.main);
                 let (code, text) = match judging.judge(&pair) {
-                    Judged::Plain => return true,
-                    Judged::Opened(needs) => {
+                    ValueVerdict::Plain => return true,
+                    ValueVerdict::Opened(needs) => {
                         decrypted.opened.add(&needs, 1);
                         return true;
                     }
-                    Judged::Closed(Undecrypted { needs, why }) => {
+                    ValueVerdict::Closed(Undecrypted { needs, why }) => {
                         decrypted.unopened.add(&needs, 1);
                         let code = if why.is_untried() { Code::ValueUnchecked } else { undecryptable() };
                         (code, format!("{value} needs {needs}: {why}"))
                     }
-                    Judged::Broken(needs, why) => {
+                    ValueVerdict::Broken(needs, why) => {
                         decrypted.unopened.add(&needs, 1);
                         let text = format!(
-                            "{value} ({needs}) decrypts to something that is no whole object, so it was changed, or another key had the name: {why}"
+                            "{value} ({needs}) decrypts to something that is not a complete object, so it was changed, or another key had the name: {why}"
                         );
                         (undecryptable(), text)
                     }
-                    Judged::Refused(_) if !is_latest() => return true,
-                    Judged::Refused(resource) => {
+                    ValueVerdict::Refused(_) if !is_latest() => return true,
+                    ValueVerdict::Refused(resource) => {
                         let text = format!(
-                            "{value} is stored plain, and `identity` is not among the providers of {resource} in the configuration"
+                            "{value} is stored unencrypted, and `identity` is not among the providers of {resource} in the configuration"
                         );
                         (Code::ValuePlainRefused, text)
                     }

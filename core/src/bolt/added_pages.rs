@@ -1,4 +1,4 @@
-//! Pages that an edit adds behind the others, and those that it gives up.
+//! New pages that an edit appends to the file, and old pages that it frees.
 
 use crate::bolt::page_id::PageId;
 use crate::offset::Offset;
@@ -7,36 +7,36 @@ use std::collections::BTreeSet;
 use crate::bolt::bucket::BUCKET_HEADER;
 use crate::bolt::database::DatabaseError;
 use crate::bolt::leaf::BUCKET;
-use crate::bolt::node::{Entry, Item, Link, cut, encode, page_bytes, pages_for};
+use crate::bolt::node::{LeafItem, Link, NodeElement, cut, encode, page_bytes, pages_for};
 
-/// Pages that are added, and those that are given up.
+/// Pages that an edit appends and frees.
 #[derive(Clone)]
 pub(super) struct Added {
     page_size: u32,
-    /// The number of the next page.
+    /// Id of the next page to append.
     pub(super) next: PageId,
-    /// Bytes and where they go.
+    /// Bytes to write, each with its file offset.
     pub(super) writes: Vec<(Offset, Vec<u8>)>,
     pub(super) freed: BTreeSet<PageId>,
 }
 
 impl Added {
-    /// None yet; the first will have the number `next`.
+    /// Starts an empty list whose first page gets the id `next`.
     pub(super) fn behind(next: PageId, page_size: u32) -> Self {
         Self { page_size, next, writes: Vec::new(), freed: BTreeSet::new() }
     }
 
-    /// Gives up a page with its overflow.
+    /// Frees a page with its overflow pages.
     pub(super) fn free(&mut self, page: PageId, overflow: u32) -> Result<(), DatabaseError> {
         for page in page.with_overflow(overflow) {
             if !self.freed.insert(page) {
-                return Err(DatabaseError::Page { page, message: "two places of the tree point to it".into() });
+                return Err(DatabaseError::Page { page, message: "two places in the tree point to it".into() });
             }
         }
         Ok(())
     }
 
-    /// Adds one page with its overflow at the end.
+    /// Appends one page with its overflow pages; returns its id.
     pub(super) fn write(&mut self, bytes: impl FnOnce(PageId, u32) -> Vec<u8>) -> PageId {
         let id = self.next;
         let bytes = bytes(id, self.page_size);
@@ -45,8 +45,8 @@ impl Added {
         id
     }
 
-    /// Adds as many pages as these entries fill.
-    pub(super) fn pages<E: Entry>(&mut self, entries: Vec<E>) -> Vec<Link> {
+    /// Appends as many pages as `entries` fill; returns a link to each.
+    pub(super) fn pages<E: NodeElement>(&mut self, entries: Vec<E>) -> Vec<Link> {
         let pages = cut(entries, self.page_size);
         let write = |entries: Vec<E>| {
             let page = self.write(|id, size| encode(id, &entries, size));
@@ -55,19 +55,19 @@ impl Added {
         pages.into_iter().map(write).collect()
     }
 
-    /// Branch pages above these until one is left; an empty leaf when there are none.
+    /// Appends branch pages above `links` until a single root is left; an empty leaf if there are no links.
     pub(super) fn root(&mut self, mut links: Vec<Link>) -> PageId {
         while links.len() > 1 {
             links = self.pages(links);
         }
         match links.into_iter().next() {
             Some(link) => link.page,
-            None => self.write(|id, size| encode::<Item>(id, &[], size)),
+            None => self.write(|id, size| encode::<LeafItem>(id, &[], size)),
         }
     }
 
-    /// A bucket of these items: inline where bolt would have it so.
-    pub(super) fn bucket(&mut self, sequence: u64, items: Vec<Item>) -> Vec<u8> {
+    /// Appends a bucket of these items and returns its element's value: an inline bucket where bbolt would write one.
+    pub(super) fn bucket(&mut self, sequence: u64, items: Vec<LeafItem>) -> Vec<u8> {
         let quarter = usize::try_from(self.page_size >> 2).unwrap_or(0);
         if page_bytes(&items) <= quarter && items.iter().all(|item| item.flags & BUCKET == 0) {
             let mut value = bucket_header(PageId::ZERO, sequence);

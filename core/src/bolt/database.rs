@@ -1,31 +1,31 @@
-//! A bolt database opened at its live meta page: entries are looked up on the way from the root to one leaf.
+//! A bbolt database opened at its live meta page; lookups read the path from the root to one leaf.
 
-use crate::bolt::bucket::{self, Place};
+use crate::bolt::bucket::{self, BucketLocation};
 use crate::bolt::leaf::BUCKET;
 use crate::bolt::meta::{Meta, Metas};
-use crate::bolt::node::{Item, Node};
+use crate::bolt::node::{BoltNode, LeafItem};
 use crate::bolt::page::Header;
 use crate::bolt::page_id::PageId;
-use crate::bolt::reader::{Geometry, Reader};
+use crate::bolt::reader::{Geometry, PageReader};
 use crate::error::Error;
 use crate::limits::{HEAD_LEN, MAX_DEPTH};
 use crate::offset::Offset;
 use crate::source::Source;
 
-/// A database to look up entries in, or to [`edit`](Database::edit).
-pub struct Database<'s, S: Source + ?Sized> {
-    pub(super) reader: Reader<'s, S>,
+/// A bbolt database to look up entries in, or to [`edit`](BoltDatabase::edit).
+pub struct BoltDatabase<'s, S: Source + ?Sized> {
+    pub(super) reader: PageReader<'s, S>,
     pub(super) source: &'s S,
-    /// Number of the live meta page: 0 or 1.
+    /// Page id of the live meta page: 0 or 1.
     pub(super) live: PageId,
     pub(super) meta: Meta,
 }
 
-impl<'s, S: Source + ?Sized> Database<'s, S> {
-    /// Finds the live meta page.
+impl<'s, S: Source + ?Sized> BoltDatabase<'s, S> {
+    /// Opens a database at its live meta page.
     ///
     /// # Errors
-    /// When the first bytes cannot be read, or hold no meta page.
+    /// The first bytes cannot be read, or contain no valid meta page.
     pub fn open(source: &'s S) -> Result<Self, DatabaseError> {
         let mut head = vec![0; HEAD_LEN.min(usize::try_from(source.len()).unwrap_or(HEAD_LEN))];
         let len = head.len() as u64;
@@ -34,59 +34,61 @@ impl<'s, S: Source + ?Sized> Database<'s, S> {
         let whole = source.len().checked_div(u64::from(meta.page_size)).unwrap_or(0);
         let present = PageId::new(whole).min(meta.high_water);
         let geometry = Geometry { page_size: meta.page_size, high_water: meta.high_water, present };
-        Ok(Self { reader: Reader::new(source, geometry), source, live, meta })
+        Ok(Self { reader: PageReader::new(source, geometry), source, live, meta })
     }
 
-    /// What the live meta page says.
+    /// The decoded live meta page.
     #[must_use]
     pub fn meta(&self) -> Meta {
         self.meta
     }
 
-    /// The value of a key in a bucket at the top; none when either is missing.
+    /// Returns the value of a key in a top-level bucket; `None` if the key or the bucket is missing.
     ///
     /// # Errors
-    /// When a page on the way cannot be read or is damaged.
+    /// A page on the path cannot be read or is damaged.
     pub fn get(&mut self, bucket: &[u8], key: &[u8]) -> Result<Option<Vec<u8>>, DatabaseError> {
         let Some(items) = self.leaf_of(bucket, Some(key))? else { return Ok(None) };
         Ok(items.into_iter().find(|item| item.key == key && item.flags & BUCKET == 0).map(|item| item.value))
     }
 
-    /// The last key of a bucket at the top; none when it is empty or missing.
+    /// Returns the last key of a top-level bucket; `None` if the bucket is empty or missing.
     ///
     /// # Errors
-    /// As [`Database::get`].
+    /// The same errors as [`BoltDatabase::get`].
     pub fn last_key(&mut self, bucket: &[u8]) -> Result<Option<Vec<u8>>, DatabaseError> {
         Ok(self.leaf_of(bucket, None)?.and_then(|items| items.into_iter().next_back()).map(|item| item.key))
     }
 
-    /// The keys of the last leaf of a bucket at the top: all of a bucket of one page; none when it is empty or missing.
+    /// Returns the keys of the last leaf page of a top-level bucket, which are all keys of a one-page bucket; empty if
+    /// the bucket is empty or missing.
     ///
     /// # Errors
-    /// As [`Database::get`].
+    /// The same errors as [`BoltDatabase::get`].
     pub fn last_keys(&mut self, bucket: &[u8]) -> Result<Vec<Vec<u8>>, DatabaseError> {
         Ok(self.leaf_of(bucket, None)?.unwrap_or_default().into_iter().map(|item| item.key).collect())
     }
 
-    /// The leaf of a bucket where `key` belongs, or the last one; none when there is no such bucket.
-    fn leaf_of(&mut self, bucket: &[u8], key: Option<&[u8]>) -> Result<Option<Vec<Item>>, DatabaseError> {
+    /// Reads the leaf of a bucket where `key` belongs, or the last leaf without a key; `None` if the bucket does not
+    /// exist.
+    fn leaf_of(&mut self, bucket: &[u8], key: Option<&[u8]>) -> Result<Option<Vec<LeafItem>>, DatabaseError> {
         let root = self.descend(self.meta.root, Some(bucket))?;
         let Some(found) = root.into_iter().find(|item| item.key == bucket && item.flags & BUCKET != 0) else {
             return Ok(None);
         };
         match parse_bucket(&found, self.meta.root)? {
-            Place::Tree(root) => self.descend(root, key).map(Some),
-            Place::Inline(header, page) => inline_items(header, page, self.meta.root).map(Some),
+            BucketLocation::Tree(root) => self.descend(root, key).map(Some),
+            BucketLocation::Inline(header, page) => inline_items(header, page, self.meta.root).map(Some),
         }
     }
 
-    /// The leaf of a tree where `key` belongs, or the last one.
-    pub(super) fn descend(&mut self, root: PageId, key: Option<&[u8]>) -> Result<Vec<Item>, DatabaseError> {
+    /// Reads the leaf of a tree where `key` belongs, or the last leaf without a key.
+    pub(super) fn descend(&mut self, root: PageId, key: Option<&[u8]>) -> Result<Vec<LeafItem>, DatabaseError> {
         let mut page = root;
         for _ in 0..MAX_DEPTH {
             let links = match node(&mut self.reader, page)?.1 {
-                Node::Leaf(items) => return Ok(items),
-                Node::Branch(links) => links,
+                BoltNode::Leaf(items) => return Ok(items),
+                BoltNode::Branch(links) => links,
             };
             let place = key.map_or(links.len(), |key| links.partition_point(|link| link.key.as_slice() <= key));
             page = links.get(place.saturating_sub(1)).map_or(PageId::ZERO, |link| link.page);
@@ -95,7 +97,7 @@ impl<'s, S: Source + ?Sized> Database<'s, S> {
     }
 }
 
-/// Why a database cannot be looked into or changed.
+/// Why a bbolt database cannot be read or edited.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DatabaseError {
@@ -103,18 +105,18 @@ pub enum DatabaseError {
     #[error(transparent)]
     Read(#[from] Error),
     /// Neither meta page is valid.
-    #[error("it is no bolt database")]
+    #[error("the file is not a bbolt database")]
     NoDatabase,
-    /// A page on the way is damaged.
+    /// A page on the path is damaged.
     #[error("page {page}: {message}")]
     Page {
-        /// Its number.
+        /// The page's id.
         page: PageId,
-        /// What is wrong with it.
+        /// The damage, in words.
         message: String,
     },
-    /// There is no such bucket.
-    #[error("there is no bucket `{}`", name.escape_ascii())]
+    /// The bucket does not exist.
+    #[error("bucket `{}` does not exist", name.escape_ascii())]
     NoBucket {
         /// Its name.
         name: Vec<u8>,
@@ -122,33 +124,36 @@ pub enum DatabaseError {
 }
 
 pub(super) fn node<S: Source + ?Sized>(
-    reader: &mut Reader<'_, S>,
+    reader: &mut PageReader<'_, S>,
     page: PageId,
-) -> Result<(Header, Node), DatabaseError> {
+) -> Result<(Header, BoltNode), DatabaseError> {
     let size = reader.geometry().page_size;
     let broken = |message: String| DatabaseError::Page { page, message };
     let geometry = reader.geometry();
     let (header, bytes) = reader.unit(page)?.map_err(|fault| broken(fault.message))?;
-    // What a page claims is given up with it, so the claim must hold, although the page can be read without it.
+    // An edit frees the page under its claimed id, so the claim must be right, although the page can be read without
+    // it.
     geometry.check(page, header.overflow).map_err(|fault| broken(fault.message))?;
     if header.id != page {
-        return Err(broken(format!("it carries the number {}", header.id)));
+        return Err(broken(format!("it is labelled {}", header.id)));
     }
-    Node::parse(header, bytes, size).map(|node| (header, node)).map_err(broken)
+    BoltNode::parse(header, bytes, size).map(|node| (header, node)).map_err(broken)
 }
 
-pub(super) fn parse_bucket(item: &Item, page: PageId) -> Result<Place<'_>, DatabaseError> {
+pub(super) fn parse_bucket(item: &LeafItem, page: PageId) -> Result<BucketLocation<'_>, DatabaseError> {
     bucket::parse(&item.value).map_err(|fault| DatabaseError::Page { page, message: fault.message })
 }
 
-pub(super) fn inline_items(header: Header, bytes: &[u8], page: PageId) -> Result<Vec<Item>, DatabaseError> {
-    match Node::parse(header, bytes, 0) {
-        Ok(Node::Leaf(items)) => Ok(items),
-        Ok(Node::Branch(_)) => Err(DatabaseError::Page { page, message: "an inline bucket is no leaf".into() }),
+pub(super) fn inline_items(header: Header, bytes: &[u8], page: PageId) -> Result<Vec<LeafItem>, DatabaseError> {
+    match BoltNode::parse(header, bytes, 0) {
+        Ok(BoltNode::Leaf(items)) => Ok(items),
+        Ok(BoltNode::Branch(_)) => {
+            Err(DatabaseError::Page { page, message: "an inline bucket's page is not a leaf page".into() })
+        }
         Err(message) => Err(DatabaseError::Page { page, message }),
     }
 }
 
 pub(super) fn too_deep(page: PageId) -> DatabaseError {
-    DatabaseError::Page { page, message: format!("the tree is deeper than {MAX_DEPTH} pages") }
+    DatabaseError::Page { page, message: format!("the tree has more than {MAX_DEPTH} levels") }
 }

@@ -1,104 +1,107 @@
-//! A change of a few entries, as bolt makes it: copies of the pages that change, behind the others, and a meta page that points to them.
+//! Edits of a few entries, written the way bbolt writes a transaction: copies of the changed pages are appended, and a
+//! meta page then points to them.
 //!
 //! ```text
 //! ├ meta ┼ meta ┼ pages as they were … ┼ copies of changed pages ┼ freelist, where there is one ┤
 //!      └─ the one that was not live gets the next transaction, the new root and the new high-water mark
 //! ```
-//! Nothing is written here: the answer is a list of bytes with their offsets. The old pages stay, so the other meta page still describes the
-//! file as it was. Memory: the pages that change, and 8 bytes a free page where the freelist is in the file.
+//! Nothing is written here: the result is a list of bytes with their offsets. The old pages stay, so the other meta
+//! page still describes the file as it was. Memory: the changed pages, and 8 bytes per free page if the freelist is in
+//! the file.
 
 use crate::bolt::page_id::PageId;
 use crate::offset::Offset;
 use std::collections::BTreeMap;
 
 use crate::bolt::added_pages::{Added, bucket_header};
-use crate::bolt::bucket::Place;
-use crate::bolt::database::{Database, DatabaseError, inline_items, node, parse_bucket, too_deep};
+use crate::bolt::bucket::BucketLocation;
+use crate::bolt::database::{BoltDatabase, DatabaseError, inline_items, node, parse_bucket, too_deep};
 use crate::bolt::freelist;
 use crate::bolt::leaf::BUCKET;
 use crate::bolt::meta::{META_END, NO_FREELIST, checksum};
-use crate::bolt::node::{Item, Link, Node, finish};
+use crate::bolt::node::{BoltNode, LeafItem, Link, finish};
 use crate::bolt::page_set::PageSet;
-use crate::bolt::reader::Reader;
+use crate::bolt::reader::PageReader;
 use crate::error::Error;
 use crate::finding::{Findings, excerpt};
 use crate::int_readers::u64_le;
 use crate::limits::{MAX_DEPTH, REWRITTEN_BYTES};
 use crate::source::Source;
 
-/// What becomes of one bucket at the top of the database.
+/// An edit of one top-level bucket.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Change {
-    /// Its name.
+pub struct BucketEdit {
+    /// The bucket's name.
     pub bucket: Vec<u8>,
-    /// What to do when there is none.
+    /// What to do if the bucket does not exist.
     pub missing: Missing,
-    /// Whether what it held goes, buckets below it too.
+    /// Whether the bucket's old entries stay or go, nested buckets included.
     pub kept: Kept,
-    /// Keys in order: bytes to put, or none to delete.
+    /// The value to put for each key; `None` deletes the key.
     pub entries: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
 }
 
-/// What to do about a bucket that is not there.
+/// What an edit does if its bucket does not exist.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Missing {
-    /// It is made.
+    /// Create the bucket.
     Create,
-    /// The edit fails.
+    /// Fail with [`DatabaseError`].
     #[default]
     Fail,
 }
 
-/// What stays of the entries that a change does not name.
+/// Which old entries of an edited bucket stay.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Kept {
-    /// All of them.
+    /// All entries that the edit does not name.
     #[default]
     Others,
-    /// None.
+    /// No old entry.
     Nothing,
 }
 
-/// What to write, and what the database is afterwards.
+/// The writes that carry out an edit, and the database after them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Edited {
-    /// Bytes and where they go; the meta page comes last.
+    /// Bytes to write, each with its file offset; the meta page comes last.
     pub writes: Vec<(Offset, Vec<u8>)>,
-    /// Pages among them.
+    /// Number of pages written.
     pub pages: u64,
     /// The new high-water mark.
     pub high_water: PageId,
-    /// The new transaction.
+    /// Transaction id of the new meta page.
     pub txid: u64,
-    /// How long the file must be at least, in bytes.
+    /// Minimum length of the edited file, in bytes.
     pub size: u64,
 }
 
-impl<S: Source + ?Sized> Database<'_, S> {
-    /// Works out what to write for these changes, which must name different buckets.
+impl<S: Source + ?Sized> BoltDatabase<'_, S> {
+    /// Computes the writes for these edits, each of a different bucket.
     ///
     /// # Errors
-    /// When a page that is in the way cannot be read or is damaged, a bucket is missing, or a key names a bucket.
-    pub fn edit(mut self, changes: &[Change]) -> Result<Edited, DatabaseError> {
+    /// A page on the path cannot be read or is damaged, a bucket is missing, or a key names a nested bucket.
+    pub fn edit(mut self, changes: &[BucketEdit]) -> Result<Edited, DatabaseError> {
         let page_size = self.meta.page_size;
         let present = self.reader.geometry().present;
         if self.meta.high_water.get() / 2 > present.get() {
-            // New pages go behind the last: where most are missing, the count is a lie, and the file would get any size.
-            let message = format!("the meta page counts {} pages, the file has {present}", self.meta.high_water);
+            // New pages are appended after the last page. If most pages are missing, the page count is wrong, and the
+            // file could grow to any size.
+            let message = format!("the meta page claims {} pages, but the file has {present}", self.meta.high_water);
             return Err(DatabaseError::Page { page: self.live, message });
         }
         let mut new = Added::behind(self.meta.high_water, page_size);
         let mut root = BTreeMap::new();
         for change in changes {
             let value = self.changed_bucket(change, &mut new)?;
-            let item = Item { flags: BUCKET, key: change.bucket.clone(), value };
+            let item = LeafItem { flags: BUCKET, key: change.bucket.clone(), value };
             root.insert(change.bucket.clone(), Op { item: Some(item), bucket: true });
         }
         let links = rewrite(&mut self.reader, &mut new, self.meta.root, root, 0)?;
-        // No bucket is taken out, so no page loses a child.
+        // No bucket is removed, so no page loses a child.
         let links = links.ok_or_else(|| DatabaseError::Page {
             page: self.meta.root,
-            message: "a branch page below it has a single child".into(),
+            message: "a branch page below this page has a single child".into(),
         })?;
         let root = new.root(links);
         let freelist = match self.meta.freelist {
@@ -112,12 +115,12 @@ impl<S: Source + ?Sized> Database<'_, S> {
         Ok(Edited { writes: new.writes, pages, high_water: new.next, txid, size })
     }
 
-    /// The value of the bucket's element after the change.
-    fn changed_bucket(&mut self, change: &Change, new: &mut Added) -> Result<Vec<u8>, DatabaseError> {
+    /// Computes the value of the bucket's element after the edit.
+    fn changed_bucket(&mut self, change: &BucketEdit, new: &mut Added) -> Result<Vec<u8>, DatabaseError> {
         let top = self.meta.root;
         let found = self.descend(top, Some(&change.bucket))?.into_iter().find(|item| item.key == change.bucket);
         let ops = change.entries.iter().map(|(key, value)| {
-            let item = value.as_ref().map(|value| Item { flags: 0, key: key.clone(), value: value.clone() });
+            let item = value.as_ref().map(|value| LeafItem { flags: 0, key: key.clone(), value: value.clone() });
             (key.clone(), Op { item, bucket: false })
         });
         let ops: BTreeMap<Vec<u8>, Op> = ops.collect();
@@ -133,24 +136,25 @@ impl<S: Source + ?Sized> Database<'_, S> {
         let sequence = u64_le(&found.value, 8).unwrap_or(0);
         let place = parse_bucket(&found, top)?;
         match (place, change.kept) {
-            (Place::Inline(header, page), kept) => {
+            (BucketLocation::Inline(header, page), kept) => {
                 let items = if kept == Kept::Others { inline_items(header, page, top)? } else { Vec::new() };
                 Ok(new.bucket(sequence, merge(items, ops, top)?))
             }
-            (Place::Tree(root), Kept::Nothing) => {
+            (BucketLocation::Tree(root), Kept::Nothing) => {
                 self.free_tree(root, new, 0)?;
                 Ok(new.bucket(sequence, merge(Vec::new(), ops, root)?))
             }
-            (Place::Tree(root), Kept::Others) => {
+            (BucketLocation::Tree(root), Kept::Others) => {
                 let (header, node) = node(&mut self.reader, root)?;
-                if let Node::Leaf(items) = node {
+                if let BoltNode::Leaf(items) = node {
                     let merged = merge(items, ops, root)?;
                     new.free(root, header.overflow)?;
                     return Ok(new.bucket(sequence, merged));
                 }
                 let before = new.clone();
                 let Some(links) = rewrite(&mut self.reader, new, root, ops.clone(), 0)? else {
-                    // bolt joins neighbours where a branch page would keep a single child. That is so rare here that all of the bucket is written anew.
+                    // bbolt merges neighbours where a branch page would keep a single child. That is so rare here that
+                    // the whole bucket is rewritten instead.
                     *new = before;
                     let mut items = Vec::new();
                     self.take_items(root, new, &mut items, &mut 0, 0)?;
@@ -164,12 +168,12 @@ impl<S: Source + ?Sized> Database<'_, S> {
         }
     }
 
-    /// Frees every page of a tree, but none of the buckets in it, and hands out what it holds.
+    /// Frees every page of a tree, except the nested buckets, and collects the tree's items.
     fn take_items(
         &mut self,
         page: PageId,
         new: &mut Added,
-        items: &mut Vec<Item>,
+        items: &mut Vec<LeafItem>,
         bytes: &mut usize,
         depth: usize,
     ) -> Result<(), DatabaseError> {
@@ -179,25 +183,25 @@ impl<S: Source + ?Sized> Database<'_, S> {
         let (header, node) = node(&mut self.reader, page)?;
         new.free(page, header.overflow)?;
         match node {
-            Node::Leaf(leaf) => {
+            BoltNode::Leaf(leaf) => {
                 let own = leaf.iter().map(|item| item.key.len().saturating_add(item.value.len()));
                 *bytes = own.fold(*bytes, usize::saturating_add);
                 items.extend(leaf);
             }
-            Node::Branch(links) => {
+            BoltNode::Branch(links) => {
                 links
                     .into_iter()
                     .try_for_each(|link| self.take_items(link.page, new, items, bytes, depth.saturating_add(1)))?;
             }
         }
         if *bytes > REWRITTEN_BYTES {
-            let message = format!("more than {REWRITTEN_BYTES} bytes of a bucket would have to be written anew");
+            let message = format!("more than {REWRITTEN_BYTES} bytes of a bucket would have to be rewritten");
             return Err(DatabaseError::Page { page, message });
         }
         Ok(())
     }
 
-    /// Frees every page of a tree, and of the buckets in it.
+    /// Frees every page of a tree, nested buckets included.
     fn free_tree(&mut self, page: PageId, new: &mut Added, depth: usize) -> Result<(), DatabaseError> {
         if depth > MAX_DEPTH {
             return Err(too_deep(page));
@@ -205,8 +209,8 @@ impl<S: Source + ?Sized> Database<'_, S> {
         let (header, node) = node(&mut self.reader, page)?;
         new.free(page, header.overflow)?;
         let below: Vec<PageId> = match node {
-            Node::Branch(links) => links.into_iter().map(|link| link.page).collect(),
-            Node::Leaf(items) => {
+            BoltNode::Branch(links) => links.into_iter().map(|link| link.page).collect(),
+            BoltNode::Leaf(items) => {
                 let buckets = items.iter().filter(|item| item.flags & BUCKET != 0);
                 buckets.filter_map(|item| u64_le(&item.value, 0)).filter(|root| *root != 0).map(PageId::new).collect()
             }
@@ -214,7 +218,7 @@ impl<S: Source + ?Sized> Database<'_, S> {
         below.into_iter().try_for_each(|page| self.free_tree(page, new, depth.saturating_add(1)))
     }
 
-    /// Writes the freelist anew: what was free, what the changes freed, and the pages of the old list.
+    /// Appends a new freelist: the old free pages, the pages that the edit freed, and the pages of the old list.
     fn new_freelist(&mut self, old: PageId, new: &mut Added) -> Result<PageId, DatabaseError> {
         let present = self.reader.geometry().present;
         let (used, free) = (PageSet::new(present.get())?, PageSet::new(present.get())?);
@@ -229,7 +233,7 @@ impl<S: Source + ?Sized> Database<'_, S> {
         });
         let count = free.count();
         let mut data = Vec::new();
-        // A count that does not fit its field stands in the first word.
+        // A count that does not fit the header's field is stored in the first word instead.
         let short = u16::try_from(count).ok().filter(|count| *count < u16::MAX);
         if short.is_none() {
             data.extend_from_slice(&count.to_le_bytes());
@@ -239,7 +243,7 @@ impl<S: Source + ?Sized> Database<'_, S> {
         Ok(new.write(|id, page_size| finish(id, 0x10, short.unwrap_or(u16::MAX), data, page_size)))
     }
 
-    /// The page of the meta that was not live: transaction, offset, bytes.
+    /// Builds the page of the meta that was not live; returns transaction id, offset and bytes.
     fn new_meta(
         &self,
         root: PageId,
@@ -252,7 +256,7 @@ impl<S: Source + ?Sized> Database<'_, S> {
         let read = self.source.read_at(offset.get(), &mut page);
         read.map_err(|cause| Error::Read { offset, len: META_END as u64, cause })?;
         let id = PageId::new(self.live.get() ^ 1);
-        // bolt writes transaction n to page n % 2.
+        // bbolt writes transaction n to meta page n % 2.
         let next = self.meta.txid.saturating_add(1);
         let txid = if next & 1 == id.get() { next } else { next.saturating_add(1) };
         let fields = [
@@ -273,18 +277,18 @@ impl<S: Source + ?Sized> Database<'_, S> {
     }
 }
 
-/// What happens to a key: an item put in its place, or none.
+/// One edit of a key: the item to put; `None` deletes the key.
 #[derive(Clone)]
 struct Op {
-    item: Option<Item>,
-    /// Whether the key may be that of a bucket.
+    item: Option<LeafItem>,
+    /// Whether the key may name a nested bucket.
     bucket: bool,
 }
 
-/// Copies the pages below `page` that the changes touch, and says by which pages it is replaced; none when a branch page below the root would keep a single child, as bolt
-/// never leaves one.
+/// Copies the pages below `page` that the edit touches; returns links to the pages that replace `page`. `None` if a
+/// branch page below the root would keep a single child, which bbolt never writes.
 fn rewrite<S: Source + ?Sized>(
-    reader: &mut Reader<'_, S>,
+    reader: &mut PageReader<'_, S>,
     new: &mut Added,
     page: PageId,
     mut ops: BTreeMap<Vec<u8>, Op>,
@@ -296,8 +300,8 @@ fn rewrite<S: Source + ?Sized>(
     let (header, node) = node(reader, page)?;
     new.free(page, header.overflow)?;
     match node {
-        Node::Leaf(items) => Ok(Some(new.pages(merge(items, ops, page)?))),
-        Node::Branch(links) => {
+        BoltNode::Leaf(items) => Ok(Some(new.pages(merge(items, ops, page)?))),
+        BoltNode::Branch(links) => {
             let mut replaced = Vec::new();
             let mut rest = links.into_iter().peekable();
             while let Some(link) = rest.next() {
@@ -313,7 +317,7 @@ fn rewrite<S: Source + ?Sized>(
                 }
             }
             Ok(match (replaced.len(), depth) {
-                // The tree has a level less.
+                // The tree loses a level.
                 (1, 0) => Some(replaced),
                 (1, _) => None,
                 _ => Some(new.pages(replaced)),
@@ -322,13 +326,13 @@ fn rewrite<S: Source + ?Sized>(
     }
 }
 
-/// The items with the changes carried out.
-fn merge(items: Vec<Item>, ops: BTreeMap<Vec<u8>, Op>, page: PageId) -> Result<Vec<Item>, DatabaseError> {
-    let mut all: BTreeMap<Vec<u8>, Item> = items.into_iter().map(|item| (item.key.clone(), item)).collect();
+/// Applies the edits to the items.
+fn merge(items: Vec<LeafItem>, ops: BTreeMap<Vec<u8>, Op>, page: PageId) -> Result<Vec<LeafItem>, DatabaseError> {
+    let mut all: BTreeMap<Vec<u8>, LeafItem> = items.into_iter().map(|item| (item.key.clone(), item)).collect();
     for (key, op) in ops {
         let there = all.remove(&key);
         if there.is_some_and(|there| there.flags & BUCKET != 0 && !op.bucket) {
-            let message = format!("the key {} is that of a bucket", excerpt(&key));
+            let message = format!("the key {} names a nested bucket", excerpt(&key));
             return Err(DatabaseError::Page { page, message });
         }
         if let Some(item) = op.item {

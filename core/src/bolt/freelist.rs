@@ -1,13 +1,13 @@
-//! The freelist: numbers of the pages that hold nothing.
+//! The freelist: the ids of pages that hold no data.
 //!
 //! ```text
 //! ├ header (count) ┼ page id u64, rising … ┤       count 0xFFFF: the first u64 is the real count
 //! ```
 
-use crate::bolt::page::{Fault, Header, Kind, needed_overflow, overflow_fits};
+use crate::bolt::page::{Header, PageFault, PageKind, needed_overflow, overflow_fits};
 use crate::bolt::page_id::PageId;
 use crate::bolt::page_set::PageSet;
-use crate::bolt::reader::Reader;
+use crate::bolt::reader::PageReader;
 use crate::bolt::sizes::HEADER;
 use crate::error::Error;
 use crate::finding::{Finding, Findings};
@@ -15,44 +15,45 @@ use crate::finding_code::Code;
 use crate::offset::Offset;
 use crate::source::Source;
 
-/// Ids read at a time, so that a long list needs no long buffer.
+/// Page ids read at a time, so that a long list needs no large buffer.
 const IDS: u64 = 8192;
 
-/// Reads the freelist at `page` into `free`, marks its own pages in `used`, and says what is wrong with it.
+/// Reads the freelist at `page` into `free`, marks the freelist's own pages in `used`, and adds its damage to
+/// `findings`.
 ///
 /// # Errors
-/// As [`Reader::unit`].
+/// The same errors as [`PageReader::unit`].
 pub fn read<S: Source + ?Sized>(
-    reader: &mut Reader<'_, S>,
+    reader: &mut PageReader<'_, S>,
     page: PageId,
     used: &PageSet,
     free: &PageSet,
     findings: &mut Findings,
 ) -> Result<(), Error> {
     let offset = reader.geometry().offset(page);
-    let mut report = |fault: Fault| {
+    let mut report = |fault: PageFault| {
         let at = offset.plus(fault.at as u64);
         let finding = Finding::new(fault.code, fault.message).page(page).offset(at);
         findings.push(Finding { because: fault.because, ..finding });
     };
-    let invalid = |at: usize, message: String| Fault::new(Code::FreelistInvalid, at, message);
+    let invalid = |at: usize, message: String| PageFault::new(Code::FreelistInvalid, at, message);
     let (header, long) = match reader.first(page)? {
         Err(fault) => {
-            let text = format!("the meta page points to it, but {}", fault.message);
-            report(Fault { because: fault.because, ..invalid(0, text) });
+            let text = format!("the meta page points to the freelist here, but {}", fault.message);
+            report(PageFault { because: fault.because, ..invalid(0, text) });
             return Ok(());
         }
         Ok((header, bytes)) => (header, crate::int_readers::u64_le(bytes, HEADER).unwrap_or(0)),
     };
-    if header.kind() != Some(Kind::Freelist) {
-        report(invalid(8, format!("the meta page points here for the freelist, but this is {}", header.describe())));
+    if header.kind() != Some(PageKind::Freelist) {
+        report(invalid(8, format!("the meta page points to the freelist here, but this is {}", header.describe())));
         return Ok(());
     }
     if header.id != page {
-        report(Fault::new(Code::PageIdMismatch, 0, format!("the freelist page carries the number {}", header.id)));
+        report(PageFault::new(Code::PageIdMismatch, 0, format!("the freelist page is labelled {}", header.id)));
     }
     if let Err(fault) = reader.geometry().check(page, header.overflow) {
-        report(Fault { because: fault.because, ..invalid(12, fault.message) });
+        report(PageFault { because: fault.because, ..invalid(12, fault.message) });
         return Ok(());
     }
     let (count, first) = count_of(header, long);
@@ -60,15 +61,15 @@ pub fn read<S: Source + ?Sized>(
     let size = reader.geometry().page_size;
     let room = u64::from(header.overflow).saturating_add(1).saturating_mul(u64::from(size));
     if end > room {
-        report(invalid(10, format!("{count} page ids do not fit its {room} bytes")));
+        report(invalid(10, format!("the freelist claims {count} page ids, which do not fit its {room} bytes")));
         return Ok(());
     }
     let end_in_memory = usize::try_from(end).unwrap_or(usize::MAX);
     if !overflow_fits(header.overflow, end_in_memory, size) {
-        report(Fault::new(
+        report(PageFault::new(
             Code::PageOverflow,
             12,
-            format!("{} overflow pages for {end} bytes of page ids", header.overflow),
+            format!("the freelist claims {} overflow pages for {end} bytes of page ids", header.overflow),
         ));
     }
     let fits = overflow_fits(header.overflow, end_in_memory, size);
@@ -83,18 +84,18 @@ pub fn read<S: Source + ?Sized>(
     })
 }
 
-/// How many ids there are, and where the first stands in the page.
+/// The number of page ids, and the offset of the first within the page.
 fn count_of(header: Header, first_word: u64) -> (u64, u64) {
     const FIRST: u64 = HEADER as u64;
     if header.count == u16::MAX { (first_word, FIRST.saturating_add(8)) } else { (u64::from(header.count), FIRST) }
 }
 
 fn read_ids<S: Source + ?Sized>(
-    reader: &mut Reader<'_, S>,
+    reader: &mut PageReader<'_, S>,
     offset: Offset,
     count: u64,
     free: &PageSet,
-    report: &mut dyn FnMut(Offset, Fault),
+    report: &mut dyn FnMut(Offset, PageFault),
 ) -> Result<(), Error> {
     let (high_water, present) = (reader.geometry().high_water, reader.geometry().present);
     let mut previous = PageId::ZERO;
@@ -107,15 +108,20 @@ fn read_ids<S: Source + ?Sized>(
             let id = PageId::new(crate::int_readers::u64_le(id, 0).unwrap_or(0));
             let here = at.plus((index as u64).saturating_mul(8));
             if id < PageId::FIRST || id >= high_water {
-                let message = format!(
-                    "page {id} is listed as free, but the database's own pages are 2 to {}",
-                    high_water.previous()
-                );
-                report(here, Fault::new(Code::FreelistRange, 0, message));
+                let message =
+                    format!("the freelist lists page {id}, but only pages 2 to {} can be free", high_water.previous());
+                report(here, PageFault::new(Code::FreelistRange, 0, message));
             } else if id < present && !free.insert(id) {
-                report(here, Fault::new(Code::FreelistDuplicate, 0, format!("page {id} is listed as free twice")));
+                report(here, PageFault::new(Code::FreelistDuplicate, 0, format!("the freelist lists page {id} twice")));
             } else if id < previous {
-                report(here, Fault::new(Code::FreelistOrder, 0, format!("page {id} stands after page {previous}")));
+                report(
+                    here,
+                    PageFault::new(
+                        Code::FreelistOrder,
+                        0,
+                        format!("the freelist lists page {id} after page {previous}"),
+                    ),
+                );
             }
             previous = id;
         }

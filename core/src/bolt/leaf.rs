@@ -1,9 +1,9 @@
-//! Leaf pages: pairs of keys and values, and buckets.
+//! Leaf pages: entries (key and value) and nested buckets.
 
 use std::ops::Range;
 
-use crate::bolt::page::{Fault, Header, OVERFULL, key_size, overflow_fits, range, table_end};
-use crate::bolt::page_budget::{Admission, Room};
+use crate::bolt::page::{Header, OVERFULL, PageFault, key_size, overflow_fits, range, table_end};
+use crate::bolt::page_budget::{Admission, PageBudget};
 use crate::bolt::sizes::{ELEMENT, HEADER};
 use crate::finding_code::Code;
 use crate::int_readers::u32_le;
@@ -11,7 +11,7 @@ use crate::int_readers::u32_le;
 /// Leaf element flag: the value is a bucket.
 pub const BUCKET: u32 = 0x01;
 
-/// One pair of a leaf page.
+/// One element of a leaf page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Element<'a> {
     /// 0, or [`BUCKET`].
@@ -20,38 +20,38 @@ pub struct Element<'a> {
     pub key: &'a [u8],
     /// The value, or the bucket's header and inline page.
     pub value: &'a [u8],
-    /// Where the key begins, in bytes from the start of the page; the value follows it.
+    /// Offset of the key from the start of the page, in bytes; the value follows the key.
     pub at: usize,
 }
 
 impl Element<'_> {
-    /// Bytes of key and value.
+    /// Length of key and value together, in bytes.
     fn len(&self) -> usize {
         self.key.len().saturating_add(self.value.len())
     }
 }
 
-/// Why an element of a leaf page is not handed out: [`Leaf::fault`] puts it in words.
+/// Why an element of a leaf page is skipped; [`Leaf::fault`] puts it in words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Flaw {
-    /// Where the element stands, in bytes from the start of the page.
+    /// Offset of the element from the start of the page, in bytes.
     at: usize,
     what: What,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum What {
-    /// The table ends before it.
+    /// The page ends before the element.
     Missing,
-    /// Its pair leads out of the page.
+    /// Its entry reaches beyond the page.
     Outside,
-    /// Its pair shares bytes with another one, in a page whose pairs are longer than the page.
+    /// Its entry overlaps another one, in a page whose entries are together longer than the page.
     Shared,
-    /// Neither it nor any after it has room in the page.
+    /// The page's bytes are used up: neither this element nor a later one is read.
     Full,
 }
 
-/// A leaf page. What it hands out of its pairs lies in the page, and is together never longer than the page.
+/// A leaf page. The entries it returns lie within the page and are together never longer than the page.
 #[derive(Debug, Clone, Copy)]
 pub struct Leaf<'a> {
     bytes: &'a [u8],
@@ -59,40 +59,42 @@ pub struct Leaf<'a> {
 }
 
 impl<'a> Leaf<'a> {
-    /// The leaf page in `bytes` whose header is `header`. Elements are checked as they are asked for.
+    /// Wraps the leaf page in `bytes` with its `header`. Elements are checked when they are read.
     #[must_use]
     pub fn new(header: Header, bytes: &'a [u8]) -> Self {
         Self { bytes, count: usize::from(header.count) }
     }
 
-    /// How many elements it claims.
+    /// The number of elements that the header claims.
     #[must_use]
     pub fn count(&self) -> usize {
         self.count
     }
 
-    /// Bytes of the page with its overflow.
+    /// The length of the page with its overflow pages, in bytes.
     #[must_use]
     pub fn len(&self) -> u64 {
         self.bytes.len() as u64
     }
 
-    /// Whether there is not a single byte.
+    /// Whether the page has no bytes.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
 
-    /// Element `index` by itself, whatever bytes it shares with others: to go through all of them, [`Leaf::elements`] is right.
+    /// Reads element `index` on its own, even if it overlaps other elements. Use [`Leaf::elements`] to read all of
+    /// them.
     ///
     /// # Errors
-    /// A [`Fault`] when the table or the pair lies outside the page.
-    pub fn element(&self, index: usize) -> Result<Element<'a>, Fault> {
+    /// A [`PageFault`] if the element or its entry lies outside the page.
+    pub fn element(&self, index: usize) -> Result<Element<'a>, PageFault> {
         let at = table_end(index);
         self.parts(at).ok_or_else(|| self.fault(self.flaw(at)))
     }
 
-    /// The elements in the order of the table, each with its pair or why it has none. Ends with the first that is [`Flaw`]ed in such a way that none after it can be had.
+    /// Iterates over the elements in table order: each is an element or the [`Flaw`] that hides it. Ends early after a
+    /// flaw that makes all later elements unreadable.
     #[must_use]
     pub fn elements(self) -> Elements<'a> {
         let lengths = (0..self.count).map_while(|index| {
@@ -100,15 +102,16 @@ impl<'a> Leaf<'a> {
             self.word(at, ELEMENT.saturating_sub(4))?;
             Some(self.parts(at).map_or(0, |element| element.len()))
         });
-        Elements { leaf: self, room: Room::new(self.bytes.len(), lengths), next: 0 }
+        Elements { leaf: self, room: PageBudget::new(self.bytes.len(), lengths), next: 0 }
     }
 
-    /// The pairs in order, without those that are flawed.
+    /// Iterates over the elements in order, without the flawed ones.
     pub fn pairs(self) -> impl Iterator<Item = Element<'a>> {
         self.elements().filter_map(Result::ok)
     }
 
-    /// The pairs in order as far as they lie back to back behind the table, as bolt writes them: quicker than [`Leaf::pairs`], and the same for a sound page.
+    /// Iterates over the elements in order as long as their entries lie back to back after the table, as bbolt writes
+    /// them. Faster than [`Leaf::pairs`], with the same result for a sound page.
     pub fn packed_pairs(self) -> impl Iterator<Item = Element<'a>> {
         let mut end = table_end(self.count);
         (0..self.count).map_while(move |index| {
@@ -118,34 +121,39 @@ impl<'a> Leaf<'a> {
         })
     }
 
-    /// What is wrong with an element, in words.
+    /// Describes a flaw of an element.
     #[must_use]
-    pub fn fault(&self, flaw: Flaw) -> Fault {
+    pub fn fault(&self, flaw: Flaw) -> PageFault {
         let Flaw { at, what } = flaw;
         let [pos, ksize, vsize] = [4, 8, 12].map(|field| self.word(at, field).unwrap_or(0));
-        let pair = || format!("a pair of {ksize} + {vsize} bytes at position {pos}");
+        let pair = || format!("an entry of {ksize} + {vsize} bytes at position {pos}");
         match what {
-            What::Missing => Fault::new(Code::PageCount, 10, format!("{} elements do not fit the page", self.count)),
-            What::Outside => Fault::new(Code::ElementRange, at, format!("{} leads out of the page", pair())),
-            What::Shared => Fault::new(Code::ElementOverlap, at, format!("{} shares bytes with another", pair())),
-            What::Full => Fault::new(Code::ElementOverlap, at, OVERFULL),
+            What::Missing => PageFault::new(
+                Code::PageCount,
+                10,
+                format!("the page claims {} elements, which do not fit in it", self.count),
+            ),
+            What::Outside => PageFault::new(Code::ElementRange, at, format!("{} reaches beyond the page", pair())),
+            What::Shared => PageFault::new(Code::ElementOverlap, at, format!("{} overlaps another entry", pair())),
+            What::Full => PageFault::new(Code::ElementOverlap, at, OVERFULL),
         }
     }
 
-    /// Why there is no pair at an element's place.
+    /// Finds out why the element at `at` has no readable entry.
     fn flaw(&self, at: usize) -> Flaw {
         let there = self.word(at, ELEMENT.saturating_sub(4)).is_some();
         Flaw { at, what: if there { What::Outside } else { What::Missing } }
     }
 
-    /// Where the pairs stand when they lie back to back behind the table, as bolt writes them; `None` otherwise.
+    /// The byte range of the entries if they lie back to back after the table, as bbolt writes them; `None` otherwise.
     #[must_use]
     pub fn run(&self) -> Option<Range<usize>> {
         let end = self.packed_end()?;
         (end <= self.bytes.len()).then_some(table_end(self.count)..end)
     }
 
-    /// Where the pairs end that lie back to back behind the table, told by the table alone: it may be behind the bytes at hand. `None` when they do not lie so.
+    /// The end of the entries that lie back to back after the table, judged by the table alone; it may lie beyond the
+    /// bytes at hand. `None` if the entries do not lie back to back.
     pub(crate) fn packed_end(&self) -> Option<usize> {
         let start = table_end(self.count);
         let mut end = start;
@@ -159,26 +167,25 @@ impl<'a> Leaf<'a> {
         Some(end)
     }
 
-    /// What is wrong with a leaf page inside a bucket's value, whose pairs must end where the value ends: bolt makes it as long as they are, so others may be hidden there.
-    pub(crate) fn hidden(&self) -> Option<Fault> {
+    /// Checks a leaf page inside a bucket's value: its entries must end where the value ends, because bbolt makes the
+    /// value exactly that long. Extra bytes may hide further entries.
+    pub(crate) fn hidden(&self) -> Option<PageFault> {
         let run = self.run()?;
         let rest = self.bytes.len().saturating_sub(run.end);
         let text = || {
-            format!(
-                "{rest} bytes stand behind the {} pairs of a bucket that lies in a page: some are hidden",
-                self.count
-            )
+            format!("{rest} bytes follow the {} entries of an inline bucket: they may be hidden entries", self.count)
         };
-        (rest > 0).then(|| Fault::new(Code::PageLayout, 10, text()))
+        (rest > 0).then(|| PageFault::new(Code::PageLayout, 10, text()))
     }
 
-    /// All that is wrong with the page's own structure.
+    /// Checks the page's own structure and returns every fault.
     #[must_use]
-    pub fn faults(&self, header: Header, page_size: Option<u32>) -> Vec<Fault> {
+    pub fn faults(&self, header: Header, page_size: Option<u32>) -> Vec<PageFault> {
         let mut faults = Vec::new();
         if table_end(self.count) > self.bytes.len() {
-            let message = format!("{} elements do not fit the page's {} bytes", self.count, self.bytes.len());
-            faults.push(Fault::new(Code::PageCount, 10, message));
+            let message =
+                format!("the page claims {} elements, which do not fit its {} bytes", self.count, self.bytes.len());
+            faults.push(PageFault::new(Code::PageCount, 10, message));
         }
         let mut previous: Option<&[u8]> = None;
         for (index, element) in self.elements().enumerate() {
@@ -187,14 +194,14 @@ impl<'a> Leaf<'a> {
                 Err(flaw) => faults.push(self.fault(flaw)),
                 Ok(element) => {
                     if element.flags & !BUCKET != 0 {
-                        let message = format!("element flags {:#x}", element.flags);
-                        faults.push(Fault::new(Code::ElementFlags, table_end(index), message));
+                        let message = format!("an element has the unknown flags {:#x}", element.flags);
+                        faults.push(PageFault::new(Code::ElementFlags, table_end(index), message));
                     }
                     if let Some(message) = key_size(element.key.len()) {
-                        faults.push(Fault::new(Code::KeySize, table_end(index), message));
+                        faults.push(PageFault::new(Code::KeySize, table_end(index), message));
                     }
                     if previous.is_some_and(|previous| previous >= element.key) {
-                        faults.push(Fault::new(
+                        faults.push(PageFault::new(
                             Code::KeyOrder,
                             table_end(index),
                             "a key is not greater than the one before it",
@@ -208,18 +215,19 @@ impl<'a> Leaf<'a> {
             faults.iter().all(|fault| matches!(fault.code, Code::KeyOrder | Code::KeySize | Code::ElementFlags));
         match self.run() {
             None if readable => {
-                faults.push(Fault::new(
+                faults.push(PageFault::new(
                     Code::PageLayout,
                     HEADER,
-                    "the pairs do not lie back to back behind the element table",
+                    "the entries do not lie back to back after the element table",
                 ));
             }
             Some(run) => {
                 if let Some(size) = page_size
                     && !overflow_fits(header.overflow, run.end, size)
                 {
-                    let message = format!("{} overflow pages for {} bytes of pairs", header.overflow, run.end);
-                    faults.push(Fault::new(Code::PageOverflow, 12, message));
+                    let message =
+                        format!("the page claims {} overflow pages for {} bytes of entries", header.overflow, run.end);
+                    faults.push(PageFault::new(Code::PageOverflow, 12, message));
                 }
             }
             None => {}
@@ -246,18 +254,19 @@ impl<'a> Leaf<'a> {
     }
 }
 
-/// The elements of a leaf page: [`Leaf::elements`].
+/// Iterator over the elements of a leaf page; see [`Leaf::elements`].
 #[derive(Debug)]
 pub struct Elements<'a> {
     leaf: Leaf<'a>,
-    room: Room,
+    room: PageBudget,
     next: usize,
 }
 
 impl<'a> Iterator for Elements<'a> {
     type Item = Result<Element<'a>, Flaw>;
 
-    // Inlined, an element stays in registers: written as one and read as another width, it waits for the memory, which took a fifth of the time of every question.
+    // Inlining keeps an element in registers. Otherwise it is stored in one width and loaded in another, and that wait
+    // took a fifth of the time of every query.
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         if self.next >= self.leaf.count {
@@ -273,7 +282,7 @@ impl<'a> Iterator for Elements<'a> {
 }
 
 impl<'a> Elements<'a> {
-    /// The element at `at`, if it may be handed out.
+    /// Returns the element at `at` if the page budget admits it.
     #[cold]
     fn judge(&mut self, at: usize, element: Option<Element<'a>>) -> Result<Element<'a>, Flaw> {
         let Some(element) = element else {

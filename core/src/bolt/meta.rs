@@ -10,16 +10,16 @@ use crate::bolt::page_id::PageId;
 use crate::int_readers::{u16_le, u32_le, u64_le};
 use crate::limits::{MAX_PAGE_SIZE, MIN_PAGE_SIZE};
 
-/// First word of every bolt meta.
+/// Magic number of every bbolt meta page.
 pub const MAGIC: u32 = 0xED0C_DAED;
-/// The only format version there has been since 2014.
+/// The only format version since 2014.
 pub const VERSION: u32 = 2;
-/// A freelist page id that says: the freelist is not in the file (bolt's `NoFreelistSync`).
+/// The freelist page id that means: the freelist is not in the file (bbolt's `NoFreelistSync`).
 pub const NO_FREELIST: PageId = PageId::new(u64::MAX);
-/// Bytes of a page header and a meta.
+/// Length of a page header and a meta together, in bytes.
 pub const META_END: usize = 80;
 
-/// What a meta page says.
+/// A decoded meta page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Meta {
     /// Page size in bytes.
@@ -30,72 +30,73 @@ pub struct Meta {
     pub freelist: PageId,
     /// High-water mark: the first page id that was never used.
     pub high_water: PageId,
-    /// Transaction that wrote it.
+    /// Id of the transaction that wrote this meta page.
     pub txid: u64,
 }
 
 impl Meta {
-    /// The database's logical size in bytes; none when it does not fit 64 bits.
+    /// The database's logical size in bytes; `None` if it exceeds 64 bits.
     #[must_use]
     pub fn logical_size(&self) -> Option<u64> {
         self.high_water.get().checked_mul(u64::from(self.page_size))
     }
 }
 
-/// Why a meta is not valid.
+/// Why a meta page is not valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MetaFault {
-    /// The file ends before it.
+    /// The file ends before the meta page.
     Short,
-    /// The first word is another one.
+    /// The magic number is wrong.
     Magic(u32),
-    /// A version that bolt never had.
+    /// The version is one that bbolt never had.
     Version(u32),
     /// The checksum differs.
     Checksum,
-    /// Checksum right, page size impossible.
+    /// The checksum is right, but the page size is impossible.
     PageSize(u32),
 }
 
 impl std::fmt::Display for MetaFault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Short => f.write_str("the file ends before it"),
-            Self::Magic(word) => write!(f, "its first word is {word:#010x}, not bolt's {MAGIC:#010x}"),
-            Self::Version(version) => write!(f, "its version is {version}, not {VERSION}"),
+            Self::Short => f.write_str("the file ends before this page"),
+            Self::Magic(word) => write!(f, "its magic number is {word:#010x} instead of {MAGIC:#010x}"),
+            Self::Version(version) => write!(f, "its version is {version} instead of {VERSION}"),
             Self::Checksum => f.write_str("its checksum is wrong"),
-            Self::PageSize(size) => write!(f, "its page size is {size}"),
+            Self::PageSize(size) => write!(f, "its page size {size} is impossible"),
         }
     }
 }
 
-/// Which of the two meta pages a file is read by.
+/// Which of the two meta pages to read a file by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub enum MetaChoice {
-    /// The one of the later transaction, as bolt chooses.
+    /// The meta page of the later transaction, as bbolt chooses.
     #[default]
     Newest,
-    /// The one of the transaction before, where it leads to another tree. A snapshot has none: etcd writes both of its meta pages of one transaction. A copy of
-    /// `member/snap/db` has one, and its pages are whole unless the last transaction has already written over those that it no longer needed.
+    /// The meta page of the transaction before, if it leads to another tree. A snapshot has no such page, because etcd
+    /// writes both of its meta pages in one transaction. A copy of `member/snap/db` has one, and its pages are intact
+    /// unless the last transaction has already overwritten those that it freed.
     Older,
 }
 
-/// Both metas of a file.
+/// Both meta pages of a file.
 #[derive(Debug, Clone, Copy)]
 pub struct Metas {
-    /// Meta 0 and meta 1.
+    /// Meta page 0 and meta page 1.
     pub slots: [Result<Meta, MetaFault>; 2],
-    /// Page size with which the file is to be read, in bytes.
+    /// Page size to read the file with, in bytes.
     pub page_size: u32,
-    /// Set when the live meta names another page size than the place of meta 1 shows.
+    /// The page size in the live meta page, if it contradicts the offset of meta page 1.
     pub claimed_page_size: Option<u32>,
 }
 
 impl Metas {
-    /// Finds the metas in the first bytes of a file; `None` when neither is valid.
+    /// Finds the meta pages in the first bytes of a file; `None` if neither is valid.
     ///
-    /// `head` must hold [`HEAD_LEN`](crate::limits::HEAD_LEN) bytes or the whole file. When meta 0 is broken its page size is unknown,
-    /// so meta 1 is looked for at each power of two.
+    /// `head` must hold [`HEAD_LEN`](crate::limits::HEAD_LEN) bytes or the whole file. If meta page 0 is invalid its
+    /// page size is unknown, so meta page 1 is searched for at each power of two.
     #[must_use]
     pub fn find(head: &[u8]) -> Option<Self> {
         let first = parse(head, 0);
@@ -122,14 +123,15 @@ impl Metas {
         }
     }
 
-    /// The valid meta with the higher transaction id, as bolt chooses, with its page size put right; and its page id.
+    /// Returns the page id and the contents of the valid meta page with the higher transaction id, as bbolt chooses,
+    /// with its page size corrected.
     #[must_use]
     pub fn live(&self) -> (PageId, Meta) {
         let (id, meta) = match self.slots {
             [Ok(first), Ok(second)] if second.txid > first.txid => (PageId::new(1), second),
             [Ok(first), _] => (PageId::ZERO, first),
             [Err(_), Ok(second)] => (PageId::new(1), second),
-            // `find` returns none in this case.
+            // `find` returns `None` in this case.
             [Err(_), Err(_)] => (
                 PageId::ZERO,
                 Meta { page_size: 0, root: PageId::ZERO, freelist: NO_FREELIST, high_water: PageId::ZERO, txid: 0 },
@@ -138,7 +140,8 @@ impl Metas {
         (id, Meta { page_size: self.page_size, ..meta })
     }
 
-    /// The meta that is chosen, and its page id; `None` when the older one is wanted, and it is not valid or leads to the same tree.
+    /// Returns the page id and the contents of the chosen meta page; `None` if the older one is chosen and is invalid
+    /// or leads to the same tree.
     #[must_use]
     pub fn chosen(&self, choice: MetaChoice) -> Option<(PageId, Meta)> {
         let (live_id, live) = self.live();
@@ -151,7 +154,8 @@ impl Metas {
     }
 }
 
-/// Whether bolt's magic number stands in one of the places where a meta could be: a broken database rather than another file.
+/// Whether bbolt's magic number is at a possible offset of a meta page: then this is a damaged database, not another
+/// kind of file.
 #[must_use]
 pub fn has_magic(head: &[u8]) -> bool {
     std::iter::once(0).chain(page_sizes().map(|size| size as usize)).any(|at| {
@@ -192,7 +196,7 @@ fn parse(head: &[u8], at: usize) -> Result<Meta, MetaFault> {
     Ok(Meta { page_size, root: page(32)?, freelist: page(48)?, high_water: page(56)?, txid: long(64)? })
 }
 
-/// The checksum of a meta's 56 bytes: FNV-1a, 64 bits, as Go's `hash/fnv`.
+/// The checksum over a meta page's 56 bytes: 64-bit FNV-1a, as in Go's `hash/fnv`.
 #[must_use]
 pub fn checksum(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))

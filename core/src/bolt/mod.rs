@@ -1,4 +1,4 @@
-//! The bolt file format: metas, pages, buckets, freelist. Nothing here knows of etcd.
+//! The bbolt file format: meta pages, tree pages, buckets, freelist. Nothing here knows about etcd.
 //!
 //! Source of the format: bbolt's `internal/common` (`meta.go`, `page.go`, `bucket.go`); all integers are little-endian.
 

@@ -1,46 +1,46 @@
-//! Pages as lists of items, for what changes them: read whole, cut into pages anew.
+//! Pages decoded into lists of items, for edits: a page is read whole, and its items are split into new pages.
 
 use crate::bolt::leaf::Leaf;
-use crate::bolt::page::{Branch, Header, Kind};
+use crate::bolt::page::{Branch, Header, PageKind};
 use crate::bolt::page_id::PageId;
 use crate::bolt::sizes::{ELEMENT, HEADER};
 
-/// An element of a leaf page, on its own.
+/// An owned element of a leaf page.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Item {
+pub(crate) struct LeafItem {
     pub flags: u32,
     pub key: Vec<u8>,
     pub value: Vec<u8>,
 }
 
-/// A child of a branch page, on its own.
+/// An owned element of a branch page: a child and its first key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Link {
     pub key: Vec<u8>,
     pub page: PageId,
 }
 
-/// A page of a tree, read whole.
-pub(crate) enum Node {
-    Leaf(Vec<Item>),
+/// A decoded tree page.
+pub(crate) enum BoltNode {
+    Leaf(Vec<LeafItem>),
     Branch(Vec<Link>),
 }
 
-impl Node {
-    /// Reads a page with its overflow; the text of an error says what is wrong with it.
+impl BoltNode {
+    /// Decodes a page with its overflow pages; an error describes the damage.
     pub fn parse(header: Header, bytes: &[u8], page_size: u32) -> Result<Self, String> {
         match header.kind() {
-            Some(Kind::Leaf) => {
+            Some(PageKind::Leaf) => {
                 let leaf = Leaf::new(header, bytes);
                 let items = leaf.elements().map(|element| {
                     let element = element.map_err(|flaw| leaf.fault(flaw).message)?;
-                    Ok(Item { flags: element.flags, key: element.key.to_vec(), value: element.value.to_vec() })
+                    Ok(LeafItem { flags: element.flags, key: element.key.to_vec(), value: element.value.to_vec() })
                 });
-                let items: Vec<Item> = items.collect::<Result<_, String>>()?;
+                let items: Vec<LeafItem> = items.collect::<Result<_, String>>()?;
                 rising(items.iter().map(|item| item.key.as_slice()))?;
                 Ok(Self::Leaf(items))
             }
-            Some(Kind::Branch) => {
+            Some(PageKind::Branch) => {
                 let branch = Branch::parse(header, bytes, page_size);
                 if branch.children.len() != usize::from(header.count) || branch.children.is_empty() {
                     return Err(branch.faults.into_iter().next().map(|fault| fault.message).unwrap_or_default());
@@ -53,7 +53,7 @@ impl Node {
                 rising(links.iter().map(|link| link.key.as_slice()))?;
                 Ok(Self::Branch(links))
             }
-            _ => Err(format!("{} where a branch or leaf page belongs", header.describe())),
+            _ => Err(format!("it is {} instead of a branch or leaf page", header.describe())),
         }
     }
 }
@@ -69,22 +69,22 @@ fn rising<'k>(keys: impl Iterator<Item = &'k [u8]>) -> Result<(), String> {
     Ok(())
 }
 
-/// What stands in a page: how much room it takes, and how it is written.
-pub(crate) trait Entry {
-    /// The page's flags.
+/// An element of a branch or leaf page that can be encoded.
+pub(crate) trait NodeElement {
+    /// Flags of a page with such elements.
     const FLAGS: u16;
-    /// Fewest entries of a page: a branch page of one child would never narrow the tree.
+    /// Minimum number of entries per page: a branch page with one child would never narrow the tree.
     const FEWEST: usize;
     fn key(&self) -> &[u8];
     fn value(&self) -> &[u8];
-    /// The 16 bytes in the table, given the distance to the key.
+    /// Encodes the 16 bytes in the element table, given the distance to the key.
     fn element(&self, distance: u32) -> Vec<u8>;
     fn size(&self) -> usize {
         ELEMENT.saturating_add(self.key().len()).saturating_add(self.value().len())
     }
 }
 
-impl Entry for Item {
+impl NodeElement for LeafItem {
     const FLAGS: u16 = 0x02;
     const FEWEST: usize = 1;
     fn key(&self) -> &[u8] {
@@ -98,7 +98,7 @@ impl Entry for Item {
     }
 }
 
-impl Entry for Link {
+impl NodeElement for Link {
     const FLAGS: u16 = 0x01;
     const FEWEST: usize = 2;
     fn key(&self) -> &[u8] {
@@ -114,17 +114,17 @@ impl Entry for Link {
 }
 
 fn length(bytes: &[u8]) -> u32 {
-    // A page with its overflow is at most MAX_UNIT long, and what is put is shorter still.
+    // Fits: a page with its overflow pages is at most MAX_UNIT long, and a new value is shorter still.
     u32::try_from(bytes.len()).unwrap_or(u32::MAX)
 }
 
-/// Bytes of a page of these entries.
-pub(crate) fn page_bytes<E: Entry>(entries: &[E]) -> usize {
-    entries.iter().map(Entry::size).fold(HEADER, usize::saturating_add)
+/// Length of a page with these entries, in bytes.
+pub(crate) fn page_bytes<E: NodeElement>(entries: &[E]) -> usize {
+    entries.iter().map(NodeElement::size).fold(HEADER, usize::saturating_add)
 }
 
-/// Cuts entries into pages: as many as fit, and one that fits no page on pages of its own.
-pub(crate) fn cut<E: Entry>(entries: Vec<E>, page_size: u32) -> Vec<Vec<E>> {
+/// Splits entries into pages: as many as fit each page; an entry too large for a page gets pages of its own.
+pub(crate) fn cut<E: NodeElement>(entries: Vec<E>, page_size: u32) -> Vec<Vec<E>> {
     let room = usize::try_from(page_size).unwrap_or(usize::MAX);
     let mut pages: Vec<Vec<E>> = Vec::new();
     let mut page: Vec<E> = Vec::new();
@@ -145,8 +145,8 @@ pub(crate) fn cut<E: Entry>(entries: Vec<E>, page_size: u32) -> Vec<Vec<E>> {
     pages
 }
 
-/// The bytes of a page with its overflow: a multiple of the page size, or as they are for an inline page (`page_size` 0).
-pub(crate) fn encode<E: Entry>(id: PageId, entries: &[E], page_size: u32) -> Vec<u8> {
+/// Encodes a page with its overflow pages: a multiple of the page size; an inline page (`page_size` 0) is not padded.
+pub(crate) fn encode<E: NodeElement>(id: PageId, entries: &[E], page_size: u32) -> Vec<u8> {
     let mut data = table(entries);
     for entry in entries {
         data.extend_from_slice(entry.key());
@@ -156,7 +156,7 @@ pub(crate) fn encode<E: Entry>(id: PageId, entries: &[E], page_size: u32) -> Vec
     finish(id, E::FLAGS, count, data, page_size)
 }
 
-fn table<E: Entry>(entries: &[E]) -> Vec<u8> {
+fn table<E: NodeElement>(entries: &[E]) -> Vec<u8> {
     let mut table = Vec::new();
     let mut distance = entries.len().saturating_mul(ELEMENT);
     for entry in entries {
@@ -167,7 +167,7 @@ fn table<E: Entry>(entries: &[E]) -> Vec<u8> {
     table
 }
 
-/// A page: header, `data`, and zeros up to whole pages.
+/// Assembles a page: header, `data`, and zeros up to whole pages.
 pub(crate) fn finish(id: PageId, flags: u16, count: u16, data: Vec<u8>, page_size: u32) -> Vec<u8> {
     let len = HEADER.saturating_add(data.len());
     let pages = pages_for(len, page_size);
@@ -184,7 +184,7 @@ pub(crate) fn finish(id: PageId, flags: u16, count: u16, data: Vec<u8>, page_siz
     page
 }
 
-/// Pages that so many bytes take; one for an inline page.
+/// The number of pages that `len` bytes take; 1 for an inline page.
 pub(crate) fn pages_for(len: usize, page_size: u32) -> u64 {
     if page_size == 0 { 1 } else { (len as u64).div_ceil(u64::from(page_size)).max(1) }
 }

@@ -1,30 +1,34 @@
 //! How many of the overflow pages that a page claims it really uses.
 //!
-//! Nothing keeps a page from claiming overflow pages that belong to others. Reading what it claims would let each page of a forged file cost as much as all pages behind it.
+//! A damaged page may claim overflow pages that belong to other pages. If each claim were read in full, every page of a
+//! forged file could cost as much as all pages after it.
 
 use crate::bolt::leaf::Leaf;
-use crate::bolt::page::{Branch, Fault, Header, Kind, needed_overflow, overflow_fits, table_end};
+use crate::bolt::page::{Branch, Header, PageFault, PageKind, needed_overflow, overflow_fits, table_end};
 use crate::finding_code::Code;
 
-/// The overflow pages of a branch or leaf page that are its own, told by its first page alone; 0 for a page of another kind.
+/// Returns how many overflow pages a branch or leaf page really has, judged by its first page alone; 0 for other page
+/// types.
 ///
-/// A claim that bolt could have made is right. Otherwise the page gets only as many as its pairs fill, and those that it claims if that cannot be told.
+/// A claim that bbolt could have written is accepted. Otherwise the page gets only as many overflow pages as its
+/// entries fill, or as many as it claims if the entries do not tell.
 ///
 /// # Errors
-/// A [`Fault`] when the elements do not fit the first page. Bolt splits every page that has more than four elements at the size of a page, so a page with overflow has few.
-pub fn own_overflow(header: Header, first: &[u8], page_size: u32) -> Result<u32, Fault> {
-    if header.overflow == 0 || !matches!(header.kind(), Some(Kind::Branch | Kind::Leaf)) {
+/// A [`PageFault`] if the element table does not fit the first page. bbolt splits every page with more than four elements
+/// at the page size, so a page with overflow has few elements.
+pub fn own_overflow(header: Header, first: &[u8], page_size: u32) -> Result<u32, PageFault> {
+    if header.overflow == 0 || !matches!(header.kind(), Some(PageKind::Branch | PageKind::Leaf)) {
         return Ok(0);
     }
     let count = usize::from(header.count);
     if table_end(count) > first.len() {
-        let message = format!("{count} elements do not fit the first of the page's {} bytes", first.len());
-        return Err(Fault::new(Code::PageCount, 10, message));
+        let message = format!("the page claims {count} elements, which do not fit its first {} bytes", first.len());
+        return Err(PageFault::new(Code::PageCount, 10, message));
     }
     let pages = usize::try_from(header.overflow).unwrap_or(usize::MAX).saturating_add(1);
     let claimed = pages.saturating_mul(first.len());
     let end = match header.kind() {
-        Some(Kind::Branch) => Branch::end(header, first, claimed),
+        Some(PageKind::Branch) => Branch::end(header, first, claimed),
         _ => Leaf::new(header, first).packed_end().filter(|end| *end <= claimed).unwrap_or(claimed),
     };
     if overflow_fits(header.overflow, end, page_size) {
@@ -38,7 +42,7 @@ mod tests {
     use super::*;
     use crate::bolt::page_id::PageId;
 
-    /// The first page, of 512 bytes, of a leaf with these positions, key sizes and value sizes.
+    /// Builds the first page, 512 bytes long, of a leaf with these positions, key sizes and value sizes.
     fn leaf(overflow: u32, elements: &[[u32; 3]]) -> (Header, Vec<u8>) {
         let header = Header { id: PageId::new(9), flags: 2, count: elements.len() as u16, overflow };
         let mut bytes = vec![0; 16];
@@ -60,7 +64,7 @@ mod tests {
     fn a_claim_that_bolt_could_have_made_is_right() {
         assert_eq!(own(0, &[[16, 4, 100]]), Ok(0));
         assert_eq!(own(4, &[[16, 4, 2100]]), Ok(4));
-        // 32 + 480 fill one page; bolt to 1.3 then takes one more.
+        // 32 + 480 fill one page; bbolt up to 1.3 then allocates one more.
         assert_eq!(own(1, &[[16, 4, 476]]), Ok(1));
     }
 

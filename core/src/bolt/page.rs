@@ -1,4 +1,4 @@
-//! Pages: the header and the two kinds that make the tree.
+//! Pages: the header, and branch pages.
 //!
 //! ```text
 //! page     0    8       10      12         16
@@ -10,7 +10,7 @@
 use crate::bolt::page_id::PageId;
 use std::ops::Range;
 
-use crate::bolt::page_budget::{Admission, Room};
+use crate::bolt::page_budget::{Admission, PageBudget};
 use crate::bolt::sizes::{ELEMENT, HEADER};
 use crate::finding_code::Code;
 use crate::int_readers::{u16_le, u32_le, u64_le};
@@ -18,31 +18,31 @@ use crate::int_readers::{u16_le, u32_le, u64_le};
 /// The header of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
-    /// The page's own number.
+    /// The page's own id.
     pub id: PageId,
-    /// What it is: one of the four flags.
+    /// The page type: one of four flags.
     pub flags: u16,
-    /// Elements in it.
+    /// Number of elements.
     pub count: u16,
-    /// Pages after it that belong to it.
+    /// Number of overflow pages, which follow this page and belong to it.
     pub overflow: u32,
 }
 
-/// What a page is, by its flags.
+/// The type of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum PageKind {
     /// Separators and children.
     Branch,
     /// Keys and values.
     Leaf,
-    /// One of the two metas.
+    /// One of the two meta pages.
     Meta,
-    /// Numbers of free pages.
+    /// The ids of free pages.
     Freelist,
 }
 
 impl Header {
-    /// The header at the start of `bytes`; `None` when they are fewer than 16.
+    /// Decodes the header at the start of `bytes`; `None` if there are fewer than 16.
     #[must_use]
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         Some(Self {
@@ -53,73 +53,73 @@ impl Header {
         })
     }
 
-    /// The kind, when the flags name exactly one.
+    /// The page type; `None` if the flags do not name exactly one.
     #[must_use]
-    pub fn kind(&self) -> Option<Kind> {
+    pub fn kind(&self) -> Option<PageKind> {
         match self.flags {
-            0x01 => Some(Kind::Branch),
-            0x02 => Some(Kind::Leaf),
-            0x04 => Some(Kind::Meta),
-            0x10 => Some(Kind::Freelist),
+            0x01 => Some(PageKind::Branch),
+            0x02 => Some(PageKind::Leaf),
+            0x04 => Some(PageKind::Meta),
+            0x10 => Some(PageKind::Freelist),
             _ => None,
         }
     }
 
-    /// The flags in words, for messages.
+    /// Describes the page type, for messages.
     #[must_use]
     pub fn describe(&self) -> String {
         match self.kind() {
-            Some(Kind::Branch) => "a branch page".into(),
-            Some(Kind::Leaf) => "a leaf page".into(),
-            Some(Kind::Meta) => "a meta page".into(),
-            Some(Kind::Freelist) => "a freelist page".into(),
+            Some(PageKind::Branch) => "a branch page".into(),
+            Some(PageKind::Leaf) => "a leaf page".into(),
+            Some(PageKind::Meta) => "a meta page".into(),
+            Some(PageKind::Freelist) => "a freelist page".into(),
             None => format!("a page of unknown type {:#06x}", self.flags),
         }
     }
 }
 
-/// What is wrong in a page, before it is known where the page lies.
+/// Damage within a page, before its place in the file is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
-    /// Its code.
+pub struct PageFault {
+    /// The finding's code.
     pub code: Code,
-    /// Offset in the page, in bytes.
+    /// Offset of the damage within the page, in bytes.
     pub at: usize,
-    /// What is wrong, in a sentence.
+    /// The damage, as a clause without capital letter and full stop; [`Finding::new`](crate::Finding::new) adds them.
     pub message: String,
-    /// Other damage of which this is a mere consequence.
+    /// The code of other damage that caused this one.
     pub because: Option<Code>,
 }
 
-impl Fault {
-    /// A fault at an offset in the page.
+impl PageFault {
+    /// Creates a fault at an offset within the page.
     pub fn new(code: Code, at: usize, message: impl Into<String>) -> Self {
         Self { code, at, message: message.into(), because: None }
     }
 }
 
-/// Bytes of the longest key that bolt takes (`MaxKeySize`).
+/// Length of the longest key that bbolt allows, in bytes (`MaxKeySize`).
 const MAX_KEY: usize = 32_768;
 
-/// What is wrong with the length of a key or separator.
+/// Describes what is wrong with the length of a key or separator; `None` if the length is valid.
 pub(crate) fn key_size(len: usize) -> Option<String> {
     match len {
         0 => Some("an element has an empty key".into()),
         1..=MAX_KEY => None,
-        _ => Some(format!("an element has a key of {len} bytes, where bolt takes {MAX_KEY}")),
+        _ => Some(format!("an element has a key of {len} bytes, but bbolt allows at most {MAX_KEY}")),
     }
 }
 
-/// Whether `overflow` is what bolt would allocate for a page whose pairs end at `end`.
+/// Whether bbolt would allocate `overflow` pages for a page whose entries end at `end`.
 ///
-/// Bolt to 1.3 takes `end / page size` further pages, later versions `(end − 1) / page size`.
+/// bbolt up to 1.3 allocates `end / page size` overflow pages, later versions `(end − 1) / page size`.
 #[must_use]
 pub fn overflow_fits(overflow: u32, end: usize, page_size: u32) -> bool {
     needed_overflow(end, page_size) == u64::from(overflow)
         || (end as u64).checked_div(u64::from(page_size)) == Some(u64::from(overflow))
 }
 
-/// Pages that a page whose pairs end at `end` needs after its first.
+/// The number of overflow pages that a page whose entries end at `end` needs.
 #[must_use]
 pub fn needed_overflow(end: usize, page_size: u32) -> u64 {
     (end as u64).saturating_sub(1).checked_div(u64::from(page_size)).unwrap_or(0)
@@ -130,41 +130,41 @@ pub fn needed_overflow(end: usize, page_size: u32) -> u64 {
 pub struct Child {
     /// Its page id.
     pub page: PageId,
-    /// Where its separator stands in the branch page's bytes.
+    /// Byte range of its separator key within the branch page.
     pub key: Range<usize>,
-    /// Where its element stands, in bytes from the start of the page.
+    /// Offset of its element from the start of the page, in bytes.
     pub at: usize,
 }
 
-/// A branch page, decoded.
+/// A decoded branch page.
 #[derive(Debug, Clone, Default)]
 pub struct Branch {
-    /// The children that could be read, in the order of the page.
+    /// The readable children, in page order.
     pub children: Vec<Child>,
-    /// What is wrong with it.
-    pub faults: Vec<Fault>,
-    /// End of its last pair: the bytes in use.
+    /// The damage of the page.
+    pub faults: Vec<PageFault>,
+    /// End of its last separator, which is the number of bytes in use.
     pub end: usize,
 }
 
 impl Branch {
-    /// Decodes the branch page in `bytes`, whose header is `header`.
+    /// Decodes the branch page in `bytes` with its `header`.
     #[must_use]
     pub fn parse(header: Header, bytes: &[u8], page_size: u32) -> Self {
         let mut branch = Self::default();
         let count = usize::from(header.count);
         let table_end = table_end(count);
         if count == 0 {
-            branch.faults.push(Fault::new(Code::PageCount, 10, "a branch page without children"));
+            branch.faults.push(PageFault::new(Code::PageCount, 10, "the branch page has no children"));
         }
         if table_end > bytes.len() {
-            branch.faults.push(Fault::new(
+            branch.faults.push(PageFault::new(
                 Code::PageCount,
                 10,
-                format!("{count} elements do not fit the page's {} bytes", bytes.len()),
+                format!("the page claims {count} elements, which do not fit its {} bytes", bytes.len()),
             ));
         }
-        let mut room = Room::new(bytes.len(), separators(header, bytes, bytes.len()).map(|(_, key)| key.len()));
+        let mut room = PageBudget::new(bytes.len(), separators(header, bytes, bytes.len()).map(|(_, key)| key.len()));
         let next = |at: usize| {
             let following = Some(at.saturating_add(ELEMENT)).filter(|at| *at < table_end)?;
             separator(bytes, following, bytes.len()).map(|key| key.start)
@@ -175,8 +175,8 @@ impl Branch {
         for at in (HEADER..).step_by(ELEMENT).take(count) {
             let Some((pos, ksize, page)) = branch_element(bytes, at) else { break };
             let Some(key) = separator(bytes, at, bytes.len()) else {
-                let message = format!("a separator of {ksize} bytes at position {pos} leads out of the page");
-                branch.faults.push(Fault::new(Code::ElementRange, at, message));
+                let message = format!("a separator of {ksize} bytes at position {pos} reaches beyond the page");
+                branch.faults.push(PageFault::new(Code::ElementRange, at, message));
                 laid_out = false;
                 room.skip();
                 continue;
@@ -184,17 +184,17 @@ impl Branch {
             match room.admit(at, key.clone(), next(at)) {
                 Admission::Granted => {}
                 Admission::Shared => {
-                    let message = format!("a separator of {ksize} bytes at position {pos} shares bytes with another");
-                    branch.faults.push(Fault::new(Code::ElementOverlap, at, message));
+                    let message = format!("a separator of {ksize} bytes at position {pos} overlaps another separator");
+                    branch.faults.push(PageFault::new(Code::ElementOverlap, at, message));
                     continue;
                 }
                 Admission::Full => {
-                    branch.faults.push(Fault::new(Code::ElementOverlap, at, OVERFULL));
+                    branch.faults.push(PageFault::new(Code::ElementOverlap, at, OVERFULL));
                     break;
                 }
             }
             if let Some(message) = key_size(key.len()) {
-                branch.faults.push(Fault::new(Code::KeySize, at, message));
+                branch.faults.push(PageFault::new(Code::KeySize, at, message));
             }
             laid_out &= key.start == expected;
             expected = key.end;
@@ -202,42 +202,43 @@ impl Branch {
             let rises = previous.as_ref().is_none_or(|previous| bytes.get(previous.clone()) < bytes.get(key.clone()));
             if !rises {
                 let text = "a separator is not greater than the one before it";
-                branch.faults.push(Fault::new(Code::KeyOrder, at, text));
+                branch.faults.push(PageFault::new(Code::KeyOrder, at, text));
             }
             previous = Some(key.clone());
             branch.children.push(Child { page, key, at });
         }
         if count == 1 {
-            branch.faults.push(Fault::new(Code::BranchOfOne, 10, "a branch page with a single child"));
+            branch.faults.push(PageFault::new(Code::BranchOfOne, 10, "the branch page has a single child"));
         }
         if !laid_out && branch.is_readable() {
-            branch.faults.push(Fault::new(Code::PageLayout, HEADER, "the separators do not lie back to back"));
+            branch.faults.push(PageFault::new(Code::PageLayout, HEADER, "the separators do not lie back to back"));
         }
         if branch.is_readable() && laid_out && !overflow_fits(header.overflow, branch.end, page_size) {
-            let message = format!("{} overflow pages for {} bytes", header.overflow, branch.end);
-            branch.faults.push(Fault::new(Code::PageOverflow, 12, message));
+            let message =
+                format!("the page claims {} overflow pages for {} bytes of separators", header.overflow, branch.end);
+            branch.faults.push(PageFault::new(Code::PageOverflow, 12, message));
         }
         branch
     }
 
-    /// Whether its faults hide none of its children.
+    /// Whether all children are readable despite the faults.
     #[must_use]
     pub fn is_readable(&self) -> bool {
         let harmless = [Code::KeyOrder, Code::KeySize, Code::BranchOfOne, Code::PageOverflow];
         self.faults.iter().all(|fault| harmless.contains(&fault.code))
     }
 
-    /// End of the last separator among those that end within `claimed` bytes, told by the page's table alone.
+    /// The end of the last separator that ends within `claimed` bytes, judged by the element table alone.
     pub(crate) fn end(header: Header, table: &[u8], claimed: usize) -> usize {
         separators(header, table, claimed).map(|(_, key)| key.end).max().unwrap_or(0)
     }
 }
 
-/// Said of the first element of a page for which there is no room.
+/// Message for the first element that exceeds the page's bytes.
 pub(crate) const OVERFULL: &str =
-    "from this element on the elements share bytes: together they are longer than the page, and are not read";
+    "the elements of this page overlap: together they are longer than the page, so those from here on are not read";
 
-/// Where the separators stand that lie within `len` bytes, each after the place of its element.
+/// The separators that lie within `len` bytes, each as the offset of its element and its byte range.
 fn separators(header: Header, table: &[u8], len: usize) -> impl Iterator<Item = (usize, Range<usize>)> {
     let elements = (HEADER..).step_by(ELEMENT).take(usize::from(header.count));
     elements.filter_map(move |at| separator(table, at, len).map(|key| (at, key)))
@@ -248,7 +249,7 @@ fn separator(table: &[u8], at: usize, len: usize) -> Option<Range<usize>> {
     range(at, pos, size).filter(|key| key.end <= len)
 }
 
-/// End of the table of `count` elements, in bytes from the start of the page.
+/// The end of a table of `count` elements, in bytes from the start of the page.
 #[must_use]
 #[inline]
 pub fn table_end(count: usize) -> usize {
@@ -260,7 +261,7 @@ fn branch_element(bytes: &[u8], at: usize) -> Option<(u32, u32, PageId)> {
     Some((u32_le(element, 0)?, u32_le(element, 4)?, PageId::new(u64_le(element, 8)?)))
 }
 
-/// `size` bytes at position `pos` of the element at `at`.
+/// The byte range of `size` bytes at position `pos` relative to the element at `at`.
 #[must_use]
 #[inline]
 pub fn range(at: usize, pos: u32, size: u32) -> Option<Range<usize>> {

@@ -1,51 +1,55 @@
-//! Which pairs of a page are handed out: together they are never longer than the page.
+//! Limits the entries read from a page: together they are never longer than the page.
 //!
-//! Bolt writes the pairs of a page back to back, so those of a sound page fit it. A damaged or forged page can have thousands of elements that all name the same megabyte, and
-//! whatever is done for each element is then done thousands of times. So the lengths are added up before the first pair is handed out. Where they exceed the page, a pair is left
-//! out if it shares bytes with the pair before it, with the start of the next one, or with the element that names it; the others are handed out as long as they fit.
+//! bbolt writes the entries of a page back to back, so those of a sound page fit in it. A damaged or forged page can
+//! have thousands of elements that all name the same megabyte, and reading each of them would do the same work
+//! thousands of times. So the lengths are added up before the first entry is returned. If they exceed the page, an
+//! entry is skipped if it overlaps the entry before it, the start of the next one, or the element that names it; the
+//! others are returned as long as they fit.
 //!
-//! A bucket inside such a page is a page itself, so this also bounds what lies nested: all tables together have at most as many elements as the outermost page has room for.
+//! An inline bucket is a page itself, so this also bounds nested buckets: all their tables together have at most as
+//! many elements as fit in the outermost page.
 
 use std::ops::Range;
 
 use crate::bolt::sizes::{ELEMENT, HEADER};
 
-/// Counts the bytes of a page's pairs while they are handed out.
+/// The bytes of a page that its entries may still use.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Room {
-    /// Bytes left for elements and pairs; counted only in an overfull page.
+pub(crate) struct PageBudget {
+    /// Bytes left for elements and entries; counted only in an overfull page.
     left: usize,
-    /// Whether elements and pairs together are longer than the page.
+    /// Whether elements and entries together are longer than the page.
     overfull: bool,
-    /// End of the last pair that was handed out.
+    /// End of the last entry that was returned.
     end: usize,
 }
 
-/// What becomes of a pair.
+/// Whether an entry may be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Admission {
-    /// It is handed out.
+    /// The entry may be read.
     Granted,
-    /// It shares bytes with another one.
+    /// The entry overlaps another one.
     Shared,
-    /// The page is used up: neither this pair nor one after it is handed out.
+    /// The page is used up: neither this entry nor a later one may be read.
     Full,
 }
 
-impl Room {
-    /// For a page of `len` bytes. `pairs` are the lengths of all pairs that lie in it.
+impl PageBudget {
+    /// Creates the budget of a page of `len` bytes; `pairs` are the lengths of all entries that lie within the page.
     pub(crate) fn new(len: usize, pairs: impl Iterator<Item = usize>) -> Self {
         let left = len.saturating_sub(HEADER);
         let needed = pairs.fold(0usize, |sum, pair| sum.saturating_add(ELEMENT).saturating_add(pair));
         Self { left, overfull: needed > left, end: 0 }
     }
 
-    /// Whether elements and pairs together are longer than the page.
+    /// Whether elements and entries together are longer than the page.
     pub(crate) fn is_overfull(&self) -> bool {
         self.overfull
     }
 
-    /// Asks for the pair of an element that stands at `at`. `next` is where the pair of the following element begins, if it lies in the page.
+    /// Decides about the entry of an element at `at`. `next` is the start of the following element's entry, if that
+    /// lies within the page.
     pub(crate) fn admit(&mut self, at: usize, pair: Range<usize>, next: Option<usize>) -> Admission {
         if !self.overfull {
             return Admission::Granted;
@@ -54,7 +58,7 @@ impl Room {
             return Admission::Full;
         }
         let first = at.saturating_add(ELEMENT).max(self.end);
-        // A next pair that begins before this one is out of place itself.
+        // A next entry that begins before this one is misplaced itself.
         let behind = next.filter(|next| *next > pair.start).unwrap_or(usize::MAX);
         if pair.start < first || pair.end > behind {
             return Admission::Shared;
@@ -65,7 +69,7 @@ impl Room {
         Admission::Granted
     }
 
-    /// Counts an element without a pair; false when the page is used up.
+    /// Counts an element without an entry; returns false if the page is used up.
     pub(crate) fn skip(&mut self) -> bool {
         if !self.overfull {
             return true;
@@ -80,9 +84,9 @@ impl Room {
 mod tests {
     use super::*;
 
-    /// The answers for pairs whose elements stand one behind the other, in a page of 400 bytes.
+    /// Decides about entries whose elements lie back to back in a page of 400 bytes.
     fn admitted(pairs: &[Range<usize>]) -> Vec<Admission> {
-        let mut room = Room::new(400, pairs.iter().map(ExactSizeIterator::len));
+        let mut room = PageBudget::new(400, pairs.iter().map(ExactSizeIterator::len));
         let next = |index: usize| pairs.get(index + 1).map(|pair| pair.start);
         let each = pairs.iter().enumerate();
         each.map(|(index, pair)| room.admit(HEADER + index * ELEMENT, pair.clone(), next(index))).collect()

@@ -1,11 +1,11 @@
-//! A set of page ids: one bit a page.
+//! A set of page ids: one bit per page.
 
 use crate::bolt::page_id::PageId;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::Error;
 
-/// Which pages were met. Threads that walk parts of one tree share it, so that no page is worked through twice.
+/// The pages visited so far. Threads that walk parts of one tree share it, so that no page is processed twice.
 #[derive(Debug)]
 pub struct PageSet {
     words: Vec<AtomicU64>,
@@ -13,13 +13,13 @@ pub struct PageSet {
 }
 
 impl PageSet {
-    /// An empty set for page ids below `pages`, a number that must be bounded by the file's size.
+    /// Creates an empty set for page ids below `pages`, a number that must be bounded by the file's size.
     ///
     /// # Errors
-    /// [`Error::Memory`] when one bit a page cannot be had.
+    /// [`Error::Memory`] if memory for one bit per page runs out.
     pub fn new(pages: u64) -> Result<Self, Error> {
         let count = pages.div_ceil(64);
-        let too_much = Error::Memory { what: "one bit a page", bytes: count.saturating_mul(8) };
+        let too_much = Error::Memory { what: "one bit per page", bytes: count.saturating_mul(8) };
         let len = usize::try_from(count).map_err(|_| too_much.clone())?;
         let mut words = Vec::new();
         words.try_reserve_exact(len).map_err(|_| too_much)?;
@@ -27,10 +27,10 @@ impl PageSet {
         Ok(Self { words, pages })
     }
 
-    /// The same set, on its own.
+    /// Returns an independent copy of the set.
     ///
     /// # Errors
-    /// As [`PageSet::new`].
+    /// The same errors as [`PageSet::new`].
     pub fn copy(&self) -> Result<Self, Error> {
         let copy = Self::new(self.pages)?;
         for (to, from) in copy.words.iter().zip(&self.words) {
@@ -44,7 +44,7 @@ impl PageSet {
         (page.get() < self.pages).then(|| self.words.get(word)).flatten().map(|word| (word, bit))
     }
 
-    /// Adds a page; false when it was in the set already or is out of range.
+    /// Adds a page; returns false if the set already contains it or it is out of range.
     pub fn insert(&self, page: PageId) -> bool {
         self.slot(page).is_some_and(|(word, bit)| word.fetch_or(bit, Ordering::Relaxed) & bit == 0)
     }
@@ -55,7 +55,7 @@ impl PageSet {
         self.slot(page).is_some_and(|(word, bit)| word.load(Ordering::Relaxed) & bit != 0)
     }
 
-    /// How many pages are in the set.
+    /// The number of pages in the set.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.words.iter().map(|word| u64::from(word.load(Ordering::Relaxed).count_ones())).fold(0, u64::saturating_add)

@@ -1,8 +1,8 @@
-//! Pages read from a source, by number, with the pages that belong to them.
+//! Reads pages by id, with their overflow pages, from a source.
 
-use crate::aligned_buf::Block;
+use crate::aligned_buf::AlignedBuf;
 use crate::bolt::own_overflow::own_overflow;
-use crate::bolt::page::{Fault, Header};
+use crate::bolt::page::{Header, PageFault};
 use crate::bolt::page_id::PageId;
 use crate::error::Error;
 use crate::finding_code::Code;
@@ -10,75 +10,78 @@ use crate::limits::{MAX_UNIT, READ_AHEAD, READ_WASTE};
 use crate::offset::Offset;
 use crate::source::Source;
 
-/// A read this close behind the window counts as following it.
+/// A read that begins within this distance after the window counts as sequential, in bytes.
 const NEAR: u64 = 64 << 10;
 
-/// What a scan knows of the file before it reads a page.
+/// Page size and page counts of a file.
 #[derive(Debug, Clone, Copy)]
 pub struct Geometry {
     /// Page size in bytes.
     pub page_size: u32,
     /// First page id that was never used.
     pub high_water: PageId,
-    /// First page id that the file does not have whole, at most `high_water`.
+    /// First page id that is missing or incomplete in the file, at most `high_water`.
     pub present: PageId,
 }
 
 impl Geometry {
-    /// Where a page begins, in bytes.
+    /// The offset of a page in the file.
     #[must_use]
     pub fn offset(&self, page: PageId) -> Offset {
         page.offset(self.page_size)
     }
 
-    /// Whether a page with its overflow may be read.
+    /// Checks that a page with its overflow pages lies within the database and the file.
     ///
     /// # Errors
-    /// The [`Fault`] that a tree has which points there.
-    pub fn check(&self, page: PageId, overflow: u32) -> Result<(), Fault> {
+    /// The [`PageFault`] of a tree that points there.
+    pub fn check(&self, page: PageId, overflow: u32) -> Result<(), PageFault> {
         if page < PageId::FIRST || page >= self.high_water {
-            let message = format!("page {page} is outside the database's {} pages", self.high_water);
-            return Err(Fault::new(Code::PageOutOfRange, 0, message));
+            let message = format!("page {page} lies outside the database, which has {} pages", self.high_water);
+            return Err(PageFault::new(Code::PageOutOfRange, 0, message));
         }
         if page >= self.present {
-            let fault = Fault::new(Code::PageOutOfRange, 0, format!("page {page} lies behind the end of the file"));
-            return Err(Fault { because: Some(Code::FileTruncated), ..fault });
+            let fault = PageFault::new(Code::PageOutOfRange, 0, format!("page {page} lies beyond the end of the file"));
+            return Err(PageFault { because: Some(Code::FileTruncated), ..fault });
         }
         let last = page.plus(u64::from(overflow));
         let bytes = u64::from(overflow).saturating_add(1).saturating_mul(u64::from(self.page_size));
         if last >= self.present || bytes > MAX_UNIT {
-            let message = format!("{overflow} overflow pages lead to page {last} of {}", self.present);
+            let message = format!(
+                "the page claims {overflow} overflow pages, up to page {last}, but only {} pages exist",
+                self.present
+            );
             let is_cut = last < self.high_water && bytes <= MAX_UNIT;
             let because = is_cut.then_some(Code::FileTruncated);
-            return Err(Fault { because, ..Fault::new(Code::PageOverflow, 12, message) });
+            return Err(PageFault { because, ..PageFault::new(Code::PageOverflow, 12, message) });
         }
         Ok(())
     }
 }
 
-/// Reads pages through a window that grows while reads follow each other.
+/// Reads pages through a buffer that grows while reads are sequential.
 #[derive(Debug)]
-pub struct Reader<'s, S: Source + ?Sized> {
+pub struct PageReader<'s, S: Source + ?Sized> {
     source: &'s S,
     geometry: Geometry,
-    window: Block,
+    window: AlignedBuf,
     start: Offset,
-    /// Reads in a row that followed the one before.
+    /// Number of sequential reads in a row.
     streak: u32,
-    /// Bytes from the next page on that the caller will ask for.
+    /// Bytes from the next page on that the caller announced.
     expected: usize,
-    /// Bytes that were asked for, and bytes that were read for them.
+    /// Bytes that the caller asked for, and bytes that were read for them.
     asked: u64,
     loaded: u64,
 }
 
-impl<'s, S: Source + ?Sized> Reader<'s, S> {
-    /// A reader with an empty window.
+impl<'s, S: Source + ?Sized> PageReader<'s, S> {
+    /// Creates a reader with an empty buffer.
     pub fn new(source: &'s S, geometry: Geometry) -> Self {
         Self {
             source,
             geometry,
-            window: Block::default(),
+            window: AlignedBuf::default(),
             start: Offset::START,
             streak: 0,
             expected: 0,
@@ -87,11 +90,11 @@ impl<'s, S: Source + ?Sized> Reader<'s, S> {
         }
     }
 
-    /// The page with the overflow pages that are its own: its header and all its bytes.
+    /// Reads a page with its own overflow pages ([`own_overflow`]); returns its header and all its bytes.
     ///
     /// # Errors
-    /// Outer: the bytes could not be read. Inner: the page cannot be had, for a reason that is a finding.
-    pub fn unit(&mut self, page: PageId) -> Result<Result<(Header, &[u8]), Fault>, Error> {
+    /// Outer: the bytes could not be read. Inner: the page is damaged so that it cannot be read.
+    pub fn unit(&mut self, page: PageId) -> Result<Result<(Header, &[u8]), PageFault>, Error> {
         let (header, overflow) = match self.extent(page)? {
             Ok(extent) => extent,
             Err(fault) => return Ok(Err(fault)),
@@ -99,53 +102,55 @@ impl<'s, S: Source + ?Sized> Reader<'s, S> {
         Ok(Ok((header, self.pages(page, overflow)?)))
     }
 
-    /// The header of a page, and how many overflow pages are its own ([`own_overflow`]): read before these are, and before their number costs anything.
+    /// Reads the header of a page and computes how many overflow pages are its own ([`own_overflow`]), before these are
+    /// read and before a false claim can cost anything.
     ///
     /// # Errors
-    /// As [`Reader::unit`].
-    pub fn extent(&mut self, page: PageId) -> Result<Result<(Header, u32), Fault>, Error> {
+    /// The same errors as [`PageReader::unit`].
+    pub fn extent(&mut self, page: PageId) -> Result<Result<(Header, u32), PageFault>, Error> {
         let geometry = self.geometry;
         let (header, first) = match self.first(page)? {
             Ok(first) => first,
             Err(fault) => return Ok(Err(fault)),
         };
-        // The pairs say what a page needs, so a claim beyond the end of the file hides none that lie within.
+        // The entries say what a page needs, so a claim beyond the end of the file does not hide entries that lie
+        // within it.
         let own = own_overflow(header, first, geometry.page_size);
         Ok(own.and_then(|own| geometry.check(page, own).map(|()| (header, own))))
     }
 
-    /// A page with so many overflow pages, which must be in the file.
+    /// Reads a page with `overflow` overflow pages, which must be in the file.
     ///
     /// # Errors
-    /// [`Error::Read`] when the source fails.
+    /// [`Error::Read`] if the source fails.
     pub fn pages(&mut self, page: PageId, overflow: u32) -> Result<&[u8], Error> {
         let pages = usize::try_from(overflow).unwrap_or(usize::MAX).saturating_add(1);
         self.bytes(self.geometry.offset(page), pages.saturating_mul(self.geometry.page_size as usize))
     }
 
-    /// The first page of a unit alone, header and bytes, whatever it claims of overflow.
+    /// Reads a page without its overflow pages; returns its header and bytes.
     ///
     /// # Errors
-    /// As [`Reader::unit`].
-    pub fn first(&mut self, page: PageId) -> Result<Result<(Header, &[u8]), Fault>, Error> {
+    /// The same errors as [`PageReader::unit`].
+    pub fn first(&mut self, page: PageId) -> Result<Result<(Header, &[u8]), PageFault>, Error> {
         if let Err(fault) = self.geometry.check(page, 0) {
             return Ok(Err(fault));
         }
         let bytes = self.bytes(self.geometry.offset(page), self.geometry.page_size as usize)?;
         Ok(Header::parse(bytes)
             .map(|header| (header, bytes))
-            .ok_or_else(|| Fault::new(Code::PageType, 0, "a page without a header")))
+            .ok_or_else(|| PageFault::new(Code::PageType, 0, "the page has no complete header")))
     }
 
-    /// Says that the next `pages` pages to be asked for lie one after the other: one read can take them all.
+    /// Announces that the next `pages` pages to be read are contiguous, so that one read can fetch them all.
     pub fn expect(&mut self, pages: usize) {
         self.expected = pages.saturating_mul(self.geometry.page_size as usize);
     }
 
-    /// `len` bytes at `offset`, which must lie in the file.
+    /// Reads `len` bytes at `offset`, which must lie in the file.
     ///
     /// # Errors
-    /// [`Error::Read`] when the source fails.
+    /// [`Error::Read`] if the source fails.
     pub fn bytes(&mut self, offset: Offset, len: usize) -> Result<&[u8], Error> {
         self.asked = self.asked.saturating_add(len as u64);
         let inside = |start: Offset, window: &[u8]| {
@@ -165,7 +170,7 @@ impl<'s, S: Source + ?Sized> Reader<'s, S> {
         let window_end = self.start.plus(self.window.len() as u64);
         let follows = offset >= self.start && offset <= window_end.plus(NEAR);
         self.streak = if follows { self.streak.saturating_add(1) } else { 0 };
-        // Two pages that happen to be neighbours are no sequence yet: reading ahead in vain costs as much as it saves.
+        // Two adjacent pages are not a sequence yet: a useless read-ahead costs as much as a useful one saves.
         let doublings = self.streak.saturating_sub(1).min(16);
         let ahead = len.saturating_mul(1usize << doublings).max(self.expected).min(READ_AHEAD.max(len));
         let left = usize::try_from(self.source.len().saturating_sub(offset.get())).unwrap_or(usize::MAX);
@@ -174,24 +179,25 @@ impl<'s, S: Source + ?Sized> Reader<'s, S> {
         if ahead > len && !wasteful && self.load(offset, ahead).is_ok() {
             return Ok(());
         }
-        // Reading ahead may fail where the page itself can be had: behind it lies a bad sector, or what a stream does not keep.
+        // Read-ahead may fail although the page itself can be read: a bad sector may follow, or bytes that a stream did
+        // not keep.
         self.load(offset, len)
     }
 
     fn load(&mut self, offset: Offset, len: usize) -> Result<(), Error> {
         self.start = offset;
         self.loaded = self.loaded.saturating_add(len as u64);
-        // A window of another length holds nothing that is kept.
+        // A buffer of another length holds nothing worth keeping.
         if self.window.try_resize(len).is_err() {
             return Err(Error::Memory { what: "a page with its overflow", bytes: len as u64 });
         }
         self.source.read_at(offset.get(), &mut self.window).map_err(|cause| {
-            self.window = Block::default();
+            self.window = AlignedBuf::default();
             Error::Read { offset, len: len as u64, cause }
         })
     }
 
-    /// The geometry it reads by.
+    /// The geometry that the reader was created with.
     #[must_use]
     pub fn geometry(&self) -> Geometry {
         self.geometry

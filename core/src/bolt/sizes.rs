@@ -1,6 +1,6 @@
-//! Lengths that bolt's pages are made of.
+//! Sizes of the parts of bbolt's pages.
 
-/// Bytes of a page header.
+/// Length of a page header, in bytes.
 pub const HEADER: usize = 16;
-/// Bytes of an element of a branch or a leaf page.
+/// Length of an element of a branch or leaf page, in bytes.
 pub const ELEMENT: usize = 16;

@@ -1,34 +1,34 @@
-//! The names of the files in a data directory, whose numbers are hexadecimal.
+//! Names of the files in a data directory; their numbers are hexadecimal.
 
-/// Characters of a number.
+/// Number of digits of a number.
 const DIGITS: usize = 16;
 
-/// What a file is by its name.
+/// A file's type and numbers, as its name says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileName {
-    /// `<sequence>-<index>.wal`: a segment of the log, and the first index that it was opened for.
+    /// `<sequence>-<index>.wal`: a segment of the log, and the first index it was opened for.
     Segment {
-        /// Segments count from 0 without a gap.
+        /// Sequence number; segments are numbered from 0 without gaps.
         sequence: u64,
-        /// The first entry that it may hold.
+        /// Index of the first entry that the segment may hold.
         index: u64,
     },
     /// `<term>-<index>.snap`.
     Snap {
         /// Raft's term.
         term: u64,
-        /// The index up to which it holds.
+        /// Index of the last entry in the snapshot.
         index: u64,
     },
-    /// `<index>.snap.db`: a database that the leader sent.
+    /// `<index>.snap.db`: a database received from the leader.
     SnapDatabase {
-        /// The index up to which it is applied.
+        /// Index of the last entry applied to it.
         index: u64,
     },
 }
 
 impl FileName {
-    /// Reads a name; none when etcd gives no file such a name.
+    /// Parses a file name; `None` if etcd gives no file such a name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         if let Some(index) = name.strip_suffix(".snap.db") {

@@ -1,108 +1,110 @@
-//! Whether etcd can start from database, log and `.snap` files together, and what the database lacks.
+//! Judges whether etcd can start from database, log and `.snap` files together, and what the database lacks.
 //!
-//! etcd looks for the newest snapshot of raft that the log names, and for 3.4 to 3.6 also a readable `.snap` file with the same index and term;
-//! it takes the database if that is applied up to there, and the `.snap.db` that came with the snapshot otherwise; then it reads the log behind the
-//! snapshot, and applies what the database lacks.
+//! etcd looks for the newest raft snapshot that the log names; etcd 3.4 to 3.6 also need a readable `.snap` file with
+//! the same index and term. If the database is applied up to that index, etcd takes it, otherwise the `.snap.db` that
+//! came with the snapshot. Then etcd reads the log after the snapshot, and applies the entries that the database lacks.
 
 use std::collections::BTreeSet;
 
-use crate::data_dir::log::{Log, Mark};
+use crate::data_dir::log::{SnapshotMark, WriteAheadLog};
 use crate::data_dir::placed_findings::PlacedFindings;
 use crate::data_dir::snap_file::RaftSnapshot;
 use crate::finding::Finding;
 use crate::finding_code::Code;
 use crate::severity::Verdict;
 
-/// The database of a directory, as far as the log and the `.snap` files matter.
+/// Facts about the database of a directory, as far as they concern the log and the `.snap` files.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Database {
-    /// The entry of the log up to which it is applied.
+pub struct DatabaseFacts {
+    /// Index of the last log entry applied to it.
     pub consistent_index: u64,
-    /// Whether an etcd wrote it that starts without `.snap` files: 3.7 and later.
+    /// Whether an etcd that starts without `.snap` files wrote it: 3.7 or later.
     pub starts_without_snap: bool,
     /// Ids of the cluster's members.
     pub members: BTreeSet<u64>,
     /// Ids of members that were removed.
     pub removed: BTreeSet<u64>,
-    /// Whether etcd 3.5 or later wrote to it: such a one puts the members of the cluster into it when it starts.
+    /// Whether etcd 3.5 or later wrote to it; such an etcd stores the members of the cluster in it at its start.
     pub names_members: bool,
 }
 
 /// A `.snap` file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SnapFile {
-    /// The file, from the data directory on.
+    /// Path of the file, relative to the data directory.
     pub file: String,
-    /// Index and term by its name, which etcd takes for its order only.
-    pub name: Mark,
-    /// What it holds, or what is wrong with it.
+    /// Index and term in the file's name, which etcd uses only for ordering.
+    pub name: SnapshotMark,
+    /// The decoded contents, or a description of the damage.
     pub contents: Result<RaftSnapshot, String>,
 }
 
 impl SnapFile {
-    /// The snapshot that it holds, if it can be read.
-    fn holds(&self) -> Option<Mark> {
-        self.contents.as_ref().ok().map(|held| Mark { index: held.index, term: held.term })
+    /// Index and term of the contained snapshot, if it can be read.
+    fn holds(&self) -> Option<SnapshotMark> {
+        self.contents.as_ref().ok().map(|held| SnapshotMark { index: held.index, term: held.term })
     }
 
-    /// etcd tries the files in the order of their names, the last first; the term comes first in a name.
+    /// Sort key: etcd tries the files in the order of their names, the last first; the term comes first in a name.
     fn order(&self) -> (u64, u64) {
         (self.name.term, self.name.index)
     }
 }
 
-/// All that a directory holds.
+/// The parts of a data directory.
 #[derive(Debug, Clone, Copy)]
-pub struct Parts<'p> {
-    /// The database; none when there is none, or when it could not be judged.
-    pub database: Option<&'p Database>,
-    /// The log.
-    pub log: &'p Log,
-    /// The folder of the log, from the data directory on.
+pub struct DirectoryParts<'p> {
+    /// The database; `None` if it is missing or could not be judged.
+    pub database: Option<&'p DatabaseFacts>,
+    /// The write-ahead log.
+    pub log: &'p WriteAheadLog,
+    /// Path of the log's directory, relative to the data directory.
     pub log_folder: &'p str,
     /// The `.snap` files.
     pub snaps: &'p [SnapFile],
     /// The indexes of the `.snap.db` files.
     pub snap_databases: &'p [u64],
-    /// Whether a server writes to the directory: then its files are of moments that lie apart.
+    /// Whether a running server writes to the directory, so that its files are from different moments.
     pub is_moving: bool,
 }
 
-/// What follows from the parts of a directory.
+/// The verdict on the parts of a directory.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Judgement {
-    /// What is wrong with them; those of the log and the database alone are not among them.
+    /// Findings about the parts together; findings about the log or the database alone are not included.
     pub findings: PlacedFindings,
-    /// The snapshot that etcd starts from; index 0 is the beginning of the log.
-    pub start: Option<Mark>,
-    /// Entries that the cluster has agreed on and that the database lacks: etcd applies them when it starts here, and a restore of the database alone loses them.
+    /// The snapshot that etcd starts from; index 0 means the beginning of the log.
+    pub start: Option<SnapshotMark>,
+    /// Committed entries that the database lacks: etcd applies them when it starts here, and a restore of the database
+    /// alone loses them.
     pub lacking: Option<u64>,
-    /// Entries behind those: written, and perhaps never agreed on.
+    /// Later entries, which are written but perhaps never committed.
     pub uncommitted: u64,
-    /// Whether etcd replaces the database by a `.snap.db` that lies beside it.
+    /// Whether etcd replaces the database with a `.snap.db` beside it.
     pub takes_snap_database: bool,
-    /// Whether the log has every entry from the first, and no snapshot: all that a database lacks comes from it, also when there is none.
+    /// Whether the log has every entry from the first, and no snapshot: etcd then rebuilds whatever the database lacks,
+    /// even the whole database.
     pub holds_all: bool,
 }
 
-/// Judges a directory by its parts.
+/// Judges whether etcd can start from the parts of a directory.
 #[must_use]
-pub fn judge(parts: &Parts<'_>) -> Judgement {
+pub fn judge(parts: &DirectoryParts<'_>) -> Judgement {
     let mut judgement = Judgement::default();
     let log = parts.log;
     if log.segments == 0 {
         let text = match parts.database {
             Some(_) => {
-                "there is no segment of the log; etcd would begin a new log, and with it a new cluster, beside the old database"
+                "the log has no segment; etcd would start a new log, and so a new cluster, with the old database"
             }
-            None => "there is no segment of the log",
+            None => "the log has no segment",
         };
         judgement.findings.push(parts.log_folder, Finding::new(Code::WalSegmentMissing, text));
         return judgement;
     }
     judge_torn_end(parts, &mut judgement);
     let commit = log.commit.unwrap_or_default();
-    let marks: BTreeSet<Mark> = log.marks.iter().copied().filter(|mark| mark.index <= commit).collect();
+    let marks: BTreeSet<SnapshotMark> = log.marks.iter().copied().filter(|mark| mark.index <= commit).collect();
     judge_snaps(parts, &marks, &mut judgement);
     let start = find_start(parts, &marks, &mut judgement);
     judgement.start = Some(start);
@@ -119,23 +121,23 @@ pub fn judge(parts: &Parts<'_>) -> Judgement {
     judgement
 }
 
-/// While a server writes, the end is always unfinished.
-fn judge_torn_end(parts: &Parts<'_>, judgement: &mut Judgement) {
+/// While a server writes, the end of the log is always unfinished.
+fn judge_torn_end(parts: &DirectoryParts<'_>, judgement: &mut Judgement) {
     if let Some(torn) = parts.log.torn.as_ref().filter(|_| !parts.is_moving) {
-        let text = format!("the last record of the log is not complete; etcd cuts off {} bytes", torn.bytes);
+        let text = format!("the last record of the log is incomplete; etcd cuts off {} bytes", torn.bytes);
         judgement.findings.push(&torn.file, Finding::new(Code::WalTorn, text).offset(torn.offset));
     }
 }
 
-fn judge_snaps(parts: &Parts<'_>, marks: &BTreeSet<Mark>, judgement: &mut Judgement) {
+fn judge_snaps(parts: &DirectoryParts<'_>, marks: &BTreeSet<SnapshotMark>, judgement: &mut Judgement) {
     for snap in parts.snaps {
-        let Mark { index, term } = snap.name;
+        let SnapshotMark { index, term } = snap.name;
         let finding = match &snap.contents {
             Ok(contents) if (contents.index, contents.term) == (index, term) => continue,
             Ok(contents) => Finding::new(
                 Code::SnapBroken,
                 format!(
-                    "it holds a snapshot at index {} of term {}, which is not what its name says",
+                    "the file holds a snapshot at index {} of term {}, which contradicts its name",
                     contents.index, contents.term
                 ),
             ),
@@ -147,20 +149,20 @@ fn judge_snaps(parts: &Parts<'_>, marks: &BTreeSet<Mark>, judgement: &mut Judgem
     }
 }
 
-fn find_start(parts: &Parts<'_>, marks: &BTreeSet<Mark>, judgement: &mut Judgement) -> Mark {
-    let newest = marks.last().copied().unwrap_or(Mark { index: 0, term: 0 });
+fn find_start(parts: &DirectoryParts<'_>, marks: &BTreeSet<SnapshotMark>, judgement: &mut Judgement) -> SnapshotMark {
+    let newest = marks.last().copied().unwrap_or(SnapshotMark { index: 0, term: 0 });
     if parts.database.is_some_and(|database| database.starts_without_snap) {
         return newest;
     }
     let known = |snap: &SnapFile| snap.holds().filter(|mark| marks.contains(mark)).map(|mark| (snap.order(), mark));
     let start = parts.snaps.iter().filter_map(known).max().map(|(_, mark)| mark);
-    let start = start.unwrap_or(Mark { index: 0, term: 0 });
+    let start = start.unwrap_or(SnapshotMark { index: 0, term: 0 });
     let begins_at = parts.log.opened_at;
     if start.index < begins_at {
         let text = match start.index {
-            0 => format!("the log begins at index {begins_at}, and no .snap file that it names is there"),
+            0 => format!("the log begins at index {begins_at}, but every .snap file that it names is missing"),
             index => {
-                format!("the log begins at index {begins_at}, and the newest .snap file that it names ends at {index}")
+                format!("the log begins at index {begins_at}, but the newest .snap file that it names ends at {index}")
             }
         };
         judgement.findings.push("member/snap", Finding::new(Code::SnapMissing, text));
@@ -175,8 +177,9 @@ fn find_start(parts: &Parts<'_>, marks: &BTreeSet<Mark>, judgement: &mut Judgeme
     start
 }
 
-/// Whether the entries behind the snapshot are all there. Where records could not be read, or nothing says where to begin, that has been said.
-fn judge_entries(parts: &Parts<'_>, start: Mark, commit: u64, judgement: &mut Judgement) {
+/// Checks that no entry after the snapshot is missing. Stays silent if unreadable records or an unknown start were
+/// reported already.
+fn judge_entries(parts: &DirectoryParts<'_>, start: SnapshotMark, commit: u64, judgement: &mut Judgement) {
     let log = parts.log;
     if log.is_broken || judgement.findings.has(Code::SnapMissing) {
         return;
@@ -188,7 +191,7 @@ fn judge_entries(parts: &Parts<'_>, start: Mark, commit: u64, judgement: &mut Ju
             None => (parts.log_folder, None, needed),
         };
         let text = format!(
-            "entries {first} to {} are missing, and etcd needs all behind index {}",
+            "entries {first} to {} are missing, but etcd needs all entries after index {}",
             from.saturating_sub(1),
             start.index
         );
@@ -197,14 +200,18 @@ fn judge_entries(parts: &Parts<'_>, start: Mark, commit: u64, judgement: &mut Ju
     }
     let last = log.last_index.unwrap_or_default().max(start.index);
     if commit > last {
-        let text = format!(
-            "the cluster had agreed on entries up to {commit}, and the last that is there is {last}; etcd does not start"
-        );
+        let text =
+            format!("entries up to {commit} were committed, but the log ends with entry {last}; etcd does not start");
         judgement.findings.push(parts.log_folder, Finding::new(Code::WalEntriesMissing, text));
     }
 }
 
-fn judge_database(parts: &Parts<'_>, database: &Database, start: Mark, judgement: &mut Judgement) {
+fn judge_database(
+    parts: &DirectoryParts<'_>,
+    database: &DatabaseFacts,
+    start: SnapshotMark,
+    judgement: &mut Judgement,
+) {
     let applied = database.consistent_index;
     if parts.is_moving {
         return;
@@ -214,7 +221,7 @@ fn judge_database(parts: &Parts<'_>, database: &Database, start: Mark, judgement
         if !judgement.takes_snap_database {
             let file = format!("member/snap/{:016x}.snap.db", start.index);
             let text = format!(
-                "the file is missing: the snapshot that etcd starts from is at index {}, and the database is applied up to {applied} only",
+                "the file is missing: etcd starts from the snapshot at index {}, but the database is applied only up to {applied}",
                 start.index
             );
             judgement.findings.push(&file, Finding::new(Code::SnapDatabaseMissing, text));
@@ -222,14 +229,15 @@ fn judge_database(parts: &Parts<'_>, database: &Database, start: Mark, judgement
     }
     let last = parts.log.last_index.unwrap_or_default().max(start.index);
     if applied > last && !parts.log.is_broken {
-        let text = format!("the database is applied up to entry {applied}, and the last entry of the log is {last}");
+        let text = format!("the database is applied up to entry {applied}, but the log ends with entry {last}");
         judgement.findings.push(parts.log_folder, Finding::new(Code::WalBehindDatabase, text));
     }
 }
 
-/// Whether the member that wrote the log is one that database, snapshot or log know, and is still one. The database may be behind: a restore by etcd 3.4
-/// leaves the members of the old cluster in it, until an etcd 3.5 starts there; entries that it lacks may have added the member.
-fn judge_identity(parts: &Parts<'_>, start: Mark, commit: u64, judgement: &mut Judgement) {
+/// Checks that the member that wrote the log is known to the database, the snapshot or the log, and was not removed.
+/// The database may be older: a restore by etcd 3.4 leaves the members of the old cluster in it until an etcd 3.5
+/// starts there, and entries that the database lacks may have added the member.
+fn judge_identity(parts: &DirectoryParts<'_>, start: SnapshotMark, commit: u64, judgement: &mut Judgement) {
     let Some(identity) = parts.log.identity else { return };
     let snapshots = || parts.snaps.iter().filter_map(|snap| snap.contents.as_ref().ok());
     let mut own =

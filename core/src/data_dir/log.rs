@@ -1,105 +1,105 @@
-//! What a write-ahead log says, segment after segment: who wrote it, its entries, votes and snapshots.
+//! The contents of a write-ahead log, collected segment after segment: its owner, entries, votes and snapshots.
 
 use crate::offset::Offset;
 use std::collections::VecDeque;
 
-use crate::crc::Combiner;
+use crate::crc::CrcCombiner;
 use crate::data_dir::placed_findings::PlacedFindings;
 use crate::data_dir::wal_record::{ConfChange, EntryHead};
 use crate::finding::Finding;
 use crate::finding_code::Code;
 use crate::limits::{MAX_LOG_CONF_CHANGES, MAX_LOG_GAPS, MAX_SNAPSHOT_MARKS, MAX_TERM};
 
-/// A snapshot of raft that the log names: etcd starts from one of them.
+/// A raft snapshot that the log names; etcd starts from one of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Mark {
-    /// The index up to which the snapshot holds.
+pub struct SnapshotMark {
+    /// Index of the last entry in the snapshot.
     pub index: u64,
     /// The term of the entry at that index.
     pub term: u64,
 }
 
-/// A last record that was not written to its end.
+/// An incomplete last record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Torn {
-    /// The segment's file.
+    /// Path of the segment, relative to the data directory.
     pub file: String,
-    /// Where the record begins, in bytes.
+    /// Offset of the record in the file, in bytes.
     pub offset: Offset,
-    /// Bytes from there to the last that is not zero: what etcd cuts off.
+    /// Bytes from there to the last non-zero byte: the part that etcd cuts off.
     pub bytes: u64,
 }
 
-/// Entries that are missing between two that are there.
+/// A range of missing entries between two existing ones.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Gap {
+pub(super) struct EntryGap {
     pub file: String,
     pub offset: Offset,
-    /// The first that is missing.
+    /// First missing index.
     pub from: u64,
-    /// The last that is missing.
+    /// Last missing index.
     pub to: u64,
 }
 
-/// The log as far as it has been read.
+/// The contents of the log read so far.
 #[derive(Debug, Clone, Default)]
-pub struct Log {
-    /// The member that wrote it, and the cluster; none before the first record of metadata.
+pub struct WriteAheadLog {
+    /// The member and the cluster that wrote it; `None` before the first metadata record.
     pub identity: Option<Identity>,
-    /// Segments read.
+    /// Number of segments read.
     pub segments: u64,
-    /// Records read.
+    /// Number of records read.
     pub records: u64,
-    /// The first index of the first segment, by its name.
+    /// First index of the first segment, as its name says.
     pub opened_at: u64,
-    /// The first entry that is there.
+    /// Index of the first entry.
     pub first_index: Option<u64>,
-    /// The last entry that counts: one that was overwritten does not.
+    /// Index of the last valid entry; overwritten entries do not count.
     pub last_index: Option<u64>,
-    /// The term of the last entry.
+    /// Term of the last entry.
     pub last_term: u64,
-    /// Raft's term, by the last record of state.
+    /// Raft's term in the last hard-state record.
     pub term: u64,
-    /// The index up to which the cluster has agreed, by the last record of state.
+    /// Commit index in the last hard-state record.
     pub commit: Option<u64>,
-    /// The snapshots it names, the newest of them when there are very many.
-    pub marks: Vec<Mark>,
-    /// Its end, when that is not whole.
+    /// Snapshots that the log names; only the newest if there are very many.
+    pub marks: Vec<SnapshotMark>,
+    /// The incomplete last record, if the log has one.
     pub torn: Option<Torn>,
-    /// What is wrong with it.
+    /// Findings about the log.
     pub findings: PlacedFindings,
-    /// Gaps in the entries that count, the last of them when there are very many.
-    pub(super) gaps: VecDeque<Gap>,
-    /// Changes of members, the last of them when there are very many.
+    /// Gaps between valid entries; only the last ones if there are very many.
+    pub(super) gaps: VecDeque<EntryGap>,
+    /// Membership changes; only the last ones if there are very many.
     pub(super) conf_changes: VecDeque<ConfChange>,
-    /// Whether a record could not be read, so that entries may be missing that the log had.
+    /// Whether a record could not be read, so that the log may have held more entries.
     pub(super) is_broken: bool,
-    /// The CRC that the next record continues; none when it is not known.
+    /// The CRC that the next record continues; `None` if unknown.
     pub(super) chain: Option<u32>,
     pub(super) sequence: Option<u64>,
-    pub(super) combiner: Combiner,
+    pub(super) combiner: CrcCombiner,
     metadata: Vec<u8>,
     highest_entry_term: u64,
 }
 
-/// Whose log it is.
+/// Owner of a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Identity {
-    /// The member's id.
+    /// Member id.
     pub member: u64,
-    /// The cluster's id.
+    /// Cluster id.
     pub cluster: u64,
 }
 
-impl Log {
-    /// Takes in the metadata of a segment.
+impl WriteAheadLog {
+    /// Adds a segment's metadata record.
     pub(super) fn metadata(&mut self, bytes: &[u8], [member, cluster, _]: [u64; 3]) -> Result<(), Finding> {
         let identity = Identity { member, cluster };
         match self.identity {
             Some(first) if self.metadata != bytes => Err(Finding::new(
                 Code::DirectoryIdentity,
                 format!(
-                    "this segment was written by member {member:x} of cluster {cluster:x}, the ones before by member {:x} of cluster {:x}; etcd does not start",
+                    "member {member:x} of cluster {cluster:x} wrote this segment, but member {:x} of cluster {:x} wrote the earlier ones; etcd does not start",
                     first.member, first.cluster
                 ),
             )),
@@ -112,19 +112,19 @@ impl Log {
         }
     }
 
-    /// Takes in an entry. One with an index that is there already replaces it and all behind it.
+    /// Adds an entry. An entry whose index exists already replaces that entry and all later ones.
     pub(super) fn entry(&mut self, entry: EntryHead, file: &str, offset: Offset) -> Result<(), Finding> {
         let EntryHead { kind, term, index, .. } = entry;
         if kind > 2 || term == 0 || term > MAX_TERM || index == 0 {
-            return Err(broken(format!("entry {index} of term {term} and type {kind} is none that raft writes")));
+            return Err(broken(format!("raft never writes an entry with index {index}, term {term} and type {kind}")));
         }
         while self.conf_changes.back().is_some_and(|change| change.index >= index) {
             self.conf_changes.pop_back();
         }
-        // Those behind an entry that is written anew go with what was behind it.
+        // A rewritten entry removes all entries after it.
         while let Some(gap) = self.gaps.pop_back() {
             if gap.from < index {
-                self.gaps.push_back(Gap { to: gap.to.min(index.saturating_sub(1)), ..gap });
+                self.gaps.push_back(EntryGap { to: gap.to.min(index.saturating_sub(1)), ..gap });
                 break;
             }
         }
@@ -134,7 +134,7 @@ impl Log {
                 if self.gaps.len() >= MAX_LOG_GAPS {
                     self.gaps.pop_front();
                 }
-                self.gaps.push_back(Gap { file: file.to_owned(), offset, from, to });
+                self.gaps.push_back(EntryGap { file: file.to_owned(), offset, from, to });
             }
             Some(_) => {}
             None => self.first_index = Some(index),
@@ -146,7 +146,7 @@ impl Log {
         Ok(())
     }
 
-    /// Takes in the change of members that an entry holds.
+    /// Adds the membership change of an entry.
     pub(super) fn conf_change(&mut self, change: ConfChange) {
         if self.conf_changes.len() >= MAX_LOG_CONF_CHANGES {
             self.conf_changes.pop_front();
@@ -154,12 +154,12 @@ impl Log {
         self.conf_changes.push_back(change);
     }
 
-    /// Takes in what the member must not forget: the term, its vote, and how far the cluster has agreed.
+    /// Adds a hard-state record: term, vote and commit index.
     pub(super) fn state(&mut self, [term, _vote, commit]: [u64; 3]) -> Result<(), Finding> {
         let before = self.commit.unwrap_or_default();
         if term > MAX_TERM || term < self.term || term < self.highest_entry_term || commit < before {
             let text = format!(
-                "a state of term {term} and commit index {commit} stands behind one of term {} and commit index {before}, and entries of term {}: raft goes back nowhere",
+                "a hard state of term {term} and commit index {commit} follows one of term {} and commit index {before}, and entries of term {}: raft's terms and commit index never decrease",
                 self.term, self.highest_entry_term
             );
             return Err(broken(text));
@@ -169,20 +169,20 @@ impl Log {
         Ok(())
     }
 
-    /// Takes in a snapshot.
+    /// Adds a snapshot record.
     pub(super) fn mark(&mut self, [index, term, _]: [u64; 3]) -> Result<(), Finding> {
         if term > MAX_TERM {
-            return Err(broken(format!("a snapshot at index {index} of term {term} is none that raft writes")));
+            return Err(broken(format!("raft never writes a snapshot at index {index} of term {term}")));
         }
         if self.marks.len() >= MAX_SNAPSHOT_MARKS {
-            // Seldom: once for as many again.
+            // Amortized: this runs once for each doubling of the list.
             self.marks.drain(..MAX_SNAPSHOT_MARKS / 2);
         }
-        self.marks.push(Mark { index, term });
+        self.marks.push(SnapshotMark { index, term });
         Ok(())
     }
 
-    /// The entries from which on none is missing.
+    /// The index from which no entry is missing.
     pub(super) fn contiguous_from(&self) -> Option<u64> {
         self.gaps.back().map_or(self.first_index, |gap| Some(gap.to.saturating_add(1)))
     }

@@ -3,9 +3,9 @@
 use etcdsnap_proto::{etcdserverpb, raftpb, walpb};
 use prost::Message;
 
-use super::judgement::{Database, Parts, SnapFile, judge};
+use super::judgement::{DatabaseFacts, DirectoryParts, SnapFile, judge};
 use super::wal_record::{CRC, ENTRY, METADATA, SNAPSHOT, STATE};
-use super::{Log, Mark, RaftSnapshot, Role, Segment, read_segment};
+use super::{RaftSnapshot, Role, Segment, SnapshotMark, WriteAheadLog, read_segment};
 use crate::crc::crc32c;
 use crate::finding_code::Code;
 use crate::progress::Unwatched;
@@ -113,8 +113,8 @@ fn three_segments() -> Vec<Vec<u8>> {
     vec![first, second, log.cut()]
 }
 
-fn read(segments: &[(u64, u64, &[u8])]) -> Log {
-    let mut log = Log::default();
+fn read(segments: &[(u64, u64, &[u8])]) -> WriteAheadLog {
+    let mut log = WriteAheadLog::default();
     for (place, (sequence, index, bytes)) in segments.iter().enumerate() {
         let role = if place + 1 == segments.len() { Role::Last } else { Role::Inner };
         let file = format!("member/wal/{sequence:016x}-{index:016x}.wal");
@@ -124,23 +124,33 @@ fn read(segments: &[(u64, u64, &[u8])]) -> Log {
     log
 }
 
-fn read_one(bytes: &[u8]) -> Log {
+fn read_one(bytes: &[u8]) -> WriteAheadLog {
     read(&[(0, 0, bytes)])
 }
 
 fn snap(index: u64, term: u64) -> SnapFile {
     let contents = Ok(RaftSnapshot { index, term, members: [MEMBER].into() });
-    SnapFile { file: format!("member/snap/{term:016x}-{index:016x}.snap"), name: Mark { index, term }, contents }
+    SnapFile {
+        file: format!("member/snap/{term:016x}-{index:016x}.snap"),
+        name: SnapshotMark { index, term },
+        contents,
+    }
 }
 
-fn database(consistent_index: u64) -> Database {
-    Database { consistent_index, members: [MEMBER].into(), ..Database::default() }
+fn database(consistent_index: u64) -> DatabaseFacts {
+    DatabaseFacts { consistent_index, members: [MEMBER].into(), ..DatabaseFacts::default() }
 }
 
 /// All codes of a directory of these parts.
-fn codes(log: &Log, database: &Database, snaps: &[SnapFile]) -> Vec<Code> {
-    let parts =
-        Parts { database: Some(database), log, log_folder: "member/wal", snaps, snap_databases: &[], is_moving: false };
+fn codes(log: &WriteAheadLog, database: &DatabaseFacts, snaps: &[SnapFile]) -> Vec<Code> {
+    let parts = DirectoryParts {
+        database: Some(database),
+        log,
+        log_folder: "member/wal",
+        snaps,
+        snap_databases: &[],
+        is_moving: false,
+    };
     let judgement = judge(&parts);
     log.findings.counts().keys().chain(judgement.findings.counts().keys()).copied().collect()
 }
@@ -158,12 +168,12 @@ fn a_sound_log_says_what_it_holds() {
     assert_eq!(log.findings.verdict(), Verdict::Sound, "{:?}", log.findings);
     assert_eq!((log.first_index, log.last_index, log.last_term), (Some(1), Some(20), 2));
     assert_eq!((log.term, log.commit, log.records), (2, Some(18), 27));
-    assert_eq!(log.marks, [Mark { index: 0, term: 0 }, Mark { index: 10, term: 2 }]);
+    assert_eq!(log.marks, [SnapshotMark { index: 0, term: 0 }, SnapshotMark { index: 10, term: 2 }]);
     let identity = log.identity.unwrap();
     assert_eq!((identity.member, identity.cluster), (MEMBER, CLUSTER));
     let (database, snaps) = (database(14), [snap(10, 2)]);
     assert_eq!(codes(&log, &database, &snaps), []);
-    let judgement = judge(&Parts {
+    let judgement = judge(&DirectoryParts {
         database: Some(&database),
         log: &log,
         log_folder: "member/wal",
@@ -172,7 +182,7 @@ fn a_sound_log_says_what_it_holds() {
         is_moving: false,
     });
     assert_eq!((judgement.lacking, judgement.uncommitted), (Some(4), 2));
-    assert_eq!(judgement.start, Some(Mark { index: 10, term: 2 }));
+    assert_eq!(judgement.start, Some(SnapshotMark { index: 10, term: 2 }));
 }
 
 #[test]
@@ -306,13 +316,13 @@ fn parts_that_do_not_belong_together_are_told() {
     assert_eq!(codes(&log, &database(21), &sound), [Code::WalBehindDatabase]);
     assert_eq!(codes(&log, &database(9), &sound), [Code::SnapDatabaseMissing]);
     assert_eq!(codes(&log, &database(18), &[]), [Code::SnapFileMissing]);
-    let newer = Database { starts_without_snap: true, ..database(18) };
+    let newer = DatabaseFacts { starts_without_snap: true, ..database(18) };
     assert_eq!(codes(&log, &newer, &[]), []);
-    let foreign = Database { members: [1, 2].into(), ..database(18) };
+    let foreign = DatabaseFacts { members: [1, 2].into(), ..database(18) };
     assert_eq!(codes(&log, &foreign, &[]), [Code::DirectoryIdentity, Code::SnapFileMissing]);
     // A restore by etcd 3.4 leaves the old members in the database, and a later etcd does not.
     assert_eq!(codes(&log, &foreign, &sound), []);
-    let newer_foreign = Database { names_members: true, ..foreign };
+    let newer_foreign = DatabaseFacts { names_members: true, ..foreign };
     assert_eq!(codes(&log, &newer_foreign, &sound), [Code::DirectoryIdentity]);
     let broken = |index| SnapFile { contents: Err("cut off".into()), ..snap(index, 2) };
     assert_eq!(codes(&log, &database(18), &[snap(10, 2), broken(17)]), [Code::SnapUnfinished]);
@@ -336,8 +346,8 @@ fn a_snap_file_that_cannot_be_read_is_damage_only_when_there_is_none_to_start_fr
 #[test]
 fn what_a_snap_file_holds_counts_and_not_its_name() {
     let log = read_one(&with_room(&one_segment().bytes));
-    let misnamed = SnapFile { name: Mark { index: 255, term: 255 }, ..snap(10, 2) };
-    let parts = Parts {
+    let misnamed = SnapFile { name: SnapshotMark { index: 255, term: 255 }, ..snap(10, 2) };
+    let parts = DirectoryParts {
         database: Some(&database(18)),
         log: &log,
         log_folder: "member/wal",
@@ -346,7 +356,7 @@ fn what_a_snap_file_holds_counts_and_not_its_name() {
         is_moving: false,
     };
     let judgement = judge(&parts);
-    assert_eq!(judgement.start, Some(Mark { index: 10, term: 2 }));
+    assert_eq!(judgement.start, Some(SnapshotMark { index: 10, term: 2 }));
     assert_eq!(judgement.findings.counts().keys().copied().collect::<Vec<_>>(), [Code::SnapBroken]);
 }
 
@@ -362,13 +372,13 @@ fn entries_that_the_database_lacks_may_add_or_remove_the_member() {
         log.state(2, behind);
         read_one(&with_room(&log.bytes))
     };
-    let others = |index| Database { members: [1, 2].into(), names_members: true, ..database(index) };
+    let others = |index| DatabaseFacts { members: [1, 2].into(), names_members: true, ..database(index) };
     assert_eq!(codes(&with_change(false, 18), &others(12), &[]), []);
     assert_eq!(codes(&with_change(false, 18), &others(13), &[]), [Code::DirectoryIdentity]);
     assert_eq!(codes(&with_change(true, 18), &database(12), &[]), [Code::DirectoryMemberRemoved]);
     // Not agreed on.
     assert_eq!(codes(&with_change(true, 12), &database(12), &[]), []);
-    let removed = Database { removed: [MEMBER].into(), members: [1, 2].into(), ..database(18) };
+    let removed = DatabaseFacts { removed: [MEMBER].into(), members: [1, 2].into(), ..database(18) };
     let mut log = one_segment();
     log.state(2, 20);
     let log = read_one(&with_room(&log.bytes));
@@ -379,8 +389,9 @@ fn entries_that_the_database_lacks_may_add_or_remove_the_member() {
 
 #[test]
 fn a_log_from_the_first_entry_makes_up_for_the_database() {
-    let holds_all = |log: &Log, snaps: &[SnapFile]| {
-        let parts = Parts { database: None, log, log_folder: "wal", snaps, snap_databases: &[], is_moving: false };
+    let holds_all = |log: &WriteAheadLog, snaps: &[SnapFile]| {
+        let parts =
+            DirectoryParts { database: None, log, log_folder: "wal", snaps, snap_databases: &[], is_moving: false };
         judge(&parts).holds_all
     };
     let mut log = Writer::default();

@@ -1,4 +1,5 @@
-//! A member's data directory beside the database: the write-ahead log and the `.snap` files, and whether etcd can start from them.
+//! The parts of a member's data directory besides the database: the write-ahead log and the `.snap` files, and whether
+//! etcd can start from them.
 //!
 //! ```text
 //! member/snap/db                            the database
@@ -22,8 +23,8 @@ mod wal_record;
 mod window;
 
 pub use file_name::FileName;
-pub use judgement::{Database, Judgement, Parts, SnapFile, judge};
-pub use log::{Identity, Log, Mark, Torn};
+pub use judgement::{DatabaseFacts, DirectoryParts, Judgement, SnapFile, judge};
+pub use log::{Identity, SnapshotMark, Torn, WriteAheadLog};
 pub use placed_findings::{Placed, PlacedFindings};
 pub use segment::{Role, Segment, read as read_segment};
 pub use snap_file::{RaftSnapshot, read as read_snap};

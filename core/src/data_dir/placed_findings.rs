@@ -1,4 +1,4 @@
-//! Findings about the files of a directory: the first of each code, and how many there were.
+//! Findings about the files of a directory: the first of each code, and the number of each code.
 
 use std::collections::BTreeMap;
 
@@ -9,13 +9,13 @@ use crate::finding_code::Code;
 use crate::limits::DIRECTORY_FINDINGS;
 use crate::severity::{Severity, Verdict};
 
-/// A finding and the file that it is about.
+/// A finding and its file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Placed {
-    /// The file, from the data directory on, such as `member/snap/db`.
+    /// Path of the file, relative to the data directory, such as `member/snap/db`.
     #[serde(rename = "file")]
     pub in_file: String,
-    /// What is wrong with it.
+    /// The finding.
     #[serde(flatten)]
     pub finding: Finding,
 }
@@ -30,7 +30,7 @@ pub struct PlacedFindings {
 }
 
 impl PlacedFindings {
-    /// Takes in a finding about `file`; past the bound of its code it is only counted.
+    /// Adds a finding about `file`. Beyond [`DIRECTORY_FINDINGS`] of its code it is only counted.
     pub fn push(&mut self, file: &str, finding: Finding) {
         let count = self.counts.entry(finding.code).or_default();
         *count = count.saturating_add(1);
@@ -39,7 +39,7 @@ impl PlacedFindings {
         }
     }
 
-    /// Takes in the findings of one file but those of the codes `but`.
+    /// Adds the findings of one file, except those with the codes in `but`.
     pub fn append(&mut self, file: &str, findings: &Findings, but: &[Code]) {
         for finding in findings.list().iter().filter(|finding| !but.contains(&finding.code)) {
             if self.counts.get(&finding.code).copied().unwrap_or_default() < DIRECTORY_FINDINGS {
@@ -52,7 +52,7 @@ impl PlacedFindings {
         }
     }
 
-    /// Takes in the findings of a later part.
+    /// Appends the findings of a later part.
     pub fn extend(&mut self, later: PlacedFindings) {
         let mut kept: BTreeMap<Code, u64> = BTreeMap::new();
         for placed in later.list {
@@ -73,25 +73,25 @@ impl PlacedFindings {
         &self.list
     }
 
-    /// How many there were of each code.
+    /// The number of findings of each code, including those not kept.
     #[must_use]
     pub fn counts(&self) -> &BTreeMap<Code, u64> {
         &self.counts
     }
 
-    /// The damage of which all findings of a code are mere consequences, as far back as it goes; the code itself when they are of none.
+    /// Returns the code of the damage that caused all findings of `code`; see [`Findings::cause`].
     #[must_use]
     pub fn cause(&self, code: Code) -> Code {
         cause_among(|| self.list.iter().map(|placed| &placed.finding), &self.counts, code)
     }
 
-    /// Whether one of this code was found.
+    /// Whether a finding of this code exists.
     #[must_use]
     pub fn has(&self, code: Code) -> bool {
         self.counts.contains_key(&code)
     }
 
-    /// The verdict that follows.
+    /// The verdict that follows from the findings.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
         match self.counts.keys().map(|code| code.severity()).max() {

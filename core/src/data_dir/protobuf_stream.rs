@@ -1,113 +1,114 @@
-//! Protobuf messages read from a window field by field: long fields are places, not bytes in memory.
+//! Reads protobuf messages field by field through a window: long fields are returned as byte ranges, not as bytes in
+//! memory.
 
-use crate::crc::{Combiner, Run};
+use crate::crc::{CrcCombiner, CrcRun};
 use crate::data_dir::window::{WINDOW, Window};
 use crate::error::Error;
 use crate::source::Source;
 use crate::varint::varint;
 
-/// Bytes of a tag and a number at most.
+/// Maximum length of a tag and a varint together, in bytes.
 pub(super) const HEAD: usize = 20;
 
-/// Bytes of a source from `start` up to, not including, `end`.
+/// A byte range of a source, from `start` up to, but not including, `end`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Span {
+pub(super) struct ByteSpan {
     pub start: u64,
     pub end: u64,
 }
 
-impl Span {
+impl ByteSpan {
     pub fn len(self) -> u64 {
         self.end.saturating_sub(self.start)
     }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Value {
+pub(super) enum StreamValue {
     Varint(u64),
-    /// Four or eight bytes, which none of these messages has.
+    /// Fixed-width numbers, which none of these messages has.
     Fixed,
-    Bytes(Span),
+    Bytes(ByteSpan),
 }
 
-/// Why a message cannot be read.
+/// Why a message could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Unreadable {
-    /// The bytes are no message.
+pub(super) enum MessageError {
+    /// The bytes are not a valid message.
     Malformed,
-    /// The bytes cannot be had.
+    /// The bytes could not be read.
     Failed(Error),
 }
 
-impl From<Error> for Unreadable {
+impl From<Error> for MessageError {
     fn from(error: Error) -> Self {
         Self::Failed(error)
     }
 }
 
-/// Hands out the fields of the message in `span`, in the order of its bytes.
+/// Calls `take` with each field of the message in `span`, in byte order.
 ///
 /// # Errors
-/// What is no message, also after fields were handed out; and what `take` says.
+/// The bytes are not a valid message, possibly after some fields were passed on; or `take` fails.
 pub(super) fn fields<S: Source + ?Sized>(
     window: &mut Window<'_, S>,
-    span: Span,
-    mut take: impl FnMut(&mut Window<'_, S>, u32, Value) -> Result<(), Unreadable>,
-) -> Result<(), Unreadable> {
+    span: ByteSpan,
+    mut take: impl FnMut(&mut Window<'_, S>, u32, StreamValue) -> Result<(), MessageError>,
+) -> Result<(), MessageError> {
     let mut at = span.start;
     while at < span.end {
-        let (number, value, next) = field(window, Span { start: at, end: span.end })?;
+        let (number, value, next) = field(window, ByteSpan { start: at, end: span.end })?;
         take(window, number, value)?;
         at = next;
     }
     Ok(())
 }
 
-/// The field at the start of `span`: its number, its value, and where the next one begins.
+/// Decodes the field at the start of `span`; returns its number, its value and the offset of the next field.
 ///
 /// # Errors
-/// As [`fields`].
+/// The same errors as [`fields`].
 pub(super) fn field<S: Source + ?Sized>(
     window: &mut Window<'_, S>,
-    span: Span,
-) -> Result<(u32, Value, u64), Unreadable> {
+    span: ByteSpan,
+) -> Result<(u32, StreamValue, u64), MessageError> {
     let room = usize::try_from(span.len()).unwrap_or(HEAD).min(HEAD);
     let head = window.bytes(span.start, room)?;
     let whole = head.len();
     let mut rest = head;
-    let tag = varint(&mut rest).ok_or(Unreadable::Malformed)?;
+    let tag = varint(&mut rest).ok_or(MessageError::Malformed)?;
     let number = u32::try_from(tag >> 3).ok().filter(|number| (1..1 << 29).contains(number));
-    let number = number.ok_or(Unreadable::Malformed)?;
+    let number = number.ok_or(MessageError::Malformed)?;
     let after = |rest: &[u8]| span.start.saturating_add(whole.saturating_sub(rest.len()) as u64);
     let ending =
-        |start: u64, len: u64| start.checked_add(len).filter(|end| *end <= span.end).ok_or(Unreadable::Malformed);
+        |start: u64, len: u64| start.checked_add(len).filter(|end| *end <= span.end).ok_or(MessageError::Malformed);
     match tag & 7 {
         0 => {
-            let value = varint(&mut rest).ok_or(Unreadable::Malformed)?;
-            Ok((number, Value::Varint(value), after(rest)))
+            let value = varint(&mut rest).ok_or(MessageError::Malformed)?;
+            Ok((number, StreamValue::Varint(value), after(rest)))
         }
-        1 => ending(after(rest), 8).map(|end| (number, Value::Fixed, end)),
-        5 => ending(after(rest), 4).map(|end| (number, Value::Fixed, end)),
+        1 => ending(after(rest), 8).map(|end| (number, StreamValue::Fixed, end)),
+        5 => ending(after(rest), 4).map(|end| (number, StreamValue::Fixed, end)),
         2 => {
-            let len = varint(&mut rest).ok_or(Unreadable::Malformed)?;
+            let len = varint(&mut rest).ok_or(MessageError::Malformed)?;
             let start = after(rest);
             let end = ending(start, len)?;
-            Ok((number, Value::Bytes(Span { start, end }), end))
+            Ok((number, StreamValue::Bytes(ByteSpan { start, end }), end))
         }
-        _ => Err(Unreadable::Malformed),
+        _ => Err(MessageError::Malformed),
     }
 }
 
-/// CRC-32C and length of the bytes of a span.
+/// Computes CRC-32C and length of the bytes of a span.
 ///
 /// # Errors
-/// When they cannot be read.
+/// A read fails.
 pub(super) fn hash<S: Source + ?Sized>(
     window: &mut Window<'_, S>,
-    span: Span,
-    combiner: &Combiner,
-) -> Result<Run, Error> {
-    let mut run = Run::default();
+    span: ByteSpan,
+    combiner: &CrcCombiner,
+) -> Result<CrcRun, Error> {
+    let mut run = CrcRun::default();
     let mut at = span.start;
     while at < span.end {
         let want = usize::try_from(span.end.saturating_sub(at)).unwrap_or(WINDOW).min(WINDOW);
@@ -115,7 +116,7 @@ pub(super) fn hash<S: Source + ?Sized>(
         if bytes.is_empty() {
             break;
         }
-        run = run.then(Run::of(bytes), combiner);
+        run = run.then(CrcRun::of(bytes), combiner);
         at = at.saturating_add(bytes.len() as u64);
     }
     Ok(run)
@@ -126,10 +127,10 @@ mod tests {
     use super::*;
     use crate::progress::Unwatched;
 
-    fn read(bytes: &[u8]) -> Result<Vec<(u32, Value)>, Unreadable> {
+    fn read(bytes: &[u8]) -> Result<Vec<(u32, StreamValue)>, MessageError> {
         let mut window = Window::new(bytes, &Unwatched);
         let mut list = Vec::new();
-        fields(&mut window, Span { start: 0, end: bytes.len() as u64 }, |_, number, value| {
+        fields(&mut window, ByteSpan { start: 0, end: bytes.len() as u64 }, |_, number, value| {
             list.push((number, value));
             Ok(())
         })?;
@@ -140,10 +141,10 @@ mod tests {
     fn fields_come_in_order() {
         let list = read(&[0x08, 0x96, 0x01, 0x12, 2, b'h', b'i', 0x1d, 1, 2, 3, 4, 0x22, 0]).unwrap();
         let expected = [
-            (1, Value::Varint(150)),
-            (2, Value::Bytes(Span { start: 5, end: 7 })),
-            (3, Value::Fixed),
-            (4, Value::Bytes(Span { start: 14, end: 14 })),
+            (1, StreamValue::Varint(150)),
+            (2, StreamValue::Bytes(ByteSpan { start: 5, end: 7 })),
+            (3, StreamValue::Fixed),
+            (4, StreamValue::Bytes(ByteSpan { start: 14, end: 14 })),
         ];
         assert_eq!(list, expected);
     }
@@ -151,7 +152,7 @@ mod tests {
     #[test]
     fn what_is_no_message_is_malformed() {
         for bytes in [&[0x08][..], &[0, 1], &[0x12, 9, 1], &[0x0b, 1], &[0xff; 20], &[0x0d, 1, 2]] {
-            assert_eq!(read(bytes), Err(Unreadable::Malformed), "{bytes:x?}");
+            assert_eq!(read(bytes), Err(MessageError::Malformed), "{bytes:x?}");
         }
     }
 }

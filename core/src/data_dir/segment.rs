@@ -1,13 +1,13 @@
-//! One segment of the write-ahead log, read in pieces: its frames, the chain of CRCs, and its end.
+//! Reads one segment of the write-ahead log in pieces: its frames, the chain of CRCs, and its end.
 //!
 //! ```text
 //! ├ crc: the chain of the segment before ┼ metadata ┼ state … entries, states, snapshots … ┼ zeros, in the last segment ┤
 //! ```
 
-use crate::data_dir::log::{Log, Torn};
-use crate::data_dir::protobuf_stream::{Span, Unreadable, hash};
+use crate::data_dir::log::{Torn, WriteAheadLog};
+use crate::data_dir::protobuf_stream::{ByteSpan, MessageError, hash};
 use crate::data_dir::wal_record::{
-    CONF_CHANGE, CRC, ENTRY, EntryHead, Frame, METADATA, Next, OwnLength, Record, SNAPSHOT, STATE, conf_change,
+    CONF_CHANGE, CRC, ENTRY, EntryHead, Frame, METADATA, Next, OwnLength, SNAPSHOT, STATE, WalRecord, conf_change,
     numbers, own_length,
 };
 use crate::data_dir::window::{WINDOW, Window};
@@ -19,37 +19,43 @@ use crate::offset::Offset;
 use crate::progress::Watch;
 use crate::source::Source;
 
-/// Where a segment stands in the log.
+/// Position of a segment in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// Another one follows.
+    /// Another segment follows.
     Inner,
-    /// It is the one that etcd writes to: its end may be unfinished.
+    /// The last segment, which etcd writes to: its end may be unfinished.
     Last,
 }
 
 /// A segment's file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Segment {
-    /// The file, from the data directory on.
+    /// Path of the file, relative to the data directory.
     pub file: String,
-    /// Its number, by its name.
+    /// Sequence number in the file's name.
     pub sequence: u64,
-    /// The first entry that it may hold, by its name.
+    /// Index of the first entry that the segment may hold, as the file's name says.
     pub index: u64,
-    /// Where it stands.
+    /// Position in the log.
     pub role: Role,
 }
 
-/// Reads a segment into the log. They are read in the order of their sequence numbers.
+/// Reads a segment into the log. Segments must be read in the order of their sequence numbers.
 ///
 /// # Errors
-/// When bytes cannot be read, or the watch asks to stop. What is wrong with them is a finding of the log.
-pub fn read<S: Source + ?Sized>(log: &mut Log, segment: &Segment, source: &S, watch: &dyn Watch) -> Result<(), Error> {
-    let mut reader = Reader { window: Window::new(source, watch), log, segment, number: 0, has_looked_behind: false };
+/// A read fails, or `watch` requests a stop. Damage becomes a finding of the log.
+pub fn read<S: Source + ?Sized>(
+    log: &mut WriteAheadLog,
+    segment: &Segment,
+    source: &S,
+    watch: &dyn Watch,
+) -> Result<(), Error> {
+    let mut reader =
+        SegmentReader { window: Window::new(source, watch), log, segment, number: 0, has_looked_behind: false };
     reader.begin();
     if source.len() > MAX_SEGMENT {
-        let text = format!("the file has {} bytes, more than any segment", source.len());
+        let text = format!("the file has {} bytes, more than a segment can have", source.len());
         reader.report(Finding::new(Code::WalRecordBroken, text));
         reader.log.chain = None;
         return Ok(());
@@ -57,44 +63,44 @@ pub fn read<S: Source + ?Sized>(log: &mut Log, segment: &Segment, source: &S, wa
     reader.run()
 }
 
-/// A record that cannot be read, and what is known of it.
-struct Trouble {
+/// A damaged record, and what is known about it.
+struct DamagedRecord {
     what: String,
-    /// Its frame, where its length is possible.
+    /// Its frame, if its length is plausible.
     frame: Option<Frame>,
-    /// Its fields, where they can be read.
-    record: Option<Record>,
-    /// Whether it looks like a write that did not come to its end.
+    /// Its fields, if they can be decoded.
+    record: Option<WalRecord>,
+    /// Whether it looks like an incomplete write.
     looks_torn: bool,
-    /// Whether etcd takes it for that.
+    /// Whether etcd treats it as an incomplete write.
     torn_to_etcd: bool,
 }
 
 /// Reads one segment.
-pub(super) struct Reader<'r, S: ?Sized> {
+pub(super) struct SegmentReader<'r, S: ?Sized> {
     pub(super) window: Window<'r, S>,
-    pub(super) log: &'r mut Log,
+    pub(super) log: &'r mut WriteAheadLog,
     segment: &'r Segment,
-    /// Records of this segment so far.
+    /// Number of records read from this segment.
     number: u64,
-    /// Whether what is behind a record that cannot be read has been looked at: once is enough, and it is the rest of the file.
+    /// Whether the bytes after a damaged record were searched: they are the rest of the file, so one search is enough.
     has_looked_behind: bool,
 }
 
-impl<S: Source + ?Sized> Reader<'_, S> {
+impl<S: Source + ?Sized> SegmentReader<'_, S> {
     fn begin(&mut self) {
         let Segment { sequence, index, .. } = *self.segment;
         match self.log.sequence {
             None => self.log.opened_at = index,
             Some(before) if before.checked_add(1) == Some(sequence) => {}
             Some(before) if before == sequence => {
-                let text = format!("another segment has the number {sequence:x}, too; etcd does not start");
+                let text = format!("two segments have the number {sequence:x}; etcd does not start");
                 self.report(Finding::new(Code::WalChainBroken, text));
                 self.log.chain = None;
             }
             Some(before) => {
                 let text = format!(
-                    "segment {:x} is missing before this one: entries are lost, and etcd does not start",
+                    "segment {:x} before this one is missing: entries are lost, and etcd does not start",
                     before.saturating_add(1)
                 );
                 self.report(Finding::new(Code::WalSegmentMissing, text));
@@ -121,7 +127,7 @@ impl<S: Source + ?Sized> Reader<'_, S> {
                 Next::Stub => {
                     let what = "the file ends within the length of a record".to_owned();
                     let looks_torn = true;
-                    let trouble = Trouble { what, frame: None, record: None, looks_torn, torn_to_etcd: true };
+                    let trouble = DamagedRecord { what, frame: None, record: None, looks_torn, torn_to_etcd: true };
                     self.settle(at, &trouble)?;
                     break;
                 }
@@ -139,24 +145,25 @@ impl<S: Source + ?Sized> Reader<'_, S> {
             self.number = self.number.saturating_add(1);
         }
         if at == 0 && self.number == 0 {
-            self.report(Finding::new(Code::WalRecordBroken, "the segment holds no record"));
+            self.report(Finding::new(Code::WalRecordBroken, "the segment has no records"));
             self.log.chain = None;
         }
         Ok(())
     }
 
-    /// Reads a record and compares its CRC, which for a segment's head is that of the segment before.
-    fn record(&mut self, frame: Frame) -> Result<Result<Record, Trouble>, Error> {
+    /// Reads a record and compares its CRC; the CRC of a segment's first record is that of the previous segment.
+    fn record(&mut self, frame: Frame) -> Result<Result<WalRecord, DamagedRecord>, Error> {
         if frame.end > self.window.len() {
             return self.beyond(frame).map(Err);
         }
-        let record = match Record::read(&mut self.window, frame.body) {
+        let record = match WalRecord::read(&mut self.window, frame.body) {
             Ok(record) => record,
-            Err(Unreadable::Failed(error)) => return Err(error),
-            Err(Unreadable::Malformed) => {
+            Err(MessageError::Failed(error)) => return Err(error),
+            Err(MessageError::Malformed) => {
                 let torn = self.has_empty_sector(frame)?;
-                let what = "the bytes are no record".to_owned();
-                let trouble = Trouble { what, frame: Some(frame), record: None, looks_torn: torn, torn_to_etcd: torn };
+                let what = "these bytes are not a record".to_owned();
+                let trouble =
+                    DamagedRecord { what, frame: Some(frame), record: None, looks_torn: torn, torn_to_etcd: torn };
                 return Ok(Err(trouble));
             }
         };
@@ -171,24 +178,24 @@ impl<S: Source + ?Sized> Reader<'_, S> {
             return Ok(Ok(record));
         }
         let torn = self.has_empty_sector(frame)?;
-        let what = format!("the CRC of the log up to here is {actual:08x}, and the record says {:08x}", record.crc);
+        let what = format!("the CRC of the log up to here is {actual:08x}, but the record claims {:08x}", record.crc);
         let record = Some(record);
-        Ok(Err(Trouble { what, frame: Some(frame), record, looks_torn: torn, torn_to_etcd: torn }))
+        Ok(Err(DamagedRecord { what, frame: Some(frame), record, looks_torn: torn, torn_to_etcd: torn }))
     }
 
-    /// A record that ends behind the file: the file was cut off, or its length is wrong.
-    fn beyond(&mut self, frame: Frame) -> Result<Trouble, Error> {
+    /// Judges a record that ends beyond the file: the file was cut off, or the record's length is wrong.
+    fn beyond(&mut self, frame: Frame) -> Result<DamagedRecord, Error> {
         let looks_torn = match own_length(&mut self.window, frame.body.start)? {
             OwnLength::Unknown => true,
             OwnLength::Bytes(0) => self.last_byte(frame.body.start)? <= frame.body.start,
             OwnLength::Bytes(len) => len == frame.body.len(),
         };
-        let what = format!("a record of {} bytes ends behind the file", frame.body.len());
-        Ok(Trouble { what, frame: None, record: None, looks_torn, torn_to_etcd: true })
+        let what = format!("a record of {} bytes reaches beyond the end of the file", frame.body.len());
+        Ok(DamagedRecord { what, frame: None, record: None, looks_torn, torn_to_etcd: true })
     }
 
-    /// Judges a record that cannot be read; where to go on, if anywhere.
-    fn settle(&mut self, at: u64, trouble: &Trouble) -> Result<Option<u64>, Error> {
+    /// Reports a damaged record; returns the offset to continue at, if reading can continue.
+    fn settle(&mut self, at: u64, trouble: &DamagedRecord) -> Result<Option<u64>, Error> {
         let next = trouble.frame.filter(|_| trouble.record.is_some()).map(|frame| frame.end);
         let is_last = self.segment.role == Role::Last;
         let mut consequence = match trouble.record {
@@ -205,17 +212,17 @@ impl<S: Source + ?Sized> Reader<'_, S> {
                 self.log.torn = Some(Torn { file: self.segment.file.clone(), offset: Offset::new(at), bytes });
                 return Ok(None);
             }
-            consequence = "etcd takes this for the end of the log, and cuts off what is behind it";
+            consequence = "etcd takes this for the end of the log, and cuts off the rest";
         }
         let text = format!("{}; {consequence}", trouble.what);
         self.report(Finding::new(Code::WalRecordBroken, text).offset(Offset::new(at)));
         self.log.is_broken = true;
-        // The records behind this one can be checked all the same: each continues the CRC that this one says.
+        // The records after this one can be checked nevertheless: each continues the CRC that this one claims.
         self.log.chain = trouble.record.map(|record| record.crc);
         Ok(next)
     }
 
-    /// Looks at what is behind the end.
+    /// Checks the bytes after the end of the log.
     fn tail(&mut self, at: u64) -> Result<(), Error> {
         let behind = self.behind(at, None)?;
         if behind.end <= at {
@@ -223,28 +230,28 @@ impl<S: Source + ?Sized> Reader<'_, S> {
         }
         let bytes = behind.end.saturating_sub(at);
         if behind.is_later {
-            let text = "the log ends here, and records that were written later are behind its end: what is between them is lost, and etcd erases the rest";
+            let text = "the log ends here, but records that were written later follow: the records between are lost, and etcd erases the rest";
             self.report(Finding::new(Code::WalRecordBroken, text).offset(Offset::new(at)));
             self.log.is_broken = true;
             self.log.chain = None;
         } else {
-            let text = format!("behind the end of the log are {bytes} bytes that are not all zero; etcd erases them");
+            let text = format!("{bytes} bytes after the end of the log are not all zero; etcd erases them");
             self.report(Finding::new(Code::WalRecordOdd, text).offset(Offset::new(at)));
         }
         Ok(())
     }
 
-    /// Takes in a record whose CRC is right.
-    fn take(&mut self, at: u64, frame: Frame, record: Record) -> Result<(), Error> {
+    /// Adds a record with a correct CRC to the log.
+    fn take(&mut self, at: u64, frame: Frame, record: WalRecord) -> Result<(), Error> {
         self.log.records = self.log.records.saturating_add(1);
         let due = match self.number {
-            0 => Some((CRC, "the CRC of the segment before")),
-            1 => Some((METADATA, "the ids of member and cluster")),
+            0 => Some((CRC, "the CRC of the previous segment")),
+            1 => Some((METADATA, "the ids of the member and the cluster")),
             _ => None,
         };
         if let Some((_, name)) = due.filter(|(kind, _)| *kind != record.kind) {
             let text =
-                format!("record {} of a segment holds {name}, and this one is of type {}", self.number, record.kind);
+                format!("record {} of a segment must hold {name}, but this one has type {}", self.number, record.kind);
             self.report(Finding::new(Code::WalRecordBroken, text).offset(Offset::new(at)));
         }
         match self.contents(at, record) {
@@ -253,27 +260,28 @@ impl<S: Source + ?Sized> Reader<'_, S> {
                 self.report(finding.offset(Offset::new(at)));
                 Ok(())
             }
-            Err(Unreadable::Malformed) => {
-                let text = format!("the data of this record of type {} cannot be read; etcd stops here", record.kind);
+            Err(MessageError::Malformed) => {
+                let text =
+                    format!("the data of this record of type {} cannot be decoded; etcd stops here", record.kind);
                 self.report(Finding::new(Code::WalRecordBroken, text).offset(Offset::new(at)));
                 Ok(())
             }
-            Err(Unreadable::Failed(error)) => Err(error),
+            Err(MessageError::Failed(error)) => Err(error),
         }
     }
 
-    /// Compares what etcd does not read with what it writes.
-    fn look_at_the_rest(&mut self, at: u64, frame: Frame, record: Record) -> Result<(), Error> {
-        if !(frame.is_plain && record.is_plain && self.is_zero(Span { start: frame.body.end, end: frame.end })?) {
-            let text = "bits of this record that etcd does not read are not as it writes them";
+    /// Checks the bits that etcd ignores against what etcd writes.
+    fn look_at_the_rest(&mut self, at: u64, frame: Frame, record: WalRecord) -> Result<(), Error> {
+        if !(frame.is_plain && record.is_plain && self.is_zero(ByteSpan { start: frame.body.end, end: frame.end })?) {
+            let text = "bits of this record that etcd ignores differ from what it writes";
             self.report(Finding::new(Code::WalRecordOdd, text).offset(Offset::new(at)));
         }
         Ok(())
     }
 
-    fn contents(&mut self, at: u64, record: Record) -> Result<Result<(), Finding>, Unreadable> {
+    fn contents(&mut self, at: u64, record: WalRecord) -> Result<Result<(), Finding>, MessageError> {
         if record.kind != ENTRY && record.data.len() > MAX_SMALL_RECORD {
-            return Err(Unreadable::Malformed);
+            return Err(MessageError::Malformed);
         }
         match record.kind {
             METADATA => {
@@ -298,24 +306,24 @@ impl<S: Source + ?Sized> Reader<'_, S> {
             CRC => Ok(self.head(record)),
             other => Ok(Err(Finding::new(
                 Code::WalRecordBroken,
-                format!("this record is of type {other}, which etcd does not write; it does not start"),
+                format!("this record has the unknown type {other}; etcd does not start"),
             ))),
         }
     }
 
-    /// The first record of a segment: the CRC of all before it.
-    fn head(&mut self, record: Record) -> Result<(), Finding> {
+    /// Checks the first record of a segment, which holds the CRC of all earlier segments.
+    fn head(&mut self, record: WalRecord) -> Result<(), Finding> {
         let before = self.log.chain.or((self.segment.sequence == 0).then_some(0));
         self.log.chain = Some(record.crc);
         if self.number > 0 {
-            let text = "a head of a segment stands within one";
+            let text = "the head record of a segment is in the middle of one";
             return Err(Finding::new(Code::WalRecordBroken, text));
         }
         match before {
             Some(before) if before != record.crc => Err(Finding::new(
                 Code::WalChainBroken,
                 format!(
-                    "this segment continues a log with the CRC {:08x}, and what is before it has {before:08x}; etcd does not start",
+                    "this segment continues a log with the CRC {:08x}, but the log before it has {before:08x}; etcd does not start",
                     record.crc
                 ),
             )),

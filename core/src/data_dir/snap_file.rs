@@ -1,4 +1,4 @@
-//! A `.snap` file: raft's snapshot, of which etcd 3.4 to 3.6 need the index, the term and the members.
+//! Reads `.snap` files: raft snapshots, whose index, term and members etcd 3.4 to 3.6 need.
 //!
 //! ```text
 //! snappb.Snapshot { 1: crc, 2: data }      CRC-32C of data
@@ -7,8 +7,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::crc::Combiner;
-use crate::data_dir::protobuf_stream::{Span, Unreadable, Value, fields, hash};
+use crate::crc::CrcCombiner;
+use crate::data_dir::protobuf_stream::{ByteSpan, MessageError, StreamValue, fields, hash};
 use crate::data_dir::window::Window;
 use crate::error::Error;
 use crate::limits::{CONF_STATE_MEMBERS, MAX_SNAP_FILE};
@@ -16,61 +16,64 @@ use crate::progress::Watch;
 use crate::source::Source;
 use crate::varint::varint;
 
-/// What a `.snap` file says.
+/// The contents of a `.snap` file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RaftSnapshot {
-    /// The index of raft's log up to which it holds.
+    /// Index of the last raft entry in the snapshot.
     pub index: u64,
-    /// The term of the entry at that index.
+    /// Term of that entry.
     pub term: u64,
-    /// Ids of the cluster's members, learners among them.
+    /// Ids of the cluster's members, learners included.
     pub members: BTreeSet<u64>,
 }
 
-/// Reads a `.snap` file, in pieces however long it is.
+/// Reads a `.snap` file in pieces, however long it is.
 ///
 /// # Errors
-/// The outer error when it cannot be read; the inner one says what is wrong with it.
+/// Outer: a read fails. Inner: a description of the damage.
 pub fn read<S: Source + ?Sized>(source: &S, watch: &dyn Watch) -> Result<Result<RaftSnapshot, String>, Error> {
     let len = source.len();
     if len == 0 {
-        return Ok(Err("it is empty".into()));
+        return Ok(Err("the file is empty".into()));
     }
     if len > MAX_SNAP_FILE {
-        return Ok(Err(format!("it has {len} bytes, more than any message of etcd")));
+        return Ok(Err(format!("the file has {len} bytes, more than a message of etcd can have")));
     }
     let mut window = Window::new(source, watch);
     match parse(&mut window, len) {
         Ok(outcome) => Ok(outcome),
-        Err(Unreadable::Malformed) => Ok(Err("it is no snapshot of raft, or is cut off".into())),
-        Err(Unreadable::Failed(error)) => Err(error),
+        Err(MessageError::Malformed) => Ok(Err("the file is not a raft snapshot, or is cut off".into())),
+        Err(MessageError::Failed(error)) => Err(error),
     }
 }
 
-fn parse<S: Source + ?Sized>(window: &mut Window<'_, S>, len: u64) -> Result<Result<RaftSnapshot, String>, Unreadable> {
-    let (mut crc, mut data) = (0, Span::default());
-    fields(window, Span { start: 0, end: len }, |_, number, value| {
+fn parse<S: Source + ?Sized>(
+    window: &mut Window<'_, S>,
+    len: u64,
+) -> Result<Result<RaftSnapshot, String>, MessageError> {
+    let (mut crc, mut data) = (0, ByteSpan::default());
+    fields(window, ByteSpan { start: 0, end: len }, |_, number, value| {
         match (number, value) {
-            (1, Value::Varint(value)) => crc = value,
-            (2, Value::Bytes(span)) => data = span,
-            _ => return Err(Unreadable::Malformed),
+            (1, StreamValue::Varint(value)) => crc = value,
+            (2, StreamValue::Bytes(span)) => data = span,
+            _ => return Err(MessageError::Malformed),
         }
         Ok(())
     })?;
     if crc == 0 || data.len() == 0 {
-        return Ok(Err("it holds no data or no CRC".into()));
+        return Ok(Err("the file lacks the data or the CRC".into()));
     }
-    let actual = hash(window, data, &Combiner::default())?.crc;
+    let actual = hash(window, data, &CrcCombiner::default())?.crc;
     if u64::from(actual) != crc {
-        return Ok(Err(format!("the CRC of its data is {actual:08x}, and it says {crc:08x}")));
+        return Ok(Err(format!("the CRC of the data is {actual:08x}, but the file claims {crc:08x}")));
     }
     let mut snapshot = RaftSnapshot::default();
     fields(window, data, |window, number, value| match (number, value) {
-        (2, Value::Bytes(metadata)) => fields(window, metadata, |window, number, value| {
+        (2, StreamValue::Bytes(metadata)) => fields(window, metadata, |window, number, value| {
             match (number, value) {
-                (1, Value::Bytes(members)) => conf_state(window, members, &mut snapshot.members)?,
-                (2, Value::Varint(index)) => snapshot.index = index,
-                (3, Value::Varint(term)) => snapshot.term = term,
+                (1, StreamValue::Bytes(members)) => conf_state(window, members, &mut snapshot.members)?,
+                (2, StreamValue::Varint(index)) => snapshot.index = index,
+                (3, StreamValue::Varint(term)) => snapshot.term = term,
                 _ => {}
             }
             Ok(())
@@ -80,12 +83,13 @@ fn parse<S: Source + ?Sized>(window: &mut Window<'_, S>, len: u64) -> Result<Res
     Ok(Ok(snapshot))
 }
 
-/// Fields 1 to 4 are lists of ids: voters, learners, and those of a change in two steps; each id by itself, or many packed.
+/// Reads the ids in fields 1 to 4: voters, learners, and those of a two-step change; each id is separate, or many are
+/// packed.
 fn conf_state<S: Source + ?Sized>(
     window: &mut Window<'_, S>,
-    span: Span,
+    span: ByteSpan,
     members: &mut BTreeSet<u64>,
-) -> Result<(), Unreadable> {
+) -> Result<(), MessageError> {
     let mut take = |id| {
         if members.len() < CONF_STATE_MEMBERS {
             members.insert(id);
@@ -93,8 +97,8 @@ fn conf_state<S: Source + ?Sized>(
     };
     fields(window, span, |window, number, value| {
         match (number, value) {
-            (1..=4, Value::Varint(id)) => take(id),
-            (1..=4, Value::Bytes(packed)) => {
+            (1..=4, StreamValue::Varint(id)) => take(id),
+            (1..=4, StreamValue::Bytes(packed)) => {
                 let room = CONF_STATE_MEMBERS.saturating_mul(10);
                 let mut bytes = window.bytes(packed.start, usize::try_from(packed.len()).unwrap_or(room).min(room))?;
                 while let Some(id) = varint(&mut bytes) {

@@ -1,44 +1,45 @@
-//! One record of the write-ahead log, and what it holds.
+//! Decodes one record of the write-ahead log and its contents.
 //!
 //! ```text
 //! frame:  ├ length u64 LE; top byte 0x80 | padding, when there is any ┼ walpb.Record {1: type, 2: crc, 3: data} ┼ zeros up to 8 bytes ┤
 //! ```
-//! A length of 0 is the end: behind it lies room that etcd preallocated. The CRC covers the data of all records so far, not the type.
+//! A length of 0 ends the log; the space that etcd preallocated follows. The CRC covers the data of all records so far,
+//! but not their types.
 
-use crate::data_dir::protobuf_stream::{HEAD, Span, Unreadable, Value, field, fields};
+use crate::data_dir::protobuf_stream::{ByteSpan, HEAD, MessageError, StreamValue, field, fields};
 use crate::data_dir::window::Window;
 use crate::error::Error;
 use crate::int_readers::u64_le;
 use crate::source::Source;
 
-/// Bytes of a frame's length.
+/// Size of a frame's length field, in bytes.
 pub(super) const LENGTH: u64 = 8;
 
-/// What is at a place of a segment.
+/// What begins at an offset of a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Next {
-    /// The file ends here.
+    /// The end of the file.
     FileEnd,
-    /// A length of zero.
+    /// A length of zero: the end of the log.
     Zeros,
-    /// Fewer bytes than a length has.
+    /// Fewer bytes than a length field.
     Stub,
     Frame(Frame),
 }
 
-/// The length of a record, and where it lies.
+/// The frame around a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Frame {
-    /// The record without its padding; it may end behind the file.
-    pub body: Span,
-    /// Where the next frame begins, as etcd reads the padding.
+    /// The record without its padding; it may end beyond the file.
+    pub body: ByteSpan,
+    /// Offset of the next frame, as etcd computes it from the padding.
     pub end: u64,
-    /// Whether the bits of the length that say nothing, and the padding, are as etcd writes them.
+    /// Whether the unused bits of the length and the padding are as etcd writes them.
     pub is_plain: bool,
 }
 
 impl Frame {
-    /// Reads the length at `at`.
+    /// Reads the frame at `at`.
     pub fn read<S: Source + ?Sized>(window: &mut Window<'_, S>, at: u64) -> Result<Next, Error> {
         let bytes = window.bytes(at, 8)?;
         if bytes.is_empty() {
@@ -59,21 +60,21 @@ impl Frame {
         let written = if due == 0 { 0 } else { 0x80 | due };
         let start = at.saturating_add(LENGTH);
         let end = start.saturating_add(len);
-        Self { body: Span { start, end }, end: end.saturating_add(padding), is_plain: top == written }
+        Self { body: ByteSpan { start, end }, end: end.saturating_add(padding), is_plain: top == written }
     }
 }
 
-/// A record, whose data has not been read.
+/// A record whose data has not been read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Record {
+pub(super) struct WalRecord {
     pub kind: u64,
     pub crc: u32,
-    pub data: Span,
+    pub data: ByteSpan,
     /// Whether it has exactly the fields that etcd writes.
     pub is_plain: bool,
 }
 
-/// Fields of a record that are read; etcd writes three.
+/// Maximum number of fields read from a record; etcd writes three.
 const MOST_FIELDS: u32 = 16;
 
 pub(super) const METADATA: u64 = 1;
@@ -82,24 +83,24 @@ pub(super) const STATE: u64 = 3;
 pub(super) const CRC: u64 = 4;
 pub(super) const SNAPSHOT: u64 = 5;
 
-impl Record {
-    pub fn read<S: Source + ?Sized>(window: &mut Window<'_, S>, body: Span) -> Result<Self, Unreadable> {
+impl WalRecord {
+    pub fn read<S: Source + ?Sized>(window: &mut Window<'_, S>, body: ByteSpan) -> Result<Self, MessageError> {
         let mut record = Self { is_plain: true, ..Self::default() };
         let mut count = 0_u32;
         fields(window, body, |_, number, value| {
             count = count.saturating_add(1);
             if count > MOST_FIELDS {
-                return Err(Unreadable::Malformed);
+                return Err(MessageError::Malformed);
             }
             match (number, value) {
-                (1, Value::Varint(kind)) => record.kind = kind,
-                (2, Value::Varint(crc)) => {
+                (1, StreamValue::Varint(kind)) => record.kind = kind,
+                (2, StreamValue::Varint(crc)) => {
                     record.is_plain &= crc <= u64::from(u32::MAX);
-                    // etcd keeps the low half, too.
+                    // etcd truncates to the low half, too.
                     record.crc = u32::try_from(crc & u64::from(u32::MAX)).unwrap_or_default();
                 }
-                (3, Value::Bytes(data)) => record.data = data,
-                (1..=3, _) => return Err(Unreadable::Malformed),
+                (3, StreamValue::Bytes(data)) => record.data = data,
+                (1..=3, _) => return Err(MessageError::Malformed),
                 _ => record.is_plain = false,
             }
             Ok(())
@@ -108,34 +109,34 @@ impl Record {
     }
 }
 
-/// What a record itself says of its length.
+/// The length of a record according to its own fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OwnLength {
-    /// Its fields end after so many bytes.
+    /// Its fields end after this many bytes.
     Bytes(u64),
-    /// The source ends before they do.
+    /// The source ends before its fields do.
     Unknown,
 }
 
-/// How long the record at `start` is by its own fields, for a length before it that leads out of the file.
+/// Computes the length of the record at `start` from its own fields, because its length field points beyond the file.
 ///
 /// # Errors
-/// When bytes cannot be read.
+/// A read fails.
 pub(super) fn own_length<S: Source + ?Sized>(window: &mut Window<'_, S>, start: u64) -> Result<OwnLength, Error> {
     let mut end = start;
     let mut at = start;
-    // Type, CRC and data: three fields, of which the last may end behind the file.
+    // Type, CRC and data: three fields; the last may end beyond the file.
     for _ in 0..3 {
-        match field(window, Span { start: at, end: u64::MAX }) {
+        match field(window, ByteSpan { start: at, end: u64::MAX }) {
             Ok((1..=3, _, next)) => (at, end) = (next, next),
-            Ok(_) | Err(Unreadable::Malformed) => break,
-            Err(Unreadable::Failed(error)) => return Err(error),
+            Ok(_) | Err(MessageError::Malformed) => break,
+            Err(MessageError::Failed(error)) => return Err(error),
         }
     }
     if end > window.len() {
         return Ok(OwnLength::Bytes(end.saturating_sub(start)));
     }
-    // A field's head takes up to 20 bytes: nearer to the end it may be that it is cut off.
+    // A field's head takes up to 20 bytes; closer to the end of the file it may be cut off.
     let is_cut = window.len().saturating_sub(end) < HEAD as u64;
     Ok(if is_cut { OwnLength::Unknown } else { OwnLength::Bytes(end.saturating_sub(start)) })
 }
@@ -146,22 +147,22 @@ pub(super) struct EntryHead {
     pub kind: u64,
     pub term: u64,
     pub index: u64,
-    pub data: Span,
+    pub data: ByteSpan,
 }
 
 /// The type of an entry that adds or removes a member.
 pub(super) const CONF_CHANGE: u64 = 1;
 
 impl EntryHead {
-    pub fn read<S: Source + ?Sized>(window: &mut Window<'_, S>, data: Span) -> Result<Self, Unreadable> {
+    pub fn read<S: Source + ?Sized>(window: &mut Window<'_, S>, data: ByteSpan) -> Result<Self, MessageError> {
         let mut entry = Self::default();
         fields(window, data, |_, number, value| {
             match (number, value) {
-                (1, Value::Varint(kind)) => entry.kind = kind,
-                (2, Value::Varint(term)) => entry.term = term,
-                (3, Value::Varint(index)) => entry.index = index,
-                (4, Value::Bytes(data)) => entry.data = data,
-                _ => return Err(Unreadable::Malformed),
+                (1, StreamValue::Varint(kind)) => entry.kind = kind,
+                (2, StreamValue::Varint(term)) => entry.term = term,
+                (3, StreamValue::Varint(index)) => entry.index = index,
+                (4, StreamValue::Bytes(data)) => entry.data = data,
+                _ => return Err(MessageError::Malformed),
             }
             Ok(())
         })?;
@@ -173,13 +174,14 @@ impl EntryHead {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ConfChange {
     pub index: u64,
-    /// The member it is about.
+    /// Member id.
     pub member: u64,
-    /// Whether it removes that; it adds or changes it otherwise.
+    /// Whether it removes the member; otherwise it adds or changes it.
     pub removes: bool,
 }
 
-/// A change of members: `raftpb.ConfChange {1: id, 2: type, 3: node_id, 4: context}`. None when the bytes are none, which nobody but etcd judges.
+/// Decodes a membership change: `raftpb.ConfChange {1: id, 2: type, 3: node_id, 4: context}`. `None` if the bytes do
+/// not decode; only etcd judges that.
 pub(super) fn conf_change<S: Source + ?Sized>(
     window: &mut Window<'_, S>,
     entry: EntryHead,
@@ -189,32 +191,35 @@ pub(super) fn conf_change<S: Source + ?Sized>(
     let (mut kind, mut member) = (0, 0);
     let read = fields(window, entry.data, |_, number, value| {
         match (number, value) {
-            (2, Value::Varint(value)) => kind = value,
-            (3, Value::Varint(value)) => member = value,
+            (2, StreamValue::Varint(value)) => kind = value,
+            (3, StreamValue::Varint(value)) => member = value,
             _ => {}
         }
         Ok(())
     });
     match read {
         Ok(()) => Ok(Some(ConfChange { index: entry.index, member, removes: kind == REMOVES })),
-        Err(Unreadable::Malformed) => Ok(None),
-        Err(Unreadable::Failed(error)) => Err(error),
+        Err(MessageError::Malformed) => Ok(None),
+        Err(MessageError::Failed(error)) => Err(error),
     }
 }
 
-/// Two or three numbers in fields 1 to 3, and perhaps a message in the third: the other records are of this form.
+/// Decodes the other records: two or three numbers in fields 1 to 3, the third of which may be a message.
 ///
 /// - metadata: node id, cluster id
 /// - state: term, vote, commit
 /// - snapshot: index, term, and since etcd 3.5 the members
-pub(super) fn numbers<S: Source + ?Sized>(window: &mut Window<'_, S>, data: Span) -> Result<[u64; 3], Unreadable> {
+pub(super) fn numbers<S: Source + ?Sized>(
+    window: &mut Window<'_, S>,
+    data: ByteSpan,
+) -> Result<[u64; 3], MessageError> {
     let mut numbers = [0; 3];
     fields(window, data, |_, number, value| {
         let place = usize::try_from(number).ok().and_then(|number| number.checked_sub(1));
         match (place.and_then(|place| numbers.get_mut(place)), value) {
-            (Some(place), Value::Varint(value)) => *place = value,
-            (Some(_), Value::Bytes(_)) if number == 3 => {}
-            _ => return Err(Unreadable::Malformed),
+            (Some(place), StreamValue::Varint(value)) => *place = value,
+            (Some(_), StreamValue::Bytes(_)) if number == 3 => {}
+            _ => return Err(MessageError::Malformed),
         }
         Ok(())
     })?;
@@ -236,10 +241,10 @@ mod tests {
 
     #[test]
     fn the_padding_stands_in_the_top_byte() {
-        let plain = Frame { body: Span { start: 8, end: 8 + 13 }, end: 24, is_plain: true };
+        let plain = Frame { body: ByteSpan { start: 8, end: 8 + 13 }, end: 24, is_plain: true };
         assert_eq!(frame(13 | 0x83 << 56), plain);
-        assert_eq!(frame(16), Frame { body: Span { start: 8, end: 24 }, end: 24, is_plain: true });
-        // etcd ignores all but the highest bit and the lowest three.
+        assert_eq!(frame(16), Frame { body: ByteSpan { start: 8, end: 24 }, end: 24, is_plain: true });
+        // etcd ignores all bits but the highest one and the lowest three.
         assert_eq!(frame(13 | 0xab << 56), Frame { is_plain: false, ..plain });
         assert!(!frame(16 | 0x80 << 56).is_plain);
         assert!(!frame(13).is_plain);

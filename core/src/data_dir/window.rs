@@ -5,10 +5,10 @@ use crate::offset::Offset;
 use crate::progress::Watch;
 use crate::source::Source;
 
-/// Bytes that are read at once.
+/// Bytes per read.
 pub(super) const WINDOW: usize = 256 << 10;
 
-/// Reads a source in pieces, of which it remembers the last.
+/// Reads a source in pieces and keeps the last one.
 pub(super) struct Window<'s, S: ?Sized> {
     source: &'s S,
     watch: &'s dyn Watch,
@@ -21,15 +21,15 @@ impl<'s, S: Source + ?Sized> Window<'s, S> {
         Self { source, watch, start: 0, bytes: Vec::new() }
     }
 
-    /// Length of the source in bytes.
+    /// The length of the source in bytes.
     pub fn len(&self) -> u64 {
         self.source.len()
     }
 
-    /// The bytes from `at` on: `len` of them, at most [`WINDOW`], or fewer where the source ends.
+    /// Returns `len` bytes at `at`, at most [`WINDOW`], or fewer at the end of the source.
     ///
     /// # Errors
-    /// When they cannot be read, or the watch asks to stop.
+    /// A read fails, or `watch` requests a stop.
     pub fn bytes(&mut self, at: u64, len: usize) -> Result<&[u8], Error> {
         let left = usize::try_from(self.source.len().saturating_sub(at)).unwrap_or(usize::MAX);
         let len = len.min(left).min(WINDOW);

@@ -1,8 +1,9 @@
-//! Users, roles and whether they count: who may read and write.
+//! Checks users, roles and the authentication state.
 //!
-//! Source: etcd's `server/auth/store.go` (3.4 to 3.7). etcd keeps the roles of a user sorted and looks them up by binary search; it deletes a role from every user
-//! that has it; it neither turns authentication on without a user `root` that has the role `root`, nor takes that away while it is on. The role `root` itself need
-//! not exist. What each mistake leads to is recorded in `docs/what-etcd-starts-from.md`.
+//! Source: etcd's `server/auth/store.go` (3.4 to 3.7). etcd keeps the roles of a user sorted and looks them up by
+//! binary search; it deletes a role from every user that has it; it requires a user `root` with the role `root` while
+//! authentication is on. The role `root` itself need not exist. `docs/what-etcd-starts-from.md` records the
+//! consequences of each mistake.
 
 use std::collections::HashSet;
 
@@ -16,58 +17,61 @@ use crate::finding::excerpt;
 use crate::finding_code::Code;
 use crate::int_readers::u64_be;
 
-/// The user, and the role, that may do everything.
+/// Name of the user, and of the role, with all permissions.
 const ROOT: &str = "root";
 
-/// What is wrong with an entry, as a code and a sentence.
-pub type Fault = (Code, String);
+/// A problem of an entry: its code, and a clause that describes it.
+pub type EntryFault = (Code, String);
 
-/// What the buckets `auth`, `authRoles` and `authUsers` say, taken in this order.
+/// Contents of the buckets `auth`, `authRoles` and `authUsers`, added in this order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Access {
     /// Whether authentication is on.
     pub enabled: bool,
     /// `auth/authRevision`.
     pub revision: Option<u64>,
-    /// Whether there is a user `root` that has the role `root`.
+    /// Whether a user `root` has the role `root`.
     pub has_root: bool,
-    /// The roles that exist, by the hash of their names; 12 bytes for an entry that takes more in the file.
+    /// Hashes of the names of all roles: 12 bytes each, less than the entry takes in the file.
     roles: HashSet<KeyHash>,
-    /// There was no memory for some of them, so which roles are missing is not known.
+    /// Whether memory ran out for some roles, so that missing roles cannot be recognized.
     roles_unknown: bool,
 }
 
 impl Access {
-    /// Takes in an entry of bucket `auth`.
+    /// Adds an entry of bucket `auth`.
     ///
     /// # Errors
-    /// What is wrong with it.
-    pub fn state(&mut self, key: &[u8], value: &[u8]) -> Result<(), Fault> {
+    /// The entry's problem.
+    pub fn state(&mut self, key: &[u8], value: &[u8]) -> Result<(), EntryFault> {
         match (key, value) {
             (b"authEnabled", [on @ (0 | 1)]) => self.enabled = *on == 1,
             (b"authEnabled", _) => {
-                let text =
-                    format!("authEnabled has {} bytes that are neither 0 nor 1, so etcd turns it off", value.len());
+                let text = format!(
+                    "`authEnabled` has {} bytes that are neither 0 nor 1, so etcd turns authentication off",
+                    value.len()
+                );
                 return Err((Code::AuthMalformed, text));
             }
             (b"authRevision", _) => {
                 let revision = u64_be(value, 0).filter(|_| value.len() == 8);
-                let text = || (Code::AuthMalformed, format!("a value of {} bytes, not 8", value.len()));
+                let text = || (Code::AuthMalformed, format!("the value has {} bytes instead of 8", value.len()));
                 self.revision = Some(revision.ok_or_else(text)?);
             }
             _ => {
-                let text = "no etcd writes an entry of this name; if it was authEnabled, everybody may read and write";
+                let text =
+                    "no etcd writes an entry with this name; if it was `authEnabled`, everybody may read and write";
                 return Err((Code::AuthMalformed, text.into()));
             }
         }
         Ok(())
     }
 
-    /// Takes in a role under its name.
+    /// Adds a role, stored under `name`.
     ///
     /// # Errors
-    /// What is wrong with it.
-    pub fn role(&mut self, name: &[u8], value: &[u8]) -> Result<(), Fault> {
+    /// The entry's problem.
+    pub fn role(&mut self, name: &[u8], value: &[u8]) -> Result<(), EntryFault> {
         match self.roles.try_reserve(1) {
             Ok(()) => drop(self.roles.insert(KeyHash::of(name))),
             Err(_) => self.roles_unknown = true,
@@ -76,16 +80,17 @@ impl Access {
         called(name, &role.name)?;
         let unknown = role.key_permission.iter().find(|held| Type::try_from(held.perm_type).is_err());
         unknown.map_or(Ok(()), |held| {
-            let text = format!("a permission of the unknown type {}, which allows nothing", held.perm_type);
+            let text =
+                format!("the role has a permission of the unknown type {}, which allows nothing", held.perm_type);
             Err((Code::PermissionUnknown, text))
         })
     }
 
-    /// Takes in a user under its name.
+    /// Adds a user, stored under `name`.
     ///
     /// # Errors
-    /// What is wrong with it.
-    pub fn user(&mut self, name: &[u8], value: &[u8]) -> Result<(), Fault> {
+    /// The entry's problem.
+    pub fn user(&mut self, name: &[u8], value: &[u8]) -> Result<(), EntryFault> {
         let user: User = message(value)?;
         called(name, &user.name)?;
         self.has_root |= name == ROOT.as_bytes() && user.roles.iter().any(|role| role == ROOT);
@@ -93,11 +98,11 @@ impl Access {
         if !user.password.is_empty() && (without || !is_bcrypt(&user.password)) {
             return Err((
                 Code::AuthMalformed,
-                "its password is no hash that etcd writes, so the user cannot log in".into(),
+                "the user's password hash is not one that etcd writes, so the user cannot log in".into(),
             ));
         }
         if !user.roles.is_sorted() {
-            return Err((Code::AuthMalformed, "its roles are not in order, so etcd misses some of them".into()));
+            return Err((Code::AuthMalformed, "the user's roles are not sorted, so etcd misses some of them".into()));
         }
         let missing = |role: &&String| *role != ROOT && !self.roles.contains(&KeyHash::of(role.as_bytes()));
         match user.roles.iter().find(missing).filter(|_| !self.roles_unknown) {
@@ -110,8 +115,8 @@ impl Access {
     }
 }
 
-/// Decodes a user or role. One that holds more than the fields that etcd knows has lost what stood there: a tag was changed.
-fn message<M: Message + Default>(value: &[u8]) -> Result<M, Fault> {
+/// Decodes a user or role. An unknown field means that a tag was changed, so a known field was lost.
+fn message<M: Message + Default>(value: &[u8]) -> Result<M, EntryFault> {
     let malformed = |text: String| (Code::AuthMalformed, text);
     let value = small(value).map_err(malformed)?;
     let message = M::decode(value).map_err(|error| malformed(format!("the value cannot be decoded: {error}")))?;
@@ -121,7 +126,7 @@ fn message<M: Message + Default>(value: &[u8]) -> Result<M, Fault> {
     Ok(message)
 }
 
-/// Whether a password is hashed as etcd does it: `$2a$`, a cost of 04 to 31, `$`, and 53 characters.
+/// Whether a password hash has etcd's form: `$2a$`, a cost of 04 to 31, `$`, and 53 characters.
 fn is_bcrypt(password: &[u8]) -> bool {
     let (head, hash) = password.split_at_checked(7).unwrap_or_default();
     let [b'$', b'2', b'a' | b'b' | b'x' | b'y', b'$', ten, one, b'$'] = head else { return false };
@@ -130,11 +135,11 @@ fn is_bcrypt(password: &[u8]) -> bool {
     cost && hash.len() == 53 && hash.iter().all(plain)
 }
 
-fn called(key: &[u8], name: &[u8]) -> Result<(), Fault> {
+fn called(key: &[u8], name: &[u8]) -> Result<(), EntryFault> {
     if name == key {
         return Ok(());
     }
-    let text = format!("it stands under another name: it calls itself \"{}\"", excerpt(name));
+    let text = format!("the entry is stored under another name than its own, \"{}\"", excerpt(name));
     Err((Code::AuthMalformed, text))
 }
 

@@ -1,4 +1,4 @@
-//! The small buckets: what each holds, and whether an entry is what etcd writes there.
+//! Rules for the small buckets: what each contains, and whether an entry is what etcd writes there.
 //!
 //! Source: etcd's `server/storage/schema` (3.5 to 3.7) and `etcdserver/membership/store.go` (3.3, 3.4).
 
@@ -21,20 +21,21 @@ use crate::etcd::version;
 use crate::finding_code::Code;
 use crate::int_readers::{i64_be, u64_be};
 
-/// Seconds of the longest lease that etcd grants: `MaxLeaseTTL` in its `lease/lessor.go`.
+/// Longest lease that etcd grants, in seconds: `MaxLeaseTTL` in its `lease/lessor.go`.
 pub const MAX_LEASE_SECONDS: i64 = 9_000_000_000;
 
-/// Buckets that etcd 3.3 to 3.7 make when they start.
+/// Buckets that etcd 3.3 to 3.7 create when they start.
 pub const REQUIRED: &[&str] =
     &["alarm", "auth", "authRoles", "authUsers", "cluster", "key", "lease", "members", "members_removed", "meta"];
 
-/// Whether a bucket is one of them.
+/// Whether a bucket is one of [`REQUIRED`].
 #[must_use]
 pub fn is_required(bucket: &[u8]) -> bool {
     REQUIRED.iter().any(|name| name.as_bytes() == bucket)
 }
 
-/// Entries, by bucket and key, that are judged when all small buckets have been read; until then their places are kept.
+/// Entries, by bucket and key, that are judged only after all small buckets have been read; their places are kept until
+/// then.
 pub const JUDGED_LAST: &[(&str, &str)] = &[
     ("meta", "consistent_index"),
     ("meta", "term"),
@@ -48,7 +49,7 @@ pub const JUDGED_LAST: &[(&str, &str)] = &[
     ("authUsers", "root"),
 ];
 
-/// What the small buckets say.
+/// Contents of the small buckets.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Facts {
     /// `meta/consistent_index`.
@@ -63,22 +64,22 @@ pub struct Facts {
     pub scheduled_compact: Option<Revision>,
     /// `cluster/clusterVersion`.
     pub cluster_version: Option<String>,
-    /// `cluster/downgrade`: the version that an enabled downgrade leads to.
+    /// `cluster/downgrade`: the target version of an enabled downgrade.
     pub downgrade: Option<String>,
-    /// Entries of bucket `members`.
+    /// Number of entries in bucket `members`.
     pub members: u64,
-    /// Their ids.
+    /// Ids of the members.
     member_ids: HashSet<u64>,
-    /// Leases.
+    /// Ids of the leases.
     pub leases: HashSet<i64>,
-    /// Users, roles, and whether they count.
+    /// Users, roles and the authentication state.
     pub access: Access,
-    /// Page and file offset of the entries of [`JUDGED_LAST`] that are there.
+    /// Page and file offset of the existing entries of [`JUDGED_LAST`].
     pub places: BTreeMap<&'static str, (PageId, Offset)>,
 }
 
 impl Facts {
-    /// The marks of compaction.
+    /// The stored compaction revisions.
     #[must_use]
     pub fn marks(&self) -> Marks {
         Marks {
@@ -87,7 +88,7 @@ impl Facts {
         }
     }
 
-    /// Remembers where an entry stands, if it is one of [`JUDGED_LAST`].
+    /// Records the place of an entry if it is one of [`JUDGED_LAST`].
     pub fn place(&mut self, bucket: &[u8], key: &[u8], at: (PageId, Offset)) {
         let known = JUDGED_LAST.iter().find(|(of, name)| of.as_bytes() == bucket && name.as_bytes() == key);
         if let Some((_, name)) = known {
@@ -95,10 +96,10 @@ impl Facts {
         }
     }
 
-    /// Takes in an entry of a top-level bucket other than `key`.
+    /// Adds an entry of a top-level bucket other than `key`.
     ///
     /// # Errors
-    /// What is wrong with it, as a code and a sentence.
+    /// The entry's problem: its code, and a clause that describes it.
     pub fn take(&mut self, bucket: &[u8], key: &[u8], value: &[u8]) -> Result<(), (Code, String)> {
         let (code, taken) = match bucket {
             b"meta" => (Code::MetaMalformed, self.meta(key, value)),
@@ -114,7 +115,7 @@ impl Facts {
         };
         match taken {
             Ok(Known::Yes) => Ok(()),
-            Ok(Known::No) => Err((Code::NameUnknown, "no etcd writes an entry of this name".into())),
+            Ok(Known::No) => Err((Code::NameUnknown, "no etcd writes an entry with this name".into())),
             Err(message) => Err((code, message)),
         }
     }
@@ -134,18 +135,18 @@ impl Facts {
 
     fn lease(&mut self, key: &[u8], value: &[u8]) -> Result<Known, String> {
         let id = i64_be(key, 0).filter(|_| key.len() == 8);
-        let id = id.ok_or_else(|| format!("a lease under a key of {} bytes, not 8", key.len()))?;
+        let id = id.ok_or_else(|| format!("the lease's key has {} bytes instead of 8", key.len()))?;
         let lease = message::<Lease>(value)?;
         if lease.id != id {
-            return Err(format!("lease {:x} stands under the key of lease {id:x}", lease.id));
+            return Err(format!("lease {:x} is stored under the key of lease {id:x}", lease.id));
         }
         self.leases.insert(id);
-        // Servers count in nanoseconds: a longer time overflows, and the lease ends at once with all of its keys.
+        // Servers count in nanoseconds: a longer time overflows, so the lease expires at once with all its keys.
         let Lease { ttl, remaining_ttl, .. } = lease;
         let lasts = (1..=MAX_LEASE_SECONDS).contains(&ttl) && (0..=ttl).contains(&remaining_ttl);
         if id == 0 || !lasts {
             return Err(format!(
-                "lease {id:x} is granted for {ttl} seconds, of which {remaining_ttl} are left; etcd grants 1 to {MAX_LEASE_SECONDS}, and no id of 0"
+                "lease {id:x} is granted for {ttl} seconds with {remaining_ttl} left; etcd grants 1 to {MAX_LEASE_SECONDS} seconds, and never the id 0"
             ));
         }
         Ok(Known::Yes)
@@ -158,23 +159,20 @@ impl Facts {
         let member = object(value)?;
         let named = member.get("id").and_then(Value::as_u64);
         if named != Some(id) {
-            return Err(format!("the member under the key {id:x} names the id {named:x?}"));
+            return Err(format!("the member stored under the key {id:x} has the id {named:x?}"));
         }
         let urls = member.get("peerURLs").and_then(Value::as_array);
         if !urls.is_some_and(|urls| urls.iter().all(Value::is_string)) {
-            return Err("a member without a list of peer URLs".into());
+            return Err("the member has no list of peer URLs".into());
         }
         Ok(Known::Yes)
     }
 
-    /// Bucket `members` is read first.
+    /// Relies on bucket `members` being read first.
     fn removed(&self, key: &[u8]) -> Result<(), (Code, String)> {
         let id = member_id(key).map_err(|message| (Code::MemberMalformed, message))?;
         if self.member_ids.contains(&id) {
-            return Err((
-                Code::MemberRemoved,
-                format!("member {id:x} is removed, and listed as a member all the same"),
-            ));
+            return Err((Code::MemberRemoved, format!("member {id:x} is listed both as removed and as a member")));
         }
         Ok(())
     }
@@ -189,28 +187,30 @@ impl Facts {
     }
 }
 
-/// Whether an entry stands under a name that etcd knows.
+/// Whether etcd knows the name of an entry.
 enum Known {
     Yes,
     No,
 }
 
 fn eight(value: &[u8]) -> Result<u64, String> {
-    u64_be(value, 0).filter(|_| value.len() == 8).ok_or_else(|| format!("a value of {} bytes, not 8", value.len()))
+    u64_be(value, 0)
+        .filter(|_| value.len() == 8)
+        .ok_or_else(|| format!("the value has {} bytes instead of 8", value.len()))
 }
 
 fn mark(value: &[u8]) -> Result<Revision, String> {
     match RevisionKey::parse(value) {
         Some(key) if !key.tombstone && key.revision.sub == 0 => Ok(key.revision.main),
         Some(key) if !key.tombstone => Err(format!("revision {} lies within a transaction", key.revision)),
-        _ => Err(format!("a value of {} bytes that is no revision", value.len())),
+        _ => Err(format!("the value of {} bytes is not a revision", value.len())),
     }
 }
 
 fn version_text(value: &[u8]) -> Result<String, String> {
     let text = std::str::from_utf8(value).ok().filter(|text| version::parse(text).is_some());
     text.map(str::to_owned).ok_or_else(|| {
-        format!("\"{}\" is no version", value.get(..value.len().min(64)).unwrap_or_default().escape_ascii())
+        format!("\"{}\" is not a version", value.get(..value.len().min(64)).unwrap_or_default().escape_ascii())
     })
 }
 
@@ -221,7 +221,7 @@ fn message<M: Message + Default>(value: &[u8]) -> Result<M, String> {
 fn member_id(key: &[u8]) -> Result<u64, String> {
     let text = std::str::from_utf8(key).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_hexdigit()));
     text.and_then(|text| u64::from_str_radix(text, 16).ok())
-        .ok_or_else(|| "the key is no member id in hexadecimal".to_owned())
+        .ok_or_else(|| "the key is not a hexadecimal member id".to_owned())
 }
 
 fn alarm(key: &[u8]) -> Result<(), (Code, String)> {
@@ -230,16 +230,16 @@ fn alarm(key: &[u8]) -> Result<(), (Code, String)> {
         .map_err(|error| (Code::AlarmMalformed, format!("the key cannot be decoded: {error}")))?;
     match AlarmType::try_from(alarm.alarm) {
         Ok(AlarmType::Corrupt) => {
-            Err((Code::AlarmCorrupt, format!("member {:x} had raised the alarm CORRUPT", alarm.member_id)))
+            Err((Code::AlarmCorrupt, format!("member {:x} raised the alarm CORRUPT", alarm.member_id)))
         }
         Ok(AlarmType::Nospace) => {
-            Err((Code::AlarmNospace, format!("member {:x} had raised the alarm NOSPACE", alarm.member_id)))
+            Err((Code::AlarmNospace, format!("member {:x} raised the alarm NOSPACE", alarm.member_id)))
         }
         Ok(AlarmType::None) => {
-            let text = "an alarm of type NONE, which no server raises: etcd says that it is not healthy";
+            let text = "the alarm has the type NONE, which no server raises: etcd reports that it is unhealthy";
             Err((Code::AlarmMalformed, text.into()))
         }
-        Err(_) => Err((Code::AlarmMalformed, format!("an alarm of unknown type {}", alarm.alarm))),
+        Err(_) => Err((Code::AlarmMalformed, format!("the alarm has the unknown type {}", alarm.alarm))),
     }
 }
 

@@ -1,6 +1,6 @@
-//! What shows only when all small buckets have been read: entries that are missing, and entries that contradict each other.
+//! Checks that need all small buckets: missing entries, and entries that contradict each other.
 //!
-//! What real servers do with each is recorded in `docs/what-etcd-starts-from.md`.
+//! `docs/what-etcd-starts-from.md` records what real servers do with each.
 
 use crate::etcd::bucket_rules::Facts;
 use crate::etcd::revision::Revision;
@@ -8,13 +8,14 @@ use crate::etcd::version;
 use crate::finding::Finding;
 use crate::finding_code::Code;
 
-/// The first value that is taken for impossible where etcd or bolt counts up from 1: half of the 64 bits.
+/// Smallest value considered impossible for a number that etcd or bbolt counts up from 1: half of the 64-bit range.
 pub const IMPOSSIBLE: u64 = 1 << 63;
 
-/// Revisions that must be left for writes. At a million a second they last for more than an hour.
+/// Number of revisions that must be left for writes. At a million per second they last for more than an hour.
 const REVISIONS_LEFT: u64 = 1 << 32;
 
-/// Judges the small buckets as a whole. `has` says whether there is a bucket of a name; of what it lacks nothing is said here.
+/// Judges the small buckets as a whole. `has` says whether a bucket exists; entries of missing buckets are not reported
+/// here.
 #[must_use]
 pub fn judge(facts: &Facts, has: impl Fn(&str) -> bool) -> Vec<Finding> {
     let mut found = Vec::new();
@@ -74,9 +75,10 @@ pub fn judge(facts: &Facts, has: impl Fn(&str) -> bool) -> Vec<Finding> {
     found
 }
 
-/// What is to be said of a downgrade that is enabled, to a version.
+/// Judges an enabled downgrade to version `target`.
 ///
-/// It leads to the minor version below, which then becomes the cluster version, until all members run it. etcd 3.6 and later start from it.
+/// A downgrade leads to the previous minor version, which then becomes the cluster version, until all members run it.
+/// etcd 3.6 and later start from it.
 fn downgrade(target: &str, cluster: Option<&str>, storage: Option<&str>) -> Option<(Code, String)> {
     let (major, minor, _) = version::parse(cluster?)?;
     let (to_major, to_minor, _) = version::parse(target)?;
@@ -91,7 +93,7 @@ fn downgrade(target: &str, cluster: Option<&str>, storage: Option<&str>) -> Opti
     Some((Code::DowngradeEnabled, text))
 }
 
-/// Whether a store at this revision can still be written to.
+/// Whether enough revisions are left for writes to a store at this revision.
 #[must_use]
 pub fn leaves_revisions(revision: Revision) -> bool {
     Revision::MAX.since(revision) > REVISIONS_LEFT

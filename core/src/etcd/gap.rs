@@ -1,25 +1,26 @@
-//! Gaps in history: revisions that must stand between two neighbours of bucket `key`, and do not.
+//! Gaps in history: revisions that must exist between two neighbouring entries of bucket `key`, but do not.
 //!
-//! Every transaction that changes something takes the next main revision, and its operations take the sub revisions from 0 on (etcd's
-//! `mvcc/kvstore_txn.go`, 3.3 to 3.7). Only a compaction removes revisions, and only at or below its own. So above the last compaction that was
-//! requested no number is left out. The first revision that etcd writes is 2.
+//! Every transaction that changes something takes the next main revision, and its operations take the sub revisions
+//! from 0 on (etcd's `mvcc/kvstore_txn.go`, 3.3 to 3.7). Only a compaction removes revisions, and only up to its own.
+//! So above the last requested compaction no revision is skipped. etcd's first write is revision 2.
 
 use crate::etcd::revision::Revision;
 use crate::etcd::revision_key::FullRevision;
 
-/// Revisions that are missing between two neighbours.
+/// Missing revisions between two neighbouring entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Gap {
-    /// First and last main revision of which nothing is there.
+pub struct RevisionGap {
+    /// First and last main revision without any entry.
     pub mains: Option<(Revision, Revision)>,
-    /// A main revision of which a part is there, with the first and the last sub revision that are not.
+    /// A main revision with missing operations: its first and last missing sub revision.
     pub subs: Option<(Revision, i64, i64)>,
 }
 
-impl Gap {
-    /// What is missing above revision `complete_above` between `before` (none: at the start of the bucket) and `here`.
+impl RevisionGap {
+    /// Returns the revisions missing above `complete_above` between `before` (`None` at the start of the bucket) and
+    /// `here`.
     ///
-    /// Revisions that do not rise are no gap; they are found to be wrong elsewhere.
+    /// Revisions out of order are not a gap; another check finds them.
     #[must_use]
     pub fn between(before: Option<FullRevision>, here: FullRevision, complete_above: Revision) -> Option<Self> {
         if here.main <= complete_above {
@@ -40,14 +41,14 @@ impl Gap {
         (mains.is_some() || subs.is_some()).then_some(Self { mains, subs })
     }
 
-    /// How many main revisions are missing whole.
+    /// The number of main revisions without any entry.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.mains.map_or(0, |(from, to)| from.count_to(to))
     }
 }
 
-impl std::fmt::Display for Gap {
+impl std::fmt::Display for RevisionGap {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (one, several) = match (self.mains, self.subs) {
             (Some((from, to)), _) if from == to => (format!("Revision {from}"), false),
@@ -71,7 +72,8 @@ impl std::fmt::Display for Gap {
     }
 }
 
-/// The lowest value of `complete_above` with which nothing is missing between two neighbours; 0 when nothing is missing in any case.
+/// Returns the lowest `complete_above` with which nothing is missing between two neighbours; 0 if nothing is missing in
+/// any case.
 #[must_use]
 #[inline]
 pub fn complete_from(before: Option<FullRevision>, here: FullRevision) -> Revision {
@@ -103,16 +105,16 @@ mod tests {
     fn neighbours_that_follow_each_other_have_no_gap() {
         for (before, here) in [(rev(4, 0), rev(5, 0)), (rev(4, 7), rev(5, 0)), (rev(4, 7), rev(4, 8))] {
             assert_eq!(complete_from(Some(before), here), Revision::ZERO);
-            assert_eq!(Gap::between(Some(before), here, Revision::FIRST), None);
+            assert_eq!(RevisionGap::between(Some(before), here, Revision::FIRST), None);
         }
-        assert_eq!(Gap::between(None, rev(2, 0), Revision::FIRST), None);
-        assert_eq!(Gap::between(None, rev(41, 0), Revision::new(40)), None);
+        assert_eq!(RevisionGap::between(None, rev(2, 0), Revision::FIRST), None);
+        assert_eq!(RevisionGap::between(None, rev(41, 0), Revision::new(40)), None);
     }
 
     #[test]
     fn what_is_missing_is_named() {
         let said = |before, here, mark| {
-            Gap::between(before, here, Revision::new(mark)).map(|gap| gap.to_string()).unwrap_or_default()
+            RevisionGap::between(before, here, Revision::new(mark)).map(|gap| gap.to_string()).unwrap_or_default()
         };
         assert_eq!(said(Some(rev(4, 0)), rev(6, 0), 1), "Revision 5 is missing");
         assert_eq!(said(Some(rev(4, 0)), rev(9, 0), 1), "Revisions 5 to 8 are missing");
@@ -132,7 +134,7 @@ mod tests {
             for before in std::iter::once(None).chain(all.iter().map(Some)) {
                 for mark in (1..8).map(Revision::new) {
                     let wanted = complete_from(before.copied(), *here);
-                    let gap = Gap::between(before.copied(), *here, mark);
+                    let gap = RevisionGap::between(before.copied(), *here, mark);
                     assert_eq!(gap.is_some(), wanted > mark, "{before:?} {here:?} {mark}: {wanted} {gap:?}");
                 }
             }

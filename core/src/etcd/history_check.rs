@@ -1,27 +1,30 @@
-//! The history of every key, from the records of all revisions: which keys live, and whose history contradicts itself.
+//! Checks the history of every key, using the records of all revisions: counts live keys, and finds contradictory
+//! histories.
 //!
-//! What compaction at revision C leaves (etcd's `kvstore_compaction.go`, checked against 3.3 to 3.7): of each key the newest
-//! revision ≤ C, unless that is a tombstone; of a compaction that was ordered but not finished, all but a prefix of what it will remove. So
-//! above the marks a key begins with its creation, everywhere a put continues the put before it, and after a tombstone comes a creation.
+//! A compaction at revision C leaves the newest revision ≤ C of each key, unless that is a tombstone (etcd's
+//! `kvstore_compaction.go`, checked against 3.3 to 3.7). A compaction that was requested but not finished has removed
+//! only the first of the revisions that it must remove, in ascending order. So above both compaction revisions a key
+//! begins with its creation, every put continues the put before it, and a creation follows a tombstone.
 
 use std::collections::{BinaryHeap, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::ops::Range;
 
 use crate::etcd::revision::Revision;
-use crate::etcd::revision_record::{Era, KeyHash, Record, Records};
+use crate::etcd::revision_record::{Era, KeyHash, RevisionRecord, RevisionRecords};
 use crate::finding_code::Code;
 use crate::limits::FINDINGS_PER_CODE;
 
-/// What is wrong between a revision of a key and the one before it in the file.
+/// Returns the contradiction between a revision of a key and the previous one in the file: a code, and a clause that
+/// continues "revision R …".
 #[must_use]
-pub fn contradiction(before: Option<&Record>, here: &Record) -> Option<(Code, &'static str)> {
+pub fn contradiction(before: Option<&RevisionRecord>, here: &RevisionRecord) -> Option<(Code, &'static str)> {
     let Some(before) = before else {
         if here.era() == Era::Kept && !here.is_creation() {
             let text = if here.is_tombstone() {
-                "deletes a key of which there is no earlier revision"
+                "deletes a key that has no earlier revision"
             } else {
-                "is not the first version of the key, but an earlier one is missing"
+                "is not the first version of the key, but the earlier ones are missing"
             };
             return Some((Code::KeyvalueHistory, text));
         }
@@ -30,12 +33,12 @@ pub fn contradiction(before: Option<&Record>, here: &Record) -> Option<(Code, &'
     if before.era() == Era::Compacted && here.era() == Era::Compacted {
         return Some((
             Code::CompactionMarks,
-            "follows an older revision of the key which the compaction should have removed",
+            "follows an older revision of the key that the compaction should have removed",
         ));
     }
     let text = match (before.is_tombstone(), here.is_tombstone(), here.is_creation()) {
         (true, true, _) if here.era() == Era::Kept => "deletes a key that was deleted already",
-        (true, false, false) => "follows a deletion, but does not create the key anew",
+        (true, false, false) => "follows a deletion, but does not create the key again",
         (false, false, true) => "creates a key that exists",
         (false, false, false) if !here.continues(before) => "does not continue the version before it",
         _ => return None,
@@ -43,26 +46,26 @@ pub fn contradiction(before: Option<&Record>, here: &Record) -> Option<(Code, &'
     Some((Code::KeyvalueHistory, text))
 }
 
-/// What came of going through the history of keys.
+/// Result of the history check.
 #[derive(Debug, Clone, Default)]
-pub struct Outcome {
-    /// Keys whose last revision is a put.
+pub struct HistoryOutcome {
+    /// Number of keys whose last revision is a put.
     pub live: u64,
-    /// Keys with something wrong, by kind: those that were created first, so many of each.
-    pub suspects: HashMap<Code, BinaryHeap<Suspect>>,
-    /// How many keys have a contradiction, and how many live ones lack their lease, those not kept included.
+    /// Keys with a problem, by code: those created first, up to a fixed number per code.
+    pub suspects: HashMap<Code, BinaryHeap<SuspectKey>>,
+    /// Number of keys with a contradictory history, and of live keys without their lease, including those not kept.
     pub counts: HashMap<Code, u64>,
 }
 
-impl Outcome {
-    fn suspect(&mut self, code: Code, record: &Record) {
+impl HistoryOutcome {
+    fn suspect(&mut self, code: Code, record: &RevisionRecord) {
         let count = self.counts.entry(code).or_default();
         *count = count.saturating_add(1);
-        let suspect = Suspect { create: record.create(), key: record.key() };
+        let suspect = SuspectKey { create: record.create(), key: record.key() };
         keep(self.suspects.entry(code).or_default(), suspect);
     }
 
-    /// Adds what came of other keys.
+    /// Adds the results of other keys.
     pub fn add(&mut self, other: Self) {
         self.live = self.live.saturating_add(other.live);
         for (code, number) in other.counts {
@@ -76,32 +79,33 @@ impl Outcome {
     }
 }
 
-/// A key with something wrong. Hashes of keys differ from process to process, so the order is that of creation: two runs report the same keys, but for tombstones that nothing precedes.
+/// A key with a problem. Suspects are ordered by creation, because hashes of keys differ between processes: so two runs
+/// report the same keys, except for tombstones without an earlier revision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Suspect {
+pub struct SuspectKey {
     create: Revision,
-    /// The key.
+    /// Hash of the key.
     pub key: KeyHash,
 }
 
-/// Adds a suspect to those that were created first.
-fn keep(kept: &mut BinaryHeap<Suspect>, suspect: Suspect) {
+/// Keeps a suspect if it is among those created first.
+fn keep(kept: &mut BinaryHeap<SuspectKey>, suspect: SuspectKey) {
     kept.push(suspect);
     if kept.len() as u64 > FINDINGS_PER_CODE {
         kept.pop();
     }
 }
 
-/// Goes through the history of the keys of some partitions. `parts` are the records of all revisions, in revision order; `compacting` is the era that
-/// counts for [`Era::Compacting`].
+/// Checks the history of the keys of some partitions. `parts` are the records of all revisions, in revision order;
+/// `compacting` is the era to use for [`Era::Compacting`].
 #[must_use]
 pub fn resolve<'r>(
-    parts: impl Iterator<Item = &'r Records> + Clone,
+    parts: impl Iterator<Item = &'r RevisionRecords> + Clone,
     partitions: Range<usize>,
     compacting: Era,
-) -> Outcome {
-    let mut outcome = Outcome::default();
-    let mut last: HashMap<KeyHash, State, BuildHasherDefault<Passed>> = HashMap::default();
+) -> HistoryOutcome {
+    let mut outcome = HistoryOutcome::default();
+    let mut last: HashMap<KeyHash, HistoryState, BuildHasherDefault<PassThroughHasher>> = HashMap::default();
     for partition in partitions {
         for record in parts.clone().flat_map(|records| records.partition(partition)) {
             let mut record = *record;
@@ -129,16 +133,17 @@ pub fn resolve<'r>(
 }
 
 #[derive(Default)]
-struct State {
-    last: Option<Record>,
+struct HistoryState {
+    last: Option<RevisionRecord>,
     suspect: bool,
 }
 
-/// Hashes a [`KeyHash`] by passing on its low bits: they are random already, and the high ones chose the partition.
+/// A hasher that returns the low bits of a [`KeyHash`] unchanged: they are random already, and the high bits chose the
+/// partition.
 #[derive(Default)]
-struct Passed(u64);
+struct PassThroughHasher(u64);
 
-impl Hasher for Passed {
+impl Hasher for PassThroughHasher {
     fn finish(&self) -> u64 {
         self.0
     }
@@ -161,22 +166,22 @@ mod tests {
     use crate::etcd::keyvalue::KeyValue;
     use crate::etcd::revision_record::PARTITIONS;
 
-    fn put(create: i64, modified: i64, version: i64, era: Era) -> Record {
+    fn put(create: i64, modified: i64, version: i64, era: Era) -> RevisionRecord {
         let [create_revision, mod_revision] = [create, modified].map(Revision::new);
         let kv = KeyValue { key: b"k", create_revision, mod_revision, version, ..Default::default() };
-        let mut record = Record::new(&kv, false);
+        let mut record = RevisionRecord::new(&kv, false);
         record.set_era(era);
         record
     }
 
-    fn tombstone(era: Era) -> Record {
-        let mut record = Record::new(&KeyValue { key: b"k", ..Default::default() }, true);
+    fn tombstone(era: Era) -> RevisionRecord {
+        let mut record = RevisionRecord::new(&KeyValue { key: b"k", ..Default::default() }, true);
         record.set_era(era);
         record
     }
 
-    fn codes(records: &[Record]) -> Vec<Code> {
-        let mut all = Records::default();
+    fn codes(records: &[RevisionRecord]) -> Vec<Code> {
+        let mut all = RevisionRecords::default();
         all.extend(records);
         all.deal().unwrap();
         resolve([&all].into_iter(), 0..PARTITIONS, Era::Compacting).counts.into_keys().collect()

@@ -1,26 +1,27 @@
-//! The values that etcd writes as JSON, checked for the types that Go's decoder wants: with others it panics.
+//! Checks values that etcd writes as JSON for the types that Go's decoder expects: etcd panics on other types.
 
 use serde_json::{Map, Value};
 
 use crate::etcd::small_value::small;
 use crate::etcd::version;
 
-/// A JSON object.
+/// Decodes a JSON object.
 ///
 /// # Errors
-/// What is wrong with it, in a sentence.
+/// A clause that describes the problem.
 pub fn object(value: &[u8]) -> Result<Map<String, Value>, String> {
     match serde_json::from_slice(small(value)?) {
         Ok(Value::Object(object)) => Ok(object),
-        Ok(_) => Err("the value is JSON, but no object".into()),
-        Err(error) => Err(format!("the value is no JSON: {error}")),
+        Ok(_) => Err("the value is JSON, but not an object".into()),
+        Err(error) => Err(format!("the value is not JSON: {error}")),
     }
 }
 
-/// `meta/confState`, a `raftpb.ConfState`: lists of member ids and a flag. It is not compared with bucket `members`: a restore leaves that of the old cluster.
+/// Checks `meta/confState`, a `raftpb.ConfState`: lists of member ids and a flag. It is not compared with bucket
+/// `members`, because a restore keeps the value of the old cluster.
 ///
 /// # Errors
-/// As [`object`].
+/// The same errors as [`object`].
 pub fn check_conf_state(value: &[u8]) -> Result<(), String> {
     let state = object(value)?;
     for name in ["voters", "learners", "voters_outgoing", "learners_next"] {
@@ -38,18 +39,18 @@ pub fn check_conf_state(value: &[u8]) -> Result<(), String> {
     }
     let voters = state.get("voters").and_then(Value::as_array);
     if voters.is_none_or(Vec::is_empty) {
-        return Err("there is no voter".into());
+        return Err("the list of voters is empty".into());
     }
     Ok(())
 }
 
-/// `cluster/downgrade`: the version that a downgrade leads to, when one is enabled. etcd stops when that is no version.
+/// Returns the target version in `cluster/downgrade` if a downgrade is enabled. etcd stops if that is not a version.
 ///
 /// # Errors
-/// As [`object`].
+/// The same errors as [`object`].
 pub fn downgrade_target(value: &[u8]) -> Result<Option<String>, String> {
     let downgrade = object(value)?;
-    // Go takes names in any case; of several that are alike the last one counts, which is seldom enough to be left out here.
+    // Go accepts names in any case, and the last of several equal names counts; that is too rare to be handled here.
     let member =
         |name: &str| downgrade.iter().find(|(given, _)| given.eq_ignore_ascii_case(name)).map(|(_, value)| value);
     let enabled = match member("enabled") {
@@ -67,8 +68,8 @@ pub fn downgrade_target(value: &[u8]) -> Result<Option<String>, String> {
     }
     match (target.is_empty(), enabled) {
         (true, false) => Ok(None),
-        (true, true) => Err("a downgrade is enabled, but there is no \"target-version\"".into()),
-        (false, _) => Err("\"target-version\" is no version".into()),
+        (true, true) => Err("a downgrade is enabled, but \"target-version\" is missing".into()),
+        (false, _) => Err("\"target-version\" is not a version".into()),
     }
 }
 
@@ -107,8 +108,8 @@ mod tests {
             (r#"{"voters":[-5]}"#, "\"voters\" holds a number of another kind, not a member id"),
             (r#"{"voters":7}"#, "\"voters\" is a number of another kind, not a list of member ids"),
             (r#"{"voters":[1],"auto_leave":"no"}"#, "\"auto_leave\" is text, not true or false"),
-            ("{}", "there is no voter"),
-            ("[]", "the value is JSON, but no object"),
+            ("{}", "the list of voters is empty"),
+            ("[]", "the value is JSON, but not an object"),
         ] {
             assert_eq!(check_conf_state(text.as_bytes()).unwrap_err(), said);
         }

@@ -1,12 +1,12 @@
-//! `mvccpb.KeyValue`, read in place.
+//! Decodes `mvccpb.KeyValue` in place.
 //!
-//! A scan decodes millions of these and needs the key's bytes only to hash them, so this reads the message without copying;
-//! the rarer messages go through prost. Source of the fields: etcd's `api/mvccpb/kv.proto`.
+//! A scan decodes millions of these and needs the key's bytes only to hash them, so this decoder does not copy; rarer
+//! messages use prost. Source of the fields: etcd's `api/mvccpb/kv.proto`.
 
 use crate::etcd::revision::Revision;
 use crate::varint::varint;
 
-/// A key at a revision.
+/// A decoded `mvccpb.KeyValue`: a key at a revision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct KeyValue<'a> {
     /// Field 1.
@@ -15,7 +15,7 @@ pub struct KeyValue<'a> {
     pub create_revision: Revision,
     /// Field 3: main revision of this put.
     pub mod_revision: Revision,
-    /// Field 4: puts since the creation, this one counted.
+    /// Field 4: puts since the creation, including this one.
     pub version: i64,
     /// Field 5.
     pub value: &'a [u8],
@@ -24,7 +24,7 @@ pub struct KeyValue<'a> {
 }
 
 impl<'a> KeyValue<'a> {
-    /// Decodes a message; `None` when the bytes are none.
+    /// Decodes a message; `None` if the bytes are not a valid message.
     #[must_use]
     #[inline]
     pub fn parse(bytes: &'a [u8]) -> Option<Self> {
@@ -45,7 +45,7 @@ impl<'a> KeyValue<'a> {
         Some(message)
     }
 
-    /// Whether nothing but the key is set, as in a tombstone.
+    /// Whether only the key is set, as in a tombstone.
     #[must_use]
     pub fn is_bare(&self) -> bool {
         *self == KeyValue { key: self.key, ..KeyValue::default() }
@@ -53,7 +53,7 @@ impl<'a> KeyValue<'a> {
 }
 
 #[cold]
-/// Skips a field that this version does not know; a known field of another wire type is an error, as in Go.
+/// Skips an unknown field; a known field with a wrong wire type is an error, as in Go.
 fn unknown(tag: u64, rest: &mut &[u8]) -> Option<()> {
     if !(7..1 << 29).contains(&(tag >> 3)) {
         return None;

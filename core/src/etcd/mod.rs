@@ -1,4 +1,4 @@
-//! What etcd keeps in bolt: revisions, keys and their history, and the small buckets around them.
+//! etcd's data in the bbolt file: revisions, keys and their history, and the small buckets around them.
 
 pub mod access;
 pub mod bucket_rules;

@@ -2,25 +2,26 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The number of a transaction that changed the store, and of the state behind it: what etcd's clients call revision, and etcd itself main revision.
+/// The number of a transaction that changed the store, and of the state after it. etcd's clients call it revision, etcd
+/// itself calls it main revision.
 ///
-/// Files claim any number. Those of keys in bucket `key` are never negative ([`RevisionKey::parse`](crate::etcd::revision_key::RevisionKey::parse) sees to it), those in
-/// messages may be.
+/// Files can claim any number. Revisions in keys of bucket `key` are never negative
+/// ([`RevisionKey::parse`](crate::etcd::revision_key::RevisionKey::parse) ensures that), those in messages may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Revision(i64);
 
 impl Revision {
-    /// What stands where there is none: below each that etcd gives. etcd itself says so of a compaction that never was.
+    /// Stands for "no revision", below every revision that etcd assigns. etcd uses it for "never compacted".
     pub const NONE: Self = Self(-1);
-    /// What stands where none is named: in a message, in a question about the latest, for a file without entries.
+    /// Stands for an unset revision: in a message, in a request for the latest revision, for a file without entries.
     pub const ZERO: Self = Self(0);
-    /// The lowest: that of a store into which nothing was written. The first write makes the next one.
+    /// The lowest revision, of a store without writes. The first write makes the next one.
     pub const FIRST: Self = Self(1);
-    /// The largest there can be.
+    /// The largest possible revision.
     pub const MAX: Self = Self(i64::MAX);
 
-    /// The revision of this number.
+    /// Creates a revision from its number.
     #[must_use]
     pub const fn new(number: i64) -> Self {
         Self(number)
@@ -32,19 +33,19 @@ impl Revision {
         self.0
     }
 
-    /// The next one; the largest for the largest.
+    /// The next revision; the largest stays the largest.
     #[must_use]
     pub const fn next(self) -> Self {
         Self(self.0.saturating_add(1))
     }
 
-    /// The one before.
+    /// The previous revision.
     #[must_use]
     pub const fn previous(self) -> Self {
         Self(self.0.saturating_sub(1))
     }
 
-    /// The one so many revisions further on, if there are so many.
+    /// The revision `revisions` later; `None` if it exceeds the largest.
     #[must_use]
     pub const fn checked_add(self, revisions: u64) -> Option<Self> {
         match self.0.checked_add_unsigned(revisions) {
@@ -53,19 +54,19 @@ impl Revision {
         }
     }
 
-    /// The one so many revisions further on; the largest when there are not so many.
+    /// The revision `revisions` later, but at most the largest.
     #[must_use]
     pub const fn plus(self, revisions: u64) -> Self {
         Self(self.0.saturating_add_unsigned(revisions))
     }
 
-    /// How many revisions this one lies behind `other`; 0 when it lies before.
+    /// How many revisions this one comes after `other`; 0 if it comes before.
     #[must_use]
     pub const fn since(self, other: Self) -> u64 {
         if self.0 < other.0 { 0 } else { self.0.abs_diff(other.0) }
     }
 
-    /// How many revisions there are from this one to `last`, both counted; 0 when `last` lies before.
+    /// The number of revisions from this one to `last`, both included; 0 if `last` comes before.
     #[must_use]
     pub const fn count_to(self, last: Self) -> u64 {
         if last.0 < self.0 { 0 } else { last.since(self).saturating_add(1) }

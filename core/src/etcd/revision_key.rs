@@ -1,4 +1,4 @@
-//! The keys of bucket `key`: revisions, with what tells the operations of a transaction apart.
+//! The keys of bucket `key`: main and sub revision, and a mark for tombstones.
 //!
 //! ```text
 //! ├ main i64 BE ┼ '_' ┼ sub i64 BE ┤         17 bytes: a put
@@ -9,29 +9,29 @@
 use crate::etcd::revision::Revision;
 use crate::int_readers::i64_be;
 
-/// Bytes of a revision as a key.
+/// Length of an encoded revision, in bytes.
 pub const REVISION_LEN: usize = 17;
 
-/// A revision in full: which operation of which transaction. etcd's own code calls the pair `Revision`, and the two numbers main and sub.
+/// A main and a sub revision: an operation of a transaction. etcd's own code calls this pair `Revision`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct FullRevision {
-    /// The transaction.
+    /// Main revision: the transaction.
     pub main: Revision,
-    /// The operation within it.
+    /// Sub revision: the operation within the transaction.
     pub sub: i64,
 }
 
 /// A key of bucket `key`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RevisionKey {
-    /// When.
+    /// Main and sub revision.
     pub revision: FullRevision,
-    /// Whether it deletes.
+    /// Whether the entry deletes its key.
     pub tombstone: bool,
 }
 
 impl RevisionKey {
-    /// Decodes a key of bucket `key`; `None` when it is no revision.
+    /// Decodes a key of bucket `key`; `None` if it is not a revision.
     #[must_use]
     #[inline]
     pub fn parse(key: &[u8]) -> Option<Self> {
@@ -45,7 +45,7 @@ impl RevisionKey {
             .then_some(Self { revision, tombstone })
     }
 
-    /// The key's bytes, and how many of them count.
+    /// Encodes the key; returns a buffer and the number of bytes used.
     #[must_use]
     pub fn to_bytes(self) -> ([u8; 18], usize) {
         let mut bytes = [b't'; 18];
@@ -57,7 +57,7 @@ impl RevisionKey {
         (bytes, if self.tombstone { 18 } else { 17 })
     }
 
-    /// The key's bytes, where an allocation is no matter.
+    /// Encodes the key into a new vector.
     #[must_use]
     pub fn to_vec(self) -> Vec<u8> {
         let (bytes, len) = self.to_bytes();

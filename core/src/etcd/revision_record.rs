@@ -1,9 +1,10 @@
-//! What a scan keeps of each revision: 24 bytes.
+//! The record that a scan keeps of each revision: 24 bytes.
 //!
 //! ```text
 //! ├ key hash, 96 bits ┼ create revision i64 ┼ version, 27 bits ┼ lease missing ┼ era, 2 bits ┼ creation ┼ tombstone ┤
 //! ```
-//! The hash is the upper part of the key's fingerprint: at ten million keys two of them collide with a probability of about 10^-15.
+//! The hash is the upper part of the key's fingerprint: two of ten million keys collide with a probability of about
+//! 10^-15.
 
 use crate::error::Error;
 use crate::etcd::keyvalue::KeyValue;
@@ -17,18 +18,18 @@ const ERA_MASK: u32 = 3 << ERA_SHIFT;
 const CREATION: u32 = 1 << 30;
 const TOMBSTONE: u32 = 1 << 31;
 
-/// Where a revision stands with respect to compaction.
+/// Position of a revision relative to compactions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Era {
-    /// At or below the compaction that was finished: only the newest revision of each key may be left.
+    /// At or below the finished compaction: only the newest revision of each key may be left.
     Compacted,
-    /// At or below one that was ordered: the oldest may be gone.
+    /// At or below a requested compaction: the oldest revisions may be gone.
     Compacting,
-    /// Above: nothing may be missing.
+    /// Above all compactions: no revision may be missing.
     Kept,
 }
 
-/// The two marks of compaction in bucket `meta`.
+/// The two compaction revisions stored in bucket `meta`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Marks {
     /// `finishedCompactRev`, or [`Revision::NONE`].
@@ -38,21 +39,23 @@ pub struct Marks {
 }
 
 impl Marks {
-    /// The revision above which no revision may be missing: a compaction removes only what is not newer than itself, and etcd's first write is revision 2.
+    /// The revision above which no revision may be missing: a compaction removes only revisions up to its own, and
+    /// etcd's first write is revision 2.
     #[must_use]
     pub fn complete_above(&self) -> Revision {
         self.last_compaction().max(Revision::FIRST)
     }
 
-    /// The revision of the last compaction that was requested; [`Revision::NONE`] when there was none.
+    /// The revision of the last requested compaction; [`Revision::NONE`] if there was none.
     #[must_use]
     pub fn last_compaction(&self) -> Revision {
         self.finished.max(self.scheduled)
     }
 
-    /// The same marks in a bucket `key` that ends with main revision `last`.
+    /// Adjusts the compaction revisions to a bucket `key` that ends with main revision `last`.
     ///
-    /// A compaction removes entries from the lowest up. So one whose revision lies above the last entry has removed all that it was to remove.
+    /// A compaction removes entries in ascending order. So one whose revision is above the last entry has removed
+    /// everything that it had to remove.
     #[must_use]
     pub fn with_last(self, last: Option<Revision>) -> Self {
         match last {
@@ -74,36 +77,36 @@ impl Marks {
     }
 }
 
-/// Identifies a key without its bytes.
+/// A 96-bit hash that identifies a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct KeyHash {
     /// Upper 64 bits.
     pub high: u64,
-    /// The next 32.
+    /// Next 32 bits.
     pub low: u32,
 }
 
 impl KeyHash {
-    /// The hash of a key.
+    /// Computes the hash of a key.
     #[must_use]
     pub fn of(key: &[u8]) -> Self {
         let hash = fingerprint(key);
-        // Truncation is meant: three of the four words.
+        // The truncation is intended: only three of the four words are kept.
         Self { high: (hash >> 64) as u64, low: (hash >> 32) as u32 }
     }
 }
 
 /// One revision of one key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Record {
+pub struct RevisionRecord {
     high: u64,
     create: Revision,
     low: u32,
     bits: u32,
 }
 
-impl Record {
-    /// The record of an entry of bucket `key`; its era is [`Era::Compacted`] until set.
+impl RevisionRecord {
+    /// Creates the record of an entry of bucket `key`, with the era [`Era::Compacted`].
     #[must_use]
     pub fn new(message: &KeyValue<'_>, tombstone: bool) -> Self {
         let KeyHash { high, low } = KeyHash::of(message.key);
@@ -111,58 +114,59 @@ impl Record {
             return Self { high, low, create: Revision::ZERO, bits: TOMBSTONE };
         }
         let creation = if message.version == 1 { CREATION } else { 0 };
-        // Truncation is meant: versions are compared modulo 2^27.
+        // The truncation is intended: versions are compared modulo 2^27.
         let version = message.version as u32 & VERSION_MASK;
         Self { high, low, create: message.create_revision, bits: version | creation }
     }
 
-    /// The key it belongs to.
+    /// Hash of the key.
     #[must_use]
     pub fn key(&self) -> KeyHash {
         KeyHash { high: self.high, low: self.low }
     }
 
-    /// The partition of its key: the upper seven bits of the hash.
+    /// The partition of the key: the upper seven bits of the hash.
     fn partition(&self) -> usize {
         (self.high >> 57) as usize
     }
 
-    /// Whether it deletes the key.
+    /// Whether the revision deletes the key.
     #[must_use]
     pub fn is_tombstone(&self) -> bool {
         self.bits & TOMBSTONE != 0
     }
 
-    /// Whether it creates the key.
+    /// Whether the revision creates the key.
     #[must_use]
     pub fn is_creation(&self) -> bool {
         self.bits & CREATION != 0
     }
 
-    /// Whether it is a first version at this main revision that names an earlier creation: `etcdctl migrate` writes a v2 key so that had been updated.
+    /// Whether the revision is a first version that names an earlier create revision than `main`: `etcdctl migrate`
+    /// writes an updated v2 key so.
     #[must_use]
     pub fn is_migrated(&self, main: Revision) -> bool {
         self.is_creation() && self.create != main
     }
 
-    /// The main revision of the put that created the key; 0 of a tombstone.
+    /// Main revision of the put that created the key; 0 for a tombstone.
     #[must_use]
     pub fn create(&self) -> Revision {
         self.create
     }
 
-    /// Whether its lease does not exist.
+    /// Whether the revision's lease does not exist.
     #[must_use]
     pub fn lacks_lease(&self) -> bool {
         self.bits & LEASE_MISSING != 0
     }
 
-    /// The same, attached to a lease that does not exist.
+    /// Marks the revision's lease as missing.
     pub fn mark_lease_missing(&mut self) {
         self.bits |= LEASE_MISSING;
     }
 
-    /// Its era.
+    /// The era of the revision.
     #[must_use]
     pub fn era(&self) -> Era {
         match (self.bits & ERA_MASK) >> ERA_SHIFT {
@@ -172,49 +176,50 @@ impl Record {
         }
     }
 
-    /// Sets its era.
+    /// Sets the era of the revision.
     pub fn set_era(&mut self, era: Era) {
         self.bits = (self.bits & !ERA_MASK) | ((era as u32) << ERA_SHIFT);
     }
 
-    /// Whether this is the next version of the key that `before` put.
+    /// Whether this put is the next version after `before`.
     #[must_use]
-    pub fn continues(&self, before: &Record) -> bool {
+    pub fn continues(&self, before: &RevisionRecord) -> bool {
         let next = (before.bits & VERSION_MASK).wrapping_add(1) & VERSION_MASK;
         self.create == before.create && self.bits & VERSION_MASK == next
     }
 }
 
-/// Partitions into which records are dealt by their key: with a million keys, a table of those of one still fits a processor's own cache.
+/// Number of partitions of the records, by the hash of their key: with a million keys, a hash table for one partition
+/// still fits a processor's own cache.
 pub const PARTITIONS: usize = 128;
 
-/// Records in order, dealt to partitions by the hash of their key once they are complete.
+/// Records in order; once complete, they are sorted into partitions by the hash of their key.
 #[derive(Debug, Clone, Default)]
-pub struct Records {
-    list: Vec<Record>,
-    /// Where each partition ends in the list; empty until they are dealt.
+pub struct RevisionRecords {
+    list: Vec<RevisionRecord>,
+    /// End of each partition in the list; empty until the records are partitioned.
     ends: Vec<usize>,
-    /// There was no memory for some of them.
+    /// Whether memory ran out for some records.
     exhausted: bool,
 }
 
-impl Records {
-    /// Appends records, which must not have been dealt yet. When there is no memory for them, [`Records::deal`] says so.
-    pub fn extend(&mut self, records: &[Record]) {
+impl RevisionRecords {
+    /// Appends records; must be called before [`RevisionRecords::deal`], which reports if memory ran out.
+    pub fn extend(&mut self, records: &[RevisionRecord]) {
         match self.list.try_reserve(records.len()) {
             Ok(()) => self.list.extend_from_slice(records),
             Err(_) => self.exhausted = true,
         }
     }
 
-    /// Puts the records of each partition next to each other; within one they keep their order.
+    /// Sorts the records by partition; within a partition they keep their order.
     ///
     /// # Errors
-    /// [`Error::Memory`] when there is no memory for twice the records.
+    /// [`Error::Memory`] if memory for a second copy of the records runs out.
     pub fn deal(&mut self) -> Result<(), Error> {
         let mut dealt = Vec::new();
         if self.exhausted || dealt.try_reserve_exact(self.list.len()).is_err() {
-            let bytes = (self.list.len() as u64).saturating_mul(size_of::<Record>() as u64);
+            let bytes = (self.list.len() as u64).saturating_mul(size_of::<RevisionRecord>() as u64);
             return Err(Error::Memory { what: "the revisions of the file", bytes });
         }
         let mut ends = vec![0usize; PARTITIONS];
@@ -227,7 +232,7 @@ impl Records {
         for slot in &mut ends {
             start = start.saturating_add(std::mem::replace(slot, start));
         }
-        dealt.resize(self.list.len(), Record { high: 0, create: Revision::ZERO, low: 0, bits: 0 });
+        dealt.resize(self.list.len(), RevisionRecord { high: 0, create: Revision::ZERO, low: 0, bits: 0 });
         for record in &self.list {
             let Some(next) = ends.get_mut(record.partition()) else { continue };
             if let Some(slot) = dealt.get_mut(*next) {
@@ -239,21 +244,21 @@ impl Records {
         Ok(())
     }
 
-    /// The records of one partition; none before they are dealt.
+    /// The records of one partition; empty before [`RevisionRecords::deal`].
     #[must_use]
-    pub fn partition(&self, index: usize) -> &[Record] {
+    pub fn partition(&self, index: usize) -> &[RevisionRecord] {
         let end = self.ends.get(index).copied().unwrap_or(0);
         let start = index.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
         self.list.get(start..end).unwrap_or_default()
     }
 
-    /// How many there are.
+    /// The number of records.
     #[must_use]
     pub fn len(&self) -> usize {
         self.list.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no records.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
@@ -266,20 +271,20 @@ mod tests {
 
     #[test]
     fn a_record_is_24_bytes() {
-        assert_eq!(size_of::<Record>(), 24);
+        assert_eq!(size_of::<RevisionRecord>(), 24);
     }
 
     #[test]
     fn each_record_is_in_one_partition_in_order() {
         let record = |index: u32| {
             let key = (index % 300).to_be_bytes();
-            Record::new(
+            RevisionRecord::new(
                 &KeyValue { key: &key, create_revision: Revision::new(index.into()), ..Default::default() },
                 false,
             )
         };
         let all: Vec<_> = (0..1000).map(record).collect();
-        let mut records = Records::default();
+        let mut records = RevisionRecords::default();
         assert!(records.is_empty() && records.partition(0).is_empty());
         all.chunks(7).for_each(|some| records.extend(some));
         records.deal().unwrap();
@@ -300,17 +305,17 @@ mod tests {
             mod_revision: Revision::new(9),
             ..Default::default()
         };
-        let first = Record::new(&kv(4, 2), false);
-        assert!(Record::new(&kv(5, 2), false).continues(&first));
-        assert!(!Record::new(&kv(6, 2), false).continues(&first));
-        assert!(!Record::new(&kv(5, 3), false).continues(&first));
-        assert!(Record::new(&kv(1, 9), false).is_creation());
+        let first = RevisionRecord::new(&kv(4, 2), false);
+        assert!(RevisionRecord::new(&kv(5, 2), false).continues(&first));
+        assert!(!RevisionRecord::new(&kv(6, 2), false).continues(&first));
+        assert!(!RevisionRecord::new(&kv(5, 3), false).continues(&first));
+        assert!(RevisionRecord::new(&kv(1, 9), false).is_creation());
     }
 
     #[test]
     fn eras_are_kept() {
         let marks = Marks { finished: Revision::new(5), scheduled: Revision::new(8) };
-        let mut record = Record::new(&KeyValue::default(), true);
+        let mut record = RevisionRecord::new(&KeyValue::default(), true);
         for (main, era) in [(5, Era::Compacted), (6, Era::Compacting), (8, Era::Compacting), (9, Era::Kept)] {
             record.set_era(marks.era(Revision::new(main)));
             assert_eq!(record.era(), era);

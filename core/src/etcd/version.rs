@@ -1,13 +1,14 @@
 //! Storage and cluster versions.
 //!
-//! While members are upgraded the cluster version is above the storage version, and while they are downgraded below it, each for seconds.
+//! While members are upgraded, the cluster version is above the storage version; while they are downgraded, it is
+//! below; each lasts for seconds.
 
 use crate::finding_code::Code;
 
-/// Storage versions that this program knows: etcd 3.6 wrote the first; 3.5 and older wrote none.
+/// Storage versions that this program knows. etcd 3.6 wrote the first; 3.5 and older wrote none.
 const KNOWN: &[(u64, u64)] = &[(3, 5), (3, 6), (3, 7)];
 
-/// The numbers of `MAJOR.MINOR.PATCH`, a pre-release or build part allowed; `None` when the text is none.
+/// Parses `MAJOR.MINOR.PATCH`, with an optional pre-release or build part; `None` if the text is not a version.
 #[must_use]
 pub fn parse(text: &str) -> Option<(u64, u64, u64)> {
     let core = text.split(['-', '+']).next()?;
@@ -19,7 +20,7 @@ pub fn parse(text: &str) -> Option<(u64, u64, u64)> {
     numbers.next().is_none().then_some(version)
 }
 
-/// Whether a storage version is one that this program knows.
+/// Whether this program knows a storage version.
 #[must_use]
 pub fn is_known(version: (u64, u64, u64)) -> bool {
     KNOWN.contains(&(version.0, version.1))
@@ -31,7 +32,8 @@ const OLDEST: (u64, u64) = (3, 3);
 /// The newest etcd that this program knows.
 const NEWEST: (u64, u64) = (3, 7);
 
-/// What the two versions of a file say that no known etcd starts from, or that a newer etcd wrote it: a code, the key of the entry, and a sentence.
+/// Judges the two versions of a file: returns a code, the key of the entry and a sentence if no known etcd starts from
+/// them or a newer etcd wrote them.
 #[must_use]
 pub fn contradiction(cluster: Option<&str>, storage: Option<&str>) -> Option<(Code, &'static str, String)> {
     let known = "this program knows etcd up to 3.7";
@@ -53,27 +55,29 @@ pub fn contradiction(cluster: Option<&str>, storage: Option<&str>) -> Option<(Co
         }
         (false, false) if cluster_is.is_some_and(|version| !is_cluster_version(version, cluster)) => {
             let text = format!(
-                "The cluster version is {cluster}; etcd writes 3.0.0, 3.1.0 and so on, and serves nothing under another."
+                "The cluster version is {cluster}; etcd writes only 3.0.0, 3.1.0 and so on, and serves no request under another version."
             );
             Some((Code::VersionImpossible, "clusterVersion", text))
         }
         (false, false) if storage_is.is_some_and(|version| !is_known(version)) => {
-            let text = format!("The storage version is {storage}, which no etcd ever wrote.");
+            let text = format!("The storage version is {storage}, which no etcd writes.");
             Some((Code::VersionImpossible, "storageVersion", text))
         }
         (false, false) => None,
     }
 }
 
-/// Whether this is a version that a cluster can have: etcd 3.6 and later look it up whole, and refuse every request under one that they do not find.
+/// Whether a cluster can have this version: etcd 3.6 and later look up the whole version, and refuse every request if
+/// they do not find it.
 fn is_cluster_version((major, minor, patch): (u64, u64, u64), text: &str) -> bool {
     major == NEWEST.0 && minor <= NEWEST.1 && patch == 0 && text == format!("{major}.{minor}.{patch}")
 }
 
-/// The oldest etcd that etcd's own rules let start on a store with these versions, as `MAJOR.MINOR`.
+/// Returns the oldest etcd that, by etcd's own rules, starts from a store with these versions, as `MAJOR.MINOR`.
 ///
-/// etcd 3.6 and later refuse a store that is newer than themselves. Older ones look at neither version: they start from any store, which etcd does not
-/// support when 3.6 or later wrote it. What was seen is recorded in `docs/what-etcd-starts-from.md`.
+/// etcd 3.6 and later refuse a store that is newer than themselves. Older ones check neither version: they start from
+/// any store, although etcd does not support that if 3.6 or later wrote it. `docs/what-etcd-starts-from.md` records the
+/// observations.
 #[must_use]
 pub fn oldest_etcd(cluster: Option<&str>, storage: Option<&str>) -> (u64, u64) {
     let newest =

@@ -13,7 +13,7 @@ use super::object_visitor::{MAX_VALUES, Sink};
 use super::special_types::{self, IntOrString};
 use super::type_table::{Base, Field, Message, Schema, Shape};
 use super::{raw_json, unknown_fields};
-use crate::protobuf_raw::{Value, next};
+use crate::protobuf_raw::{WireValue, next};
 use crate::varint::varint;
 
 /// Messages in messages are read to this depth; those of the table are not half as deep.
@@ -95,7 +95,7 @@ pub fn object<'a>(
 /// A field on the wire, in the list of those of the same message with the same place.
 #[derive(Clone, Copy)]
 struct Entry<'a> {
-    value: Value<'a>,
+    value: WireValue<'a>,
     number: u32,
     next: u32,
 }
@@ -229,7 +229,7 @@ impl<'a> Decoder<'_, 'a> {
             return;
         };
         if field.inline {
-            if let Value::Delimited(bytes) = entry.value {
+            if let WireValue::Delimited(bytes) = entry.value {
                 self.fields(bytes, field.message, sink);
             }
             return;
@@ -249,17 +249,17 @@ impl<'a> Decoder<'_, 'a> {
     }
 
     /// Whether `omitempty`, or `omitzero` of a struct, leaves a value out.
-    fn is_zero(&self, field: &Field, value: Value<'a>) -> bool {
+    fn is_zero(&self, field: &Field, value: WireValue<'a>) -> bool {
         match (field.base, value) {
-            (Base::Time | Base::MicroTime, Value::Delimited(bytes)) => {
+            (Base::Time | Base::MicroTime, WireValue::Delimited(bytes)) => {
                 special_types::timestamp(bytes).is_none()
                     && !(self.options.null_creation_timestamp && field.name == "creationTimestamp")
             }
-            (_, Value::Delimited(bytes) | Value::Fixed64(bytes) | Value::Fixed32(bytes)) => {
+            (_, WireValue::Delimited(bytes) | WireValue::Fixed64(bytes) | WireValue::Fixed32(bytes)) => {
                 bytes.iter().all(|byte| *byte == 0)
-                    && (matches!(value, Value::Fixed64(_) | Value::Fixed32(_)) || bytes.is_empty())
+                    && (matches!(value, WireValue::Fixed64(_) | WireValue::Fixed32(_)) || bytes.is_empty())
             }
-            (_, Value::Varint(number)) => number == 0,
+            (_, WireValue::Varint(number)) => number == 0,
         }
     }
 
@@ -269,13 +269,13 @@ impl<'a> Decoder<'_, 'a> {
         while let Some(entry) = self.entries.get(at as usize).copied() {
             at = entry.next;
             match (field.base, entry.value) {
-                (Base::Bool | Base::Int | Base::Uint, Value::Delimited(mut packed)) => {
+                (Base::Bool | Base::Int | Base::Uint, WireValue::Delimited(mut packed)) => {
                     while !packed.is_empty() && self.room() {
                         let Some(number) = varint(&mut packed) else {
                             self.fail("ends within a number");
                             break;
                         };
-                        self.value(field, Value::Varint(number), sink);
+                        self.value(field, WireValue::Varint(number), sink);
                     }
                 }
                 _ if self.room() => self.value(field, entry.value, sink),
@@ -287,20 +287,20 @@ impl<'a> Decoder<'_, 'a> {
 
     /// Maps are messages `{1 key, 2 value}`; JSON has their keys in order, and the last of equal ones.
     fn map(&mut self, field: &Field, slot: Slot, sink: &mut impl Sink<'a>) {
-        let mut pairs: Vec<(&'a [u8], Value<'a>)> = Vec::new();
+        let mut pairs: Vec<(&'a [u8], WireValue<'a>)> = Vec::new();
         let mut at = slot.first;
         while let Some(entry) = self.entries.get(at as usize).copied() {
             at = entry.next;
-            let Value::Delimited(mut rest) = entry.value else { continue };
+            let WireValue::Delimited(mut rest) = entry.value else { continue };
             let empty = if matches!(field.base, Base::Bool | Base::Int | Base::Uint) {
-                Value::Varint(0)
+                WireValue::Varint(0)
             } else {
-                Value::Delimited(&[])
+                WireValue::Delimited(&[])
             };
             let (mut key, mut value): (&[u8], _) = (&[], empty);
             while !rest.is_empty() {
                 match next(&mut rest) {
-                    Some((1, Value::Delimited(bytes))) => key = bytes,
+                    Some((1, WireValue::Delimited(bytes))) => key = bytes,
                     Some((2, found)) if fits_base(field.base, found) => value = found,
                     Some(_) => self.decoded.unknown_fields = self.decoded.unknown_fields.saturating_add(1),
                     None => {
@@ -327,19 +327,19 @@ impl<'a> Decoder<'_, 'a> {
     }
 
     /// One value, whose wire type fits.
-    fn value(&mut self, field: &Field, value: Value<'a>, sink: &mut impl Sink<'a>) {
+    fn value(&mut self, field: &Field, value: WireValue<'a>, sink: &mut impl Sink<'a>) {
         match value {
-            Value::Varint(number) => match field.base {
+            WireValue::Varint(number) => match field.base {
                 Base::Bool => sink.bool(number != 0),
                 Base::Uint => sink.uint(number),
                 _ => sink.int(number.cast_signed()),
             },
-            Value::Fixed64(bytes) => {
+            WireValue::Fixed64(bytes) => {
                 let bytes = bytes.first_chunk::<8>().copied().unwrap_or_default();
                 sink.float(f64::from_le_bytes(bytes));
             }
-            Value::Fixed32(_) => sink.null(),
-            Value::Delimited(bytes) => self.delimited(field, bytes, sink),
+            WireValue::Fixed32(_) => sink.null(),
+            WireValue::Delimited(bytes) => self.delimited(field, bytes, sink),
         }
     }
 
@@ -442,21 +442,21 @@ impl<'a> Decoder<'_, 'a> {
 
 /// Whether a value has the wire type of a field. Lists of numbers may be packed.
 #[inline]
-pub(super) fn fits(field: &Field, value: Value<'_>) -> bool {
+pub(super) fn fits(field: &Field, value: WireValue<'_>) -> bool {
     match field.shape {
-        Shape::Map => matches!(value, Value::Delimited(_)),
+        Shape::Map => matches!(value, WireValue::Delimited(_)),
         Shape::List if matches!(field.base, Base::Bool | Base::Int | Base::Uint) => {
-            matches!(value, Value::Varint(_) | Value::Delimited(_))
+            matches!(value, WireValue::Varint(_) | WireValue::Delimited(_))
         }
         _ => fits_base(field.base, value),
     }
 }
 
 #[inline]
-fn fits_base(base: Base, value: Value<'_>) -> bool {
+fn fits_base(base: Base, value: WireValue<'_>) -> bool {
     match base {
-        Base::Bool | Base::Int | Base::Uint => matches!(value, Value::Varint(_)),
-        Base::Double => matches!(value, Value::Fixed64(_)),
-        _ => matches!(value, Value::Delimited(_)),
+        Base::Bool | Base::Int | Base::Uint => matches!(value, WireValue::Varint(_)),
+        Base::Double => matches!(value, WireValue::Fixed64(_)),
+        _ => matches!(value, WireValue::Delimited(_)),
     }
 }

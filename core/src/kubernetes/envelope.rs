@@ -12,7 +12,7 @@
 //!
 //! Source: `k8s.io/apimachinery/pkg/runtime/serializer/protobuf` and `k8s.io/apiserver/pkg/storage/value`.
 
-use crate::protobuf_raw::{Value, next};
+use crate::protobuf_raw::{WireValue, next};
 use crate::varint::varint;
 
 const PROTOBUF: &[u8] = b"k8s\0";
@@ -81,8 +81,8 @@ fn protobuf(mut rest: &[u8]) -> Protobuf<'_> {
     while !rest.is_empty() {
         let field = rest;
         match next(&mut rest) {
-            Some((1, Value::Delimited(mut types))) => {
-                while let Some((number, Value::Delimited(text))) = next(&mut types) {
+            Some((1, WireValue::Delimited(mut types))) => {
+                while let Some((number, WireValue::Delimited(text))) = next(&mut types) {
                     match number {
                         1 => out.api_version = as_text(text),
                         2 => out.kind = as_text(text),
@@ -90,8 +90,8 @@ fn protobuf(mut rest: &[u8]) -> Protobuf<'_> {
                     }
                 }
             }
-            Some((2, Value::Delimited(raw))) => out.raw = raw,
-            Some((3, Value::Delimited(text))) => out.content_encoding = as_text(text),
+            Some((2, WireValue::Delimited(raw))) => out.raw = raw,
+            Some((3, WireValue::Delimited(text))) => out.content_encoding = as_text(text),
             Some(_) => {}
             None => {
                 out.cut = true;

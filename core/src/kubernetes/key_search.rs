@@ -18,7 +18,7 @@ use crate::key_syntax::{key_bytes, printable};
 use crate::kubernetes::registry_keys::{Object, object_below};
 use crate::kubernetes::resources::{Resource, Resources};
 use crate::store::Key;
-use crate::store::filter::{Field, Filter, FilterError, Operator};
+use crate::store::filter::{Filter, FilterError, KeyNumber, Operator};
 use crate::store::key_word::KeyWord;
 
 /// What has to be true of a key.
@@ -168,7 +168,7 @@ impl Test {
                 object_below(key.key, prefixes).is_some_and(|object| object.namespace == name.as_slice())
             }
             Self::Condition(condition) if condition.is_about_the_value() => return None,
-            Self::Condition(Filter::Number(field, ..)) if key.deleted && *field != Field::Mod => false,
+            Self::Condition(Filter::Number(field, ..)) if key.deleted && *field != KeyNumber::Mod => false,
             Self::Condition(condition) => condition.holds(key),
         })
     }
@@ -261,7 +261,7 @@ fn test(name: &str, sign: &str, typed: &str) -> Result<Test, String> {
         ("is", _) => Err("is takes a colon: is:deleted, is:live".into()),
         ("lease", ":" | "=") if matches!(typed, "any" | "none") => {
             let operator = if typed == "any" { Operator::Unequal } else { Operator::Equal };
-            Ok(Test::Condition(Filter::Number(Field::Lease, operator, 0)))
+            Ok(Test::Condition(Filter::Number(KeyNumber::Lease, operator, 0)))
         }
         _ => {
             let sign = match (name, sign) {

@@ -5,7 +5,7 @@ use super::redact_json::{self, JsonPlace};
 use super::redact_rules::RedactState;
 use super::redact_words::{Class, class, class_of_int_or_string, is_quantity};
 use super::type_table::{Base, Field, Schema, Shape};
-use crate::protobuf_raw::{Value, next};
+use crate::protobuf_raw::{WireValue, next};
 
 /// Appends a message of the table with its texts replaced; none when the bytes are no message, and `out` is then of no use.
 pub fn redact(raw: &[u8], message: u16, state: &mut RedactState<'_>, out: &mut Vec<u8>) -> Option<()> {
@@ -32,7 +32,7 @@ fn fields(raw: &[u8], message: Option<u16>, depth: u32, state: &mut RedactState<
             unknown(number, value, bytes, state, out);
             continue;
         };
-        let Value::Delimited(inner) = value else {
+        let WireValue::Delimited(inner) = value else {
             out.extend_from_slice(bytes);
             continue;
         };
@@ -69,11 +69,11 @@ fn entry(field: &Field, mut rest: &[u8], depth: u32, state: &mut RedactState<'_>
         let (number, value) = next(&mut rest)?;
         let bytes = before.get(..before.len().saturating_sub(rest.len()))?;
         match (number, value) {
-            (1, Value::Delimited(_)) => out.extend_from_slice(bytes),
-            (2, Value::Varint(_)) if matches!(field.base, Base::Bool | Base::Int | Base::Uint) => {
+            (1, WireValue::Delimited(_)) => out.extend_from_slice(bytes),
+            (2, WireValue::Varint(_)) if matches!(field.base, Base::Bool | Base::Int | Base::Uint) => {
                 out.extend_from_slice(bytes);
             }
-            (2, Value::Delimited(inner)) => {
+            (2, WireValue::Delimited(inner)) => {
                 let mut new = Vec::new();
                 element(field, inner, depth, state, &mut new);
                 put(2, &new, out);
@@ -125,7 +125,7 @@ fn special(
     while !rest.is_empty() {
         let before = rest;
         match next(&mut rest)? {
-            (number, Value::Delimited(text)) => {
+            (number, WireValue::Delimited(text)) => {
                 let mut new = Vec::new();
                 state.text(class(number, text), text, &mut new);
                 put(number, &new, out);
@@ -133,7 +133,7 @@ fn special(
             (number, value) => {
                 let bytes = before.get(..before.len().saturating_sub(rest.len()))?;
                 match value {
-                    Value::Varint(_) if number <= 2 => out.extend_from_slice(bytes),
+                    WireValue::Varint(_) if number <= 2 => out.extend_from_slice(bytes),
                     value => unknown(number, value, bytes, state, out),
                 }
             }
@@ -153,7 +153,7 @@ fn raw_json(field: &Field, mut rest: &[u8], state: &mut RedactState<'_>, out: &m
         let (number, value) = next(&mut rest)?;
         let bytes = before.get(..before.len().saturating_sub(rest.len()))?;
         match (number, value) {
-            (1, Value::Delimited(json)) => {
+            (1, WireValue::Delimited(json)) => {
                 let mut new = Vec::new();
                 if redact_json::redact(json, place, state, &mut new).is_none() {
                     state.replace(json.len(), &mut new);
@@ -167,15 +167,15 @@ fn raw_json(field: &Field, mut rest: &[u8], state: &mut RedactState<'_>, out: &m
 }
 
 /// Appends a field that nobody knows: its number and type stay, and nothing of its value.
-pub(crate) fn unknown(number: u32, value: Value<'_>, bytes: &[u8], state: &mut RedactState<'_>, out: &mut Vec<u8>) {
+pub(crate) fn unknown(number: u32, value: WireValue<'_>, bytes: &[u8], state: &mut RedactState<'_>, out: &mut Vec<u8>) {
     match value {
-        Value::Delimited(inner) => {
+        WireValue::Delimited(inner) => {
             let mut new = Vec::new();
             state.text(Class::Free, inner, &mut new);
             put(number, &new, out);
         }
         _ if state.is_shown() => out.extend_from_slice(bytes),
-        Value::Varint(_) => {
+        WireValue::Varint(_) => {
             state.replaced = state.replaced.saturating_add(1);
             let start = out.len();
             tag(number, 0, out);
@@ -185,7 +185,7 @@ pub(crate) fn unknown(number: u32, value: Value<'_>, bytes: &[u8], state: &mut R
             out.resize(out.len().saturating_add(len.saturating_sub(1)), 0x80);
             out.push(0);
         }
-        Value::Fixed64(inner) | Value::Fixed32(inner) => {
+        WireValue::Fixed64(inner) | WireValue::Fixed32(inner) => {
             state.replaced = state.replaced.saturating_add(1);
             tag(number, if inner.len() == 8 { 1 } else { 5 }, out);
             out.resize(out.len().saturating_add(inner.len()), 0);

@@ -10,7 +10,7 @@ use super::redact_rules::{REDACTED, RedactRules, RedactState, RedactedKey};
 use super::redact_words::{Class, is_wordlike};
 use super::type_table::Schema;
 use crate::needed_key::{Encrypted, PREFIX, Provider};
-use crate::protobuf_raw::{Value, next};
+use crate::protobuf_raw::{WireValue, next};
 
 /// What an object in protobuf begins with.
 const PROTOBUF: &[u8] = b"k8s\0";
@@ -74,14 +74,14 @@ fn protobuf(value: &[u8], message: &Protobuf<'_>, key: RedactedKey<'_>, rules: &
         let Some((number, found)) = next(&mut rest) else { return whole(value, rules) };
         let bytes = before.get(..before.len().saturating_sub(rest.len())).unwrap_or_default();
         match (number, found) {
-            (1, Value::Delimited(types)) => {
+            (1, WireValue::Delimited(types)) => {
                 let mut inner = Vec::new();
                 if redact_types(types, &mut state, &mut inner).is_none() {
                     return whole(value, rules);
                 }
                 redact_message::put(1, &inner, &mut new);
             }
-            (2, Value::Delimited(raw)) => redact_message::put(2, &self::raw(raw, message, &mut state), &mut new),
+            (2, WireValue::Delimited(raw)) => redact_message::put(2, &self::raw(raw, message, &mut state), &mut new),
             // How it is packed, and its type on the way, are empty in all that API servers write.
             _ => redact_message::unknown(number, found, bytes, &mut state, &mut new),
         }
@@ -96,7 +96,7 @@ fn redact_types(mut rest: &[u8], state: &mut RedactState<'_>, out: &mut Vec<u8>)
         let (number, found) = next(&mut rest)?;
         let bytes = before.get(..before.len().saturating_sub(rest.len()))?;
         match (number, found) {
-            (1 | 2, Value::Delimited(text)) if is_wordlike(text) => out.extend_from_slice(bytes),
+            (1 | 2, WireValue::Delimited(text)) if is_wordlike(text) => out.extend_from_slice(bytes),
             _ => redact_message::unknown(number, found, bytes, state, out),
         }
     }
@@ -197,10 +197,10 @@ fn kms_v2(mut rest: &[u8], rules: &RedactRules) -> Option<Vec<u8>> {
         let (number, found) = next(&mut rest)?;
         let bytes = before.get(..before.len().saturating_sub(rest.len()))?;
         match (number, found) {
-            (2, Value::Delimited(text)) if is_wordlike(text) => new.extend_from_slice(bytes),
-            (5, Value::Varint(_)) => new.extend_from_slice(bytes),
+            (2, WireValue::Delimited(text)) if is_wordlike(text) => new.extend_from_slice(bytes),
+            (5, WireValue::Varint(_)) => new.extend_from_slice(bytes),
             // A map's entry stays one: `{1 key, 2 value}`.
-            (4, Value::Delimited(entry)) => {
+            (4, WireValue::Delimited(entry)) => {
                 let mut inner = Vec::new();
                 redact_message::redact_unknown(entry, &mut state, &mut inner)?;
                 redact_message::put(4, &inner, &mut new);

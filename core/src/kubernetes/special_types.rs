@@ -1,6 +1,6 @@
 //! The types of Kubernetes that have a JSON form of their own: times, durations, quantities, numbers or names.
 
-use crate::protobuf_raw::{Value, next};
+use crate::protobuf_raw::{WireValue, next};
 
 /// Seconds and nanoseconds since 1970 of a `metav1.Time` or `MicroTime`: `{1 seconds, 2 nanos}`; none for the zero time, which is an empty message.
 #[must_use]
@@ -8,8 +8,8 @@ pub fn timestamp(mut message: &[u8]) -> Option<(i64, i64)> {
     let (mut seconds, mut nanos) = (0, 0);
     while let Some((number, value)) = next(&mut message) {
         match (number, value) {
-            (1, Value::Varint(value)) => seconds = value.cast_signed(),
-            (2, Value::Varint(value)) => nanos = value.cast_signed(),
+            (1, WireValue::Varint(value)) => seconds = value.cast_signed(),
+            (2, WireValue::Varint(value)) => nanos = value.cast_signed(),
             _ => {}
         }
     }
@@ -21,7 +21,7 @@ pub fn timestamp(mut message: &[u8]) -> Option<(i64, i64)> {
 pub fn duration(mut message: &[u8]) -> i64 {
     let mut nanos = 0;
     while let Some((number, value)) = next(&mut message) {
-        if let (1, Value::Varint(value)) = (number, value) {
+        if let (1, WireValue::Varint(value)) = (number, value) {
             nanos = value.cast_signed();
         }
     }
@@ -33,7 +33,7 @@ pub fn duration(mut message: &[u8]) -> i64 {
 pub fn inner(mut message: &[u8]) -> &[u8] {
     let mut found: &[u8] = &[];
     while let Some((number, value)) = next(&mut message) {
-        if let (1, Value::Delimited(bytes)) = (number, value) {
+        if let (1, WireValue::Delimited(bytes)) = (number, value) {
             found = bytes;
         }
     }
@@ -55,9 +55,9 @@ pub fn int_or_string(mut message: &[u8]) -> IntOrString<'_> {
     let (mut is_text, mut int, mut text) = (false, 0, &[][..]);
     while let Some((number, value)) = next(&mut message) {
         match (number, value) {
-            (1, Value::Varint(value)) => is_text = value == 1,
-            (2, Value::Varint(value)) => int = value.cast_signed(),
-            (3, Value::Delimited(bytes)) => text = bytes,
+            (1, WireValue::Varint(value)) => is_text = value == 1,
+            (2, WireValue::Varint(value)) => int = value.cast_signed(),
+            (3, WireValue::Delimited(bytes)) => text = bytes,
             _ => {}
         }
     }

@@ -5,7 +5,7 @@ use super::envelope::{Envelope, Protobuf, envelope, provider};
 use super::json::JsonText;
 use super::object;
 use super::object_tree::Node;
-use crate::protobuf_raw::{Value, next};
+use crate::protobuf_raw::{WireValue, next};
 
 /// In which form a value is stored.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -100,7 +100,7 @@ fn managed_bytes(message: &Protobuf<'_>) -> u64 {
     let mut bytes = 0_u64;
     let mut rest = message.raw;
     while let Some((number, value)) = next(&mut rest) {
-        if let (1, Value::Delimited(mut metadata)) = (number, value) {
+        if let (1, WireValue::Delimited(mut metadata)) = (number, value) {
             let mut before = metadata.len();
             while let Some((number, _)) = next(&mut metadata) {
                 if number == 17 {

@@ -7,13 +7,13 @@ use std::borrow::Cow;
 
 use super::object_visitor::{MAX_VALUES, Sink};
 use crate::key_syntax::is_unprintable;
-use crate::protobuf_raw::{Value, is_message, next};
+use crate::protobuf_raw::{WireValue, is_message, next};
 
 /// Messages in messages are guessed to this depth.
 const MAX_DEPTH: u32 = 16;
 
 /// Hands over fields, each under its number; several of one number as a list. Not more than `left` values.
-pub(super) fn fields<'a>(found: &mut [(u32, Value<'a>)], depth: u32, left: &mut u32, sink: &mut impl Sink<'a>) {
+pub(super) fn fields<'a>(found: &mut [(u32, WireValue<'a>)], depth: u32, left: &mut u32, sink: &mut impl Sink<'a>) {
     found.sort_by_key(|(number, _)| *number);
     for same in found.chunk_by(|a, b| a.0 == b.0) {
         let Some((number, one)) = same.first().filter(|_| *left > 0) else { return };
@@ -40,15 +40,15 @@ fn message<'a>(raw: &'a [u8], depth: u32, left: &mut u32, sink: &mut impl Sink<'
     fields(&mut found, depth, left, sink);
 }
 
-fn value<'a>(value: Value<'a>, depth: u32, left: &mut u32, sink: &mut impl Sink<'a>) {
+fn value<'a>(value: WireValue<'a>, depth: u32, left: &mut u32, sink: &mut impl Sink<'a>) {
     *left = left.saturating_sub(1);
     match value {
-        Value::Varint(number) => match i64::try_from(number) {
+        WireValue::Varint(number) => match i64::try_from(number) {
             Ok(number) => sink.int(number),
             Err(_) => sink.uint(number),
         },
-        Value::Fixed64(bytes) | Value::Fixed32(bytes) => sink.bytes(bytes),
-        Value::Delimited(bytes) => match text(bytes) {
+        WireValue::Fixed64(bytes) | WireValue::Fixed32(bytes) => sink.bytes(bytes),
+        WireValue::Delimited(bytes) => match text(bytes) {
             Some(text) => sink.string(Cow::Borrowed(text)),
             None if depth < MAX_DEPTH && is_message(bytes, 1) => {
                 sink.begin_object();

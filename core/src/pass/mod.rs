@@ -1,15 +1,16 @@
-//! One read of a file, for the verdict and for every question: cut into pieces that an executor has taken by any thread, in any order.
+//! Passes over a file, for the verdict and for queries: split into pieces that any thread may take, in any order.
 //!
 //! ```text
 //! verdict    ReadingAhead ──► Walking ──► Resolving ──► Conclusion
 //!            strips of the    subtrees    the history
 //!            file             of `key`    of the keys
-//! question   Reading ──► what each thread gathered, and what could not be read
-//!            leaves in the order of the file
+//! query      Reading ──► what each thread gathered, and what could not be read
+//!            leaves in file order
 //! ```
 //!
-//! Each is a [`Pass`]. What comes next is made of the finished one alone, so no executor can take a step too early, twice, or not at all. Nothing here
-//! starts a thread: the agent has a pool, the page one worker, and tests and [`run`] take the pieces one after the other.
+//! Each step is a [`Pass`]. The next pass can only be made from the finished one, so an executor cannot run a step too
+//! early, twice, or not at all. Nothing here starts a thread: the agent has a thread pool, the web page one worker, and
+//! tests and [`run`] take the pieces one after the other.
 
 pub mod reading;
 pub mod verdict;
@@ -17,43 +18,43 @@ pub mod verdict;
 use crate::error::Error;
 use crate::progress::Watch;
 
-/// Work over a file whose pieces any thread may take, in any order, each once.
+/// Work over a file, split into pieces. Any thread may take any piece, in any order, each once.
 pub trait Pass: Sized {
-    /// What a thread gathers from the pieces that it takes.
+    /// Results that one thread collects from its pieces.
     type Gathered: Send;
-    /// What all pieces together lead to: the next pass, or an answer.
+    /// Result of all pieces: the next pass, or an answer.
     type Outcome;
 
-    /// How many pieces there are.
+    /// The number of pieces.
     fn pieces(&self) -> usize;
 
-    /// Nothing gathered yet.
+    /// Creates an empty collection for one thread.
     fn begin(&self) -> Self::Gathered;
 
-    /// Takes a piece, by its number.
+    /// Processes one piece, given by its number.
     ///
     /// # Errors
-    /// When bytes cannot be read, or the watch asks to stop.
+    /// A read fails, or `watch` requests a stop.
     fn take(&self, piece: usize, gathered: &mut Self::Gathered, watch: &dyn Watch) -> Result<(), Error>;
 
-    /// Ends the pass, with what every thread gathered: all pieces are taken.
+    /// Ends the pass after all pieces were taken, with the collections of all threads.
     ///
     /// # Errors
-    /// As [`Pass::take`].
+    /// The same errors as [`Pass::take`].
     fn finish(self, gathered: Vec<Self::Gathered>, watch: &dyn Watch) -> Result<Self::Outcome, Error>;
 }
 
 /// Runs a pass on this thread, piece after piece.
 ///
 /// # Errors
-/// As [`Pass::take`].
+/// The same errors as [`Pass::take`].
 pub fn run<P: Pass>(pass: P, watch: &dyn Watch) -> Result<P::Outcome, Error> {
     let mut gathered = pass.begin();
     (0..pass.pieces()).try_for_each(|piece| pass.take(piece, &mut gathered, watch))?;
     pass.finish(vec![gathered], watch)
 }
 
-/// What was gathered, in the order of the pieces.
+/// Sorts the results by the numbers of their pieces.
 fn in_order<T>(gathered: Vec<Vec<(usize, T)>>) -> Vec<T> {
     let mut all: Vec<(usize, T)> = gathered.into_iter().flatten().collect();
     all.sort_by_key(|(piece, _)| *piece);

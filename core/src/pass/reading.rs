@@ -1,4 +1,4 @@
-//! The leaves of bucket `key`, read for a question in the order of the file.
+//! Reads the leaves of bucket `key` for a query, in file order.
 
 use crate::error::Error;
 use crate::missing_parts::Lost;
@@ -7,16 +7,16 @@ use crate::progress::Watch;
 use crate::source::Source;
 use crate::store::opened_store::{Store, Work};
 
-/// An answer in the making: takes in leaves that come in any order.
+/// A query's partial answer, built from leaves in any order.
 pub trait Accumulator: Send {
-    /// Takes in the leaves of one piece of work; what it lacks of them is returned.
+    /// Adds the leaves of one piece of work; returns the damage that leaves the answer incomplete.
     ///
     /// # Errors
-    /// As [`Store::entries`].
+    /// The same errors as [`Store::entries`].
     fn read<S: Source + ?Sized>(&mut self, store: &Store<'_, S>, work: Work, watch: &dyn Watch) -> Result<Lost, Error>;
 }
 
-/// Reads all leaves into accumulators, one a thread, which `new` makes.
+/// Reads all leaves into accumulators, one per thread; `new` creates them.
 pub struct Reading<'a, 's, S: Source + ?Sized, F> {
     store: &'a Store<'s, S>,
     work: Vec<Work>,
@@ -24,7 +24,7 @@ pub struct Reading<'a, 's, S: Source + ?Sized, F> {
 }
 
 impl<'a, 's, S: Source + ?Sized, A: Accumulator, F: Fn() -> A + Sync> Reading<'a, 's, S, F> {
-    /// Of which nothing was read yet.
+    /// Creates the pass; reads nothing yet.
     pub fn new(store: &'a Store<'s, S>, new: F) -> Self {
         Self { store, work: store.work().collect(), new }
     }
@@ -32,7 +32,7 @@ impl<'a, 's, S: Source + ?Sized, A: Accumulator, F: Fn() -> A + Sync> Reading<'a
 
 impl<S: Source + ?Sized, A: Accumulator, F: Fn() -> A + Sync> Pass for Reading<'_, '_, S, F> {
     type Gathered = (A, Lost);
-    /// The accumulators, and what they lack together.
+    /// The accumulators of all threads, and the damage that leaves the answer incomplete.
     type Outcome = (Vec<A>, Lost);
 
     fn pieces(&self) -> usize {

@@ -1,26 +1,27 @@
-//! The passes of a verdict: strips of the file, subtrees of bucket `key`, the history of its keys.
+//! The passes of a verdict: leaves in file order, subtrees of bucket `key`, the history of its keys.
 
 use crate::error::Error;
-use crate::etcd::history_check::Outcome;
+use crate::etcd::history_check::HistoryOutcome;
 use crate::pass::{Pass, in_order};
 use crate::progress::Watch;
 use crate::scan::conclude::{Conclusion, SHARES};
 use crate::scan::digest_strip::Strip;
 use crate::scan::leaf_prefetch::{Ahead, Leaves};
-use crate::scan::scanner::{Part, Scan};
+use crate::scan::scanner::{Scan, ScanPart};
 use crate::source::Source;
 
-/// Reads leaves that lie in no order ahead, in strips of the file: there are none when they lie in order.
+/// Reads leaves that are scattered in the file, in strips in file order. Has no pieces if the leaves are in order
+/// already.
 pub struct ReadingAhead<'s, S: Source + ?Sized> {
     scan: Scan<'s, S>,
     leaves: Leaves,
 }
 
 impl<'s, S: Source + ?Sized> Scan<'s, S> {
-    /// Begins the verdict: looks for the leaves that lie scattered.
+    /// Begins the verdict: finds the scattered leaves.
     ///
     /// # Errors
-    /// When bytes cannot be read, or there is no memory for one bit a page.
+    /// A read fails, or memory for one bit per page runs out.
     pub fn read_ahead(self) -> Result<ReadingAhead<'s, S>, Error> {
         let leaves = self.scattered_leaves()?;
         Ok(ReadingAhead { scan: self, leaves })
@@ -57,7 +58,7 @@ pub struct Walking<'s, S: Source + ?Sized> {
 }
 
 impl<'s, S: Source + ?Sized> Pass for Walking<'s, S> {
-    type Gathered = Vec<(usize, Part)>;
+    type Gathered = Vec<(usize, ScanPart)>;
     type Outcome = Resolving<'s, S>;
 
     fn pieces(&self) -> usize {
@@ -78,14 +79,14 @@ impl<'s, S: Source + ?Sized> Pass for Walking<'s, S> {
     }
 }
 
-/// Goes through the history of each key, by shares of the keys.
+/// Checks the history of each key, in shares of the keys.
 pub struct Resolving<'s, S: Source + ?Sized> {
     scan: Scan<'s, S>,
-    parts: Vec<Part>,
+    parts: Vec<ScanPart>,
 }
 
 impl<S: Source + ?Sized> Pass for Resolving<'_, S> {
-    type Gathered = Vec<(usize, Outcome)>;
+    type Gathered = Vec<(usize, HistoryOutcome)>;
     type Outcome = Conclusion;
 
     fn pieces(&self) -> usize {

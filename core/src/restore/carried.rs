@@ -1,27 +1,28 @@
-//! What a restored cluster takes over from the old one that a person should know before it is started.
+//! What a restored cluster inherits from the old one, and a person should know before starting it.
 
 use etcdsnap_proto::etcdserverpb::{AlarmMember, AlarmType};
 use prost::Message;
 
-use crate::bolt::database::Database;
+use crate::bolt::database::BoltDatabase;
 use crate::etcd::version;
 use crate::source::Source;
 
-/// What is carried over. What damage hides is not in it.
+/// State inherited from the old cluster. Damaged entries are not included.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Carried {
-    /// Names of the alarms, each once: `NOSPACE`, `CORRUPT`. Under either etcd refuses writes until it is disarmed.
+    /// Names of the alarms, each once: `NOSPACE`, `CORRUPT`. etcd refuses writes until each is disarmed.
     pub alarms: Vec<&'static str>,
-    /// Whether there are leases. Each gets its full time again when etcd starts, so keys that had nearly expired live that long once more.
+    /// Whether leases exist. Each gets its full time to live again when etcd starts, so keys that had nearly expired
+    /// live that long once more.
     pub has_leases: bool,
-    /// The oldest etcd that starts on it and is supported, as `MAJOR.MINOR`.
+    /// The oldest etcd that starts on the store and supports it, as `MAJOR.MINOR`.
     pub oldest_etcd: String,
 }
 
-/// Looks for what the database in `database` carries.
-pub(super) fn carried<S: Source + ?Sized>(database: &mut Database<'_, S>) -> Carried {
+/// Collects what the database in `database` carries over.
+pub(super) fn carried<S: Source + ?Sized>(database: &mut BoltDatabase<'_, S>) -> Carried {
     let mut alarms: Vec<&'static str> = Vec::new();
-    // A member raises each alarm once at most: they all fit one page.
+    // A member raises each alarm at most once, so all of them fit one page.
     for key in database.last_keys(b"alarm").unwrap_or_default() {
         let kind = AlarmMember::decode(key.as_slice()).ok().and_then(|alarm| AlarmType::try_from(alarm.alarm).ok());
         if let Some(kind @ (AlarmType::Nospace | AlarmType::Corrupt)) = kind {

@@ -1,4 +1,4 @@
-//! Which of some keys live at a revision.
+//! Checks which of some keys live at a revision.
 
 use std::collections::HashMap;
 
@@ -12,7 +12,7 @@ use crate::source::Source;
 use crate::store::opened_store::Work;
 use crate::store::{KeyRange, Query, Store};
 
-/// Looks for the newest entries of some keys. Leaves may come in any order, and parts be merged in any order.
+/// Searches for the newest entries of some keys. Leaves may be added in any order, and parts merged in any order.
 #[derive(Debug, Clone)]
 pub struct KeySearch {
     query: Query,
@@ -20,14 +20,14 @@ pub struct KeySearch {
 }
 
 impl KeySearch {
-    /// A search for these keys at a main revision.
+    /// Starts a search for `keys` at a main revision.
     #[must_use]
     pub fn new(keys: &[Vec<u8>], at: Revision) -> Self {
         let query = Query { range: KeyRange::all(), revision: at, hash_values: false };
         Self { query, newest: keys.iter().map(|key| (key.clone(), None)).collect() }
     }
 
-    /// Both together.
+    /// Adds the results of `other`.
     pub fn merge(&mut self, other: Self) {
         for (key, newest) in other.newest {
             if let Some(slot) = self.newest.get_mut(&key) {
@@ -36,7 +36,7 @@ impl KeySearch {
         }
     }
 
-    /// The keys that do not live then, in order: deleted, or never put.
+    /// Returns the keys that do not live at the revision, in order: deleted, or never put.
     #[must_use]
     pub fn absent(self) -> Vec<Vec<u8>> {
         let absent = self.newest.into_iter().filter(|(_, newest)| newest.is_none_or(|newest| newest.tombstone));

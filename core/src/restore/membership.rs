@@ -1,4 +1,4 @@
-//! The members of the cluster to be: from the words of the command line to ids.
+//! The members of the new cluster, with ids, from the flags of the command line.
 //!
 //! Member id: the first 8 bytes, big-endian, of SHA-1(sorted peer URLs joined, then the cluster token). Cluster id: the same of the sorted
 //! member ids, 8 bytes big-endian each. Source: etcd's `etcdserver/api/membership` (`computeMemberID`, `genID`).
@@ -12,18 +12,18 @@ use crate::int_readers::u64_be;
 use crate::restore::membership_error::MembershipError;
 use crate::restore::peer_url;
 
-/// A cluster that begins with a restore.
+/// A new cluster that begins with a restore.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cluster {
     /// Its id.
     pub id: u64,
     /// Its members, in order of id.
-    pub members: Vec<Member>,
+    pub members: Vec<NewMember>,
 }
 
-/// A member, as its JSON stands in bucket `members` and in the log.
+/// A member of the new cluster. Its JSON goes into bucket `members` and into the log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Member {
+pub struct NewMember {
     /// Its id.
     pub id: u64,
     /// Its peer URLs, sorted.
@@ -35,11 +35,11 @@ pub struct Member {
 }
 
 impl Cluster {
-    /// The cluster of an `--initial-cluster` such as `a=http://10.0.0.1:2380,b=http://10.0.0.2:2380`; a name may stand several times, once a URL.
-    /// Spaces around names and URLs are none of theirs, as after a comma.
+    /// Parses an `--initial-cluster` such as `a=http://10.0.0.1:2380,b=http://10.0.0.2:2380`. A name may occur several
+    /// times, once per URL. Spaces around names and URLs, as after a comma, are ignored.
     ///
     /// # Errors
-    /// When it names nobody, a URL is malformed, or one stands twice.
+    /// It names no member, a URL is malformed, or a URL occurs twice.
     pub fn new(initial_cluster: &str, token: &str) -> Result<Self, MembershipError> {
         let mut named: BTreeMap<&str, Vec<String>> = BTreeMap::new();
         let mut seen = BTreeSet::new();
@@ -55,12 +55,12 @@ impl Cluster {
         for (name, mut peer_urls) in named {
             peer_urls.sort();
             let id = first_eight(&[peer_urls.concat().as_bytes(), token.as_bytes()].concat());
-            let member = Member { id, peer_urls, name: name.to_owned() };
+            let member = NewMember { id, peer_urls, name: name.to_owned() };
             if id == 0 || members.insert(id, member).is_some() {
                 return Err(MembershipError::Id { name: name.to_owned(), id });
             }
         }
-        let members: Vec<Member> = members.into_values().collect();
+        let members: Vec<NewMember> = members.into_values().collect();
         if members.is_empty() {
             return Err(MembershipError::Empty);
         }
@@ -68,22 +68,22 @@ impl Cluster {
         Ok(Self { id: first_eight(&ids), members })
     }
 
-    /// The member of that name.
+    /// Returns the member with this name.
     ///
     /// # Errors
     /// [`MembershipError::NoSuchName`].
-    pub fn member(&self, name: &str) -> Result<&Member, MembershipError> {
+    pub fn member(&self, name: &str) -> Result<&NewMember, MembershipError> {
         self.members.iter().find(|member| member.name == name.trim()).ok_or_else(|| {
             let known: Vec<_> = self.members.iter().map(|member| member.name.as_str()).collect();
             MembershipError::NoSuchName { name: name.to_owned(), known: known.join(", ") }
         })
     }
 
-    /// Whether a member advertises the URLs that the cluster has for it.
+    /// Checks that `urls`, which a member advertises, are the URLs that the cluster has for it.
     ///
     /// # Errors
-    /// [`MembershipError::Differ`], or when a URL is malformed.
-    pub fn check_advertised<T: AsRef<str>>(&self, member: &Member, urls: &[T]) -> Result<(), MembershipError> {
+    /// [`MembershipError::Differ`], or a URL is malformed.
+    pub fn check_advertised<T: AsRef<str>>(&self, member: &NewMember, urls: &[T]) -> Result<(), MembershipError> {
         let parsed = urls.iter().map(|text| peer_url::parse("initial-advertise-peer-urls", text.as_ref()));
         let mut advertised = parsed.collect::<Result<Vec<_>, _>>()?;
         advertised.sort();
@@ -100,13 +100,13 @@ impl Cluster {
         self.members.iter().map(|member| member.id).collect()
     }
 
-    /// Raft's index and commit after the members were added: one entry each.
+    /// Raft's last and commit index after the members were added: one entry each.
     #[must_use]
     pub fn commit(&self) -> u64 {
         self.members.len() as u64
     }
 
-    /// The flag `--initial-cluster` for this cluster.
+    /// Formats the flag `--initial-cluster` for this cluster.
     #[must_use]
     pub fn initial_cluster(&self) -> String {
         let mut pairs: Vec<String> = Vec::new();
@@ -118,17 +118,17 @@ impl Cluster {
     }
 }
 
-impl Member {
-    /// The id as etcd prints it and uses it as a key: hexadecimal without leading zeros.
+impl NewMember {
+    /// Formats the id as etcd prints it and uses it as a key: hexadecimal without leading zeros.
     #[must_use]
     pub fn hex(&self) -> String {
         format!("{:x}", self.id)
     }
 
-    /// Its JSON.
+    /// Encodes the member as etcd's JSON.
     #[must_use]
     pub fn json(&self) -> Vec<u8> {
-        // A struct of strings and a number always has a JSON.
+        // Cannot fail: a struct of strings and a number always serializes.
         serde_json::to_vec(self).unwrap_or_default()
     }
 }
@@ -145,7 +145,7 @@ mod tests {
     fn ids_are_those_of_etcdutl() {
         // Recorded: etcdutl 3.7.3 snapshot restore with this --initial-cluster and the default token.
         let cluster = Cluster::new("a=http://127.0.0.1:1001,b=http://127.0.0.1:1002", "etcd-cluster").unwrap();
-        let ids: Vec<String> = cluster.members.iter().map(Member::hex).collect();
+        let ids: Vec<String> = cluster.members.iter().map(NewMember::hex).collect();
         assert_eq!(ids, ["1ae846329d709b71", "d7cd320dba482fdb"]);
         assert_eq!(cluster.id, 0x3120_0cb4_b47a_dffd);
         assert_eq!(cluster.initial_cluster(), "a=http://127.0.0.1:1001,b=http://127.0.0.1:1002");

@@ -1,20 +1,20 @@
-//! Why no cluster can be made of the flags of a restore.
+//! Errors in the flags that describe the new cluster.
 
-/// Why members cannot be made of the flags.
+/// Why the flags do not describe a cluster.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MembershipError {
-    /// A URL that etcd would not take.
-    #[error("--{flag}: {url:?} is no peer URL: {reason}")]
+    /// A URL that etcd would not accept.
+    #[error("--{flag}: {url:?} is not a peer URL: {reason}")]
     Url {
-        /// The flag it stands in, without its dashes.
+        /// Name of the flag, without dashes.
         flag: &'static str,
-        /// As it was given, without user and password.
+        /// The given URL, without user and password.
         url: String,
-        /// What is wrong with it.
+        /// The problem.
         reason: &'static str,
     },
-    /// No member at all.
+    /// The flag names no member.
     #[error("--initial-cluster names no member")]
     Empty,
     /// The member to restore is not part of the cluster.
@@ -22,26 +22,26 @@ pub enum MembershipError {
     NoSuchName {
         /// The name.
         name: String,
-        /// The names that are there.
+        /// The known names.
         known: String,
     },
-    /// The URLs to advertise are not those of the cluster's member.
+    /// The advertised URLs differ from those in `--initial-cluster`.
     #[error("--initial-advertise-peer-urls has {advertised}, but --initial-cluster has {listed} for {name:?}")]
     Differ {
         /// The member.
         name: String,
-        /// What the one flag says.
+        /// URLs in `--initial-advertise-peer-urls`.
         advertised: String,
-        /// What the other says.
+        /// URLs in `--initial-cluster`.
         listed: String,
     },
-    /// A URL stands twice.
+    /// A URL occurs twice.
     #[error("--initial-cluster has {url} twice")]
     Duplicate {
         /// The URL.
         url: String,
     },
-    /// Two members get one id, which takes a collision of SHA-1, or one gets id 0.
+    /// Two members get the same id, which takes a collision of SHA-1, or a member gets id 0.
     #[error("--initial-cluster: {name:?} cannot have the member id {id:x}")]
     Id {
         /// The member.

@@ -1,4 +1,5 @@
-//! What a restore writes, as data: the new members, the changes in the database, the write-ahead log and the `.snap` file.
+//! The output of a restore, as data: the new members, the edits of the database, the write-ahead log and the `.snap`
+//! file.
 //!
 //! ```text
 //! member/snap/db                                   the database, changed as `plan` says
@@ -18,5 +19,5 @@ pub mod snap;
 pub mod start_urls;
 pub mod wal;
 
-/// The term that a restored cluster begins with.
+/// Raft term that a restored cluster begins with.
 pub const TERM: u64 = 1;

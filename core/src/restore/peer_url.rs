@@ -1,11 +1,12 @@
-//! Peer URLs: how they are spelt.
+//! Parses and normalizes peer URLs.
 
 use std::net::Ipv6Addr;
 
 use crate::credentials::quotable;
 use crate::restore::membership_error::MembershipError;
 
-/// A peer URL, spelt as Go's `url.URL` spells it again; rarer spellings, which Go would change, are refused. `flag` is where it was given, without dashes.
+/// Parses a peer URL and spells it as Go's `url.URL` does. Rejects rare spellings that Go would change. `flag` is the
+/// name of the flag with the URL, without dashes.
 ///
 /// # Errors
 /// [`MembershipError::Url`].
@@ -18,12 +19,12 @@ pub(super) fn parse(flag: &'static str, text: &str) -> Result<String, Membership
         "unix" | "unixs" => {
             let (place, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
             if !path.bytes().all(|byte| is_plain(byte) || b":/".contains(&byte)) {
-                return refuse("it has characters that a socket's name should not have");
+                return refuse("it has characters that do not belong in a socket's name");
             }
             match place.rsplit_once(':') {
-                // etcd takes what is before the path for a host with a port.
+                // etcd takes the part before the path for a host with a port.
                 Some((_, port)) if !port.bytes().all(|byte| byte.is_ascii_digit()) => {
-                    refuse("what follows the colon is no port")
+                    refuse("the text after the colon is not a port")
                 }
                 Some((host, _)) if !is_host(host) => refuse("its host is neither a name nor an address"),
                 None if !place.is_empty() && !is_host(place) => refuse("its host is neither a name nor an address"),
@@ -36,7 +37,7 @@ pub(super) fn parse(flag: &'static str, text: &str) -> Result<String, Membership
             }
             let Some((host, port)) = rest.rsplit_once(':') else { return refuse("it has no port") };
             if port.is_empty() || port.parse::<u16>().is_err() || !port.bytes().all(|byte| byte.is_ascii_digit()) {
-                return refuse("its port is no number from 0 to 65535");
+                return refuse("its port is not a number from 0 to 65,535");
             }
             if is_host(host) {
                 Ok(format!("{scheme}://{rest}"))
@@ -48,7 +49,8 @@ pub(super) fn parse(flag: &'static str, text: &str) -> Result<String, Membership
     }
 }
 
-/// A name, an IPv4 address, or an IPv6 address in brackets, which may have a zone (`[fe80::1%25eth0]`).
+/// Whether `host` is a name, an IPv4 address, or an IPv6 address in brackets, which may have a zone
+/// (`[fe80::1%25eth0]`).
 fn is_host(host: &str) -> bool {
     match literal(host) {
         Some(address) => {
@@ -61,12 +63,12 @@ fn is_host(host: &str) -> bool {
     }
 }
 
-/// What is in brackets.
+/// Returns the text in brackets.
 pub(super) fn literal(host: &str) -> Option<&str> {
     host.strip_prefix('[').and_then(|host| host.strip_suffix(']'))
 }
 
-/// Characters that Go leaves as they are.
+/// Whether Go leaves a character unescaped.
 fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)
 }

@@ -1,4 +1,4 @@
-//! What changes in the database: the members, where raft stands, keys that are deleted, and, with a bump, the revision.
+//! Plans the edits of the database: new members, raft's position, deleted keys, and optionally a higher revision.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,8 +6,8 @@ use etcdsnap_proto::mvccpb::KeyValue;
 use prost::Message;
 use serde_json::json;
 
-use crate::bolt::database::{Database, DatabaseError};
-use crate::bolt::edit::{Change, Edited, Kept, Missing};
+use crate::bolt::database::{BoltDatabase, DatabaseError};
+use crate::bolt::edit::{BucketEdit, Edited, Kept, Missing};
 use crate::etcd::completeness::leaves_revisions;
 use crate::etcd::revision::Revision;
 use crate::etcd::revision_key::{FullRevision, RevisionKey};
@@ -16,82 +16,84 @@ use crate::restore::carried::{Carried, carried};
 use crate::restore::membership::Cluster;
 use crate::source::Source;
 
-/// What becomes of keys and revisions.
+/// Requested changes of keys and revisions.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct KeyChanges<'k> {
-    /// The main revision whose state is restored; none for the latest. Whoever writes the database leaves out what is later.
+    /// The main revision to restore; `None` for the latest. The writer of the database leaves out later revisions.
     pub as_of: Option<Revision>,
-    /// Keys that live in that state and are deleted at the revision behind it.
+    /// Keys that live at that revision and are deleted at the next one.
     pub deleted: &'k [Vec<u8>],
-    /// By how much the latest revision of the snapshot is raised, and everything up to there marked as compacted.
+    /// Amount to add to the latest revision of the snapshot; all revisions up to the sum are marked as compacted.
     pub bump: Option<u64>,
 }
 
-/// What changes, and what that does to the revision.
+/// Planned edits of the database, with the revisions before and after.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DatabaseChanges {
-    /// The latest revision of the snapshot; 0 when it has none.
+    /// Latest revision of the snapshot; 0 if it has none.
     pub revision_before: Revision,
-    /// The latest revision of the restored store.
+    /// Latest revision of the restored store.
     pub revision_after: Revision,
-    /// What the new cluster takes over from the old one.
+    /// State that the new cluster inherits from the old one.
     pub carried: Carried,
-    /// A change for each bucket of which something changes.
-    pub changes: Vec<Change>,
+    /// One edit per changed bucket.
+    pub changes: Vec<BucketEdit>,
 }
 
-/// The changes of a database that stays otherwise as it is: what to write into it.
+/// Planned writes into a database that otherwise stays unchanged.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Plan {
-    /// The latest revision of the snapshot; 0 when it has none.
+pub struct RestorePlan {
+    /// Latest revision of the snapshot; 0 if it has none.
     pub revision_before: Revision,
-    /// The latest revision of the restored store.
+    /// Latest revision of the restored store.
     pub revision_after: Revision,
-    /// What the new cluster takes over from the old one.
+    /// State that the new cluster inherits from the old one.
     pub carried: Carried,
-    /// What to write.
+    /// The writes.
     pub edited: Edited,
 }
 
-/// Why a database cannot become a member's.
+/// Why a database cannot be restored.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PlanError {
-    /// The database is damaged, or is not etcd's.
+    /// The database is damaged, or not an etcd database.
     #[error(transparent)]
     Edit(#[from] DatabaseError),
-    /// The last entry of bucket `key` is no revision.
-    #[error("the last key of bucket `key` is no revision")]
+    /// The last key of bucket `key` is not a revision.
+    #[error("the last key of bucket `key` is not a revision")]
     NoRevision,
-    /// There is no revision left at which keys could be deleted.
-    #[error("--delete: the latest revision leaves too few below 2^63 for another write")]
+    /// No revision is left for deleting keys.
+    #[error("--delete: the latest revision is so close to 2^63 that no revision is left for another write")]
     Exhausted,
-    /// The revision would not fit, or leave none for writes.
-    #[error("--bump-revision: {by} more than revision {revision} leaves too few revisions below 2^63 for later writes")]
+    /// The raised revision would exceed 2^63, or leave too few revisions for writes.
+    #[error(
+        "--bump-revision: revision {revision} plus {by} is too close to 2^63: too few revisions are left for later writes"
+    )]
     Bump {
-        /// The latest revision.
+        /// Latest revision of the snapshot.
         revision: Revision,
-        /// By how much it was to be raised.
+        /// Requested amount to add.
         by: u64,
     },
 }
 
-/// Works out the changes that make the database in `source` that of any member of `cluster`, in place.
+/// Plans the writes that turn the database in `source`, in place, into that of any member of `cluster`.
 ///
 /// # Errors
 /// [`PlanError`].
-pub fn plan<S: Source + ?Sized>(source: &S, cluster: &Cluster, keys: KeyChanges<'_>) -> Result<Plan, PlanError> {
-    let mut database = Database::open(source)?;
+pub fn plan<S: Source + ?Sized>(source: &S, cluster: &Cluster, keys: KeyChanges<'_>) -> Result<RestorePlan, PlanError> {
+    let mut database = BoltDatabase::open(source)?;
     let DatabaseChanges { revision_before, revision_after, carried, changes } = changes(&mut database, cluster, keys)?;
-    Ok(Plan { revision_before, revision_after, carried, edited: database.edit(&changes)? })
+    Ok(RestorePlan { revision_before, revision_after, carried, edited: database.edit(&changes)? })
 }
 
-/// Works out what changes, for who writes the database anew.
+/// Plans the edits, for a caller that rewrites the whole database.
 ///
 /// # Errors
 /// [`PlanError`].
 pub fn changes<S: Source + ?Sized>(
-    database: &mut Database<'_, S>,
+    database: &mut BoltDatabase<'_, S>,
     cluster: &Cluster,
     keys: KeyChanges<'_>,
 ) -> Result<DatabaseChanges, PlanError> {
@@ -105,7 +107,7 @@ pub fn changes<S: Source + ?Sized>(
     meta.insert(b"consistent_index".to_vec(), Some(cluster.commit().to_be_bytes().to_vec()));
     meta.insert(b"term".to_vec(), Some(TERM.to_be_bytes().to_vec()));
     if had_conf_state {
-        // In etcd's own order of members.
+        // Members in etcd's own order.
         let text = format!("{{\"voters\":{},\"auto_leave\":false}}", json!(cluster.ids()));
         meta.insert(b"confState".to_vec(), Some(text.into_bytes()));
     }
@@ -118,7 +120,7 @@ pub fn changes<S: Source + ?Sized>(
     if !keys.deleted.is_empty() {
         let latest = match keys.as_of {
             Some(revision) => revision,
-            // A compaction may have left nothing of the latest revisions.
+            // A compaction may have left no entry of the latest revisions.
             None => revision_before.max(mark(database, b"scheduledCompactRev")?).max(Revision::FIRST),
         };
         revision_after = latest.checked_add(1).filter(|next| leaves_revisions(*next)).ok_or(PlanError::Exhausted)?;
@@ -133,15 +135,15 @@ pub fn changes<S: Source + ?Sized>(
         entries.insert(key, Some(Vec::new()));
     }
     if !entries.is_empty() {
-        changes.push(Change { bucket: b"key".to_vec(), entries, ..Change::default() });
+        changes.push(BucketEdit { bucket: b"key".to_vec(), entries, ..BucketEdit::default() });
     }
-    changes.push(Change { bucket: b"meta".to_vec(), entries: meta, ..Change::default() });
-    // etcd makes this one too when it opens a database for its members.
-    changes.push(Change { bucket: b"cluster".to_vec(), missing: Missing::Create, ..Change::default() });
+    changes.push(BucketEdit { bucket: b"meta".to_vec(), entries: meta, ..BucketEdit::default() });
+    // etcd also creates this bucket when it opens a database for its members.
+    changes.push(BucketEdit { bucket: b"cluster".to_vec(), missing: Missing::Create, ..BucketEdit::default() });
     Ok(DatabaseChanges { revision_before, revision_after, carried, changes })
 }
 
-/// The entries that delete keys in one transaction, as `etcdctl txn` writes it.
+/// Builds the entries that delete keys in one transaction, as `etcdctl txn` writes them.
 fn tombstones(keys: &[Vec<u8>], main: Revision) -> BTreeMap<Vec<u8>, Option<Vec<u8>>> {
     let keys: BTreeSet<&Vec<u8>> = keys.iter().collect();
     let tombstone = |(sub, key): (i64, &Vec<u8>)| {
@@ -151,13 +153,13 @@ fn tombstones(keys: &[Vec<u8>], main: Revision) -> BTreeMap<Vec<u8>, Option<Vec<
     (0..).zip(keys).map(tombstone).collect()
 }
 
-/// The main revision of a mark of compaction; [`Revision::NONE`] when there is none.
-fn mark<S: Source + ?Sized>(database: &mut Database<'_, S>, name: &[u8]) -> Result<Revision, PlanError> {
+/// Reads the main revision of a stored compaction revision; [`Revision::NONE`] if it is missing.
+fn mark<S: Source + ?Sized>(database: &mut BoltDatabase<'_, S>, name: &[u8]) -> Result<Revision, PlanError> {
     let value = database.get(b"meta", name)?;
     Ok(value.and_then(|value| RevisionKey::parse(&value)).map_or(Revision::NONE, |key| key.revision.main))
 }
 
-fn emptied(bucket: &[u8], entries: impl IntoIterator<Item = (Vec<u8>, Vec<u8>)>) -> Change {
+fn emptied(bucket: &[u8], entries: impl IntoIterator<Item = (Vec<u8>, Vec<u8>)>) -> BucketEdit {
     let entries = entries.into_iter().map(|(key, value)| (key, Some(value))).collect();
-    Change { bucket: bucket.to_vec(), missing: Missing::Create, kept: Kept::Nothing, entries }
+    BucketEdit { bucket: bucket.to_vec(), missing: Missing::Create, kept: Kept::Nothing, entries }
 }

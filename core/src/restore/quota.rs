@@ -1,15 +1,17 @@
-//! How large etcd lets its database become, and what a restored one needs.
+//! etcd's database quota, and the quota that a restored database needs.
 
-/// The quota when none is given. Source: `DefaultQuotaBytes` of etcd's `server/storage/quota.go`, the same from 3.4 to 3.7.
+/// Default quota in bytes. Source: `DefaultQuotaBytes` of etcd's `server/storage/quota.go`, the same from 3.4 to 3.7.
 pub const DEFAULT_QUOTA: u64 = 2 << 30;
 
-/// The largest quota that etcd does not warn of. Source: `MaxQuotaBytes` there.
+/// Largest quota without a warning from etcd, in bytes. Source: `MaxQuotaBytes` in the same file.
 const RECOMMENDED: u64 = 8 << 30;
 
-/// The `--quota-backend-bytes` for a database of so many bytes; none while it takes no more than three quarters of the default.
+/// Returns the `--quota-backend-bytes` for a database of `database` bytes; `None` if it takes at most three quarters of
+/// the default.
 ///
-/// etcd compares the quota with the whole file, free pages included, and at the limit it refuses every write with the alarm NOSPACE. The answer leaves room
-/// for as much again where that does not exceed 8 GiB, of which etcd warns.
+/// etcd compares the quota with the whole file, free pages included, and at the limit it refuses every write with the
+/// alarm NOSPACE. The returned quota is at least twice the size of the database, rounded up to a power of two, but at
+/// most 8 GiB if the database takes no more than three quarters of that, because etcd warns of larger quotas.
 #[must_use]
 pub fn needed(database: u64) -> Option<u64> {
     let quarters = |quota: u64| quota.saturating_sub(quota / 4);

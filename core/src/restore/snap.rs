@@ -1,7 +1,8 @@
-//! The `.snap` file: raft's snapshot, whose data is the membership as a v2 store in JSON.
+//! Builds the `.snap` file: a raft snapshot whose data is the membership as a v2 store in JSON.
 //!
-//! etcd 3.4 and 3.5 read their members from it, later ones from the database. Source: etcd's `api/v2store` (`store.go`, `node.go`) and
-//! `api/snap/snapshotter.go`. Of the v2 store only what etcd reads back is written: no statistics, no history of events.
+//! etcd 3.4 and 3.5 read their members from it, later versions from the database. Source: etcd's `api/v2store`
+//! (`store.go`, `node.go`) and `api/snap/snapshotter.go`. Only those parts of the v2 store are written that etcd reads
+//! back: no statistics, no event history.
 
 use etcdsnap_proto::raftpb;
 use etcdsnap_proto::snappb;
@@ -13,13 +14,13 @@ use crate::restore::TERM;
 use crate::restore::membership::Cluster;
 use crate::restore::wal::conf_state;
 
-/// The file's name: term and index.
+/// Returns the file's name: term and index.
 #[must_use]
 pub fn file_name(cluster: &Cluster) -> String {
     format!("{TERM:016x}-{:016x}.snap", cluster.commit())
 }
 
-/// The file's bytes.
+/// Returns the file's contents.
 #[must_use]
 pub fn file(cluster: &Cluster) -> Vec<u8> {
     let metadata = raftpb::SnapshotMetadata {
@@ -32,7 +33,7 @@ pub fn file(cluster: &Cluster) -> Vec<u8> {
     snappb::Snapshot { crc: Some(crc32c(&data)), data: Some(data) }.encode_to_vec()
 }
 
-/// The v2 store: `/0/members/<id>/raftAttributes` holds a member's peer URLs.
+/// Builds the v2 store: `/0/members/<id>/raftAttributes` holds a member's peer URLs.
 fn store(cluster: &Cluster) -> Value {
     let mut members = Map::new();
     for (index, member) in (1_u64..).zip(&cluster.members) {

@@ -1,20 +1,23 @@
-//! The URLs that etcd is given when it starts from what was restored.
+//! The URLs to start etcd with on a restored data directory.
 //!
-//! A member advertises names or addresses; it listens on addresses alone, because etcd refuses a name there. Source: `checkBindURLs` of etcd's `server/embed/config.go`.
+//! A member may advertise names or addresses, but listens only on addresses, because etcd refuses names there. Source:
+//! `checkBindURLs` of etcd's `server/embed/config.go`.
 
 use std::net::Ipv4Addr;
 
-use crate::restore::membership::Member;
+use crate::restore::membership::NewMember;
 use crate::restore::peer_url::literal;
 
-/// etcd's usual port for clients.
+/// etcd's default client port.
 const CLIENT_PORT: u16 = 2379;
 
-/// The URLs for `--listen-peer-urls` or `--listen-client-urls` of a member that advertises `urls`: a name stands for all addresses of its host.
+/// Returns the URLs for `--listen-peer-urls` or `--listen-client-urls` of a member that advertises `urls`. A name is
+/// replaced by all addresses of its host.
 ///
-/// The `cluster` decides between `0.0.0.0` and `[::]` for a name: `[::]` where it has IPv6 addresses and none of IPv4. On Linux etcd listens for both with either.
+/// `cluster` decides between `0.0.0.0` and `[::]` for a name: `[::]` if the cluster has IPv6 but no IPv4 addresses. On
+/// Linux etcd listens on both with either.
 #[must_use]
-pub fn listen_urls(urls: &[String], cluster: &[Member]) -> Vec<String> {
+pub fn listen_urls(urls: &[String], cluster: &[NewMember]) -> Vec<String> {
     let only_v6 = {
         let hosts = || cluster.iter().flat_map(|member| &member.peer_urls).filter_map(|url| Some(split(url)?.1));
         hosts().any(|host| literal(host).is_some()) && !hosts().any(|host| host.parse::<Ipv4Addr>().is_ok())
@@ -22,7 +25,7 @@ pub fn listen_urls(urls: &[String], cluster: &[Member]) -> Vec<String> {
     let every = if only_v6 { "[::]" } else { "0.0.0.0" };
     let listen = |url: &String| match split(url) {
         Some((scheme, host, port)) => {
-            // etcd takes no zone in the address that it listens on.
+            // etcd accepts no zone in the address that it listens on.
             let zoned = literal(host).is_some_and(|address| address.contains('%'));
             let host = match host {
                 _ if zoned => "[::]",
@@ -36,7 +39,7 @@ pub fn listen_urls(urls: &[String], cluster: &[Member]) -> Vec<String> {
     let urls: Vec<String> = urls.iter().map(listen).collect();
     let mut kept: Vec<String> = Vec::new();
     for url in &urls {
-        // A port of all addresses cannot be listened on once more for one of them.
+        // A port that is open on all addresses cannot be opened again on one of them.
         let included = urls.iter().chain(&kept).any(|other| includes(other, url, &kept));
         if !kept.contains(url) && !included {
             kept.push(url.clone());
@@ -45,19 +48,20 @@ pub fn listen_urls(urls: &[String], cluster: &[Member]) -> Vec<String> {
     kept
 }
 
-/// Whether listening on `all` leaves nothing to listen on for `one`. Of `0.0.0.0` and `[::]` the one that was `kept` first counts.
+/// Whether listening on `all` includes `one`. Of `0.0.0.0` and `[::]`, the one `kept` first wins.
 fn includes(all: &str, one: &str, kept: &[String]) -> bool {
     let every = |host: &str| ["0.0.0.0", "[::]"].contains(&host);
     let (Some((_, host, port)), Some((_, own, same))) = (split(all), split(one)) else { return false };
     port == same && host != own && every(host) && (!every(own) || kept.iter().any(|url| url == all))
 }
 
-/// The URLs for `--advertise-client-urls`: the hosts and schemes of the peer URLs with etcd's usual port 2379, or with the port below that of the peers where several members share a host.
+/// Returns the URLs for `--advertise-client-urls`: hosts and schemes of the peer URLs with etcd's default port 2379, or
+/// with the port below the peers' if several members share a host.
 ///
-/// None where that cannot be told: for sockets, and where a port is taken by peers.
+/// Empty if the URLs cannot be derived: for sockets, and if peers use the port.
 #[must_use]
-pub fn client_urls(member: &Member, cluster: &[Member]) -> Vec<String> {
-    let of = |member: &Member| -> Vec<(String, String, u16)> {
+pub fn client_urls(member: &NewMember, cluster: &[NewMember]) -> Vec<String> {
+    let of = |member: &NewMember| -> Vec<(String, String, u16)> {
         let split = member.peer_urls.iter().filter_map(|url| split(url));
         split
             .filter_map(|(scheme, host, port)| Some((scheme.to_owned(), host.to_owned(), port.parse().ok()?)))
@@ -81,7 +85,7 @@ pub fn client_urls(member: &Member, cluster: &[Member]) -> Vec<String> {
     urls
 }
 
-/// Scheme, host and port of a URL with these; none for a socket's path.
+/// Splits a URL into scheme, host and port; `None` for a socket's path.
 fn split(url: &str) -> Option<(&str, &str, &str)> {
     let (scheme, rest) = url.split_once("://").filter(|(scheme, _)| scheme.starts_with("http"))?;
     let (host, port) = rest.rsplit_once(':')?;
@@ -92,8 +96,8 @@ fn split(url: &str) -> Option<(&str, &str, &str)> {
 mod tests {
     use super::*;
 
-    fn member(urls: &[&str]) -> Member {
-        Member { id: 1, peer_urls: urls.iter().map(|url| (*url).to_owned()).collect(), name: "a".into() }
+    fn member(urls: &[&str]) -> NewMember {
+        NewMember { id: 1, peer_urls: urls.iter().map(|url| (*url).to_owned()).collect(), name: "a".into() }
     }
 
     #[test]

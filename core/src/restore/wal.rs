@@ -1,9 +1,10 @@
-//! The write-ahead log of a member that begins with a restore.
+//! Builds the write-ahead log of a restored member.
 //!
 //! ```text
 //! frame:  ├ length u64 LE; top byte 0x80 | padding, when there is any ┼ walpb.Record {type, crc, data} ┼ zeros up to 8 bytes ┤
 //! ```
-//! The CRC-32C of a record runs on over the data of all records before it. Source: etcd's `server/storage/wal` (`encoder.go`, `wal.go`).
+//! The CRC-32C of a record covers the data of all records up to it. Source: etcd's `server/storage/wal` (`encoder.go`,
+//! `wal.go`).
 
 use etcdsnap_proto::etcdserverpb::Metadata;
 use etcdsnap_proto::raftpb::{ConfChange, ConfChangeType, ConfState, Entry, EntryType, HardState};
@@ -12,12 +13,12 @@ use prost::Message;
 
 use crate::crc::crc32c;
 use crate::restore::TERM;
-use crate::restore::membership::{Cluster, Member};
+use crate::restore::membership::{Cluster, NewMember};
 
-/// The name of the first segment.
+/// File name of the first segment.
 pub const FILE: &str = "0000000000000000-0000000000000000.wal";
 
-/// Bytes that etcd preallocates for a segment; behind the records it holds zeros.
+/// Bytes that etcd preallocates for a segment; zeros follow the records.
 pub const SEGMENT: u64 = 64_000_000;
 
 const METADATA: i64 = 1;
@@ -26,10 +27,10 @@ const STATE: i64 = 3;
 const CRC: i64 = 4;
 const SNAPSHOT: i64 = 5;
 
-/// The records of `member`'s log, as bytes.
+/// Encodes the records of `member`'s log.
 #[must_use]
-pub fn segment(cluster: &Cluster, member: &Member) -> Vec<u8> {
-    let mut log = Log::default();
+pub fn segment(cluster: &Cluster, member: &NewMember) -> Vec<u8> {
+    let mut log = LogBuilder::default();
     log.record(CRC, None);
     let metadata = Metadata { node_id: Some(member.id), cluster_id: Some(cluster.id) };
     log.record(METADATA, Some(metadata.encode_to_vec()));
@@ -58,20 +59,20 @@ pub fn segment(cluster: &Cluster, member: &Member) -> Vec<u8> {
     log.bytes
 }
 
-/// All members vote.
+/// Returns a configuration in which all members vote.
 #[must_use]
 pub(crate) fn conf_state(cluster: &Cluster) -> ConfState {
     ConfState { voters: cluster.ids(), auto_leave: Some(false), ..ConfState::default() }
 }
 
 #[derive(Default)]
-struct Log {
+struct LogBuilder {
     bytes: Vec<u8>,
-    /// The data of all records so far: a few hundred bytes a member.
+    /// The data of all records so far: a few hundred bytes per member.
     data: Vec<u8>,
 }
 
-impl Log {
+impl LogBuilder {
     fn record(&mut self, kind: i64, data: Option<Vec<u8>>) {
         self.data.extend_from_slice(data.as_deref().unwrap_or_default());
         let record = Record { r#type: Some(kind), crc: Some(crc32c(&self.data)), data }.encode_to_vec();

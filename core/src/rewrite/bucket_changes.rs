@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::bolt::edit::{Change, Kept, Missing};
+use crate::bolt::edit::{BucketEdit, Kept, Missing};
 use crate::bolt::write::file_builder::{BuildError, FileBuilder, PageSink};
 use crate::etcd::revision::Revision;
 use crate::etcd::revision_key::{FullRevision, RevisionKey};
@@ -14,11 +14,11 @@ const SCHEDULED: &[u8] = b"scheduledCompactRev";
 
 /// What changes, by the names of buckets at the top.
 #[derive(Debug, Default)]
-pub(super) struct BucketChanges(BTreeMap<Vec<u8>, Change>);
+pub(super) struct BucketChanges(BTreeMap<Vec<u8>, BucketEdit>);
 
 impl BucketChanges {
     /// These changes, each of another bucket.
-    pub fn new(changes: &[Change]) -> Self {
+    pub fn new(changes: &[BucketEdit]) -> Self {
         Self(changes.iter().map(|change| (change.bucket.clone(), change.clone())).collect())
     }
 
@@ -38,19 +38,20 @@ impl BucketChanges {
     }
 
     /// What changes in a bucket, to be added to.
-    pub fn of(&mut self, name: &[u8]) -> &mut Change {
-        let new = || Change { bucket: name.to_vec(), ..Change::default() };
+    pub fn of(&mut self, name: &[u8]) -> &mut BucketEdit {
+        let new = || BucketEdit { bucket: name.to_vec(), ..BucketEdit::default() };
         self.0.entry(name.to_vec()).or_insert_with(new)
     }
 
     /// What changes in a bucket; nothing when it was taken before.
-    pub fn take(&mut self, name: &[u8]) -> Change {
+    pub fn take(&mut self, name: &[u8]) -> BucketEdit {
         self.0.remove(name).unwrap_or_default()
     }
 
     /// The name of the first bucket that is not among `present` and cannot be made.
     pub fn lacking(&self, present: &[&[u8]]) -> Option<&[u8]> {
-        let lacks = |change: &&Change| change.missing == Missing::Fail && !present.contains(&change.bucket.as_slice());
+        let lacks =
+            |change: &&BucketEdit| change.missing == Missing::Fail && !present.contains(&change.bucket.as_slice());
         self.0.values().find(lacks).map(|change| change.bucket.as_slice())
     }
 

@@ -17,10 +17,10 @@ use crate::etcd::revision_key::RevisionKey;
 use crate::int_readers::i64_be;
 use crate::rewrite::entry_filter::{EntryFilter, FilterError};
 use crate::rewrite::key_choice::KeyChoice;
-use crate::store::Entry;
+use crate::store::KeyEntry;
 use crate::store::key_hash::{Short, short};
 use crate::store::key_state::entry_bytes;
-use crate::store::partitioned_fold::{PARTITIONS, Row, Rows, folded};
+use crate::store::partitioned_fold::{KeyRow, PARTITIONS, Rows, folded};
 use crate::store::query::malformed;
 
 /// What becomes of the keys that are chosen.
@@ -44,7 +44,7 @@ pub struct Share {
 }
 
 impl Share {
-    fn add(&mut self, entry: &Entry<'_>) {
+    fn add(&mut self, entry: &KeyEntry<'_>) {
         self.entries = self.entries.saturating_add(1);
         self.bytes = self.bytes.saturating_add(entry_bytes(entry));
     }
@@ -76,7 +76,7 @@ struct Newest {
     stays: bool,
 }
 
-impl Row for Newest {
+impl KeyRow for Newest {
     fn hash(&self) -> Short {
         self.hash
     }
@@ -162,7 +162,7 @@ impl<'c> Cut<'c> {
 }
 
 impl EntryFilter for Cut<'_> {
-    fn revision<'v>(&mut self, entry: &Entry<'v>) -> Result<Option<Cow<'v, [u8]>>, FilterError> {
+    fn revision<'v>(&mut self, entry: &KeyEntry<'v>) -> Result<Option<Cow<'v, [u8]>>, FilterError> {
         let main = entry.key.revision.main;
         let Some(message) = KeyValue::parse(entry.value) else {
             return Err(FilterError::Damaged(malformed(entry, "are no KeyValue")));

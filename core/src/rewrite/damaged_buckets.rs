@@ -3,7 +3,7 @@
 use crate::bolt::page_id::PageId;
 use std::collections::BTreeMap;
 
-use crate::bolt::bucket::{self, Place};
+use crate::bolt::bucket::{self, BucketLocation};
 use crate::bolt::leaf::{BUCKET, Leaf};
 use crate::bolt::meta::Meta;
 use crate::bolt::reader::Geometry;
@@ -136,12 +136,12 @@ impl<'s, S: Source + ?Sized> DamagedBuckets<'s, S> {
     pub fn pairs(&self, meta: Meta, value: &[u8], take: &mut TakePair<'_>) -> Result<Vec<Finding>, Error> {
         let mut damage = Vec::new();
         match bucket::parse(value) {
-            Ok(Place::Tree(root)) => self.trees(meta)?.walk(root, &mut |met| match met {
+            Ok(BucketLocation::Tree(root)) => self.trees(meta)?.walk(root, &mut |met| match met {
                 Met::Leaf(_, leaf) => leaf.pairs().for_each(|element| take(element.flags, element.key, element.value)),
                 Met::Missing(_, finding) => damage.push(finding),
                 Met::Displaced(_) => {}
             })?,
-            Ok(Place::Inline(header, bytes)) => {
+            Ok(BucketLocation::Inline(header, bytes)) => {
                 let leaf = Leaf::new(header, bytes);
                 damage.extend(leaf.hidden().map(|fault| Finding::new(fault.code, fault.message)));
                 leaf.pairs().for_each(|element| take(element.flags, element.key, element.value));

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::error::Error;
 use crate::etcd::revision::Revision;
 use crate::finding::Finding;
-use crate::store::Entry;
+use crate::store::KeyEntry;
 
 /// Says what becomes of each entry. It is asked in the order of buckets and keys, so all of bucket `key` comes before `lease` and `meta`.
 pub trait EntryFilter {
@@ -13,7 +13,7 @@ pub trait EntryFilter {
     ///
     /// # Errors
     /// When the entry is damaged, or there is no memory for what is kept of it.
-    fn revision<'v>(&mut self, entry: &Entry<'v>) -> Result<Option<Cow<'v, [u8]>>, FilterError>;
+    fn revision<'v>(&mut self, entry: &KeyEntry<'v>) -> Result<Option<Cow<'v, [u8]>>, FilterError>;
 
     /// Ends bucket `key`: the main revision of an empty entry to be put behind its last one, as a revision bump leaves one, so that the store keeps this revision.
     ///

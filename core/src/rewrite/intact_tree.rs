@@ -3,10 +3,10 @@
 //! A page counts when it carries its own number, is whole by its own structure, was not met before (with its overflow), and has keys between its separator and the next.
 
 use crate::bolt::leaf::Leaf;
-use crate::bolt::page::{Branch, Fault, Kind};
+use crate::bolt::page::{Branch, PageFault, PageKind};
 use crate::bolt::page_id::PageId;
 use crate::bolt::page_set::PageSet;
-use crate::bolt::reader::{Geometry, Reader};
+use crate::bolt::reader::{Geometry, PageReader};
 use crate::error::Error;
 use crate::finding::Finding;
 use crate::finding_code::Code;
@@ -26,7 +26,7 @@ pub(super) enum Met<'a> {
 
 /// Reads trees of a file; no page is handed out twice.
 pub(super) struct IntactTrees<'s, S: Source + ?Sized> {
-    reader: Reader<'s, S>,
+    reader: PageReader<'s, S>,
     /// Pages that were met.
     heads: PageSet,
     /// Overflow pages of those.
@@ -36,7 +36,7 @@ pub(super) struct IntactTrees<'s, S: Source + ?Sized> {
 impl<'s, S: Source + ?Sized> IntactTrees<'s, S> {
     pub fn new(source: &'s S, geometry: Geometry) -> Result<Self, Error> {
         let (heads, tails) = (PageSet::new(geometry.present.get())?, PageSet::new(geometry.present.get())?);
-        Ok(Self { reader: Reader::new(source, geometry), heads, tails })
+        Ok(Self { reader: PageReader::new(source, geometry), heads, tails })
     }
 
     /// Goes through the tree below `root`.
@@ -89,7 +89,7 @@ impl<'s, S: Source + ?Sized> IntactTrees<'s, S> {
             }
         };
         match header.kind() {
-            Some(Kind::Leaf) => {
+            Some(PageKind::Leaf) => {
                 let leaf = Leaf::new(header, bytes);
                 if let Some(fault) = harmful(leaf.faults(header, Some(geometry.page_size))) {
                     take(missing(fault.code, fault.message));
@@ -101,7 +101,7 @@ impl<'s, S: Source + ?Sized> IntactTrees<'s, S> {
                 }
                 Ok(())
             }
-            Some(Kind::Branch) => {
+            Some(PageKind::Branch) => {
                 let branch = Branch::parse(header, bytes, geometry.page_size);
                 let mut children: Vec<(PageId, Vec<u8>)> = branch
                     .children
@@ -110,7 +110,7 @@ impl<'s, S: Source + ?Sized> IntactTrees<'s, S> {
                     .collect();
                 let fault = harmful(branch.faults).or_else(|| {
                     let outside = children.iter().any(|(_, key)| !bounds.holds(key, key));
-                    outside.then(|| Fault::new(Code::KeyBounds, 0, "its separators belong to another place"))
+                    outside.then(|| PageFault::new(Code::KeyBounds, 0, "its separators belong to another place"))
                 });
                 if let Some(fault) = fault {
                     take(missing(fault.code, fault.message));
@@ -163,7 +163,7 @@ impl<'s, S: Source + ?Sized> IntactTrees<'s, S> {
     /// When bytes cannot be read.
     pub fn single_leaf(&mut self, page: PageId) -> Result<Option<Leaf<'_>>, Error> {
         let Ok((header, bytes)) = self.reader.first(page)? else { return Ok(None) };
-        let is_leaf = header.id == page && header.kind() == Some(Kind::Leaf) && header.overflow == 0;
+        let is_leaf = header.id == page && header.kind() == Some(PageKind::Leaf) && header.overflow == 0;
         Ok(is_leaf.then(|| Leaf::new(header, bytes)))
     }
 
@@ -175,13 +175,13 @@ impl<'s, S: Source + ?Sized> IntactTrees<'s, S> {
         let page_size = self.reader.geometry().page_size;
         let Ok((header, bytes)) = self.reader.unit(page)? else { return Ok(None) };
         let leaf = Leaf::new(header, bytes);
-        let is_leaf = header.id == page && header.kind() == Some(Kind::Leaf);
+        let is_leaf = header.id == page && header.kind() == Some(PageKind::Leaf);
         Ok((is_leaf && harmful(leaf.faults(header, Some(page_size))).is_none()).then_some(leaf))
     }
 }
 
 /// The first fault that puts what the page holds in doubt.
-fn harmful(faults: Vec<Fault>) -> Option<Fault> {
+fn harmful(faults: Vec<PageFault>) -> Option<PageFault> {
     let harmless = [Code::KeySize, Code::BranchOfOne, Code::PageOverflow];
     faults.into_iter().find(|fault| !harmless.contains(&fault.code))
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::bolt::bucket::{self, BUCKET_HEADER, Place};
+use crate::bolt::bucket::{self, BUCKET_HEADER, BucketLocation};
 use crate::bolt::leaf::{BUCKET, Leaf};
 use crate::bolt::page::Header;
 use crate::bolt::page_id::PageId;
@@ -99,12 +99,12 @@ impl KeyLeaves {
         let mut trees = buckets.trees(meta)?;
         let slices = &mut found.slices;
         match bucket.as_ref().map(|bucket| bucket::parse(&bucket.value)) {
-            Some(Ok(Place::Inline(header, bytes))) => {
+            Some(Ok(BucketLocation::Inline(header, bytes))) => {
                 let leaf = Leaf::new(header, bytes);
                 damage.extend(leaf.hidden().map(|fault| Finding::new(fault.code, fault.message)));
                 slices.extend(LeafSlice::whole(leaf, Spot::Inline, basis));
             }
-            Some(Ok(Place::Tree(root))) => trees.walk(root, &mut |met| match met {
+            Some(Ok(BucketLocation::Tree(root))) => trees.walk(root, &mut |met| match met {
                 Met::Leaf(page, leaf) => slices.extend(LeafSlice::whole(leaf, Spot::Page(page), basis)),
                 Met::Displaced(page) => displaced.push(page),
                 Met::Missing(interval, finding) => {
@@ -166,7 +166,7 @@ impl KeyLeaves {
         report: &mut SalvageReport,
     ) -> Result<(), Error> {
         let Some((meta, value)) = buckets.in_older_tree(b"key")? else { return Ok(()) };
-        let Ok(Place::Tree(root)) = bucket::parse(value) else { return Ok(()) };
+        let Ok(BucketLocation::Tree(root)) = bucket::parse(value) else { return Ok(()) };
         let (mut found, mut lost, mut end) = (Vec::new(), Vec::new(), Vec::new());
         let mut older = buckets.trees(meta)?;
         older.walk(root, &mut |met| match met {

@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::etcd::keyvalue::KeyValue;
 use crate::source::Source;
 use crate::store::key_hash::{ByHash, Short, short};
-use crate::store::{Entry, Place, Store};
+use crate::store::{EntryPlace, KeyEntry, Store};
 
 /// Keys that are named at most.
 const NAMED: usize = 1000;
@@ -21,7 +21,7 @@ const NAMED: usize = 1000;
 #[derive(Debug)]
 pub(super) struct LapsedLeaseSearch<'f> {
     present: &'f HashSet<i64>,
-    attached: ByHash<Short, (i64, Place)>,
+    attached: ByHash<Short, (i64, EntryPlace)>,
     exhausted: bool,
 }
 
@@ -41,7 +41,7 @@ impl<'f> LapsedLeaseSearch<'f> {
     }
 
     /// Takes the next entry that is kept.
-    pub fn take(&mut self, entry: &Entry<'_>) {
+    pub fn take(&mut self, entry: &KeyEntry<'_>) {
         let Some(pair) = KeyValue::parse(entry.value) else { return };
         let lapsed = !entry.key.tombstone && pair.lease != 0 && !self.present.contains(&pair.lease);
         if lapsed {
@@ -64,7 +64,7 @@ impl<'f> LapsedLeaseSearch<'f> {
     /// # Errors
     /// When there is no memory for it, or the names cannot be read.
     pub fn finish<S: Source + ?Sized>(self, store: &Store<'_, S>) -> Result<LapsedLeases, Error> {
-        let bytes = (self.attached.len() as u64).saturating_mul(size_of::<(Short, i64, Place)>() as u64);
+        let bytes = (self.attached.len() as u64).saturating_mul(size_of::<(Short, i64, EntryPlace)>() as u64);
         let memory = || Error::Memory { what: "the keys whose leases are gone", bytes };
         if self.exhausted {
             return Err(memory());

@@ -5,7 +5,7 @@ use crate::bolt::page_id::PageId;
 use crate::etcd::gap::complete_from;
 use crate::etcd::revision::Revision;
 use crate::etcd::revision_key::{FullRevision, RevisionKey};
-use crate::etcd::revision_record::Record;
+use crate::etcd::revision_record::RevisionRecord;
 
 /// What says that an entry belongs to the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +44,7 @@ pub(super) struct Entry<'a> {
     pub key: RevisionKey,
     pub value: &'a [u8],
     /// None for the empty value that a revision bump writes.
-    pub record: Option<Record>,
+    pub record: Option<RevisionRecord>,
     pub basis: Basis,
     /// Whether it is the first of its leaf, or of its part of a leaf.
     pub begins_slice: bool,

@@ -3,12 +3,12 @@
 use std::collections::{BTreeSet, HashMap};
 
 use crate::error::Error;
-use crate::etcd::gap::{Gap, complete_from};
+use crate::etcd::gap::{RevisionGap, complete_from};
 use crate::etcd::history_check::contradiction;
 use crate::etcd::keyvalue::KeyValue;
 use crate::etcd::revision::Revision;
 use crate::etcd::revision_key::{FullRevision, RevisionKey};
-use crate::etcd::revision_record::{KeyHash, Marks, Record};
+use crate::etcd::revision_record::{KeyHash, Marks, RevisionRecord};
 use crate::progress::Watch;
 use crate::rewrite::damaged_buckets::DamagedBuckets;
 use crate::rewrite::key_leaves::KeyLeaves;
@@ -102,7 +102,7 @@ struct Following<'r> {
     left: LeftOut,
     report: &'r mut SalvageReport,
     /// The last entry of each key, and its main revision.
-    chains: HashMap<KeyHash, (Record, Revision)>,
+    chains: HashMap<KeyHash, (RevisionRecord, Revision)>,
     /// History is complete above this revision.
     raised: Revision,
     /// The first revision behind the last gap.
@@ -180,7 +180,7 @@ impl<'r> Following<'r> {
             // An entry stands at that revision, as one does at the revision of each compaction.
             self.raised = self.raised.max(here.main);
             self.gap_end = self.gap_end.max(here.main);
-            if let Some(gap) = Gap::between(last, here, complete_above) {
+            if let Some(gap) = RevisionGap::between(last, here, complete_above) {
                 self.report.add_gap(gap);
             }
         }

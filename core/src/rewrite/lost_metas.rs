@@ -3,8 +3,8 @@
 //! Every page begins with its own number, so a page that begins at byte `n × size` and carries the number `n` votes for the size. A root page is a leaf that lists bucket `key`; of those
 //! that are left, the one whose store had applied most of the log is the newest.
 
-use crate::aligned_buf::Block;
-use crate::bolt::bucket::{self, Place};
+use crate::aligned_buf::AlignedBuf;
+use crate::bolt::bucket::{self, BucketLocation};
 use crate::bolt::leaf::{BUCKET, Leaf};
 use crate::bolt::meta::{Meta, NO_FREELIST};
 use crate::bolt::page::{Header, needed_overflow};
@@ -31,7 +31,7 @@ const REMEMBERED: usize = 64;
 /// When bytes cannot be read, or the watch asks to stop.
 pub(super) fn page_size<S: Source + ?Sized>(source: &S, watch: &dyn Watch) -> Result<Option<u32>, Error> {
     let mut votes = Votes::default();
-    let mut block = Block::new(BLOCK);
+    let mut block = AlignedBuf::new(BLOCK);
     let mut at = 0_u64;
     while at < source.len() {
         if watch.cancelled() {
@@ -155,10 +155,10 @@ fn root_of(page: PageId, leaf: Leaf<'_>) -> Option<(Root, Where)> {
             return None;
         }
         match (element.key, bucket::parse(element.value)) {
-            (b"key", Ok(Place::Tree(root))) => key = Some(Some(root)),
-            (b"key", Ok(Place::Inline(..))) => key = Some(None),
-            (b"meta", Ok(Place::Tree(root))) => applied = Where::Below(root),
-            (b"meta", Ok(Place::Inline(header, bytes))) => {
+            (b"key", Ok(BucketLocation::Tree(root))) => key = Some(Some(root)),
+            (b"key", Ok(BucketLocation::Inline(..))) => key = Some(None),
+            (b"meta", Ok(BucketLocation::Tree(root))) => applied = Where::Below(root),
+            (b"meta", Ok(BucketLocation::Inline(header, bytes))) => {
                 applied = Where::Applied(applied_in(Leaf::new(header, bytes)))
             }
             _ => {}

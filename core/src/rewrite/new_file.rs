@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashSet};
 
-use crate::bolt::database::{Database, DatabaseError};
-use crate::bolt::edit::Change;
-use crate::bolt::write::file_builder::{BuildError, Built, FileBuilder, Form, PageSink};
+use crate::bolt::database::{BoltDatabase, DatabaseError};
+use crate::bolt::edit::BucketEdit;
+use crate::bolt::write::file_builder::{BuildError, Built, FileBuilder, FileForm, PageSink};
 use crate::error::Error;
 use crate::etcd::keyvalue::KeyValue;
 use crate::etcd::revision::Revision;
@@ -17,9 +17,9 @@ use crate::progress::Watch;
 use crate::rewrite::bucket_changes::{BucketChanges, put_all, put_merged};
 use crate::rewrite::entry_filter::{EntryFilter, FilterError};
 use crate::rewrite::lapsed_leases::{LapsedLeaseSearch, LapsedLeases};
-use crate::scan::schema_buckets::Listed;
+use crate::scan::schema_buckets::ListedBucket;
 use crate::source::Source;
-use crate::store::{Entry, Store, Survivors};
+use crate::store::{KeyEntry, Store, Survivors};
 
 /// What the new file is to hold.
 pub enum Plan<'p> {
@@ -40,7 +40,7 @@ pub enum Plan<'p> {
 
 impl Plan<'_> {
     /// The message that an entry of bucket `key` gets; none for one that is left out.
-    fn revision<'v>(&mut self, entry: &Entry<'v>) -> Result<Option<Cow<'v, [u8]>>, FilterError> {
+    fn revision<'v>(&mut self, entry: &KeyEntry<'v>) -> Result<Option<Cow<'v, [u8]>>, FilterError> {
         let keeps = match self {
             Self::Everything => true,
             Self::Compacted(survivors) => survivors.contains(entry.key),
@@ -90,7 +90,7 @@ impl Plan<'_> {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Alterations<'a> {
     /// Entries that are put or deleted, a change for each bucket. What is put into bucket `key` must stand behind all entries that are kept.
-    pub changes: &'a [Change],
+    pub changes: &'a [BucketEdit],
     /// For how many seconds leases are granted anew that are gone and on which keys hang that are kept; none when they stay gone.
     pub new_lease_seconds: Option<i64>,
 }
@@ -164,8 +164,8 @@ pub fn write_altered<S: Source + ?Sized, K: PageSink>(
 ) -> Result<Written<K>, RewriteError<K::Error>> {
     let all: Vec<&str> = store.listed.iter().filter_map(|entry| std::str::from_utf8(&entry.name).ok()).collect();
     whole(store.lost_of(&all))?;
-    let meta = Database::open(store.source).map_err(damaged)?.meta();
-    let form = Form { page_size: meta.page_size, txid: meta.txid.saturating_add(1), sequence: 0 };
+    let meta = BoltDatabase::open(store.source).map_err(damaged)?.meta();
+    let form = FileForm { page_size: meta.page_size, txid: meta.txid.saturating_add(1), sequence: 0 };
     let mut builder = FileBuilder::new(form, sink);
     let mut changes = BucketChanges::new(alterations.changes);
     plan.marks().into_iter().for_each(|main| changes.mark_compacted(main));
@@ -238,7 +238,7 @@ fn revisions<S: Source + ?Sized, K: PageSink>(
 /// The entries that come behind those that are kept; and the leases that are gone then.
 fn put_revisions<S: Source + ?Sized, K: PageSink>(
     store: &Store<'_, S>,
-    change: Change,
+    change: BucketEdit,
     search: Option<LapsedLeaseSearch<'_>>,
     builder: &mut FileBuilder<K>,
 ) -> Result<LapsedLeases, RewriteError<K::Error>> {
@@ -257,9 +257,9 @@ fn put_revisions<S: Source + ?Sized, K: PageSink>(
 /// Copies a bucket that is there, or makes one, with what changes in it: how many buckets were among its entries, which are passed over.
 fn copy_pairs<S: Source + ?Sized, K: PageSink>(
     store: &Store<'_, S>,
-    bucket: Option<&Listed>,
+    bucket: Option<&ListedBucket>,
     plan: &mut Plan<'_>,
-    change: Change,
+    change: BucketEdit,
     builder: &mut FileBuilder<K>,
 ) -> Result<u64, RewriteError<K::Error>> {
     let mut left = change.entries;

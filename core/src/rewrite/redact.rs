@@ -19,7 +19,7 @@ use crate::kubernetes::redact_words::is_wordlike;
 use crate::kubernetes::registry_keys::{Object, object_below};
 use crate::rewrite::entry_filter::{EntryFilter, FilterError};
 use crate::secret_keys::is_secret;
-use crate::store::Entry;
+use crate::store::KeyEntry;
 use crate::store::query::malformed;
 
 /// Kinds that are counted apart; a cluster has some hundreds.
@@ -183,7 +183,7 @@ fn defines_types(object: &Object<'_>) -> bool {
 }
 
 impl EntryFilter for Redaction<'_> {
-    fn revision<'v>(&mut self, entry: &Entry<'v>) -> Result<Option<Cow<'v, [u8]>>, FilterError> {
+    fn revision<'v>(&mut self, entry: &KeyEntry<'v>) -> Result<Option<Cow<'v, [u8]>>, FilterError> {
         // The empty entry of a revision bump has nothing to hide.
         if entry.value.is_empty() {
             return Ok(Some(Cow::Borrowed(entry.value)));

@@ -19,7 +19,7 @@ use std::collections::BTreeSet;
 
 use crate::bolt::meta::{MetaChoice, Metas};
 use crate::bolt::page_id::PageId;
-use crate::bolt::write::file_builder::{Built, FileBuilder, Form, PageSink};
+use crate::bolt::write::file_builder::{Built, FileBuilder, FileForm, PageSink};
 use crate::error::Error;
 use crate::etcd::bucket_rules::Facts;
 use crate::etcd::completeness::IMPOSSIBLE;
@@ -170,7 +170,7 @@ impl<'s, S: Source + ?Sized> Salvage<'s, S> {
         let live = self.buckets.live;
         // A number that bolt never reaches is damage, too.
         let txid = if live.txid < IMPOSSIBLE >> 1 { live.txid.saturating_add(1) } else { 2 };
-        let form = Form { page_size: live.page_size, txid, sequence: 0 };
+        let form = FileForm { page_size: live.page_size, txid, sequence: 0 };
         let mut builder = FileBuilder::new(form, sink);
         let mut facts = Facts::default();
         for name in self.buckets.names() {

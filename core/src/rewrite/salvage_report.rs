@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::etcd::gap::Gap;
+use crate::etcd::gap::RevisionGap;
 use crate::etcd::revision::Revision;
 use crate::finding::{Finding, Findings, excerpt};
 use crate::limits::FINDINGS_PER_CODE;
@@ -117,7 +117,7 @@ impl SalvageReport {
         }
     }
 
-    pub(super) fn add_gap(&mut self, gap: Gap) {
+    pub(super) fn add_gap(&mut self, gap: RevisionGap) {
         self.missing_revisions = self.missing_revisions.saturating_add(gap.count());
         let room = |len: usize| (len as u64) < FINDINGS_PER_CODE;
         if room(self.missing.len()) {

@@ -7,10 +7,10 @@
 //! over the number of the first. So a page with overflow counts only when no page in it carries its own number.
 
 use crate::bolt::own_overflow::own_overflow;
-use crate::bolt::page::Kind;
+use crate::bolt::page::PageKind;
 use crate::bolt::page_id::PageId;
 use crate::bolt::page_set::PageSet;
-use crate::bolt::reader::{Geometry, Reader};
+use crate::bolt::reader::{Geometry, PageReader};
 use crate::error::Error;
 use crate::progress::Watch;
 use crate::source::Source;
@@ -51,7 +51,7 @@ impl StrayPages {
         let found = Self { leaves: set()?, overflow: set()?, partly_overwritten: set()?, end };
         // The last page with overflow, and the page behind it.
         let mut open: Option<(PageId, PageId)> = None;
-        let mut reader = Reader::new(source, geometry);
+        let mut reader = PageReader::new(source, geometry);
         for (number, page) in (0_u64..).zip(PageId::FIRST.up_to(end)) {
             if number.checked_rem(STRIDE) == Some(0) {
                 watch.advance(STRIDE.saturating_mul(u64::from(page_size)));
@@ -67,7 +67,7 @@ impl StrayPages {
             {
                 found.partly_overwritten.insert(owner);
             }
-            if is_used || !matches!(kind, Some(Kind::Leaf | Kind::Branch)) {
+            if is_used || !matches!(kind, Some(PageKind::Leaf | PageKind::Branch)) {
                 continue;
             }
             let Ok(overflow) = own_overflow(header, bytes, page_size) else { continue };
@@ -76,7 +76,7 @@ impl StrayPages {
                 found.overflow.insert(page);
             });
             open = (overflow > 0).then(|| (page, page.plus(u64::from(overflow)).next()));
-            if kind == Some(Kind::Leaf) {
+            if kind == Some(PageKind::Leaf) {
                 found.leaves.insert(page);
             }
         }

@@ -1,4 +1,4 @@
-//! Which answers suffer from the damage that is met while a file is opened.
+//! Tracks which answers are affected by damage found while a file is opened.
 
 use std::collections::BTreeMap;
 
@@ -7,45 +7,45 @@ use crate::finding_code::Code;
 use crate::missing_parts::Lost;
 use crate::severity::Severity;
 
-/// Damage, by the answers that it touches.
+/// Damage, sorted by the answers that it affects.
 #[derive(Debug, Default)]
 pub(crate) struct Losses {
-    /// That of the tree in which the buckets stand: any of them may be missing.
+    /// Damage of the root tree, which lists the buckets: any bucket may be missing.
     root: Lost,
-    /// That of each bucket.
+    /// Damage of each bucket.
     buckets: BTreeMap<Box<[u8]>, Lost>,
-    /// The first damage of what holds no entries: the metas, the freelist.
+    /// The first damage of parts without entries: the meta pages, the freelist.
     elsewhere: Option<Finding>,
 }
 
 impl Losses {
-    /// Takes in what was found in the tree in which the buckets stand.
+    /// Adds the findings of the root tree.
     pub fn of_root(&mut self, findings: &Findings) {
         damage(findings).for_each(|finding| self.root.add(finding.clone()));
     }
 
-    /// Takes in what was found in a bucket.
+    /// Adds the findings of a bucket.
     pub fn of_bucket(&mut self, name: &[u8], findings: &Findings) {
         damage(findings).for_each(|finding| self.bucket(name).add(finding.clone()));
     }
 
-    /// Takes in a finding about a bucket.
+    /// Adds a finding about a bucket.
     pub fn add_to(&mut self, name: &str, finding: Finding) {
         self.bucket(name.as_bytes()).add(finding);
     }
 
-    /// Takes in what was found where no entries are.
+    /// Adds the findings of parts without entries.
     pub fn of_no_entries(&mut self, findings: &Findings) {
         for finding in damage(findings) {
             match finding.code {
-                // With the wrong page size nothing is read where it is.
+                // With a wrong page size every page is read at the wrong offset.
                 Code::PageSizeMismatch => self.root.add(finding.clone()),
                 _ => drop(self.elsewhere.get_or_insert_with(|| finding.clone())),
             }
         }
     }
 
-    /// What an answer from these buckets lacks.
+    /// Returns the damage that affects answers from these buckets.
     pub fn of(&self, buckets: &[&str]) -> Lost {
         let mut lost = self.root.clone();
         lost.elsewhere.clone_from(&self.elsewhere);
@@ -59,7 +59,7 @@ impl Losses {
         lost
     }
 
-    /// Whether there is none.
+    /// Whether no answer is affected.
     pub fn is_empty(&self) -> bool {
         self.root.places == 0 && self.buckets.is_empty() && self.elsewhere.is_none()
     }

@@ -1,24 +1,25 @@
-//! The way from the roots of trees down to their leaves by the branch pages alone, level by level.
+//! Descends from the roots of trees to their leaves through the branch pages alone, level by level.
 //!
-//! A level is known whole before its first page is read, so whoever feeds the source from afar can have several pages on their way at once.
+//! All pages of a level are known before the first is read, so a caller that fetches bytes remotely can request several
+//! at once.
 
-use crate::bolt::page::{Branch, Kind};
+use crate::bolt::page::{Branch, PageKind};
 use crate::bolt::page_id::PageId;
 use crate::bolt::page_set::PageSet;
-use crate::bolt::reader::{Geometry, Reader};
+use crate::bolt::reader::{Geometry, PageReader};
 use crate::error::Error;
 use crate::limits::MAX_DEPTH;
 use crate::source::Source;
 
 /// A descent in progress.
 pub(crate) struct Descent<'s, S: Source + ?Sized> {
-    reader: Reader<'s, S>,
-    /// Pages that were read, with the overflow pages that are their own: none is read twice, so all that is read is bounded by the file.
+    reader: PageReader<'s, S>,
+    /// Pages that were read, with their own overflow pages: no page is read twice, so the file's size bounds all reads.
     seen: PageSet,
-    /// Pages of this level, in the order of their keys, of which so many were read.
+    /// Pages of this level in key order, and how many of them were read.
     level: Vec<PageId>,
     read: usize,
-    /// The level below, as far as it is known.
+    /// Pages of the next level known so far.
     below: Vec<PageId>,
     depth: usize,
     leaves: Vec<PageId>,
@@ -26,10 +27,10 @@ pub(crate) struct Descent<'s, S: Source + ?Sized> {
 }
 
 impl<'s, S: Source + ?Sized> Descent<'s, S> {
-    /// Of which nothing was read yet.
+    /// Starts a descent; reads nothing yet.
     pub(crate) fn new(source: &'s S, geometry: Geometry, roots: impl Iterator<Item = PageId>) -> Result<Self, Error> {
         Ok(Self {
-            reader: Reader::new(source, geometry),
+            reader: PageReader::new(source, geometry),
             seen: PageSet::new(geometry.present.get())?,
             level: roots.collect(),
             read: 0,
@@ -40,7 +41,7 @@ impl<'s, S: Source + ?Sized> Descent<'s, S> {
         })
     }
 
-    /// The pages that come next, in the order in which they are read; none at the end.
+    /// The pages to be read next, in reading order; empty at the end.
     pub(crate) fn ahead(&self) -> &[PageId] {
         self.level.get(self.read..).unwrap_or_default()
     }
@@ -48,13 +49,13 @@ impl<'s, S: Source + ?Sized> Descent<'s, S> {
     /// Reads the next page.
     ///
     /// # Errors
-    /// When bytes cannot be read.
+    /// A read fails.
     pub(crate) fn step(&mut self) -> Result<(), Error> {
         let Some(page) = self.level.get(self.read).copied() else { return Ok(()) };
         let kind = if self.seen.insert(page) { self.kind(page)? } else { None };
         match kind {
-            Some(Kind::Branch) => self.take_children(page)?,
-            Some(Kind::Leaf) => self.leaves.push(page),
+            Some(PageKind::Branch) => self.take_children(page)?,
+            Some(PageKind::Leaf) => self.leaves.push(page),
             _ => self.lost = true,
         }
         self.read = self.read.saturating_add(1);
@@ -64,9 +65,9 @@ impl<'s, S: Source + ?Sized> Descent<'s, S> {
         self.depth = self.depth.saturating_add(1);
         self.read = 0;
         self.level = std::mem::take(&mut self.below);
-        // All leaves of a bolt tree are equally deep, so one child tells of all.
+        // All leaves of a bbolt tree have the same depth, so the type of one child is that of all.
         let branches = match self.level.first().copied() {
-            Some(page) => self.kind(page)? == Some(Kind::Branch),
+            Some(page) => self.kind(page)? == Some(PageKind::Branch),
             None => false,
         };
         if !branches || self.depth >= MAX_DEPTH {
@@ -75,10 +76,10 @@ impl<'s, S: Source + ?Sized> Descent<'s, S> {
         Ok(())
     }
 
-    /// Reads what is left: the leaves in the order of their keys, and whether a page on the way to them is damaged.
+    /// Reads the remaining pages; returns the leaves in key order, and whether a page on the path to them is damaged.
     ///
     /// # Errors
-    /// When bytes cannot be read.
+    /// A read fails.
     pub(crate) fn finish(mut self) -> Result<(Vec<PageId>, bool), Error> {
         while !self.ahead().is_empty() {
             self.step()?;
@@ -86,11 +87,11 @@ impl<'s, S: Source + ?Sized> Descent<'s, S> {
         Ok((self.leaves, self.lost))
     }
 
-    fn kind(&mut self, page: PageId) -> Result<Option<Kind>, Error> {
+    fn kind(&mut self, page: PageId) -> Result<Option<PageKind>, Error> {
         Ok(self.reader.first(page)?.ok().and_then(|(header, _)| header.kind()))
     }
 
-    /// Puts the children of a branch page on the level below, unless pages of it were read before.
+    /// Adds the children of a branch page to the next level, unless their pages were read before.
     fn take_children(&mut self, page: PageId) -> Result<(), Error> {
         let page_size = self.reader.geometry().page_size;
         let Ok((_, overflow)) = self.reader.extent(page)? else {

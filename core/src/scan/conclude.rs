@@ -1,11 +1,11 @@
-//! From the parts of a scan to its report.
+//! Combines the parts of a scan into a report.
 
 use crate::bolt::page_id::PageId;
 use crate::bolt::page_set::PageSet;
 use crate::error::Error;
 use crate::etcd::completeness;
 use crate::etcd::gap::complete_from;
-use crate::etcd::history_check::{self, Outcome};
+use crate::etcd::history_check::{self, HistoryOutcome};
 use crate::etcd::revision::Revision;
 use crate::etcd::revision_record::{Era, Marks, PARTITIONS};
 use crate::etcd::version;
@@ -15,9 +15,9 @@ use crate::limits::EXCERPT;
 use crate::lost_history::LostHistory;
 use crate::progress::Watch;
 use crate::report::Report;
-use crate::scan::key_bucket::Tally;
-use crate::scan::scanner::{Bucket, Opened, Part, Scan};
-use crate::scan::sweep_cache::Memory;
+use crate::scan::key_bucket::KeyBucketTotals;
+use crate::scan::scanner::{BucketTotals, Opened, Scan, ScanPart};
+use crate::scan::sweep_cache::SweepCache;
 use crate::scan::trailer_hash::{check_trailer, judge, peek_trailer};
 use crate::scan::{contradiction_locator, live_key_count, lost_ranges, older_meta};
 use crate::severity::Verdict;
@@ -25,21 +25,22 @@ use crate::source::Source;
 use crate::status::{BucketStatus, Status};
 use crate::trailer::Trailer;
 
-/// Shares into which the history of the keys is cut: enough for the threads of a large machine to end together.
+/// Number of shares into which the history check is split: enough for the threads of a large machine to finish
+/// together.
 pub(crate) const SHARES: usize = 16;
 
-/// All that a scan found out but for the SHA-256, which may still be running.
+/// Results of a scan without the SHA-256, which may still be computing.
 #[derive(Debug)]
 pub struct Conclusion {
     pub(crate) findings: Findings,
     pub(crate) status: Status,
     lost: LostHistory,
-    /// Bytes of the database by its newest meta page.
+    /// Length of the database according to its newest meta page, in bytes.
     written: u64,
 }
 
 impl Conclusion {
-    /// The report, now that the trailer is known.
+    /// Completes the report with the trailer.
     #[must_use]
     pub fn report(self, trailer: Trailer) -> Report {
         let Self { findings: found, status, lost, written } = self;
@@ -51,7 +52,7 @@ impl Conclusion {
         if findings.has(Code::FileTruncated) {
             findings.explain(Code::FileTruncated, |finding| finding.code == Code::PageUnreachable);
         }
-        // Damage that leaves not even a bucket leaves nothing to count.
+        // Without a single readable bucket the numbers mean nothing.
         let readable = status.complete || !status.buckets.is_empty();
         let lost = (!lost.is_empty()).then_some(lost);
         Report {
@@ -66,8 +67,9 @@ impl Conclusion {
 }
 
 impl<S: Source + ?Sized> Scan<'_, S> {
-    /// Goes through the history of a share of the keys, from all parts in the order of their numbers. Any thread may take any share, in any order, each once.
-    pub(crate) fn histories(&self, share: usize, parts: &[Part]) -> Outcome {
+    /// Checks the history of one share of the keys, given all parts in the order of their numbers. Any thread may take
+    /// any share, in any order, each once.
+    pub(crate) fn histories(&self, share: usize, parts: &[ScanPart]) -> HistoryOutcome {
         let size = PARTITIONS.div_ceil(SHARES);
         let start = share.saturating_mul(size).min(PARTITIONS);
         let end = start.saturating_add(size).min(PARTITIONS);
@@ -77,23 +79,23 @@ impl<S: Source + ?Sized> Scan<'_, S> {
         history_check::resolve(records, start..end, compacting)
     }
 
-    /// Concludes from all parts, which must be in the order of their numbers, and the histories of all shares in theirs.
+    /// Combines all parts, in the order of their numbers, and the histories of all shares in theirs.
     ///
-    /// When parts met the same page, which only damage can bring about, they are run once more in order: which of the two places keeps the page must not depend on the
-    /// speed of threads.
+    /// If two parts visited the same page, which only damage causes, all parts run again in order: the choice of the
+    /// place that keeps the page must not depend on the speed of threads.
     ///
     /// # Errors
-    /// When bytes cannot be read, or the watch asks to stop.
+    /// A read fails, or `watch` requests a stop.
     pub(crate) fn conclude(
         &self,
-        parts: Vec<Part>,
-        histories: Vec<Outcome>,
+        parts: Vec<ScanPart>,
+        histories: Vec<HistoryOutcome>,
         watch: &dyn Watch,
     ) -> Result<Conclusion, Error> {
         if parts.len() > 1 && parts.iter().any(|part| part.conflict) {
             drop(parts);
             let used = self.used_before.copy()?;
-            let again = (0..self.parts()).map(|part| self.run_with(part, &used, &mut Memory::default(), watch));
+            let again = (0..self.parts()).map(|part| self.run_with(part, &used, &mut SweepCache::default(), watch));
             let parts = again.collect::<Result<Vec<_>, _>>()?;
             let histories = self.all_histories(&parts);
             return self.conclude_with(parts, histories, &used, watch);
@@ -101,23 +103,23 @@ impl<S: Source + ?Sized> Scan<'_, S> {
         self.conclude_with(parts, histories, &self.used, watch)
     }
 
-    fn all_histories(&self, parts: &[Part]) -> Vec<Outcome> {
+    fn all_histories(&self, parts: &[ScanPart]) -> Vec<HistoryOutcome> {
         (0..SHARES).map(|share| self.histories(share, parts)).collect()
     }
 
     fn conclude_with(
         &self,
-        parts: Vec<Part>,
-        histories: Vec<Outcome>,
+        parts: Vec<ScanPart>,
+        histories: Vec<HistoryOutcome>,
         used: &PageSet,
         watch: &dyn Watch,
     ) -> Result<Conclusion, Error> {
         let mut findings = self.findings.clone();
         let mut incomplete = self.incomplete;
         let mut lost_keys = self.lost_keys.clone();
-        let mut sum = Tally::default();
+        let mut sum = KeyBucketTotals::default();
         let mut pages = 0u64;
-        let inline = Part { tally: self.inline_key.clone(), ..Part::default() };
+        let inline = ScanPart { tally: self.inline_key.clone(), ..ScanPart::default() };
         for part in std::iter::once(inline).chain(parts) {
             findings.append(part.findings);
             check_joint(&sum, &part.tally, &mut findings);
@@ -126,7 +128,7 @@ impl<S: Source + ?Sized> Scan<'_, S> {
             pages = pages.saturating_add(part.pages);
             sum = join(sum, part.tally, &self.context.combiner);
         }
-        let mut outcome = Outcome::default();
+        let mut outcome = HistoryOutcome::default();
         for share in histories {
             outcome.add(share);
         }
@@ -147,7 +149,7 @@ impl<S: Source + ?Sized> Scan<'_, S> {
             }
         }
         if let Some(last) = sum.last_main().filter(|last| !completeness::leaves_revisions(*last)) {
-            let text = format!("The last revision is {last}; the largest there can be is {}.", Revision::MAX);
+            let text = format!("The last revision is {last}, but the largest possible is {}.", Revision::MAX);
             findings.push(Finding::new(Code::RevisionsExhausted, text).key(b"key"));
         }
         let mut buckets = self.buckets.clone();
@@ -167,11 +169,12 @@ impl<S: Source + ?Sized> Scan<'_, S> {
         Ok(Conclusion { findings, status, lost: history, written: self.written })
     }
 
-    /// Looks for the entry of the revision of the last compaction. Every etcd 3.6 keeps it; since 3.5.16 and 3.4.34 even a deletion.
+    /// Looks for the entry at the revision of the last compaction. Every etcd 3.6 keeps it; since 3.5.16 and 3.4.34
+    /// even a deletion.
     ///
-    /// Older ones remove a deletion, and then all revisions up to it may be gone. But each of them was an entry of the raft log, and no server requests a
-    /// compaction above its last revision.
-    fn judge_compacted(&self, sum: &Tally, findings: &mut Findings) {
+    /// Older versions remove a deletion there, so all revisions up to it may be gone. But each of them was an entry of
+    /// the raft log, and no server requests a compaction above its last revision.
+    fn judge_compacted(&self, sum: &KeyBucketTotals, findings: &mut Findings) {
         let marks = self.context.marks;
         let compacted = marks.last_compaction();
         if compacted <= Revision::FIRST || sum.has_compacted {
@@ -189,20 +192,19 @@ impl<S: Source + ?Sized> Scan<'_, S> {
             return;
         };
         let last = sum.last_main().map_or("none".to_owned(), |last| last.to_string());
-        let text = format!(
-            "The last compaction was at revision {compacted}, of which there is no entry; the last entry is {last}."
-        );
+        let text =
+            format!("The last compaction was at revision {compacted}, which has no entry; the last entry is {last}.");
         findings.push(Finding::new(code, text).key(b"scheduledCompactRev"));
     }
 
-    fn empty_text(&self, sum: &Tally) -> String {
+    fn empty_text(&self, sum: &KeyBucketTotals) -> String {
         match sum.last_main() {
-            None => "Bucket `key` has no entry.".into(),
+            None => "Bucket `key` is empty.".into(),
             Some(last) => format!("All keys are deleted; the last revision is {last}."),
         }
     }
 
-    /// Compares what is free with what is used, and counts the free pages.
+    /// Compares free with used pages, and counts the free pages.
     fn judge_free_pages(&self, used: &PageSet, findings: &mut Findings) -> u64 {
         let own = self.geometry.high_water.pages_since(PageId::FIRST);
         if !self.synced_freelist {
@@ -212,9 +214,9 @@ impl<S: Source + ?Sized> Scan<'_, S> {
             let (used, free) = (used.contains(page), self.free.contains(page));
             if used == free {
                 let (code, text) = if used {
-                    (Code::PageFreeInUse, format!("page {page} is in use and listed as free"))
+                    (Code::PageFreeInUse, format!("page {page} is in use, but the freelist lists it"))
                 } else {
-                    (Code::PageUnreachable, format!("page {page} is neither in use nor listed as free"))
+                    (Code::PageUnreachable, format!("page {page} is neither in use nor on the freelist"))
                 };
                 findings.push(Finding::new(code, text).page(page).offset(self.geometry.offset(page)));
             }
@@ -222,10 +224,10 @@ impl<S: Source + ?Sized> Scan<'_, S> {
         self.free.count()
     }
 
-    fn status(&self, buckets: &[Bucket], key: &Tally, live: u64, free_pages: u64) -> Status {
+    fn status(&self, buckets: &[BucketTotals], key: &KeyBucketTotals, live: u64, free_pages: u64) -> Status {
         let combiner = &self.context.combiner;
-        let hash = buckets.iter().fold(crate::crc::Run::default(), |run, bucket| {
-            run.then(crate::crc::Run::of(&bucket.name), combiner).then(bucket.run, combiner)
+        let hash = buckets.iter().fold(crate::crc::CrcRun::default(), |run, bucket| {
+            run.then(crate::crc::CrcRun::of(&bucket.name), combiner).then(bucket.run, combiner)
         });
         let listed = buckets.iter().map(|bucket| BucketStatus {
             name: String::from_utf8_lossy(bucket.name.get(..EXCERPT).unwrap_or(&bucket.name)).into_owned(),
@@ -261,18 +263,18 @@ impl<S: Source + ?Sized> Scan<'_, S> {
     }
 }
 
-/// Whether damage of this code is to be expected where pages cannot be read.
+/// Whether unreadable pages can cause damage of this code.
 fn is_consequence_of_lost_pages(code: Code) -> bool {
     matches!(code, Code::PageUnreachable | Code::RevisionsMissing | Code::RevisionsUnreachable | Code::KeyvalueHistory)
 }
 
-fn join(mut before: Tally, after: Tally, combiner: &crate::crc::Combiner) -> Tally {
+fn join(mut before: KeyBucketTotals, after: KeyBucketTotals, combiner: &crate::crc::CrcCombiner) -> KeyBucketTotals {
     let joint = after.ends.map_or(Revision::ZERO, |(first, _)| {
         let last = before.ends.map(|(_, last)| last.revision);
         complete_from(last, first.revision)
     });
     before.encrypted.append(&after.encrypted);
-    Tally {
+    KeyBucketTotals {
         encrypted: before.encrypted,
         complete_from: before.complete_from.max(after.complete_from).max(joint),
         migrated: before.migrated.saturating_add(after.migrated),
@@ -290,36 +292,36 @@ fn join(mut before: Tally, after: Tally, combiner: &crate::crc::Combiner) -> Tal
     }
 }
 
-/// Whether a compaction removed all that it was to remove, although it is not marked as finished.
-fn last_compaction_ran(marks: Marks, inline: &Tally, parts: &[Part]) -> bool {
-    let last = parts.iter().rev().map(|part| &part.tally).chain([inline]).find_map(Tally::last_main);
+/// Whether a compaction removed everything it had to remove, although it is not marked as finished.
+fn last_compaction_ran(marks: Marks, inline: &KeyBucketTotals, parts: &[ScanPart]) -> bool {
+    let last = parts.iter().rev().map(|part| &part.tally).chain([inline]).find_map(KeyBucketTotals::last_main);
     marks.with_last(last) != marks
 }
 
-/// A revision may stand as the last of one part and, as a tombstone, as the first of the next.
-fn check_joint(before: &Tally, after: &Tally, findings: &mut Findings) {
+/// Checks the border of two parts: the same revision may end one part as a put and begin the next as a tombstone.
+fn check_joint(before: &KeyBucketTotals, after: &KeyBucketTotals, findings: &mut Findings) {
     let (Some((_, last)), Some((first, _))) = (before.ends, after.ends) else { return };
     if last.revision == first.revision {
-        let text = format!("revision {} stands there as a put and as a tombstone", first.revision);
+        let text = format!("revision {} occurs both as a put and as a tombstone", first.revision);
         let mut finding = Finding::new(Code::RevisionDuplicate, text);
         (finding.page, finding.offset) = after.first_at.unzip();
         findings.push(finding);
     }
 }
 
-/// Everything about a file, in one thread: structure, contents and SHA-256.
+/// Checks everything about a file in one thread: structure, contents and SHA-256.
 ///
 /// # Errors
-/// When bytes cannot be read, or the watch asks to stop. What is wrong with the file is in the report.
+/// A read fails, or `watch` requests a stop. Problems of the file are in the report.
 pub fn verify<S: Source + ?Sized>(source: &S, watch: &dyn Watch) -> Result<Report, Error> {
     let trailer = check_trailer(source, watch)?;
     run(source, trailer, watch)
 }
 
-/// The same without computing the SHA-256.
+/// Does the same as [`verify`] without computing the SHA-256.
 ///
 /// # Errors
-/// As [`verify`].
+/// The same errors as [`verify`].
 pub fn status<S: Source + ?Sized>(source: &S, watch: &dyn Watch) -> Result<Report, Error> {
     let trailer = peek_trailer(source)?;
     run(source, trailer, watch)
@@ -328,18 +330,18 @@ pub fn status<S: Source + ?Sized>(source: &S, watch: &dyn Watch) -> Result<Repor
 fn run<S: Source + ?Sized>(source: &S, trailer: Trailer, watch: &dyn Watch) -> Result<Report, Error> {
     match Scan::open(source)? {
         Opened::Refused(report) => Ok(report.with_trailer(trailer)),
-        Opened::Scan(scan) => scan.run_all(&mut Memory::default(), trailer, watch),
+        Opened::Scan(scan) => scan.run_all(&mut SweepCache::default(), trailer, watch),
     }
 }
 
 impl<S: Source + ?Sized> Scan<'_, S> {
-    /// Runs all parts in order and concludes.
-    pub(crate) fn run_all(self, memory: &mut Memory, trailer: Trailer, watch: &dyn Watch) -> Result<Report, Error> {
+    /// Runs all parts in order and completes the report.
+    pub(crate) fn run_all(self, memory: &mut SweepCache, trailer: Trailer, watch: &dyn Watch) -> Result<Report, Error> {
         Ok(self.conclude_all(memory, watch)?.report(trailer))
     }
 
-    /// The same without what the trailer says.
-    pub(crate) fn conclude_all(self, memory: &mut Memory, watch: &dyn Watch) -> Result<Conclusion, Error> {
+    /// Runs all parts in order, without the trailer.
+    pub(crate) fn conclude_all(self, memory: &mut SweepCache, watch: &dyn Watch) -> Result<Conclusion, Error> {
         let parts = (0..self.parts()).map(|part| self.run_with(part, &self.used, memory, watch));
         let parts = parts.collect::<Result<Vec<_>, _>>()?;
         let histories = self.all_histories(&parts);

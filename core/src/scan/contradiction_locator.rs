@@ -1,7 +1,8 @@
-//! Where a key's history contradicts itself, and where revisions are missing: a second walk, taken only when the first one ended with a suspicion.
+//! Locates contradictions in the history of keys, and missing revisions, by a second walk, which is done only if the
+//! first one found a problem.
 //!
-//! The records of the first walk say which keys, but 24 bytes have no room for where; of gaps it knows only that there are some. So the leaves are read once
-//! more, and the same rules are applied with page, offset and key at hand.
+//! The records of the first walk name the keys, but 24 bytes have no room for a place; and of gaps it only knows that
+//! some exist. So the leaves are read again, and the same rules are applied with page, offset and key at hand.
 
 use crate::bolt::page_id::PageId;
 use crate::etcd::revision::Revision;
@@ -9,14 +10,14 @@ use crate::offset::Offset;
 use std::collections::HashMap;
 
 use crate::bolt::leaf::BUCKET;
-use crate::bolt::page::Fault;
+use crate::bolt::page::PageFault;
 use crate::bolt::page_set::PageSet;
 use crate::bolt::sizes::{ELEMENT, HEADER};
 use crate::error::Error;
-use crate::etcd::history_check::{Outcome, contradiction};
+use crate::etcd::history_check::{HistoryOutcome, contradiction};
 use crate::etcd::keyvalue::KeyValue;
 use crate::etcd::revision_key::{FullRevision, RevisionKey};
-use crate::etcd::revision_record::{KeyHash, Marks, Record};
+use crate::etcd::revision_record::{KeyHash, Marks, RevisionRecord};
 use crate::finding::{Finding, Findings};
 use crate::finding_code::Code;
 use crate::lost_history::LostHistory;
@@ -24,23 +25,25 @@ use crate::progress::Watch;
 use crate::scan::digest::{LeafDigest, inspect};
 use crate::scan::key_bucket::KeyContext;
 use crate::scan::leaf_prefetch::Ahead;
-use crate::scan::leaf_visitor::{Fold, LeafPage};
+use crate::scan::leaf_visitor::{LeafPage, LeafVisitor};
 use crate::scan::lost_revisions::LostRevisions;
 use crate::scan::scanner::Scan;
 use crate::scan::unreachable::Unreachable;
 use crate::severity::Verdict;
 use crate::source::Source;
 
-/// Finds the places of what the outcome suspects, and of revisions that are missing. `last` is the main revision of the last entry, `used` are the pages of all trees.
+/// Finds the places of the suspects in `outcome`, and of missing revisions. `last` is the main revision of the last
+/// entry, `used` are the pages of all trees.
 pub(crate) fn locate<S: Source + ?Sized>(
     scan: &Scan<'_, S>,
-    outcome: &Outcome,
+    outcome: &HistoryOutcome,
     last: Option<Revision>,
     used: &PageSet,
     history: &mut LostHistory,
     watch: &dyn Watch,
 ) -> Result<Findings, Error> {
-    let suspects = outcome.suspects.values().flatten().map(|suspect| (suspect.key, Suspect::default())).collect();
+    let suspects =
+        outcome.suspects.values().flatten().map(|suspect| (suspect.key, LocatedSuspect::default())).collect();
     let lost = LostRevisions::new(scan.context.marks);
     let marks = scan.context.marks.with_last(last);
     let mut fold = LocateFold { context: &scan.context, marks, suspects, lost, found: Findings::default() };
@@ -61,7 +64,7 @@ pub(crate) fn locate<S: Source + ?Sized>(
     Ok(findings)
 }
 
-/// Digests of leaves that lie in no order: with them only those are read again that hold something of interest, and a browser reads no page by itself.
+/// Digests scattered leaves: then only the interesting leaves are read again, and a browser does not read page by page.
 fn read_ahead<S: Source + ?Sized>(scan: &Scan<'_, S>, watch: &dyn Watch) -> Result<Ahead, Error> {
     let leaves = scan.scattered_leaves()?;
     let strips = (0..leaves.strips()).map(|strip| leaves.digest(strip, scan.source, scan.geometry, watch));
@@ -70,26 +73,26 @@ fn read_ahead<S: Source + ?Sized>(scan: &Scan<'_, S>, watch: &dyn Watch) -> Resu
 }
 
 #[derive(Default)]
-struct Suspect {
+struct LocatedSuspect {
     last: Option<Seen>,
     reported: bool,
 }
 
 struct Seen {
-    record: Record,
+    record: RevisionRecord,
     finding: Finding,
 }
 
 struct LocateFold<'a> {
     context: &'a KeyContext,
     marks: Marks,
-    suspects: HashMap<KeyHash, Suspect>,
+    suspects: HashMap<KeyHash, LocatedSuspect>,
     lost: LostRevisions,
     found: Findings,
 }
 
 impl LocateFold<'_> {
-    fn see(&mut self, revision: FullRevision, mut record: Record, message: &KeyValue<'_>, finding: Finding) {
+    fn see(&mut self, revision: FullRevision, mut record: RevisionRecord, message: &KeyValue<'_>, finding: Finding) {
         let Some(suspect) = self.suspects.get_mut(&record.key()) else { return };
         record.set_era(self.marks.era(revision.main));
         if message.lease != 0 && !record.is_tombstone() && !self.context.leases.contains(&message.lease) {
@@ -101,7 +104,7 @@ impl LocateFold<'_> {
         {
             suspect.reported = true;
             let mut here = finding.clone().with_code(code);
-            here.message = format!("revision {revision} {text}");
+            here.message = format!("Revision {revision} {text}.");
             self.found.push(here);
         }
         suspect.last = Some(Seen { record, finding });
@@ -113,7 +116,7 @@ impl LocateFold<'_> {
             .filter(|seen| !seen.record.is_tombstone() && seen.record.lacks_lease())
             .map(|seen| seen.finding)
             .collect();
-        // A map has no order of its own; a report does.
+        // Sorted, because a map has no order and a report must have one.
         lacking.sort_by_key(|finding| finding.offset);
         for finding in lacking {
             self.found.push(finding);
@@ -122,7 +125,7 @@ impl LocateFold<'_> {
     }
 }
 
-impl Fold for LocateFold<'_> {
+impl LeafVisitor for LocateFold<'_> {
     fn recall(&mut self, digest: &mut LeafDigest, (page, offset): (PageId, Offset)) -> bool {
         let Some((first, last)) = digest.ends else { return false };
         let dull = digest.complete_from <= self.marks.complete_above() && digest.migrated == 0;
@@ -134,7 +137,7 @@ impl Fold for LocateFold<'_> {
         self.lost.see_leaf(first, last, &here)
     }
 
-    fn examine(&mut self, leaf: &LeafPage<'_>, _faults: &[Fault], _findings: &mut Findings) {
+    fn examine(&mut self, leaf: &LeafPage<'_>, _faults: &[PageFault], _findings: &mut Findings) {
         for element in leaf.leaf().pairs() {
             let Some(key) = RevisionKey::parse(element.key).filter(|_| element.flags & BUCKET == 0) else { continue };
             let record = inspect(key, element.value).ok().flatten().map(|entry| entry.record);
@@ -143,9 +146,9 @@ impl Fold for LocateFold<'_> {
             if message.key.is_empty() || !self.suspects.contains_key(&KeyHash::of(message.key)) {
                 continue;
             }
-            let text = format!("the lease {:x} of revision {} does not exist", message.lease, key.revision);
+            let text = format!("lease {:x} of revision {} does not exist", message.lease, key.revision);
             let finding = leaf.finding(Code::LeaseMissing, element.at, text).key(message.key);
-            self.see(key.revision, Record::new(&message, key.tombstone), &message, finding);
+            self.see(key.revision, RevisionRecord::new(&message, key.tombstone), &message, finding);
         }
     }
 
@@ -154,14 +157,14 @@ impl Fold for LocateFold<'_> {
     }
 }
 
-/// Notes the keys whose entries contradict each other.
-fn note_keys(located: &Findings, outcome: &Outcome, history: &mut LostHistory) {
+/// Adds the keys with contradictory entries to `history`.
+fn note_keys(located: &Findings, outcome: &HistoryOutcome, history: &mut LostHistory) {
     let of_history = located.list().iter().filter(|finding| finding.code == Code::KeyvalueHistory);
     let keys = of_history.filter_map(|finding| finding.key.clone()).collect();
     history.set_keys(keys, outcome.counts.get(&Code::KeyvalueHistory).copied().unwrap_or(0));
 }
 
-/// Findings of each code that were located, to be filled up to the number that is known.
+/// Raises the counts of located findings to the number of known ones.
 fn fill_up(findings: &mut Findings, counts: &HashMap<Code, u64>) {
     let mut counts: Vec<_> = counts.iter().collect();
     counts.sort();

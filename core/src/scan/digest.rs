@@ -1,50 +1,52 @@
-//! The digest of a leaf page of revisions: all that a scan wants to know of it, whoever has its bytes.
+//! Digests of the leaf pages of bucket `key`: everything a scan needs to know about a page.
 //!
-//! Only a page without any oddity has a digest. Every other page is examined element by element where its place in the tree is known, so that the sweep and the
-//! walk report the same findings in the same order.
+//! Only a page without irregularities has a digest. Every other page is examined element by element when its place in
+//! the tree is known, so that the sweep and the walk report the same findings in the same order.
 
 use crate::bolt::leaf::Leaf;
 use crate::bolt::page::{Header, overflow_fits, table_end};
-use crate::crc::Run;
+use crate::crc::CrcRun;
 use crate::etcd::gap::complete_from;
 use crate::etcd::keyvalue::KeyValue;
 use crate::etcd::revision::Revision;
 use crate::etcd::revision_key::RevisionKey;
-use crate::etcd::revision_record::Record;
+use crate::etcd::revision_record::RevisionRecord;
 use crate::finding_code::Code;
-use crate::key_tally::KeyTally;
+use crate::key_tally::NeededKeyTally;
 use crate::needed_key::{Encrypted, NeededKey};
 
-/// A leaf page of bucket `key` in short.
+/// The digest of a leaf page of bucket `key`.
 #[derive(Debug, Clone, Default)]
 pub struct LeafDigest {
-    /// CRC-32C of all its pairs in order.
-    pub run: Run,
-    /// Pages it occupies, overflow pages counted.
+    /// CRC-32C of all keys and values in order.
+    pub run: CrcRun,
+    /// Number of pages it occupies, overflow pages included.
     pub pages: u32,
-    /// Entries.
+    /// Number of entries.
     pub entries: u32,
-    /// Tombstones among them.
+    /// Number of tombstones.
     pub tombstones: u32,
-    /// First and last key; none only in a digest that was never filled.
+    /// First and last key; `None` only in an unfilled digest.
     pub ends: Option<(RevisionKey, RevisionKey)>,
-    /// One record an entry, in order: a leaf with the empty value of a revision bump has no digest.
-    pub records: Vec<Record>,
-    /// By how much the main revision of each record exceeds the one before it (the first entry's for the first), LEB128: about a byte a record. Only a
-    /// sweep keeps them, for the one page of a file in which a mark of compaction falls between two entries.
+    /// One record per entry, in order; a leaf with the empty value of a revision bump has no digest.
+    pub records: Vec<RevisionRecord>,
+    /// Difference of each record's main revision to the previous one (to the first entry's for the first), in LEB128:
+    /// about a byte per record. Only a sweep keeps them, for the one page of a file with a compaction revision between
+    /// two entries.
     pub steps: Option<Vec<u8>>,
-    /// Index of each record that has a lease, and the lease's id.
+    /// Index and lease id of each record with a lease.
     pub leased: Vec<(u32, i64)>,
-    /// No revision is missing within the page if history is complete only above this revision; 0 when none is missing at all.
+    /// No revision is missing within the page if history is complete only above this revision; 0 if none is missing at
+    /// all.
     pub complete_from: Revision,
-    /// Puts of version 1 that name an earlier creation, which only `etcdctl migrate` writes.
+    /// Number of puts with version 1 and an earlier create revision, which only `etcdctl migrate` writes.
     pub migrated: u32,
-    /// Puts whose values an API server encrypted, by the key that they need.
-    pub encrypted: KeyTally,
+    /// Puts with values that an API server encrypted, by encryption key.
+    pub encrypted: NeededKeyTally,
 }
 
 impl LeafDigest {
-    /// Fills the digest from a leaf page; false, with nothing to be relied on, when anything about the page is odd.
+    /// Fills the digest from a leaf page; returns false, with unspecified contents, if the page has any irregularity.
     pub fn fill(&mut self, header: Header, bytes: &[u8], page_size: Option<u32>) -> bool {
         self.records.clear();
         self.leased.clear();
@@ -93,7 +95,8 @@ impl LeafDigest {
                     }
                     main = Some(key.revision.main);
                 }
-                // Whether it stands alone in its transaction, as a bump writes it, is looked at where its neighbours are known.
+                // Whether it is alone in its transaction, as a bump writes it, is checked where its neighbours are
+                // known.
                 Ok(None) | Err(_) => return false,
             }
         }
@@ -102,7 +105,7 @@ impl LeafDigest {
             return false;
         }
         let Some(pairs) = bytes.get(start..end) else { return false };
-        self.run = Run::of(pairs);
+        self.run = CrcRun::of(pairs);
         self.pages = header.overflow.saturating_add(1);
         self.entries = entries;
         self.tombstones = tombstones;
@@ -112,7 +115,7 @@ impl LeafDigest {
         true
     }
 
-    /// The main revision of each record in order; none when the digest does not have them.
+    /// Iterates over the main revisions of the records; `None` if the digest lacks them.
     pub fn mains(&self) -> Option<impl Iterator<Item = Revision>> {
         let mut steps = self.steps.as_deref()?;
         let mut main = self.ends?.0.revision.main;
@@ -122,7 +125,7 @@ impl LeafDigest {
         }))
     }
 
-    /// Bytes it occupies in memory.
+    /// Memory it occupies, in bytes.
     #[must_use]
     pub fn size(&self) -> usize {
         size_of::<Self>()
@@ -135,7 +138,7 @@ impl LeafDigest {
 
 fn push_leb128(bytes: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
-        // Truncation is meant: the low seven bits, and the mark that more follow.
+        // The truncation is intended: the low seven bits, and the bit that says that more follow.
         bytes.push(value as u8 | 0x80);
         value >>= 7;
     }
@@ -156,44 +159,45 @@ fn take_leb128(bytes: &mut &[u8]) -> Option<u64> {
     }
 }
 
-/// What is to be known of an entry of bucket `key`.
+/// Facts about one entry of bucket `key`.
 pub struct Inspected {
     /// Its record.
-    pub record: Record,
+    pub record: RevisionRecord,
     /// Its lease; 0 for none.
     pub lease: i64,
-    /// The key that its value needs, when an API server encrypted it.
+    /// Encryption key that its value needs, if an API server encrypted it.
     pub needs: Option<NeededKey>,
 }
 
-/// What is to be known of an entry of bucket `key`; none for the empty value that a revision bump writes.
+/// Decodes an entry of bucket `key`; `None` for the empty value that a revision bump writes.
 ///
 /// # Errors
-/// What is wrong with the entry by itself, as a code and a sentence.
+/// The entry's problem: its code, and a clause that describes it.
 pub fn inspect(key: RevisionKey, value: &[u8]) -> Result<Option<Inspected>, (Code, String)> {
     let Some(message) = KeyValue::parse(value) else {
-        return Err((Code::KeyvalueMalformed, format!("the {} bytes under it are no KeyValue", value.len())));
+        return Err((Code::KeyvalueMalformed, format!("its value of {} bytes is not a KeyValue message", value.len())));
     };
     if value.is_empty() && !key.tombstone {
         return Ok(None);
     }
     if message.key.is_empty() {
-        return Err((Code::KeyvalueMalformed, "the KeyValue names no key".into()));
+        return Err((Code::KeyvalueMalformed, "its KeyValue message has no key".into()));
     }
     if key.tombstone {
         if !message.is_bare() {
-            let text = "the tombstone carries more than its key";
+            let text = "the tombstone holds more than its key";
             return Err((Code::TombstoneBody, text.into()));
         }
-        return Ok(Some(Inspected { record: Record::new(&message, true), lease: 0, needs: None }));
+        return Ok(Some(Inspected { record: RevisionRecord::new(&message, true), lease: 0, needs: None }));
     }
     if message.mod_revision != key.revision.main {
-        let text = format!("the value names the mod revision {}", message.mod_revision);
+        let text = format!("its KeyValue message has the mod revision {}", message.mod_revision);
         return Err((Code::KeyvalueRevision, text));
     }
     let KeyValue { create_revision: create, mod_revision: modified, version, .. } = message;
     let has_room = u64::try_from(version).is_ok_and(|puts| puts <= create.count_to(modified));
-    // `etcdctl migrate` gives a v2 key that had been updated its first creation and yet version 1, as operation 0 of its revision.
+    // `etcdctl migrate` writes an updated v2 key with its first create revision, but version 1, as operation 0 of its
+    // revision.
     let not_created_now = version == 1 && create < modified && key.revision.sub > 0;
     let not_updated = version > 1 && create == modified;
     if create < Revision::FIRST || version < 1 || create > modified || !has_room || not_created_now || not_updated {
@@ -202,5 +206,5 @@ pub fn inspect(key: RevisionKey, value: &[u8]) -> Result<Option<Inspected>, (Cod
         return Err((Code::KeyvalueHistory, text));
     }
     let needs = Encrypted::of(message.value).map(|encrypted| encrypted.needed_key());
-    Ok(Some(Inspected { record: Record::new(&message, false), lease: message.lease, needs }))
+    Ok(Some(Inspected { record: RevisionRecord::new(&message, false), lease: message.lease, needs }))
 }

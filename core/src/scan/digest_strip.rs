@@ -1,14 +1,14 @@
-//! Digests of many leaves side by side: a few large lists, not three small ones for each.
+//! Stores the digests of many leaves in a few large lists, instead of three small ones for each leaf.
 
-use crate::crc::Run;
+use crate::crc::CrcRun;
 use crate::error::Error;
 use crate::etcd::revision::Revision;
 use crate::etcd::revision_key::{FullRevision, RevisionKey};
-use crate::etcd::revision_record::Record;
-use crate::key_tally::KeyTally;
+use crate::etcd::revision_record::RevisionRecord;
+use crate::key_tally::NeededKeyTally;
 use crate::scan::digest::LeafDigest;
 
-/// A digest without its lists: 48 bytes a leaf.
+/// A digest without its lists: 48 bytes per leaf.
 #[derive(Debug, Default)]
 struct Brief {
     crc: u32,
@@ -16,7 +16,7 @@ struct Brief {
     /// Main revisions of the first and the last entry, then their sub-revisions.
     mains: (Revision, Revision),
     subs: (u32, u32),
-    /// Where its records end in the strip; they begin where those of the leaf before end.
+    /// End of its records in the strip; they begin at the end of the previous leaf's.
     records_end: u32,
     leased_end: u32,
     pages: u16,
@@ -26,36 +26,36 @@ struct Brief {
     ends_dead: (bool, bool),
 }
 
-/// What a sweep keeps besides, because it does not know yet to which revision the file is compacted: the main revisions of the records (see
-/// [`LeafDigest::steps`]), and what is missing within each leaf.
+/// Additional data of a sweep, which does not know yet to which revision the file is compacted: the main revisions of
+/// the records (see [`LeafDigest::steps`]), and what is missing within each leaf.
 #[derive(Debug, Default)]
 struct Steps {
     bytes: Vec<u8>,
-    /// Where those of each leaf end.
+    /// End of each leaf's steps.
     ends: Vec<u32>,
     /// [`LeafDigest::complete_from`] and [`LeafDigest::migrated`] of each leaf.
     histories: Vec<(Revision, u32)>,
 }
 
-/// Digests of leaves that follow each other in the file.
+/// Digests of consecutive leaves of the file.
 #[derive(Debug, Default)]
 pub struct Strip {
-    /// One a leaf; without entries when it has no digest.
+    /// One per leaf; without entries if the leaf has no digest.
     briefs: Vec<Brief>,
-    records: Vec<Record>,
+    records: Vec<RevisionRecord>,
     leased: Vec<(u32, i64)>,
     steps: Option<Steps>,
-    /// What encrypted values need, with the place of the leaf; none for a leaf without any.
-    encrypted: Vec<(u32, KeyTally)>,
+    /// Encryption keys needed by each leaf with encrypted values, with the leaf's place in the strip.
+    encrypted: Vec<(u32, NeededKeyTally)>,
 }
 
 impl Strip {
-    /// A strip that keeps the steps of its digests, too.
+    /// Creates a strip that also keeps the steps of its digests.
     pub(crate) fn with_steps() -> Self {
         Self { steps: Some(Steps::default()), ..Self::default() }
     }
 
-    /// Asks for the memory of `leaves` leaves, without that of their records.
+    /// Reserves memory for `leaves` leaves, without their records.
     ///
     /// # Errors
     /// [`Error::Memory`].
@@ -65,12 +65,12 @@ impl Strip {
         self.briefs.try_reserve_exact(leaves).map_err(memory)
     }
 
-    /// Leaves in it, those without a digest counted.
+    /// The number of leaves, including those without a digest.
     pub(crate) fn len(&self) -> usize {
         self.briefs.len()
     }
 
-    /// Bytes that a digest takes in a strip.
+    /// Memory of a digest in a strip, in bytes.
     pub(crate) fn size_of(digest: &LeafDigest) -> usize {
         let lists = size_of_val(digest.records.as_slice()).saturating_add(size_of_val(digest.leased.as_slice()));
         let steps =
@@ -78,12 +78,12 @@ impl Strip {
         let encrypted = if digest.encrypted.is_empty() {
             0
         } else {
-            digest.encrypted.size().saturating_add(size_of::<(u32, KeyTally)>())
+            digest.encrypted.size().saturating_add(size_of::<(u32, NeededKeyTally)>())
         };
         size_of::<Brief>().saturating_add(lists).saturating_add(steps).saturating_add(encrypted)
     }
 
-    /// Whether there is memory for one digest more; the walk reads the leaves for which there is none.
+    /// Whether memory for one more digest is available; otherwise the walk reads the leaf.
     pub(crate) fn has_room(&mut self, digest: &LeafDigest) -> bool {
         let steps = digest.steps.as_ref().map_or(0, Vec::len);
         self.records.try_reserve(digest.records.len()).is_ok()
@@ -92,7 +92,7 @@ impl Strip {
             && self.steps.as_mut().is_none_or(|kept| kept.bytes.try_reserve(steps).is_ok())
     }
 
-    /// Gives back the room that the lists have to spare: nothing more comes.
+    /// Releases the spare capacity of the lists: the strip is complete.
     pub(crate) fn shrink_to_fit(&mut self) {
         self.briefs.shrink_to_fit();
         self.records.shrink_to_fit();
@@ -105,7 +105,8 @@ impl Strip {
         }
     }
 
-    /// Keeps the digest of the next leaf, unless there is none or one of its numbers is larger than etcd ever makes it; whether it was kept.
+    /// Adds the digest of the next leaf and returns true; returns false if the leaf has none or one of its numbers is
+    /// larger than etcd ever makes it.
     pub(crate) fn keep(&mut self, digest: Option<&LeafDigest>) -> bool {
         let brief = digest.and_then(|digest| Some((self.brief(digest)?, digest)));
         let Some((brief, digest)) = brief else {
@@ -148,29 +149,29 @@ impl Strip {
         })
     }
 
-    /// Where the records and the leases of the leaf at `at` begin.
+    /// Start of the records and the leases of the leaf at `at`.
     fn ends_before(&self, at: usize) -> (u32, u32) {
         let before = at.checked_sub(1).and_then(|before| self.briefs.get(before));
         before.map_or((0, 0), |before| (before.records_end, before.leased_end))
     }
 
-    /// Where the records of a leaf begin.
+    /// Start of the records of the leaf at `at`.
     pub(crate) fn records_start(&self, at: usize) -> u32 {
         self.ends_before(at).0
     }
 
-    /// A record by its place among all of the strip.
-    pub(crate) fn record(&self, at: u32) -> Option<&Record> {
+    /// The record at index `at` of the whole strip.
+    pub(crate) fn record(&self, at: u32) -> Option<&RevisionRecord> {
         self.records.get(at as usize)
     }
 
-    /// Fills `into` with the digest of a leaf; none when it has none.
+    /// Fills `into` with the digest of a leaf; `None` if the leaf has none.
     pub(crate) fn load(&self, at: usize, into: &mut LeafDigest) -> Option<()> {
         let brief = self.briefs.get(at).filter(|brief| brief.entries > 0)?;
         let (records, leased) = self.ends_before(at);
         let key =
             |main, sub, tombstone| RevisionKey { revision: FullRevision { main, sub: i64::from(sub) }, tombstone };
-        into.run = Run { crc: brief.crc, len: u64::from(brief.len) };
+        into.run = CrcRun { crc: brief.crc, len: u64::from(brief.len) };
         into.pages = u32::from(brief.pages);
         into.entries = u32::from(brief.entries);
         into.tombstones = u32::from(brief.tombstones);
@@ -189,7 +190,7 @@ impl Strip {
         {
             into.encrypted.append(encrypted);
         }
-        // Without a list, a leaf in which anything might be missing was not kept.
+        // Without this list, only leaves without missing revisions were kept.
         let history = self.steps.as_ref().and_then(|steps| steps.histories.get(at));
         (into.complete_from, into.migrated) = history.copied().unwrap_or_default();
         into.steps = match &self.steps {
@@ -201,7 +202,7 @@ impl Strip {
 }
 
 impl Steps {
-    /// The steps of a leaf, in `list`.
+    /// Returns the steps of a leaf, in the memory of `list`.
     fn of(&self, at: usize, mut list: Vec<u8>) -> Option<Vec<u8>> {
         let start = at.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
         list.clear();

@@ -1,19 +1,19 @@
-//! What a file is, by its first bytes: people hand over all sorts of things.
+//! Recognizes file formats by their first bytes, because people pass all sorts of files.
 
 use serde::Serialize;
 
 use crate::bolt::meta::{Metas, has_magic};
 
-/// The kinds that are told apart.
+/// A recognized file format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum FileKind {
-    /// Not a single byte.
+    /// An empty file.
     Empty,
-    /// A bolt database with at least one valid meta.
+    /// A bbolt database with at least one valid meta page.
     Bolt,
-    /// Bolt's magic number is there, but no valid meta.
+    /// A file with bbolt's magic number, but no valid meta page.
     BrokenBolt,
     /// gzip.
     Gzip,
@@ -27,11 +27,11 @@ pub enum FileKind {
     Bzip2,
     /// A tar archive.
     Tar,
-    /// XML, such as the error of an object store.
+    /// XML, such as an error from an object store.
     Xml,
     /// HTML, such as a login or error page.
     Html,
-    /// JSON, such as an error of an API.
+    /// JSON, such as an error from an API.
     Json,
     /// Other text.
     Text,
@@ -39,47 +39,49 @@ pub enum FileKind {
     Wal,
     /// A `.snap` file of etcd's `member/snap`.
     SnapFile,
-    /// Nothing but zeros.
+    /// Only zeros.
     Zeros,
-    /// Nothing that is known.
+    /// An unknown format.
     Unknown,
 }
 
 impl FileKind {
-    /// What it is and what to do, in a sentence.
+    /// Describes the format and what to do, as a clause.
     #[must_use]
     pub fn describe(self) -> &'static str {
         match self {
             Self::Empty => "the file is empty: the save or copy never wrote a byte",
-            Self::Bolt => "this is a bolt database",
-            Self::BrokenBolt => "this is a bolt database whose metas are both broken",
-            Self::Gzip => "this is a gzip file: decompress it, the snapshot may be inside",
-            Self::Zip => "this is a zip file: extract it, the snapshot may be inside",
-            Self::Zstd => "this is a Zstandard file: decompress it, the snapshot may be inside",
-            Self::Xz => "this is an xz file: decompress it (xz -d), the snapshot may be inside",
-            Self::Bzip2 => "this is a bzip2 file: decompress it (bzip2 -d), the snapshot may be inside",
-            Self::Tar => "this is a tar archive: extract it (tar -xf), the snapshot may be inside",
+            Self::Bolt => "this is a bbolt database",
+            Self::BrokenBolt => "this is a bbolt database, but both of its meta pages are invalid",
+            Self::Gzip => "this is a gzip file: decompress it, because the snapshot may be inside",
+            Self::Zip => "this is a zip file: extract it, because the snapshot may be inside",
+            Self::Zstd => "this is a Zstandard file: decompress it, because the snapshot may be inside",
+            Self::Xz => "this is an xz file: decompress it (xz -d), because the snapshot may be inside",
+            Self::Bzip2 => "this is a bzip2 file: decompress it (bzip2 -d), because the snapshot may be inside",
+            Self::Tar => "this is a tar archive: extract it (tar -xf), because the snapshot may be inside",
             Self::Xml => {
-                "this is an XML document, perhaps the error that an object store gave instead of the file: read it, and download again"
+                "this is an XML document, perhaps an error that an object store sent instead of the file: read it, and download the file again"
             }
             Self::Html => {
-                "this is an HTML page, perhaps a login or error page that was saved instead of the file: read it, and download again"
+                "this is an HTML page, perhaps a login or error page that was saved instead of the file: read it, and download the file again"
             }
-            Self::Json => "this is a JSON document, perhaps an error of an API: read it, and download again",
+            Self::Json => "this is a JSON document, perhaps an error from an API: read it, and download the file again",
             Self::Text => "this is text, not a database",
             Self::Wal => {
-                "this is a write-ahead log of etcd (member/wal): the snapshot is made by `snapshot save`, the database is member/snap/db"
+                "this is a write-ahead log of etcd (member/wal): use a file that `snapshot save` wrote, or the database member/snap/db"
             }
             Self::SnapFile => {
-                "this is a .snap file of etcd, which holds the membership only: the database is the file `db` beside it"
+                "this is a .snap file of etcd, which holds only the membership: use the database, the file `db` beside it"
             }
-            Self::Zeros => "this is nothing but zeros: the file was preallocated or its disk lost it",
-            Self::Unknown => "this is no file that this program knows: neither a snapshot nor anything compressed",
+            Self::Zeros => {
+                "the file holds only zeros: it was preallocated and never written, or its disk lost the data"
+            }
+            Self::Unknown => "this is neither a snapshot nor a known archive or compressed file",
         }
     }
 }
 
-/// What the first bytes of a file say that it is.
+/// Recognizes the format of a file by its first bytes.
 ///
 /// `head` should be [`HEAD_LEN`](crate::limits::HEAD_LEN) bytes or the whole file.
 #[must_use]
@@ -122,20 +124,21 @@ pub fn sniff(head: &[u8]) -> FileKind {
     if is_snap(head) { FileKind::SnapFile } else { FileKind::Unknown }
 }
 
-/// Whether a skippable frame of Zstandard begins here, which may stand before, between and behind the others: pzstd begins with one.
-/// The last four bits of its magic number are free; source: RFC 8878, section 3.1.2.
+/// Whether a skippable frame of Zstandard begins here. Such frames may precede, separate and follow the others: pzstd
+/// begins with one. The last four bits of its magic number are arbitrary; source: RFC 8878, section 3.1.2.
 fn is_skippable(head: &[u8]) -> bool {
     matches!(head, [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..])
 }
 
-/// A WAL begins with a frame of 8 bytes' length which holds a `walpb.Record` of type 4 (crc); source: etcd's `server/storage/wal`.
+/// Whether this is a WAL: it begins with an 8-byte frame length and a `walpb.Record` of type 4 (crc); source: etcd's
+/// `server/storage/wal`.
 fn is_wal(head: &[u8]) -> bool {
     let Some(frame) = crate::int_readers::u64_le(head, 0) else { return false };
     let len = frame & 0x00ff_ffff_ffff_ffff;
     (2..=64).contains(&len) && head.get(8..10) == Some(&[0x08, 0x04])
 }
 
-/// A `.snap` file is a `snappb.snapshot`: field 1 a CRC, field 2 bytes to the end.
+/// Whether this is a `.snap` file: a `snappb.snapshot` with a CRC in field 1 and bytes to the end in field 2.
 fn is_snap(head: &[u8]) -> bool {
     let Some(rest) = head.strip_prefix(&[0x08]) else { return false };
     let crc = rest.iter().take_while(|byte| **byte >= 0x80).count().saturating_add(1);

@@ -1,4 +1,4 @@
-//! A first look at a file, and the report on one that is no database.
+//! A quick summary of a file, and the report about a file that is not a database.
 
 use crate::bolt::page_id::PageId;
 use crate::offset::Offset;
@@ -15,21 +15,21 @@ use crate::progress::Unwatched;
 use crate::report::Report;
 use crate::scan::file_kind::{FileKind, sniff};
 use crate::scan::longest_length::Extent;
-use crate::scan::schema_buckets::{Listed, RootFold};
+use crate::scan::schema_buckets::{ListedBucket, RootFold};
 use crate::scan::subtree::Subtree;
-use crate::scan::sweep_cache::Memory;
+use crate::scan::sweep_cache::SweepCache;
 use crate::scan::trailer_hash::{head, is_present};
 use crate::scan::walk::Walk;
 use crate::source::Source;
 use crate::trailer::Trailer;
 
-/// First facts, from a few small reads.
+/// Summary of a file, from a few small reads.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Peek {
-    /// What the file is.
+    /// Format of the file.
     pub kind: FileKind,
-    /// Its length in bytes.
+    /// Length of the file in bytes.
     pub file_size: u64,
     /// Page size in bytes, of a bolt database.
     pub page_size: Option<u32>,
@@ -39,14 +39,14 @@ pub struct Peek {
     pub txid: Option<u64>,
     /// Names of the top-level buckets, in key order.
     pub buckets: Vec<String>,
-    /// Whether the length says that a trailer is there.
+    /// Whether the length indicates a trailer.
     pub trailer: bool,
 }
 
-/// Looks at the metas and the root page. Damage shows as facts that are missing.
+/// Reads the meta pages and the root page. Damaged facts are left out.
 ///
 /// # Errors
-/// When bytes cannot be read.
+/// A read fails.
 pub fn peek<S: Source + ?Sized>(source: &S) -> Result<Peek, Error> {
     let head = head(source)?;
     let mut facts = Peek {
@@ -70,22 +70,24 @@ pub fn peek<S: Source + ?Sized>(source: &S) -> Result<Peek, Error> {
         present: PageId::new(in_file).min(live.high_water),
     };
     let used = PageSet::new(geometry.present.get())?;
-    let (mut memory, mut other) = (Memory::default(), Findings::default());
+    let (mut memory, mut other) = (SweepCache::default(), Findings::default());
     let mut root = RootFold { listed: Vec::new(), other: &mut other };
     let mut walk = Walk::new(source, geometry, &used, &mut memory, &Unwatched);
     walk.visit(&Subtree::root(live.root, (PageId::ZERO, Offset::START)), &mut root)?;
-    let name = |entry: &Listed| String::from_utf8_lossy(entry.name.get(..EXCERPT).unwrap_or(&entry.name)).into_owned();
+    let name =
+        |entry: &ListedBucket| String::from_utf8_lossy(entry.name.get(..EXCERPT).unwrap_or(&entry.name)).into_owned();
     facts.buckets = root.listed.iter().map(name).collect();
     Ok(facts)
 }
 
-/// The report on a file in which no valid meta was found: what it is, by its first bytes. `len` is its length, as far as it is known.
+/// Creates the report about a file without a valid meta page: its format, by its first bytes. `len` is its length, as
+/// far as it is known.
 #[must_use]
 pub fn refuse(head: &[u8], len: u64) -> Report {
     let mut findings = Findings::default();
     let kind = sniff(head);
     let finding = match kind {
-        FileKind::BrokenBolt => Finding::new(Code::NoValidMeta, "neither meta 0 nor meta 1 is valid")
+        FileKind::BrokenBolt => Finding::new(Code::NoValidMeta, "neither meta page 0 nor meta page 1 is valid")
             .page(PageId::ZERO)
             .offset(Offset::new(16)),
         kind => Finding::new(Code::NotASnapshot, kind.describe()),

@@ -1,4 +1,4 @@
-//! What is made of the leaves of bucket `key`.
+//! Evaluates the leaves of bucket `key`.
 
 use crate::bolt::page_id::PageId;
 use crate::etcd::revision::Revision;
@@ -6,64 +6,64 @@ use crate::offset::Offset;
 use std::collections::HashSet;
 
 use crate::bolt::leaf::BUCKET;
-use crate::bolt::page::Fault;
-use crate::crc::{Combiner, Run};
+use crate::bolt::page::PageFault;
+use crate::crc::{CrcCombiner, CrcRun};
 use crate::etcd::gap::complete_from;
 use crate::etcd::keyvalue::KeyValue;
 use crate::etcd::revision_key::{FullRevision, RevisionKey};
-use crate::etcd::revision_record::{Marks, Record, Records};
+use crate::etcd::revision_record::{Marks, RevisionRecord, RevisionRecords};
 use crate::finding::Findings;
 use crate::finding_code::Code;
-use crate::key_tally::KeyTally;
+use crate::key_tally::NeededKeyTally;
 use crate::scan::digest::{Inspected, LeafDigest, inspect};
-use crate::scan::leaf_visitor::{Fold, LeafPage};
+use crate::scan::leaf_visitor::{LeafPage, LeafVisitor};
 use crate::scan::schema_buckets::run_of;
 
-/// What must be known before the first leaf of bucket `key` is judged.
+/// Facts needed before the first leaf of bucket `key` can be judged.
 #[derive(Debug)]
 pub struct KeyContext {
-    /// The marks of compaction.
+    /// The stored compaction revisions.
     pub marks: Marks,
-    /// The leases that exist.
+    /// Ids of the existing leases.
     pub leases: HashSet<i64>,
-    /// The arithmetic of joining CRCs.
-    pub combiner: Combiner,
+    /// Joins CRCs.
+    pub combiner: CrcCombiner,
 }
 
-/// The sum of some consecutive leaves of bucket `key`.
+/// Totals of consecutive leaves of bucket `key`.
 #[derive(Debug, Clone, Default)]
-pub struct Tally {
-    /// CRC-32C of all pairs in order.
-    pub run: Run,
-    /// Entries, those that could not be decoded counted.
+pub struct KeyBucketTotals {
+    /// CRC-32C of all keys and values in order.
+    pub run: CrcRun,
+    /// Number of entries, including undecodable ones.
     pub entries: u64,
-    /// Tombstones among them.
+    /// Number of tombstones.
     pub tombstones: u64,
-    /// Puts with an empty value.
+    /// Number of puts with an empty value.
     pub phantoms: u64,
-    /// First and last revision key that could be decoded.
+    /// First and last decodable revision key.
     pub ends: Option<(RevisionKey, RevisionKey)>,
     /// Page and offset of the first leaf.
     pub first_at: Option<(PageId, Offset)>,
-    /// A record a revision, in order.
-    pub records: Records,
+    /// One record per revision, in order.
+    pub records: RevisionRecords,
     /// No revision is missing between the first and the last if history is complete only above this revision.
     pub complete_from: Revision,
-    /// Puts of version 1 that name an earlier creation.
+    /// Number of puts with version 1 and an earlier create revision.
     pub migrated: u64,
-    /// Whether there is an entry of the revision of the last compaction.
+    /// Whether the revision of the last compaction has an entry.
     pub has_compacted: bool,
-    /// Puts whose values an API server encrypted, by the key that they need.
-    pub encrypted: KeyTally,
+    /// Puts with values that an API server encrypted, by encryption key.
+    pub encrypted: NeededKeyTally,
 }
 
-impl Tally {
+impl KeyBucketTotals {
     /// Main revision of the last entry.
     pub fn last_main(&self) -> Option<Revision> {
         self.ends.map(|(_, last)| last.revision.main)
     }
 
-    /// Takes in that these keys follow, the first and the last of some.
+    /// Extends the range by the first and the last of some keys.
     fn reach(&mut self, first: RevisionKey, last: RevisionKey) {
         if let Some((_, before)) = self.ends {
             self.complete_from = self.complete_from.max(complete_from(Some(before.revision), first.revision));
@@ -72,28 +72,28 @@ impl Tally {
     }
 }
 
-/// Sums up leaves of bucket `key` in order.
+/// Totals the leaves of bucket `key` in order.
 pub struct KeyFold<'a> {
     context: &'a KeyContext,
     scratch: LeafDigest,
     /// The last put with an empty value.
     phantom: Option<FullRevision>,
-    /// The sum so far.
-    pub tally: Tally,
+    /// The totals so far.
+    pub tally: KeyBucketTotals,
 }
 
 impl<'a> KeyFold<'a> {
-    /// A sum of nothing.
+    /// Starts with empty totals.
     #[must_use]
     pub fn new(context: &'a KeyContext) -> Self {
-        Self { context, scratch: LeafDigest::default(), phantom: None, tally: Tally::default() }
+        Self { context, scratch: LeafDigest::default(), phantom: None, tally: KeyBucketTotals::default() }
     }
 
     fn follows(&self, first: RevisionKey) -> bool {
         self.tally.ends.is_none_or(|(_, last)| last.revision < first.revision)
     }
 
-    /// Adds a digest whose records have their eras.
+    /// Adds a digest, whose records must have their eras.
     fn add(&mut self, digest: &mut LeafDigest) {
         for (index, lease) in &digest.leased {
             if !self.context.leases.contains(lease)
@@ -118,7 +118,7 @@ impl<'a> KeyFold<'a> {
     }
 }
 
-impl Fold for KeyFold<'_> {
+impl LeafVisitor for KeyFold<'_> {
     fn recall(&mut self, digest: &mut LeafDigest, at: (PageId, Offset)) -> bool {
         let Some((first, last)) = digest.ends else { return false };
         let marks = self.context.marks;
@@ -151,20 +151,20 @@ impl Fold for KeyFold<'_> {
         taken
     }
 
-    fn examine(&mut self, leaf: &LeafPage<'_>, _faults: &[Fault], findings: &mut Findings) {
+    fn examine(&mut self, leaf: &LeafPage<'_>, _faults: &[PageFault], findings: &mut Findings) {
         self.tally.first_at.get_or_insert((leaf.page, leaf.offset));
         let run = run_of(leaf, &self.context.combiner);
         self.tally.run = self.tally.run.then(run, &self.context.combiner);
         for element in leaf.leaf().pairs() {
             self.tally.entries = self.tally.entries.saturating_add(1);
             let Some(key) = RevisionKey::parse(element.key).filter(|_| element.flags & BUCKET == 0) else {
-                let text = format!("a key of {} bytes that is no revision", element.key.len());
+                let text = format!("a key of {} bytes is not a revision", element.key.len());
                 findings.push(leaf.finding(Code::RevisionMalformed, element.at, text).key(element.key));
                 continue;
             };
             let previous = self.tally.ends.map(|(_, last)| last.revision);
             if previous == Some(key.revision) {
-                let text = format!("revision {} stands there as a put and as a tombstone", key.revision);
+                let text = format!("revision {} occurs both as a put and as a tombstone", key.revision);
                 findings.push(leaf.finding(Code::RevisionDuplicate, element.at, text));
             }
             self.tally.reach(key, key);
@@ -196,7 +196,7 @@ impl Fold for KeyFold<'_> {
                     let mut finding = leaf.finding(code, value_at, format!("revision {}: {text}", key.revision));
                     if let Some(message) = message {
                         finding = finding.key(message.key);
-                        self.keep(key, Record::new(&message, key.tombstone), message.lease);
+                        self.keep(key, RevisionRecord::new(&message, key.tombstone), message.lease);
                     }
                     findings.push(finding);
                 }
@@ -205,13 +205,14 @@ impl Fold for KeyFold<'_> {
     }
 }
 
-/// Said of a put with an empty value that does not stand alone in its transaction. A bump writes one for the whole of a transaction, and nothing else does.
+/// Message for a put with an empty value that is not alone in its transaction. Only a bump writes such a put, one per
+/// transaction.
 fn emptied(revision: FullRevision) -> String {
-    format!("the value of revision {revision} is empty, although its transaction has other operations: the key is lost")
+    format!("the value of revision {revision} is empty, but its transaction has other operations: the key is lost")
 }
 
 impl KeyFold<'_> {
-    /// Gives each record its era: one for all in nearly every page, else by walking the keys once more.
+    /// Sets the era of each record: the same for all in nearly every page, otherwise found by reading the keys again.
     fn set_eras(&mut self, digest: &mut LeafDigest, leaf: &LeafPage<'_>) {
         let marks = self.context.marks;
         let Some((first, last)) = digest.ends else { return };
@@ -232,7 +233,7 @@ impl KeyFold<'_> {
         }
     }
 
-    fn keep(&mut self, key: RevisionKey, mut record: Record, lease: i64) {
+    fn keep(&mut self, key: RevisionKey, mut record: RevisionRecord, lease: i64) {
         record.set_era(self.context.marks.era(key.revision.main));
         if lease != 0 && !self.context.leases.contains(&lease) {
             record.mark_lease_missing();

@@ -1,29 +1,30 @@
-//! Which pages the tree has, as far as a sweep remembers them, and which of those it had no room for.
+//! The pages of the tree known to a sweep, and the pages that did not fit in its memory.
 
-use crate::bolt::bucket::{self, Place};
+use crate::bolt::bucket::{self, BucketLocation};
 use crate::bolt::leaf::{BUCKET, Leaf};
-use crate::bolt::page::{Branch, Kind};
+use crate::bolt::page::{Branch, PageKind};
 use crate::bolt::page_id::PageId;
 use crate::bolt::page_set::PageSet;
 use crate::error::Error;
-use crate::scan::sweep_cache::Memory;
+use crate::scan::sweep_cache::SweepCache;
 
-/// Pages of the tree.
+/// Known pages of the tree.
 #[derive(Debug)]
 pub(crate) struct Survey {
-    /// Those that are remembered.
+    /// Pages in the cache.
     pub live: PageSet,
-    /// Those that went by and for which there was no room: what hangs below them is not known yet.
+    /// Pages that passed but did not fit in memory: their descendants are not known yet.
     pub lacking: PageSet,
-    /// Whether there is any of those.
+    /// Whether `lacking` has any page.
     pub lacks: bool,
 }
 
-/// Goes from the root down to the leaves by what is remembered, each page once. What cannot be understood is left to the walk.
+/// Follows the cached pages from the root down to the leaves, each page once. The walk handles whatever is not
+/// understood here.
 ///
 /// # Errors
-/// When there is no memory for a bit a page.
-pub(crate) fn survey(memory: &Memory, root: PageId, page_size: u32, present: PageId) -> Result<Survey, Error> {
+/// Memory for one bit per page runs out.
+pub(crate) fn survey(memory: &SweepCache, root: PageId, page_size: u32, present: PageId) -> Result<Survey, Error> {
     let mut found = Survey { live: PageSet::new(present.get())?, lacking: PageSet::new(present.get())?, lacks: false };
     let mut next = vec![root];
     while let Some(page) = next.pop() {
@@ -39,13 +40,13 @@ pub(crate) fn survey(memory: &Memory, root: PageId, page_size: u32, present: Pag
             continue;
         }
         match header.kind() {
-            Some(Kind::Branch) => {
+            Some(PageKind::Branch) => {
                 let branch = Branch::parse(header, bytes, page_size);
                 next.extend(branch.children.iter().map(|child| child.page));
             }
-            Some(Kind::Leaf) => {
+            Some(PageKind::Leaf) => {
                 for bucket in Leaf::new(header, bytes).pairs().filter(|element| element.flags & BUCKET != 0) {
-                    if let Ok(Place::Tree(root)) = bucket::parse(bucket.value) {
+                    if let Ok(BucketLocation::Tree(root)) = bucket::parse(bucket.value) {
                         next.push(root);
                     }
                 }

@@ -1,15 +1,17 @@
-//! Leaves of bucket `key` read in the order of the file, before the walk comes to them in the order of keys.
+//! Reads the leaves of bucket `key` in file order, before the walk visits them in key order.
 //!
-//! Bolt hands freed pages out again, so in a file that has lived the leaves lie in no order, and a walk reads the file page by page from everywhere. Here the
-//! branch pages alone are read first; they name the leaves. Those are read in strips from front to back, each leaf is digested, and the walk then finds the digest
-//! instead of the page. What a strip leaves out (anything odd, a read that failed, a bound reached) the walk reads itself: a strip can save work, not change an answer.
+//! bbolt reuses freed pages, so in an aged file the leaves are scattered, and a walk would jump around in the file.
+//! This module first reads the branch pages, which name the leaves. It then reads the leaves in strips from front to
+//! back and digests each, and the walk finds the digest instead of the page. The walk reads the leaves that a strip
+//! leaves out (irregular pages, failed reads, exceeded limits) itself: a strip can save work, but not change the
+//! result.
 
 use crate::bolt::page_id::PageId;
 use crate::etcd::revision::Revision;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::bolt::page::Kind;
-use crate::bolt::reader::{Geometry, Reader};
+use crate::bolt::page::PageKind;
+use crate::bolt::reader::{Geometry, PageReader};
 use crate::error::Error;
 use crate::limits::{MAX_PARTS, READ_AHEAD, SWEEP_DIGESTS};
 use crate::progress::Watch;
@@ -18,37 +20,37 @@ use crate::scan::digest::LeafDigest;
 use crate::scan::digest_strip::Strip;
 use crate::source::Source;
 
-/// Leaves that a strip has at least.
+/// Minimum number of leaves in a strip.
 const MIN_STRIP: usize = 64;
 
-/// One leaf in this many must lie away from the one before it for strips to be worth their memory.
+/// At least one leaf in this many must not follow the one before it for strips to be worth their memory.
 const SCATTERED: usize = 16;
 
 /// Bytes between two calls of the watch.
 const STRIDE: u64 = 512 << 10;
 
-/// Digests fetched side by side.
+/// Number of digests prefetched at once.
 pub(crate) const WARMED: usize = 16;
 
-/// A leaf further than this behind the end of a read is not read along with it, in bytes.
+/// A leaf that begins further than this after the end of a read is not read along with it, in bytes.
 const GAP: u64 = 64 << 10;
 
-/// Page ids of the leaves below some pages, rising, and cut into strips.
+/// Page ids of the leaves below some pages, ascending, split into strips.
 #[derive(Debug, Default)]
 pub(crate) struct Leaves {
     pages: Vec<PageId>,
     ranks: Ranks,
-    /// Above this revision none may be missing: a page in which one is goes to the walk.
+    /// Above this revision no revision may be missing; the walk examines pages where one is.
     complete_above: Revision,
-    /// Bytes of digests that all strips may keep together.
+    /// Memory left for the digests of all strips, in bytes.
     left: AtomicUsize,
 }
 
 impl Leaves {
-    /// The leaves below `roots`; none when they lie in the order of their keys already. Damaged pages are left to the walk.
+    /// Finds the leaves below `roots`; empty if key order is file order already. The walk handles damaged pages.
     ///
     /// # Errors
-    /// When bytes cannot be read, or there is no memory for a few bits a page.
+    /// A read fails, or memory for a few bits per page runs out.
     pub(crate) fn below<S: Source + ?Sized>(
         source: &S,
         geometry: Geometry,
@@ -70,7 +72,7 @@ impl Leaves {
         self.pages.len().div_ceil(MAX_PARTS).max(MIN_STRIP)
     }
 
-    /// How many strips there are.
+    /// The number of strips.
     pub(crate) fn strips(&self) -> usize {
         self.pages.len().div_ceil(self.strip_len())
     }
@@ -78,7 +80,7 @@ impl Leaves {
     /// Digests the leaves of one strip.
     ///
     /// # Errors
-    /// When the watch asks to stop.
+    /// `watch` requests a stop.
     pub(crate) fn digest<S: Source + ?Sized>(
         &self,
         strip: usize,
@@ -88,7 +90,7 @@ impl Leaves {
     ) -> Result<Strip, Error> {
         let start = strip.saturating_mul(self.strip_len());
         let pages = self.pages.chunks(self.strip_len()).nth(strip).unwrap_or_default();
-        let mut reader = Reader::new(source, geometry);
+        let mut reader = PageReader::new(source, geometry);
         let mut digest = LeafDigest::default();
         let mut done = Strip::default();
         done.reserve(pages.len())?;
@@ -107,7 +109,7 @@ impl Leaves {
                     Ok(Ok((header, bytes))) => {
                         unreported = unreported.saturating_add(bytes.len() as u64);
                         header.id == *page
-                            && header.kind() == Some(Kind::Leaf)
+                            && header.kind() == Some(PageKind::Leaf)
                             && digest.fill(header, bytes, Some(geometry.page_size))
                             && digest.complete_from <= self.complete_above
                             && digest.migrated == 0
@@ -129,22 +131,22 @@ impl Leaves {
         Ok(done)
     }
 
-    /// Whether there is memory left for so many bytes, which are then taken.
+    /// Takes `bytes` from the memory left; returns false if too little is left.
     fn take(&self, bytes: usize) -> bool {
         self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes)).is_ok()
     }
 }
 
-/// Whether a page with its overflow ends before the next leaf. One that does not is odd, and the walk says whose pages are whose; read here, pages that reach into each other would
-/// cost more than the file.
-fn ends_before<S: Source + ?Sized>(reader: &mut Reader<'_, S>, page: PageId, next: PageId) -> bool {
+/// Whether a page with its overflow pages ends before the next leaf. A page that does not is irregular, and the walk
+/// decides which page owns the bytes; reading overlapping pages here would cost more than the file.
+fn ends_before<S: Source + ?Sized>(reader: &mut PageReader<'_, S>, page: PageId, next: PageId) -> bool {
     match reader.extent(page) {
         Ok(Ok((_, overflow))) => page.plus(u64::from(overflow)) < next,
         _ => false,
     }
 }
 
-/// Whether leaves in the order of their keys make a reader jump about in the file.
+/// Whether reading the leaves in key order makes a reader jump around in the file.
 fn scattered(pages: &[PageId], geometry: Geometry) -> bool {
     let near = GAP.checked_div(u64::from(geometry.page_size)).unwrap_or(0);
     let jumps =
@@ -152,7 +154,7 @@ fn scattered(pages: &[PageId], geometry: Geometry) -> bool {
     jumps.count().saturating_mul(SCATTERED) > pages.len()
 }
 
-/// The page behind the last of `pages` that one read may take along with the first.
+/// Returns the page after the last of `pages` that one read may fetch along with the first.
 pub(crate) fn reach(pages: &[PageId], geometry: Geometry) -> PageId {
     let per = |bytes: u64| bytes.checked_div(u64::from(geometry.page_size)).unwrap_or(0);
     let (near, most) = (per(GAP), per(READ_AHEAD as u64));
@@ -167,19 +169,19 @@ pub(crate) fn reach(pages: &[PageId], geometry: Geometry) -> PageId {
     last.next()
 }
 
-/// Which pages are leaves, and how many of them lie before one: 16 bytes for 64 pages.
+/// A rank structure over the leaves: which pages are leaves, and how many leaves precede a page. 16 bytes for 64 pages.
 #[derive(Debug, Default)]
 struct Ranks {
-    /// A bit a page, and the leaves before the first of them.
+    /// One bit per page, and the number of leaves before the word's first page.
     words: Vec<(u64, u32)>,
 }
 
 impl Ranks {
-    /// Of page ids that rise and are below `present`.
+    /// Builds the ranks of ascending page ids below `present`.
     fn new(pages: &[PageId], present: PageId) -> Result<Self, Error> {
         let count = if pages.is_empty() { 0 } else { present.get().div_ceil(64) };
         let mut words = Vec::new();
-        let memory = Error::Memory { what: "two bits a page", bytes: count.saturating_mul(16) };
+        let memory = Error::Memory { what: "two bits per page", bytes: count.saturating_mul(16) };
         words.try_reserve_exact(usize::try_from(count).map_err(|_| memory.clone())?).map_err(|_| memory)?;
         let mut rest = pages.iter().peekable();
         let mut before = 0u32;
@@ -194,7 +196,7 @@ impl Ranks {
         Ok(Self { words })
     }
 
-    /// How many leaves lie before this one; none when it is not among them.
+    /// The number of leaves before `page`; `None` if `page` is not a leaf.
     fn of(&self, page: PageId) -> Option<usize> {
         let (word, bit) = page.in_bitmap()?;
         let (bits, before) = self.words.get(word)?;
@@ -203,7 +205,7 @@ impl Ranks {
     }
 }
 
-/// All that was read ahead, to look digests up in by page.
+/// All digests that were read ahead, by page.
 #[derive(Debug, Default)]
 pub struct Ahead {
     ranks: Ranks,
@@ -212,20 +214,20 @@ pub struct Ahead {
 }
 
 impl Ahead {
-    /// All strips of `leaves` in their order.
+    /// Joins all strips of `leaves`, in order.
     pub(crate) fn new(leaves: Leaves, strips: Vec<Strip>) -> Self {
         Self { strip_len: leaves.strip_len(), ranks: leaves.ranks, strips }
     }
 
-    /// Fills `into` with the digest of a page; false when there is none.
+    /// Fills `into` with the digest of a page; returns false if there is none.
     pub(crate) fn load(&self, page: PageId, into: &mut LeafDigest) -> bool {
         self.place(page).and_then(|(strip, at)| strip.load(at, into)).is_some()
     }
 
-    /// Has the processor fetch what `load` is going to read of the first [`WARMED`] pages.
+    /// Makes the processor prefetch the memory that `load` will read for the first [`WARMED`] pages.
     ///
-    /// Digests lie in the order of the file and are asked for in the order of keys, so nearly each is a miss of all caches. Side by side those of several pages cost little more than one;
-    /// one after the other, between the work on them, they took a fifth of the time of a status.
+    /// Digests are stored in file order and read in key order, so nearly each misses all caches. Prefetching several at
+    /// once costs little more than one; fetching them one after the other took a fifth of the time of a status.
     pub(crate) fn warm(&self, pages: impl Iterator<Item = PageId>) {
         let mut places = [None; WARMED];
         for (place, page) in places.iter_mut().zip(pages) {
@@ -236,11 +238,11 @@ impl Ahead {
             *start = Some((*strip, strip.records_start(*at)));
         }
         let touched = starts.iter().flatten().filter_map(|(strip, start)| strip.record(*start));
-        // Used for nothing, which is not to be found out.
+        // The value is unused; `black_box` keeps the compiler from removing the read.
         std::hint::black_box(touched.fold(0, |sum, record| sum ^ record.key().high));
     }
 
-    /// The strip that has a page, and its place there.
+    /// Finds the strip with a page, and the page's index in the strip.
     fn place(&self, page: PageId) -> Option<(&Strip, usize)> {
         let rank = self.ranks.of(page)?;
         Some((self.strips.get(rank.checked_div(self.strip_len)?)?, rank.checked_rem(self.strip_len)?))
@@ -250,10 +252,10 @@ impl Ahead {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::crc::Run;
+    use crate::crc::CrcRun;
     use crate::etcd::revision_key::{FullRevision, RevisionKey};
-    use crate::etcd::revision_record::Record;
-    use crate::key_tally::KeyTally;
+    use crate::etcd::revision_record::RevisionRecord;
+    use crate::key_tally::NeededKeyTally;
     use crate::needed_key::{NeededKey, Provider};
 
     const GEOMETRY: Geometry =
@@ -280,16 +282,16 @@ mod tests {
     fn a_digest_comes_back_as_it_was_kept() {
         let key =
             |main, tombstone| RevisionKey { revision: FullRevision { main: Revision::new(main), sub: 3 }, tombstone };
-        let record = Record::new(&crate::etcd::keyvalue::KeyValue { key: b"a", ..Default::default() }, true);
+        let record = RevisionRecord::new(&crate::etcd::keyvalue::KeyValue { key: b"a", ..Default::default() }, true);
         let needs = |main| {
-            let mut needs = KeyTally::default();
+            let mut needs = NeededKeyTally::default();
             if main % 3 == 0 {
                 needs.add(&NeededKey { provider: Provider::AesGcm, name: format!("key{main}") }, 1);
             }
             needs
         };
         let digest = |main: i64| LeafDigest {
-            run: Run { crc: main as u32, len: 77 },
+            run: CrcRun { crc: main as u32, len: 77 },
             pages: 2,
             entries: 1,
             tombstones: 1,

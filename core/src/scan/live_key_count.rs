@@ -1,13 +1,13 @@
-//! How many keys live in a file whose entries do not stand in the order of their revisions.
+//! Counts the live keys of a file whose entries are not in revision order.
 //!
-//! The history of a key follows the order of the entries, which is that of revisions in every file that etcd wrote. Where damage has broken it, the newest revision of a
-//! key says whether it lives, as it does in every answer about keys.
+//! The history check relies on entries in revision order, as in every file that etcd wrote. If damage broke that order,
+//! the newest revision of a key decides whether it lives, as in all answers about keys.
 
 use crate::bolt::page_id::PageId;
 use std::collections::HashMap;
 
 use crate::bolt::leaf::BUCKET;
-use crate::bolt::page::Fault;
+use crate::bolt::page::PageFault;
 use crate::error::Error;
 use crate::etcd::keyvalue::KeyValue;
 use crate::etcd::revision_key::{FullRevision, RevisionKey};
@@ -15,7 +15,7 @@ use crate::etcd::revision_record::KeyHash;
 use crate::finding::Findings;
 use crate::progress::Watch;
 use crate::scan::leaf_prefetch::Ahead;
-use crate::scan::leaf_visitor::{Fold, LeafPage};
+use crate::scan::leaf_visitor::{LeafPage, LeafVisitor};
 use crate::scan::scanner::Scan;
 use crate::source::Source;
 
@@ -23,7 +23,7 @@ use crate::source::Source;
 pub(crate) fn count<S: Source + ?Sized>(scan: &Scan<'_, S>, watch: &dyn Watch) -> Result<u64, Error> {
     let mut fold = LiveFold::default();
     scan.walk_keys_again(&mut fold, &Ahead::default(), watch)?;
-    let bytes = (fold.newest.len() as u64).saturating_mul(size_of::<(KeyHash, Newest)>() as u64);
+    let bytes = (fold.newest.len() as u64).saturating_mul(size_of::<(KeyHash, NewestInFile)>() as u64);
     if fold.exhausted {
         return Err(Error::Memory { what: "the keys of a file whose entries are out of order", bytes });
     }
@@ -31,25 +31,25 @@ pub(crate) fn count<S: Source + ?Sized>(scan: &Scan<'_, S>, watch: &dyn Watch) -
 }
 
 /// The newest entry of a key.
-struct Newest {
-    /// Its revision; of two with the same one, which only damage leaves, the one further behind in the file counts.
+struct NewestInFile {
+    /// Revision and place; of two entries with the same revision, which only damage causes, the later in the file wins.
     at: (FullRevision, PageId, usize),
     tombstone: bool,
 }
 
 #[derive(Default)]
 struct LiveFold {
-    newest: HashMap<KeyHash, Newest>,
-    /// There was no memory for some keys.
+    newest: HashMap<KeyHash, NewestInFile>,
+    /// Whether memory ran out for some keys.
     exhausted: bool,
 }
 
-impl Fold for LiveFold {
-    fn examine(&mut self, leaf: &LeafPage<'_>, _faults: &[Fault], _findings: &mut Findings) {
+impl LeafVisitor for LiveFold {
+    fn examine(&mut self, leaf: &LeafPage<'_>, _faults: &[PageFault], _findings: &mut Findings) {
         for (index, element) in leaf.leaf().elements().enumerate() {
             let Some(element) = element.ok().filter(|element| element.flags & BUCKET == 0) else { continue };
             let Some(RevisionKey { revision, tombstone }) = RevisionKey::parse(element.key) else { continue };
-            // What a revision bump wrote is of no key.
+            // The entry of a revision bump belongs to no key.
             let Some(message) = KeyValue::parse(element.value).filter(|message| !message.key.is_empty()) else {
                 continue;
             };
@@ -58,9 +58,9 @@ impl Fold for LiveFold {
                 return;
             }
             let at = (revision, leaf.page, index);
-            let newest = self.newest.entry(KeyHash::of(message.key)).or_insert(Newest { at, tombstone });
+            let newest = self.newest.entry(KeyHash::of(message.key)).or_insert(NewestInFile { at, tombstone });
             if newest.at < at {
-                *newest = Newest { at, tombstone };
+                *newest = NewestInFile { at, tombstone };
             }
         }
     }

@@ -1,4 +1,4 @@
-//! How long a file can be, by its first bytes: what goes on behind that is not read to its end.
+//! Limits the length of a file by its first bytes; anything beyond the limit is not read to its end.
 
 use crate::bolt::meta::{Meta, Metas};
 use crate::bolt::page::Header;
@@ -7,7 +7,7 @@ use crate::limits::{HEAD_LEN, MAX_TAIL, MAX_WITHOUT_META, MAX_WITHOUT_PAGE};
 use crate::scan::file_kind::{FileKind, sniff};
 use crate::trailer::TRAILER;
 
-/// What the first bytes of a file say about its length.
+/// The length of a file that its first bytes claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Extent {
     kind: FileKind,
@@ -15,13 +15,13 @@ pub struct Extent {
 }
 
 impl Extent {
-    /// What `head` says: the first [`HEAD_LEN`] bytes, or the whole file.
+    /// Reads the claim from `head`: the first [`HEAD_LEN`] bytes, or the whole file.
     #[must_use]
     pub fn of(head: &[u8]) -> Self {
         Self { kind: sniff(head), live: Metas::find(head).map(|metas| metas.live().1) }
     }
 
-    /// What the file is.
+    /// Format of the file.
     #[must_use]
     pub fn kind(&self) -> FileKind {
         self.kind
@@ -32,19 +32,21 @@ impl Extent {
         self.live
     }
 
-    /// Bytes of the database as its live meta page has them; none when the file is no database, or has no valid meta page.
+    /// Length of the database according to its live meta page, in bytes; `None` if the file is not a database or has no
+    /// valid meta page.
     #[must_use]
     pub fn database(&self) -> Option<u64> {
         Some(self.live?.logical_size().unwrap_or(u64::MAX))
     }
 
-    /// Bytes of the database with its SHA-256.
+    /// Length of the database with its SHA-256, in bytes.
     #[must_use]
     pub fn snapshot(&self) -> Option<u64> {
         Some(self.database()?.saturating_add(TRAILER as u64))
     }
 
-    /// Bytes that are read of the file at most. One that is longer is not a snapshot with something behind it, but something else.
+    /// Maximum number of bytes to read from the file. A longer file is not a snapshot with extra bytes, but something
+    /// else.
     #[must_use]
     pub fn most(&self) -> u64 {
         match (self.snapshot(), self.kind) {
@@ -55,10 +57,11 @@ impl Extent {
     }
 }
 
-/// Watches bytes that are unpacked, so that a small file cannot make endless work: in a database every page was written once, and begins
-/// with its own number.
+/// Watches unpacked bytes, so that a small file cannot cause endless work: in a real database every page was written
+/// once, and begins with its own page id.
 ///
-/// A meta page may claim any size. Pages that were never in use are rare, so a long stretch without a single one is no database.
+/// A meta page may claim any size. Pages that were never used are rare, so a long stretch without a page start is not a
+/// database.
 #[derive(Debug, Clone)]
 pub struct PageWatch {
     page_size: usize,
@@ -68,14 +71,15 @@ pub struct PageWatch {
 }
 
 impl PageWatch {
-    /// Watches a database of this extent; without a valid meta page it sees nothing.
+    /// Watches a database of this extent; without a valid meta page it accepts everything.
     #[must_use]
     pub fn new(extent: &Extent) -> Self {
         let page_size = extent.live.map_or(0, |live| live.page_size as usize);
         Self { page_size, database: extent.database().unwrap_or(0), at: 0, last_page: 0 }
     }
 
-    /// Takes in the next bytes, which should begin and end between two pages; false once [`MAX_WITHOUT_PAGE`] bytes in a row had none.
+    /// Adds the next bytes, which should begin and end between two pages; returns false once [`MAX_WITHOUT_PAGE`]
+    /// consecutive bytes contain no page start.
     pub fn push(&mut self, bytes: &[u8]) -> bool {
         for page in bytes.chunks(self.page_size.max(1)).filter(|_| self.page_size > 0) {
             if self.starts_page(page) {
@@ -87,7 +91,7 @@ impl PageWatch {
         seen.saturating_sub(self.last_page) <= MAX_WITHOUT_PAGE
     }
 
-    /// Where the last page begins that was seen, in bytes.
+    /// Offset of the last page start seen, in bytes.
     #[must_use]
     pub fn last_page(&self) -> u64 {
         self.last_page

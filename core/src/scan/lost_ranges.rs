@@ -1,18 +1,18 @@
-//! Between which revisions bucket `key` cannot be read, by the keys that stand around what is lost.
+//! Finds the ranges of revisions of bucket `key` that cannot be read, by the keys around the lost pages.
 
 use crate::etcd::revision::Revision;
 use crate::etcd::revision_key::RevisionKey;
 use crate::lost_history::{LostHistory, RevisionRange};
 use crate::scan::walk::LostKeys;
 
-/// Notes in `history` what lies between the keys. A bound that is no revision, as only damage leaves it, counts for none.
+/// Adds the ranges between the keys to `history`. A key that is not a revision, as only damage causes, bounds nothing.
 pub(crate) fn note(history: &mut LostHistory, lost: impl Iterator<Item = LostKeys>) {
     let mut ranges: Vec<RevisionRange> = lost.filter_map(|keys| range(&keys)).collect();
     ranges.sort_by_key(|range| (range.from, range.to.unwrap_or(Revision::MAX)));
     ranges.into_iter().for_each(|range| history.add_unreadable(range));
 }
 
-/// Everything: nothing of bucket `key` can be found.
+/// The whole range: nothing of bucket `key` can be found.
 pub(crate) fn all() -> LostKeys {
     LostKeys { low: None, high: None }
 }

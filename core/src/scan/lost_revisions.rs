@@ -1,48 +1,49 @@
-//! Which revisions are missing, and between which pages: a part of the second walk, which is taken only when the first one counted a gap.
+//! Finds the missing revisions, and the pages around them. This is part of the second walk, which is done only if the
+//! first one found a gap.
 
 use crate::bolt::page_id::PageId;
-use crate::etcd::gap::Gap;
+use crate::etcd::gap::RevisionGap;
 use crate::etcd::revision::Revision;
 use crate::etcd::revision_key::{FullRevision, RevisionKey};
-use crate::etcd::revision_record::{Marks, Record};
+use crate::etcd::revision_record::{Marks, RevisionRecord};
 use crate::finding::{Finding, Findings};
 use crate::finding_code::Code;
 use crate::limits::FINDINGS_PER_CODE;
 use crate::lost_history::{LostHistory, RevisionRange};
 use crate::scan::unreachable::Unreachable;
 
-/// Follows the revisions of bucket `key` in order.
+/// Follows the revisions of bucket `key` in order and collects gaps.
 #[derive(Debug)]
 pub(crate) struct LostRevisions {
     marks: Marks,
     last: Option<(FullRevision, PageId)>,
-    /// Whether all entries so far may be what `etcdctl migrate` wrote.
+    /// Whether `etcdctl migrate` may have written all entries so far.
     migrated: bool,
     lost: Gaps,
-    /// Gaps that `etcdctl migrate` leaves: a v2 store counts changes that make no key.
+    /// Gaps that `etcdctl migrate` leaves: a v2 store counts changes that create no key.
     skipped: Gaps,
-    /// Puts of version 1 with an earlier creation that `etcdctl migrate` may have written.
+    /// Number of puts with version 1 and an earlier create revision that `etcdctl migrate` may have written.
     updates: u64,
     first_update: Option<Finding>,
-    /// The same elsewhere.
+    /// Findings about such puts that `etcdctl migrate` cannot have written.
     impossible: Findings,
 }
 
-/// Gaps in the order of the file: the first thousand, and how many there are.
+/// Gaps in order: the first thousand, and the number of all.
 #[derive(Debug, Default)]
 struct Gaps {
-    list: Vec<(Gap, Finding)>,
-    /// The main revisions that are missing whole, as ranges that rise.
+    list: Vec<(RevisionGap, Finding)>,
+    /// Main revisions without any entry, as ascending ranges.
     mains: Vec<(Revision, Revision)>,
-    /// Main revisions of which some operations are missing: which, and the first and last operation.
+    /// Main revisions with missing operations, and the first and last missing operation.
     subs: Vec<(Revision, i64, i64)>,
     count: u64,
-    /// How many main revisions are missing whole.
+    /// Number of main revisions without any entry.
     revisions: u64,
 }
 
 impl Gaps {
-    fn push(&mut self, gap: Gap, finding: Finding) {
+    fn push(&mut self, gap: RevisionGap, finding: Finding) {
         self.count = self.count.saturating_add(1);
         self.revisions = self.revisions.saturating_add(gap.count());
         if self.count <= FINDINGS_PER_CODE {
@@ -59,7 +60,7 @@ impl Gaps {
         self.covers(main) || of_main.into_iter().any(|(_, from, to)| (*from..=*to).contains(&sub))
     }
 
-    /// Whether nothing of a main revision is there.
+    /// Whether a main revision has no entry.
     fn covers(&self, main: Revision) -> bool {
         let after = self.mains.partition_point(|(from, _)| *from <= main);
         let range = after.checked_sub(1).and_then(|at| self.mains.get(at));
@@ -81,16 +82,16 @@ impl LostRevisions {
         }
     }
 
-    /// Takes in the next entry. `record` is none when it has no valid one; `here` is its place.
-    pub(crate) fn see(&mut self, key: RevisionKey, record: Option<&Record>, here: &Finding) {
+    /// Adds the next entry. `record` is `None` if the entry is invalid; `here` is its place.
+    pub(crate) fn see(&mut self, key: RevisionKey, record: Option<&RevisionRecord>, here: &Finding) {
         let revision = key.revision;
         let before = self.last.map(|(last, _)| last);
-        // A store that etcd itself began has revision 2, unless a compaction removed it.
+        // A store that began with etcd v3 has revision 2, unless a compaction removed it.
         let compacted = self.marks.last_compaction() > Revision::ZERO;
         let begins = before.is_none() && !compacted && revision.main <= Revision::FIRST.next();
         let plain = record.is_some_and(|record| record.is_creation()) && revision.sub == 0 && !begins;
         self.migrated &= plain && before.is_none_or(|before| before.main < revision.main);
-        if let Some(gap) = Gap::between(before, revision, self.marks.complete_above()) {
+        if let Some(gap) = RevisionGap::between(before, revision, self.marks.complete_above()) {
             let finding = Finding { message: self.gap_text(&gap, revision, here), ..here.clone() };
             let gaps = if self.migrated && !compacted { &mut self.skipped } else { &mut self.lost };
             gaps.push(gap, finding);
@@ -98,7 +99,7 @@ impl LostRevisions {
         if let Some(record) = record.filter(|record| record.is_migrated(revision.main)) {
             let create = record.create();
             if self.migrated && revision.main <= self.marks.complete_above() {
-                // The gaps are gone with a compaction; a key that was never written since stays as it was.
+                // A compaction removes the gaps; a migrated key that was never written again stays as it was.
             } else if self.migrated {
                 self.updates = self.updates.saturating_add(1);
                 self.first_update.get_or_insert_with(|| here.clone());
@@ -113,8 +114,8 @@ impl LostRevisions {
         }
     }
 
-    /// Takes in a leaf in which nothing is missing and nothing was migrated, by its first and last entry; false while all before may be what `etcdctl migrate` wrote, because each
-    /// entry counts then.
+    /// Adds a leaf without missing revisions and migrated keys, by its first and last entry; returns false while
+    /// `etcdctl migrate` may have written everything so far, because then each entry must be seen.
     pub(crate) fn see_leaf(&mut self, first: RevisionKey, last: RevisionKey, here: &Finding) -> bool {
         if self.migrated {
             return false;
@@ -126,7 +127,7 @@ impl LostRevisions {
         true
     }
 
-    fn gap_text(&self, gap: &Gap, here: FullRevision, place: &Finding) -> String {
+    fn gap_text(&self, gap: &RevisionGap, here: FullRevision, place: &Finding) -> String {
         let page = place.page.unwrap_or(PageId::ZERO);
         let number = match gap.count() {
             0 | 1 => String::new(),
@@ -134,7 +135,7 @@ impl LostRevisions {
         };
         match self.last {
             None => format!(
-                "{gap}{number}: page {page} begins with revision {here}, and no compaction removed what was before it."
+                "{gap}{number}: page {page} begins with revision {here}, and no compaction removed the revisions before it."
             ),
             Some((last, before)) if before == page => {
                 format!("{gap}{number}: on page {page} revision {here} follows {last}.")
@@ -145,12 +146,12 @@ impl LostRevisions {
         }
     }
 
-    /// Whether anything is missing, or looks so.
+    /// Whether any gap was found.
     pub(crate) fn any(&self) -> bool {
         self.lost.count > 0 || self.skipped.count > 0
     }
 
-    /// Whether a revision is above all marks of compaction, and the tree lacks it.
+    /// Whether a revision is above all compactions and missing in the tree.
     pub(crate) fn lacks(&self, revision: FullRevision) -> bool {
         revision.main > self.marks.complete_above()
             && (self.last.is_none_or(|(last, _)| revision > last)
@@ -158,10 +159,10 @@ impl LostRevisions {
                 || self.skipped.contains(revision))
     }
 
-    /// The findings, now that it is known what lies in pages that nothing points to; what is missing goes into `history`, too.
+    /// Returns the findings, given the contents of unreachable pages; also adds the missing revisions to `history`.
     pub(crate) fn finish(self, unreachable: &Unreachable, history: &mut LostHistory) -> Findings {
         let Self { mut lost, mut skipped, updates, first_update, impossible, .. } = self;
-        // No page ever held what a migration left out.
+        // No page ever held revisions that a migration skipped.
         if unreachable.revisions().any(|main| skipped.covers(main)) {
             lost.count = lost.count.saturating_add(skipped.count);
             let migrated = std::mem::take(&mut skipped);
@@ -204,7 +205,7 @@ mod tests {
         Marks { finished: Revision::new(main), scheduled: Revision::new(main) }
     }
 
-    /// Entries as main, sub, creation, version; on page 7.
+    /// Entries as main, sub, create revision, version; all on page 7.
     fn codes(marks: Marks, entries: &[(i64, i64, i64, i64)]) -> Vec<(Code, String)> {
         let mut lost = LostRevisions::new(marks);
         for (main, sub, create, version) in entries {
@@ -214,7 +215,7 @@ mod tests {
                 RevisionKey { revision: FullRevision { main: Revision::new(*main), sub: *sub }, tombstone: false };
             lost.see(
                 key,
-                Some(&Record::new(&message, false)),
+                Some(&RevisionRecord::new(&message, false)),
                 &Finding::new(Code::KeyvalueHistory, "").page(PageId::new(7)),
             );
         }
@@ -257,8 +258,10 @@ mod tests {
     #[test]
     fn a_gap_whose_revisions_lie_in_free_pages_is_no_migration() {
         let (mut lost, nine) = (LostRevisions::new(NEW), Revision::new(9));
-        let record =
-            Record::new(&KeyValue { key: b"k", create_revision: nine, version: 1, ..KeyValue::default() }, false);
+        let record = RevisionRecord::new(
+            &KeyValue { key: b"k", create_revision: nine, version: 1, ..KeyValue::default() },
+            false,
+        );
         let key = RevisionKey { revision: FullRevision { main: nine, sub: 0 }, tombstone: false };
         lost.see(key, Some(&record), &Finding::new(Code::KeyvalueHistory, "").page(PageId::new(7)));
         let lacks = |main, sub| lost.lacks(FullRevision { main: Revision::new(main), sub });

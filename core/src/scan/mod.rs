@@ -1,4 +1,4 @@
-//! Scans: the walk down the tree, the sweep along the file, and what is made of them.
+//! Scans: the walk down the tree, the sweep along the file, and the evaluation of both.
 
 pub mod affected_answers;
 pub mod branch_descent;

@@ -1,7 +1,8 @@
-//! Whether the tree of the transaction before the last one can still be read, in a file whose newest tree is damaged.
+//! Checks whether the tree of the previous transaction is intact in a file whose newest tree is damaged.
 //!
-//! bolt writes its two meta pages in turn and never writes over a page that the older one of them leads to while the newer is not on the disk. So a copy of a member's
-//! database whose last transaction went wrong may hold the whole store as it was one transaction earlier.
+//! bbolt writes its two meta pages alternately, and never overwrites pages of the older tree before the newer meta page
+//! is on disk. So a copy of a member's database whose last transaction failed may hold the whole store as of one
+//! transaction earlier.
 
 use crate::bolt::meta::MetaChoice;
 use crate::error::Error;
@@ -10,11 +11,12 @@ use crate::finding::{Finding, Findings};
 use crate::finding_code::Code;
 use crate::progress::Watch;
 use crate::scan::scanner::{Opened, Scan};
-use crate::scan::sweep_cache::Memory;
+use crate::scan::sweep_cache::SweepCache;
 use crate::severity::Severity;
 use crate::source::Source;
 
-/// Says so of a scan by the newest meta page, whose last entry is of main revision `last`; none when the older tree is not there, or damaged, too.
+/// Returns a finding if the older tree is intact; `None` if it does not exist or is damaged, too. `newest` is the scan
+/// by the newest meta page, and `last` the main revision of its last entry.
 pub(crate) fn finding<S: Source + ?Sized>(
     newest: &Scan<'_, S>,
     last: Option<Revision>,
@@ -23,28 +25,29 @@ pub(crate) fn finding<S: Source + ?Sized>(
     if newest.meta != MetaChoice::Newest {
         return Ok(None);
     }
-    let scan = match Scan::open_with(newest.source, MetaChoice::Older, &mut Memory::default(), watch) {
+    let scan = match Scan::open_with(newest.source, MetaChoice::Older, &mut SweepCache::default(), watch) {
         Ok(Opened::Scan(scan)) => scan,
         Ok(Opened::Refused(_)) | Err(Error::NoOlderMeta(_)) => return Ok(None),
         Err(error) => return Err(error),
     };
     let (page, txid) = (scan.meta_page, scan.txid);
-    let conclusion = scan.conclude_all(&mut Memory::default(), watch)?;
+    let conclusion = scan.conclude_all(&mut SweepCache::default(), watch)?;
     if !conclusion.status.complete || !holds_every_entry(&conclusion.findings) {
         return Ok(None);
     }
     let (keys, revision) = (conclusion.status.total_key, conclusion.status.revision);
     let newest = match last {
-        Some(last) => format!("the latest entry that can be read in the newest tree is of revision {last}"),
-        None => "no entry can be read in the newest tree".into(),
+        Some(last) => format!("the last readable entry of the newest tree has revision {last}"),
+        None => "the newest tree has no readable entry".into(),
     };
     let text = format!(
-        "The tree of transaction {txid}, the one before the last, can be read whole: its latest revision is {revision}, and {keys} keys live in it; {newest}."
+        "The tree of transaction {txid}, one before the last, is intact: its latest revision is {revision}, and it has {keys} live keys; {newest}."
     );
     Ok(Some(Finding::new(Code::OlderMetaSound, text).page(page)))
 }
 
-/// Whether no damage takes an entry away: what is wrong with the freelist takes none, and the last transaction may have taken its page.
+/// Whether no finding costs an entry. Damage of the freelist does not count: the last transaction may have reused its
+/// page.
 fn holds_every_entry(findings: &Findings) -> bool {
     let mut damage = findings.list().iter().filter(|finding| finding.severity == Severity::Damage);
     damage.all(|finding| {

@@ -1,17 +1,17 @@
-//! A scan over random access: what is read at once, and the parts that threads may take.
+//! A scan with random access: everything read at the start, and the parts that threads may take.
 
 use crate::bolt::page_id::PageId;
 use crate::offset::Offset;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::bolt::bucket::{self, BUCKET_HEADER, Place};
+use crate::bolt::bucket::{self, BUCKET_HEADER, BucketLocation};
 use crate::bolt::freelist;
 use crate::bolt::meta::{MetaChoice, MetaFault, Metas, NO_FREELIST};
-use crate::bolt::page::{Header, Kind};
+use crate::bolt::page::{Header, PageKind};
 use crate::bolt::page_set::PageSet;
 use crate::bolt::reader::Geometry;
-use crate::crc::{Combiner, Run};
+use crate::crc::{CrcCombiner, CrcRun};
 use crate::error::Error;
 use crate::etcd::bucket_rules::{Facts, REQUIRED};
 use crate::etcd::completeness::{self, IMPOSSIBLE};
@@ -21,77 +21,77 @@ use crate::limits::{FINDINGS_PER_CODE, MAX_PARTS, MIN_SUBTREES};
 use crate::progress::{Unwatched, Watch};
 use crate::report::Report;
 use crate::scan::affected_answers::Losses;
-use crate::scan::key_bucket::{KeyContext, KeyFold, Tally};
+use crate::scan::key_bucket::{KeyBucketTotals, KeyContext, KeyFold};
 use crate::scan::leaf_prefetch::{Ahead, Leaves};
-use crate::scan::leaf_visitor::{Fold, LeafPage};
-use crate::scan::schema_buckets::{Listed, RootFold, SmallFold};
+use crate::scan::leaf_visitor::{LeafPage, LeafVisitor};
+use crate::scan::schema_buckets::{ListedBucket, RootFold, SmallFold};
 use crate::scan::subtree::Subtree;
-use crate::scan::sweep_cache::Memory;
+use crate::scan::sweep_cache::SweepCache;
 use crate::scan::walk::{LostKeys, Walk};
 use crate::scan::{file_summary, lost_ranges, trailer_hash};
 use crate::source::Source;
 
-/// Where the number of a transaction stands in a meta page, in bytes.
+/// Offset of the transaction id in a meta page, in bytes.
 const META_TXID: u64 = 64;
 
-/// What became of opening a file.
+/// Result of opening a file.
 pub enum Opened<'s, S: Source + ?Sized> {
-    /// A bolt database: its parts can be run.
+    /// A bbolt database, whose parts can be run.
     Scan(Box<Scan<'s, S>>),
-    /// No bolt database, or one whose metas are gone; the report says so.
+    /// The report about a file that is not a bbolt database, or has no valid meta page.
     Refused(Box<Report>),
 }
 
-/// A top-level bucket, summed up.
+/// Totals of a top-level bucket.
 #[derive(Debug, Clone)]
-pub(crate) struct Bucket {
+pub(crate) struct BucketTotals {
     pub name: Arc<[u8]>,
-    pub run: Run,
+    pub run: CrcRun,
     pub entries: u64,
     pub pages: u64,
 }
 
-/// One scan of one file, cut into parts which threads may run in any order.
+/// One scan of one file, split into parts that threads may run in any order.
 pub struct Scan<'s, S: Source + ?Sized> {
     pub(crate) source: &'s S,
     pub(crate) geometry: Geometry,
     pub(crate) meta: MetaChoice,
-    /// The meta page by which the file is read, and its transaction.
+    /// The meta page that the file is read by, and its transaction id.
     pub(crate) meta_page: PageId,
     pub(crate) txid: u64,
     pub(crate) logical: u64,
-    /// Bytes of the database by its newest meta page, whichever it is read by.
+    /// Length of the database according to its newest meta page, whichever page it is read by, in bytes.
     pub(crate) written: u64,
     pub(crate) synced_freelist: bool,
     pub(crate) facts: Facts,
     pub(crate) context: KeyContext,
-    pub(crate) buckets: Vec<Bucket>,
-    /// Position of bucket `key` in `buckets`.
+    pub(crate) buckets: Vec<BucketTotals>,
+    /// Index of bucket `key` in `buckets`.
     pub(crate) key_bucket: Option<usize>,
-    pub(crate) key_place: Option<Listed>,
+    pub(crate) key_place: Option<ListedBucket>,
     /// All top-level buckets.
-    pub(crate) listed: Vec<Listed>,
+    pub(crate) listed: Vec<ListedBucket>,
     pub(crate) groups: Vec<Vec<Subtree>>,
-    /// What an inline bucket `key` holds.
-    pub(crate) inline_key: Tally,
+    /// Totals of an inline bucket `key`.
+    pub(crate) inline_key: KeyBucketTotals,
     pub(crate) findings: Findings,
-    /// Which answers the findings touch.
+    /// Answers affected by the findings.
     pub(crate) losses: Losses,
     pub(crate) incomplete: bool,
-    /// Where the branch pages of bucket `key` that were read at once cannot be read.
+    /// Key ranges lost to unreadable branch pages of bucket `key` among those read at the start.
     pub(crate) lost_keys: Vec<LostKeys>,
     pub(crate) free: PageSet,
     pub(crate) used: PageSet,
-    /// `used` before the first part ran.
+    /// Copy of `used` before the first part ran.
     pub(crate) used_before: PageSet,
-    /// How many findings of each code each finished part keeps.
+    /// Number of findings of each code that each finished part keeps.
     kept: Mutex<Vec<BTreeMap<Code, u64>>>,
 }
 
-/// What one part found.
+/// Results of one part.
 #[derive(Debug, Default)]
-pub struct Part {
-    pub(crate) tally: Tally,
+pub struct ScanPart {
+    pub(crate) tally: KeyBucketTotals,
     pub(crate) findings: Findings,
     pub(crate) pages: u64,
     pub(crate) incomplete: bool,
@@ -100,26 +100,26 @@ pub struct Part {
 }
 
 impl<'s, S: Source + ?Sized> Scan<'s, S> {
-    /// Reads the metas, the freelist and every bucket but `key`, and cuts that one into parts.
+    /// Reads the meta pages, the freelist and every bucket except `key`, and splits that one into parts.
     ///
     /// # Errors
-    /// When bytes cannot be read.
+    /// A read fails.
     pub fn open(source: &'s S) -> Result<Opened<'s, S>, Error> {
         Self::open_by(source, MetaChoice::Newest)
     }
 
-    /// The same by the meta page that is chosen.
+    /// Does the same with the chosen meta page.
     ///
     /// # Errors
-    /// As [`Scan::open`]; and [`Error::NoOlderMeta`].
+    /// The same errors as [`Scan::open`], and [`Error::NoOlderMeta`].
     pub fn open_by(source: &'s S, meta: MetaChoice) -> Result<Opened<'s, S>, Error> {
-        Self::open_with(source, meta, &mut Memory::default(), &Unwatched)
+        Self::open_with(source, meta, &mut SweepCache::default(), &Unwatched)
     }
 
     pub(crate) fn open_with(
         source: &'s S,
         meta: MetaChoice,
-        memory: &mut Memory,
+        memory: &mut SweepCache,
         watch: &dyn Watch,
     ) -> Result<Opened<'s, S>, Error> {
         let head = trailer_hash::head(source)?;
@@ -128,14 +128,14 @@ impl<'s, S: Source + ?Sized> Scan<'s, S> {
         };
         let Some((live_id, live)) = metas.chosen(meta) else {
             return Err(Error::NoOlderMeta(match metas.slots {
-                [Ok(_), Ok(_)] => "both meta pages lead to the same one",
+                [Ok(_), Ok(_)] => "both meta pages lead to the same tree",
                 _ => "one of the two meta pages is not valid",
             }));
         };
         let mut findings = Findings::default();
         judge_metas(&metas, &head, &mut findings);
         if live.txid == 0 || live.txid >= IMPOSSIBLE {
-            let text = format!("meta {live_id} is of transaction {}", live.txid);
+            let text = format!("meta page {live_id} has the transaction id {}", live.txid);
             let at = live_id.offset(live.page_size).plus(META_TXID);
             findings.push(Finding::new(Code::TransactionImpossible, text).page(live_id).offset(at));
         }
@@ -158,7 +158,7 @@ impl<'s, S: Source + ?Sized> Scan<'s, S> {
         let mut other = Findings::default();
         let mut root = RootFold { listed: Vec::new(), other: &mut other };
         if live.root < PageId::FIRST || live.root >= geometry.high_water {
-            let text = format!("the root is page {}, the database has {} pages", live.root, geometry.high_water);
+            let text = format!("the root is page {}, but the database has {} pages", live.root, geometry.high_water);
             walk.findings.push(Finding::new(Code::RootInvalid, text).page(live_id).offset(root_at));
             walk.incomplete = true;
         } else {
@@ -169,11 +169,11 @@ impl<'s, S: Source + ?Sized> Scan<'s, S> {
         losses.of_root(&other);
         let root_lost = walk.findings.list().iter().find(|finding| finding.code.loses_pages()).map(|found| found.code);
         findings.append(std::mem::take(&mut walk.findings));
-        let combiner = Combiner::default();
+        let combiner = CrcCombiner::default();
         let mut facts = Facts::default();
-        let mut buckets: Vec<Bucket> = listed
+        let mut buckets: Vec<BucketTotals> = listed
             .iter()
-            .map(|entry| Bucket { name: Arc::clone(&entry.name), run: Run::default(), entries: 0, pages: 0 })
+            .map(|entry| BucketTotals { name: Arc::clone(&entry.name), run: CrcRun::default(), entries: 0, pages: 0 })
             .collect();
         for index in reading_order(&listed) {
             let (Some(entry), Some(bucket)) = (listed.get(index), buckets.get_mut(index)) else { continue };
@@ -239,39 +239,44 @@ impl<'s, S: Source + ?Sized> Scan<'s, S> {
         })))
     }
 
-    /// The leaves of bucket `key` when they lie in no order; none otherwise.
+    /// Returns the leaves of bucket `key` if they are scattered in the file; otherwise none.
     pub(crate) fn scattered_leaves(&self) -> Result<Leaves, Error> {
         let roots = self.groups.iter().flatten().map(|subtree| subtree.page);
         Leaves::below(self.source, self.geometry, roots, self.context.marks.complete_above())
     }
 
-    /// Walks all of bucket `key` once more, from where the first walk began, so that this one meets the same pages.
-    pub(crate) fn walk_keys_again(&self, fold: &mut dyn Fold, ahead: &Ahead, watch: &dyn Watch) -> Result<(), Error> {
+    /// Walks bucket `key` again, from the starting point of the first walk, so that both visit the same pages.
+    pub(crate) fn walk_keys_again(
+        &self,
+        fold: &mut dyn LeafVisitor,
+        ahead: &Ahead,
+        watch: &dyn Watch,
+    ) -> Result<(), Error> {
         let met = self.used_before.copy()?;
-        let mut memory = Memory::default();
+        let mut memory = SweepCache::default();
         let mut walk = Walk::new(self.source, self.geometry, &met, &mut memory, watch).with_ahead(ahead);
         for subtree in self.groups.iter().flatten() {
             walk.visit(subtree, fold)?;
         }
         if let Some(entry) = &self.key_place
-            && let Ok(Place::Inline(header, bytes)) = bucket::parse(&entry.value)
+            && let Ok(BucketLocation::Inline(header, bytes)) = bucket::parse(&entry.value)
         {
             walk.inline(&inline_page(entry, header, bytes), 1, fold)?;
         }
         Ok(())
     }
 
-    /// How many parts there are: at least one, at most a few hundred.
+    /// The number of parts: at least one, at most a few hundred.
     pub(crate) fn parts(&self) -> usize {
         self.groups.len().max(1)
     }
 
-    /// Runs one part, with what was read ahead. Any thread may run any part, in any order, each once.
+    /// Runs one part, using the leaves that were read ahead. Any thread may run any part, in any order, each once.
     ///
     /// # Errors
-    /// When bytes cannot be read, or the watch asks to stop.
-    pub(crate) fn run(&self, part: usize, ahead: &Ahead, watch: &dyn Watch) -> Result<Part, Error> {
-        let mut memory = Memory::default();
+    /// A read fails, or `watch` requests a stop.
+    pub(crate) fn run(&self, part: usize, ahead: &Ahead, watch: &dyn Watch) -> Result<ScanPart, Error> {
+        let mut memory = SweepCache::default();
         let walk = Walk::new(self.source, self.geometry, &self.used, &mut memory, watch).with_ahead(ahead);
         self.run_walk(part, walk)
     }
@@ -280,14 +285,14 @@ impl<'s, S: Source + ?Sized> Scan<'s, S> {
         &self,
         part: usize,
         used: &PageSet,
-        memory: &mut Memory,
+        memory: &mut SweepCache,
         watch: &dyn Watch,
-    ) -> Result<Part, Error> {
+    ) -> Result<ScanPart, Error> {
         self.run_walk(part, Walk::new(self.source, self.geometry, used, memory, watch))
     }
 
-    fn run_walk(&self, part: usize, mut walk: Walk<'_, '_, S>) -> Result<Part, Error> {
-        let Some(group) = self.groups.get(part) else { return Ok(Part::default()) };
+    fn run_walk(&self, part: usize, mut walk: Walk<'_, '_, S>) -> Result<ScanPart, Error> {
+        let Some(group) = self.groups.get(part) else { return Ok(ScanPart::default()) };
         let mut fold = KeyFold::new(&self.context);
         for subtree in group {
             walk.visit(subtree, &mut fold)?;
@@ -296,13 +301,14 @@ impl<'s, S: Source + ?Sized> Scan<'s, S> {
         fold.tally.records.deal()?;
         let (mut findings, pages, lost) = (walk.findings, walk.pages, walk.lost);
         self.keep(part, &mut findings);
-        Ok(Part { tally: fold.tally, findings, pages, incomplete: walk.incomplete, conflict: walk.conflict, lost })
+        Ok(ScanPart { tally: fold.tally, findings, pages, incomplete: walk.incomplete, conflict: walk.conflict, lost })
     }
 }
 
 impl<S: Source + ?Sized> Scan<'_, S> {
-    /// Lets go of those findings of a part that the report has no room for, because the parts before it fill it: hundreds of parts would otherwise hold hundreds of times
-    /// what is printed. Parts that are not finished yet count for nothing, so the report does not depend on timing.
+    /// Drops the findings of a part that do not fit the report, because earlier parts fill it: otherwise hundreds of
+    /// parts would hold hundreds of times what is printed. Unfinished parts do not count, so the report does not depend
+    /// on timing.
     fn keep(&self, part: usize, findings: &mut Findings) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let len = kept.len().max(part.saturating_add(1));
@@ -324,8 +330,9 @@ impl<S: Source + ?Sized> Scan<'_, S> {
     }
 }
 
-/// `meta` and `lease` come first, because what they say is needed to judge the others; `key` comes last, in parts.
-fn reading_order(listed: &[Listed]) -> Vec<usize> {
+/// Returns the order in which buckets are read: `meta` and `lease` first, because the others are judged by them; `key`
+/// last, in parts.
+fn reading_order(listed: &[ListedBucket]) -> Vec<usize> {
     let rank = |name: &[u8]| match name {
         b"meta" => 0,
         b"lease" => 1,
@@ -339,17 +346,17 @@ fn reading_order(listed: &[Listed]) -> Vec<usize> {
 
 fn small_bucket<S: Source + ?Sized>(
     walk: &mut Walk<'_, '_, S>,
-    entry: &Listed,
-    bucket: &mut Bucket,
+    entry: &ListedBucket,
+    bucket: &mut BucketTotals,
     facts: &mut Facts,
-    combiner: &Combiner,
+    combiner: &CrcCombiner,
 ) -> Result<(), Error> {
     let before = walk.pages;
-    let mut fold = SmallFold { bucket: &entry.name, facts, combiner, run: Run::default(), entries: 0 };
+    let mut fold = SmallFold { bucket: &entry.name, facts, combiner, run: CrcRun::default(), entries: 0 };
     match bucket::parse(&entry.value) {
         Err(fault) => invalid_bucket(walk, entry, fault.at, &fault.message),
-        Ok(Place::Tree(root)) => walk.visit(&Subtree::root(root, entry.at), &mut fold)?,
-        Ok(Place::Inline(header, bytes)) => walk.inline(&inline_page(entry, header, bytes), 1, &mut fold)?,
+        Ok(BucketLocation::Tree(root)) => walk.visit(&Subtree::root(root, entry.at), &mut fold)?,
+        Ok(BucketLocation::Inline(header, bytes)) => walk.inline(&inline_page(entry, header, bytes), 1, &mut fold)?,
     }
     bucket.run = fold.run;
     bucket.entries = fold.entries;
@@ -359,13 +366,13 @@ fn small_bucket<S: Source + ?Sized>(
 
 fn key_groups<S: Source + ?Sized>(
     walk: &mut Walk<'_, '_, S>,
-    entry: &Listed,
+    entry: &ListedBucket,
     inline: &mut KeyFold<'_>,
 ) -> Result<Vec<Vec<Subtree>>, Error> {
     match bucket::parse(&entry.value) {
         Err(fault) => invalid_bucket(walk, entry, fault.at, &fault.message),
-        Ok(Place::Inline(header, bytes)) => walk.inline(&inline_page(entry, header, bytes), 1, inline)?,
-        Ok(Place::Tree(root)) => {
+        Ok(BucketLocation::Inline(header, bytes)) => walk.inline(&inline_page(entry, header, bytes), 1, inline)?,
+        Ok(BucketLocation::Tree(root)) => {
             let subtrees = walk.expand(Subtree::root(root, entry.at), MIN_SUBTREES)?;
             let size = subtrees.len().div_ceil(MAX_PARTS).max(1);
             let mut subtrees = subtrees.into_iter();
@@ -379,12 +386,12 @@ fn key_groups<S: Source + ?Sized>(
     Ok(Vec::new())
 }
 
-pub(crate) fn inline_page<'a>(entry: &Listed, header: Header, bytes: &'a [u8]) -> LeafPage<'a> {
+pub(crate) fn inline_page<'a>(entry: &ListedBucket, header: Header, bytes: &'a [u8]) -> LeafPage<'a> {
     let (page, at) = entry.at;
     LeafPage { page, offset: at.plus(BUCKET_HEADER as u64), header, bytes, page_size: None }
 }
 
-fn invalid_bucket<S: Source + ?Sized>(walk: &mut Walk<'_, '_, S>, entry: &Listed, at: usize, message: &str) {
+fn invalid_bucket<S: Source + ?Sized>(walk: &mut Walk<'_, '_, S>, entry: &ListedBucket, at: usize, message: &str) {
     let (page, offset) = entry.at;
     let text = format!("bucket {}: {message}", excerpt(&entry.name));
     let finding = Finding::new(Code::BucketInvalid, text).page(page).offset(offset.plus(at as u64));
@@ -395,7 +402,7 @@ fn invalid_bucket<S: Source + ?Sized>(walk: &mut Walk<'_, '_, S>, entry: &Listed
 fn judge_metas(metas: &Metas, head: &[u8], findings: &mut Findings) {
     if let Some(claimed) = metas.claimed_page_size {
         let text = format!(
-            "the meta page names a page size of {claimed}, but meta 1 lies where pages of {} end",
+            "the meta page claims a page size of {claimed}, but meta page 1 is where pages of {} bytes put it",
             metas.page_size
         );
         findings.push(Finding::new(Code::PageSizeMismatch, text).page(PageId::ZERO).offset(Offset::new(24)));
@@ -403,28 +410,31 @@ fn judge_metas(metas: &Metas, head: &[u8], findings: &mut Findings) {
     for (id, slot) in [PageId::ZERO, PageId::new(1)].into_iter().zip(metas.slots) {
         let offset = id.offset(metas.page_size);
         match slot {
-            // bolt takes the page size from meta 0 alone when its checksum is right.
+            // bbolt takes the page size from meta page 0 alone if its checksum is right.
             Err(MetaFault::PageSize(size)) if id == PageId::ZERO => {
-                let text = format!("meta 0 names a page size of {size}, and its checksum is right");
+                let text = format!("meta page 0 claims a page size of {size}, and its checksum is right");
                 findings.push(Finding::new(Code::PageSizeMismatch, text).page(PageId::ZERO).offset(Offset::new(24)));
             }
             Err(fault) => {
-                let text = format!("meta {id} is not valid: {fault}");
+                let text = format!("meta page {id} is not valid: {fault}");
                 findings.push(Finding::new(Code::MetaInvalid, text).page(id).offset(offset.plus(16)));
             }
             Ok(meta) => {
                 if id != PageId::ZERO && meta.page_size != metas.page_size && metas.claimed_page_size.is_none() {
-                    let text = format!("meta 1 names a page size of {}, meta 0 of {}", meta.page_size, metas.page_size);
+                    let text = format!(
+                        "meta page 1 claims a page size of {}, but meta page 0 claims {}",
+                        meta.page_size, metas.page_size
+                    );
                     findings.push(Finding::new(Code::MetaInvalid, text).page(id).offset(offset.plus(24)));
                 }
                 let header = usize::try_from(offset.get()).ok().and_then(|at| head.get(at..)).and_then(Header::parse);
                 let Some(header) = header else { continue };
                 if header.id != id {
-                    let text = format!("meta {id} carries the page number {}", header.id);
+                    let text = format!("meta page {id} is labelled page {}", header.id);
                     findings.push(Finding::new(Code::MetaInvalid, text).page(id).offset(offset));
                 }
-                if header.kind() != Some(Kind::Meta) {
-                    let text = format!("page {id} holds a meta, but says it is {}", header.describe());
+                if header.kind() != Some(PageKind::Meta) {
+                    let text = format!("page {id} holds a meta, but its header says that it is {}", header.describe());
                     findings.push(Finding::new(Code::PageType, text).page(id).offset(offset.plus(8)));
                 }
             }
@@ -432,9 +442,10 @@ fn judge_metas(metas: &Metas, head: &[u8], findings: &mut Findings) {
     }
 }
 
-/// `root_lost` is the damage that keeps part of the tree in which the buckets stand from being read.
+/// Checks which buckets exist. `root_lost` is the damage that makes part of the root tree, which lists the buckets,
+/// unreadable.
 fn judge_buckets(
-    buckets: &[Bucket],
+    buckets: &[BucketTotals],
     facts: &Facts,
     root_lost: Option<Code>,
     losses: &mut Losses,
@@ -442,7 +453,7 @@ fn judge_buckets(
 ) {
     for name in REQUIRED {
         if !buckets.iter().any(|bucket| *bucket.name == *name.as_bytes()) {
-            let finding = Finding::new(Code::BucketMissing, format!("there is no bucket `{name}`"));
+            let finding = Finding::new(Code::BucketMissing, format!("bucket `{name}` is missing"));
             let finding = Finding { because: root_lost, ..finding.key(name.as_bytes()) };
             losses.add_to(name, finding.clone());
             findings.push(finding);
@@ -453,7 +464,7 @@ fn judge_buckets(
     {
         let scheduled = facts.scheduled_compact.map_or("none".to_owned(), |revision| revision.to_string());
         let text = format!(
-            "the compaction at revision {finished} is marked as finished, but the last one ordered is {scheduled}"
+            "the compaction at revision {finished} is marked as finished, but the last one requested is {scheduled}"
         );
         findings.push(Finding::new(Code::CompactionMarks, text).key(b"finishedCompactRev"));
     }

@@ -1,4 +1,4 @@
-//! What is made of the leaves of every bucket but `key`.
+//! Evaluates the leaves of every bucket except `key`.
 
 use crate::bolt::page_id::PageId;
 use crate::offset::Offset;
@@ -6,53 +6,54 @@ use std::sync::Arc;
 
 use crate::bolt::bucket::BUCKET_HEADER;
 use crate::bolt::leaf::BUCKET;
-use crate::bolt::page::Fault;
-use crate::crc::{Combiner, Run};
+use crate::bolt::page::PageFault;
+use crate::crc::{CrcCombiner, CrcRun};
 use crate::etcd::bucket_rules::{Facts, is_required};
 use crate::finding::{Findings, excerpt};
 use crate::finding_code::Code;
 use crate::int_readers::u64_le;
-use crate::scan::leaf_visitor::{Fold, LeafPage};
+use crate::scan::leaf_visitor::{LeafPage, LeafVisitor};
 
-/// CRC-32C of the pairs of a leaf as etcd's status hashes them: of a nested bucket the name alone.
+/// Computes the CRC-32C of the elements of a leaf as etcd's status hashes them: a nested bucket counts with its name
+/// alone.
 #[must_use]
-pub fn run_of(leaf: &LeafPage<'_>, combiner: &Combiner) -> Run {
+pub fn run_of(leaf: &LeafPage<'_>, combiner: &CrcCombiner) -> CrcRun {
     let pairs = leaf.leaf();
     let plain = pairs.pairs().all(|element| element.flags & BUCKET == 0);
     if plain
         && let Some(range) = pairs.run()
         && let Some(bytes) = leaf.bytes.get(range)
     {
-        return Run::of(bytes);
+        return CrcRun::of(bytes);
     }
-    pairs.pairs().fold(Run::default(), |run, element| {
-        let run = run.then(Run::of(element.key), combiner);
-        if element.flags & BUCKET == 0 { run.then(Run::of(element.value), combiner) } else { run }
+    pairs.pairs().fold(CrcRun::default(), |run, element| {
+        let run = run.then(CrcRun::of(element.key), combiner);
+        if element.flags & BUCKET == 0 { run.then(CrcRun::of(element.value), combiner) } else { run }
     })
 }
 
-/// Takes the entries of a small bucket into the facts.
+/// Adds the entries of a small bucket to the facts.
 pub struct SmallFold<'a> {
-    /// The bucket's name.
+    /// Name of the bucket.
     pub bucket: &'a [u8],
-    /// What the entries say.
+    /// Contents of the small buckets.
     pub facts: &'a mut Facts,
-    /// The arithmetic of joining CRCs.
-    pub combiner: &'a Combiner,
-    /// CRC-32C of all pairs in order.
-    pub run: Run,
-    /// Entries.
+    /// Joins CRCs.
+    pub combiner: &'a CrcCombiner,
+    /// CRC-32C of all keys and values in order.
+    pub run: CrcRun,
+    /// Number of entries.
     pub entries: u64,
 }
 
-impl Fold for SmallFold<'_> {
-    fn examine(&mut self, leaf: &LeafPage<'_>, _faults: &[Fault], findings: &mut Findings) {
+impl LeafVisitor for SmallFold<'_> {
+    fn examine(&mut self, leaf: &LeafPage<'_>, _faults: &[PageFault], findings: &mut Findings) {
         self.run = self.run.then(run_of(leaf, self.combiner), self.combiner);
         for element in leaf.leaf().pairs() {
             self.entries = self.entries.saturating_add(1);
             if element.flags & BUCKET != 0 {
                 if is_required(self.bucket) {
-                    let text = format!("bucket {}: there is a bucket in it", excerpt(self.bucket));
+                    let text = format!("bucket {} contains another bucket", excerpt(self.bucket));
                     findings.push(leaf.finding(Code::BucketNested, element.at, text).key(element.key));
                 }
                 continue;
@@ -68,7 +69,7 @@ impl Fold for SmallFold<'_> {
 
 /// A top-level bucket as the root page lists it.
 #[derive(Debug, Clone)]
-pub struct Listed {
+pub struct ListedBucket {
     /// Its name.
     pub name: Arc<[u8]>,
     /// Its header, and its inline page if it has one.
@@ -79,42 +80,42 @@ pub struct Listed {
 
 /// Collects the top-level buckets.
 pub struct RootFold<'a> {
-    /// Those found, in key order.
-    pub listed: Vec<Listed>,
-    /// Where findings about entries that are no buckets go.
+    /// Buckets found, in key order.
+    pub listed: Vec<ListedBucket>,
+    /// Collects findings about entries that are not buckets.
     pub other: &'a mut Findings,
 }
 
-impl Fold for RootFold<'_> {
-    fn examine(&mut self, leaf: &LeafPage<'_>, _faults: &[Fault], _findings: &mut Findings) {
+impl LeafVisitor for RootFold<'_> {
+    fn examine(&mut self, leaf: &LeafPage<'_>, _faults: &[PageFault], _findings: &mut Findings) {
         for element in leaf.leaf().pairs() {
             if element.flags & BUCKET == 0 {
-                let text = "an entry at the top level of the database is no bucket";
+                let text = "an entry at the top level of the database is not a bucket";
                 self.other.push(leaf.finding(Code::BucketInvalid, element.at, text).key(element.key));
                 continue;
             }
             if self.listed.len() >= crate::limits::MAX_BUCKETS {
-                let text = format!("more than {} top-level buckets", crate::limits::MAX_BUCKETS);
+                let text = format!("the database has more than {} top-level buckets", crate::limits::MAX_BUCKETS);
                 self.other.push(leaf.finding(Code::BucketInvalid, element.at, text));
                 return;
             }
             if element.key.is_empty() {
-                let text = "a bucket without a name, which bolt refuses to open";
+                let text = "a bucket has an empty name, and bbolt refuses to open it";
                 self.other.push(leaf.finding(Code::BucketInvalid, element.at, text));
             } else if !is_required(element.key) {
-                let text = format!("no etcd makes a bucket `{}`", excerpt(element.key));
+                let text = format!("no etcd creates a bucket `{}`", excerpt(element.key));
                 self.other.push(leaf.finding(Code::BucketUnknown, element.at, text).key(element.key));
             }
             let at = element.at.saturating_add(element.key.len());
-            // What stands behind the header of a bucket with pages of its own has no meaning.
+            // Bytes after the header of a bucket with its own pages have no meaning.
             let inline = u64_le(element.value, 0) == Some(0);
             if !inline && element.value.len() > BUCKET_HEADER {
                 let text =
-                    format!("a bucket with pages of its own has a header of {} bytes, not 16", element.value.len());
+                    format!("a bucket with its own pages has a header of {} bytes instead of 16", element.value.len());
                 self.other.push(leaf.finding(Code::PageLayout, at, text).key(element.key));
             }
             let value = element.value.get(..BUCKET_HEADER).filter(|_| !inline).unwrap_or(element.value);
-            self.listed.push(Listed {
+            self.listed.push(ListedBucket {
                 name: element.key.into(),
                 value: value.into(),
                 at: (leaf.page, leaf.offset.plus(at as u64)),

@@ -1,4 +1,4 @@
-//! A place in a tree, and what it promises of the pages below it.
+//! A subtree, and the range of keys that its place in the tree allows.
 
 use crate::bolt::page_id::PageId;
 use crate::offset::Offset;
@@ -9,34 +9,35 @@ use crate::finding::{Finding, Findings, excerpt};
 use crate::finding_code::Code;
 use crate::scan::leaf_visitor::LeafPage;
 
-/// A page to visit, and what its place in the tree promises.
+/// A page to visit, and the range of keys that its place in the tree allows.
 #[derive(Debug, Clone)]
 pub struct Subtree {
     /// Its root page.
     pub page: PageId,
     /// Page and file offset of the element that points here.
     pub pointer: (PageId, Offset),
-    /// No key below is smaller.
+    /// Lower bound of all keys below, inclusive.
     pub low: Option<Arc<[u8]>>,
-    /// Every key below is smaller.
+    /// Upper bound of all keys below, exclusive.
     pub high: Option<Arc<[u8]>>,
-    /// Pages above it, from the root on.
+    /// Pages from the root to its parent.
     pub above: Arc<[PageId]>,
 }
 
 impl Subtree {
-    /// A whole tree.
+    /// Creates the subtree of a whole tree.
     #[must_use]
     pub fn root(page: PageId, pointer: (PageId, Offset)) -> Self {
         Self { page, pointer, low: None, high: None, above: Arc::new([]) }
     }
 
-    /// Whether a key may stand below.
+    /// Whether the range allows a key.
     pub fn contains(&self, key: &[u8]) -> bool {
         self.low.as_deref().is_none_or(|low| low <= key) && self.high.as_deref().is_none_or(|high| key < high)
     }
 
-    /// What hangs below a branch page here, whose bytes begin at `offset` in the file. A separator outside this range is told.
+    /// Returns the subtrees below a branch page at this place; `offset` is the page's offset in the file. Reports
+    /// separators outside the range.
     pub fn children(&self, branch: &Branch, bytes: &[u8], offset: Offset, findings: &mut Findings) -> Vec<Self> {
         let page = self.page;
         let above: Arc<[PageId]> = self.above.iter().copied().chain([page]).collect();
@@ -53,7 +54,7 @@ impl Subtree {
             let at = offset.plus(child.at as u64);
             let low = next.take();
             if let Some(low) = low.as_deref().filter(|low| !self.contains(low)) {
-                let text = "a separator lies outside the range that the parent page gives";
+                let text = "a separator is outside the range that the parent page gives";
                 findings.push(Finding::new(Code::KeyBounds, text).page(page).offset(at).key(low));
             }
             next = key(index.saturating_add(1)).map(Into::into);
@@ -63,11 +64,11 @@ impl Subtree {
         children
     }
 
-    /// Tells of a leaf page here that is empty, or whose first or last key lies outside this range.
+    /// Reports a leaf page at this place that is empty, or whose first or last key is outside the range.
     pub fn check(&self, leaf: &LeafPage<'_>, findings: &mut Findings) {
         let pairs = leaf.leaf();
         if pairs.count() == 0 && self.low.is_some() {
-            findings.push(leaf.finding(Code::PageCount, 10, "an empty leaf page below a branch page"));
+            findings.push(leaf.finding(Code::PageCount, 10, "a leaf page below a branch page is empty"));
         }
         if let (Some(low), Some(first)) = (self.low.as_deref(), pairs.pairs().next())
             && low < first.key
@@ -81,20 +82,21 @@ impl Subtree {
                 && pairs.count() > 0
                 && !self.contains(element.key)
             {
-                let text = "a key lies outside the range that the parent page gives";
+                let text = "a key is outside the range that the parent page gives";
                 findings.push(leaf.finding(Code::KeyBounds, element.at, text).key(element.key));
             }
         }
     }
 }
 
-/// bolt looks a page up in the page above it by the page's own first key, and writes that key there whenever it writes the page: the two are alike in every file of its own.
+/// bbolt finds a page in its parent by the page's own first key, and stores that key in the parent whenever it writes
+/// the page: so the two agree in every file that bbolt wrote.
 fn mismatch(low: &[u8], first: &[u8]) -> Finding {
-    let text = format!("the page above says that this one begins with \"{}\"", excerpt(low));
+    let text = format!("the parent page records the first key \"{}\" for this page", excerpt(low));
     Finding::new(Code::SeparatorMismatch, text).key(first)
 }
 
-/// For each child how many lie one after the other in the file from it on, itself counted.
+/// Returns for each child how many children from it on are contiguous in the file, itself included.
 pub fn runs(children: &[Subtree]) -> Vec<usize> {
     let mut runs = vec![1usize; children.len()];
     let mut run = 1usize;

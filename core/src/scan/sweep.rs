@@ -1,7 +1,8 @@
-//! The sweep: a file read once from front to back, wherever its bytes come from, and remembered in short.
+//! The sweep: reads a file once from front to back, wherever its bytes come from, and keeps digests.
 //!
-//! Each slot that looks like a page of the tree is digested as it goes by; whether it is one, the walk decides afterwards. A page that was freed may claim overflow pages that
-//! belong to others by now, so every slot is looked at as the start of a page, even within another page's overflow.
+//! Each page-sized slot that looks like a tree page is digested as it passes; the walk decides afterwards whether it is
+//! one. A freed page may claim overflow pages that belong to other pages by now, so every slot is tried as the start of
+//! a page, even within another page's overflow.
 //!
 //! ```text
 //! bytes ─► Sweep::push ─► Sweep::finish ─► Swept ─► second_pass ─► Sweep: the same bytes once more, for the pages of the tree alone
@@ -11,7 +12,7 @@
 
 use crate::bolt::leaf::Leaf;
 use crate::bolt::meta::{Meta, MetaChoice, NO_FREELIST};
-use crate::bolt::page::{Branch, Header, Kind};
+use crate::bolt::page::{Branch, Header, PageKind};
 use crate::bolt::page_id::PageId;
 use crate::bolt::page_set::PageSet;
 use crate::error::Error;
@@ -23,78 +24,78 @@ use crate::scan::digest::LeafDigest;
 use crate::scan::known_pages::{Survey, survey};
 use crate::scan::longest_length::Extent;
 use crate::scan::scanner::{Opened, Scan};
-use crate::scan::sweep_cache::{Memory, SweepRoom};
-use crate::scan::trailer_hash::Hashing;
+use crate::scan::sweep_cache::{SweepCache, SweepRoom};
+use crate::scan::trailer_hash::TrailerHasher;
 use crate::source::{ReadError, Source};
 use crate::trailer::Trailer;
 
-/// Takes the bytes of a file in order.
+/// Receives the bytes of a file in order.
 #[derive(Debug, Default)]
 pub struct Sweep {
-    /// The first bytes, until both metas are certain to be among them.
+    /// The first bytes, until they certainly include both meta pages.
     head: Vec<u8>,
     room: SweepRoom,
     stage: Option<Stage>,
     len: u64,
-    /// Times that the bytes went by before.
+    /// Number of earlier passes over the bytes.
     passes: u32,
-    /// Whether the SHA-256 is left to somebody else.
+    /// Whether the caller computes the SHA-256.
     pages_alone: bool,
 }
 
-/// What goes on behind the head.
+/// State after the head.
 #[derive(Debug)]
 struct Stage {
     extent: Extent,
     trailer: TrailerState,
-    pages: Option<Pages>,
+    pages: Option<PageDigester>,
 }
 
-/// The SHA-256 is computed in the first pass, unless somebody else computes it.
+/// The SHA-256 is computed in the first pass, unless the caller computes it.
 #[derive(Debug)]
 enum TrailerState {
-    Hashing(Hashing),
+    Hashing(TrailerHasher),
     Known(Trailer),
 }
 
-/// Digests pages as they go by.
+/// Digests pages as they pass.
 #[derive(Debug)]
-struct Pages {
+struct PageDigester {
     live: Meta,
     page_size: usize,
-    /// Page id of the first slot in `pending`, or of the next to come.
+    /// Page id of the first slot in `pending`, or of the next one.
     slot: PageId,
-    /// Bytes that wait for more: a page whose overflow has not come yet, or less than a page.
+    /// Bytes of an incomplete page, or of one whose overflow pages have not come yet.
     pending: Vec<u8>,
-    memory: Memory,
-    /// The pages that are remembered; none in the first pass, which takes any.
+    memory: SweepCache,
+    /// Pages to keep; `None` in the first pass, which keeps any.
     wanted: Option<PageSet>,
-    /// Bytes of pages that were worked through, overflow pages counted each time.
+    /// Bytes of pages processed, counting overflow pages each time.
     worked: u64,
     freelist_page: Option<Vec<u8>>,
     scratch: LeafDigest,
 }
 
 impl Sweep {
-    /// A sweep that has seen nothing.
+    /// Creates a sweep with default memory limits.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The same with so much room for pages.
+    /// Creates a sweep with the given memory limits.
     #[must_use]
     pub fn within(room: SweepRoom) -> Self {
         Self { room, ..Self::default() }
     }
 
-    /// The same without the SHA-256, which somebody else computes: [`Swept::with_trailer`] takes what there is to say of it.
+    /// Creates a sweep that does not compute the SHA-256: the caller passes it to [`Swept::with_trailer`].
     #[must_use]
     pub fn of_pages(room: SweepRoom) -> Self {
         Self { pages_alone: true, ..Self::within(room) }
     }
 
-    /// Takes so much room for pages from now on, in the first pass: the second has room for what the tree asks for.
+    /// Changes the memory limits of the first pass; the second pass has room for everything that the tree needs.
     pub fn set_room(&mut self, room: SweepRoom) {
         self.room = room;
         if let Some(pages) = self.stage.as_mut().and_then(|stage| stage.pages.as_mut()).filter(|_| self.passes == 0) {
@@ -102,8 +103,8 @@ impl Sweep {
         }
     }
 
-    /// Takes the next bytes in; pieces of 256 KiB to 1 MiB are best. False once nothing that follows could change the report: the file is no
-    /// database, or longer than any.
+    /// Adds the next bytes; pieces of 256 KiB to 1 MiB are best. Returns false once no later byte can change the
+    /// report: the file is not a database, or longer than a snapshot can be.
     pub fn push(&mut self, bytes: &[u8]) -> bool {
         let before = self.len;
         self.len = self.len.saturating_add(bytes.len() as u64);
@@ -123,28 +124,28 @@ impl Sweep {
         self.len <= stage.extent.most()
     }
 
-    /// Bytes taken in so far.
+    /// The number of bytes so far.
     #[must_use]
     pub fn len(&self) -> u64 {
         self.len
     }
 
-    /// Whether nothing was taken in.
+    /// Whether no bytes came yet.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// The first bytes of the file, up to 128 KiB: enough to tell what it is.
+    /// The first bytes of the file, up to 128 KiB: enough to recognize its format.
     #[must_use]
     pub fn head(&self) -> &[u8] {
         &self.head
     }
 
-    /// Ends the sweep: the last byte was pushed, or no more were wanted.
+    /// Ends the sweep after the last byte, or after `push` returned false.
     ///
     /// # Errors
-    /// When there is no memory for a bit a page.
+    /// Memory for one bit per page runs out.
     pub fn finish(self) -> Result<Swept, Error> {
         let stage = self.stage.unwrap_or_else(|| Stage::new(&self.head, self.room, self.pages_alone));
         let mut swept = Swept {
@@ -154,7 +155,7 @@ impl Sweep {
                 TrailerState::Hashing(hashing) => hashing.finish(self.len),
                 TrailerState::Known(trailer) => trailer,
             },
-            memory: Memory::default(),
+            memory: SweepCache::default(),
             freelist: None,
             live: None,
             lacking: None,
@@ -162,7 +163,7 @@ impl Sweep {
         };
         let Some(mut pages) = stage.pages else { return Ok(swept) };
         pages.drain(true);
-        let Pages { live, memory, freelist_page, .. } = pages;
+        let PageDigester { live, memory, freelist_page, .. } = pages;
         let present = PageId::new(self.len.checked_div(u64::from(live.page_size)).unwrap_or(0)).min(live.high_water);
         let Survey { live: kept, lacking, lacks } = survey(&memory, live.root, live.page_size, present)?;
         swept.memory = memory.reduced(&kept);
@@ -176,17 +177,17 @@ impl Sweep {
 impl Stage {
     fn new(head: &[u8], room: SweepRoom, pages_alone: bool) -> Self {
         let extent = Extent::of(head);
-        let pages = extent.live().map(|live| Pages::new(live, Memory::within(room), None));
+        let pages = extent.live().map(|live| PageDigester::new(live, SweepCache::within(room), None));
         let trailer = match pages_alone {
             true => TrailerState::Known(Trailer::default()),
-            false => TrailerState::Hashing(Hashing::new(&extent)),
+            false => TrailerState::Hashing(TrailerHasher::new(&extent)),
         };
         let mut stage = Self { trailer, pages, extent };
         stage.push(head, 0);
         stage
     }
 
-    /// Takes in bytes that begin at `at`.
+    /// Adds bytes that begin at `at`.
     fn push(&mut self, bytes: &[u8], at: u64) {
         let left = usize::try_from(self.extent.most().saturating_sub(at)).unwrap_or(usize::MAX);
         let bytes = bytes.get(..left.min(bytes.len())).unwrap_or_default();
@@ -199,8 +200,8 @@ impl Stage {
     }
 }
 
-impl Pages {
-    fn new(live: Meta, memory: Memory, wanted: Option<PageSet>) -> Self {
+impl PageDigester {
+    fn new(live: Meta, memory: SweepCache, wanted: Option<PageSet>) -> Self {
         Self {
             live,
             page_size: live.page_size as usize,
@@ -231,7 +232,7 @@ impl Pages {
         self.pending = pending;
     }
 
-    /// Works through whole slots; how many bytes need not be seen again.
+    /// Processes whole slots; returns how many bytes are done.
     fn work(&mut self, bytes: &[u8], last: bool) -> usize {
         let size = self.page_size;
         let mut at = 0usize;
@@ -242,7 +243,7 @@ impl Pages {
                 match at.checked_add(len).and_then(|end| bytes.get(at..end)) {
                     Some(unit) if self.takes_work(len) => self.remember(header, unit),
                     Some(_) => self.memory.forget(self.slot),
-                    // Too large, or cut off by the end of the file: the walk will read it if it needs it.
+                    // Too large, or cut off by the end of the file: the walk reads it if needed.
                     None if len > SWEEP_UNIT || last => {}
                     None => return at,
                 }
@@ -253,19 +254,19 @@ impl Pages {
         at
     }
 
-    /// The header, when the slot could be a page of the tree or the freelist.
+    /// Returns the header if the slot could be a tree page or the freelist.
     fn candidate(&self, page: &[u8]) -> Option<Header> {
         let header = Header::parse(page).filter(|header| header.id == self.slot && self.slot >= PageId::FIRST)?;
         let last = self.slot.plus(u64::from(header.overflow));
         let wanted = match header.kind()? {
-            Kind::Branch | Kind::Leaf => self.wanted.as_ref().is_none_or(|wanted| wanted.contains(self.slot)),
-            Kind::Freelist => self.slot == self.live.freelist && self.live.freelist != NO_FREELIST,
-            Kind::Meta => false,
+            PageKind::Branch | PageKind::Leaf => self.wanted.as_ref().is_none_or(|wanted| wanted.contains(self.slot)),
+            PageKind::Freelist => self.slot == self.live.freelist && self.live.freelist != NO_FREELIST,
+            PageKind::Meta => false,
         };
         (wanted && last < self.live.high_water).then_some(header)
     }
 
-    /// Whether a page of so many bytes may be worked through: most bytes are part of one page, a few of several.
+    /// Whether a page of `len` bytes may be processed: most bytes belong to one page, a few to several.
     fn takes_work(&mut self, len: usize) -> bool {
         let seen = self.slot.next().get().saturating_mul(self.page_size as u64);
         let most = seen.saturating_mul(SWEEP_WORK).saturating_add(SWEEP_UNIT as u64);
@@ -280,14 +281,14 @@ impl Pages {
     fn remember(&mut self, header: Header, unit: &[u8]) {
         let page_size = u32::try_from(self.page_size).ok();
         match header.kind() {
-            Some(Kind::Freelist) => self.freelist_page = Some(unit.to_vec()),
-            Some(Kind::Branch) => {
+            Some(PageKind::Freelist) => self.freelist_page = Some(unit.to_vec()),
+            Some(PageKind::Branch) => {
                 let branch = Branch::parse(header, unit, page_size.unwrap_or(0));
                 if branch.faults.is_empty() {
                     self.memory.keep_raw(self.slot, unit.get(..branch.end).unwrap_or(unit));
                 }
             }
-            Some(Kind::Leaf) => {
+            Some(PageKind::Leaf) => {
                 if self.scratch.fill(header, unit, page_size) {
                     self.memory.keep_digest(self.slot, &self.scratch);
                     return;
@@ -304,23 +305,23 @@ impl Pages {
     }
 }
 
-/// A sweep that came to its end.
+/// A finished sweep.
 #[derive(Debug)]
 pub struct Swept {
     len: u64,
     head: Vec<u8>,
     trailer: Trailer,
-    /// Pages of the tree, and no others.
-    memory: Memory,
+    /// Cached pages, only those of the tree.
+    memory: SweepCache,
     freelist: Option<(Offset, Vec<u8>)>,
     live: Option<Meta>,
-    /// Pages of the tree for which there was no room.
+    /// Pages of the tree that did not fit in memory.
     lacking: Option<PageSet>,
     passes: u32,
 }
 
 impl Swept {
-    /// Length of the file in bytes.
+    /// The length of the file in bytes.
     #[must_use]
     pub fn len(&self) -> u64 {
         self.len
@@ -332,38 +333,40 @@ impl Swept {
         self.len == 0
     }
 
-    /// The trailer, computed over what went by.
+    /// The trailer, computed over the bytes that passed.
     #[must_use]
     pub fn trailer(&self) -> &Trailer {
         &self.trailer
     }
 
-    /// A sweep over the same bytes once more, from the first on, that keeps the pages of the tree for which there was no room among those that
-    /// it no longer has. It may lead to another.
+    /// Starts another sweep over the same bytes, which keeps the pages of the tree that did not fit in memory, instead
+    /// of pages no longer in use. It may lead to a further one.
     ///
     /// # Errors
-    /// None: all that can be remembered is, and this is what was swept.
+    /// Returns itself if no further pass helps: everything that can be kept is kept.
     pub fn second_pass(self) -> Result<Sweep, Box<Self>> {
         let Self { live: Some(live), lacking: Some(lacking), passes: ..SWEEP_PASSES, .. } = self else {
             return Err(Box::new(self));
         };
-        let pages = Pages::new(live, self.memory, Some(lacking));
+        let pages = PageDigester::new(live, self.memory, Some(lacking));
         let (extent, trailer) = (Extent::of(&self.head), TrailerState::Known(self.trailer));
         let stage = Some(Stage { extent, trailer, pages: Some(pages) });
         Ok(Sweep { head: self.head, stage, passes: self.passes, ..Sweep::default() })
     }
 
-    /// The same with what is known of the trailer otherwise.
+    /// Replaces the trailer with one computed elsewhere.
     #[must_use]
     pub fn with_trailer(self, trailer: Trailer) -> Self {
         Self { trailer, ..self }
     }
 
-    /// The same report as [`verify`](crate::verify) of the same bytes. What the sweep lacks (damage, odd layouts, a bound reached) is read from `source`; give
-    /// [`Consumed`](crate::source::Consumed) when there is none.
+    /// Returns the same report as [`verify`](crate::verify) of the same bytes. Pages that the sweep lacks (damage,
+    /// irregular pages, exceeded limits) are read from `source`; pass [`Consumed`](crate::source::Consumed) if there is
+    /// none.
     ///
     /// # Errors
-    /// When bytes cannot be read: with [`ReadError::Consumed`] the answer needs a copy that can be read again. Or the watch asks to stop.
+    /// A read fails; [`ReadError::Consumed`] means that the report needs a copy that can be read again. Or `watch`
+    /// requests a stop.
     pub fn verify<S: Source + ?Sized>(mut self, source: &S, watch: &dyn Watch) -> Result<Report, Error> {
         let mut memory = std::mem::take(&mut self.memory);
         let layered = Layered { source, head: &self.head, freelist: self.freelist.as_ref() };
@@ -374,7 +377,7 @@ impl Swept {
     }
 }
 
-/// A source in front of which the head and the freelist are remembered.
+/// A source with the head and the freelist kept in memory.
 struct Layered<'a, S: Source + ?Sized> {
     source: &'a S,
     head: &'a [u8],

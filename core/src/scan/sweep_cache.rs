@@ -1,4 +1,4 @@
-//! What a sweep remembers of the pages that went by.
+//! The cache of pages that a sweep has seen.
 
 use crate::bolt::page_id::PageId;
 use std::collections::HashMap;
@@ -9,19 +9,19 @@ use crate::limits::{SWEEP_DIGESTS, SWEEP_RAW};
 use crate::scan::digest::LeafDigest;
 use crate::scan::digest_strip::Strip;
 
-/// Digests that lie side by side, and whose memory is given back together when the last one was taken.
+/// Number of digests in one strip, whose memory is freed together when the last one was taken.
 const STRIP: usize = 1024;
 
-/// Bytes that a page's entry in a map takes beside the bytes themselves.
+/// Memory of a page's map entry besides the page's bytes.
 const ENTRY: usize = 64;
 
-/// Bytes of memory that a sweep may take for the pages that go by. Nearly all of them can be pages that the tree no longer has, and which
-/// are is known when the last one has gone by; what there was no room for goes by once more then, if the tree asks for it.
+/// Memory limits of a sweep for the pages that pass, in bytes. Nearly all pages can be obsolete, and which ones is
+/// known only after the last one has passed; needed pages that did not fit then pass again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SweepRoom {
-    /// For the used bytes of branch pages and of leaves of small buckets.
+    /// Limit for the used bytes of branch pages and of leaves of small buckets.
     pub raw: usize,
-    /// For digests of leaves of bucket `key`.
+    /// Limit for digests of leaves of bucket `key`.
     pub digests: usize,
 }
 
@@ -31,14 +31,15 @@ impl Default for SweepRoom {
     }
 }
 
-/// Digests of leaf pages of revisions, and the used bytes of other small pages, by page id. Empty for a scan over random access.
+/// Digests of leaf pages of bucket `key`, and the used bytes of other small pages, by page id. Empty for a scan with
+/// random access.
 #[derive(Debug, Default)]
-pub struct Memory {
+pub struct SweepCache {
     room: SweepRoom,
     raw: HashMap<PageId, Box<[u8]>>,
     raw_bytes: usize,
     strips: Vec<Digests>,
-    /// Position among all digests plus one, by page id; 0 where there is none.
+    /// Position among all digests plus one, by page id; 0 for a page without a digest.
     index: Vec<u32>,
     digest_bytes: usize,
     forgotten: Forgotten,
@@ -47,11 +48,11 @@ pub struct Memory {
 #[derive(Debug)]
 struct Digests {
     strip: Strip,
-    /// Digests in it that were not taken yet.
+    /// Number of digests not taken yet.
     left: usize,
 }
 
-/// Pages for which there was no room: one bit a page that went by.
+/// Pages that did not fit in memory: one bit per page that passed.
 #[derive(Debug, Default)]
 struct Forgotten(Vec<u64>);
 
@@ -71,19 +72,19 @@ impl Forgotten {
     }
 }
 
-impl Memory {
-    /// With room for so much.
+impl SweepCache {
+    /// Creates an empty cache with the given memory limits.
     #[must_use]
     pub fn within(room: SweepRoom) -> Self {
         Self { room, ..Self::default() }
     }
 
-    /// Takes so much room from now on; what it holds already stays.
+    /// Changes the memory limits; cached pages stay.
     pub fn set_room(&mut self, room: SweepRoom) {
         self.room = room;
     }
 
-    /// Remembers the used bytes of a page without oddity, unless there is no room.
+    /// Caches the used bytes of a regular page, if they fit.
     pub fn keep_raw(&mut self, page: PageId, used: &[u8]) {
         let total = self.raw_bytes.saturating_add(used.len()).saturating_add(ENTRY);
         if total > self.room.raw {
@@ -94,7 +95,7 @@ impl Memory {
         self.raw.insert(page, used.into());
     }
 
-    /// Remembers a digest, unless there is no room.
+    /// Caches a digest, if it fits.
     pub fn keep_digest(&mut self, page: PageId, digest: &LeafDigest) {
         let total = self.digest_bytes.saturating_add(Strip::size_of(digest));
         let Some(slot) = page.as_index() else { return };
@@ -102,7 +103,7 @@ impl Memory {
             self.forgotten.add(page);
             return;
         }
-        // The page's bytes went by, so this grows with what was read, never with what a file claims.
+        // The page's bytes have passed, so this grows with the bytes read, never with a number in the file.
         let more = slot.saturating_add(1).saturating_sub(self.index.len());
         if self.index.try_reserve(more).is_err() {
             self.forgotten.add(page);
@@ -134,24 +135,25 @@ impl Memory {
         }
     }
 
-    /// Keeps a page in mind as one for which there was no room.
+    /// Marks a page as one that did not fit in memory.
     pub fn forget(&mut self, page: PageId) {
         self.forgotten.add(page);
     }
 
-    /// Whether a page went by that could have been remembered, had there been room.
+    /// Whether a page passed that was left out only for lack of memory.
     #[must_use]
     pub fn has_forgotten(&self, page: PageId) -> bool {
         self.forgotten.contains(page)
     }
 
-    /// Whether there is a digest of a page.
+    /// Whether the cache has a digest of a page.
     #[must_use]
     pub fn has_digest(&self, page: PageId) -> bool {
         page.as_index().and_then(|page| self.index.get(page)).is_some_and(|position| *position != 0)
     }
 
-    /// Fills `into` with the digest of a page and lets go of it: its memory is free when the walk is past it. False when there is none.
+    /// Fills `into` with the digest of a page and removes it from the cache: its memory is free once the walk has
+    /// passed it. Returns false if there is none.
     pub fn take_digest(&mut self, page: PageId, into: &mut LeafDigest) -> bool {
         let entry = page.as_index().and_then(|page| self.index.get_mut(page));
         let Some(position) = entry.and_then(|entry| usize::try_from(std::mem::take(entry)).ok()?.checked_sub(1)) else {
@@ -160,25 +162,26 @@ impl Memory {
         let Some(digests) = self.strips.get_mut(position / STRIP) else { return false };
         let taken = digests.strip.load(position % STRIP, into).is_some();
         digests.left = digests.left.saturating_sub(1);
-        // The last strip may be taken from while it still grows.
+        // Digests may be taken from the last strip while it still grows.
         if digests.left == 0 && digests.strip.len() >= STRIP {
             digests.strip = Strip::default();
         }
         taken
     }
 
-    /// Header and used bytes of a page, if remembered.
+    /// Returns header and used bytes of a page, if cached.
     #[must_use]
     pub fn raw(&self, page: PageId) -> Option<(Header, &[u8])> {
         let bytes = self.raw.get(&page)?;
         Some((Header::parse(bytes)?, bytes))
     }
 
-    /// Lets go of every page that is not in `live`; with room for all that the tree can ask for.
+    /// Drops every page that is not in `live`. The remaining pages are kept whatever the memory limits, which are then
+    /// reset to their defaults.
     #[must_use]
     pub fn reduced(mut self, live: &PageSet) -> Self {
         let mut kept = Self { room: SweepRoom { raw: usize::MAX, digests: usize::MAX }, ..Self::default() };
-        // Moved one by one, so that what is let go of is free before the next is kept.
+        // Moves digests one by one, so that memory is freed before the next digest is copied.
         for (page, bytes) in self.raw.drain().filter(|(page, _)| live.contains(*page)) {
             kept.raw_bytes = kept.raw_bytes.saturating_add(bytes.len()).saturating_add(ENTRY);
             kept.raw.insert(page, bytes);

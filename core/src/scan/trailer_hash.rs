@@ -1,13 +1,14 @@
-//! The SHA-256 behind the database: computing it, and judging a file's length by it.
+//! Computes the SHA-256 after the database, and judges a file's length by it.
 
 use crate::bolt::page_id::PageId;
 use crate::offset::Offset;
 use sha2::{Digest, Sha256};
 
-use crate::aligned_buf::Block;
+use crate::aligned_buf::AlignedBuf;
 use crate::error::Error;
 use crate::finding::Finding;
 use crate::finding_code::Code;
+use crate::grouped_digits::grouped;
 use crate::limits::{BLOCK, HEAD_LEN, MAX_TAIL};
 use crate::progress::Watch;
 use crate::scan::longest_length::Extent;
@@ -20,21 +21,22 @@ pub fn is_present(len: u64) -> bool {
     len % 512 == TRAILER as u64 && len > TRAILER as u64
 }
 
-/// Hashes a file as it goes by, its last 32 bytes held back, and also judges it as if it ended behind the database.
+/// Hashes a file as its bytes pass, except its last 32 bytes. Also computes the hash for the case that the file should
+/// have ended after the database.
 #[derive(Debug, Clone)]
-pub struct Hashing {
+pub struct TrailerHasher {
     sha: Sha256,
     hashed: u64,
     held: Vec<u8>,
-    /// A longer file is hashed no further than this, and has no trailer.
+    /// A longer file is hashed only up to this length, and has no trailer.
     most: u64,
     logical: Option<u64>,
     at_logical: Option<[u8; TRAILER]>,
     behind_logical: Vec<u8>,
 }
 
-impl Hashing {
-    /// Of a file that is as long as `extent` says.
+impl TrailerHasher {
+    /// Creates a hasher for a file as long as `extent` says.
     #[must_use]
     pub fn new(extent: &Extent) -> Self {
         let (sha, held, behind_logical) = (Sha256::new(), Vec::with_capacity(2 * TRAILER), Vec::new());
@@ -42,7 +44,7 @@ impl Hashing {
         Self { sha, hashed: 0, held, most, logical, at_logical: None, behind_logical }
     }
 
-    /// Takes the next bytes in.
+    /// Adds the next bytes.
     pub fn feed(&mut self, bytes: &[u8]) {
         self.collect_behind_logical(bytes);
         if let Some(cut) = bytes.len().checked_sub(TRAILER) {
@@ -88,11 +90,12 @@ impl Hashing {
         }
     }
 
-    /// What is known of a file of `len` bytes. All were fed, or, if it is longer than its extent, at least those of the database and 32 more.
+    /// Returns the trailer of a file of `len` bytes. All bytes must have been fed, or, if the file is longer than its
+    /// extent, at least those of the database and 32 more.
     #[must_use]
     pub fn finish(mut self, len: u64) -> Trailer {
         if len > self.most {
-            // What was held back may be part of the database.
+            // The bytes held back may be part of the database.
             let held = std::mem::take(&mut self.held);
             self.update(&held);
         }
@@ -110,7 +113,7 @@ impl Hashing {
     }
 }
 
-/// Reads the first bytes of a source, in which both metas lie.
+/// Reads the first bytes of a source, which include both meta pages.
 pub(crate) fn head<S: Source + ?Sized>(source: &S) -> Result<Vec<u8>, Error> {
     let len = usize::try_from(source.len()).unwrap_or(usize::MAX).min(HEAD_LEN);
     read(source, 0, len)
@@ -126,16 +129,16 @@ fn read<S: Source + ?Sized>(source: &S, offset: u64, len: usize) -> Result<Vec<u
     Ok(bytes)
 }
 
-/// Computes the SHA-256 over everything before the trailer, in blocks of 1 MiB from front to back. Of a file that is longer than a snapshot
-/// can be, nothing behind the place of the trailer is read.
+/// Computes the SHA-256 of everything before the trailer, in blocks of 1 MiB from front to back. If a file is longer
+/// than a snapshot can be, nothing after the place of the trailer is read.
 ///
 /// # Errors
-/// When bytes cannot be read, or the watch asks to stop.
+/// A read fails, or `watch` requests a stop.
 pub fn check_trailer<S: Source + ?Sized>(source: &S, watch: &dyn Watch) -> Result<Trailer, Error> {
     let extent = Extent::of(&head(source)?);
-    let mut hashing = Hashing::new(&extent);
+    let mut hashing = TrailerHasher::new(&extent);
     let end = if source.len() > extent.most() { extent.snapshot().unwrap_or(0) } else { source.len() };
-    let mut block = Block::new(BLOCK);
+    let mut block = AlignedBuf::new(BLOCK);
     let mut at = 0u64;
     while at < end {
         let left = usize::try_from(end.saturating_sub(at)).unwrap_or(usize::MAX);
@@ -155,10 +158,10 @@ pub fn check_trailer<S: Source + ?Sized>(source: &S, watch: &dyn Watch) -> Resul
     Ok(hashing.finish(source.len()))
 }
 
-/// Reads the trailer without computing anything: `actual` stays empty.
+/// Reads the trailer without hashing: `actual` stays `None`.
 ///
 /// # Errors
-/// When bytes cannot be read.
+/// A read fails.
 pub fn peek_trailer<S: Source + ?Sized>(source: &S) -> Result<Trailer, Error> {
     if !is_present(source.len()) || source.len() > Extent::of(&head(source)?).most() {
         return Ok(Trailer::default());
@@ -167,26 +170,32 @@ pub fn peek_trailer<S: Source + ?Sized>(source: &S) -> Result<Trailer, Error> {
     Ok(Trailer { present: true, expected: Some(Sha256Hex::of(&bytes)), ..Trailer::default() })
 }
 
-/// What a file's length and its trailer say about it, given the database's logical size.
+/// Judges a file by its length and trailer, given the database's logical size.
 pub(crate) fn judge(len: u64, logical: u64, page_size: u32, trailer: &Trailer) -> Vec<Finding> {
     let whole = logical.saturating_add(TRAILER as u64);
     let differs = trailer.actual.is_some() && trailer.actual != trailer.expected;
     let mismatch = || {
-        let text = "the SHA-256 of the bytes before it is another than the trailer says";
+        let text = "the file's SHA-256 does not match its contents";
         Finding::new(Code::Sha256Mismatch, text).offset(Offset::new(len.saturating_sub(TRAILER as u64)))
     };
-    let missing =
-        || Finding::new(Code::TrailerMissing, format!("no SHA-256 stands behind the {logical} bytes of the database"));
+    let missing = || {
+        Finding::new(Code::TrailerMissing, format!("no SHA-256 follows the {} bytes of the database", grouped(logical)))
+    };
     let lengthened = |text: String| Finding::new(Code::FileLengthened, text).offset(Offset::new(whole));
     let surplus = len.saturating_sub(whole);
     if len < logical {
         let lost = logical.saturating_sub(len);
-        let text = format!("the database has {logical} bytes, the file {len}: the last {lost} bytes are missing");
+        let text = format!(
+            "the database has {} bytes, but the file has {}: the last {} bytes are missing",
+            grouped(logical),
+            grouped(len),
+            grouped(lost)
+        );
         let page = len.checked_div(u64::from(page_size)).unwrap_or(0);
         return vec![Finding::new(Code::FileTruncated, text).page(PageId::new(page)).offset(Offset::new(len))];
     }
     if len > logical && len < whole {
-        let text = format!("the file ends within its trailer, {} bytes too early", whole.saturating_sub(len));
+        let text = format!("the file ends within its SHA-256, {} bytes too early", grouped(whole.saturating_sub(len)));
         return vec![Finding::new(Code::FileTruncated, text).offset(Offset::new(len))];
     }
     if len == logical {
@@ -196,20 +205,32 @@ pub(crate) fn judge(len: u64, logical: u64, page_size: u32, trailer: &Trailer) -
         return if differs { vec![mismatch()] } else { Vec::new() };
     }
     if surplus > MAX_TAIL {
-        let fits = if trailer.fits_without_surplus { "; cut to that length its SHA-256 matches" } else { "" };
+        let fits = if trailer.fits_without_surplus { "; if cut to that length, its SHA-256 matches" } else { "" };
         let mib = MAX_TAIL >> 20;
-        let text = format!("The file goes on for more than {mib} MiB behind the {whole} bytes of a snapshot{fits}.");
+        let text = format!(
+            "The file continues for more than {mib} MiB after the {} bytes of a snapshot{fits}.",
+            grouped(whole)
+        );
         return vec![lengthened(text)];
     }
     if trailer.fits_without_surplus {
-        let text = format!("{surplus} bytes too many: cut to {whole} bytes the SHA-256 fits");
+        let text = format!(
+            "the file has {} bytes too many: cut to {} bytes, its SHA-256 matches",
+            grouped(surplus),
+            grouped(whole)
+        );
         return vec![lengthened(text)];
     }
     match (trailer.present, differs) {
-        // A database file grows ahead of its high-water mark, so a copy of it may be longer, but by whole sectors.
+        // A database file grows ahead of its high-water mark, so a copy may be longer, but only by whole sectors.
         (false, _) if len.is_multiple_of(512) => vec![missing()],
-        (false, _) => vec![lengthened(format!("{surplus} bytes behind the place of the trailer, and no SHA-256 fits"))],
-        (true, true) => vec![mismatch(), lengthened(format!("{surplus} bytes behind the place of the trailer"))],
+        (false, _) => vec![lengthened(format!(
+            "{} extra bytes follow the place of the SHA-256, and no SHA-256 matches",
+            grouped(surplus)
+        ))],
+        (true, true) => {
+            vec![mismatch(), lengthened(format!("{} extra bytes follow the place of the SHA-256", grouped(surplus)))]
+        }
         (true, false) => Vec::new(),
     }
 }
@@ -223,7 +244,7 @@ mod tests {
     const SNAPSHOT: &[u8] = include_bytes!("../../../tests/cases/3.7-history/snapshot.db");
 
     fn hashed(bytes: &[u8], piece: usize) -> Trailer {
-        let mut hashing = Hashing::new(&Extent::of(&bytes[..HEAD_LEN.min(bytes.len())]));
+        let mut hashing = TrailerHasher::new(&Extent::of(&bytes[..HEAD_LEN.min(bytes.len())]));
         bytes.chunks(piece).for_each(|piece| hashing.feed(piece));
         hashing.finish(bytes.len() as u64)
     }
@@ -238,7 +259,7 @@ mod tests {
         }
     }
 
-    /// A file of which only the first bytes may be read.
+    /// A file with only its first bytes readable.
     struct Endless {
         most: u64,
         len: u64,
@@ -266,13 +287,13 @@ mod tests {
             let trailer = check_trailer(&source, &Unwatched).unwrap();
             assert!(trailer.fits_without_surplus && !trailer.present, "{trailer:?}");
             assert_eq!(peek_trailer(&source).unwrap(), Trailer::default());
-            // Pages are read with some of what follows them.
+            // Pages are read together with some following bytes.
             let source = Endless { most: most + READ_AHEAD as u64, len };
             let report = crate::verify(&source, &Unwatched).unwrap();
             let said = report.findings.list().iter().map(|finding| finding.code.as_str()).collect::<Vec<_>>();
             assert_eq!(said, ["file-lengthened"]);
         }
-        // Up to the bound all of it counts.
+        // Up to the limit the whole file counts.
         let source = Endless { most: u64::MAX, len: most + MAX_TAIL };
         assert!(check_trailer(&source, &Unwatched).unwrap().fits_without_surplus);
     }

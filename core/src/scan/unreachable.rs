@@ -1,7 +1,8 @@
-//! Pages that nothing points to: what they hold of bucket `key`.
+//! Reads what unreachable pages hold of bucket `key`.
 //!
-//! Free pages keep what they held, and a snapshot that is streamed under writes even holds newer revisions in them than in its tree. So they are looked at
-//! only when the tree is known to lack something: then they show that a write was lost, and what could be read of it.
+//! Free pages keep their old contents, and a snapshot streamed during writes even holds newer revisions in them than in
+//! its tree. So they are searched only if the tree is known to lack something: then they prove that a write was lost,
+//! and hold what can be recovered.
 
 use crate::bolt::page_id::PageId;
 use crate::etcd::revision::Revision;
@@ -9,9 +10,9 @@ use crate::offset::Offset;
 use std::collections::BTreeSet;
 
 use crate::bolt::leaf::Leaf;
-use crate::bolt::page::Kind;
+use crate::bolt::page::PageKind;
 use crate::bolt::page_set::PageSet;
-use crate::bolt::reader::Reader;
+use crate::bolt::reader::PageReader;
 use crate::error::Error;
 use crate::etcd::revision_key::{FullRevision, RevisionKey};
 use crate::finding::Finding;
@@ -21,13 +22,13 @@ use crate::progress::Watch;
 use crate::scan::scanner::Scan;
 use crate::source::Source;
 
-/// Ranges of revisions that a message lists.
+/// Number of revision ranges that a message lists.
 const RANGES: usize = 4;
 
 /// Pages between two calls of the watch.
 const STRIDE: u64 = 128;
 
-/// The revisions that only unreachable pages hold.
+/// Revisions that exist only on unreachable pages.
 #[derive(Debug, Default)]
 pub(crate) struct Unreachable {
     mains: BTreeSet<Revision>,
@@ -36,10 +37,10 @@ pub(crate) struct Unreachable {
 }
 
 impl Unreachable {
-    /// Looks for revisions that are `lacking` in all pages outside `used`.
+    /// Searches all pages outside `used` for revisions for which `lacking` is true.
     ///
     /// # Errors
-    /// When bytes cannot be read, or the watch asks to stop.
+    /// A read fails, or `watch` requests a stop.
     pub(crate) fn look<S: Source + ?Sized>(
         scan: &Scan<'_, S>,
         used: &PageSet,
@@ -47,14 +48,14 @@ impl Unreachable {
         watch: &dyn Watch,
     ) -> Result<Self, Error> {
         let mut found = Self::default();
-        let mut reader = Reader::new(scan.source, scan.geometry);
+        let mut reader = PageReader::new(scan.source, scan.geometry);
         let free = PageId::FIRST.up_to(scan.geometry.present).filter(|page| !used.contains(*page));
         for (number, page) in (0u64..).zip(free) {
             if number.checked_rem(STRIDE) == Some(0) && watch.cancelled() {
                 return Err(Error::Cancelled);
             }
             let Ok((header, bytes)) = reader.unit(page)? else { continue };
-            if header.id != page || header.kind() != Some(Kind::Leaf) {
+            if header.id != page || header.kind() != Some(PageKind::Leaf) {
                 continue;
             }
             let before = found.mains.len();
@@ -75,13 +76,13 @@ impl Unreachable {
         self.mains.iter().copied()
     }
 
-    /// The finding, when there is something.
+    /// Returns the finding; `None` if no revision was found.
     pub(crate) fn finding(&self) -> Option<Finding> {
         let (page, offset) = self.first?;
         let number = self.mains.len();
         let least = if number >= MAX_UNREACHABLE_REVISIONS { "at least " } else { "" };
         let text = format!(
-            "Pages that nothing points to hold {least}{number} revisions that bucket `key` lacks: {}. {} pages have some that no page before them has, the first is page {page}.",
+            "Unreachable pages hold {least}{number} revisions that bucket `key` lacks: {}. {} pages hold revisions that no earlier page holds; the first is page {page}.",
             ranges(&self.mains),
             self.pages
         );
@@ -94,7 +95,7 @@ impl Unreachable {
     }
 }
 
-/// "4 to 9, 12, 15 to 16 and 3 further ranges"
+/// Formats ranges as "4 to 9, 12, 15 to 16 and 3 further ranges".
 fn ranges(mains: &BTreeSet<Revision>) -> String {
     let mut ranges: Vec<(Revision, Revision)> = Vec::new();
     for main in mains {

@@ -1,13 +1,13 @@
-//! The walk: from a root page down to the leaves in key order, bounded in depth, each page once.
+//! The walk: from a root page down to the leaves in key order, with limited depth, each page once.
 
 use crate::bolt::page_id::PageId;
 use std::sync::Arc;
 
-use crate::bolt::bucket::{self, BUCKET_HEADER, Place};
+use crate::bolt::bucket::{self, BUCKET_HEADER, BucketLocation};
 use crate::bolt::leaf::BUCKET;
-use crate::bolt::page::{Branch, Fault, Kind};
+use crate::bolt::page::{Branch, PageFault, PageKind};
 use crate::bolt::page_set::PageSet;
-use crate::bolt::reader::{Geometry, Reader};
+use crate::bolt::reader::{Geometry, PageReader};
 use crate::error::Error;
 use crate::finding::{Finding, Findings};
 use crate::finding_code::Code;
@@ -15,36 +15,36 @@ use crate::limits::{FINDINGS_PER_CODE, MAX_DEPTH};
 use crate::progress::Watch;
 use crate::scan::digest::LeafDigest;
 use crate::scan::leaf_prefetch::{Ahead, WARMED};
-use crate::scan::leaf_visitor::{Fold, Ignore, LeafPage};
+use crate::scan::leaf_visitor::{Ignore, LeafPage, LeafVisitor};
 use crate::scan::subtree::{Subtree, runs};
-use crate::scan::sweep_cache::Memory;
+use crate::scan::sweep_cache::SweepCache;
 use crate::source::Source;
 
 /// Bytes between two calls of the watch.
 const STRIDE: u64 = 512 << 10;
 
-/// A walk in progress: what it reads by, and what it found.
+/// A walk in progress.
 pub struct Walk<'w, 's, S: Source + ?Sized> {
-    reader: Reader<'s, S>,
+    reader: PageReader<'s, S>,
     used: &'w PageSet,
-    memory: &'w mut Memory,
+    memory: &'w mut SweepCache,
     ahead: Option<&'w Ahead>,
     scratch: LeafDigest,
     watch: &'w dyn Watch,
     unreported: u64,
-    /// What is wrong, in the order of the walk.
+    /// Findings in walk order.
     pub findings: Findings,
-    /// Pages met, overflow pages counted.
+    /// Number of pages visited, overflow pages included.
     pub pages: u64,
-    /// Whether damage kept part of the tree from being read.
+    /// Whether damage made part of the tree unreadable.
     pub incomplete: bool,
-    /// Whether a page was met that had been met before.
+    /// Whether the walk came to a page that had been visited before.
     pub conflict: bool,
-    /// Where the tree cannot be read, or not whole: between which keys, in the order of the walk.
+    /// Key ranges of unreadable or partly readable subtrees, in walk order.
     pub lost: Vec<LostKeys>,
 }
 
-/// Keys from the first up to, but not with, the last; none where the tree has no bound there.
+/// A range of keys from `low` up to, but not including, `high`; `None` for an unbounded side.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LostKeys {
     pub low: Option<Arc<[u8]>>,
@@ -58,16 +58,16 @@ enum Visit {
 }
 
 impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
-    /// A walk over `source` which marks what it meets in `used` and prefers what is in `memory`.
+    /// Creates a walk over `source` that marks visited pages in `used` and prefers the pages in `memory`.
     pub fn new(
         source: &'s S,
         geometry: Geometry,
         used: &'w PageSet,
-        memory: &'w mut Memory,
+        memory: &'w mut SweepCache,
         watch: &'w dyn Watch,
     ) -> Self {
         Self {
-            reader: Reader::new(source, geometry),
+            reader: PageReader::new(source, geometry),
             used,
             memory,
             ahead: None,
@@ -82,22 +82,22 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
         }
     }
 
-    /// The same, with leaves that were digested ahead of it.
+    /// Adds leaves that were digested ahead of the walk.
     #[must_use]
     pub fn with_ahead(self, ahead: &'w Ahead) -> Self {
         Self { ahead: Some(ahead), ..self }
     }
 
-    /// The reader, for what lies outside the tree.
-    pub fn reader(&mut self) -> &mut Reader<'s, S> {
+    /// The reader, for pages outside the tree.
+    pub fn reader(&mut self) -> &mut PageReader<'s, S> {
         &mut self.reader
     }
 
-    /// Walks all of a subtree.
+    /// Walks a whole subtree.
     ///
     /// # Errors
-    /// When bytes cannot be read, or the watch asks to stop.
-    pub fn visit(&mut self, subtree: &Subtree, fold: &mut dyn Fold) -> Result<(), Error> {
+    /// A read fails, or `watch` requests a stop.
+    pub fn visit(&mut self, subtree: &Subtree, fold: &mut dyn LeafVisitor) -> Result<(), Error> {
         if self.recall(subtree, fold)? {
             return Ok(());
         }
@@ -127,7 +127,7 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
     /// Replaces branch pages by their children, level by level, until there are `wanted` subtrees or only leaves.
     ///
     /// # Errors
-    /// As [`Walk::visit`].
+    /// The same errors as [`Walk::visit`].
     pub fn expand(&mut self, root: Subtree, wanted: usize) -> Result<Vec<Subtree>, Error> {
         let mut level = vec![root];
         while level.len() < wanted {
@@ -157,8 +157,8 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
     /// Walks the leaf page of an inline bucket.
     ///
     /// # Errors
-    /// As [`Walk::visit`].
-    pub fn inline(&mut self, leaf: &LeafPage<'_>, depth: usize, fold: &mut dyn Fold) -> Result<(), Error> {
+    /// The same errors as [`Walk::visit`].
+    pub fn inline(&mut self, leaf: &LeafPage<'_>, depth: usize, fold: &mut dyn LeafVisitor) -> Result<(), Error> {
         self.check_inline(leaf);
         if fold.quick(leaf) {
             return Ok(());
@@ -175,14 +175,14 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
             return Ok(false);
         }
         if let Some((header, _)) = self.memory.raw(subtree.page) {
-            return Ok(header.kind() == Some(Kind::Branch));
+            return Ok(header.kind() == Some(PageKind::Branch));
         }
         let header = self.reader.first(subtree.page)?.map(|(header, _)| header);
-        Ok(header.is_ok_and(|header| header.kind() == Some(Kind::Branch)))
+        Ok(header.is_ok_and(|header| header.kind() == Some(PageKind::Branch)))
     }
 
-    /// Takes in a page by a digest that was made before; false when there is none that fits its place.
-    fn recall(&mut self, subtree: &Subtree, fold: &mut dyn Fold) -> Result<bool, Error> {
+    /// Processes a page by its cached digest; returns false if no digest fits its place.
+    fn recall(&mut self, subtree: &Subtree, fold: &mut dyn LeafVisitor) -> Result<bool, Error> {
         let mut digest = std::mem::take(&mut self.scratch);
         let ahead = self.ahead.is_some_and(|ahead| ahead.load(subtree.page, &mut digest));
         let known = ahead || self.memory.take_digest(subtree.page, &mut digest);
@@ -197,13 +197,13 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
             self.used.insert(page);
         }
         self.pages = self.pages.saturating_add(pages);
-        // What was read ahead was reported then.
+        // Progress was already reported when the page was read ahead.
         let read = if ahead { 0 } else { pages };
         self.advance(read.saturating_mul(u64::from(self.reader.geometry().page_size)))?;
         Ok(true)
     }
 
-    /// Whether the page of a digest may stand where the tree has it.
+    /// Whether the page of a digest may be at its place in the tree.
     fn fits(&self, subtree: &Subtree, digest: &LeafDigest) -> bool {
         let inside = |key: crate::etcd::revision_key::RevisionKey| {
             let (bytes, len) = key.to_bytes();
@@ -220,14 +220,14 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
             && digest.ends.is_some_and(|(first, last)| inside(first) && inside(last) && begins(first))
     }
 
-    /// Checks that a page may stand where it stands, marks it as used, and says what it is.
+    /// Checks that a page may be at its place, marks it as used, and returns its type.
     fn open(&mut self, subtree: &Subtree) -> Result<Visit, Error> {
         let page = subtree.page;
         if subtree.above.contains(&page) {
-            return Ok(self.lose(subtree, Code::PageCycle, format!("page {page} lies below itself")));
+            return Ok(self.lose(subtree, Code::PageCycle, format!("page {page} is its own descendant")));
         }
         if subtree.above.len() >= MAX_DEPTH {
-            let text = format!("page {page} lies {MAX_DEPTH} levels deep");
+            let text = format!("page {page} is {MAX_DEPTH} levels deep");
             return Ok(self.lose(subtree, Code::TreeDepth, text));
         }
         let geometry = self.reader.geometry();
@@ -254,7 +254,7 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
             }
         };
         let kind = header.kind();
-        if !matches!(kind, Some(Kind::Branch | Kind::Leaf)) {
+        if !matches!(kind, Some(PageKind::Branch | PageKind::Leaf)) {
             self.incomplete = true;
             self.conflict |= !self.used.insert(page);
             let text = format!("the tree points here, but this is {}", header.describe());
@@ -263,15 +263,16 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
         }
         let own = u64::from(overflow).saturating_add(1);
         if header.id != page {
-            let text = format!("the page at number {page} carries the number {}", header.id);
+            let text =
+                format!("page {page} is labelled {}: it was written to the wrong place or overwritten", header.id);
             self.findings.push(Finding::new(Code::PageIdMismatch, text).page(page).offset(offset));
         }
-        // Pages that were met before are not read again: so all that a walk reads is bounded by the file.
+        // Pages visited before are not read again, so the file's size bounds all reads.
         if let Some(shared) = page.up_to(page.plus(own)).find(|page| !self.used.insert(*page)) {
             return Ok(self.share(subtree, shared));
         }
         self.pages = self.pages.saturating_add(own);
-        if kind == Some(Kind::Leaf) {
+        if kind == Some(PageKind::Leaf) {
             return Ok(Visit::Leaf);
         }
         let bytes = match self.memory.raw(page) {
@@ -293,7 +294,7 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
         Ok(Visit::Branch(children))
     }
 
-    fn leaf(&mut self, subtree: &Subtree, fold: &mut dyn Fold) -> Result<(), Error> {
+    fn leaf(&mut self, subtree: &Subtree, fold: &mut dyn LeafVisitor) -> Result<(), Error> {
         let geometry = self.reader.geometry();
         let unit = match self.memory.raw(subtree.page) {
             Some(unit) => Ok(unit),
@@ -321,7 +322,7 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
             }
             fold.examine(&leaf, &faults, &mut self.findings);
             if fold.descends() && leaf.leaf().pairs().any(|element| element.flags & BUCKET != 0) {
-                // The reader's window moves on while what is nested is walked.
+                // The reader's buffer changes while nested buckets are walked.
                 nested = Some(bytes.to_vec());
             }
         }
@@ -336,7 +337,7 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
         self.advance(len)
     }
 
-    /// Checks the structure of the buckets that stand in a leaf page of a bucket.
+    /// Checks the structure of the buckets nested in a leaf page.
     fn nested(&mut self, leaf: &LeafPage<'_>, above: &[PageId]) -> Result<(), Error> {
         for element in leaf.leaf().pairs().filter(|element| element.flags & BUCKET != 0) {
             let at = element.at.saturating_add(element.key.len());
@@ -346,18 +347,18 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
                     self.incomplete = true;
                     self.findings.push(leaf.finding(fault.code, at.saturating_add(fault.at), fault.message));
                 }
-                Ok(Place::Tree(root)) => {
+                Ok(BucketLocation::Tree(root)) => {
                     let subtree = Subtree { above: above.into(), ..Subtree::root(root, pointer) };
                     self.visit(&subtree, &mut Ignore)?;
                 }
-                Ok(Place::Inline(header, bytes)) => {
+                Ok(BucketLocation::Inline(header, bytes)) => {
                     let offset = pointer.1.plus(BUCKET_HEADER as u64);
                     let inner = LeafPage { page: leaf.page, offset, header, bytes, page_size: None };
                     self.check_inline(&inner);
                     let mut above = above.to_vec();
                     above.push(leaf.page);
                     if above.len() >= MAX_DEPTH {
-                        let text = format!("a bucket lies {MAX_DEPTH} levels deep");
+                        let text = format!("a bucket is {MAX_DEPTH} levels deep");
                         self.findings.push(inner.finding(Code::TreeDepth, 0, text));
                         continue;
                     }
@@ -368,7 +369,7 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
         Ok(())
     }
 
-    /// Tells of what does not keep the pairs of an inline bucket from being read.
+    /// Reports damage of an inline bucket that does not hide its entries.
     fn check_inline(&mut self, leaf: &LeafPage<'_>) {
         let pairs = leaf.leaf();
         let sizes = pairs.faults(leaf.header, None).into_iter().filter(|fault| fault.code == Code::KeySize);
@@ -380,10 +381,10 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
 
     fn share(&mut self, subtree: &Subtree, page: PageId) -> Visit {
         self.conflict = true;
-        self.lose(subtree, Code::PageShared, format!("page {page} is used in two places; this is the second one met"))
+        self.lose(subtree, Code::PageShared, format!("page {page} is used in two places; this is the second one found"))
     }
 
-    /// Notes that keys of a subtree are gone. Of what touches a range that was noted last, that one grows.
+    /// Adds the key range of a subtree to the lost ranges; extends the last range if they touch.
     fn lose_keys(&mut self, subtree: &Subtree) {
         let (low, high) = (subtree.low.clone(), subtree.high.clone());
         let has_room = (self.lost.len() as u64) < FINDINGS_PER_CODE;
@@ -395,10 +396,10 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
     }
 
     fn lose(&mut self, subtree: &Subtree, code: Code, message: String) -> Visit {
-        self.lose_to(subtree, Fault::new(code, 0, message))
+        self.lose_to(subtree, PageFault::new(code, 0, message))
     }
 
-    fn lose_to(&mut self, subtree: &Subtree, fault: Fault) -> Visit {
+    fn lose_to(&mut self, subtree: &Subtree, fault: PageFault) -> Visit {
         self.incomplete = true;
         let (page, offset) = subtree.pointer;
         let finding = Finding::new(fault.code, fault.message).page(page).offset(offset);
@@ -414,17 +415,17 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
         self.report()
     }
 
-    /// Tells the watch what it was not told yet.
+    /// Reports progress since the last report to the watch.
     ///
     /// # Errors
-    /// [`Error::Cancelled`] when the watch asks to stop.
+    /// [`Error::Cancelled`] if the watch requests a stop.
     pub fn report(&mut self) -> Result<(), Error> {
         self.watch.advance(std::mem::take(&mut self.unreported));
         if self.watch.cancelled() { Err(Error::Cancelled) } else { Ok(()) }
     }
 }
 
-/// Whether a page may hold more than its count says.
-fn hides_pairs(faults: &[Fault]) -> bool {
+/// Whether a page may hold more elements than it claims.
+fn hides_pairs(faults: &[PageFault]) -> bool {
     faults.iter().any(|fault| matches!(fault.code, Code::PageCount | Code::PageLayout))
 }

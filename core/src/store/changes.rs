@@ -1,32 +1,32 @@
-//! What two indexes do not have alike, chosen and put in order.
+//! Lists the keys that differ between two indexes, filtered and sorted.
 
-use crate::store::difference::{Change, compare};
+use crate::store::difference::{KeyDifference, compare};
 use crate::store::index::Index;
 use crate::store::key_state::{Key, KeyAt};
 use crate::store::sorted_keys::Direction;
 
-/// What became of a key from one side to the other.
+/// How a key differs between the two sides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChangeKind {
     /// Only the second side has it.
     Added,
     /// Only the first side has it.
     Removed,
-    /// Another value or lease on the second side.
+    /// The second side has another value or lease.
     Changed,
 }
 
-/// Where a key that is not alike is on either side.
+/// A key that differs, with its place on either side.
 #[derive(Debug, Clone, Copy)]
 pub struct ChangedKey {
-    /// In the first index; none where it is not.
+    /// Place in the first index; `None` if the key is not there.
     pub before: Option<KeyAt>,
-    /// In the second one.
+    /// Place in the second index.
     pub after: Option<KeyAt>,
 }
 
 impl ChangedKey {
-    /// What became of it.
+    /// How the key differs.
     #[must_use]
     pub fn kind(self) -> ChangeKind {
         match (self.before, self.after) {
@@ -37,63 +37,64 @@ impl ChangedKey {
     }
 }
 
-/// What changes are ranked by.
+/// Sort criterion of a list of changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChangeRank {
     /// The bytes of the key.
     Key,
-    /// What became of it: added, removed, changed.
+    /// The kind of change: added, removed, changed.
     Kind,
-    /// The revision of the later side, or of the earlier one where the key was removed.
+    /// The revision on the later side, or on the earlier one if the key was removed.
     Revision,
-    /// Bytes of the value, likewise.
+    /// Length of the value, on the same side.
     ValueLen,
-    /// By how much the value grew.
+    /// Growth of the value in bytes.
     Growth,
 }
 
-/// Which changes are wanted, and in which order.
+/// Selection and order of a list of changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChangeOrder {
-    /// Of these kinds.
+    /// Kinds to list.
     pub kinds: Vec<ChangeKind>,
-    /// By this.
+    /// Sort criterion.
     pub by: ChangeRank,
-    /// In this direction.
+    /// Sort direction.
     pub way: Direction,
-    /// The second side counts as the earlier one for what is ranked.
+    /// Whether the second side counts as the earlier one for sorting.
     pub turned: bool,
 }
 
-/// The keys that are not alike, in order.
+/// The keys that differ, in key order.
 #[derive(Debug, Default)]
 pub struct Changes(Vec<ChangedKey>);
 
 impl Changes {
-    /// Between the keys that live in two indexes, whose values both were hashed.
+    /// Compares the live keys of two indexes, both with hashed values.
     #[must_use]
     pub fn between(a: &Index, b: &Index) -> Self {
-        let places = |change: &Change<'_>| match change {
-            Change::Added(new) => ChangedKey { before: None, after: b.place(new.key) },
-            Change::Removed(old) => ChangedKey { before: a.place(old.key), after: None },
-            Change::Changed(old, new) => ChangedKey { before: a.place(old.key), after: b.place(new.key) },
+        let places = |change: &KeyDifference<'_>| match change {
+            KeyDifference::Added(new) => ChangedKey { before: None, after: b.place(new.key) },
+            KeyDifference::Removed(old) => ChangedKey { before: a.place(old.key), after: None },
+            KeyDifference::Changed(old, new) => ChangedKey { before: a.place(old.key), after: b.place(new.key) },
         };
         Self(compare(a, b).iter().map(places).collect())
     }
 
-    /// How many there are of a kind.
+    /// The number of changes of a kind.
     #[must_use]
     pub fn count(&self, kind: ChangeKind) -> usize {
         self.0.iter().filter(|change| change.kind() == kind).count()
     }
 
-    /// One by its number.
+    /// The change at index `number`.
     #[must_use]
     pub fn get(&self, number: u32) -> Option<ChangedKey> {
         self.0.get(number as usize).copied()
     }
 
-    /// The numbers of those that are wanted, in their order: those that are alike in it stay in the order of the keys. `a` and `b` are the indexes that were compared.
+    /// Returns the indexes of the selected changes in the wanted order; equal ones stay in key order. `a` and `b` are
+    /// the compared indexes.
     #[must_use]
     pub fn ordered(&self, a: &Index, b: &Index, order: &ChangeOrder) -> Vec<u32> {
         let rank = |change: &ChangedKey| {

@@ -1,15 +1,16 @@
-//! Lists that never move what they hold.
+//! Lists that never move their items.
 //!
-//! A list that doubles leaves its old half behind, and while many grow side by side, as the shards of an index do, nothing else fits there: of the memory of two million keys a third held
-//! nothing. Only the first chunk doubles here, so that a short list is short.
+//! A vector that doubles frees its old memory, and while many vectors grow side by side, as the shards of an index do,
+//! nothing else fits there: a third of the memory for two million keys was empty. Here only the first chunk doubles, so
+//! that a short list stays short.
 
-/// Items in a chunk.
+/// Number of items in a chunk.
 const CHUNK: usize = 256;
 
-/// Bytes in a chunk of names, unless one name alone is longer.
+/// Size of a chunk of names in bytes, unless one name is longer.
 const NAMES: usize = 16 << 10;
 
-/// A list of items, by their numbers.
+/// A list of items, addressed by index.
 #[derive(Debug)]
 pub(crate) struct Chunks<T> {
     chunks: Vec<Vec<T>>,
@@ -22,13 +23,13 @@ impl<T> Default for Chunks<T> {
 }
 
 impl<T> Chunks<T> {
-    /// How many items there are.
+    /// The number of items.
     pub(crate) fn len(&self) -> usize {
         let full = self.chunks.len().saturating_sub(1).saturating_mul(CHUNK);
         self.chunks.last().map_or(0, |last| full.saturating_add(last.len()))
     }
 
-    /// Asks for the memory of one item more; whether there is any.
+    /// Reserves memory for one more item; returns false if memory runs out.
     pub(crate) fn has_room(&mut self) -> bool {
         if self.chunks.last().is_none_or(|last| last.len() >= CHUNK) {
             let mut next = Vec::new();
@@ -41,7 +42,7 @@ impl<T> Chunks<T> {
         self.chunks.last_mut().is_some_and(|last| last.try_reserve(1).is_ok())
     }
 
-    /// Adds an item, for which there is room.
+    /// Appends an item; memory must have been reserved.
     pub(crate) fn push(&mut self, item: T) {
         if self.has_room()
             && let Some(last) = self.chunks.last_mut()
@@ -50,46 +51,46 @@ impl<T> Chunks<T> {
         }
     }
 
-    /// An item by its number.
+    /// The item at index `number`.
     #[inline]
     pub(crate) fn get(&self, number: usize) -> Option<&T> {
         self.chunks.get(number / CHUNK)?.get(number % CHUNK)
     }
 
-    /// The same, to be changed.
+    /// The item at index `number`, mutable.
     #[inline]
     pub(crate) fn get_mut(&mut self, number: usize) -> Option<&mut T> {
         self.chunks.get_mut(number / CHUNK)?.get_mut(number % CHUNK)
     }
 
-    /// Drops all items, and keeps the memory of the first chunk.
+    /// Removes all items, and keeps the memory of the first chunk.
     pub(crate) fn clear(&mut self) {
         self.chunks.truncate(1);
         self.chunks.iter_mut().for_each(Vec::clear);
     }
 
-    /// All items in the order of their numbers.
+    /// Iterates over all items in order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
         self.chunks.iter().flatten()
     }
 }
 
-/// Where a name is among many.
+/// Place of a name in [`Names`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Name {
-    /// The number of its chunk times 2^16, and where it begins in it.
+    /// Index of its chunk times 2^16, plus its offset in the chunk.
     at: u32,
     len: u32,
 }
 
-/// The bytes of names.
+/// Storage for the bytes of many names.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
     chunks: Vec<Vec<u8>>,
 }
 
 impl Names {
-    /// Adds a name; none when there is no memory for it, or there are more than anybody can count.
+    /// Adds a name; `None` if memory runs out or the list is full.
     pub(crate) fn add(&mut self, bytes: &[u8]) -> Option<Name> {
         let fits = |last: &Vec<u8>| last.is_empty() || last.len().saturating_add(bytes.len()) <= NAMES;
         if !self.chunks.last().is_some_and(fits) {
@@ -108,13 +109,13 @@ impl Names {
         Some(Name { at, len })
     }
 
-    /// Drops all names, and keeps the memory of the first chunk.
+    /// Removes all names, and keeps the memory of the first chunk.
     pub(crate) fn clear(&mut self) {
         self.chunks.truncate(1);
         self.chunks.iter_mut().for_each(Vec::clear);
     }
 
-    /// The bytes of a name; those of another list's are none, or others.
+    /// The bytes of a name. A name of another list gives wrong or no bytes.
     #[inline]
     pub(crate) fn get(&self, name: Name) -> &[u8] {
         let start = (name.at & 0xffff) as usize;

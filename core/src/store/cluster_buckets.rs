@@ -1,4 +1,4 @@
-//! What the small buckets say: members, leases, users and roles, alarms, marks.
+//! Reads the small buckets: members, leases, users and roles, alarms, settings.
 
 use etcdsnap_proto::authpb::{Role, User};
 use etcdsnap_proto::etcdserverpb::{AlarmMember, AlarmType};
@@ -6,9 +6,9 @@ use etcdsnap_proto::leasepb;
 use prost::Message;
 use serde_json::Value;
 
-use crate::bolt::bucket::{self, Place};
+use crate::bolt::bucket::{self, BucketLocation};
 use crate::bolt::leaf::BUCKET;
-use crate::bolt::page::Fault;
+use crate::bolt::page::PageFault;
 use crate::bolt::page_set::PageSet;
 use crate::credentials::without_credentials;
 use crate::error::Error;
@@ -18,27 +18,27 @@ use crate::finding::Findings;
 use crate::int_readers::{i64_be, u64_be};
 use crate::limits::{LIST_BYTES, MARK_TEXT};
 use crate::progress::Unwatched;
-use crate::scan::leaf_visitor::{Fold, LeafPage};
+use crate::scan::leaf_visitor::{LeafPage, LeafVisitor};
 use crate::scan::scanner::inline_page;
-use crate::scan::schema_buckets::Listed;
+use crate::scan::schema_buckets::ListedBucket;
 use crate::scan::subtree::Subtree;
-use crate::scan::sweep_cache::Memory;
+use crate::scan::sweep_cache::SweepCache;
 use crate::scan::walk::Walk;
 use crate::source::Source;
 use crate::store::opened_store::Store;
 
-/// A member of the cluster.
+/// A member of the cluster, as bucket `members` lists it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Member {
     /// Its id.
     pub id: u64,
-    /// Its name; empty until it was started once.
+    /// Name; empty until the member has started once.
     pub name: String,
-    /// Where the other members reach it.
+    /// URLs for the other members.
     pub peer_urls: Vec<String>,
-    /// Where clients reach it.
+    /// URLs for clients.
     pub client_urls: Vec<String>,
-    /// Whether it has no vote yet.
+    /// Whether it is a learner, without a vote.
     pub is_learner: bool,
 }
 
@@ -47,47 +47,47 @@ pub struct Member {
 pub struct Lease {
     /// Its id.
     pub id: i64,
-    /// Seconds that it was granted for.
+    /// Granted time to live in seconds.
     pub ttl: i64,
-    /// Seconds left when that was last written down; 0 when it never was.
+    /// Remaining seconds when last saved; 0 if never saved.
     pub remaining_ttl: i64,
 }
 
-/// Whether users need to say who they are.
+/// The authentication state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Auth {
-    /// Whether the server asks who asks.
+    /// Returns the authentication state.
     pub enabled: bool,
-    /// How often anything of it was changed.
+    /// Auth revision: the number of changes to users, roles and this state.
     pub revision: u64,
 }
 
 /// An alarm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Alarm {
-    /// The member that raised it.
+    /// Id of the member that raised it.
     pub member: u64,
-    /// Which; none for one that is not known.
+    /// Type of alarm; `None` if unknown.
     pub kind: Option<AlarmType>,
 }
 
-/// An entry of `meta`, `cluster` or `auth`, in words.
+/// An entry of `meta`, `cluster` or `auth`, as text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mark {
-    /// The bucket.
+pub struct StoredSetting {
+    /// Name of the bucket.
     pub bucket: &'static str,
-    /// Its key.
+    /// Key of the entry.
     pub key: Vec<u8>,
-    /// Its value as a number, a revision or text; hexadecimal where it is none of these.
+    /// Value as a number, a revision or text; otherwise in hexadecimal.
     pub value: String,
 }
 
-/// A list that takes items while they have room in [`LIST_BYTES`].
+/// A list that accepts items until [`LIST_BYTES`] of memory are used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listing<T> {
-    /// Those that had room, in order.
+    /// The accepted items, in order.
     pub items: Vec<T>,
-    /// How many had none.
+    /// Number of items left out.
     pub left_out: u64,
     room: usize,
 }
@@ -99,9 +99,9 @@ impl<T> Default for Listing<T> {
 }
 
 impl<T> Listing<T> {
-    /// Takes an item that holds so many bytes outside of itself.
+    /// Adds an item that owns `held` bytes outside itself.
     pub fn take(&mut self, item: T, held: usize) {
-        // A vector that grows has twice the room that its items need.
+        // A growing vector has up to twice the capacity that its items need.
         let bytes = size_of::<T>().saturating_mul(2).saturating_add(held);
         match self.room.checked_sub(bytes) {
             Some(room) => {
@@ -113,16 +113,16 @@ impl<T> Listing<T> {
     }
 }
 
-/// What a text takes, with what an allocator adds.
+/// Memory of a text of this length, with the allocator's overhead.
 fn held(len: usize) -> usize {
     size_of::<String>().saturating_add(len).saturating_add(16)
 }
 
-/// Hands pairs on, and counts the buckets among them, which it does not.
+/// Passes elements on to a callback, and counts nested buckets instead.
 struct Each<'f>(&'f mut dyn FnMut(&[u8], &[u8]), u64);
 
-impl Fold for Each<'_> {
-    fn examine(&mut self, leaf: &LeafPage<'_>, _faults: &[Fault], _findings: &mut Findings) {
+impl LeafVisitor for Each<'_> {
+    fn examine(&mut self, leaf: &LeafPage<'_>, _faults: &[PageFault], _findings: &mut Findings) {
         for element in leaf.leaf().pairs() {
             if element.flags & BUCKET == 0 {
                 (self.0)(element.key, element.value);
@@ -138,36 +138,40 @@ impl Fold for Each<'_> {
 }
 
 impl<S: Source + ?Sized> Store<'_, S> {
-    /// Hands out the pairs of a bucket in order; nothing when there is no such bucket. What is damaged is passed over: [`Store::lost`] tells of it.
+    /// Calls `take` with key and value of each element of a bucket, in order; never if the bucket does not exist.
+    /// Damaged parts are skipped: [`Store::lost`] reports them.
     ///
     /// # Errors
-    /// When bytes cannot be read.
+    /// A read fails.
     pub fn bucket(&self, name: &str, take: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), Error> {
         let entry = self.listed.iter().find(|entry| *entry.name == *name.as_bytes());
         entry.map_or(Ok(()), |entry| self.pairs_of(entry, take).map(drop))
     }
 
-    /// Hands out the pairs of a bucket in order: how many buckets are among them, which are passed over.
+    /// Calls `take` with key and value of each element of a bucket, in order; returns the number of nested buckets,
+    /// which are skipped.
     ///
     /// # Errors
-    /// When bytes cannot be read.
-    pub(crate) fn pairs_of(&self, entry: &Listed, take: &mut dyn FnMut(&[u8], &[u8])) -> Result<u64, Error> {
+    /// A read fails.
+    pub(crate) fn pairs_of(&self, entry: &ListedBucket, take: &mut dyn FnMut(&[u8], &[u8])) -> Result<u64, Error> {
         let mut each = Each(take, 0);
         let used = PageSet::new(self.geometry.present.get())?;
-        let mut memory = Memory::default();
+        let mut memory = SweepCache::default();
         let mut walk = Walk::new(self.source, self.geometry, &used, &mut memory, &Unwatched);
         match bucket::parse(&entry.value) {
-            Ok(Place::Tree(root)) => walk.visit(&Subtree::root(root, entry.at), &mut each)?,
-            Ok(Place::Inline(header, bytes)) => walk.inline(&inline_page(entry, header, bytes), 1, &mut each)?,
+            Ok(BucketLocation::Tree(root)) => walk.visit(&Subtree::root(root, entry.at), &mut each)?,
+            Ok(BucketLocation::Inline(header, bytes)) => {
+                walk.inline(&inline_page(entry, header, bytes), 1, &mut each)?
+            }
             Err(_) => {}
         }
         Ok(each.1)
     }
 
-    /// The members, in order of their ids.
+    /// Returns the members, sorted by id.
     ///
     /// # Errors
-    /// When bytes cannot be read.
+    /// A read fails.
     pub fn members(&self) -> Result<Listing<Member>, Error> {
         let mut members = Listing::default();
         self.bucket("members", &mut |key, value| {
@@ -180,18 +184,18 @@ impl<S: Source + ?Sized> Store<'_, S> {
         Ok(members)
     }
 
-    /// The ids of members that were removed.
+    /// Returns the ids of removed members.
     ///
     /// # Errors
-    /// When bytes cannot be read.
+    /// A read fails.
     pub fn removed_members(&self) -> Result<Vec<u64>, Error> {
         self.member_ids("members_removed")
     }
 
-    /// The ids under which entries of bucket `members` or `members_removed` stand, in order, whatever the entries say.
+    /// Returns the ids in the keys of bucket `members` or `members_removed`, in order, whatever the values are.
     ///
     /// # Errors
-    /// When bytes cannot be read.
+    /// A read fails.
     pub fn member_ids(&self, bucket: &str) -> Result<Vec<u64>, Error> {
         let mut ids = Vec::new();
         self.bucket(bucket, &mut |key, _| ids.extend(member_id(key)))?;
@@ -199,10 +203,10 @@ impl<S: Source + ?Sized> Store<'_, S> {
         Ok(ids)
     }
 
-    /// The leases, in order of their ids.
+    /// Returns the leases, sorted by id.
     ///
     /// # Errors
-    /// When bytes cannot be read.
+    /// A read fails.
     pub fn leases(&self) -> Result<Vec<Lease>, Error> {
         let mut leases = Vec::new();
         self.bucket("lease", &mut |_, value| {
@@ -216,10 +220,10 @@ impl<S: Source + ?Sized> Store<'_, S> {
         Ok(leases)
     }
 
-    /// Whether authentication is on.
+    /// Returns the authentication state.
     ///
     /// # Errors
-    /// When bytes cannot be read.
+    /// A read fails.
     pub fn auth(&self) -> Result<Auth, Error> {
         let mut auth = Auth::default();
         self.bucket("auth", &mut |key, value| match key {
@@ -230,18 +234,18 @@ impl<S: Source + ?Sized> Store<'_, S> {
         Ok(auth)
     }
 
-    /// Hands out the users, by name.
+    /// Calls `take` with each user, sorted by name.
     ///
     /// # Errors
-    /// When bytes cannot be read.
+    /// A read fails.
     pub fn users(&self, take: &mut dyn FnMut(User)) -> Result<(), Error> {
         self.messages("authUsers", take)
     }
 
-    /// Hands out the roles, by name.
+    /// Calls `take` with each role, sorted by name.
     ///
     /// # Errors
-    /// When bytes cannot be read.
+    /// A read fails.
     pub fn roles(&self, take: &mut dyn FnMut(Role)) -> Result<(), Error> {
         self.messages("authRoles", take)
     }
@@ -254,10 +258,10 @@ impl<S: Source + ?Sized> Store<'_, S> {
         })
     }
 
-    /// The alarms.
+    /// Returns the alarms.
     ///
     /// # Errors
-    /// When bytes cannot be read.
+    /// A read fails.
     pub fn alarms(&self) -> Result<Vec<Alarm>, Error> {
         let mut alarms = Vec::new();
         self.bucket("alarm", &mut |key, _| {
@@ -271,14 +275,14 @@ impl<S: Source + ?Sized> Store<'_, S> {
         Ok(alarms)
     }
 
-    /// Hands out the entries of `meta`, `cluster` and `auth`.
+    /// Calls `take` with each entry of `meta`, `cluster` and `auth`.
     ///
     /// # Errors
-    /// When bytes cannot be read.
-    pub fn marks(&self, take: &mut dyn FnMut(Mark)) -> Result<(), Error> {
+    /// A read fails.
+    pub fn marks(&self, take: &mut dyn FnMut(StoredSetting)) -> Result<(), Error> {
         for bucket in ["meta", "cluster", "auth"] {
             self.bucket(bucket, &mut |key, value| {
-                take(Mark { bucket, key: key.to_vec(), value: in_words(key, value) });
+                take(StoredSetting { bucket, key: key.to_vec(), value: in_words(key, value) });
             })?;
         }
         Ok(())
@@ -329,10 +333,10 @@ fn member(key: &[u8], value: &[u8]) -> Option<Member> {
     })
 }
 
-/// A lease's id as etcd's programs print and take it, in hexadecimal.
+/// Parses a lease id as etcd's programs print and take it, in hexadecimal.
 ///
 /// # Errors
-/// Nothing but the text itself when it is none.
+/// A message that quotes the text if it is not a lease id.
 pub fn lease_id(text: &str) -> Result<i64, String> {
     let id = u64::from_str_radix(text.trim_start_matches("0x"), 16).map_err(|_| text.to_owned())?;
     Ok(i64_be(&id.to_be_bytes(), 0).unwrap_or_default())

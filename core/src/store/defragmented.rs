@@ -1,8 +1,9 @@
-//! How large a database is after a compaction and a defragmentation: an estimate from the bytes of its entries.
+//! Estimates the size of a database after a compaction and a defragmentation, from the bytes of its entries.
 //!
-//! A defragmentation of etcd writes every bucket into a new file, in order, into pages that bolt fills to nine tenths, with at least two entries a page. What that
-//! leaves is never less than five pages: two metas, a freelist and a root that only the empty file had, and the root with the buckets that are small enough to lie in it.
-//! Sources: `defragdb` in etcd's `server/storage/backend/backend.go`, `node.split` and `Bucket.inlineable` in bbolt.
+//! etcd's defragmentation writes every bucket into a new file, in order, and bbolt fills its pages to 90 %, with at
+//! least two entries per page. The result has at least five pages: two meta pages, the freelist and the root of the
+//! empty file, which become free, and the root with the buckets small enough to be inline. Sources: `defragdb` in
+//! etcd's `server/storage/backend/backend.go`, `node.split` and `Bucket.inlineable` in bbolt.
 
 use crate::bolt::bucket::BUCKET_HEADER;
 use crate::bolt::sizes::{ELEMENT, HEADER};
@@ -13,22 +14,23 @@ use crate::store::opened_store::Store;
 use crate::store::page_share::share;
 use crate::store::usage_by_group::Sums;
 
-/// Pages of an empty file: metas, freelist, root.
+/// Pages of an empty file: meta pages, freelist, root.
 const EMPTY_FILE: u64 = 4;
-/// Bytes of a bucket's key in a branch page: a revision and its element.
+/// Bytes of an entry of bucket `key` in a branch page: a revision and its element.
 const BRANCH_ENTRY: u64 = (ELEMENT + 17) as u64;
 
 impl<S: Source + ?Sized> Store<'_, S> {
-    /// Bytes of the database if all but the newest entries of the keys that live, which `sums` are of, were compacted away, and it was defragmented. An estimate.
+    /// Estimates the size of the database in bytes after a compaction that keeps only the newest entries of live keys,
+    /// and a defragmentation; `sums` are the totals of those keys.
     ///
     /// # Errors
-    /// When the small buckets cannot be read.
+    /// The small buckets cannot be read.
     pub fn defragmented_bytes(&self, sums: &Sums) -> Result<u64, Error> {
         let page_size = self.geometry.page_size;
         let page = u64::from(page_size).max(1);
         let mut pages = EMPTY_FILE;
         let mut root = HEADER as u64;
-        // Only etcd's own: a hostile file has thousands more, which share their pages.
+        // Counts only etcd's own buckets: a hostile file can have thousands more that share pages.
         for name in REQUIRED {
             let (mut bytes, mut packed) = (0_u64, 0_u64);
             if *name == "key" {

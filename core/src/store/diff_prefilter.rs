@@ -1,4 +1,4 @@
-//! Which keys of two snapshots are not alike, found without an index of either: one row a key, which holds no name.
+//! Finds the keys that differ between two snapshots without an index of either: one row per key, without its name.
 
 use crate::error::Error;
 use crate::fingerprint::fingerprint_of_both;
@@ -6,10 +6,10 @@ use crate::missing_parts::Lost;
 use crate::pass::reading::Accumulator;
 use crate::progress::Watch;
 use crate::source::Source;
-use crate::store::entry::Place;
+use crate::store::entry::EntryPlace;
 use crate::store::key_hash::{ByHash, Short, short};
 use crate::store::opened_store::{Store, Work};
-use crate::store::partitioned_fold::{PARTITIONS, Row, Rows, folded};
+use crate::store::partitioned_fold::{KeyRow, PARTITIONS, Rows, folded};
 use crate::store::query::Query;
 use crate::store::short_entry::ShortEntry;
 
@@ -18,11 +18,12 @@ use crate::store::short_entry::ShortEntry;
 struct KeyContent {
     hash: Short,
     entry: ShortEntry,
-    /// Of its value and its lease, three words of the four: another value has the same with a probability of 10^-29.
+    /// Three of the four words of the fingerprint of value and lease: another value has the same with a probability of
+    /// 10^-29.
     content: [u32; 3],
 }
 
-impl Row for KeyContent {
+impl KeyRow for KeyContent {
     #[inline]
     fn hash(&self) -> Short {
         self.hash
@@ -36,49 +37,49 @@ impl Row for KeyContent {
     }
 }
 
-/// What keys hold. Entries may come in any order, and any number of these share them out.
+/// Hashes of the contents of keys. Entries may be added in any order, by any number of threads with a handle each.
 #[derive(Debug)]
 pub struct Contents {
     query: Query,
     rows: Rows<KeyContent>,
 }
 
-/// Where the keys are that are not alike, on either side.
+/// Places of the differing keys on both sides.
 #[derive(Debug, Clone, Default)]
 pub struct Unlike {
     /// Places in the first store.
-    pub a: Vec<Place>,
-    /// Places in the second.
-    pub b: Vec<Place>,
+    pub a: Vec<EntryPlace>,
+    /// Places in the second store.
+    pub b: Vec<EntryPlace>,
 }
 
 impl Contents {
-    /// No entries yet.
+    /// Creates an empty prefilter.
     #[must_use]
     pub fn new(query: Query) -> Self {
         Self { query, rows: Rows::new() }
     }
 
-    /// The same for another thread, which fills it up beside this one.
+    /// Creates a handle for another thread, which adds to the same rows.
     #[must_use]
     pub fn beside(&self) -> Self {
         Self { query: self.query.clone(), rows: self.rows.beside() }
     }
 
-    /// Gives back all memory that nothing is kept in any more: all entries are in.
+    /// Releases spare memory after all entries were added.
     pub fn close(&mut self) {
         self.rows.close();
     }
 }
 
 impl Unlike {
-    /// In how many pieces stores can be compared, by any thread and in any order.
+    /// The number of pieces of a comparison, which any thread may take in any order.
     #[must_use]
     pub fn pieces() -> usize {
         PARTITIONS
     }
 
-    /// Compares the keys of one piece that live on either side.
+    /// Compares the live keys of one piece of both sides.
     #[must_use]
     pub fn of(a: &[Contents], b: &[Contents], piece: usize) -> Self {
         let live = |side: &[Contents]| {
@@ -99,7 +100,7 @@ impl Unlike {
         unlike
     }
 
-    /// Both together.
+    /// Adds the places in `other`.
     pub fn append(&mut self, other: Self) {
         self.a.extend(other.a);
         self.b.extend(other.b);
@@ -112,7 +113,7 @@ impl Accumulator for Contents {
             let Some(message) = self.query.message(entry, lost) else { return };
             let Some(short_entry) = ShortEntry::of(entry, lost) else { return };
             let content = if entry.key.tombstone { 0 } else { fingerprint_of_both(message.lease, message.value) };
-            // Truncation is meant.
+            // The truncation is intended.
             let content = [content as u32, (content >> 32) as u32, (content >> 64) as u32];
             self.rows.push(KeyContent { hash: short(message.key), entry: short_entry, content });
         })?;

@@ -1,24 +1,24 @@
-//! An entry of bucket `key`, and where it is.
+//! An entry of bucket `key`, and its place.
 
 use crate::bolt::page_id::PageId;
 use crate::etcd::revision_key::RevisionKey;
 
-/// Where an entry of bucket `key` is.
+/// Place of an entry of bucket `key`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Place {
-    /// Its page; 0 for a bucket that lies in the root page.
+pub struct EntryPlace {
+    /// Page id; 0 for an inline bucket.
     pub page: PageId,
-    /// Its number on that page.
+    /// Index of the element on that page.
     pub index: u32,
 }
 
 /// An entry of bucket `key`.
 #[derive(Debug, Clone, Copy)]
-pub struct Entry<'a> {
-    /// When, and whether it deletes.
+pub struct KeyEntry<'a> {
+    /// Revision, and whether the entry is a tombstone.
     pub key: RevisionKey,
-    /// The `mvccpb.KeyValue`; empty where a revision bump wrote it.
+    /// The encoded `mvccpb.KeyValue`; empty if a revision bump wrote it.
     pub value: &'a [u8],
-    /// Where.
-    pub place: Place,
+    /// Place of the entry.
+    pub place: EntryPlace,
 }

@@ -8,25 +8,25 @@ use crate::key_syntax::{key_bytes, printable};
 use crate::store::cluster_buckets::lease_id;
 use crate::store::key_state::Key;
 
-/// A condition.
+/// A condition on a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Filter {
-    /// A number of the key compared with another.
-    Number(Field, Operator, i128),
-    /// The key has these bytes in it, or has them not.
-    Key(Part, bool),
-    /// The value has these bytes in it, or has them not.
-    Value(Part, bool),
-    /// The key is deleted, or lives.
+    /// Compares a number of the key.
+    Number(KeyNumber, Operator, i128),
+    /// The key contains these bytes, or does not.
+    Key(Needle, bool),
+    /// The value contains these bytes, or does not.
+    Value(Needle, bool),
+    /// The key is deleted, or live.
     Deleted(bool),
 }
 
-/// Bytes that are looked for in many keys.
+/// Bytes to search for in many keys.
 #[derive(Debug, Clone)]
-pub struct Part(Finder<'static>);
+pub struct Needle(Finder<'static>);
 
-impl Part {
-    /// These bytes.
+impl Needle {
+    /// Prepares a search for `bytes`.
     #[must_use]
     pub fn new(bytes: &[u8]) -> Self {
         Self(Finder::new(bytes).into_owned())
@@ -37,21 +37,21 @@ impl Part {
     }
 }
 
-impl PartialEq for Part {
+impl PartialEq for Needle {
     fn eq(&self, other: &Self) -> bool {
         self.0.needle() == other.0.needle()
     }
 }
 
-impl Eq for Part {}
+impl Eq for Needle {}
 
-/// Why a text is no condition.
+/// Why a text is not a condition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FilterError {
-    /// What is wrong with it.
+    /// A syntax error, described by the text.
     Condition(String),
-    /// It has a text in quotes, this one, with an escape that is none.
+    /// The quoted text has an invalid escape.
     Quotes(String),
 }
 
@@ -59,7 +59,7 @@ impl fmt::Display for FilterError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Condition(why) => f.write_str(why),
-            Self::Quotes(text) => write!(f, "{} is no key in quotes", printable(text)),
+            Self::Quotes(text) => write!(f, "{} is not a valid quoted text", printable(text)),
         }
     }
 }
@@ -68,8 +68,8 @@ impl std::error::Error for FilterError {}
 
 /// A number of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Field {
-    /// Bytes of its value.
+pub enum KeyNumber {
+    /// Length of its value in bytes.
     Size,
     /// The revision that created it.
     Create,
@@ -81,7 +81,7 @@ pub enum Field {
     Lease,
 }
 
-/// How two numbers stand to each other.
+/// A comparison operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operator {
     /// `=`
@@ -108,10 +108,10 @@ const OPERATORS: [(&str, Operator); 6] = [
 ];
 
 impl Filter {
-    /// Reads a condition. Blanks around its parts do not count; a text that begins or ends with one stands in quotes.
+    /// Parses a condition. Spaces around its parts are ignored; a text that begins or ends with a space needs quotes.
     ///
     /// # Errors
-    /// When it is none: what is wrong with it, and what there is.
+    /// The text is not a condition; the error says what is wrong and what is possible.
     pub fn parse(text: &str) -> Result<Self, FilterError> {
         let wrong = |why: &str| FilterError::Condition(why.to_owned());
         let name = text.trim();
@@ -119,47 +119,49 @@ impl Filter {
             name.get(..name.find(|sign: char| !sign.is_ascii_alphabetic()).unwrap_or(name.len())).unwrap_or_default();
         let rest = text.trim().get(name.len()..).unwrap_or_default().trim_start();
         let field = match name {
-            "size" => Field::Size,
-            "create" => Field::Create,
-            "mod" | "rev" => Field::Mod,
-            "version" => Field::Version,
-            "lease" => Field::Lease,
+            "size" => KeyNumber::Size,
+            "create" => KeyNumber::Create,
+            "mod" | "rev" => KeyNumber::Mod,
+            "version" => KeyNumber::Version,
+            "lease" => KeyNumber::Lease,
             "key" | "value" => {
                 let of = if name == "key" { Self::Key } else { Self::Value };
                 let (part, wanted) = match (rest.strip_prefix('~'), rest.strip_prefix("!~")) {
                     (Some(part), _) => (part, true),
                     (None, Some(part)) => (part, false),
-                    _ => return Err(wrong(&format!("{name} takes ~ (has in it) or !~ (has not in it)"))),
+                    _ => return Err(wrong(&format!("{name} takes ~ (contains) or !~ (does not contain)"))),
                 };
                 return match key_bytes(part.trim()) {
                     None => Err(FilterError::Quotes(part.trim().to_owned())),
-                    Some(part) if part.is_empty() => Err(wrong("there is no text behind the sign")),
-                    Some(part) => Ok(of(Part::new(&part), wanted)),
+                    Some(part) if part.is_empty() => Err(wrong("the text after the operator is missing")),
+                    Some(part) => Ok(of(Needle::new(&part), wanted)),
                 };
             }
-            _ => return Err(wrong("it begins with none of size, create, rev, version, lease, key, value")),
+            _ => return Err(wrong("it must begin with size, create, rev, version, lease, key or value")),
         };
         let found = OPERATORS.iter().find_map(|(sign, operator)| Some((*operator, rest.strip_prefix(sign)?.trim())));
         let (operator, value) =
             found.ok_or_else(|| wrong(&format!("{name} is a number and takes =, !=, <, <=, > or >=")))?;
         let (number, what) = match field {
-            Field::Size => {
-                (size(value, operator), "a whole number of bytes, as it is or in a unit: 1500, 100kB, 1.5MiB")
+            KeyNumber::Size => {
+                (size(value, operator), "a whole number of bytes, with or without a unit: 1500, 100kB, 1.5MiB")
             }
-            Field::Lease => (lease_id(value).ok().map(i128::from), "a lease's id in hexadecimal, as etcdctl prints it"),
+            KeyNumber::Lease => {
+                (lease_id(value).ok().map(i128::from), "a lease's id in hexadecimal, as etcdctl prints it")
+            }
             _ => (value.parse().ok(), "a whole number"),
         };
-        let number = number.ok_or_else(|| wrong(&format!("behind the sign belongs {what}")))?;
+        let number = number.ok_or_else(|| wrong(&format!("the operator must be followed by {what}")))?;
         Ok(Self::Number(field, operator, number))
     }
 
-    /// Whether the value has to be read to tell.
+    /// Whether the condition needs the value.
     #[must_use]
     pub fn is_about_the_value(&self) -> bool {
         matches!(self, Self::Value(..))
     }
 
-    /// Whether it is true of a value; true for a condition on something else.
+    /// Whether the condition holds for a value; true if the condition is about something else.
     #[must_use]
     pub fn holds_of_value(&self, value: &[u8]) -> bool {
         match self {
@@ -168,7 +170,7 @@ impl Filter {
         }
     }
 
-    /// Whether it is true of a key; true for a condition on its value.
+    /// Whether the condition holds for a key; true if the condition is about the value.
     #[must_use]
     pub fn holds(&self, state: &Key<'_>) -> bool {
         let (field, operator, wanted) = match self {
@@ -178,11 +180,11 @@ impl Filter {
             Self::Number(field, operator, wanted) => (*field, *operator, *wanted),
         };
         let number = match field {
-            Field::Size => i128::from(state.value_len),
-            Field::Create => i128::from(state.create_revision),
-            Field::Mod => i128::from(state.revision.main),
-            Field::Version => i128::from(state.version),
-            Field::Lease => i128::from(state.lease),
+            KeyNumber::Size => i128::from(state.value_len),
+            KeyNumber::Create => i128::from(state.create_revision),
+            KeyNumber::Mod => i128::from(state.revision.main),
+            KeyNumber::Version => i128::from(state.version),
+            KeyNumber::Lease => i128::from(state.lease),
         };
         match operator {
             Operator::Equal => number == wanted,
@@ -195,10 +197,11 @@ impl Filter {
     }
 }
 
-/// Digits behind the point of a size that are read.
+/// Decimal places read from a size.
 const DECIMALS: usize = 9;
 
-/// Bytes, with a unit of thousands or of 1,024. A part of a byte is rounded so that the comparison with whole bytes stays true; none equals it.
+/// Parses a number of bytes with a decimal or binary unit. A fraction of a byte is rounded so that comparisons with
+/// whole bytes stay true; `=` with a fraction is never true.
 fn size(text: &str, operator: Operator) -> Option<i128> {
     let digits = text.trim_end_matches(|sign: char| sign.is_ascii_alphabetic());
     let factor: i128 = match text.get(digits.len()..)?.to_ascii_lowercase().as_str() {
@@ -232,19 +235,19 @@ mod tests {
     #[test]
     fn conditions_are_read() {
         let number = |text: &str| Filter::parse(text).unwrap();
-        assert_eq!(number("size>100kB"), Filter::Number(Field::Size, Operator::More, 100_000));
-        assert_eq!(number("size<=1MiB"), Filter::Number(Field::Size, Operator::LessOrEqual, 1 << 20));
-        assert_eq!(number("lease!=0"), Filter::Number(Field::Lease, Operator::Unequal, 0));
+        assert_eq!(number("size>100kB"), Filter::Number(KeyNumber::Size, Operator::More, 100_000));
+        assert_eq!(number("size<=1MiB"), Filter::Number(KeyNumber::Size, Operator::LessOrEqual, 1 << 20));
+        assert_eq!(number("lease!=0"), Filter::Number(KeyNumber::Lease, Operator::Unequal, 0));
         assert_eq!(
             number("lease=7ffffffffffffffe"),
-            Filter::Number(Field::Lease, Operator::Equal, i128::from(i64::MAX - 1))
+            Filter::Number(KeyNumber::Lease, Operator::Equal, i128::from(i64::MAX - 1))
         );
-        assert_eq!(number("mod >= 5"), Filter::Number(Field::Mod, Operator::MoreOrEqual, 5));
-        assert_eq!(number("size>=1.5MiB"), Filter::Number(Field::Size, Operator::MoreOrEqual, 3 << 19));
-        assert_eq!(number(" size < 0.25 kB "), Filter::Number(Field::Size, Operator::Less, 250));
-        assert_eq!(number("key~a=b"), Filter::Key(Part::new(b"a=b"), true));
-        assert_eq!(number("key !~ a b "), Filter::Key(Part::new(b"a b"), false));
-        assert_eq!(number("value~\" \\x00\""), Filter::Value(Part::new(b" \0"), true));
+        assert_eq!(number("mod >= 5"), Filter::Number(KeyNumber::Mod, Operator::MoreOrEqual, 5));
+        assert_eq!(number("size>=1.5MiB"), Filter::Number(KeyNumber::Size, Operator::MoreOrEqual, 3 << 19));
+        assert_eq!(number(" size < 0.25 kB "), Filter::Number(KeyNumber::Size, Operator::Less, 250));
+        assert_eq!(number("key~a=b"), Filter::Key(Needle::new(b"a=b"), true));
+        assert_eq!(number("key !~ a b "), Filter::Key(Needle::new(b"a b"), false));
+        assert_eq!(number("value~\" \\x00\""), Filter::Value(Needle::new(b" \0"), true));
     }
 
     /// 1.1 KiB are 1126.4 bytes.
@@ -264,8 +267,8 @@ mod tests {
     #[test]
     fn what_is_no_condition_is_told() {
         for (text, why) in [
-            ("", "it begins with none of size"),
-            ("colour=red", "it begins with none of size"),
+            ("", "it must begin with size"),
+            ("colour=red", "it must begin with size"),
             ("size", "size is a number and takes ="),
             ("size ~ x", "size is a number and takes ="),
             ("lease~7f", "lease is a number and takes ="),
@@ -279,8 +282,8 @@ mod tests {
             ("lease=xyz", "in hexadecimal"),
             ("key=/a", "key takes ~"),
             ("value>1", "value takes ~"),
-            ("key~", "no text behind the sign"),
-            ("key~\"\\q\"", "is no key in quotes"),
+            ("key~", "text after the operator is missing"),
+            ("key~\"\\q\"", "is not a valid quoted text"),
         ] {
             let error = Filter::parse(text).unwrap_err().to_string();
             assert!(error.contains(why), "{text}: {error}");

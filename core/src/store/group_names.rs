@@ -1,10 +1,10 @@
-//! Names of groups of keys, each with a number, which threads meet side by side.
+//! Numbers the names of key groups, which several threads find side by side.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::store::key_hash::{ByHash, Short, short};
 
-/// Groups that a thread finds again without a hash: keys that follow each other are of a few.
+/// Number of recent groups that a thread finds without hashing: consecutive keys belong to a few groups.
 const RECENT: usize = 64;
 
 /// Names, each with a number.
@@ -15,7 +15,7 @@ pub(crate) struct GroupNames {
 }
 
 impl GroupNames {
-    /// The number of a name, which it is given when it is new.
+    /// Returns the number of a name; assigns one to a new name.
     fn number(&mut self, name: &[u8], hash: Short) -> u32 {
         *self.numbers.entry(hash).or_insert_with(|| {
             self.names.push(name.into());
@@ -23,19 +23,19 @@ impl GroupNames {
         })
     }
 
-    /// All names, by their numbers.
+    /// Returns all names, indexed by number.
     pub fn into_names(self) -> Vec<Box<[u8]>> {
         self.names
     }
 }
 
-/// The groups that threads have met, as one of them sees them.
+/// The groups found by all threads, with one thread's cache.
 #[derive(Debug)]
 pub(crate) struct Groups {
     all: Arc<Mutex<GroupNames>>,
-    /// The numbers of those that this thread has met.
+    /// Numbers of the groups that this thread has found.
     known: ByHash<Short, u32>,
-    /// Those that it met last, by a number made of their last bytes.
+    /// Recently found groups, in slots chosen by their last bytes.
     recent: Vec<Option<(Box<[u8]>, u32)>>,
 }
 
@@ -46,7 +46,7 @@ impl Default for Groups {
 }
 
 impl Groups {
-    /// The same groups for another thread.
+    /// Creates a handle to the same groups for another thread.
     pub fn beside(&self) -> Self {
         Self::over(Arc::clone(&self.all))
     }
@@ -55,7 +55,7 @@ impl Groups {
         Self { all, known: ByHash::default(), recent: vec![None; RECENT] }
     }
 
-    /// The number of a group, which it is given when no thread has met it yet.
+    /// Returns the number of a group; assigns one to a new group.
     #[inline]
     pub fn number(&mut self, name: &[u8]) -> u32 {
         let slot = slot(name);
@@ -78,14 +78,14 @@ impl Groups {
         number
     }
 
-    /// The number that each of these groups has among `others`, which get those that they lack.
+    /// Returns the number of each of these groups among `others`; adds missing ones to `others`.
     pub fn numbers_among(&self, others: &mut GroupNames) -> Vec<u32> {
         let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         all.names.iter().map(|name| others.number(name, short(name))).collect()
     }
 }
 
-/// Where a name stands among the recent ones: names of groups end alike, and differ before the end, too.
+/// Slot of a name among the recent ones: names of groups often end alike, and differ before the end, too.
 fn slot(name: &[u8]) -> usize {
     let last = name.iter().rev().take(8);
     let mixed = last.fold(name.len(), |mixed, byte| mixed.wrapping_mul(31).wrapping_add(usize::from(*byte)));

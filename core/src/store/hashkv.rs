@@ -1,12 +1,14 @@
-//! The hash by which members compare their stores: `Maintenance.HashKV`.
+//! Computes `Maintenance.HashKV`, the hash by which members compare their stores.
 //!
-//! CRC-32C over the name `key` and then, in order, key and value of each entry up to a revision. At or below the last compaction only those count which a compaction
-//! would leave: the newest of their key at the revision asked for, unless it deletes. Members that have and have not removed the others yet so agree.
-//! Where no key lives at that revision, nothing is to be kept, and etcd then counts whatever there is: a server, and `etcdutl hashkv`, finishes an interrupted
-//! compaction in the background, and says one hash before that and another behind it. Ours is of what the file holds: the one before.
-//! Source: etcd's `server/storage/mvcc/hash.go` and `kvstore_compaction.go`; checked against the answers of live servers of 3.3 to 3.7.
+//! The hash is the CRC-32C of the name `key` followed by key and value of each entry up to a revision, in order. At or
+//! below the last compaction only those entries count that the compaction keeps: the newest of each key at the
+//! requested revision, unless it is a tombstone. So members agree whether or not they have finished compacting. If no
+//! key lives at that revision, the set to keep is empty, and etcd then counts every entry in the file: while a server,
+//! or `etcdutl hashkv`, finishes an interrupted compaction in the background, its hash changes. This module hashes the
+//! contents of the file, and so returns the hash from before. Source: etcd's `server/storage/mvcc/hash.go` and
+//! `kvstore_compaction.go`; checked against the answers of live servers of 3.3 to 3.7.
 
-use crate::crc::{Combiner, Run};
+use crate::crc::{CrcCombiner, CrcRun};
 use crate::error::Error;
 use crate::etcd::keyvalue::KeyValue;
 use crate::etcd::revision::Revision;
@@ -19,7 +21,7 @@ use crate::progress::Watch;
 use crate::source::Source;
 use crate::store::key_hash::{Short, short};
 use crate::store::opened_store::{Page, Store, Work};
-use crate::store::partitioned_fold::{PARTITIONS, Row, Rows, folded};
+use crate::store::partitioned_fold::{KeyRow, PARTITIONS, Rows, folded};
 use crate::store::query::malformed;
 
 /// The hash of a store at a revision.
@@ -27,38 +29,38 @@ use crate::store::query::malformed;
 pub struct HashKv {
     /// CRC-32C.
     pub hash: u32,
-    /// The main revision at which it was taken.
+    /// Main revision of the hash.
     pub revision: Revision,
-    /// The main revision of the last compaction, or -1.
+    /// Main revision of the last compaction, or -1.
     pub compact_revision: Revision,
 }
 
-/// Why there is no hash at a revision.
+/// Why a revision has no hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unavailable {
-    /// It was compacted.
-    #[error("revision {asked} has been compacted: the oldest that can be asked for is {oldest}")]
+    /// The revision was compacted.
+    #[error("revision {asked} has been compacted: the oldest available one is {oldest}")]
     Compacted {
-        /// The revision asked for.
+        /// Requested revision.
         asked: Revision,
-        /// The oldest there is.
+        /// Oldest available revision.
         oldest: Revision,
     },
-    /// It is in the future.
-    #[error("revision {asked} is none of this snapshot: its latest is {latest}")]
+    /// The revision is in the future.
+    #[error("revision {asked} is later than the snapshot's latest, {latest}")]
     Future {
-        /// The revision asked for.
+        /// Requested revision.
         asked: Revision,
-        /// The latest there is.
+        /// Latest available revision.
         latest: Revision,
     },
 }
 
 impl<S: Source + ?Sized> Store<'_, S> {
-    /// The revision to ask at: 0 stands for the current one.
+    /// Resolves a requested revision: 0 means the current one.
     ///
     /// # Errors
-    /// When it was compacted, or is none of this snapshot.
+    /// The revision was compacted, or is later than the snapshot's latest.
     pub fn at(&self, revision: Revision) -> Result<Revision, Unavailable> {
         let (oldest, latest) = (self.compacted(), self.current());
         match revision {
@@ -72,37 +74,37 @@ impl<S: Source + ?Sized> Store<'_, S> {
     }
 }
 
-/// A run of entries which count together.
+/// A run of consecutive entries that count together.
 #[derive(Debug)]
 struct Piece {
-    /// The place of its leaf in the order of keys, and its own in the leaf.
+    /// Rank of its leaf in key order, and index of its first entry in the leaf.
     place: (usize, u32),
-    run: Run,
-    counts: Counts,
+    run: CrcRun,
+    counts: CountsIf,
 }
 
-/// When a piece counts.
+/// Condition under which a piece counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Counts {
+enum CountsIf {
     Always,
-    /// Where some key lives.
+    /// Counts if some key lives.
     Kept,
-    /// Where none does.
+    /// Counts if no key lives.
     Whole,
 }
 
-/// The newest entry of a key, and what it adds to the hash where it lies at or below the compaction.
+/// The newest entry of a key, and its part of the hash if it is at or below the compaction.
 #[derive(Debug, Clone, Copy)]
-struct Newest {
+struct NewestHashed {
     hash: Short,
     index: u32,
     rank: usize,
     revision: FullRevision,
-    run: Run,
+    run: CrcRun,
     deletes: bool,
 }
 
-impl Row for Newest {
+impl KeyRow for NewestHashed {
     #[inline]
     fn hash(&self) -> Short {
         self.hash
@@ -116,43 +118,43 @@ impl Row for Newest {
     }
 }
 
-/// What some leaves add to the hash. Leaves may come in any order, and parts be merged in any order.
+/// The part of the hash that some leaves contribute. Leaves may be added in any order, and parts merged in any order.
 #[derive(Debug)]
-pub struct Hashing {
+pub struct HashKvPart {
     revision: Revision,
     compact: Revision,
     pieces: Vec<Piece>,
-    /// The newest entries of the keys up to the revision; none without a compaction, when nothing is in doubt.
-    newest: Vec<Rows<Newest>>,
-    combiner: Combiner,
+    /// Newest entries of the keys up to the revision; empty without a compaction, when every entry counts.
+    newest: Vec<Rows<NewestHashed>>,
+    combiner: CrcCombiner,
 }
 
-impl Hashing {
-    /// Nothing yet; `revision` must be one of [`Store::at`].
+impl HashKvPart {
+    /// Creates an empty part; `revision` must come from [`Store::at`].
     #[must_use]
     pub fn new<S: Source + ?Sized>(store: &Store<'_, S>, revision: Revision) -> Self {
         let compact = store.compacted();
         let newest = (compact >= Revision::ZERO).then(Rows::new).into_iter().collect();
-        Self { revision, compact, pieces: Vec::new(), newest, combiner: Combiner::default() }
+        Self { revision, compact, pieces: Vec::new(), newest, combiner: CrcCombiner::default() }
     }
 
-    /// The same for another thread, which adds to it beside this one.
+    /// Creates a handle for another thread, which adds to the same part.
     #[must_use]
     pub fn beside(&self) -> Self {
         let newest = self.newest.iter().map(Rows::beside).collect();
-        Self { pieces: Vec::new(), newest, combiner: Combiner::default(), ..*self }
+        Self { pieces: Vec::new(), newest, combiner: CrcCombiner::default(), ..*self }
     }
 
     fn take(&mut self, page: &Page<'_>, lost: &mut Lost) {
         let mut odd = Lost::default();
         let (mut above, mut others) = (false, false);
-        // All entries at or below the compaction, should none of them be older than another.
-        let mut below = Run::default();
+        // All entries at or below the compaction, for the case that no key lives.
+        let mut below = CrcRun::default();
         let mut unparsed = Lost::default();
         let mut previous = None;
         for entry in page.entries(&mut odd) {
             let main = entry.key.revision.main;
-            // A server that comes to such a place loses its way, so the hash of its store would be another.
+            // A server that reads such a page loses its position, so its hash would differ.
             if previous.replace(entry.key.revision).is_some_and(|previous| previous > entry.key.revision) {
                 unparsed
                     .add(Finding::new(Code::KeyOrder, "a key is not greater than the one before it").page(page.page));
@@ -163,7 +165,7 @@ impl Hashing {
             }
             // A server does not start with such an entry, so it has no hash.
             let Some(message) = KeyValue::parse(entry.value) else {
-                unparsed.add(malformed(&entry, "are no KeyValue"));
+                unparsed.add(malformed(&entry, "are not a KeyValue message"));
                 others = true;
                 continue;
             };
@@ -171,51 +173,52 @@ impl Hashing {
             let index = entry.place.index;
             above |= !in_doubt;
             others |= in_doubt;
-            let (deletes, mut run) = (entry.key.tombstone, Run::default());
-            // A deletion by the last revision that was compacted is gone in any case.
+            let (deletes, mut run) = (entry.key.tombstone, CrcRun::default());
+            // A tombstone at the revision of the last compaction never counts.
             if in_doubt && !(main == self.compact && deletes) {
                 run = run_of(entry.key, entry.value, &self.combiner);
                 below = below.then(run, &self.combiner);
             }
             let Some(rows) = self.newest.first_mut() else { continue };
             let (hash, rank, revision) = (short(message.key), page.rank, entry.key.revision);
-            rows.push(Newest { hash, index, rank, revision, run, deletes });
+            rows.push(NewestHashed { hash, index, rank, revision, run, deletes });
         }
         if below.len > 0 {
-            self.pieces.push(Piece { place: (page.rank, 0), run: below, counts: Counts::Whole });
+            self.pieces.push(Piece { place: (page.rank, 0), run: below, counts: CountsIf::Whole });
         }
-        // What lies above the compaction counts for sure, and comes behind what is in doubt.
+        // Entries above the compaction always count, and come after the uncertain ones.
         if above {
             let whole = page.leaf.run().filter(|_| !others && odd.places == 0);
             let run = match whole.and_then(|range| page.bytes.get(range)) {
-                Some(bytes) => Run::of(bytes),
+                Some(bytes) => CrcRun::of(bytes),
                 None => self.run_above(page),
             };
-            self.pieces.push(Piece { place: (page.rank, u32::MAX), run, counts: Counts::Always });
+            self.pieces.push(Piece { place: (page.rank, u32::MAX), run, counts: CountsIf::Always });
         }
         lost.append(odd);
         lost.append(unparsed);
     }
 
-    /// The entries of a leaf between the compaction and the revision.
-    fn run_above(&self, page: &Page<'_>) -> Run {
-        // They were counted as lost already.
+    /// Hashes the entries of a leaf between the compaction and the revision.
+    fn run_above(&self, page: &Page<'_>) -> CrcRun {
+        // Already counted as lost.
         let mut odd = Lost::default();
         let above = page.entries(&mut odd).filter(|entry| {
             let main = entry.key.revision.main;
             main > self.compact && main <= self.revision
         });
-        above
-            .fold(Run::default(), |run, entry| run.then(run_of(entry.key, entry.value, &self.combiner), &self.combiner))
+        above.fold(CrcRun::default(), |run, entry| {
+            run.then(run_of(entry.key, entry.value, &self.combiner), &self.combiner)
+        })
     }
 
-    /// Both together.
+    /// Adds the part `other`.
     pub fn merge(&mut self, other: Self) {
         self.pieces.extend(other.pieces);
         self.newest.extend(other.newest);
     }
 
-    /// The hash, when all leaves are in.
+    /// Computes the hash after all leaves were added.
     #[must_use]
     pub fn finish(mut self) -> HashKv {
         let mut something_is_kept = false;
@@ -224,24 +227,24 @@ impl Hashing {
                 something_is_kept = true;
                 if key.revision.main <= self.compact {
                     let place = (key.rank, key.index);
-                    self.pieces.push(Piece { place, run: key.run, counts: Counts::Kept });
+                    self.pieces.push(Piece { place, run: key.run, counts: CountsIf::Kept });
                 }
             }
         }
-        let other = if something_is_kept { Counts::Whole } else { Counts::Kept };
+        let other = if something_is_kept { CountsIf::Whole } else { CountsIf::Kept };
         self.pieces.retain(|piece| piece.counts != other);
         self.pieces.sort_unstable_by_key(|piece| piece.place);
-        let run = self.pieces.iter().fold(Run::of(b"key"), |run, piece| run.then(piece.run, &self.combiner));
+        let run = self.pieces.iter().fold(CrcRun::of(b"key"), |run, piece| run.then(piece.run, &self.combiner));
         HashKv { hash: run.crc, revision: self.revision, compact_revision: self.compact }
     }
 }
 
-fn run_of(key: RevisionKey, value: &[u8], combiner: &Combiner) -> Run {
+fn run_of(key: RevisionKey, value: &[u8], combiner: &CrcCombiner) -> CrcRun {
     let (bytes, len) = key.to_bytes();
-    Run::of(bytes.get(..len).unwrap_or_default()).then(Run::of(value), combiner)
+    CrcRun::of(bytes.get(..len).unwrap_or_default()).then(CrcRun::of(value), combiner)
 }
 
-impl Accumulator for Hashing {
+impl Accumulator for HashKvPart {
     fn read<S: Source + ?Sized>(&mut self, store: &Store<'_, S>, work: Work, watch: &dyn Watch) -> Result<Lost, Error> {
         let mut lost = Lost::default();
         let unread = store.leaves(work, watch, &mut |page| self.take(page, &mut lost))?;

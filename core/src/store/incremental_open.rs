@@ -1,4 +1,4 @@
-//! Opening a store: at once, or in steps, for whoever has to fetch the bytes of a file before they can be read.
+//! Opens a store: at once, or in steps, for callers that fetch the bytes of a file before they are read.
 
 use crate::bolt::meta::MetaChoice;
 use crate::error::Error;
@@ -11,35 +11,35 @@ use crate::scan::scanner::{Opened, Scan};
 use crate::source::Source;
 use crate::store::opened_store::Store;
 
-/// What became of opening a file.
+/// Result of opening a file.
 pub enum OpenedStore<'s, S: Source + ?Sized> {
-    /// A store.
+    /// An open store.
     Store(Box<Store<'s, S>>),
-    /// No database, or one whose metas are gone; the report says so.
+    /// The report about a file that is not a database, or has no valid meta page.
     Refused(Box<Report>),
 }
 
-/// What became of beginning to open a file.
+/// Result of the first step of opening a file.
 pub enum Begun<'s, S: Source + ?Sized> {
-    /// A store: its leaves are yet to be found.
+    /// A store whose leaves are not known yet.
     Opening(Box<Opening<'s, S>>),
-    /// No database, or one whose metas are gone; the report says so.
+    /// The report about a file that is not a database, or has no valid meta page.
     Refused(Box<Report>),
 }
 
 impl<'s, S: Source + ?Sized> Store<'s, S> {
-    /// Reads everything but the leaves of bucket `key`.
+    /// Reads everything except the leaves of bucket `key`.
     ///
     /// # Errors
-    /// When bytes cannot be read, or there is no memory for a few words a page.
+    /// A read fails, or memory for a few words per page runs out.
     pub fn open(source: &'s S) -> Result<OpenedStore<'s, S>, Error> {
         Self::open_by(source, MetaChoice::Newest)
     }
 
-    /// The same by the meta page that is chosen.
+    /// Does the same with the chosen meta page.
     ///
     /// # Errors
-    /// As [`Store::open`]; and [`Error::NoOlderMeta`].
+    /// The same errors as [`Store::open`], and [`Error::NoOlderMeta`].
     pub fn open_by(source: &'s S, meta: MetaChoice) -> Result<OpenedStore<'s, S>, Error> {
         match Opening::begin_by(source, meta)? {
             Begun::Opening(opening) => Ok(OpenedStore::Store(Box::new(opening.finish()?))),
@@ -48,25 +48,25 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
     }
 }
 
-/// A store of which the branch pages of bucket `key` are yet to be read.
+/// A store whose branch pages of bucket `key` are still to be read.
 pub struct Opening<'s, S: Source + ?Sized> {
     scan: Scan<'s, S>,
     descent: Descent<'s, S>,
 }
 
 impl<'s, S: Source + ?Sized> Opening<'s, S> {
-    /// Reads everything but the tree of bucket `key`.
+    /// Reads everything except the tree of bucket `key`.
     ///
     /// # Errors
-    /// When bytes cannot be read, or there is no memory for a few words a page.
+    /// A read fails, or memory for a few words per page runs out.
     pub fn begin(source: &'s S) -> Result<Begun<'s, S>, Error> {
         Self::begin_by(source, MetaChoice::Newest)
     }
 
-    /// The same by the meta page that is chosen.
+    /// Does the same with the chosen meta page.
     ///
     /// # Errors
-    /// As [`Opening::begin`]; and [`Error::NoOlderMeta`].
+    /// The same errors as [`Opening::begin`], and [`Error::NoOlderMeta`].
     pub fn begin_by(source: &'s S, meta: MetaChoice) -> Result<Begun<'s, S>, Error> {
         let scan = match Scan::open_by(source, meta)? {
             Opened::Scan(scan) => *scan,
@@ -77,13 +77,14 @@ impl<'s, S: Source + ?Sized> Opening<'s, S> {
         Ok(Begun::Opening(Box::new(Self { scan, descent })))
     }
 
-    /// Bytes in a page.
+    /// The page size in bytes.
     #[must_use]
     pub fn page_size(&self) -> u32 {
         self.scan.geometry.page_size
     }
 
-    /// Offsets of the pages that are read next, in that order, as far as they are in the file; none when all are read. A page may have overflow pages behind it.
+    /// Offsets of the pages to be read next, in reading order, without pages that the file lacks; empty if all are
+    /// read. Overflow pages may follow a page.
     pub fn ahead(&self) -> impl Iterator<Item = Offset> {
         let geometry = self.scan.geometry;
         self.descent
@@ -93,24 +94,24 @@ impl<'s, S: Source + ?Sized> Opening<'s, S> {
             .map(move |page| geometry.offset(*page))
     }
 
-    /// Reads pages until so many are read, or none is left.
+    /// Reads up to `pages` pages.
     ///
     /// # Errors
-    /// When bytes cannot be read.
+    /// A read fails.
     pub fn step(&mut self, pages: usize) -> Result<(), Error> {
         (0..pages).try_for_each(|_| self.descent.step())
     }
 
-    /// Whether all are read.
+    /// Whether all branch pages are read.
     #[must_use]
     pub fn is_done(&self) -> bool {
         self.descent.ahead().is_empty()
     }
 
-    /// Reads what is left, and is a store then.
+    /// Reads the remaining pages and returns the store.
     ///
     /// # Errors
-    /// As [`Opening::begin`].
+    /// The same errors as [`Opening::begin`].
     pub fn finish(self) -> Result<Store<'s, S>, Error> {
         let (leaves, broken) = self.descent.finish()?;
         let mut scan = self.scan;

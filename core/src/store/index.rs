@@ -1,4 +1,4 @@
-//! Every key at a revision.
+//! The index of every key at a revision.
 
 use crate::error::Error;
 use crate::etcd::keyvalue::KeyValue;
@@ -9,27 +9,28 @@ use crate::pass::reading::Accumulator;
 use crate::progress::Watch;
 use crate::source::Source;
 use crate::store::chunks::{Chunks, Names};
-use crate::store::entry::{Entry, Place};
+use crate::store::entry::{EntryPlace, KeyEntry};
 use crate::store::key_hash::{ByHash, Short, short};
 use crate::store::key_state::{Key, KeyAt, KeyState, entry_bytes};
 use crate::store::opened_store::{Page, Store, Work};
 use crate::store::query::Query;
 
-/// Into how many shards an index is cut, by the hash of the key: threads can merge one each.
+/// Number of shards of an index, by the hash of the key: each thread can merge one.
 pub(crate) const SHARDS: usize = 64;
 
-/// The keys of some or all entries. Entries may come in any order, and parts be merged in any order.
+/// An index of keys at a revision. Entries may be added in any order, and parts merged in any order.
 ///
-/// Memory: the bytes of each key, and about 130 bytes besides; 16 more where values are hashed. Threads fill one together: [`SharedIndex`](crate::store::SharedIndex).
+/// Memory: the bytes of each key, and about 130 bytes more; another 16 with hashed values. Several threads can fill one
+/// index: see [`SharedIndex`](crate::store::SharedIndex).
 #[derive(Debug)]
 pub struct Index {
     query: Query,
     shards: Vec<Shard>,
 }
 
-/// An entry that a query asks for.
+/// An entry that matches the query.
 struct Wanted<'a> {
-    entry: Entry<'a>,
+    entry: KeyEntry<'a>,
     message: KeyValue<'a>,
     hash: Short,
 }
@@ -37,47 +38,47 @@ struct Wanted<'a> {
 /// The keys of an index that share some bits of their hashes.
 #[derive(Debug, Default)]
 pub(crate) struct Shard {
-    /// The number of a key's state.
+    /// Index of a key's state.
     numbers: ByHash<Short, u32>,
     states: Chunks<KeyState>,
     names: Names,
-    /// There was no memory for some keys.
+    /// Whether memory ran out for some keys.
     exhausted: bool,
-    /// The fingerprint of the value of each state, upper and lower half; empty unless the query asks for it.
+    /// Fingerprint of the value of each state; empty unless the query requests it.
     hashes: Chunks<ValueHash>,
 }
 
-/// The fingerprint of a value, upper and lower half; 0 of a deletion.
+/// The fingerprint of a value, upper and lower half; 0 for a deleted key.
 pub(crate) type ValueHash = (u64, u64);
 
 impl Index {
-    /// No entries yet.
+    /// Creates an empty index.
     #[must_use]
     pub fn new(query: Query) -> Self {
         Self { query, shards: (0..SHARDS).map(|_| Shard::default()).collect() }
     }
 
-    /// The query that it answers.
+    /// The query that the index answers.
     #[must_use]
     pub fn query(&self) -> &Query {
         &self.query
     }
 
-    /// An index of all its shards, in the order of their numbers.
+    /// Joins all shards, in order, into an index.
     ///
     /// # Errors
-    /// [`Error::Memory`] when there was none for some keys.
+    /// [`Error::Memory`] if memory ran out for some keys.
     pub(crate) fn of_shards(query: Query, shards: Vec<Shard>) -> Result<Self, Error> {
         let index = Self { query, shards };
         index.check().map(|()| index)
     }
 
-    /// Its shards, in the order of their numbers.
+    /// The shards, in order.
     pub(crate) fn shards_mut(&mut self) -> &mut [Shard] {
         &mut self.shards
     }
 
-    /// Whether all keys are there that were taken in.
+    /// Fails if some added keys did not fit in memory.
     fn check(&self) -> Result<(), Error> {
         let bytes = (self.len() as u64).saturating_mul(size_of::<KeyState>() as u64);
         let exhausted = self.shards.iter().any(|shard| shard.exhausted);
@@ -88,11 +89,15 @@ impl Index {
         self.shards.get(shard_of(hash))
     }
 
-    /// Takes in the entries at some places. What their keys take is then told for these alone.
+    /// Adds the entries at some places. The space used by their keys then covers only these entries.
     ///
     /// # Errors
-    /// As [`Store::entries`].
-    pub fn read_places<S: Source + ?Sized>(&mut self, store: &Store<'_, S>, places: Vec<Place>) -> Result<Lost, Error> {
+    /// The same errors as [`Store::entries`].
+    pub fn read_places<S: Source + ?Sized>(
+        &mut self,
+        store: &Store<'_, S>,
+        places: Vec<EntryPlace>,
+    ) -> Result<Lost, Error> {
         let mut odd = Lost::default();
         let mut lost = store.entries_at(places, &mut |entry| {
             if let Some(one) = self.wanted(*entry, &mut odd) {
@@ -104,13 +109,13 @@ impl Index {
         self.check().map(|()| lost)
     }
 
-    /// Takes in the leaves of one piece of work, and hands out the entries that the query asks for.
+    /// Adds the leaves of one piece of work, and calls `take` with each entry that matches the query.
     pub(crate) fn read_with<S: Source + ?Sized>(
         &mut self,
         store: &Store<'_, S>,
         work: Work,
         watch: &dyn Watch,
-        take: &mut dyn FnMut(&Entry<'_>, &KeyValue<'_>),
+        take: &mut dyn FnMut(&KeyEntry<'_>, &KeyValue<'_>),
     ) -> Result<Lost, Error> {
         let mut odd = Lost::default();
         let mut lost = store.leaves(work, watch, &mut |page| self.take_page(page, &mut odd, take))?;
@@ -118,8 +123,9 @@ impl Index {
         self.check().map(|()| lost)
     }
 
-    /// Takes in a leaf in three rounds. Nearly every look at the tables misses the processor's caches; looks that do not wait for each other miss side by side.
-    fn take_page(&mut self, page: &Page<'_>, lost: &mut Lost, take: &mut dyn FnMut(&Entry<'_>, &KeyValue<'_>)) {
+    /// Adds a leaf in three rounds. Nearly every table lookup misses the processor's caches; independent lookups miss
+    /// in parallel.
+    fn take_page(&mut self, page: &Page<'_>, lost: &mut Lost, take: &mut dyn FnMut(&KeyEntry<'_>, &KeyValue<'_>)) {
         let mut odd = Lost::default();
         let wanted: Vec<_> = page.entries(lost).filter_map(|entry| self.wanted(entry, &mut odd)).collect();
         lost.append(odd);
@@ -144,12 +150,13 @@ impl Index {
 
     /// An entry that the query asks for.
     #[inline]
-    fn wanted<'a>(&self, entry: Entry<'a>, lost: &mut Lost) -> Option<Wanted<'a>> {
+    fn wanted<'a>(&self, entry: KeyEntry<'a>, lost: &mut Lost) -> Option<Wanted<'a>> {
         let message = self.query.message(&entry, lost)?;
         Some(Wanted { entry, message, hash: short(message.key) })
     }
 
-    /// Takes in an entry. `number` is its key's, if that was known before the leaf was begun; `newer` says whether it is newer than the state was then.
+    /// Adds an entry. `number` is its key's index, if known before the leaf; `newer` says whether the entry is newer
+    /// than the state was then.
     fn take(&mut self, Wanted { entry, message, hash }: &Wanted<'_>, number: Option<u32>, newer: bool) {
         let dead = u32::from(entry.key.tombstone);
         let bytes = entry_bytes(entry);
@@ -190,37 +197,37 @@ impl Index {
         shard.insert(*hash, state, hash_values.then(|| hash_of(message, entry)));
     }
 
-    /// Both together.
+    /// Adds the keys of `other`.
     pub fn merge(&mut self, other: Self) {
         for (ours, mut theirs) in self.shards.iter_mut().zip(other.shards) {
             ours.absorb(&mut theirs);
         }
     }
 
-    /// The main revision it is of.
+    /// The main revision of the index.
     #[must_use]
     pub fn revision(&self) -> Revision {
         self.query.revision
     }
 
-    /// How many keys there are, deleted ones among them.
+    /// The number of keys, deleted ones included.
     #[must_use]
     pub fn len(&self) -> usize {
         self.shards.iter().map(|shard| shard.states.len()).sum()
     }
 
-    /// Whether there are none.
+    /// Whether the index is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The keys in no order, deleted ones among them.
+    /// Iterates over the keys in no particular order, deleted ones included.
     pub fn iter(&self) -> impl Iterator<Item = Key<'_>> {
         self.shards.iter().flat_map(|shard| shard.states.iter().map(|state| Key { key: shard.name(state), state }))
     }
 
-    /// The keys in no order, with where they are.
+    /// Iterates over the keys and their places in no particular order.
     pub(crate) fn places(&self) -> impl Iterator<Item = (&[u8], KeyAt)> {
         let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         (0u32..).zip(&self.shards).flat_map(move |(shard, keys)| {
@@ -229,7 +236,7 @@ impl Index {
         })
     }
 
-    /// Where a key is.
+    /// Returns the place of a key; `None` if the key is not in the index.
     #[must_use]
     pub fn place(&self, key: &[u8]) -> Option<KeyAt> {
         let hash = short(key);
@@ -237,7 +244,7 @@ impl Index {
         Some(KeyAt { shard: u32::try_from(shard_of(hash)).ok()?, number })
     }
 
-    /// The key at a place of this index.
+    /// Returns the key at a place of this index.
     #[must_use]
     pub fn at(&self, place: KeyAt) -> Option<Key<'_>> {
         let shard = self.shards.get(place.shard as usize)?;
@@ -245,22 +252,22 @@ impl Index {
         Some(Key { key: shard.name(state), state })
     }
 
-    /// The fingerprint of the value of the key at a place; 0 of a deletion, and where the query asks for none.
+    /// Returns the fingerprint of the value of the key at a place; 0 for a deleted key, and without hashed values.
     pub(crate) fn value_hash(&self, place: KeyAt) -> ValueHash {
         let shard = self.shards.get(place.shard as usize);
         shard.and_then(|shard| shard.hashes.get(place.number as usize)).copied().unwrap_or_default()
     }
 
-    /// One key.
+    /// Looks up one key.
     #[must_use]
     pub fn get(&self, key: &[u8]) -> Option<Key<'_>> {
         self.at(self.place(key)?)
     }
 
-    /// The same as [`Index::sorted`] where there may be many.
+    /// Does the same as [`Index::sorted`], but reports a lack of memory.
     ///
     /// # Errors
-    /// [`Error::Memory`] when there is none for their list, 16 bytes a key.
+    /// [`Error::Memory`] if memory for the list runs out, 16 bytes per key.
     pub fn try_sorted(&self, wanted: impl Fn(&Key<'_>) -> bool) -> Result<Vec<Key<'_>>, Error> {
         let mut keys = Vec::new();
         let bytes = (self.len() as u64).saturating_mul(size_of::<Key<'_>>() as u64);
@@ -272,7 +279,7 @@ impl Index {
         Ok(keys)
     }
 
-    /// Those keys of which `wanted` is true, in order.
+    /// Returns the keys for which `wanted` is true, in key order.
     #[must_use]
     pub fn sorted(&self, wanted: impl Fn(&Key<'_>) -> bool) -> Vec<Key<'_>> {
         let mut keys: Vec<_> = self.iter().filter(wanted).collect();
@@ -281,24 +288,24 @@ impl Index {
     }
 }
 
-fn hash_of(message: &KeyValue<'_>, entry: &Entry<'_>) -> ValueHash {
+fn hash_of(message: &KeyValue<'_>, entry: &KeyEntry<'_>) -> ValueHash {
     if entry.key.tombstone {
         return (0, 0);
     }
     let hash = fingerprint(message.value);
-    // Truncation is meant.
+    // The truncation is intended.
     ((hash >> 64) as u64, hash as u64)
 }
 
 fn shard_of(hash: Short) -> usize {
-    // The table itself goes by other bits.
+    // The table itself uses other bits.
     hash.0 as usize % SHARDS
 }
 
 impl Shard {
-    /// Adds a key whose name is among those of this shard.
+    /// Adds a key whose name is stored in this shard.
     fn insert(&mut self, hash: Short, state: KeyState, value_hash: Option<ValueHash>) {
-        // More keys than a file of 16 TiB can hold are not counted.
+        // No file up to 16 TiB has more keys than 32 bits count.
         let Ok(number) = u32::try_from(self.states.len()) else { return };
         let has_room = self.states.has_room()
             && self.numbers.try_reserve(1).is_ok()
@@ -314,10 +321,10 @@ impl Shard {
         }
     }
 
-    /// Takes in all keys of another, which is empty then and keeps its memory.
+    /// Moves all keys out of `other`, which keeps its memory.
     pub fn absorb(&mut self, other: &mut Self) {
         self.exhausted |= other.exhausted;
-        // Looks that do not wait for each other miss the processor's caches side by side.
+        // Independent lookups miss the processor's caches in parallel.
         let found: Vec<_> =
             other.numbers.drain().map(|(hash, theirs)| (hash, theirs, self.numbers.get(&hash).copied())).collect();
         for (hash, theirs, ours) in found {

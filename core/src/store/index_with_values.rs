@@ -6,7 +6,7 @@ use crate::missing_parts::Lost;
 use crate::pass::reading::Accumulator;
 use crate::progress::Watch;
 use crate::source::Source;
-use crate::store::entry::{Entry, Place};
+use crate::store::entry::{EntryPlace, KeyEntry};
 use crate::store::opened_store::{Store, Work};
 use crate::store::shared_index::SharedIndex;
 
@@ -18,10 +18,10 @@ const MOST: usize = 1 << 20;
 pub struct IndexWithValues<M, T> {
     index: SharedIndex,
     make: M,
-    made: Vec<(Place, T)>,
+    made: Vec<(EntryPlace, T)>,
 }
 
-impl<T: Send, M: Fn(&Entry<'_>, &KeyValue<'_>) -> Option<T> + Send> IndexWithValues<M, T> {
+impl<T: Send, M: Fn(&KeyEntry<'_>, &KeyValue<'_>) -> Option<T> + Send> IndexWithValues<M, T> {
     /// Of an index that is empty or [beside](SharedIndex::beside) others; `make` says nothing of entries that it is not for.
     #[must_use]
     pub fn new(index: SharedIndex, make: M) -> Self {
@@ -30,12 +30,12 @@ impl<T: Send, M: Fn(&Entry<'_>, &KeyValue<'_>) -> Option<T> + Send> IndexWithVal
 
     /// What was made, with the place of each entry, in no order.
     #[must_use]
-    pub fn into_made(self) -> Vec<(Place, T)> {
+    pub fn into_made(self) -> Vec<(EntryPlace, T)> {
         self.made
     }
 }
 
-impl<T: Send, M: Fn(&Entry<'_>, &KeyValue<'_>) -> Option<T> + Send> Accumulator for IndexWithValues<M, T> {
+impl<T: Send, M: Fn(&KeyEntry<'_>, &KeyValue<'_>) -> Option<T> + Send> Accumulator for IndexWithValues<M, T> {
     fn read<S: Source + ?Sized>(&mut self, store: &Store<'_, S>, work: Work, watch: &dyn Watch) -> Result<Lost, Error> {
         let (make, made) = (&self.make, &mut self.made);
         self.index.read_with(store, work, watch, &mut |entry, message| {

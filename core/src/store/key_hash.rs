@@ -1,4 +1,4 @@
-//! Hashes of keys, and tables by them.
+//! Hashes of keys, and hash tables keyed by them.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -10,14 +10,14 @@ pub(crate) type Short = (u32, u32, u32);
 
 pub(crate) fn short(key: &[u8]) -> Short {
     let hash = fingerprint(key);
-    // Truncation is meant: three of the four words.
+    // The truncation is intended: only three of the four words are kept.
     (hash as u32, (hash >> 32) as u32, (hash >> 64) as u32)
 }
 
 /// A hash table whose keys are hashes already.
 pub(crate) type ByHash<K, V> = HashMap<K, V, BuildHasherDefault<Already>>;
 
-/// Takes the lower half of a hash for its own.
+/// A hasher that uses the lower half of a hash unchanged.
 #[derive(Debug, Default)]
 pub(crate) struct Already(u64);
 
@@ -31,7 +31,7 @@ impl Hasher for Already {
         }
     }
     fn write_u128(&mut self, hash: u128) {
-        // Truncation is meant.
+        // The truncation is intended.
         self.0 = hash as u64;
     }
     fn write_u32(&mut self, word: u32) {

@@ -1,4 +1,4 @@
-//! What became of one key, or of several.
+//! The history of one key, or of several.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,33 +10,33 @@ use crate::missing_parts::Lost;
 use crate::pass::reading::Accumulator;
 use crate::progress::Watch;
 use crate::source::Source;
-use crate::store::entry::{Entry, Place};
+use crate::store::entry::{EntryPlace, KeyEntry};
 use crate::store::opened_store::{Store, Work};
 use crate::store::query::Query;
 use crate::store::range::KeyRange;
 
-/// One event of a key's history.
+/// One put or deletion in a key's history.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// When.
+    /// Main and sub revision.
     pub revision: FullRevision,
     /// Whether it deleted the key.
     pub deletion: bool,
     /// Main revision of the put that created the key; 0 for a deletion.
     pub create_revision: Revision,
-    /// Puts since the creation, this one counted; 0 for a deletion.
+    /// Puts since the creation, including this one; 0 for a deletion.
     pub version: i64,
     /// Its lease, or 0.
     pub lease: i64,
-    /// Bytes of the value.
+    /// Length of the value in bytes.
     pub value_len: u64,
-    /// Where it is.
-    pub place: Place,
+    /// Place of the entry.
+    pub place: EntryPlace,
 }
 
 impl Event {
-    /// That of an entry.
-    pub(crate) fn of(entry: &Entry<'_>, message: &KeyValue<'_>) -> Self {
+    /// Creates the event of an entry.
+    pub(crate) fn of(entry: &KeyEntry<'_>, message: &KeyValue<'_>) -> Self {
         Self {
             revision: entry.key.revision,
             deletion: entry.key.tombstone,
@@ -49,7 +49,7 @@ impl Event {
     }
 }
 
-/// All events of one key that are retained. Entries may come in any order.
+/// All retained events of one key. Entries may be added in any order.
 #[derive(Debug, Clone)]
 pub struct History {
     query: Query,
@@ -57,25 +57,25 @@ pub struct History {
 }
 
 impl History {
-    /// No events yet.
+    /// Creates an empty history of `key`.
     #[must_use]
     pub fn of(key: &[u8]) -> Self {
         let query = Query { range: KeyRange::one(key), revision: Revision::MAX, hash_values: false };
         Self { query, events: Vec::new() }
     }
 
-    /// Takes in an entry, if it is of this key; one that does not parse may be, and goes into `lost`.
-    pub fn take(&mut self, entry: &Entry<'_>, lost: &mut Lost) {
+    /// Adds an entry if it belongs to this key; an undecodable entry might, and goes into `lost`.
+    pub fn take(&mut self, entry: &KeyEntry<'_>, lost: &mut Lost) {
         let Some(message) = self.query.message(entry, lost) else { return };
         self.events.push(Event::of(entry, &message));
     }
 
-    /// Both together.
+    /// Adds the events of `other`.
     pub fn merge(&mut self, other: Self) {
         self.events.extend(other.events);
     }
 
-    /// The events in order.
+    /// Returns the events in order.
     #[must_use]
     pub fn into_events(mut self) -> Vec<Event> {
         self.events.sort_unstable_by_key(|event| event.revision);
@@ -92,7 +92,7 @@ impl Accumulator for History {
 /// The events of several keys, by key.
 pub type EventsByKey = HashMap<Vec<u8>, Vec<Event>>;
 
-/// All events of several keys that are retained. Entries may come in any order. Memory: some 100 bytes an event.
+/// All retained events of several keys. Entries may be added in any order. Memory: about 100 bytes per event.
 #[derive(Debug)]
 pub struct Histories<'k> {
     query: Query,
@@ -101,20 +101,20 @@ pub struct Histories<'k> {
 }
 
 impl<'k> Histories<'k> {
-    /// No events yet of these keys, as far as `query` reaches.
+    /// Creates an empty history of `keys` up to the query's revision.
     #[must_use]
     pub fn new(query: Query, keys: &'k HashSet<&'k [u8]>) -> Self {
         Self { query, keys, events: HashMap::new() }
     }
 
-    /// Both together.
+    /// Adds the events of `other`.
     pub fn merge(&mut self, other: Self) {
         for (key, events) in other.events {
             self.events.entry(key).or_default().extend(events);
         }
     }
 
-    /// The events of each key in order. A key that nothing is retained of is not among them.
+    /// Returns the events of each key, in order; keys without retained events are left out.
     #[must_use]
     pub fn into_events(mut self) -> EventsByKey {
         self.events.values_mut().for_each(|events| events.sort_unstable_by_key(|event| event.revision));

@@ -1,58 +1,58 @@
-//! A key at a revision, with what its history takes.
+//! The state of a key at a revision, with the space that its history uses.
 
 use crate::etcd::keyvalue::KeyValue;
 use crate::etcd::revision::Revision;
 use crate::etcd::revision_key::FullRevision;
 use crate::store::chunks::Name;
-use crate::store::entry::{Entry, Place};
+use crate::store::entry::{EntryPlace, KeyEntry};
 
-/// Bytes of an element and a revision, which every entry takes beside its value: bolt's 16, and 17 or 18.
+/// Bytes of an entry besides its value: bbolt's element of 16 bytes, and a revision of 17 or 18.
 const ENTRY_OVERHEAD: u64 = 16 + 17;
 
-/// Bytes that an entry takes in the database.
-pub(crate) fn entry_bytes(entry: &Entry<'_>) -> u64 {
+/// The space an entry uses in the database, in bytes.
+pub(crate) fn entry_bytes(entry: &KeyEntry<'_>) -> u64 {
     ENTRY_OVERHEAD.saturating_add(u64::from(entry.key.tombstone)).saturating_add(entry.value.len() as u64)
 }
 
-/// Where a key is in its index.
+/// Place of a key in its index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct KeyAt {
     pub(crate) shard: u32,
     pub(crate) number: u32,
 }
 
-/// How a key stands at a revision.
+/// The state of a key at a revision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyState {
     pub(crate) name: Name,
-    /// Its newest revision up to the one asked for.
+    /// Newest revision, up to the requested one.
     pub revision: FullRevision,
-    /// Whether it is deleted there.
+    /// Whether the key is deleted at the requested revision.
     pub deleted: bool,
-    /// Main revision of the put that created it; 0 when it is deleted.
+    /// Main revision of the put that created it; 0 if deleted.
     pub create_revision: Revision,
-    /// Puts since its creation; 0 when it is deleted.
+    /// Puts since its creation; 0 if deleted.
     pub version: i64,
     /// Its lease, or 0.
     pub lease: i64,
-    /// Bytes of its value.
+    /// Length of its value in bytes.
     pub value_len: u32,
-    /// Where its newest entry is.
-    pub place: Place,
-    /// Bytes that its newest entry takes in the database.
+    /// Place of its newest entry.
+    pub place: EntryPlace,
+    /// Space used by its newest entry, in bytes.
     pub newest_bytes: u32,
-    /// Bytes that all its entries take, up to the revision asked for.
+    /// Space used by all its entries up to the requested revision, in bytes.
     pub bytes: u64,
-    /// Its entries, tombstones among them.
+    /// Number of its entries, tombstones included.
     pub revisions: u32,
-    /// Its tombstones.
+    /// Number of its tombstones.
     pub tombstones: u32,
 }
 
 /// A key with its state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Key<'i> {
-    /// Its bytes.
+    /// Bytes of the key.
     pub key: &'i [u8],
     pub(crate) state: &'i KeyState,
 }
@@ -66,24 +66,25 @@ impl std::ops::Deref for Key<'_> {
 }
 
 impl KeyState {
-    /// Whether an entry comes after the newest. Only a damaged file has two of one revision; their places decide, so that no order of reading does.
-    pub(crate) fn is_before(&self, revision: FullRevision, place: Place) -> bool {
+    /// Whether an entry comes after the newest one. Only a damaged file has two entries with one revision; their places
+    /// decide, so that the reading order does not.
+    pub(crate) fn is_before(&self, revision: FullRevision, place: EntryPlace) -> bool {
         (self.revision, self.place) < (revision, place)
     }
 
-    pub(crate) fn renew(&mut self, message: &KeyValue<'_>, entry: &Entry<'_>, bytes: u64) {
+    pub(crate) fn renew(&mut self, message: &KeyValue<'_>, entry: &KeyEntry<'_>, bytes: u64) {
         self.revision = entry.key.revision;
         self.deleted = entry.key.tombstone;
         self.create_revision = message.create_revision;
         self.version = message.version;
         self.lease = message.lease;
-        // Bolt's own lengths have 32 bits.
+        // bbolt's own lengths have 32 bits.
         self.value_len = u32::try_from(message.value.len()).unwrap_or(u32::MAX);
         self.place = entry.place;
         self.newest_bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
     }
 
-    /// Takes in what is known of the same key from other entries; whether its newest one is among them.
+    /// Adds the facts about the same key from other entries; returns whether its newest entry is among those.
     pub(crate) fn merge(&mut self, other: &Self) -> bool {
         let (bytes, revisions, tombstones, name) = (
             self.bytes.saturating_add(other.bytes),
@@ -99,7 +100,8 @@ impl KeyState {
         newer
     }
 
-    /// Bytes that a compaction at this revision would free: all but the newest entry, and that too when the key is deleted.
+    /// Bytes that a compaction at this revision would free: all entries except the newest, and that one too if the key
+    /// is deleted.
     #[must_use]
     pub fn history_bytes(&self) -> u64 {
         if self.deleted { self.bytes } else { self.bytes.saturating_sub(u64::from(self.newest_bytes)) }

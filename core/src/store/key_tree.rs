@@ -1,38 +1,38 @@
-//! Keys as a tree of folders, by the slashes in their names, of which as much is laid out as is open.
+//! A tree of keys, split into folders at slashes; only open folders are laid out.
 
 use crate::store::index::Index;
 use crate::store::sorted_keys::Order;
 
 /// A line of the tree: a folder, or a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Line {
-    /// Folders above it.
+pub struct TreeLine {
+    /// Number of enclosing folders.
     pub depth: u32,
-    /// The number of its first key in the order.
+    /// Index of its first key in the sorted keys.
     pub start: u32,
-    /// The number behind its last key.
+    /// Index after its last key.
     pub end: u32,
-    /// The bytes of the name that the folders above it say already.
+    /// Length of the part of the name that the enclosing folders show already.
     pub from: u32,
-    /// Where the part ends that this line says.
+    /// End of the part of the name that this line shows.
     pub to: u32,
-    /// Whether it is a folder: all its keys begin alike up to `to`.
+    /// Whether it is a folder, whose keys share the first `to` bytes.
     pub folder: bool,
-    /// Whether the lines behind it are what is in it.
+    /// Whether the folder is open, so that its contents follow.
     pub open: bool,
 }
 
-/// The lines of a tree over an order of keys. Memory: 28 bytes for each line that is laid out.
+/// The visible lines of a tree over sorted keys. Memory: 28 bytes per visible line.
 #[derive(Debug, Default)]
 pub struct Tree {
-    lines: Vec<Line>,
+    lines: Vec<TreeLine>,
 }
 
 impl Tree {
-    /// The tree with its top alone laid out; a single folder there is open.
+    /// Lays out the top level; a single folder there is opened.
     #[must_use]
     pub fn new(index: &Index, order: &Order) -> Self {
-        let all = Line { depth: 0, start: 0, end: narrow(order.len()), from: 0, to: 0, folder: true, open: true };
+        let all = TreeLine { depth: 0, start: 0, end: narrow(order.len()), from: 0, to: 0, folder: true, open: true };
         let mut tree = Self { lines: inside(index, order, &all, 0) };
         if let [only] = tree.lines.as_slice()
             && only.folder
@@ -44,11 +44,11 @@ impl Tree {
 
     /// The lines, from the top.
     #[must_use]
-    pub fn lines(&self) -> &[Line] {
+    pub fn lines(&self) -> &[TreeLine] {
         &self.lines
     }
 
-    /// Opens a folder, or closes it; nothing happens to a key.
+    /// Opens or closes a folder; does nothing for a key.
     pub fn toggle(&mut self, index: &Index, order: &Order, at: usize) {
         let Some(line) = self.lines.get_mut(at).filter(|line| line.folder) else { return };
         line.open = !line.open;
@@ -62,11 +62,12 @@ impl Tree {
         }
     }
 
-    /// Opens all folders above a key and says which line it has; none for a number that is no key's.
+    /// Opens all folders above a key; returns the key's line, or `None` if `number` is not the index of a key.
     pub fn reveal(&mut self, index: &Index, order: &Order, number: usize) -> Option<usize> {
         let key = u32::try_from(number).ok().filter(|_| number < order.len())?;
         loop {
-            // The last line that begins at or before the key has it: the lines of a folder share out its keys.
+            // The last line that begins at or before the key contains it, because the lines of a folder partition its
+            // keys.
             let at = self.lines.partition_point(|line| line.start <= key).checked_sub(1)?;
             let line = self.lines.get(at)?;
             if !line.folder {
@@ -80,20 +81,20 @@ impl Tree {
     }
 }
 
-/// Numbers of keys and lengths of names have 32 bits.
+/// Indexes of keys and lengths of names fit 32 bits.
 fn narrow(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
 
-/// What is in a folder.
-fn inside(index: &Index, order: &Order, folder: &Line, depth: u32) -> Vec<Line> {
+/// Returns the lines of a folder's contents.
+fn inside(index: &Index, order: &Order, folder: &TreeLine, depth: u32) -> Vec<TreeLine> {
     let name = |number: u32| order.name(index, number as usize);
     let from = folder.to as usize;
     let mut lines = Vec::new();
     let mut start = folder.start;
     while start < folder.end {
         let first = name(start);
-        let line = Line {
+        let line = TreeLine {
             depth,
             start,
             end: start.saturating_add(1),
@@ -108,24 +109,26 @@ fn inside(index: &Index, order: &Order, folder: &Line, depth: u32) -> Vec<Line> 
             continue;
         };
         let end = end_of(&name, start, folder.end, first.get(..part).unwrap_or_default());
-        // A folder with nothing but one folder in it is one line with it: to the last slash up to which its first and its last key are alike.
+        // A folder that contains only one folder shares a line with it: up to the last slash in the common prefix of
+        // its first and last key.
         let last = name(end.saturating_sub(1));
         let alike = first.iter().zip(last).take_while(|(a, b)| a == b).count();
         let slash = first.get(..alike).and_then(|alike| alike.iter().rposition(|byte| *byte == b'/'));
         let to = slash.map_or(part, |slash| slash.saturating_add(1));
-        lines.push(Line { end, to: narrow(to), folder: true, ..line });
+        lines.push(TreeLine { end, to: narrow(to), folder: true, ..line });
         start = end;
     }
     lines
 }
 
-/// The end of the part of a name that begins at `from` and ends with a slash; none when there is no slash.
+/// Returns the end of the path component of a name that begins at `from` and ends with a slash; `None` without a slash.
 fn part(name: &[u8], from: usize) -> Option<usize> {
     let slash = name.get(from..)?.iter().position(|byte| *byte == b'/')?;
     Some(from.saturating_add(slash).saturating_add(1))
 }
 
-/// The number behind the last key, from `start` on and before `end`, that begins with `prefix`. Small folders are many: the steps grow from one.
+/// Returns the index after the last key, from `start` on and before `end`, that begins with `prefix`. Most folders are
+/// small, so the step starts at one and grows.
 fn end_of<'n>(name: &dyn Fn(u32) -> &'n [u8], start: u32, end: u32, prefix: &[u8]) -> u32 {
     let belongs = |number: u32| name(number).starts_with(prefix);
     let (mut low, mut step) = (start, 1u32);
@@ -142,7 +145,7 @@ fn end_of<'n>(name: &dyn Fn(u32) -> &'n [u8], start: u32, end: u32, prefix: &[u8
         low = next;
         step = step.saturating_mul(2);
     }
-    // `low` belongs, `high` does not.
+    // The key at `low` has the prefix, the one at `high` does not.
     while high.saturating_sub(low) > 1 {
         let middle = low.midpoint(high);
         if belongs(middle) { low = middle } else { high = middle }

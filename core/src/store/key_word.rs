@@ -1,8 +1,8 @@
-//! A word that is looked for in keys.
+//! Searches keys for a word.
 
 use memchr::memmem::Finder;
 
-/// A text that is looked for in many keys. Capitals count only where it has one itself.
+/// A word to search for in many keys. Case matters only if the word has a capital letter.
 #[derive(Debug, Clone)]
 pub struct KeyWord {
     finder: Finder<'static>,
@@ -10,31 +10,31 @@ pub struct KeyWord {
 }
 
 impl KeyWord {
-    /// These bytes.
+    /// Prepares a search for `bytes`.
     #[must_use]
     pub fn new(bytes: &[u8]) -> Self {
         Self { finder: Finder::new(bytes).into_owned(), is_cased: bytes.iter().any(u8::is_ascii_uppercase) }
     }
 
-    /// Its bytes.
+    /// The bytes of the word.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         self.finder.needle()
     }
 
-    /// Whether a key with it in other capitals is another one.
+    /// Whether case matters.
     #[must_use]
     pub fn is_cased(&self) -> bool {
         self.is_cased
     }
 
-    /// Whether it stands anywhere in a key.
+    /// Whether a key contains the word.
     #[must_use]
     pub fn is_in(&self, key: &[u8]) -> bool {
         if self.finder.find(key).is_some() {
             return true;
         }
-        // Most keys have no capitals, and their search ends here.
+        // Most keys have no capital letters, so their search ends here.
         if self.is_cased || !key.iter().any(u8::is_ascii_uppercase) {
             return false;
         }
@@ -42,7 +42,7 @@ impl KeyWord {
         key.windows(word.len().max(1)).any(|part| part.eq_ignore_ascii_case(word))
     }
 
-    /// Whether a key begins with it.
+    /// Whether a key begins with the word.
     #[must_use]
     pub fn begins(&self, key: &[u8]) -> bool {
         let word = self.bytes();

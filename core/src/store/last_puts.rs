@@ -1,4 +1,4 @@
-//! The last put of each of some keys: what was there before it was deleted.
+//! Finds the last put of some keys, which shows what a deleted key held.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -13,7 +13,7 @@ use crate::store::key_history::Event;
 use crate::store::opened_store::{Store, Work};
 use crate::store::query::Query;
 
-/// The last puts of some keys. Entries may come in any order, and parts be merged in any order.
+/// The last puts of some keys. Entries may be added in any order, and parts merged in any order.
 #[derive(Debug)]
 pub struct LastPuts<'k> {
     query: Query,
@@ -22,18 +22,18 @@ pub struct LastPuts<'k> {
 }
 
 impl<'k> LastPuts<'k> {
-    /// None yet, of these keys, as far as `query` reaches.
+    /// Starts a search for the last puts of `keys` up to the query's revision.
     #[must_use]
     pub fn new(query: Query, keys: Arc<HashSet<Cow<'k, [u8]>>>) -> Self {
         Self { query, keys, puts: HashMap::new() }
     }
 
-    /// Both together.
+    /// Adds the puts of `other`.
     pub fn merge(&mut self, other: Self) {
         other.puts.into_iter().for_each(|(key, event)| self.add(&key, event));
     }
 
-    /// The puts, by key. A key without one was put before the compaction.
+    /// Returns the puts, by key. A key without one was put before the compaction.
     #[must_use]
     pub fn into_puts(self) -> HashMap<Vec<u8>, Event> {
         self.puts

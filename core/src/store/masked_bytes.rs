@@ -1,4 +1,4 @@
-//! Bytes of a page that are not for every eye: hashes of passwords, and values of secrets.
+//! Finds secrets in a page: hashes of passwords, and values of secret keys.
 
 use std::ops::Range;
 
@@ -6,37 +6,37 @@ use serde::Serialize;
 
 use crate::bolt::bucket::BUCKET_HEADER;
 use crate::bolt::leaf::BUCKET;
-use crate::bolt::page::{Header, Kind, table_end};
+use crate::bolt::page::{Header, PageKind, table_end};
 use crate::bolt::sizes::{ELEMENT, HEADER};
 use crate::etcd::keyvalue::KeyValue;
 use crate::int_readers::{u32_le, u64_le};
 use crate::key_syntax::is_secret;
 use crate::limits::{MASK_WORK, PAGE_VIEW_DEPTH};
 
-/// Bytes of a page to be shown only on request.
+/// A byte range of a page to be shown only on request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Hidden {
-    /// From the start of the page.
+pub struct MaskedRange {
+    /// Offset from the start of the page.
     pub at: u32,
-    /// How many.
+    /// Length in bytes.
     pub len: u32,
 }
 
-/// bcrypt's form, in which etcd keeps passwords: `$2a$10$`, then 22 characters of salt and 31 of hash. A free page keeps it as well, and so does one that cannot be
-/// read, so it is found by its look alone.
+/// Length of the start of a bcrypt hash, `$2a$10$`; 22 characters of salt and 31 of hash follow. etcd stores passwords
+/// so. Free pages and unreadable pages contain hashes, too, so they are recognized by their form alone.
 const HASH_HEAD: usize = 7;
 const HASH: usize = HASH_HEAD + 22 + 31;
 
-/// What to hide of a page, in no order; and whether that is all. It may not be where elements share so many bytes, or buckets lie so deep in each other, that not all of them are
-/// looked into.
+/// Returns the byte ranges to hide, in no particular order, and whether the page was searched completely. It is not if
+/// elements overlap too much or buckets are nested too deep.
 pub(super) fn hidden(bytes: &[u8]) -> (Vec<Range<usize>>, bool) {
-    let mut search = Search { bytes, left: bytes.len().saturating_mul(MASK_WORK), found: hashes(bytes) };
-    let leaf = Header::parse(bytes).filter(|header| header.kind() == Some(Kind::Leaf));
+    let mut search = SecretSearch { bytes, left: bytes.len().saturating_mul(MASK_WORK), found: hashes(bytes) };
+    let leaf = Header::parse(bytes).filter(|header| header.kind() == Some(PageKind::Leaf));
     let whole = leaf.is_none_or(|header| search.secrets(0, header, 0));
     (search.found, whole)
 }
 
-/// Where hashes of passwords stand. One that the end of the bytes cuts is one, too.
+/// Returns the ranges of password hashes, including one that the end of the bytes cuts off.
 fn hashes(bytes: &[u8]) -> Vec<Range<usize>> {
     let mut out = Vec::new();
     let mut at = 0;
@@ -50,7 +50,7 @@ fn hashes(bytes: &[u8]) -> Vec<Range<usize>> {
     out
 }
 
-/// Bytes of the hash that these begin with; 0 when they begin with none.
+/// Returns the length of the hash at the start of `bytes`; 0 if there is none.
 fn hash_len(bytes: &[u8]) -> usize {
     let [b'$', b'2', minor, b'$', ten, one, b'$', rest @ ..] = bytes else { return 0 };
     if !(minor.is_ascii_lowercase() && ten.is_ascii_digit() && one.is_ascii_digit()) {
@@ -61,16 +61,17 @@ fn hash_len(bytes: &[u8]) -> usize {
     if is_body { HASH_HEAD.saturating_add(body.len()) } else { 0 }
 }
 
-/// Looks for values of secrets.
-struct Search<'b> {
+/// Searches for values of secret keys.
+struct SecretSearch<'b> {
     bytes: &'b [u8],
-    /// Bytes of elements and entries that are still looked at.
+    /// Bytes of elements and entries that may still be searched.
     left: usize,
     found: Vec<Range<usize>>,
 }
 
-impl Search<'_> {
-    /// Looks into the leaf whose header is at `base`: the page itself, or one inside a bucket's value. False when not all of it was looked at.
+impl SecretSearch<'_> {
+    /// Searches the leaf whose header is at `base`: the page itself, or an inline bucket. Returns false if it was not
+    /// searched completely.
     fn secrets(&mut self, base: usize, header: Header, depth: usize) -> bool {
         let bytes = self.bytes;
         let first = base.saturating_add(HEADER);
@@ -90,7 +91,8 @@ impl Search<'_> {
             }
             let inner = start.saturating_add(BUCKET_HEADER);
             let lies_here = u64_le(bytes, start) == Some(0) && inner < stop;
-            let header = bytes.get(inner..).and_then(Header::parse).filter(|header| header.kind() == Some(Kind::Leaf));
+            let header =
+                bytes.get(inner..).and_then(Header::parse).filter(|header| header.kind() == Some(PageKind::Leaf));
             if let Some(header) = header.filter(|_| lies_here) {
                 whole &= depth < PAGE_VIEW_DEPTH && self.secrets(inner, header, depth.saturating_add(1));
             }
@@ -99,20 +101,21 @@ impl Search<'_> {
     }
 }
 
-/// The part of an entry that is a secret: all behind its key, the value among it. The entry may be cut, or no message at all behind the key.
+/// Returns the secret part of an entry: everything after its key, including the value. The entry may be cut off, or be
+/// invalid after the key.
 fn secret(entry: &[u8]) -> Option<Range<usize>> {
     if let Some(behind) = behind_key(entry).filter(|(key, _)| is_secret(key)).map(|(_, behind)| behind) {
         return Some(behind..entry.len());
     }
-    // etcd writes the key first; what has it elsewhere is hidden whole.
+    // etcd writes the key first; an entry with the key elsewhere is hidden completely.
     KeyValue::parse(entry).filter(|pair| is_secret(pair.key)).map(|_| 0..entry.len())
 }
 
-/// The key that a message begins with, and where it ends.
+/// Decodes the key at the start of a message; returns the key and its end.
 fn behind_key(entry: &[u8]) -> Option<(&[u8], usize)> {
     let (0x0a, rest) = entry.split_first().map(|(tag, rest)| (*tag, rest))? else { return None };
     let mut len = 0_usize;
-    // A length of 21 bits is more than a page has.
+    // No page is longer than 21 bits count.
     for (number, byte) in (0_u32..3).zip(rest) {
         len |= usize::from(byte & 0x7f) << number.saturating_mul(7);
         if byte & 0x80 == 0 {
@@ -130,13 +133,13 @@ mod tests {
 
     const PASSWORD: &[u8] = b"$2a$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy";
 
-    /// An entry as etcd writes it: key, revisions, value.
+    /// Builds an entry as etcd writes it: key, revisions, value.
     fn entry(key: &[u8], value: &[u8]) -> Vec<u8> {
         let len = |bytes: &[u8]| u8::try_from(bytes.len()).expect("short");
         [&[0x0a, len(key)], key, &[0x10, 2, 0x18, 2, 0x20, 1, 0x2a, len(value)], value].concat()
     }
 
-    /// A leaf page with one entry for each value.
+    /// Builds a leaf page with one entry per value.
     fn leaf(values: &[Vec<u8>]) -> Vec<u8> {
         let mut page = [&[0; 8][..], &[2, 0], &(values.len() as u16).to_le_bytes(), &[0; 4]].concat();
         let mut place = values.len() * ELEMENT;
@@ -169,7 +172,7 @@ mod tests {
         let times = |bytes: &[u8], word: &[u8]| bytes.windows(word.len()).filter(|part| *part == word).count();
         assert_eq!((times(&page, value), times(&shown, value)), (2, 1));
         assert_eq!(times(&shown, b"/registry/secrets/a"), 1);
-        // Tokens and keys that are no Secrets, and Secrets below a long prefix.
+        // Tokens and keys that are not Secrets, and Secrets below a long prefix.
         for key in ["/openshift.io/oauth/accesstokens/a", "/bootstrap/a", "/a/b/c/secrets/default/a"] {
             let page = leaf(&[entry(b"/registry/pods/a", value), entry(key.as_bytes(), value)]);
             let [part] = hidden(&page).0.try_into().expect("one secret");
@@ -188,7 +191,7 @@ mod tests {
         assert_eq!(secret(b""), None);
     }
 
-    /// Tables of elements that each name all that lies behind their table, which is the next table.
+    /// Builds nested tables whose elements each name everything after their table, which is the next table.
     fn nested_tables(tables: usize, elements: usize) -> Vec<u8> {
         let table = BUCKET_HEADER + HEADER + elements * ELEMENT;
         let total = tables * table;
@@ -201,7 +204,7 @@ mod tests {
                 page.extend(sizes.iter().flat_map(|size| size.to_le_bytes()));
             }
         }
-        // The outermost is the page itself.
+        // The outermost table is the page itself.
         page.split_off(BUCKET_HEADER)
     }
 

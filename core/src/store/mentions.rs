@@ -10,7 +10,7 @@ use crate::missing_parts::Lost;
 use crate::pass::reading::Accumulator;
 use crate::progress::Watch;
 use crate::source::Source;
-use crate::store::entry::Place;
+use crate::store::entry::EntryPlace;
 use crate::store::opened_store::{Store, Work};
 use crate::store::query::Query;
 
@@ -23,7 +23,7 @@ pub struct Mention {
     /// Its revision.
     pub revision: FullRevision,
     /// Where it is.
-    pub place: Place,
+    pub place: EntryPlace,
 }
 
 /// The keys whose values have some bytes in them.

@@ -1,8 +1,10 @@
-//! The store inside a snapshot: its keys and their history, and what the small buckets say.
+//! The store inside a snapshot: its keys and their history, and the contents of the small buckets.
 //!
-//! A [`Scan`](crate::Scan) judges a file; this looks into it. The leaves of bucket `key` are read in the order of the file, by any number of threads, and each answer is
-//! a fold that does not depend on that order: [`Index`] (keys at a revision), [`History`](key_history::History) (one key), [`HashKv`](hashkv::HashKv).
-//! Memory holds keys and where their values are, never the values. What is damaged is passed over and counted ([`Lost`]): the answer then says that it may lack something.
+//! A [`Scan`](crate::Scan) judges a file; this module reads its contents. Any number of threads read the leaves of
+//! bucket `key` in file order, and no answer depends on that order: [`Index`] (keys at a revision),
+//! [`History`](key_history::History) (one key), [`HashKv`](hashkv::HashKv). Memory holds keys and the places of their
+//! values, never the values. Damaged parts are skipped and counted ([`Lost`]): the answer then says that it may be
+//! incomplete.
 
 pub mod changes;
 mod chunks;
@@ -42,19 +44,19 @@ pub mod usage;
 pub mod usage_by_group;
 
 pub use crate::missing_parts::Lost;
-pub use cluster_buckets::{Alarm, Auth, Lease, Listing, Mark, Member};
+pub use cluster_buckets::{Alarm, Auth, Lease, Listing, Member, StoredSetting};
 pub use diff_prefilter::{Contents, Unlike};
-pub use difference::{Change, compare};
-pub use entry::{Entry, Place};
-pub use hashkv::{HashKv, Hashing, Unavailable};
+pub use difference::{KeyDifference, compare};
+pub use entry::{EntryPlace, KeyEntry};
+pub use hashkv::{HashKv, HashKvPart, Unavailable};
 pub use incremental_open::{Begun, OpenedStore, Opening};
 pub use index::Index;
 pub use index_with_values::IndexWithValues;
 pub use key_history::{Event, EventsByKey, Histories, History};
 pub use key_state::{Key, KeyAt, KeyState};
-pub use key_tree::{Line, Tree};
+pub use key_tree::{Tree, TreeLine};
 pub use last_puts::LastPuts;
-pub use masked_bytes::Hidden;
+pub use masked_bytes::MaskedRange;
 pub use mentions::{Mention, Mentions};
 pub use opened_store::{Store, Work};
 pub use page_dissect::{PageField, PageView};
@@ -66,4 +68,4 @@ pub use sorted_keys::{Direction, Order, Rank};
 pub use survivors::{SurvivorSearch, Survivors};
 pub use unread_revisions::UnreadRevisions;
 pub use usage::Usage;
-pub use usage_by_group::{Heavy, Sums, Tallies, Tally};
+pub use usage_by_group::{GroupTally, Heavy, Sums, Tallies};

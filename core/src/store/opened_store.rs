@@ -1,10 +1,10 @@
-//! The leaves of bucket `key`, and who reads which.
+//! An opened store: the leaves of bucket `key`, split into pieces of work.
 
 use crate::bolt::bucket::{self, BUCKET_HEADER};
 use crate::bolt::leaf::{BUCKET, Element, Flaw, Leaf};
-use crate::bolt::page::{Header, Kind, range, table_end};
+use crate::bolt::page::{Header, PageKind, range, table_end};
 use crate::bolt::page_id::PageId;
-use crate::bolt::reader::{Geometry, Reader};
+use crate::bolt::reader::{Geometry, PageReader};
 use crate::bolt::sizes::{ELEMENT, HEADER};
 use crate::error::Error;
 use crate::etcd::bucket_rules::Facts;
@@ -21,24 +21,24 @@ use crate::progress::{Unwatched, Watch};
 use crate::scan::affected_answers::Losses;
 use crate::scan::leaf_prefetch::reach;
 use crate::scan::scanner::Scan;
-use crate::scan::schema_buckets::Listed;
+use crate::scan::schema_buckets::ListedBucket;
 use crate::source::Source;
-use crate::store::entry::{Entry, Place};
+use crate::store::entry::{EntryPlace, KeyEntry};
 use crate::store::query::Query;
 use crate::store::range::KeyRange;
 
-/// Leaves that a piece of work has at least.
+/// Minimum number of leaves in a piece of work.
 const LEAST_WORK: usize = 64;
 
-/// The bucket of the keys.
+/// Name of the bucket with the keys.
 const KEY: &str = "key";
 
 /// Bytes between two calls of the watch.
 const STRIDE: u64 = 512 << 10;
 
-/// A leaf, as it is handed out.
+/// A leaf page of bucket `key`.
 pub(crate) struct Page<'a> {
-    /// Its number in the order of keys.
+    /// Its rank among the leaves in key order.
     pub rank: usize,
     pub page: PageId,
     pub offset: Offset,
@@ -47,14 +47,14 @@ pub(crate) struct Page<'a> {
 }
 
 impl<'a> Page<'a> {
-    /// Its entries in order; what is none goes into `lost`.
+    /// Iterates over its entries in order; elements that are not entries go into `lost`.
     #[inline]
-    pub fn entries<'p>(&'p self, lost: &'p mut Lost) -> impl Iterator<Item = Entry<'a>> + 'p {
+    pub fn entries<'p>(&'p self, lost: &'p mut Lost) -> impl Iterator<Item = KeyEntry<'a>> + 'p {
         (0u32..).zip(self.leaf.elements()).filter_map(move |(index, element)| {
-            let place = Place { page: self.page, index };
+            let place = EntryPlace { page: self.page, index };
             match element.map(|element| (element, RevisionKey::parse(element.key))) {
                 Ok((element, Some(key))) if element.flags & BUCKET == 0 => {
-                    Some(Entry { key, value: element.value, place })
+                    Some(KeyEntry { key, value: element.value, place })
                 }
                 odd => {
                     self.lose(odd.map(|(element, _)| element), lost);
@@ -64,12 +64,12 @@ impl<'a> Page<'a> {
         })
     }
 
-    /// Counts an element that is no entry.
+    /// Counts an element that is not an entry.
     #[cold]
     fn lose(&self, element: Result<Element<'a>, Flaw>, lost: &mut Lost) {
         lost.add_with(|| {
             let (code, at, text) = match element {
-                Ok(element) => (Code::RevisionMalformed, element.at, "a key that is no revision".into()),
+                Ok(element) => (Code::RevisionMalformed, element.at, "a key is not a revision".into()),
                 Err(flaw) => {
                     let fault = self.leaf.fault(flaw);
                     (fault.code, fault.at, fault.message)
@@ -80,20 +80,20 @@ impl<'a> Page<'a> {
     }
 }
 
-/// One piece of work: any thread may take any, in any order.
+/// One piece of work. Any thread may take any piece, in any order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Work(usize);
 
-/// A bucket that lies in the root page, found to be whole: its one leaf.
+/// An undamaged inline bucket: its one leaf.
 pub(super) struct Inline {
     header: Header,
-    entry: Listed,
+    entry: ListedBucket,
 }
 
 impl Inline {
-    fn new(entry: Listed) -> Option<Self> {
+    fn new(entry: ListedBucket) -> Option<Self> {
         match bucket::parse(&entry.value) {
-            Ok(bucket::Place::Inline(header, _)) => Some(Self { header, entry }),
+            Ok(bucket::BucketLocation::Inline(header, _)) => Some(Self { header, entry }),
             _ => None,
         }
     }
@@ -105,18 +105,18 @@ impl Inline {
     }
 }
 
-/// What a snapshot holds.
+/// The contents of a snapshot.
 pub struct Store<'s, S: Source + ?Sized> {
     pub(crate) source: &'s S,
     pub(crate) geometry: Geometry,
-    pub(crate) listed: Vec<Listed>,
+    pub(crate) listed: Vec<ListedBucket>,
     facts: Facts,
     marks: Marks,
-    /// Page and rank of each leaf of bucket `key`, in the order of the file.
+    /// Page id and rank of each leaf of bucket `key`, in file order.
     pub(super) leaves: Vec<(PageId, usize)>,
-    /// The pages alone.
+    /// Page ids of the leaves.
     pages: Vec<PageId>,
-    /// Bucket `key` when it lies in the root page.
+    /// Bucket `key` if it is inline.
     pub(super) inline: Option<Inline>,
     current: Revision,
     database_bytes: u64,
@@ -129,7 +129,7 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
         leaves.sort_unstable();
         leaves.dedup_by_key(|(page, _)| *page);
         if leaves.len() < ordered.len() {
-            let text = "two places of bucket `key` point to the same leaf, so one of the two has lost its own";
+            let text = "two places in bucket `key` point to the same leaf: one of them has lost its own";
             scan.losses.add_to(KEY, Finding::new(Code::PageShared, text));
         }
         leaves.shrink_to_fit();
@@ -151,74 +151,75 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
         Ok(store)
     }
 
-    /// The current revision: the main revision of the latest entry, or of a compaction that was ordered above it.
+    /// The current revision: the main revision of the latest entry, or of a later compaction request.
     #[must_use]
     pub fn current(&self) -> Revision {
         self.current
     }
 
-    /// What is asked of some keys at a revision. At the current one every entry counts: in a damaged file the newest may not be the last.
+    /// Creates a query for some keys at a revision. At the current revision every entry counts: in a damaged file the
+    /// newest may not be the last.
     #[must_use]
     pub fn query(&self, range: KeyRange, revision: Revision) -> Query {
         Query { range, revision: if revision == self.current { Revision::MAX } else { revision }, hash_values: false }
     }
 
-    /// The revision of the last compaction that was ordered, or -1: older revisions cannot be asked for.
+    /// The revision of the last requested compaction, or -1: older revisions are not available.
     #[must_use]
     pub fn compacted(&self) -> Revision {
         self.marks.finished.max(self.marks.scheduled)
     }
 
-    /// What the small buckets say in short.
+    /// The facts from the small buckets.
     #[must_use]
     pub fn facts(&self) -> &Facts {
         &self.facts
     }
 
-    /// What an answer about keys lacks before a leaf is read.
+    /// Damage known before any leaf is read that leaves answers about keys incomplete.
     #[must_use]
     pub fn lost(&self) -> Lost {
         self.lost_of(&[KEY])
     }
 
-    /// What an answer from these buckets lacks.
+    /// Damage that leaves answers from these buckets incomplete.
     #[must_use]
     pub fn lost_of(&self, buckets: &[&str]) -> Lost {
         self.losses.of(buckets)
     }
 
-    /// Whether nothing that was read so far is damaged, needed for an answer or not.
+    /// Whether no damage was found so far, relevant or not.
     #[must_use]
     pub fn is_whole(&self) -> bool {
         self.losses.is_empty()
     }
 
-    /// Bytes of a page.
+    /// The page size in bytes.
     #[must_use]
     pub fn page_size(&self) -> u32 {
         self.geometry.page_size
     }
 
-    /// Bytes of the database, free pages included, without what stands behind it.
+    /// Length of the database in bytes: free pages included, trailer excluded.
     #[must_use]
     pub fn database_bytes(&self) -> u64 {
         self.database_bytes
     }
 
-    /// How many bytes all work reads.
+    /// The number of bytes that all pieces of work read.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         (self.pages.len() as u64).saturating_mul(u64::from(self.geometry.page_size))
     }
 
-    /// All pieces of work.
+    /// Iterates over all pieces of work.
     pub fn work(&self) -> impl Iterator<Item = Work> + use<S> {
         let count = self.pages.len().div_ceil(self.leaves_each()).max(1);
         (0..count).map(Work)
     }
 
-    /// Where the bytes of one piece of work lie in the file, from and to, for who wants to have them ready; far apart where few of the pages between are leaves. What is
-    /// read ahead lies in it, an overflow behind the last leaf does not.
+    /// Returns start and end of the file range of one piece of work, for callers that fetch it in advance. The range is
+    /// wide if few of its pages are leaves. It includes read-ahead, but not the overflow pages of the last leaf.
     #[must_use]
     pub fn span(&self, work: Work) -> (u64, u64) {
         let pages = self.pages.chunks(self.leaves_each()).nth(work.0).unwrap_or_default();
@@ -231,15 +232,15 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
         self.pages.len().div_ceil(MAX_PARTS).max(LEAST_WORK)
     }
 
-    /// Hands out the entries of one piece of work.
+    /// Calls `take` with each entry of one piece of work.
     ///
     /// # Errors
-    /// When bytes cannot be read, or the watch asks to stop. What is damaged is lost, and counted.
+    /// A read fails, or `watch` requests a stop. Damage is returned as a count.
     pub fn entries(
         &self,
         work: Work,
         watch: &dyn Watch,
-        take: &mut dyn FnMut(&Entry<'_>, &mut Lost),
+        take: &mut dyn FnMut(&KeyEntry<'_>, &mut Lost),
     ) -> Result<Lost, Error> {
         let mut lost = Lost::default();
         let mut odd = Lost::default();
@@ -253,10 +254,10 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
         Ok(lost)
     }
 
-    /// Hands out the leaves of one piece of work, in the order of the file.
+    /// Calls `take` with each leaf of one piece of work, in file order.
     ///
     /// # Errors
-    /// As [`Store::entries`].
+    /// The same errors as [`Store::entries`].
     pub(crate) fn leaves(&self, work: Work, watch: &dyn Watch, take: &mut dyn FnMut(&Page<'_>)) -> Result<Lost, Error> {
         let mut lost = Lost::default();
         if let (Some(inline), 0) = (&self.inline, work.0) {
@@ -266,7 +267,7 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
         let each = self.leaves_each();
         let leaves = self.leaves.chunks(each).nth(work.0).unwrap_or_default();
         let pages = self.pages.chunks(each).nth(work.0).unwrap_or_default();
-        let mut reader = Reader::new(self.source, self.geometry);
+        let mut reader = PageReader::new(self.source, self.geometry);
         let (mut unreported, mut expected) = (0u64, PageId::ZERO);
         for (index, (page, rank)) in leaves.iter().enumerate() {
             if *page >= expected {
@@ -289,10 +290,10 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
         Ok(lost)
     }
 
-    /// A leaf; none when it is damaged, which is counted. A failed read is no damage, but an error.
+    /// Reads a leaf; `None` if it is damaged, which is counted. A failed read is not damage, but an error.
     pub(super) fn page<'r>(
         &self,
-        reader: &'r mut Reader<'_, S>,
+        reader: &'r mut PageReader<'_, S>,
         page: PageId,
         rank: usize,
         lost: &mut Lost,
@@ -306,27 +307,32 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
                 return Ok(None);
             }
         };
-        if header.kind() != Some(Kind::Leaf) {
+        if header.kind() != Some(PageKind::Leaf) {
             let text = format!("the tree points here, but this is {}", header.describe());
             lost.add(odd(Code::PageType, text));
             return Ok(None);
         }
         if header.id != page {
-            // What it holds is handed out, but another page may have been here before.
-            lost.add(odd(Code::PageIdMismatch, format!("the page at number {page} carries the number {}", header.id)));
+            // Its contents are used, but this place may have belonged to another page before.
+            lost.add(odd(
+                Code::PageIdMismatch,
+                format!("page {page} is labelled {}: it was written to the wrong place or overwritten", header.id),
+            ));
         }
         let overflow = if overflow > 0 { self.before_next(reader, page, overflow)? } else { 0 };
         let bytes = reader.pages(page, overflow)?;
         Ok(Some(Page { rank, page, offset, leaf: Leaf::new(header, bytes), bytes }))
     }
 
-    /// As many overflow pages as lie before the next leaf: leaves that reach into each other would otherwise hand out the same bytes again and again. What begins there counts for
-    /// a leaf only if it says so itself, because it takes no more than one wrong number in a branch page for a leaf to be looked for within another one.
-    fn before_next(&self, reader: &mut Reader<'_, S>, page: PageId, overflow: u32) -> Result<u32, Error> {
+    /// Limits the overflow pages of a leaf to those before the next leaf: overlapping leaves would otherwise return the
+    /// same bytes again and again. The next page counts as a leaf only if its own header says so, because a single
+    /// wrong page id in a branch page can place a leaf within another one.
+    fn before_next(&self, reader: &mut PageReader<'_, S>, page: PageId, overflow: u32) -> Result<u32, Error> {
         let last = page.plus(u64::from(overflow));
         let behind = self.pages.partition_point(|next| *next <= page);
         for next in self.pages.get(behind..).unwrap_or_default().iter().take_while(|next| **next <= last) {
-            if reader.first(*next)?.is_ok_and(|(header, _)| header.kind() == Some(Kind::Leaf) && header.id == *next) {
+            if reader.first(*next)?.is_ok_and(|(header, _)| header.kind() == Some(PageKind::Leaf) && header.id == *next)
+            {
                 let own = next.pages_since(page).saturating_sub(1);
                 return Ok(u32::try_from(own).unwrap_or(overflow));
             }
@@ -334,14 +340,14 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
         Ok(overflow)
     }
 
-    /// Hands out every entry in the order of revisions, from one thread; `take` says whether to go on.
+    /// Calls `take` with every entry in revision order, on one thread, until `take` returns false.
     ///
     /// # Errors
-    /// As [`Store::entries`].
+    /// The same errors as [`Store::entries`].
     pub fn entries_in_order(
         &self,
         watch: &dyn Watch,
-        take: &mut dyn FnMut(&Entry<'_>, &mut Lost) -> bool,
+        take: &mut dyn FnMut(&KeyEntry<'_>, &mut Lost) -> bool,
     ) -> Result<Lost, Error> {
         let mut lost = Lost::default();
         let mut odd = Lost::default();
@@ -354,8 +360,8 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
         Ok(lost)
     }
 
-    /// Hands out every leaf in the order of revisions, from one thread, none for one that cannot be read, and what is odd of it as a page; `take` says whether to go on. The answer is what is
-    /// odd of the whole bucket.
+    /// Calls `take` with every leaf in revision order, on one thread, until `take` returns false: with `None` for an
+    /// unreadable leaf, and with the irregularities of the page. Returns the irregularities of the whole bucket.
     pub(crate) fn leaves_in_order(
         &self,
         watch: &dyn Watch,
@@ -368,7 +374,7 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
         }
         let mut ranked = self.leaves.clone();
         ranked.sort_unstable_by_key(|(_, rank)| *rank);
-        let mut reader = Reader::new(self.source, self.geometry);
+        let mut reader = PageReader::new(self.source, self.geometry);
         for (page, rank) in ranked {
             watch.advance(u64::from(self.geometry.page_size));
             if watch.cancelled() {
@@ -383,15 +389,15 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
         Ok(Lost::default())
     }
 
-    /// Hands out the entries at some places, each page read once, in the order of the file.
+    /// Calls `take` with the entries at some places, in file order; reads each page once.
     ///
     /// # Errors
-    /// As [`Store::entries`].
-    pub fn entries_at(&self, mut places: Vec<Place>, take: &mut dyn FnMut(&Entry<'_>)) -> Result<Lost, Error> {
+    /// The same errors as [`Store::entries`].
+    pub fn entries_at(&self, mut places: Vec<EntryPlace>, take: &mut dyn FnMut(&KeyEntry<'_>)) -> Result<Lost, Error> {
         places.sort_unstable();
         places.dedup();
         let mut lost = Lost::default();
-        let mut some = |page: &Page<'_>, wanted: &[Place], lost: &mut Lost| {
+        let mut some = |page: &Page<'_>, wanted: &[EntryPlace], lost: &mut Lost| {
             let mut wanted = wanted.iter().peekable();
             for entry in page.entries(lost) {
                 if wanted.next_if(|place| place.index == entry.place.index).is_some() {
@@ -404,7 +410,7 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
             lost.append(unread);
             return Ok(lost);
         }
-        let mut reader = Reader::new(self.source, self.geometry);
+        let mut reader = PageReader::new(self.source, self.geometry);
         for wanted in places.chunk_by(|a, b| a.page == b.page) {
             let Some(first) = wanted.first() else { continue };
             if let Some(page) = self.page(&mut reader, first.page, 0, &mut lost)? {
@@ -414,11 +420,12 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
         Ok(lost)
     }
 
-    /// The bytes under an entry, a `mvccpb.KeyValue`; none when they cannot be read any more. Only they are read, not the page around them.
+    /// Reads the encoded `mvccpb.KeyValue` of an entry; `None` if it is not readable any more. Reads only its bytes,
+    /// not the page around them.
     ///
     /// # Errors
     /// [`Error::Read`] when the source fails.
-    pub fn value(&self, place: Place) -> Result<Option<Vec<u8>>, Error> {
+    pub fn value(&self, place: EntryPlace) -> Result<Option<Vec<u8>>, Error> {
         let index = usize::try_from(place.index).unwrap_or(usize::MAX);
         if let (Some(inline), PageId::ZERO) = (&self.inline, place.page) {
             return Ok(inline.page().leaf.element(index).ok().map(|element| element.value.to_vec()));
@@ -434,7 +441,7 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
             self.source.read_at(offset.get(), &mut bytes).map_err(failed).map(|()| bytes)
         };
         let head = read(0, HEADER)?;
-        let leaf = |header: &Header| header.kind() == Some(Kind::Leaf) && index < usize::from(header.count);
+        let leaf = |header: &Header| header.kind() == Some(PageKind::Leaf) && index < usize::from(header.count);
         let header = Header::parse(&head).filter(leaf);
         let at = table_end(index);
         let Some(header) = header.filter(|_| table_end(index.saturating_add(1)) <= self.geometry.page_size as usize)
@@ -443,7 +450,7 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
         };
         let element = read(at, ELEMENT)?;
         let [pos, key, value] = [4, 8, 12].map(|field| u32_le(&element, field).unwrap_or(u32::MAX));
-        // Whatever it claims, a page ends with the file.
+        // A page ends with the file, whatever it claims.
         let there = self.geometry.present.pages_since(place.page);
         let pages = u64::from(header.overflow).saturating_add(1).min(there);
         let len = pages.saturating_mul(u64::from(self.geometry.page_size));
@@ -455,15 +462,15 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
         }
     }
 
-    /// The main revision of the last entry that can be read, of leaves in the order of keys; 0 when there is none.
+    /// Finds the main revision of the last readable entry, given the leaves in key order; 0 if there is none.
     fn last(&self, ordered: &[PageId]) -> Result<Revision, Error> {
         let last = |page: &Page<'_>| page.entries(&mut Lost::default()).last().map(|entry| entry.key.revision.main);
         if let Some(inline) = &self.inline {
             return Ok(last(&inline.page()).unwrap_or_default());
         }
-        let mut reader = Reader::new(self.source, self.geometry);
+        let mut reader = PageReader::new(self.source, self.geometry);
         for (rank, page) in ordered.iter().enumerate().rev() {
-            // A leaf that hangs in several places is read once.
+            // A leaf with several parents is read once.
             if self.leaves.binary_search(&(*page, rank)).is_err() {
                 continue;
             }

@@ -1,4 +1,4 @@
-//! A page taken apart: each of its bytes with what it means.
+//! Dissects a page into fields, each with its bytes and their meaning.
 
 use crate::bolt::page_id::PageId;
 use crate::offset::Offset;
@@ -9,8 +9,8 @@ use serde::Serialize;
 use crate::bolt::bucket::BUCKET_HEADER;
 use crate::bolt::leaf::BUCKET;
 use crate::bolt::meta::{MAGIC, META_END, NO_FREELIST, VERSION};
-use crate::bolt::page::{Header, Kind, range, table_end};
-use crate::bolt::page_budget::{Admission, Room};
+use crate::bolt::page::{Header, PageKind, range, table_end};
+use crate::bolt::page_budget::{Admission, PageBudget};
 use crate::bolt::sizes::{ELEMENT, HEADER};
 use crate::error::Error;
 use crate::etcd::keyvalue::KeyValue;
@@ -19,63 +19,63 @@ use crate::int_readers::{u32_le, u64_le};
 use crate::key_syntax::{key_text, printable};
 use crate::limits::{PAGE_VIEW_BYTES, PAGE_VIEW_DEPTH, PAGE_VIEW_FIELDS, PAGE_VIEW_TEXT};
 use crate::source::Source;
-use crate::store::masked_bytes::{self, Hidden};
+use crate::store::masked_bytes::{self, MaskedRange};
 use crate::store::opened_store::Store;
 
-/// A page.
+/// A dissected page.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PageView {
-    /// Its number.
+    /// Page id.
     pub page: PageId,
-    /// Where it begins in the file, in bytes.
+    /// Offset in the file, in bytes.
     pub offset: Offset,
-    /// What it is, in words.
+    /// Page type, in words.
     pub kind: String,
-    /// Pages that it takes by its own account, its overflow counted.
+    /// Number of pages it claims, overflow pages included.
     pub span: u64,
-    /// Elements, or ids of free pages.
+    /// Number of elements, or of free page ids.
     pub count: u64,
-    /// Its first fields, in the order of their tables.
+    /// Its first fields, in table order.
     pub fields: Vec<PageField>,
     /// Whether fields were left out.
     pub more: bool,
-    /// Its bytes that hold secrets.
-    pub hidden: Vec<Hidden>,
-    /// Whether it has a structure by which secrets in it would be known. The middle of a longer entry has none.
+    /// Byte ranges with secrets.
+    pub hidden: Vec<MaskedRange>,
+    /// Whether the page has a structure that shows its secrets. The middle of a longer entry has none.
     pub readable: bool,
 }
 
-/// Some bytes of a page and what they are.
+/// A field of a page: some bytes and their meaning.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PageField {
-    /// From the start of the page.
+    /// Offset from the start of the page.
     pub at: u32,
-    /// How many.
+    /// Length in bytes.
     pub len: u32,
-    /// What they are.
+    /// Name of the field.
     pub name: String,
-    /// What they say.
+    /// Decoded value.
     pub value: String,
-    /// How deep it is nested: the parts of an element are one deeper.
+    /// Nesting depth: the parts of an element are one deeper than the element.
     pub depth: u32,
-    /// The page that it points to.
+    /// Page that the field points to.
     pub link: Option<PageId>,
-    /// Whether `value` says bytes of a secret.
+    /// Whether `value` shows bytes of a secret.
     pub secret: bool,
 }
 
 impl<S: Source + ?Sized> Store<'_, S> {
-    /// Pages of the database, free ones counted, that the file has.
+    /// The number of pages of the database in the file, free ones included.
     #[must_use]
     pub fn pages(&self) -> u64 {
         self.geometry.present.get()
     }
 
-    /// The bytes of a page with its overflow, at most 64 KiB; none for a page that the file does not have.
+    /// Reads a page with its overflow pages, at most 64 KiB; empty for a page outside the file.
     ///
     /// # Errors
-    /// When bytes cannot be read.
+    /// A read fails.
     pub fn page_bytes(&self, page: PageId) -> Result<Vec<u8>, Error> {
         if page >= self.geometry.present {
             return Ok(Vec::new());
@@ -97,16 +97,16 @@ impl<S: Source + ?Sized> Store<'_, S> {
         Ok(bytes)
     }
 
-    /// Takes a page apart, whatever it is.
+    /// Dissects a page of any type.
     ///
     /// # Errors
-    /// When bytes cannot be read.
+    /// A read fails.
     pub fn page_view(&self, page: PageId) -> Result<PageView, Error> {
         let bytes = self.page_bytes(page)?;
         let mut view = PageView {
             page,
             offset: self.geometry.offset(page),
-            kind: format!("no page of this file, which has {}", self.geometry.present),
+            kind: format!("not a page of this file, which has {} pages", self.geometry.present),
             span: 1,
             count: 0,
             fields: Vec::new(),
@@ -116,18 +116,19 @@ impl<S: Source + ?Sized> Store<'_, S> {
         };
         let Some(header) = Header::parse(&bytes) else { return Ok(view) };
         let (hidden, all_hidden) = masked_bytes::hidden(&bytes);
-        view.hidden = hidden.iter().map(|part| Hidden { at: narrow(part.start), len: narrow(part.len()) }).collect();
+        view.hidden =
+            hidden.iter().map(|part| MaskedRange { at: narrow(part.start), len: narrow(part.len()) }).collect();
         view.readable = header.kind().is_some() && all_hidden;
-        let mut parts = Parts { bytes: &bytes, hidden, fields: Vec::new(), more: false };
+        let mut parts = PageDissector { bytes: &bytes, hidden, fields: Vec::new(), more: false };
         view.kind = header.describe().trim_start_matches("a ").to_owned();
         view.span = u64::from(header.overflow).saturating_add(1);
         view.count = u64::from(header.count);
         parts.header(0, 0);
         match header.kind() {
-            Some(Kind::Meta) => parts.meta(),
-            Some(Kind::Freelist) => view.count = parts.freelist(header),
-            Some(Kind::Branch) => parts.branch(header),
-            Some(Kind::Leaf) => {
+            Some(PageKind::Meta) => parts.meta(),
+            Some(PageKind::Freelist) => view.count = parts.freelist(header),
+            Some(PageKind::Branch) => parts.branch(header),
+            Some(PageKind::Leaf) => {
                 let len = view.span.saturating_mul(u64::from(self.geometry.page_size));
                 parts.leaf(0, usize::try_from(len).unwrap_or(usize::MAX), header, 0);
             }
@@ -138,15 +139,15 @@ impl<S: Source + ?Sized> Store<'_, S> {
     }
 }
 
-struct Parts<'b> {
+struct PageDissector<'b> {
     bytes: &'b [u8],
     hidden: Vec<Range<usize>>,
     fields: Vec<PageField>,
     more: bool,
 }
 
-impl Parts<'_> {
-    /// A field, if its bytes are there.
+impl PageDissector<'_> {
+    /// Adds a field, if its bytes exist.
     fn put(&mut self, at: usize, len: usize, depth: u32, name: impl Into<String>, value: String, link: Option<PageId>) {
         let there = at.checked_add(len).is_some_and(|end| end <= self.bytes.len());
         if !there {
@@ -160,7 +161,7 @@ impl Parts<'_> {
         self.fields.push(PageField { at, len, name, value, depth, link, secret: false });
     }
 
-    /// A value as it is, which may be a secret.
+    /// Adds a value that may be a secret.
     fn put_value(&mut self, at: usize, len: usize, depth: u32, value: Told, link: Option<PageId>) {
         let before = self.fields.len();
         let end = at.saturating_add(len);
@@ -202,7 +203,7 @@ impl Parts<'_> {
     }
 
     fn meta(&mut self) {
-        let note = |right: bool, told: String| if right { told } else { format!("{told}, which is not bolt's") };
+        let note = |right: bool, told: String| if right { told } else { format!("{told}, which is not bbolt's") };
         let [magic, version, size, flags] = [16, 20, 24, 28].map(|at| self.u32(at));
         let [root, freelist] = [32, 48].map(|at| self.page_id(at));
         let [sequence, water, txid, checksum] = [40, 56, 64, 72].map(|at| self.u64(at));
@@ -223,7 +224,7 @@ impl Parts<'_> {
         self.put(72, 8, 1, "checksum", format!("{checksum:#018x}"), None);
     }
 
-    /// How many ids there are.
+    /// Adds the page ids; returns their number.
     fn freelist(&mut self, header: Header) -> u64 {
         let long = header.count == u16::MAX;
         let (count, mut at) = if long { (self.u64(HEADER), 24) } else { (u64::from(header.count), HEADER) };
@@ -259,8 +260,8 @@ impl Parts<'_> {
         }
     }
 
-    /// The leaf page of `len` bytes whose header is at `base`: the page itself, or one inside a bucket's value. Its pairs are told and taken apart as far as [`Room`] admits them, all
-    /// elements are told.
+    /// Adds the leaf page of `len` bytes whose header is at `base`: the page itself, or an inline bucket. All elements
+    /// are added; entries are dissected as far as [`PageBudget`] admits them.
     fn leaf(&mut self, base: usize, len: usize, header: Header, depth: u32) {
         let first = base.saturating_add(HEADER);
         let end = base.saturating_add(table_end(usize::from(header.count)));
@@ -271,7 +272,7 @@ impl Parts<'_> {
             (pair.end <= base.saturating_add(len)).then_some(pair)
         };
         let table = || (first..end.min(self.bytes.len())).step_by(ELEMENT);
-        let mut room = Room::new(len, table().map(|at| pair(self, at).map_or(0, |pair| pair.len())));
+        let mut room = PageBudget::new(len, table().map(|at| pair(self, at).map_or(0, |pair| pair.len())));
         for at in (first..end).step_by(ELEMENT) {
             if self.more {
                 return;
@@ -284,7 +285,7 @@ impl Parts<'_> {
             let next = following.and_then(|next| pair(self, next)).map(|next| next.start);
             let admitted = match pair(self, at) {
                 Some(pair) => room.admit(at, pair, next) == Admission::Granted,
-                // What leads out of the page is told as far as its bytes are there.
+                // An entry that reaches beyond the page is shown as far as its bytes exist.
                 None => room.skip(),
             };
             let bucket = flags & BUCKET != 0;
@@ -322,18 +323,18 @@ impl Parts<'_> {
         self.put(at, 8, depth, "root page", told, Some(root).filter(|root| *root != PageId::ZERO));
         self.put(at.saturating_add(8), 8, depth, "sequence", sequence.to_string(), None);
         let inner = at.saturating_add(BUCKET_HEADER);
-        // Each bucket is two deeper than the one around it.
+        // Each nested bucket is two levels deeper than the one around it.
         if root != PageId::ZERO || len <= BUCKET_HEADER || (depth >> 1) as usize > PAGE_VIEW_DEPTH {
             return;
         }
         let header = self.bytes.get(inner..).and_then(Header::parse);
         self.header(inner, depth);
-        if let Some(header) = header.filter(|header| header.kind() == Some(Kind::Leaf)) {
+        if let Some(header) = header.filter(|header| header.kind() == Some(PageKind::Leaf)) {
             self.leaf(inner, len.saturating_sub(BUCKET_HEADER), header, depth);
         }
     }
 
-    /// A key, as a revision where it is one.
+    /// Formats a key, as a revision if it is one.
     fn key(&self, at: usize, len: usize) -> String {
         let bytes = self.slice(at, len);
         match RevisionKey::parse(bytes) {
@@ -367,21 +368,21 @@ impl Parts<'_> {
     }
 }
 
-/// Said of an element instead of its key, in a page whose pairs are together longer than the page.
-const SHARED: &str = "shares bytes with another";
+/// Text shown instead of the key of an element whose entry overlaps another one, in an overfull page.
+const SHARED: &str = "overlaps another entry";
 
-/// A value in words about it, or by its bytes.
+/// A value, described in words or shown by its bytes.
 enum Told {
     Words(String),
     Bytes(String),
 }
 
-/// Places in a page have 32 bits.
+/// Offsets in a page fit 32 bits.
 fn narrow(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
 
-/// The number of an element, by where its entry in the table is.
+/// The index of an element, given the offset of its table entry.
 fn number(at: usize, first: usize) -> usize {
     at.saturating_sub(first) / ELEMENT
 }

@@ -1,8 +1,9 @@
-//! What an entry takes of a page that bolt has just filled.
+//! Computes the share of a freshly filled page that an entry uses.
 
 use crate::bolt::sizes::HEADER;
 
-/// Bytes of a leaf that an entry takes, with its share of what stays free in it. `entry` counts bolt's element and the key.
+/// Returns the bytes of a leaf that an entry uses, including its share of the page's free space. `entry` includes
+/// bbolt's element and the key.
 pub(crate) fn share(entry: u64, page_size: u32) -> u64 {
     let (page, header) = (u64::from(page_size), HEADER as u64);
     let filled = page.saturating_mul(9) / 10;
@@ -17,11 +18,11 @@ mod tests {
 
     #[test]
     fn an_entry_has_its_share_of_the_page() {
-        // 3670 bytes of a page are filled: 36 entries of 100 bytes.
+        // bbolt fills 3,670 bytes of a page: 36 entries of 100 bytes.
         assert_eq!(share(100, 4096), 4096 / 36);
-        // Two in a page, though more than nine tenths of it are full then.
+        // Two in a page, although they fill more than 90 % of it.
         assert_eq!(share(1900, 4096), 2048);
-        // Two in a page and an overflow page.
+        // Two in a page with an overflow page.
         assert_eq!(share(3000, 4096), 4096);
         assert_eq!(share(1_000_000, 4096), 489 * 4096 / 2);
         assert_eq!(share(0, 4096), 2048);

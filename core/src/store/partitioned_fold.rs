@@ -1,39 +1,40 @@
-//! Rows of entries in any order, folded to one a key while they come.
+//! Merges rows of entries in any order to one row per key while they arrive.
 //!
-//! A table of millions of keys misses the processor's caches at every look. Rows are therefore dealt to partitions by the hash of their key, and a partition is
-//! folded by itself, in a table that fits a cache, whenever it has grown to twice its keys. Threads fill the same partitions: each keeps rows back until some of one partition can be
-//! handed over at once. Memory: at most two rows a key, however many threads there are.
+//! Every lookup in a table of millions of keys misses the processor's caches. So rows are sorted into partitions by the
+//! hash of their key, and a partition is merged separately, in a table that fits a cache, whenever it has grown to
+//! twice its keys. Threads fill the same partitions: each buffers rows until it can add several to one partition at
+//! once. Memory: at most two rows per key, however many threads there are.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::error::Error;
 use crate::store::key_hash::Short;
 
-/// Into how many partitions rows are dealt: of a million keys, each fits a processor's own cache.
+/// Number of partitions: with a million keys, each fits a processor's own cache.
 pub(crate) const PARTITIONS: usize = 256;
 
-/// Rows that a partition may have before it is folded for the first time.
+/// Rows in a partition before it is merged for the first time.
 const FIRST_FOLD: usize = 512;
 
-/// Rows of one partition that a thread keeps back.
+/// Rows of one partition that a thread buffers.
 const KEPT_BACK: usize = 32;
 
-/// No row.
+/// Marks an empty slot of a table.
 const EMPTY: u32 = u32::MAX;
 
-/// What is kept of an entry, and of all entries of a key.
-pub(crate) trait Row: Copy {
+/// The facts kept about one entry, or about all entries of a key.
+pub(crate) trait KeyRow: Copy {
     /// The key's hash.
     fn hash(&self) -> Short;
-    /// The row of what both stand for, which are of one key.
+    /// Merges the row `other`, of the same key, into this one.
     fn merge(&mut self, other: Self);
 }
 
-/// Rows of many keys, as one thread hands them over.
+/// Rows of many keys, with the buffer of one thread.
 #[derive(Debug)]
 pub(crate) struct Rows<R> {
     partitions: Arc<Vec<Mutex<Partition<R>>>>,
-    /// Those of each partition that are not handed over yet.
+    /// Buffered rows for each partition.
     kept_back: Vec<Vec<R>>,
     table: Vec<u32>,
 }
@@ -41,19 +42,19 @@ pub(crate) struct Rows<R> {
 #[derive(Debug)]
 struct Partition<R> {
     rows: Vec<R>,
-    /// With so many it is folded.
+    /// Number of rows that triggers the next merge.
     full: usize,
-    /// There was no memory for some of them.
+    /// Whether memory ran out for some rows.
     exhausted: bool,
 }
 
-impl<R: Row> Rows<R> {
+impl<R: KeyRow> Rows<R> {
     pub(crate) fn new() -> Self {
         let empty = || Mutex::new(Partition { rows: Vec::new(), full: FIRST_FOLD, exhausted: false });
         Self::over(Arc::new((0..PARTITIONS).map(|_| empty()).collect()))
     }
 
-    /// The same rows for another thread.
+    /// Creates a handle to the same rows for another thread.
     pub(crate) fn beside(&self) -> Self {
         Self::over(Arc::clone(&self.partitions))
     }
@@ -62,15 +63,15 @@ impl<R: Row> Rows<R> {
         Self { partitions, kept_back: (0..PARTITIONS).map(|_| Vec::new()).collect(), table: Vec::new() }
     }
 
-    /// Whether both hand over to the same partitions.
+    /// Whether both fill the same partitions.
     pub(crate) fn are_beside(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.partitions, &other.partitions)
     }
 
-    /// Takes a row, which [`Rows::hand_over`] has all threads see.
+    /// Adds a row to the buffer; [`Rows::hand_over`] makes it visible to all threads.
     #[inline]
     pub(crate) fn push(&mut self, row: R) {
-        // The tables within go by other bits.
+        // The tables within a partition use other bits.
         let number = row.hash().0 as usize % PARTITIONS;
         let Some(kept_back) = self.kept_back.get_mut(number) else { return };
         kept_back.push(row);
@@ -89,10 +90,10 @@ impl<R: Row> Rows<R> {
         }
     }
 
-    /// Hands over what was kept back.
+    /// Adds the buffered rows to the partitions.
     ///
     /// # Errors
-    /// [`Error::Memory`] when there was none for some rows.
+    /// [`Error::Memory`] if memory ran out for some rows.
     pub(crate) fn hand_over(&mut self) -> Result<(), Error> {
         (0..PARTITIONS).for_each(|number| self.hand_over_one(number));
         let counted = self.partitions.iter().map(|partition| {
@@ -105,7 +106,7 @@ impl<R: Row> Rows<R> {
         if exhausted { Err(Error::Memory { what: "the keys of the file", bytes }) } else { Ok(()) }
     }
 
-    /// Leaves one row a key and gives back the memory of all others: nothing more comes.
+    /// Merges to one row per key and releases spare memory, after all rows were added.
     pub(crate) fn close(&mut self) {
         for partition in self.partitions.iter() {
             let mut partition = locked(partition);
@@ -116,7 +117,7 @@ impl<R: Row> Rows<R> {
         self.table = Vec::new();
     }
 
-    /// Appends the rows of a partition that were handed over: at least one for each of its keys.
+    /// Appends the rows of a partition without the buffered ones: at least one for each of its keys.
     pub(crate) fn append_partition(&self, number: usize, to: &mut Vec<R>) {
         if let Some(partition) = self.partitions.get(number) {
             to.extend_from_slice(&locked(partition).rows);
@@ -124,13 +125,13 @@ impl<R: Row> Rows<R> {
     }
 }
 
-impl<R: Row> Partition<R> {
+impl<R: KeyRow> Partition<R> {
     fn take(&mut self, rows: &[R], table: &mut Vec<u32>) {
         if self.rows.len().saturating_add(rows.len()) > self.full {
             self.exhausted |= !fold(&mut self.rows, table);
             self.full = self.rows.len().saturating_mul(2).max(FIRST_FOLD);
         }
-        // Not by doubling, which would have room for twice as many again.
+        // Does not double, because that could leave half of the memory unused.
         let more = self.full.saturating_sub(self.rows.len()).max(rows.len());
         let is_there = self.rows.capacity().saturating_sub(self.rows.len()) >= rows.len();
         if !is_there && self.rows.try_reserve_exact(more).is_err() {
@@ -141,13 +142,13 @@ impl<R: Row> Partition<R> {
     }
 }
 
-/// A panic elsewhere leaves rows that nobody asks for any more.
+/// After a panic in another thread nobody reads the rows any more.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// One row for each key of a partition, of rows that were handed over side by side or each to partitions of its own.
-pub(crate) fn folded<'r, R: Row + 'r>(all: impl Iterator<Item = &'r Rows<R>>, number: usize) -> Vec<R> {
+/// Merges a partition to one row per key, from rows with shared or separate partitions.
+pub(crate) fn folded<'r, R: KeyRow + 'r>(all: impl Iterator<Item = &'r Rows<R>>, number: usize) -> Vec<R> {
     let mut rows = Vec::new();
     let mut seen: Vec<&Rows<R>> = Vec::new();
     for some in all {
@@ -159,14 +160,14 @@ pub(crate) fn folded<'r, R: Row + 'r>(all: impl Iterator<Item = &'r Rows<R>>, nu
     one_a_key(rows)
 }
 
-/// One row for each key of a partition.
-pub(crate) fn one_a_key<R: Row>(mut rows: Vec<R>) -> Vec<R> {
+/// Merges rows to one per key.
+pub(crate) fn one_a_key<R: KeyRow>(mut rows: Vec<R>) -> Vec<R> {
     fold(&mut rows, &mut Vec::new());
     rows
 }
 
-/// Leaves one row of each key; false, with all rows as they were, when there is no memory for a table.
-fn fold<R: Row>(rows: &mut Vec<R>, table: &mut Vec<u32>) -> bool {
+/// Merges rows to one per key; returns false and leaves the rows unchanged if memory for a table runs out.
+fn fold<R: KeyRow>(rows: &mut Vec<R>, table: &mut Vec<u32>) -> bool {
     let Some(size) = rows.len().checked_mul(2).and_then(usize::checked_next_power_of_two) else { return false };
     table.clear();
     if table.try_reserve(size).is_err() || u32::try_from(rows.len()).is_err() {
@@ -177,12 +178,12 @@ fn fold<R: Row>(rows: &mut Vec<R>, table: &mut Vec<u32>) -> bool {
     for at in 0..rows.len() {
         let Some(row) = rows.get(at).copied() else { break };
         match place(table, rows, row.hash()) {
-            Place::Of(number) => {
+            TableSlot::Of(number) => {
                 if let Some(first) = rows.get_mut(number as usize) {
                     first.merge(row);
                 }
             }
-            Place::Free(slot) => {
+            TableSlot::Free(slot) => {
                 if let (Some(slot), Some(first)) = (table.get_mut(slot), rows.get_mut(kept)) {
                     *slot = u32::try_from(kept).unwrap_or(EMPTY);
                     *first = row;
@@ -195,23 +196,23 @@ fn fold<R: Row>(rows: &mut Vec<R>, table: &mut Vec<u32>) -> bool {
     true
 }
 
-/// Where a key is in a table.
-enum Place {
-    /// The number of its row.
+/// Place of a key in a table.
+enum TableSlot {
+    /// The index of the key's row.
     Of(u32),
-    /// It has none; this slot is free.
+    /// The key has no row; this slot is free.
     Free(usize),
 }
 
-/// Looks for a key in a table half of whose slots are free, by words of its hash that do not choose the partition.
+/// Looks up a key in a half-empty table, by words of its hash that do not choose the partition.
 #[inline]
-fn place<R: Row>(table: &[u32], rows: &[R], hash: Short) -> Place {
+fn place<R: KeyRow>(table: &[u32], rows: &[R], hash: Short) -> TableSlot {
     let mask = table.len().wrapping_sub(1);
     let mut slot = hash.1 as usize & mask;
     loop {
         match table.get(slot).copied().unwrap_or(EMPTY) {
-            EMPTY => return Place::Free(slot),
-            number if rows.get(number as usize).is_some_and(|row| row.hash() == hash) => return Place::Of(number),
+            EMPTY => return TableSlot::Free(slot),
+            number if rows.get(number as usize).is_some_and(|row| row.hash() == hash) => return TableSlot::Of(number),
             _ => slot = slot.wrapping_add(1) & mask,
         }
     }
@@ -225,7 +226,7 @@ mod tests {
     #[derive(Debug, Clone, Copy, PartialEq)]
     struct Count(Short, u32);
 
-    impl Row for Count {
+    impl KeyRow for Count {
         fn hash(&self) -> Short {
             self.0
         }

@@ -1,44 +1,44 @@
-//! What is asked of a store, and which entries answer it.
+//! Queries of a store, and the entries that match them.
 
 use crate::etcd::keyvalue::KeyValue;
 use crate::etcd::revision::Revision;
 use crate::finding::Finding;
 use crate::finding_code::Code;
 use crate::missing_parts::Lost;
-use crate::store::entry::Entry;
+use crate::store::entry::KeyEntry;
 use crate::store::range::KeyRange;
 
-/// What is asked.
+/// A query of keys at a revision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Query {
-    /// Which keys.
+    /// Range of keys.
     pub range: KeyRange,
-    /// At which main revision.
+    /// Main revision.
     pub revision: Revision,
-    /// Whether values are hashed, to be compared with others.
+    /// Whether to hash values, for comparisons.
     pub hash_values: bool,
 }
 
 impl Query {
-    /// The message of an entry that is asked for; one that does not parse goes into `lost`, because nobody can tell which key it was of.
+    /// Decodes an entry if it matches the query. An undecodable entry goes into `lost`, because its key is unknown.
     #[inline]
-    pub fn message<'a>(&self, entry: &Entry<'a>, lost: &mut Lost) -> Option<KeyValue<'a>> {
+    pub fn message<'a>(&self, entry: &KeyEntry<'a>, lost: &mut Lost) -> Option<KeyValue<'a>> {
         if entry.key.revision.main > self.revision || (entry.value.is_empty() && !entry.key.tombstone) {
             return None;
         }
-        // A damaged message can name a second key, which counts, so all of it is read.
+        // A damaged message can contain a second key, which then counts, so the whole message is decoded.
         match KeyValue::parse(entry.value) {
             Some(message) if !message.key.is_empty() => self.range.contains(message.key).then_some(message),
             parsed => {
-                lost.add(malformed(entry, if parsed.is_some() { "have no key" } else { "are no KeyValue" }));
+                lost.add(malformed(entry, if parsed.is_some() { "have no key" } else { "are not a KeyValue message" }));
                 None
             }
         }
     }
 }
 
-/// The finding about an entry that does not parse.
-pub(crate) fn malformed(entry: &Entry<'_>, what: &str) -> Finding {
+/// Creates the finding about an undecodable entry.
+pub(crate) fn malformed(entry: &KeyEntry<'_>, what: &str) -> Finding {
     let text = format!("the {} bytes under revision {} {what}", entry.value.len(), entry.key.revision);
     Finding::new(Code::KeyvalueMalformed, text).page(entry.place.page)
 }

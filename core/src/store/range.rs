@@ -1,31 +1,31 @@
-//! Which keys are meant.
+//! Ranges of keys.
 
-/// A range of keys, as etcd's requests have it.
+/// A half-open range of keys, as in etcd's requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyRange {
     start: Vec<u8>,
-    /// No key at or behind this; none for no end.
+    /// Exclusive end; `None` for no end.
     end: Option<Vec<u8>>,
 }
 
 impl KeyRange {
-    /// Every key.
+    /// The range of every key.
     #[must_use]
     pub fn all() -> Self {
         Self { start: Vec::new(), end: None }
     }
 
-    /// One key.
+    /// The range of one key.
     #[must_use]
     pub fn one(key: &[u8]) -> Self {
         Self { start: key.to_vec(), end: Some([key, &[0]].concat()) }
     }
 
-    /// Keys that begin with `prefix`.
+    /// The range of keys that begin with `prefix`.
     #[must_use]
     pub fn prefix(prefix: &[u8]) -> Self {
         let mut end = prefix.to_vec();
-        // The next prefix of the same length: 0xff carries.
+        // The end is the next prefix of the same length: 0xff carries.
         while end.last() == Some(&0xff) {
             end.pop();
         }
@@ -33,7 +33,7 @@ impl KeyRange {
         Self { start: prefix.to_vec(), end }
     }
 
-    /// The same, without the keys below `from`.
+    /// Removes the keys below `from`.
     #[must_use]
     pub fn from(mut self, from: &[u8]) -> Self {
         if from > self.start.as_slice() {
@@ -42,7 +42,7 @@ impl KeyRange {
         self
     }
 
-    /// The same, without `to` and the keys behind it.
+    /// Removes `to` and the keys after it.
     #[must_use]
     pub fn until(mut self, to: &[u8]) -> Self {
         if self.end.as_deref().is_none_or(|end| to < end) {
@@ -51,7 +51,7 @@ impl KeyRange {
         self
     }
 
-    /// Whether `key` is meant.
+    /// Whether the range contains `key`.
     #[must_use]
     #[inline]
     pub fn contains(&self, key: &[u8]) -> bool {

@@ -1,31 +1,32 @@
-//! Some entries from all over the history of a store, without reading the others.
+//! Samples entries from the whole history of a store, without reading the others.
 
 use crate::bolt::page_id::PageId;
-use crate::bolt::reader::Reader;
+use crate::bolt::reader::PageReader;
 use crate::error::Error;
 use crate::etcd::revision::Revision;
 use crate::missing_parts::Lost;
 use crate::progress::Unwatched;
 use crate::source::Source;
-use crate::store::entry::Entry;
+use crate::store::entry::KeyEntry;
 use crate::store::opened_store::{Page, Store};
 
-/// Leaves that are read of the revisions below the last compaction, and of those from there on.
+/// Leaves read from the revisions below the last compaction, and as many from the later ones.
 const LEAVES: usize = 160;
 
-/// Entries of one leaf that are handed out.
+/// Entries sampled per leaf.
 const ENTRIES: usize = 24;
 
 impl<S: Source + ?Sized> Store<'_, S> {
-    /// Hands out entries of a few hundred leaves in the order of revisions: half of them from what was retained of the time before the last compaction, half from the time since. Leaves are evenly spread by
-    /// their number, so that a gap in the revisions does not count. What is damaged is passed over.
+    /// Calls `take` with entries from a few hundred leaves in revision order: half from before the last compaction,
+    /// half from after it. Leaves are evenly spaced by rank, so gaps in the revisions have no effect. Damaged leaves
+    /// are skipped.
     ///
     /// # Errors
-    /// When bytes cannot be read.
-    pub fn sample(&self, take: &mut dyn FnMut(&Entry<'_>)) -> Result<(), Error> {
+    /// A read fails.
+    pub fn sample(&self, take: &mut dyn FnMut(&KeyEntry<'_>)) -> Result<(), Error> {
         let mut some = |page: &Page<'_>| {
             let mut lost = Lost::default();
-            let entries: Vec<Entry<'_>> = page.entries(&mut lost).collect();
+            let entries: Vec<KeyEntry<'_>> = page.entries(&mut lost).collect();
             entries.iter().step_by(entries.len().div_ceil(ENTRIES).max(1)).for_each(&mut *take);
         };
         if self.inline.is_some() {
@@ -36,7 +37,7 @@ impl<S: Source + ?Sized> Store<'_, S> {
         }
         let mut ranked = self.leaves.clone();
         ranked.sort_unstable_by_key(|(_, rank)| *rank);
-        let mut reader = Reader::new(self.source, self.geometry);
+        let mut reader = PageReader::new(self.source, self.geometry);
         let since = self.first_leaf_from(&ranked, self.compacted(), &mut reader)?;
         let (old, new) = ranked.split_at_checked(since).unwrap_or((&ranked, &[]));
         for leaves in [old, new] {
@@ -50,12 +51,12 @@ impl<S: Source + ?Sized> Store<'_, S> {
         Ok(())
     }
 
-    /// The number of the first leaf that begins at or behind a main revision, as far as leaves can be read.
+    /// Finds the rank of the first readable leaf that begins at or after a main revision.
     fn first_leaf_from(
         &self,
         ranked: &[(PageId, usize)],
         main: Revision,
-        reader: &mut Reader<'_, S>,
+        reader: &mut PageReader<'_, S>,
     ) -> Result<usize, Error> {
         let (mut low, mut high) = (0_usize, ranked.len());
         while low < high {
@@ -74,7 +75,7 @@ impl<S: Source + ?Sized> Store<'_, S> {
     }
 }
 
-/// At most `wanted` numbers below `count`, evenly spread, the last one among them.
+/// Returns at most `wanted` numbers below `count`, evenly spaced, including the last.
 fn spread(count: usize, wanted: usize) -> impl Iterator<Item = usize> {
     let taken = count.min(wanted);
     (1..=taken).filter_map(move |number| number.checked_mul(count)?.checked_div(taken)?.checked_sub(1))

@@ -1,24 +1,24 @@
-//! Entries from a revision on, without reading those before it.
+//! Reads entries from a revision on, without reading those before it.
 
 use crate::bolt::page_id::PageId;
-use crate::bolt::reader::Reader;
+use crate::bolt::reader::PageReader;
 use crate::error::Error;
 use crate::etcd::revision::Revision;
 use crate::missing_parts::Lost;
 use crate::progress::Unwatched;
 use crate::source::Source;
-use crate::store::entry::Entry;
+use crate::store::entry::KeyEntry;
 use crate::store::opened_store::{Store, Work};
 
-/// The leaves of bucket `key` in the order of revisions. Memory: 16 bytes a leaf.
+/// The leaves of bucket `key` in revision order. Memory: 16 bytes per leaf.
 pub struct Seek<'o, 's, S: Source + ?Sized> {
     store: &'o Store<'s, S>,
-    /// Page and rank of each.
+    /// Page id and rank of each leaf.
     ranked: Vec<(PageId, usize)>,
 }
 
 impl<'o, 's, S: Source + ?Sized> Seek<'o, 's, S> {
-    /// Reads nothing yet.
+    /// Sorts the leaves; reads nothing yet.
     #[must_use]
     pub fn new(store: &'o Store<'s, S>) -> Self {
         let mut ranked = store.leaves.clone();
@@ -26,14 +26,14 @@ impl<'o, 's, S: Source + ?Sized> Seek<'o, 's, S> {
         Self { store, ranked }
     }
 
-    /// Hands out the entries from a main revision on, in order; `take` says whether to go on. Finds the first by reading about as many leaves as their number has binary
-    /// digits. Where one of those is damaged, that is lost, and nothing is handed out.
+    /// Calls `take` with the entries from a main revision on, in order, until `take` returns false. Finds the first by
+    /// a binary search over the leaves. If a leaf of that search is damaged, it is counted and no entry is returned.
     ///
     /// # Errors
-    /// When bytes cannot be read.
-    pub fn entries_from(&self, main: Revision, take: &mut dyn FnMut(&Entry<'_>) -> bool) -> Result<Lost, Error> {
+    /// A read fails.
+    pub fn entries_from(&self, main: Revision, take: &mut dyn FnMut(&KeyEntry<'_>) -> bool) -> Result<Lost, Error> {
         let mut lost = Lost::default();
-        let wanted = |entry: &Entry<'_>| entry.key.revision.main >= main;
+        let wanted = |entry: &KeyEntry<'_>| entry.key.revision.main >= main;
         if self.store.inline.is_some() {
             let work = self.store.work().next();
             let mut inline = |work: Work, lost: &mut Lost| {
@@ -45,7 +45,7 @@ impl<'o, 's, S: Source + ?Sized> Seek<'o, 's, S> {
             lost.append(unread);
             return Ok(lost);
         }
-        let mut reader = Reader::new(self.store.source, self.store.geometry);
+        let mut reader = PageReader::new(self.store.source, self.store.geometry);
         // The leaves before `low` begin below `main`, those from `high` on do not.
         let (mut low, mut high) = (0_usize, self.ranked.len());
         while low < high {
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
     use crate::store::OpenedStore;
 
-    /// The same entries as a walk over all of them gives.
+    /// Compares with the entries of a walk over all of them.
     #[test]
     fn entries_are_found_from_any_revision_on() {
         let cases = [

@@ -1,4 +1,4 @@
-//! Where an entry is and when it was written, in four bytes less each: millions of rows hold them.
+//! A compact form of an entry's place and revision, for millions of rows.
 
 use crate::bolt::page_id::PageId;
 use crate::etcd::revision::Revision;
@@ -6,31 +6,31 @@ use crate::etcd::revision_key::{FullRevision, RevisionKey};
 use crate::finding::Finding;
 use crate::finding_code::Code;
 use crate::missing_parts::Lost;
-use crate::store::entry::{Entry, Place};
+use crate::store::entry::{EntryPlace, KeyEntry};
 
-/// Bits of an element's number on its page, of which bolt counts no more.
+/// Bits of an element's index on its page; bbolt's count has as many.
 const INDEX_BITS: u32 = 16;
 
-/// The most operations of a transaction that are told apart.
+/// Largest sub revision that can be stored.
 const MOST_SUB: u32 = u32::MAX >> 1;
 
-/// When an entry was written, whether it deletes, and where it is: 20 bytes with the alignment of four.
+/// Revision, tombstone flag and place of an entry, in 20 bytes with the alignment of four.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ShortEntry {
     main: [u32; 2],
-    /// And the lowest bit: whether it deletes.
+    /// Sub revision, and the tombstone flag in the lowest bit.
     sub: u32,
     place: [u32; 2],
 }
 
 impl ShortEntry {
-    /// Of an entry; one so far behind that no file has it counts as lost.
+    /// Packs an entry; one beyond the end of any possible file counts as lost.
     #[inline]
-    pub fn of(entry: &Entry<'_>, lost: &mut Lost) -> Option<Self> {
+    pub fn of(entry: &KeyEntry<'_>, lost: &mut Lost) -> Option<Self> {
         let short = Self::new(entry.key, entry.place);
         if short.is_none() {
             let text = format!(
-                "entry {} of page {} lies further behind than any file reaches",
+                "entry {} of page {} lies beyond the end of any possible file",
                 entry.place.index, entry.place.page
             );
             lost.add(Finding::new(Code::PageOutOfRange, text).page(entry.place.page));
@@ -38,9 +38,9 @@ impl ShortEntry {
         short
     }
 
-    /// None of a page behind 2^48 others: no file has so many.
+    /// Returns `None` for page ids from 2^48 on: no file has so many pages.
     #[inline]
-    fn new(key: RevisionKey, place: Place) -> Option<Self> {
+    fn new(key: RevisionKey, place: EntryPlace) -> Option<Self> {
         let page = place.page.get().checked_mul(1 << INDEX_BITS)?;
         let index = u64::from(u16::try_from(place.index).ok()?);
         let sub = u32::try_from(key.revision.sub).unwrap_or(MOST_SUB).min(MOST_SUB);
@@ -51,25 +51,26 @@ impl ShortEntry {
         })
     }
 
-    /// Whether it deletes.
+    /// Whether the entry is a tombstone.
     #[inline]
     pub fn is_deletion(self) -> bool {
         self.sub & 1 != 0
     }
 
-    /// When it was written; of its number within the transaction 31 bits.
+    /// The revision of the entry; the sub revision is limited to 31 bits.
     pub fn revision(self) -> FullRevision {
         FullRevision { main: Revision::new(whole(self.main).cast_signed()), sub: i64::from(self.sub >> 1) }
     }
 
-    /// Where it is.
-    pub fn place(self) -> Place {
+    /// The place of the entry.
+    pub fn place(self) -> EntryPlace {
         let place = whole(self.place);
-        // Truncation is meant.
-        Place { page: PageId::new(place >> INDEX_BITS), index: u32::from(place as u16) }
+        // The truncation is intended.
+        EntryPlace { page: PageId::new(place >> INDEX_BITS), index: u32::from(place as u16) }
     }
 
-    /// Whether it was written before another entry of the same key. Only a damaged file has two of one revision; their places decide, so that no order of reading does.
+    /// Whether the entry was written before another entry of the same key. Only a damaged file has two entries with one
+    /// revision; their places decide, so that the reading order does not.
     #[inline]
     pub fn is_before(self, other: Self) -> bool {
         let order = |entry: Self| (whole(entry.main), entry.sub >> 1, whole(entry.place));
@@ -79,7 +80,7 @@ impl ShortEntry {
 
 #[inline]
 fn halves(number: u64) -> [u32; 2] {
-    // Truncation is meant.
+    // The truncation is intended.
     [(number >> 32) as u32, number as u32]
 }
 
@@ -95,7 +96,7 @@ mod tests {
     fn entry(main: i64, sub: i64, tombstone: bool, page: u64, index: u32) -> Option<ShortEntry> {
         ShortEntry::new(
             RevisionKey { revision: FullRevision { main: Revision::new(main), sub }, tombstone },
-            Place { page: PageId::new(page), index },
+            EntryPlace { page: PageId::new(page), index },
         )
     }
 
@@ -111,7 +112,7 @@ mod tests {
                 (short.revision(), short.is_deletion()),
                 (FullRevision { main: Revision::new(main), sub }, tombstone)
             );
-            assert_eq!(short.place(), Place { page: PageId::new(page), index });
+            assert_eq!(short.place(), EntryPlace { page: PageId::new(page), index });
         }
         assert!(entry(1, 0, false, 1 << 48, 0).is_none() && entry(1, 0, false, 1, 65536).is_none());
     }

@@ -1,8 +1,10 @@
-//! Which entries a compaction leaves: of each key the newest at or below its revision, unless that deletes the key before the compaction's own revision.
+//! Determines the entries that a compaction keeps: the newest of each key at or below its revision, unless that is a
+//! tombstone below the compaction's own revision.
 //!
-//! A tombstone at the compaction's own revision stays: etcd 3.3, and 3.4 and 3.5 up to 3.4.33 and 3.5.15, drop it, later versions keep it. HashKV counts it for neither.
-//! The empty entry of a revision bump has the empty key, as etcd's own index has it, so the newest of these stays.
-//! Sources: `keyIndex.compact` and `scheduleCompaction` in etcd's `server/storage/mvcc`; checked against live servers of 3.4 to 3.7.
+//! A tombstone at the compaction's own revision stays: etcd 3.3, and 3.4 and 3.5 up to 3.4.33 and 3.5.15, drop it,
+//! later versions keep it. HashKV counts it in no version. The empty entry of a revision bump has the empty key, as in
+//! etcd's own index, so the newest of these stays. Sources: `keyIndex.compact` and `scheduleCompaction` in etcd's
+//! `server/storage/mvcc`; checked against live servers of 3.4 to 3.7.
 
 use crate::error::Error;
 use crate::etcd::keyvalue::KeyValue;
@@ -14,17 +16,17 @@ use crate::progress::Watch;
 use crate::source::Source;
 use crate::store::key_hash::{Short, short};
 use crate::store::opened_store::{Store, Work};
-use crate::store::partitioned_fold::{PARTITIONS, Row, Rows, folded};
+use crate::store::partitioned_fold::{KeyRow, PARTITIONS, Rows, folded};
 use crate::store::query::malformed;
 
 /// The newest entry of a key.
 #[derive(Debug, Clone, Copy)]
-struct Newest {
+struct NewestKept {
     hash: Short,
     entry: RevisionKey,
 }
 
-impl Row for Newest {
+impl KeyRow for NewestKept {
     #[inline]
     fn hash(&self) -> Short {
         self.hash
@@ -36,38 +38,39 @@ impl Row for Newest {
     }
 }
 
-/// Looks for the entries that a compaction leaves. Leaves may come in any order, and parts be merged in any order. Memory: at most 80 bytes a key for each part that is not beside another.
+/// Searches for the entries that a compaction keeps. Leaves may be added in any order, and parts merged in any order.
+/// Memory: at most 80 bytes per key, for each group of handles.
 #[derive(Debug)]
 pub struct SurvivorSearch {
     at: Revision,
-    newest: Rows<Newest>,
-    /// Those of the searches that were merged into this one.
-    others: Vec<Rows<Newest>>,
+    newest: Rows<NewestKept>,
+    /// Rows of the searches that were merged into this one.
+    others: Vec<Rows<NewestKept>>,
 }
 
 impl SurvivorSearch {
-    /// A search for a compaction at this main revision.
+    /// Starts a search for a compaction at this main revision.
     #[must_use]
     pub fn new(at: Revision) -> Self {
         Self { at, newest: Rows::new(), others: Vec::new() }
     }
 
-    /// The same search for another thread, which fills it up beside this one.
+    /// Creates a handle for another thread, which adds to the same search.
     #[must_use]
     pub fn beside(&self) -> Self {
         Self { at: self.at, newest: self.newest.beside(), others: Vec::new() }
     }
 
-    /// Both together.
+    /// Adds the search `other`.
     pub fn merge(&mut self, other: Self) {
         self.others.push(other.newest);
         self.others.extend(other.others);
     }
 
-    /// What is left, when all leaves are in.
+    /// Returns the kept entries after all leaves were added.
     ///
     /// # Errors
-    /// [`Error::Memory`] when there is none for 24 bytes a key.
+    /// [`Error::Memory`] if memory for 24 bytes per key runs out.
     pub fn finish(self) -> Result<Survivors, Error> {
         let mut kept: Vec<RevisionKey> = Vec::new();
         for number in 0..PARTITIONS {
@@ -91,19 +94,19 @@ impl Accumulator for SurvivorSearch {
                 return;
             }
             match KeyValue::parse(entry.value) {
-                Some(message) => rows.push(Newest { hash: short(message.key), entry: entry.key }),
-                None => lost.add(malformed(entry, "are no KeyValue")),
+                Some(message) => rows.push(NewestKept { hash: short(message.key), entry: entry.key }),
+                None => lost.add(malformed(entry, "are not a KeyValue message")),
             }
         })?;
         self.newest.hand_over().map(|()| lost)
     }
 }
 
-/// The entries that a compaction leaves.
+/// The entries that a compaction keeps.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Survivors {
     at: Revision,
-    /// Those at or below its revision, in order.
+    /// Kept entries at or below its revision, in order.
     kept: Vec<RevisionKey>,
 }
 
@@ -114,7 +117,7 @@ impl Survivors {
         self.at
     }
 
-    /// Whether it leaves this entry.
+    /// Whether the compaction keeps an entry.
     #[must_use]
     pub fn contains(&self, entry: RevisionKey) -> bool {
         entry.revision.main > self.at || self.kept.binary_search(&entry).is_ok()

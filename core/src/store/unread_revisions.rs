@@ -1,6 +1,7 @@
-//! Which revisions of bucket `key` cannot be read: what is known of a key may then be older than its newest state.
+//! Finds the unreadable revisions of bucket `key`: a key may have a newer state in one of them.
 //!
-//! Leaves are sorted by revision. What a damaged leaf held lies between the last revision before it and the first one behind it, whatever it was.
+//! Leaves are sorted by revision. A damaged leaf held revisions between the last readable one before it and the first
+//! one after it.
 
 use crate::error::Error;
 use crate::etcd::revision::Revision;
@@ -13,7 +14,7 @@ use crate::store::opened_store::{Page, Store};
 use crate::store::query::Query;
 use crate::store::range::KeyRange;
 
-/// Ranges of main revisions of which entries may be lost: rising, and apart from each other.
+/// Ranges of main revisions with possibly lost entries: ascending and disjoint.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UnreadRevisions {
     ranges: Vec<RevisionRange>,
@@ -26,7 +27,7 @@ impl UnreadRevisions {
         Self { ranges: vec![RevisionRange { from: Revision::FIRST, to: None }] }
     }
 
-    /// The ranges; at most a thousand, of which the last then stands for all that follow.
+    /// The ranges: at most a thousand; if there are more, the last one has no end and covers the rest.
     #[must_use]
     pub fn ranges(&self) -> &[RevisionRange] {
         &self.ranges
@@ -38,19 +39,19 @@ impl UnreadRevisions {
         self.ranges.is_empty()
     }
 
-    /// Whether a key whose newest known entry is of this revision may have a newer one that is lost.
+    /// Whether a key whose newest known entry has this revision may have a lost newer one.
     #[must_use]
     pub fn may_follow(&self, revision: Revision) -> bool {
         self.ranges.last().is_some_and(|range| range.to.is_none_or(|to| to >= revision))
     }
 
-    /// Whether something is lost between two revisions of a key, both counted.
+    /// Whether an entry may be lost between two revisions of a key, both included.
     #[must_use]
     pub fn may_lie_between(&self, first: Revision, last: Revision) -> bool {
         self.ranges.iter().any(|range| range.from <= last && range.to.is_none_or(|to| to >= first))
     }
 
-    /// What of it concerns answers as of a revision.
+    /// Limits the ranges to those that concern answers at a revision.
     #[must_use]
     pub fn up_to(self, revision: Revision) -> Self {
         let mut ranges = self.ranges;
@@ -58,7 +59,7 @@ impl UnreadRevisions {
         Self { ranges }
     }
 
-    /// Takes in what a report knows: what its walk could not read, and the gaps that it found.
+    /// Adds the ranges of a report: unreadable pages and gaps.
     pub fn add_history(&mut self, history: &LostHistory) {
         let listed = |ranges: &[RevisionRange]| {
             let is_full = ranges.len() as u64 >= FINDINGS_PER_CODE;
@@ -85,26 +86,26 @@ impl UnreadRevisions {
     }
 }
 
-/// Follows the entries in the order of the tree.
+/// Follows the entries in tree order.
 #[derive(Default)]
-struct Following {
+struct LossTracker {
     found: Vec<RevisionRange>,
-    /// The highest main revision so far.
+    /// Highest main revision so far.
     last: Revision,
-    /// Where something began to be lost that no entry has ended yet: the highest main revision before it.
+    /// Start of a loss without an end yet: the highest main revision before it.
     lost_behind: Option<Revision>,
 }
 
-impl Following {
+impl LossTracker {
     fn lose(&mut self) {
         self.lost_behind.get_or_insert(self.last);
     }
 
-    /// An entry behind which nothing of what was lost before can be; `sub` is its operation within its revision.
+    /// Adds an entry, which ends a loss before it; `sub` is its operation within its revision.
     fn see(&mut self, main: Revision, sub: i64) {
         if let Some(before) = self.lost_behind.take() {
             let to = if sub == 0 { main.previous() } else { main };
-            // Out of order only where more is damaged: then nothing bounds what is lost.
+            // Entries are out of order only if more is damaged: then nothing bounds the loss.
             let to = (to >= before).then_some(to);
             let from = before.next().min(to.unwrap_or(Revision::MAX)).max(Revision::FIRST);
             self.push(RevisionRange { from, to });
@@ -113,7 +114,7 @@ impl Following {
     }
 
     fn push(&mut self, range: RevisionRange) {
-        // What is beyond the first thousand is in the open end of the last.
+        // The open end of the last range covers everything beyond the first thousand.
         let is_full = self.found.len() as u64 > FINDINGS_PER_CODE;
         match self.found.last_mut() {
             Some(last) if last.to.is_none() => {}
@@ -124,16 +125,16 @@ impl Following {
 }
 
 impl<S: Source + ?Sized> Store<'_, S> {
-    /// Looks for what cannot be read of leaves and their entries: all leaves are read once, in order. Where a page above the leaves is damaged, [`Store::lost`] is not empty,
-    /// and a report knows more ([`UnreadRevisions::add_history`]).
+    /// Finds unreadable leaves and entries by reading all leaves once, in order. If a page above the leaves is damaged,
+    /// [`Store::lost`] is not empty, and a report knows more ([`UnreadRevisions::add_history`]).
     ///
     /// # Errors
-    /// As [`Store::entries`].
+    /// The same errors as [`Store::entries`].
     pub fn unread_revisions(&self, watch: &dyn Watch) -> Result<UnreadRevisions, Error> {
         let query = self.query(KeyRange::all(), self.current());
-        let mut following = Following::default();
+        let mut following = LossTracker::default();
         self.leaves_in_order(watch, &mut |page, lost| {
-            // Another page may have been here: then what this one holds bounds nothing.
+            // This may be another page: then its contents bound nothing.
             let is_right = lost.places == 0;
             if !is_right {
                 following.lose();
@@ -152,7 +153,7 @@ impl<S: Source + ?Sized> Store<'_, S> {
     }
 }
 
-fn follow(page: &Page<'_>, query: &Query, is_right: bool, following: &mut Following) {
+fn follow(page: &Page<'_>, query: &Query, is_right: bool, following: &mut LossTracker) {
     let mut expected = 0_u32;
     let mut lost = Lost::default();
     for entry in page.entries(&mut lost) {
@@ -187,7 +188,7 @@ mod tests {
 
     #[test]
     fn neighbours_bound_what_is_lost() {
-        let mut following = Following::default();
+        let mut following = LossTracker::default();
         following.see(Revision::new(2), 0);
         following.lose();
         following.lose();
@@ -216,7 +217,7 @@ mod tests {
             unread.may_lie_between(Revision::new(9), Revision::new(12))
                 && !unread.may_lie_between(Revision::new(10), Revision::new(19))
         );
-        // As of a revision before the second range.
+        // At a revision before the second range.
         let earlier = unread.clone().up_to(Revision::new(19));
         assert!(earlier.may_follow(Revision::new(9)) && !earlier.may_follow(Revision::new(12)));
         unread.add_history(&LostHistory { unreadable: vec![range(25, None)], ..LostHistory::default() });
@@ -226,7 +227,7 @@ mod tests {
 
     #[test]
     fn many_ranges_end_in_one_without_an_end() {
-        let mut following = Following::default();
+        let mut following = LossTracker::default();
         for main in 0..3_000 {
             following.push(range(main * 3 + 1, Some(main * 3 + 1)));
         }

@@ -1,26 +1,27 @@
-//! Who takes how much room.
+//! Space used by keys.
 
 use crate::store::key_state::KeyState;
 
-/// Keys of one kind, summed up. Bytes are those of entries in the database: key, value and bolt's element, without the free room of pages.
+/// Space used by a group of keys. Bytes are those of entries in the database: key, value and bbolt's element, without
+/// free space in pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Usage {
-    /// Keys that live.
+    /// Number of live keys.
     pub keys: u64,
-    /// Keys that are deleted, and still have entries.
+    /// Number of deleted keys that still have entries.
     pub deleted: u64,
-    /// Entries, tombstones among them.
+    /// Number of entries, tombstones included.
     pub revisions: u64,
-    /// Tombstones.
+    /// Number of tombstones.
     pub tombstones: u64,
-    /// Bytes of the newest entries of keys that live.
+    /// Bytes of the newest entries of live keys.
     pub live_bytes: u64,
-    /// Bytes of all others: what a compaction now would free.
+    /// Bytes of all other entries, which a compaction now would free.
     pub history_bytes: u64,
 }
 
 impl Usage {
-    /// Takes in a key.
+    /// Adds a key.
     pub fn add(&mut self, state: &KeyState) {
         let (alive, dead) = if state.deleted { (0, 1) } else { (1, 0) };
         self.keys = self.keys.saturating_add(alive);
@@ -32,7 +33,7 @@ impl Usage {
         self.live_bytes = self.live_bytes.saturating_add(state.bytes.saturating_sub(history));
     }
 
-    /// Both together.
+    /// Adds the totals in `other`.
     pub fn append(&mut self, other: &Self) {
         self.keys = self.keys.saturating_add(other.keys);
         self.deleted = self.deleted.saturating_add(other.deleted);
@@ -42,14 +43,15 @@ impl Usage {
         self.history_bytes = self.history_bytes.saturating_add(other.history_bytes);
     }
 
-    /// All bytes.
+    /// Bytes of all entries.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.live_bytes.saturating_add(self.history_bytes)
     }
 }
 
-/// The key up to and with the last of so many slashes behind `from`; one that the key begins with counts for nothing.
+/// Returns the key up to and including the last of `depth` slashes after `from`; a slash at the start of the key does
+/// not count.
 #[must_use]
 pub fn group(key: &[u8], from: usize, depth: usize) -> &[u8] {
     let from = if from == 0 && key.first() == Some(&b'/') { 1 } else { from };

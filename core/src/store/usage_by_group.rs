@@ -1,4 +1,4 @@
-//! Who takes how much room, summed up without an index: one row a key, which holds no name.
+//! Computes the space used by groups of keys without an index: one row per key, without its name.
 
 use crate::error::Error;
 use crate::etcd::revision_key::FullRevision;
@@ -7,24 +7,24 @@ use crate::missing_parts::Lost;
 use crate::pass::reading::Accumulator;
 use crate::progress::Watch;
 use crate::source::Source;
-use crate::store::entry::Place;
+use crate::store::entry::EntryPlace;
 use crate::store::group_names::{GroupNames, Groups};
 use crate::store::key_hash::{Short, short};
 use crate::store::key_state::entry_bytes;
 use crate::store::opened_store::{Store, Work};
 use crate::store::page_share::share;
-use crate::store::partitioned_fold::{PARTITIONS, Row, Rows, one_a_key};
+use crate::store::partitioned_fold::{KeyRow, PARTITIONS, Rows, one_a_key};
 use crate::store::query::Query;
 use crate::store::short_entry::ShortEntry;
 use crate::store::usage::Usage;
 
-/// Writes the name of the group that a key belongs to behind what is there, which is nothing: [`group`](crate::store::usage::group) of some depth, or
+/// Appends the name of a key's group to an empty buffer: [`group`](crate::store::usage::group) of some depth, or
 /// [`objects`](crate::kubernetes::registry_keys::objects).
 pub type Grouping<'g> = &'g (dyn Fn(&[u8], &mut Vec<u8>) + Sync);
 
-/// What the entries of a key take: 60 bytes.
+/// Space used by the entries of a key: 60 bytes.
 #[derive(Debug, Clone, Copy)]
-struct KeyTally {
+struct KeyUsageRow {
     hash: Short,
     group: u32,
     entry: ShortEntry,
@@ -36,7 +36,7 @@ struct KeyTally {
     bytes: (u32, u32),
 }
 
-impl Row for KeyTally {
+impl KeyRow for KeyUsageRow {
     #[inline]
     fn hash(&self) -> Short {
         self.hash
@@ -56,11 +56,11 @@ impl Row for KeyTally {
 
 #[inline]
 fn halves(bytes: u64) -> (u32, u32) {
-    // Truncation is meant.
+    // The truncation is intended.
     ((bytes >> 32) as u32, bytes as u32)
 }
 
-impl KeyTally {
+impl KeyUsageRow {
     #[inline]
     fn bytes(&self) -> u64 {
         u64::from(self.bytes.0) << 32 | u64::from(self.bytes.1)
@@ -70,38 +70,38 @@ impl KeyTally {
         self.entry.is_deletion()
     }
 
-    /// As [`KeyState::history_bytes`](crate::store::KeyState::history_bytes).
+    /// See [`KeyState::history_bytes`](crate::store::KeyState::history_bytes).
     fn history_bytes(&self) -> u64 {
         let bytes = self.bytes();
         if self.is_deleted() { bytes } else { bytes.saturating_sub(u64::from(self.newest_bytes)) }
     }
 }
 
-/// What entries take, by key. Entries may come in any order, and any number of tallies share them out.
-pub struct Tally<'g> {
+/// Space used by entries, by key. Entries may be added in any order, by any number of tallies.
+pub struct GroupTally<'g> {
     query: Query,
     grouping: Grouping<'g>,
     groups: Groups,
-    /// The name of one group.
+    /// Buffer for the name of a group.
     name: Vec<u8>,
-    rows: Rows<KeyTally>,
+    rows: Rows<KeyUsageRow>,
     page_size: u32,
 }
 
-impl<'g> Tally<'g> {
-    /// No entries yet.
+impl<'g> GroupTally<'g> {
+    /// Creates an empty tally.
     #[must_use]
     pub fn new(query: Query, grouping: Grouping<'g>) -> Self {
         Self::over(query, grouping, Groups::default(), Rows::new())
     }
 
-    /// The same for another thread, which fills it up beside this one.
+    /// Creates a handle for another thread, which adds to the same rows.
     #[must_use]
     pub fn beside(&self) -> Self {
         Self::over(self.query.clone(), self.grouping, self.groups.beside(), self.rows.beside())
     }
 
-    fn over(query: Query, grouping: Grouping<'g>, groups: Groups, rows: Rows<KeyTally>) -> Self {
+    fn over(query: Query, grouping: Grouping<'g>, groups: Groups, rows: Rows<KeyUsageRow>) -> Self {
         Self { query, grouping, groups, name: Vec::new(), rows, page_size: 0 }
     }
 }
@@ -109,46 +109,46 @@ impl<'g> Tally<'g> {
 /// All tallies of a store.
 pub struct Tallies {
     names: Vec<Box<[u8]>>,
-    /// The rows of each tally, and the number of each of its groups among all names.
-    parts: Vec<(Vec<u32>, Rows<KeyTally>)>,
+    /// Rows of each tally, and the number of each of its groups among all names.
+    parts: Vec<(Vec<u32>, Rows<KeyUsageRow>)>,
     page_size: u32,
 }
 
-/// A key of one of the lists.
+/// A key in one of the lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Heavy {
-    /// By what it is in the list.
+    /// The number it is ranked by.
     pub number: u32,
-    /// Its newest revision.
+    /// Newest revision.
     pub revision: FullRevision,
-    /// Where its newest entry is.
-    pub place: Place,
-    /// As [`KeyState::history_bytes`](crate::store::KeyState::history_bytes).
+    /// Place of its newest entry.
+    pub place: EntryPlace,
+    /// See [`KeyState::history_bytes`](crate::store::KeyState::history_bytes).
     pub history_bytes: u64,
 }
 
-/// What keys take.
+/// Space used by all keys and by each group.
 #[derive(Debug, Clone, Default)]
 pub struct Sums {
-    /// All of them.
+    /// All keys.
     pub total: Usage,
-    /// Bytes of leaves that the newest entries of the keys that live would take in a database that was just defragmented.
+    /// Bytes of leaf pages that the newest entries of live keys would use in a freshly defragmented database.
     pub packed_bytes: u64,
     /// Each group, by its number among [`Tallies::names`].
     pub groups: Vec<Usage>,
-    /// Those with the largest values.
+    /// Keys with the largest values.
     pub largest: Vec<Heavy>,
-    /// Those with the most revisions, of those that have more than one.
+    /// Keys with the most revisions, but at least two.
     pub busiest: Vec<Heavy>,
 }
 
 impl Tallies {
-    /// All of them together.
+    /// Joins all tallies.
     #[must_use]
-    pub fn of(tallies: Vec<Tally<'_>>) -> Self {
+    pub fn of(tallies: Vec<GroupTally<'_>>) -> Self {
         let mut all = GroupNames::default();
         let page_size = tallies.iter().map(|tally| tally.page_size).max().unwrap_or_default();
-        let mut parts: Vec<(Vec<u32>, Rows<KeyTally>)> = Vec::new();
+        let mut parts: Vec<(Vec<u32>, Rows<KeyUsageRow>)> = Vec::new();
         for tally in tallies {
             if !parts.iter().any(|(_, rows)| rows.are_beside(&tally.rows)) {
                 parts.push((tally.groups.numbers_among(&mut all), tally.rows));
@@ -163,26 +163,27 @@ impl Tallies {
         &self.names
     }
 
-    /// The names of the groups, when nothing else is wanted any more.
+    /// Returns the names of the groups and drops everything else.
     #[must_use]
     pub fn into_names(self) -> Vec<Box<[u8]>> {
         self.names
     }
 
-    /// How many [`Sums`] there may be at a time: each has a number of [`Usage`] for each group, and there can be as many groups as keys.
+    /// The number of [`Sums`] that may exist at a time: each has a [`Usage`] per group, and there can be as many groups
+    /// as keys.
     #[must_use]
     pub fn most_sums(&self) -> usize {
         let bytes = self.names.len().saturating_mul(size_of::<Usage>());
         SUMS_BYTES.checked_div(bytes).unwrap_or(usize::MAX).max(1)
     }
 
-    /// In how many pieces they can be summed up, by any thread and in any order.
+    /// The number of pieces to total, which any thread may take in any order.
     #[must_use]
     pub fn pieces() -> usize {
         PARTITIONS
     }
 
-    /// Sums up a piece into `sums`; at most `top` keys stay in their lists.
+    /// Adds a piece to `sums`; at most `top` keys stay in its lists.
     pub fn sum(&self, piece: usize, top: usize, sums: &mut Sums) {
         let mut keys = Vec::new();
         for (groups, rows) in &self.parts {
@@ -193,7 +194,7 @@ impl Tallies {
             }
         }
         let keys = one_a_key(keys);
-        // There can be as many groups as keys, so pieces share one list of them.
+        // There can be as many groups as keys, so pieces share one list of groups.
         sums.groups.resize(self.names.len(), Usage::default());
         for key in &keys {
             let usage = Usage {
@@ -219,7 +220,7 @@ impl Tallies {
 }
 
 impl Sums {
-    /// Both together; at most `top` keys stay in the lists.
+    /// Adds `other`; at most `top` keys stay in the lists.
     pub fn append(&mut self, other: Self, top: usize) {
         self.total.append(&other.total);
         self.packed_bytes = self.packed_bytes.saturating_add(other.packed_bytes);
@@ -232,21 +233,21 @@ impl Sums {
     }
 }
 
-/// Adds the keys with the largest numbers to a list; those with 0 are none.
-fn add_heaviest(list: &mut Vec<Heavy>, keys: &[KeyTally], top: usize, number: impl Fn(&KeyTally) -> u32) {
-    let heavy = |key: &KeyTally| Heavy {
+/// Adds the keys with the largest numbers to a list; keys with the number 0 are skipped.
+fn add_heaviest(list: &mut Vec<Heavy>, keys: &[KeyUsageRow], top: usize, number: impl Fn(&KeyUsageRow) -> u32) {
+    let heavy = |key: &KeyUsageRow| Heavy {
         number: number(key),
         revision: key.entry.revision(),
         place: key.entry.place(),
         history_bytes: key.history_bytes(),
     };
-    // What is lighter than all of a full list will not stay.
+    // A key with a smaller number than all keys in a full list would not stay.
     let least = list.last().filter(|_| list.len() >= top).map_or(1, |last| last.number.max(1));
     list.extend(keys.iter().filter(|key| number(key) >= least).map(heavy));
     cut(list, top);
 }
 
-/// Leaves the first, of equal ones those that were written first.
+/// Keeps the first `top` keys; among equal ones, those written first.
 fn cut(list: &mut Vec<Heavy>, top: usize) {
     let order = |a: &Heavy, b: &Heavy| b.number.cmp(&a.number).then(a.revision.cmp(&b.revision));
     if top < list.len() {
@@ -256,7 +257,7 @@ fn cut(list: &mut Vec<Heavy>, top: usize) {
     list.sort_unstable_by(order);
 }
 
-impl Accumulator for Tally<'_> {
+impl Accumulator for GroupTally<'_> {
     fn read<S: Source + ?Sized>(&mut self, store: &Store<'_, S>, work: Work, watch: &dyn Watch) -> Result<Lost, Error> {
         self.page_size = store.geometry.page_size;
         let lost = store.entries(work, watch, &mut |entry, lost| {
@@ -265,11 +266,11 @@ impl Accumulator for Tally<'_> {
             let bytes = entry_bytes(entry);
             self.name.clear();
             (self.grouping)(message.key, &mut self.name);
-            self.rows.push(KeyTally {
+            self.rows.push(KeyUsageRow {
                 hash: short(message.key),
                 group: self.groups.number(&self.name),
                 entry: short_entry,
-                // Bolt's own lengths have 32 bits.
+                // bbolt's own lengths have 32 bits.
                 value_len: u32::try_from(message.value.len()).unwrap_or(u32::MAX),
                 newest_bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
                 revisions: 1,

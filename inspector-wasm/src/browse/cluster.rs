@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use etcdsnap_core::Source;
 use etcdsnap_core::key_syntax::{key_text, printable};
 use etcdsnap_core::proto::authpb::{Role, User};
-use etcdsnap_core::store::{Lease, Listing, Mark, Member};
+use etcdsnap_core::store::{Lease, Listing, Member, StoredSetting};
 
 use super::answers::{
     Cluster, ClusterAlarm, ClusterLease, ClusterMark, ClusterMember, ClusterPermission, ClusterRole, ClusterUser,
@@ -137,7 +137,7 @@ fn role(role: &Role) -> (ClusterRole, usize) {
     (row, held)
 }
 
-fn mark(mark: &Mark) -> (ClusterMark, usize) {
+fn mark(mark: &StoredSetting) -> (ClusterMark, usize) {
     let row = ClusterMark { bucket: mark.bucket.to_owned(), key: key_text(&mark.key), value: printable(&mark.value) };
     let held = bytes_of([row.bucket.as_str(), &row.key, &row.value].into_iter());
     (row, held)

@@ -5,6 +5,7 @@ pub(crate) mod answers;
 mod cluster;
 mod compare;
 mod comparison;
+mod last_search;
 mod objects;
 mod opening;
 mod purpose;

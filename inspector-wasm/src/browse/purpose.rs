@@ -2,11 +2,11 @@
 
 use etcdsnap_core::kubernetes::encryption::opened_values::OpenedValues;
 use etcdsnap_core::kubernetes::value_search::ValueSearch;
-use etcdsnap_core::store::{Hashing, History, Index, KeyRange, LastPuts, Lost, Mentions, Query, Store};
+use etcdsnap_core::store::{HashKvPart, History, Index, KeyRange, LastPuts, Lost, Mentions, Query, Store};
 use etcdsnap_core::{Revision, Source};
 
+use super::last_search::Search;
 use super::refusal::Refusal;
-use super::search::Search;
 use super::steps::Steps;
 use crate::headroom::Headroom;
 
@@ -25,7 +25,7 @@ pub(crate) enum Purpose<'s, S: Source + ?Sized> {
     /// The keys of the other side of a comparison: its store, unless it is another revision of the same file.
     Other(Option<Box<Store<'s, S>>>, Index),
     History(History),
-    Hash(Box<Hashing>),
+    Hash(Box<HashKvPart>),
     /// Which encrypted values a configuration opens.
     Decryption(Box<OpenedValues>),
     /// What deleted objects were before.

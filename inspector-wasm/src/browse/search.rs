@@ -8,6 +8,7 @@ use etcdsnap_core::kubernetes::value_search::ValueSearch;
 use serde::Deserialize;
 
 use super::answers::{Found, FoundWord, SearchProblem, narrow};
+use super::last_search::Search;
 use super::purpose::{Purpose, Reading};
 use super::sorting::Ordering;
 use super::view::{Refusal, View, told};
@@ -20,20 +21,6 @@ pub(crate) enum Show {
     All,
     Live,
     Deleted,
-}
-
-/// The last search, as long as the keys are those it was made of.
-#[derive(Debug, Default)]
-pub(super) struct Search {
-    line: String,
-    /// Ids of the keys that it finds.
-    hits: Vec<u32>,
-    words: Vec<FoundWord>,
-    problem: Option<SearchProblem>,
-    /// Secrets whose values were not searched.
-    unsearched: u64,
-    /// Places that could not be read for it.
-    lost: u64,
 }
 
 impl<S: Source + ?Sized> View<'_, S> {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use etcdsnap_core::protobuf_raw::MessageField;
-use etcdsnap_core::store::{Hidden, PageField, PageView};
+use etcdsnap_core::store::{MaskedRange, PageField, PageView};
 use etcdsnap_core::{Code, Finding, Offset, PageId, Revision};
 use serde::Serialize;
 
@@ -145,7 +145,7 @@ fn the_cluster_and_pages_have_their_declared_shapes() {
             count: W,
             fields: vec![field],
             more: true,
-            hidden: vec![Hidden { at: N, len: N }],
+            hidden: vec![MaskedRange { at: N, len: N }],
             readable: true,
         };
         check("PageView", &page);

@@ -5,16 +5,17 @@ use etcdsnap_core::key_syntax::{is_secret, key_bytes, key_text};
 use etcdsnap_core::kubernetes::registry_keys::prefixes;
 use etcdsnap_core::protobuf_raw::{self, MessageField};
 use etcdsnap_core::store::{
-    Begun, Hashing, Hidden, History, Index, Key, Line, Lost, Opening, Order, PageView, Place, Store, Tree,
+    Begun, EntryPlace, HashKvPart, History, Index, Key, Lost, MaskedRange, Opening, Order, PageView, Store, Tree,
+    TreeLine,
 };
 use etcdsnap_core::{Error, PageId, Revision, Source};
 
 use super::answers::{HashAnswer, KeyEvent, KeyPast, KeyRow, Revealed, StoreFacts, TreeRow, narrow};
 use super::comparison::Comparison;
+use super::last_search::Search;
 use super::objects::Objects;
 use super::purpose::{Purpose, Reading, query, unread};
 pub(crate) use super::refusal::Refusal;
-use super::search::Search;
 
 /// An open store.
 pub(crate) struct View<'s, S: Source + ?Sized> {
@@ -42,8 +43,9 @@ pub(crate) fn begin<S: Source + ?Sized>(source: &S) -> Result<Opening<'_, S>, Re
     match Opening::begin(source).map_err(told)? {
         Begun::Opening(opening) => Ok(*opening),
         Begun::Refused(report) => {
-            let why = report.findings.list().first().map_or("it is no snapshot", |finding| finding.message.as_str());
-            Err(format!("There are no keys to look at: {why}."))
+            let why =
+                report.findings.list().first().map_or("This is not a snapshot.", |finding| finding.message.as_str());
+            Err(format!("There are no keys to look at: {why}"))
         }
     }
 }
@@ -151,7 +153,7 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
         lines.filter_map(|line| self.line(line)).collect()
     }
 
-    fn line(&self, line: &Line) -> Option<TreeRow> {
+    fn line(&self, line: &TreeLine) -> Option<TreeRow> {
         let key = self.live.get(&self.index, line.start as usize)?;
         let part = key.key.get(line.from as usize..line.to as usize).unwrap_or_default();
         Some(TreeRow {
@@ -187,7 +189,7 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
     }
 
     pub(crate) fn value_at(&self, page: u64, index: u32) -> Result<Vec<u8>, Refusal> {
-        value_at(&self.store, Place { page: PageId::new(page), index })
+        value_at(&self.store, EntryPlace { page: PageId::new(page), index })
     }
 
     pub(crate) fn begin_history(&mut self, id: u32) {
@@ -206,7 +208,7 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
     /// Begins `HashKV` at a revision; 0 is the latest.
     pub(crate) fn begin_hash(&mut self, revision: Revision) -> Result<(), Refusal> {
         let revision = self.store.at(revision).map_err(|cause| format!("{cause}."))?;
-        let hashing = Hashing::new(&self.store, revision);
+        let hashing = HashKvPart::new(&self.store, revision);
         self.begin(self.store.lost(), Purpose::Hash(Box::new(hashing)));
         Ok(())
     }
@@ -216,7 +218,7 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
             return Err(unread());
         };
         if let Some(first) = lost.first {
-            return Err(format!("The hash would be wrong, because not all can be read: {}.", first.message));
+            return Err(format!("The hash would be wrong, because not all can be read: {}", first.message));
         }
         let hash = hashing.finish();
         Ok(HashAnswer { hash: hash.hash, revision: hash.revision, compact_revision: hash.compact_revision })
@@ -226,7 +228,7 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
         let mut view = self.store.page_view(PageId::new(page)).map_err(told)?;
         // What has no structure of its own can be the middle of a secret, where there are any.
         if !view.readable && self.index.iter().any(|key| is_secret(key.key)) {
-            view.hidden = vec![Hidden { at: 0, len: u32::MAX }];
+            view.hidden = vec![MaskedRange { at: 0, len: u32::MAX }];
         }
         Ok(view)
     }
@@ -237,7 +239,7 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
 }
 
 /// The value in an entry.
-pub(crate) fn value_at<S: Source + ?Sized>(store: &Store<'_, S>, place: Place) -> Result<Vec<u8>, Refusal> {
+pub(crate) fn value_at<S: Source + ?Sized>(store: &Store<'_, S>, place: EntryPlace) -> Result<Vec<u8>, Refusal> {
     let message = store.value(place).map_err(told)?;
     let pair = message.as_deref().and_then(KeyValue::parse);
     pair.map(|pair| pair.value.to_vec()).ok_or_else(|| "The value cannot be read any more.".into())

@@ -8,7 +8,7 @@ use base64::prelude::BASE64_STANDARD;
 use etcdsnap_core::etcd::keyvalue::KeyValue;
 use etcdsnap_core::pass;
 use etcdsnap_core::pass::reading::{Accumulator, Reading};
-use etcdsnap_core::store::{Hashing, Index, KeyRange, OpenedStore, Query, Store};
+use etcdsnap_core::store::{HashKvPart, Index, KeyRange, OpenedStore, Query, Store};
 use etcdsnap_core::{Revision, Unwatched};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -72,7 +72,7 @@ pub fn ours(file: &Vec<u8>, pick: u64) -> Option<Ours> {
     let mut lines = Lines::new();
     for at in [Some(revision), older].into_iter().flatten() {
         keys(&store, at, &mut lines);
-        let hash = read(&store, || Hashing::new(&store, at)).finish();
+        let hash = read(&store, || HashKvPart::new(&store, at)).finish();
         lines.insert(format!("hash at {at}: {}, compacted {}", hash.hash, hash.compact_revision));
     }
     small(&store, &mut lines);

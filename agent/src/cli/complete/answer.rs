@@ -1,4 +1,4 @@
-//! Candidates as each shell's script wants to have them.
+//! Prints completion candidates in the form that each shell's script expects.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -8,10 +8,10 @@ use std::os::unix::ffi::OsStrExt;
 use clap_complete::engine::CompletionCandidate;
 use clap_complete::env::{EnvCompleter, Shells};
 
-use super::line::{Head, Quoting};
-use super::{Asked, FILES, KEYS};
+use super::line::{LineHead, Quoting};
+use super::{CommandLine, FILES, KEYS};
 
-/// Prints what `shell` asks for; none when it asks for something that is not known.
+/// Prints what `shell` asks for; `None` for an unknown shell.
 pub fn print(shell: &OsStr, asked: Vec<OsString>) -> Option<()> {
     let mut text = Vec::new();
     match shell.to_str()? {
@@ -22,29 +22,29 @@ pub fn print(shell: &OsStr, asked: Vec<OsString>) -> Option<()> {
             let shells = Shells::builtins();
             let completer = shells.completer(other)?;
             let at = env::var("_CLAP_COMPLETE_INDEX").ok().and_then(|at| at.parse().ok());
-            let asked = Asked { at: at.unwrap_or(asked.len().saturating_sub(1)), words: asked };
+            let asked = CommandLine { at: at.unwrap_or(asked.len().saturating_sub(1)), words: asked };
             other_shell(completer, &asked, &mut text)?;
         }
     }
     io::stdout().lock().write_all(&text).ok()
 }
 
-/// elvish and PowerShell, by clap's own scripts.
-fn other_shell(completer: &dyn EnvCompleter, asked: &Asked, text: &mut Vec<u8>) -> Option<()> {
+/// Answers elvish and PowerShell, with clap's own scripts.
+fn other_shell(completer: &dyn EnvCompleter, asked: &CommandLine, text: &mut Vec<u8>) -> Option<()> {
     let folder = env::current_dir().ok();
     completer.write_complete(&mut asked.command(), asked.words.clone(), folder.as_deref(), text).ok()
 }
 
-/// A line that says how they are to be taken, and a candidate a line. Bash replaces a word from its last colon or equals sign on only, so that the candidates
-/// are given without what stands before it.
+/// Answers bash: a line that says how to treat the candidates, then one candidate per line. Bash replaces a word only from its last colon or equals sign on, so the candidates
+/// omit what stands before it.
 fn bash(asked: &[OsString], text: &mut Vec<u8>) -> Option<()> {
     let [line, tail, replaced] = asked else { return None };
-    let head = Head::new(line.as_bytes(), Quoting::Bash);
+    let head = LineHead::new(line.as_bytes(), Quoting::Bash);
     let asked = head.asked(tail.as_bytes())?;
     let found = asked.candidates()?;
     let typed = asked.words.get(asked.at)?.as_bytes();
     let kept = head.kept(replaced.len());
-    // Readline lists the last parts of names alone, and bash quotes them, all but what it would expand.
+    // Readline shows only the last parts of file names, and bash quotes them except where it would expand them.
     let is_name = |found: &CompletionCandidate| is_tagged(found, KEYS) || is_tagged(found, FILES);
     let expands = |byte: &u8| matches!(byte, b'$' | b'`');
     let is_easy = |value: &[u8]| value.starts_with(typed) && !value.iter().any(expands);
@@ -61,19 +61,19 @@ fn bash(asked: &[OsString], text: &mut Vec<u8>) -> Option<()> {
     Some(())
 }
 
-/// A candidate a line, with a tab and what it is where that is known; files are left to zsh, which knows more of them.
+/// Answers zsh: one candidate per line, with a tab and its description, if any. Files are left to zsh, which completes them better.
 fn zsh(asked: Vec<OsString>, text: &mut Vec<u8>) -> Option<()> {
     let mut words = asked.into_iter();
     let at = words.next()?.to_str()?.parse().ok()?;
-    described(&Asked { words: words.collect(), at }.candidates()?, text);
+    described(&CommandLine { words: words.collect(), at }.candidates()?, text);
     Some(())
 }
 
-/// The same, for the line up to the cursor and the whole line.
+/// Answers fish, like [`zsh`], for the line up to the cursor and the whole line.
 fn fish(asked: &[OsString], text: &mut Vec<u8>) -> Option<()> {
     let [line, whole] = asked else { return None };
     let tail = whole.as_bytes().strip_prefix(line.as_bytes()).unwrap_or_default();
-    described(&Head::new(line.as_bytes(), Quoting::Fish).asked(tail)?.candidates()?, text);
+    described(&LineHead::new(line.as_bytes(), Quoting::Fish).asked(tail)?.candidates()?, text);
     Some(())
 }
 
@@ -89,7 +89,7 @@ fn described(found: &[CompletionCandidate], text: &mut Vec<u8>) {
     }
 }
 
-/// The candidates that lines can hold; others are file names that nobody wants to type.
+/// Returns the candidates that fit on one line each; names with line breaks are dropped.
 fn values(found: &[CompletionCandidate]) -> impl Iterator<Item = &[u8]> {
     found.iter().filter(|found| is_one_line(found)).map(|found| found.get_value().as_bytes())
 }

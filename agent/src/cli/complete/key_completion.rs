@@ -1,4 +1,4 @@
-//! The keys of the snapshot that a command line names, folder by folder.
+//! Completes keys of the snapshot that a command line names, one path segment at a time.
 
 use std::collections::BTreeSet;
 use std::env;
@@ -17,51 +17,51 @@ use etcdsnap::core::store::{Index, Key, KeyRange};
 use etcdsnap::core::{FileKind, Revision, sniff};
 use etcdsnap::{NoProgress, Snapshot};
 
-use super::{Asked, KEYS};
+use super::{CommandLine, KEYS};
 use crate::cli::args::Args;
 use crate::cli::global_flags;
 
-/// How long a shell is kept waiting. A file that takes longer is likely to be in the page cache when TAB is pressed again.
+/// Completion gives up after this time. A file that takes longer is probably in the page cache at the next press of TAB.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Compressed files larger than this are not unpacked for every press of TAB.
+/// Compressed files larger than this are not unpacked at every press of TAB.
 const UNPACKED_UP_TO: u64 = 16 << 20;
 
-/// Bytes at the beginning of a file that tell what it is.
+/// Bytes read from the start of a file to recognize its format.
 const SNIFFED: usize = 128 << 10;
 
-/// Candidates that are told: more than a person reads, and bash takes its time over each.
+/// Candidates returned at most: more than a person reads, and bash is slow with each.
 const MOST: usize = 1000;
 
-/// Which keys a command asks for.
+/// The keys that a command accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Which {
+enum KeySet {
     Live,
     Deleted,
-    /// Those that have a history.
+    /// All keys with a history.
     All,
 }
 
-/// A snapshot that the command line names, and which of its keys are meant.
+/// A snapshot that the command line names, with the revision and the keys to complete.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Named {
+struct NamedSnapshot {
     file: PathBuf,
     revision: Revision,
-    which: Which,
+    which: KeySet,
 }
 
-/// The keys that begin with what is typed, up to the next slash behind it. None when there is no such file, it takes too long, or anything else is wrong.
-pub fn matching(asked: &Asked, typed: &OsStr) -> Vec<CompletionCandidate> {
-    let Some(typed) = typed.to_str().and_then(Typed::new) else { return Vec::new() };
+/// Returns the keys that start with the typed text, up to the next slash; nothing if there is no such file, it takes too long, or any other error occurs.
+pub fn matching(asked: &CommandLine, typed: &OsStr) -> Vec<CompletionCandidate> {
+    let Some(typed) = typed.to_str().and_then(TypedKey::new) else { return Vec::new() };
     let named = named(asked);
     let (tell, told) = mpsc::channel();
-    // Whatever it is that hangs (a disk, a network, a compressed file without end), the process ends without it.
+    // Reading may hang (a disk, a network, an endless compressed file): the thread is then abandoned, and the process ends without it.
     let begun = thread::Builder::new().spawn(move || {
-        let mut parts = Parts::default();
+        let mut parts = Continuations::default();
         for named in &named {
             parts.read(named, &typed);
         }
-        // Nobody listens any more when it took too long.
+        // The receiver is gone if this took too long.
         let _ = tell.send(parts.texts(&typed));
     });
     if begun.is_err() {
@@ -71,25 +71,25 @@ pub fn matching(asked: &Asked, typed: &OsStr) -> Vec<CompletionCandidate> {
     found.map(|text| CompletionCandidate::new(text).tag(Some(KEYS.into()))).collect()
 }
 
-/// The beginning of a key, as it is or in quotes.
+/// The typed part of a key, plain or in quotes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Typed {
+struct TypedKey {
     bytes: Vec<u8>,
     quoted: bool,
 }
 
-impl Typed {
+impl TypedKey {
     fn new(text: &str) -> Option<Self> {
         let Some(rest) = text.strip_prefix('"') else {
             return Some(Self { bytes: text.as_bytes().to_vec(), quoted: false });
         };
-        // An escape that is not typed to its end says nothing yet.
+        // An escape that is not typed completely yet is ignored.
         let whole = (0..=rest.len().min(3)).filter_map(|cut| rest.get(..rest.len() - cut));
         let bytes = whole.into_iter().find_map(|text| key_bytes(&format!("\"{text}\"")))?;
         Some(Self { bytes, quoted: true })
     }
 
-    /// A key, or a folder that ends with a slash, as it continues what is typed. A shell puts spaces and the like in its own quotes.
+    /// Returns a key, or a folder with a slash at its end, as a continuation of the typed text. A shell quotes spaces and the like itself.
     fn text(&self, part: &[u8], folder: bool) -> String {
         let plain = |text: &&str| !text.is_empty() && !text.starts_with('"') && printable(text) == *text;
         if let (false, Some(text)) = (self.quoted, std::str::from_utf8(part).ok().filter(plain)) {
@@ -106,15 +106,15 @@ impl Typed {
     }
 }
 
-/// The parts that keys go on with: the first ones in order, and the last, so that a shell sees how far all are alike.
+/// The continuations of the typed text: the first ones in order, and the last one, so that a shell sees the longest common prefix.
 #[derive(Debug, Default)]
-struct Parts {
+struct Continuations {
     first: BTreeSet<(Vec<u8>, bool)>,
     last: Option<(Vec<u8>, bool)>,
 }
 
-impl Parts {
-    fn read(&mut self, named: &Named, typed: &Typed) -> Option<()> {
+impl Continuations {
+    fn read(&mut self, named: &NamedSnapshot, typed: &TypedKey) -> Option<()> {
         if !is_quick(&named.file) {
             return None;
         }
@@ -127,14 +127,14 @@ impl Parts {
         Some(())
     }
 
-    fn take(&mut self, index: &Index, from: usize, which: Which) {
+    fn take(&mut self, index: &Index, from: usize, which: KeySet) {
         let wanted = |state: &Key<'_>| match which {
-            Which::All => true,
-            Which::Live => !state.deleted,
-            Which::Deleted => state.deleted,
+            KeySet::All => true,
+            KeySet::Live => !state.deleted,
+            KeySet::Deleted => state.deleted,
         };
         for state in index.iter().filter(wanted) {
-            // A slash that keys begin with is no folder of its own.
+            // A slash at the start of a key does not make a folder.
             let from = from.max(1);
             let rest = state.key.get(from..).unwrap_or_default();
             match rest.iter().position(|byte| *byte == b'/') {
@@ -158,13 +158,13 @@ impl Parts {
         }
     }
 
-    fn texts(mut self, typed: &Typed) -> Vec<String> {
+    fn texts(mut self, typed: &TypedKey) -> Vec<String> {
         self.first.extend(self.last);
         self.first.iter().map(|(part, folder)| typed.text(part, *folder)).collect()
     }
 }
 
-/// Whether a file may be read for completion at all: no pipe, which would be emptied, and no large compressed file.
+/// Whether a file is cheap enough to read for completion: not a pipe, which would be emptied, and not a large compressed file.
 fn is_quick(path: &Path) -> bool {
     let Ok(about) = path.metadata() else { return false };
     if !about.is_file() {
@@ -179,31 +179,31 @@ fn is_quick(path: &Path) -> bool {
     }
 }
 
-/// The snapshots that the command line names. It need not be complete.
-fn named(asked: &Asked) -> Vec<Named> {
+/// Finds the snapshots that the command line names; the line may be incomplete.
+fn named(asked: &CommandLine) -> Vec<NamedSnapshot> {
     let command = Args::command().ignore_errors(true);
     let words = global_flags::moved_behind(asked.words.clone(), &command);
     let matches = command.try_get_matches_from(words).ok();
     let Some((name, below)) = matches.as_ref().and_then(ArgMatches::subcommand) else { return Vec::new() };
     let deleted = below.try_get_one("deleted").ok().flatten().copied().unwrap_or(false);
     let which = match (name, deleted) {
-        ("history", _) => Which::All,
-        (_, true) => Which::Deleted,
-        (_, false) => Which::Live,
+        ("history", _) => KeySet::All,
+        (_, true) => KeySet::Deleted,
+        (_, false) => KeySet::Live,
     };
-    // `diff` has two files, or two revisions of one.
+    // `diff` has two files, or two revisions of one file.
     let revision = |id: &str| below.try_get_one(id).ok().flatten().copied();
     let file = |id: &str| below.try_get_one::<PathBuf>(id).ok().flatten();
     let (a, b) = (file("a"), file("b").or_else(|| file("a")));
     [(file("file"), "rev"), (a, "rev_a"), (b, "rev_b")]
         .into_iter()
         .filter_map(|(file, id)| {
-            Some(Named { file: at_home(file?), revision: revision(id).unwrap_or_default(), which })
+            Some(NamedSnapshot { file: at_home(file?), revision: revision(id).unwrap_or_default(), which })
         })
         .collect()
 }
 
-/// A path as the shell will give it to the program: it has not replaced the tilde yet.
+/// Replaces a leading `~`, which the shell has not replaced yet.
 fn at_home(path: &Path) -> PathBuf {
     match (path.strip_prefix("~"), env::home_dir()) {
         (Ok(below), Some(home)) => home.join(below),
@@ -216,16 +216,16 @@ mod tests {
     use super::*;
     use std::ffi::OsString;
 
-    fn named_by(line: &str, at: usize) -> Vec<(String, i64, Which)> {
+    fn named_by(line: &str, at: usize) -> Vec<(String, i64, KeySet)> {
         let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
-        let named = named(&Asked { words, at });
-        let plain = |named: Named| (named.file.to_str().unwrap().to_owned(), named.revision.get(), named.which);
+        let named = named(&CommandLine { words, at });
+        let plain = |named: NamedSnapshot| (named.file.to_str().unwrap().to_owned(), named.revision.get(), named.which);
         named.into_iter().map(plain).collect()
     }
 
     #[test]
     fn the_file_is_found_wherever_it_stands() {
-        let plain = [("f.db".to_owned(), 0, Which::Live)];
+        let plain = [("f.db".to_owned(), 0, KeySet::Live)];
         for line in [
             "etcdsnap keys f.db ",
             "etcdsnap keys -w json f.db /reg",
@@ -239,12 +239,12 @@ mod tests {
         ] {
             assert_eq!(named_by(line, 3), plain, "{line}");
         }
-        assert_eq!(named_by("etcdsnap get f.db --rev 7 /r", 5), [("f.db".to_owned(), 7, Which::Live)]);
-        assert_eq!(named_by("etcdsnap keys f.db --deleted /r", 4), [("f.db".to_owned(), 0, Which::Deleted)]);
-        assert_eq!(named_by("etcdsnap history f.db ", 3), [("f.db".to_owned(), 0, Which::All)]);
-        let two = [("a.db".to_owned(), 0, Which::Live), ("b.db".to_owned(), 0, Which::Live)];
+        assert_eq!(named_by("etcdsnap get f.db --rev 7 /r", 5), [("f.db".to_owned(), 7, KeySet::Live)]);
+        assert_eq!(named_by("etcdsnap keys f.db --deleted /r", 4), [("f.db".to_owned(), 0, KeySet::Deleted)]);
+        assert_eq!(named_by("etcdsnap history f.db ", 3), [("f.db".to_owned(), 0, KeySet::All)]);
+        let two = [("a.db".to_owned(), 0, KeySet::Live), ("b.db".to_owned(), 0, KeySet::Live)];
         assert_eq!(named_by("etcdsnap diff a.db b.db --prefix ", 5), two);
-        let revisions = [("a.db".to_owned(), 5, Which::Live), ("a.db".to_owned(), 0, Which::Live)];
+        let revisions = [("a.db".to_owned(), 5, KeySet::Live), ("a.db".to_owned(), 0, KeySet::Live)];
         assert_eq!(named_by("etcdsnap diff a.db --rev-a 5 --prefix /", 6), revisions);
         assert_eq!(named_by("etcdsnap keys", 1), []);
         assert_eq!(named_by("etcdsnap ke", 1), []);
@@ -252,7 +252,7 @@ mod tests {
 
     #[test]
     fn odd_bytes_stand_in_quotes_and_only_they() {
-        let typed = |text: &str| Typed::new(text).unwrap();
+        let typed = |text: &str| TypedKey::new(text).unwrap();
         assert_eq!(typed("/a").text(b"/a b", false), "/a b");
         assert_eq!(typed("").text(b"\xff\x00raw", false), "\"\\xff\\x00raw\"");
         assert_eq!(typed("").text(b"\xff/", true), "\"\\xff/");
@@ -261,16 +261,16 @@ mod tests {
         assert_eq!(typed("\"\\xff\\x0").bytes, b"\xff");
         assert_eq!(typed("\"\\xff\\").bytes, b"\xff");
         assert_eq!(typed("\"").bytes, b"");
-        assert_eq!(Typed::new("\"\\q and more"), None);
+        assert_eq!(TypedKey::new("\"\\q and more"), None);
     }
 
     #[test]
-    fn of_very_many_the_last_is_kept() {
-        let mut parts = Parts::default();
+    fn the_last_of_many_candidates_is_kept() {
+        let mut parts = Continuations::default();
         for number in (0..MOST * 3).rev() {
             parts.add(format!("/a/{number:06}").as_bytes(), false);
         }
-        let texts = parts.texts(&Typed::new("/a/").unwrap());
+        let texts = parts.texts(&TypedKey::new("/a/").unwrap());
         assert_eq!(texts.len(), MOST + 1);
         assert_eq!((texts[0].as_str(), texts[MOST].as_str()), ("/a/000000", "/a/002999"));
     }

@@ -1,41 +1,41 @@
-//! A command line as a shell has it before it is run: words with quotes around them and backslashes in them.
+//! Parses a command line that a shell has not run yet: words with quotes around them and backslashes in them.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 
-use super::Asked;
+use super::CommandLine;
 
-/// Whose quoting it is.
+/// The shell whose quoting rules apply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Quoting {
     Bash,
-    /// Backslashes count within single quotes, too.
+    /// Backslashes also escape within single quotes.
     Fish,
 }
 
 /// A word of a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Word {
-    /// Where it begins in the line.
+    /// The offset in the line where it begins.
     start: usize,
-    /// What the program gets.
+    /// The value that the program would get.
     value: Vec<u8>,
-    /// It is where something is read from or written to.
+    /// Whether it is the target of a redirection.
     redirected: bool,
 }
 
-/// A line up to the cursor.
+/// A line up to the cursor, parsed.
 #[derive(Debug)]
-pub struct Head<'l> {
+pub struct LineHead<'l> {
     line: &'l [u8],
     words: Vec<Word>,
-    /// The quote that is open at the cursor.
+    /// The quote that is open at the cursor, if any.
     open: Option<u8>,
     quoting: Quoting,
 }
 
-impl<'l> Head<'l> {
-    /// The words of a line. The last one is where the cursor is; it may be empty.
+impl<'l> LineHead<'l> {
+    /// Splits a line into words. The last word is the one at the cursor; it may be empty.
     pub fn new(line: &'l [u8], quoting: Quoting) -> Self {
         let mut head = Self { line, words: Vec::new(), open: None, quoting };
         let mut word: Option<Word> = None;
@@ -49,7 +49,7 @@ impl<'l> Head<'l> {
                     at += 1;
                 }
                 b'<' | b'>' | b'&' | b'|' | b';' => {
-                    // `2>` is no word.
+                    // `2>` is a redirection, not a word.
                     word = word.filter(|word| !word.value.iter().all(u8::is_ascii_digit));
                     head.words.extend(word.take());
                     redirected = matches!(byte, b'<' | b'>');
@@ -65,43 +65,43 @@ impl<'l> Head<'l> {
         head
     }
 
-    /// The command line, with the words behind the cursor, which `tail` holds; none where a file name is read by the shell itself.
-    pub fn asked(&self, tail: &[u8]) -> Option<Asked> {
+    /// Returns the command line with the words after the cursor from `tail`; `None` where the shell itself reads a file name.
+    pub fn asked(&self, tail: &[u8]) -> Option<CommandLine> {
         let current = self.words.last().filter(|word| !word.redirected)?;
         let here = self.words.iter().filter(|word| !word.redirected);
         let mut words: Vec<OsString> = here.map(|word| OsString::from_vec(word.value.clone())).collect();
         let at = words.len().checked_sub(1)?;
         if self.open.is_none() {
-            let behind = Head::new(tail, self.quoting).words;
-            // What goes on without a space is the rest of the word that the cursor is in.
+            let behind = LineHead::new(tail, self.quoting).words;
+            // Text that follows without a space belongs to the word at the cursor.
             let rest = if tail.first().is_some_and(|byte| byte.is_ascii_whitespace()) { 0 } else { 1 };
             let wanted = behind.into_iter().skip(rest).filter(|word| !word.redirected && !word.value.is_empty());
             words.extend(wanted.map(|word| OsString::from_vec(word.value)));
         }
         debug_assert_eq!(words.get(at).map(|word| word.as_encoded_bytes()), Some(current.value.as_slice()));
-        Some(Asked { words, at })
+        Some(CommandLine { words, at })
     }
 
-    /// The current word before the last `len` bytes of the line, which are all that the shell replaces of it.
-    pub fn kept(&self, len: usize) -> Kept {
+    /// Returns the current word without the last `len` bytes of the line; the shell replaces only those bytes.
+    pub fn kept(&self, len: usize) -> KeptWord {
         let start = self.words.last().map_or(0, |word| word.start);
         let kept = self.line.get(start..self.line.len().saturating_sub(len)).unwrap_or_default();
-        let head = Head::new(kept, self.quoting);
-        Kept { open: head.open, value: head.words.into_iter().last().map(|word| word.value).unwrap_or_default() }
+        let head = LineHead::new(kept, self.quoting);
+        KeptWord { open: head.open, value: head.words.into_iter().last().map(|word| word.value).unwrap_or_default() }
     }
 }
 
-/// The part of a word that a shell leaves as it stands.
+/// The part of a word that a shell does not replace.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Kept {
-    /// What the program gets of it.
+pub struct KeptWord {
+    /// The value that the program gets from it.
     pub value: Vec<u8>,
-    /// The quote that is open behind it.
+    /// The quote that is still open after it, if any.
     open: Option<u8>,
 }
 
-impl Kept {
-    /// Bytes that follow, as bash takes them for what they are.
+impl KeptWord {
+    /// Quotes bytes that follow, so that bash takes them literally.
     pub fn quoted(&self, bytes: &[u8]) -> Vec<u8> {
         let mut text = Vec::new();
         for byte in bytes {
@@ -118,7 +118,7 @@ impl Kept {
     }
 }
 
-/// Takes in a character, or what is between quotes; where it goes on, and which quote is still open.
+/// Reads a character or a quoted piece at `at`. Returns where the next one starts, and the quote that is still open.
 fn piece(line: &[u8], at: usize, quoting: Quoting, value: &mut Vec<u8>) -> (usize, Option<u8>) {
     let Some(&quote) = line.get(at) else { return (at + 1, None) };
     if quote == b'\\' {
@@ -158,7 +158,7 @@ mod tests {
     use super::*;
 
     fn words(head: &str, tail: &str, quoting: Quoting) -> Option<(Vec<String>, usize)> {
-        let asked = Head::new(head.as_bytes(), quoting).asked(tail.as_bytes())?;
+        let asked = LineHead::new(head.as_bytes(), quoting).asked(tail.as_bytes())?;
         Some((asked.words.into_iter().map(|word| word.into_string().unwrap()).collect(), asked.at))
     }
 
@@ -188,9 +188,9 @@ mod tests {
     }
 
     #[test]
-    fn what_the_shell_keeps_of_a_word() {
+    fn the_part_of_a_word_that_the_shell_keeps() {
         let kept =
-            |line: &str, len| String::from_utf8(Head::new(line.as_bytes(), Quoting::Bash).kept(len).value).unwrap();
+            |line: &str, len| String::from_utf8(LineHead::new(line.as_bytes(), Quoting::Bash).kept(len).value).unwrap();
         assert_eq!(kept("etcdsnap keys f /r/system:con", "con".len()), "/r/system:");
         assert_eq!(kept("etcdsnap keys f '/r/sys", "/r/sys".len()), "");
         assert_eq!(kept("etcdsnap keys f --from=/r", "/r".len()), "--from=");
@@ -199,9 +199,9 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_is_quoted_as_it_was_begun() {
+    fn continuations_use_the_open_quote() {
         let quoted = |line: &str| {
-            let kept = Head::new(line.as_bytes(), Quoting::Bash).kept(1);
+            let kept = LineHead::new(line.as_bytes(), Quoting::Bash).kept(1);
             String::from_utf8(kept.quoted(b"it's $1\"")).unwrap()
         };
         assert_eq!(quoted("get f i"), r#"it\'s\ \$1\""#);

@@ -1,7 +1,7 @@
-//! What a shell asks for when somebody presses TAB.
+//! Answers a shell when somebody presses TAB.
 //!
-//! The script of `etcdsnap completions SHELL` calls the program with [`ASKED_BY`] in its environment and the command line behind `--`. clap's own engine finds what
-//! may stand at the cursor; the keys and files that it cannot know are put to the arguments here, by the names that the help gives them.
+//! The script from `etcdsnap completions SHELL` runs this program with [`ASKED_BY`] in the environment and the command line after `--`. clap's own engine finds the
+//! candidates; keys and files, which it does not know, are attached to the arguments here, by the value names that the help shows.
 
 mod answer;
 mod key_completion;
@@ -24,7 +24,7 @@ use super::exit::Exit;
 
 pub use script::registration;
 
-/// Names the shell that asks. Not clap's `COMPLETE`, which other programs read as well: a variable that was left behind must not keep a backup from running.
+/// The variable that names the shell. It is not clap's `COMPLETE`, which other programs use, too: a variable left over from them must not keep a backup from running.
 const ASKED_BY: &str = "ETCDSNAP_COMPLETE";
 
 /// The tag of candidates that are keys.
@@ -33,7 +33,7 @@ const KEYS: &str = "keys";
 /// The tag of candidates that are files or directories.
 const FILES: &str = "files";
 
-/// Answers a shell that asks; none when none does. Nothing is ever said on stderr: it would end up in the middle of somebody's command line.
+/// Answers a shell that asks for completion; `None` if the program was called for something else. Nothing is ever printed to stderr: it would appear in the middle of a command line.
 pub fn answered() -> Option<Exit> {
     let shell = env::var_os(ASKED_BY)?;
     panic::set_hook(Box::new(|_| {}));
@@ -41,17 +41,17 @@ pub fn answered() -> Option<Exit> {
     Some(if answer::print(&shell, asked).is_some() { Exit::Done } else { Exit::Failed })
 }
 
-/// A command line with the cursor in one of its words, which ends there.
+/// A command line with the cursor at the end of one of its words.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Asked {
+struct CommandLine {
     /// All words, the program's name first.
     words: Vec<OsString>,
-    /// The number of the word that the cursor is in.
+    /// The index of the word at the cursor.
     at: usize,
 }
 
-impl Asked {
-    /// What may stand at the cursor. An empty word may also become a flag; those are offered when there is nothing else.
+impl CommandLine {
+    /// Returns the candidates at the cursor. An empty word could also become a flag; flags are offered only if there is nothing else.
     fn candidates(&self) -> Option<Vec<CompletionCandidate>> {
         let mut command = self.command();
         let folder = env::current_dir().ok();
@@ -64,22 +64,22 @@ impl Asked {
         Some(found)
     }
 
-    /// The command line's definition, with what clap does not know of itself.
+    /// Returns the command line's definition with completers for keys and files added.
     fn command(&self) -> Command {
         let asked = Arc::new(self.clone());
-        // An argument can be changed as long as nothing is built.
+        // clap lets arguments be changed only before the command is built.
         known(Args::command(), &asked)
     }
 }
 
-/// Puts keys, files and names to the arguments of a command and of those below it.
-fn known(command: Command, asked: &Arc<Asked>) -> Command {
+/// Adds completers for keys, files and names to a command and its subcommands.
+fn known(command: Command, asked: &Arc<CommandLine>) -> Command {
     let command = command.mut_args(|argument| completed(argument, asked));
     command.mut_subcommands(|below| known(below, asked))
 }
 
-/// An argument with what may stand there, by the name of its value in the help.
-fn completed(argument: Arg, asked: &Arc<Asked>) -> Arg {
+/// Adds a completer to an argument, chosen by its value name in the help.
+fn completed(argument: Arg, asked: &Arc<CommandLine>) -> Arg {
     let name = argument.get_value_names().and_then(|names| names.first()).map(ToString::to_string);
     match name.as_deref() {
         Some("KEY" | "PREFIX") => {
@@ -119,7 +119,7 @@ mod tests {
 
     fn found(line: &str) -> Vec<String> {
         let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
-        let asked = Asked { at: words.len() - 1, words };
+        let asked = CommandLine { at: words.len() - 1, words };
         let found = asked.candidates().unwrap();
         found.iter().map(|found| found.get_value().to_str().unwrap().to_owned()).collect()
     }
@@ -148,7 +148,7 @@ mod tests {
     /// A key or a prefix in the help is one for the shell, too.
     #[test]
     fn every_key_and_prefix_is_known() {
-        let asked = Arc::new(Asked { words: Vec::new(), at: 0 });
+        let asked = Arc::new(CommandLine { words: Vec::new(), at: 0 });
         let command = known(Args::command(), &asked);
         let mut have = Vec::new();
         for below in command.get_subcommands() {

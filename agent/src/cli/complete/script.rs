@@ -1,4 +1,4 @@
-//! The scripts that make a shell ask.
+//! The completion scripts for shells.
 
 use std::env;
 use std::path::PathBuf;
@@ -9,10 +9,10 @@ use clap_complete::env::Shells;
 use super::ASKED_BY;
 use crate::cli::failure::Failure;
 
-/// The script for a shell, which calls the program as it was called now: by its name alone, or by its path.
+/// Returns the script for a shell. It calls the program as it was called now: by its name alone, or by its path.
 ///
 /// # Errors
-/// For a shell that clap knows nothing of.
+/// When clap does not know the shell.
 pub fn registration(shell: Shell) -> Result<String, Failure> {
     let program = program();
     Ok(match shell {
@@ -36,7 +36,7 @@ pub fn registration(shell: Shell) -> Result<String, Failure> {
 
 fn program() -> String {
     let called = env::args_os().next().map(PathBuf::from).unwrap_or_else(|| "etcdsnap".into());
-    // A path is good in other directories, too.
+    // An absolute path also works from other directories.
     let path = match env::current_dir() {
         Ok(folder) if called.components().count() > 1 => folder.join(called),
         _ => called,
@@ -44,7 +44,7 @@ fn program() -> String {
     path.to_string_lossy().into_owned()
 }
 
-/// In single quotes, in which `quote` stands for one.
+/// Puts text in single quotes; `quote` is the escape for a single quote.
 fn quoted(text: &str, quote: &str) -> String {
     format!("'{}'", text.replace('\'', quote))
 }

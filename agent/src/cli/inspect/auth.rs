@@ -11,7 +11,7 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::{self, Lines};
 
-/// Runs the command. Users and roles are read while they are printed, one at a time.
+/// Runs the command. It prints users and roles while it reads them, one at a time.
 ///
 /// # Errors
 /// When the file cannot be read, or stdout cannot be written.
@@ -74,8 +74,8 @@ pub fn run(args: &AuthArgs) -> Result<Exit, Failure> {
     Ok(told(&args.inspect.file, &store.lost_of(&["auth", "authUsers", "authRoles"])))
 }
 
-/// A row for each permission of a role.
-fn role_rows(role: &Role, take: text_table::Take<'_>) -> Result<bool, Failure> {
+/// Prints a row for each permission of a role.
+fn role_rows(role: &Role, take: text_table::RowVisitor<'_>) -> Result<bool, Failure> {
     let name = key_text::key(&role.name);
     if role.key_permission.is_empty() {
         return take(&[name, "-".into(), String::new()]);
@@ -95,7 +95,7 @@ fn password(user: &User, show_secrets: bool) -> String {
     if show_secrets { key_text::value(&user.password) } else { "(hidden: --show-secrets)".into() }
 }
 
-/// The keys of a permission, as a person would say it.
+/// Describes the keys of a permission.
 fn range(permission: &Permission) -> String {
     let (key, end) = (&permission.key, &permission.range_end);
     match end.as_slice() {
@@ -126,7 +126,7 @@ fn user_object(user: &User, show_secrets: bool) -> Map<String, Value> {
     object("user", Some(&user.name), rest)
 }
 
-/// A role as JSON. A forged one has a million permissions, so they are written one by one.
+/// A role as JSON. Permissions are written one by one, because a forged role can have a million.
 #[derive(Serialize)]
 struct RoleLine<'r> {
     #[serde(flatten)]

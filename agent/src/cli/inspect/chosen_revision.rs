@@ -1,4 +1,4 @@
-//! The revision that a command line asks for, by its number or by its time.
+//! Finds the revision that the command line asks for, by number or by time.
 
 use etcdsnap::core::Revision;
 use etcdsnap::core::kubernetes::time_text::about;
@@ -10,18 +10,18 @@ use crate::cli::args_revision::{AskedTime, RevisionArgs, When};
 use crate::cli::failure::Failure;
 use crate::cli::output;
 
-/// What to do when the file does not reach back so far.
-const OLDER: &str = "What is older may be in an older snapshot.";
+/// Advice when the file does not reach back far enough.
+const OLDER: &str = "Look for older states in an older snapshot.";
 
-/// The revision that was asked for.
+/// Returns the revision that the arguments ask for.
 ///
 /// # Errors
-/// When the snapshot does not have it, or its objects tell no times.
+/// When the snapshot does not have it, or its objects contain no timestamps.
 pub fn chosen(snapshot: &Snapshot, store: &Store<'_, FileSource>, args: &RevisionArgs) -> Result<Revision, Failure> {
     chosen_by(snapshot, store, args.rev, args.at.as_ref())
 }
 
-/// The same, of flags with other names.
+/// Like [`chosen`], for flags with other names.
 ///
 /// # Errors
 /// As [`chosen`].
@@ -37,10 +37,10 @@ pub fn chosen_by(
     }
 }
 
-/// The revision at a time that must not lie behind the snapshot: who goes back to it does not mean the latest state.
+/// Returns the revision at a time that must not be after the snapshot: a user who wants to go back would not mean the latest state.
 ///
 /// # Errors
-/// As [`chosen`]; also for a later time.
+/// As [`chosen`]; also for a time after the snapshot.
 pub fn chosen_of_the_past(
     snapshot: &Snapshot,
     store: &Store<'_, FileSource>,
@@ -49,9 +49,9 @@ pub fn chosen_of_the_past(
     match at_time(snapshot, store, time)? {
         (revision, false) => Ok(revision),
         (revision, true) => Err(Failure::new(
-            format!("{} is no time before the end of the snapshot", time.text),
+            format!("{} is not before the end of the snapshot", time.text),
             format!(
-                "A time without a zone is in UTC. For the latest state leave --at out; for the latest revision with the revision raised, give --rev {revision}."
+                "A time without a zone is in UTC. For the latest state, leave --at out; to restore it and raise the revision, give --rev {revision}."
             ),
         )),
     }
@@ -73,18 +73,18 @@ fn numbered(store: &Store<'_, FileSource>, asked: Revision) -> Result<Revision, 
                 grouped_revision(asked),
                 grouped_revision(latest)
             ),
-            "Leave the revision out for the newest one, or look into a newer snapshot.",
+            "Leave the revision out to get the newest one, or use a newer snapshot.",
         ),
     })
 }
 
-/// The revision at a time, which is told; and whether the time lies behind the snapshot.
+/// Finds the revision at a time and reports it; also returns whether the time is after the snapshot.
 fn at_time(snapshot: &Snapshot, store: &Store<'_, FileSource>, time: &AskedTime) -> Result<(Revision, bool), Failure> {
     let Some(line) = snapshot.time_line(store)? else {
-        let what = format!("nothing in this snapshot tells what time {} is in it", time.text);
+        let what = format!("no timestamp in this snapshot shows which revision belongs to {}", time.text);
         return Err(Failure::new(
             what,
-            "Times come from objects of Kubernetes that can be read. Give a revision instead (--rev N).",
+            "Times are taken from readable Kubernetes objects. Give a revision instead (--rev N).",
         ));
     };
     let latest = store.current();
@@ -96,7 +96,7 @@ fn at_time(snapshot: &Snapshot, store: &Store<'_, FileSource>, time: &AskedTime)
     let first = store.compacted().max(Revision::FIRST);
     let Some(revision) = line.revision_at(seconds, first, latest) else {
         let what = format!(
-            "{} is earlier than this snapshot reaches back: its oldest revision, {}, was written about {}",
+            "{} is before the oldest revision in this snapshot: revision {} was written about {}",
             time.text,
             grouped_revision(first),
             about(line.at(first))
@@ -107,7 +107,10 @@ fn at_time(snapshot: &Snapshot, store: &Store<'_, FileSource>, time: &AskedTime)
     let written = about(line.at(revision));
     let is_later = revision == latest && seconds > taken.seconds.saturating_add(taken.within.unwrap_or(0));
     output::warn(&if is_later {
-        format!("{} is later than the snapshot: its latest revision, {number}, was written about {written}.", time.text)
+        format!(
+            "{} is after the end of the snapshot: its latest revision, {number}, was written about {written}.",
+            time.text
+        )
     } else {
         format!("{}: as of revision {number}, written about {written}.", time.text)
     });

@@ -1,6 +1,6 @@
 //! `etcdsnap members|leases|alarms|meta FILE`
 //!
-//! Lines are printed while they are made, whatever the form: a forged file has a million of them.
+//! Lines are printed as they are made, in every form: a forged file can have a million of them.
 
 use etcdsnap::core::store::{Key, KeyRange};
 use serde_json::{Map, Value, json};
@@ -12,20 +12,20 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Lines;
 
-/// An item as a line of JSON and as a row, of which one is made.
-struct Item<'i> {
+/// Makes an item as JSON or as a table row; only one of the two is called.
+struct ListItem<'i> {
     object: &'i dyn Fn() -> Value,
     row: &'i dyn Fn() -> Vec<String>,
 }
 
-/// Takes an item; false when nobody reads any more.
-type Take<'t> = &'t mut dyn FnMut(&Item<'_>) -> Result<bool, Failure>;
+/// Receives an item; returns false when the reader of stdout has gone.
+type ItemVisitor<'t> = &'t mut dyn FnMut(&ListItem<'_>) -> Result<bool, Failure>;
 
-/// Prints items a line each, or as rows. `each` hands out all of them, and is called again where columns have to be measured first.
+/// Prints one line or one row per item. `each` passes all items to its argument; it is called twice where columns must be measured first.
 fn print(
     form: InspectForm,
     columns: &[text_table::Column],
-    mut each: impl FnMut(Take<'_>) -> Result<(), Failure>,
+    mut each: impl FnMut(ItemVisitor<'_>) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     if form != InspectForm::Json {
         return text_table::print(form, columns, |take| each(&mut |item| take(&(item.row)())));
@@ -66,7 +66,7 @@ pub fn members(args: &ListArgs) -> Result<Exit, Failure> {
                 let name = etcdsnap::printable(&member.name);
                 vec![id.clone(), role.into(), name, urls(&member.peer_urls), urls(&member.client_urls)]
             };
-            if !take(&Item { object: &object, row: &row })? {
+            if !take(&ListItem { object: &object, row: &row })? {
                 return Ok(());
             }
         }
@@ -74,7 +74,7 @@ pub fn members(args: &ListArgs) -> Result<Exit, Failure> {
             let id = format!("{id:x}");
             let object = || json!({"id": id, "role": "removed"});
             let row = || vec![id.clone(), "removed".into(), String::new(), String::new(), String::new()];
-            if !take(&Item { object: &object, row: &row })? {
+            if !take(&ListItem { object: &object, row: &row })? {
                 return Ok(());
             }
         }
@@ -105,7 +105,7 @@ pub fn leases(args: &ListArgs) -> Result<Exit, Failure> {
         for lease in &leases {
             let start = held.partition_point(|state| state.lease < lease.id);
             let end = held.partition_point(|state| state.lease <= lease.id);
-            // A damaged file can have a lease twice: only the first of them has the keys.
+            // In a damaged file a lease can occur twice: only its first occurrence lists the keys.
             let keys = if before.replace(lease.id) == Some(lease.id) { &[] } else { &held[start..end] };
             let object = || {
                 let keys = keys.iter().map(|state| {
@@ -126,7 +126,7 @@ pub fn leases(args: &ListArgs) -> Result<Exit, Failure> {
                 }
                 vec![format!("{:x}", lease.id), lease.ttl.to_string(), keys.len().to_string(), names]
             };
-            if !take(&Item { object: &object, row: &row })? {
+            if !take(&ListItem { object: &object, row: &row })? {
                 return Ok(());
             }
         }
@@ -149,7 +149,7 @@ pub fn alarms(args: &ListArgs) -> Result<Exit, Failure> {
             let kind = alarm.kind.map_or("UNKNOWN", |kind| kind.as_str_name());
             let object = || json!({"member": format!("{:x}", alarm.member), "alarm": kind});
             let row = || vec![format!("{:x}", alarm.member), kind.to_owned()];
-            if !take(&Item { object: &object, row: &row })? {
+            if !take(&ListItem { object: &object, row: &row })? {
                 return Ok(());
             }
         }
@@ -179,7 +179,7 @@ pub fn meta(args: &ListArgs) -> Result<Exit, Failure> {
             };
             let row = || vec![mark.bucket.to_owned(), key_text::key(&mark.key), etcdsnap::printable(&mark.value)];
             if let Ok(true) = outcome {
-                outcome = take(&Item { object: &object, row: &row });
+                outcome = take(&ListItem { object: &object, row: &row });
             }
         });
         read.map_err(|cause| snapshot.failed(cause))?;

@@ -1,22 +1,22 @@
-//! One side of a comparison.
+//! One of the two sides of a comparison.
 
 use etcdsnap::core::store::{Index, Key, Store};
 use etcdsnap::{FileSource, Snapshot};
 
 use crate::cli::failure::Failure;
 
-/// One side of a comparison: only what is not alike is in its index.
+/// One of the two sides of a comparison.
 pub struct ComparedSide<'s> {
-    /// The file.
+    /// The open file.
     pub snapshot: &'s Snapshot,
-    /// What is in it.
+    /// The store of `snapshot`.
     pub store: &'s Store<'s, FileSource>,
-    /// The keys that are not alike.
+    /// The keys that differ between the sides.
     pub index: Index,
 }
 
 impl ComparedSide<'_> {
-    /// The value of a key, opened if it is encrypted and can be.
+    /// Returns the value of a key, decrypted if possible.
     ///
     /// # Errors
     /// When it cannot be read.

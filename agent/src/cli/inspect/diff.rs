@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use etcdsnap::core::kubernetes::encryption::needed_key::Encrypted;
-use etcdsnap::core::store::{Change, Key, Store, compare};
+use etcdsnap::core::store::{Key, KeyDifference, Store, compare};
 use etcdsnap::{FileSource, Snapshot};
 use serde_json::{Map, Value};
 
@@ -29,10 +29,7 @@ pub fn run(args: &DiffArgs) -> Result<Exit, Failure> {
     let range = range(&args.prefix, &args.interval)?;
     if args.b.is_some() && args.live.0.is_some() {
         let advice = "Leave out the second file, or the flags that name a server.";
-        return Err(Failure::new(
-            "there are two things to compare the snapshot with: a file and a running cluster",
-            advice,
-        ));
+        return Err(Failure::new("the command names both a second file and a running cluster to compare with", advice));
     }
     let is_of_one_file = args.b.is_none() && args.live.0.is_none();
     if is_of_one_file && args.rev_a == args.rev_b && args.at_a == args.at_b && args.meta == MetaPage::Newest {
@@ -41,20 +38,23 @@ pub fn run(args: &DiffArgs) -> Result<Exit, Failure> {
     }
     if args.values && args.write_out == InspectForm::Table {
         let advice = "Use -w simple, which has the lines of each value below its key, or -w json.";
-        return Err(Failure::new("--values is nothing for -w table: values do not fit into its cells", advice));
+        return Err(Failure::new(
+            "--values cannot be combined with -w table: values do not fit into its cells",
+            advice,
+        ));
     }
     let stdin = Path::new("-");
     if args.a == stdin && is_of_one_file && args.meta == MetaPage::Older {
         return Err(Failure::new(
-            "both trees of what comes through a pipe cannot be compared, because it can be read once",
-            "Save what comes through the pipe to a file.",
+            "two states of a snapshot from a pipe cannot be compared, because a pipe can be read only once",
+            "Save the snapshot to a file first.",
         ));
     }
     if args.a == stdin && args.b.as_deref() == Some(stdin) {
         return Err(judge_files::stdin_twice());
     }
     let both: Vec<_> = [Some(&args.a), args.b.as_ref()].into_iter().flatten().map(PathBuf::as_path).collect();
-    // Before anything is said about the first, which would go into the second.
+    // Checked before anything is printed about the first file: the output would go into the second.
     judge_files::check_not_written(&both)?;
     let other = match (&args.b, &args.live.0) {
         (Some(other), _) => other.as_path(),
@@ -70,7 +70,7 @@ pub fn run(args: &DiffArgs) -> Result<Exit, Failure> {
     let store_a = snapshot_a.store()?;
     let side_a = snapshot_a.side(&store_a, query(&snapshot_a, &store_a, args.rev_a, &args.at_a)?, &bar)?;
     drop(bar);
-    // Two revisions of one file: it is open already, and standard input cannot be read again.
+    // Two revisions of one file: it is already open, and standard input cannot be read again.
     let (second, bar) = match (&args.b, &args.live.0) {
         (Some(path), _) => open(path, args.work, MetaArgs::default()).map(|(snapshot, bar)| (Some(snapshot), bar))?,
         (None, Some(server)) => (Some(live_snapshot::snapshot(server, args.work)?), Bar::new(other)),
@@ -120,16 +120,16 @@ pub fn run(args: &DiffArgs) -> Result<Exit, Failure> {
     Ok(if changes.is_empty() { exit } else { exit.max(Exit::Damage) })
 }
 
-/// Takes out what is alike once it is opened: an API server seals a value anew, and with the newest key, whenever it writes it.
+/// Removes changes that vanish once both values are decrypted: an API server encrypts a value anew, with the newest key, at every write.
 fn take_out_sealed_anew(
-    changes: &mut Vec<Change<'_>>,
+    changes: &mut Vec<KeyDifference<'_>>,
     a: &ComparedSide<'_>,
     b: &ComparedSide<'_>,
 ) -> Result<(), Failure> {
     let mut kept = Vec::with_capacity(changes.len());
     for change in changes.drain(..) {
         let is_alike = match &change {
-            Change::Changed(old, new) if old.lease == new.lease => {
+            KeyDifference::Changed(old, new) if old.lease == new.lease => {
                 let (before, after) = (a.value(old)?, b.value(new)?);
                 before == after && Encrypted::of(&before).is_none()
             }
@@ -146,12 +146,12 @@ fn take_out_sealed_anew(
 const COLUMNS: [text_table::Column; 6] =
     [("", false), ("key", false), ("mod A", true), ("mod B", true), ("bytes A", true), ("bytes B", true)];
 
-/// The sign of a change, and the key on either side.
-fn sides<'k>(change: &Change<'k>) -> (&'static str, Option<Key<'k>>, Option<Key<'k>>) {
+/// Returns the sign of a change, and the key on either side.
+fn sides<'k>(change: &KeyDifference<'k>) -> (&'static str, Option<Key<'k>>, Option<Key<'k>>) {
     match *change {
-        Change::Added(new) => ("+", None, Some(new)),
-        Change::Removed(old) => ("-", Some(old), None),
-        Change::Changed(old, new) => ("~", Some(old), Some(new)),
+        KeyDifference::Added(new) => ("+", None, Some(new)),
+        KeyDifference::Removed(old) => ("-", Some(old), None),
+        KeyDifference::Changed(old, new) => ("~", Some(old), Some(new)),
     }
 }
 
@@ -159,7 +159,7 @@ fn name(old: Option<Key<'_>>, new: Option<Key<'_>>) -> String {
     old.or(new).map(|state| key_text::key(state.key)).unwrap_or_default()
 }
 
-fn row(change: &Change<'_>) -> Vec<String> {
+fn row(change: &KeyDifference<'_>) -> Vec<String> {
     let (sign, old, new) = sides(change);
     let number = |state: Option<Key<'_>>, of: fn(Key<'_>) -> String| state.map(of).unwrap_or_default();
     let (modified, size) =
@@ -175,7 +175,7 @@ fn row(change: &Change<'_>) -> Vec<String> {
 }
 
 fn text(
-    change: &Change<'_>,
+    change: &KeyDifference<'_>,
     args: &DiffArgs,
     a: &ComparedSide<'_>,
     b: &ComparedSide<'_>,
@@ -201,15 +201,15 @@ fn text(
 }
 
 fn object(
-    change: &Change<'_>,
+    change: &KeyDifference<'_>,
     args: &DiffArgs,
     a: &ComparedSide<'_>,
     b: &ComparedSide<'_>,
 ) -> Result<Map<String, Value>, Failure> {
     let (what, old, new) = match *change {
-        Change::Added(new) => ("added", None, Some(new)),
-        Change::Removed(old) => ("removed", Some(old), None),
-        Change::Changed(old, new) => ("changed", Some(old), Some(new)),
+        KeyDifference::Added(new) => ("added", None, Some(new)),
+        KeyDifference::Removed(old) => ("removed", Some(old), None),
+        KeyDifference::Changed(old, new) => ("changed", Some(old), Some(new)),
     };
     let mut object = Map::new();
     object.insert("change".into(), what.into());

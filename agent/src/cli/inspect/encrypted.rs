@@ -1,4 +1,4 @@
-//! Values that an API server encrypted: what opens them, and what stays closed.
+//! Decrypts values that an API server encrypted, and reports those that could not be decrypted.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,10 +13,10 @@ use crate::cli::progress_bar::Bar;
 use crate::cli::render::grouped_number::counted;
 use crate::cli::{judge_files, output, signals};
 
-/// What opens the values of some files, by the command line.
+/// Returns the decryption that the command line asks for, for the values of some files.
 ///
 /// # Errors
-/// When the configuration cannot be read, what is printed would go into it, or it is to come from where one of the files comes from.
+/// When the configuration cannot be read, is also one of the files, or would be overwritten by the output.
 pub fn decryption(args: &DecryptArgs, files: &[&Path]) -> Result<Arc<Decryption>, Failure> {
     let stdin = Path::new("-");
     if args.encryption_config.as_deref() == Some(stdin) && files.contains(&stdin) {
@@ -28,7 +28,7 @@ pub fn decryption(args: &DecryptArgs, files: &[&Path]) -> Result<Arc<Decryption>
     Ok(Arc::new(Decryption::new(configuration, &args.kms_socket, signals::is_stopping)?))
 }
 
-/// The same as [`open`](super::open), with what opens values.
+/// Like [`open`](super::open), and sets the decryption.
 ///
 /// # Errors
 /// As [`open`](super::open) and [`decryption`].
@@ -38,13 +38,13 @@ pub fn open(path: &Path, args: &DecryptArgs, work: WorkArgs, meta: MetaArgs) -> 
     Ok((snapshot.decrypted_by(decryption), bar))
 }
 
-/// Says which values could not be opened; the exit code, which is that of damage where there was to be anything to open them.
+/// Reports values that could not be decrypted. Returns the exit code for damage if the command line gave any means of decryption.
 pub fn told(snapshot: &Snapshot) -> Exit {
     tell(&snapshot.unopened());
     if snapshot.decryption().is_given() && !snapshot.unopened().is_empty() { Exit::Damage } else { Exit::Done }
 }
 
-/// Says which values could not be opened.
+/// Reports values that could not be decrypted.
 pub fn tell(unopened: &Unopened) {
     for (needs, why, count) in unopened.reasons() {
         let one = if count == 1 { "stays" } else { "stay" };
@@ -59,12 +59,12 @@ pub fn tell(unopened: &Unopened) {
 fn advice(why: &Why) -> &'static str {
     match why {
         Why::NothingGiven => {
-            " The cluster's EncryptionConfiguration opens it (--encryption-config FILE), and a KMS plugin's socket (--kms-socket NAME=PATH)."
+            " To decrypt, give the cluster's EncryptionConfiguration (--encryption-config FILE) or a KMS plugin's socket (--kms-socket NAME=PATH)."
         }
         Why::NoPlugin { .. } => " Give it: --kms-socket NAME=PATH.",
-        Why::PluginUnreachable(_) => " See that the plugin runs, and that this user may reach its socket.",
+        Why::PluginUnreachable(_) => " Check that the plugin runs, and that this user may reach its socket.",
         Why::NoKey(_) | Why::WrongKey | Why::NoObject => {
-            " Look for the configuration as it was when the value was written."
+            " Use the configuration from the time when the value was written."
         }
         _ => "",
     }

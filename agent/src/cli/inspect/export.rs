@@ -27,14 +27,14 @@ pub fn run(args: &ExportArgs) -> Result<Exit, Failure> {
     let others: Vec<&Path> = args.decrypt.encryption_config.iter().map(PathBuf::as_path).collect();
     let target = ExportTarget::open(args.output.as_deref().unwrap_or(Path::new("-")), &args.file, &others)?;
     if format == ExportFormat::Parquet && target.is_terminal() {
-        return Err(Failure::new("Parquet is nothing for a terminal", "Name a file with --output."));
+        return Err(Failure::new("Parquet cannot be printed to a terminal", "Name a file with --output."));
     }
     let file = target.file().map(Path::to_owned);
     if let Some(warning) = target.warning() {
         output::warn(&warning);
     }
     judge_files::warn_when_in_use(&args.file);
-    // A signal ends it in good order: what is half written is removed.
+    // From here on, a signal stops the work so that a half-written file is removed.
     let bar = signals::Cancellable::new(Bar::new(&args.file));
     let snapshot = Snapshot::open(&args.file, args.work.threads, &bar)?.by(args.meta.choice()).decrypted_by(decryption);
     let store = snapshot.store()?;
@@ -44,7 +44,7 @@ pub fn run(args: &ExportArgs) -> Result<Exit, Failure> {
     drop(bar);
     let (rows, lost) = match done {
         Ok(done) => done,
-        // A reader that went away has all that it wanted.
+        // The reader of stdout has gone and needs no more.
         Err(ExportError::Write(cause)) if file.is_none() && cause.kind() == io::ErrorKind::BrokenPipe => {
             return Ok(Exit::Done);
         }
@@ -63,7 +63,7 @@ pub fn run(args: &ExportArgs) -> Result<Exit, Failure> {
 fn format(args: &ExportArgs) -> Result<ExportFormat, Failure> {
     match args.format {
         ExportForm::Csv if args.csv_raw => Ok(ExportFormat::RawCsv),
-        _ if args.csv_raw => Err(Failure::new("--csv-raw is about CSV alone", "Give --format csv, or leave it out.")),
+        _ if args.csv_raw => Err(Failure::new("--csv-raw applies only to CSV", "Give --format csv, or leave it out.")),
         ExportForm::Ndjson => Ok(ExportFormat::Ndjson),
         ExportForm::Csv => Ok(ExportFormat::Csv),
         ExportForm::Parquet => Ok(ExportFormat::Parquet),

@@ -20,7 +20,7 @@ use crate::cli::render::grouped_number::counted;
 /// Runs the command.
 ///
 /// # Errors
-/// When no snapshot holds the key, a directory cannot be listed, or stdout cannot be written. A file that cannot be read is told, and the others count.
+/// When no snapshot holds the key, a directory cannot be listed, or stdout cannot be written. A file that cannot be read is reported, and the search goes on.
 pub fn run(args: &FindArgs) -> Result<Exit, Failure> {
     let key = key_text::typed(&args.key)?;
     let paths: Vec<&Path> = args.paths.iter().map(PathBuf::as_path).collect();
@@ -33,7 +33,7 @@ pub fn run(args: &FindArgs) -> Result<Exit, Failure> {
     let mut tally = Tally::default();
     let mut held = Vec::new();
     for one in &all {
-        if let Some(states) = tally.take(one)? {
+        if let Some(states) = tally.take_keys(one)? {
             held.push((one, states));
         }
     }
@@ -59,11 +59,11 @@ pub fn run(args: &FindArgs) -> Result<Exit, Failure> {
     let what = if args.prefix { format!("a key that begins with {name}") } else { name };
     tally.finish(
         &what,
-        "Names are exact: see etcdsnap keys FILE, or find with --prefix. A key that was deleted is listed with the revision that deleted it.",
+        "The name must be exact: list the keys with etcdsnap keys FILE, or find with --prefix. A deleted key is listed with the revision that deleted it.",
     )
 }
 
-/// An object for each key of each file, and for each file that cannot be read.
+/// Prints an object for each key of each file, and for each file that cannot be read.
 fn json(all: &[Found], held: &[(&Found, Vec<Key<'_>>)]) -> Result<(), Failure> {
     let mut lines = Lines::new();
     let named = |one: &Found| {
@@ -109,7 +109,7 @@ fn row(found: &Found, state: &Key<'_>) -> Vec<String> {
     ]
 }
 
-/// How many files there are of each kind.
+/// Counts files by outcome: snapshots, snapshots that hold the key, unreadable files, other files.
 #[derive(Default)]
 pub struct Tally {
     snapshots: u64,
@@ -120,12 +120,12 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Counts what an exit code would say.
+    /// Notes an exit code; the worst one counts.
     pub fn met(&mut self, exit: Exit) {
         self.worst = self.worst.max(Some(exit));
     }
 
-    /// What one file says; what there is to say of a file that says nothing is said.
+    /// Counts one file and returns it if it is a readable snapshot; otherwise prints why not.
     pub fn answer<'f, T>(&mut self, one: &'f Found<T>) -> Option<&'f T> {
         if one.is_other_file() {
             self.others = self.others.saturating_add(1);
@@ -145,13 +145,13 @@ impl Tally {
         }
     }
 
-    /// Counts a snapshot that holds what is looked for.
+    /// Counts a snapshot that holds the wanted key or object.
     pub fn holds(&mut self) {
         self.holding = self.holding.saturating_add(1);
     }
 
-    /// The keys of one file, and what there is to say of it.
-    fn take<'f>(&mut self, one: &'f Found) -> Result<Option<Vec<Key<'f>>>, Failure> {
+    /// Counts one file, reports damage, and returns its keys.
+    fn take_keys<'f>(&mut self, one: &'f Found) -> Result<Option<Vec<Key<'f>>>, Failure> {
         let Some(answer) = self.answer(one) else { return Ok(None) };
         self.met(told(&one.path, &answer.lost));
         let states = answer.keys.try_sorted(|_| true).map_err(|cause| Failure::new(cause.to_string(), ""))?;
@@ -161,7 +161,7 @@ impl Tally {
         Ok(Some(states))
     }
 
-    /// Ends a command that printed what the newest readable snapshot holds: says so when a file that could not be read, or not whole, may hold something newer. The exit
+    /// Ends a command that printed a key or object from the newest readable snapshot. It warns if an unreadable or damaged file may hold something newer. The exit
     /// code is the worst of `printed` and those of all files.
     pub fn warn_of_doubt(self, printed: Exit) -> Exit {
         let worst = printed.max(self.worst.unwrap_or(Exit::Done));
@@ -171,10 +171,10 @@ impl Tally {
         worst
     }
 
-    /// Says of each of several things, which are given with how many snapshots hold them, that number; the exit code. `advice` is for what none holds.
+    /// Prints for each of several keys or objects how many snapshots hold it; returns the exit code. `advice` is for those that no snapshot holds.
     ///
     /// # Errors
-    /// When none holds the last one.
+    /// When no snapshot holds the last one.
     pub fn finish_all(mut self, held: &[(String, u64)], advice: &str) -> Result<Exit, Failure> {
         let Some(((last, holding), others)) = held.split_last() else { return Ok(self.worst.unwrap_or(Exit::Done)) };
         for (what, holding) in others {
@@ -190,21 +190,21 @@ impl Tally {
         self.finish(last, advice)
     }
 
-    /// Says how many snapshots hold `what`; the exit code. `advice` is for when none does.
+    /// Prints how many snapshots hold `what` and returns the exit code. `advice` is for the case that none does.
     ///
     /// # Errors
-    /// When none does.
+    /// When no snapshot holds it.
     pub fn finish(self, what: &str, advice: &str) -> Result<Exit, Failure> {
         let mut text = format!("{what} is in {} of {}", self.holding, counted(self.snapshots, "snapshot", "snapshots"));
         if self.unread > 0 {
             text.push_str(&format!("; {} could not be read", counted(self.unread, "file", "files")));
         }
         if self.others > 0 {
-            text.push_str(&format!("; {} no snapshot", counted(self.others, "file is", "files are")));
+            text.push_str(&format!("; {}", counted(self.others, "file is not a snapshot", "files are not snapshots")));
         }
         let worst = self.worst.unwrap_or(Exit::Done);
         if self.holding == 0 {
-            let advice = if self.unread > 0 { "What could not be read may hold it." } else { advice };
+            let advice = if self.unread > 0 { "The files that could not be read may hold it." } else { advice };
             return Err(Failure { what: text, advice: advice.into(), exit: worst.max(Exit::Damage) });
         }
         output::warn(&format!("{text}."));

@@ -73,7 +73,7 @@ pub fn run(args: &GetArgs) -> Result<Exit, Failure> {
     }
     if args.raw && io::stdout().is_terminal() && !key_text::is_for_a_terminal(&value) {
         return Err(Failure::new(
-            "the value has bytes that would do something to the terminal",
+            "the value contains bytes that would control the terminal",
             "Send it to a file or another program (--raw > FILE), or leave --raw out.",
         ));
     }
@@ -96,7 +96,7 @@ pub fn run(args: &GetArgs) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
-/// Prints an object of Kubernetes as YAML, its key as a comment; false for a value that is none, or cannot be read as one, which is printed as it is.
+/// Prints a Kubernetes object as YAML, with its key as a comment. Returns false for a value that is not an object or cannot be decoded; the caller prints it as it is.
 fn print_object(args: &GetArgs, key: &[u8], revision: Revision, value: &[u8]) -> Result<bool, Failure> {
     let version = revision.to_string();
     let options = Options { resource_version: Some(&version), ..Options::default() };
@@ -118,7 +118,7 @@ fn print_object(args: &GetArgs, key: &[u8], revision: Revision, value: &[u8]) ->
     Ok(true)
 }
 
-/// Flags that say what of the plain form is printed have no meaning in another.
+/// Refuses flags that apply only to the plain form if another form was chosen.
 fn check_form(args: &GetArgs) -> Result<(), Failure> {
     let form = match args.inspect.write_out {
         InspectForm::Simple => return Ok(()),
@@ -132,14 +132,14 @@ fn check_form(args: &GetArgs) -> Result<(), Failure> {
     ];
     match unfit.iter().find(|(given, _)| *given) {
         Some((_, flag)) => Err(Failure::new(
-            format!("{flag} is nothing for -w {form}"),
-            "Leave one of the two out. JSON has bytes that are no text in base64, under keyBase64 and valueBase64.",
+            format!("{flag} cannot be combined with -w {form}"),
+            "Leave one of the two out. In JSON, bytes that are not text are in base64, under keyBase64 and valueBase64.",
         )),
         None => Ok(()),
     }
 }
 
-/// Why there is nothing to print; the exit code is 1, as for a difference.
+/// Explains why there is nothing to print; exit code 1, as for a difference.
 fn absent(args: &GetArgs, key: &[u8], at: Revision, state: Option<&Key<'_>>, lost: &Lost) -> Failure {
     let (name, file) = (key_text::key(key), typed_path(&args.inspect.file));
     let (what, advice) = match state {
@@ -148,17 +148,17 @@ fn absent(args: &GetArgs, key: &[u8], at: Revision, state: Option<&Key<'_>>, los
             format!("See what was there before: etcdsnap history {file} {name}, then etcdsnap get --rev N."),
         ),
         None if lost.places > 0 => (
-            format!("no key {name} can be found at revision {at}; it may be among what is lost"),
-            "Look into another copy, or into another snapshot.".into(),
+            format!("the key {name} was not found at revision {at}; it may be in the damaged part"),
+            "Use another copy of the file, or another snapshot.".into(),
         ),
         None if key.ends_with(b"/") => (
             format!("there is no key {name} at revision {at}"),
-            format!("List the keys that begin so: etcdsnap keys {file} {name}"),
+            format!("List the keys that start with it: etcdsnap keys {file} {name}"),
         ),
         None => (
             format!("there is no key {name} at revision {at}"),
             format!(
-                "See what there is: etcdsnap keys {file}; and whether it came later or was compacted away: etcdsnap history {file} {name}"
+                "List the keys: etcdsnap keys {file}. Check whether it was created later or compacted away: etcdsnap history {file} {name}"
             ),
         ),
     };

@@ -13,7 +13,7 @@ use crate::cli::failure::Failure;
 use crate::cli::output;
 use crate::cli::render::etcdutl;
 
-/// Runs the command. A hash over a damaged store means nothing, and none is printed.
+/// Runs the command. It prints no hash for a damaged store, as that hash would be meaningless.
 ///
 /// # Errors
 /// When the file cannot be read, or stdout cannot be written.
@@ -29,13 +29,13 @@ pub fn run(args: &HashKvArgs) -> Result<Exit, Failure> {
     Ok(told(&args.file, &lost))
 }
 
-/// Why there is no hash.
+/// Explains why there is no hash.
 fn unknown(path: &Path, lost: &Lost) -> Failure {
     let (path, typed) = (printable_path(path), typed_path(path));
     Failure {
         what: format!("no hash of {path}: it is damaged, and {}", places(lost)),
         advice: format!(
-            "A hash of the rest would not be that of any server. See what is lost: etcdsnap verify {typed}; then take the hash of another copy, or of another snapshot."
+            "A hash of the readable part would match no server. List the damage: etcdsnap verify {typed}. Then use another copy of the file, or another snapshot."
         ),
         exit: Exit::Damage,
     }

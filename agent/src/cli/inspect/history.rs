@@ -29,14 +29,13 @@ pub fn run(args: &HistoryArgs) -> Result<Exit, Failure> {
     if events.is_empty() {
         let name = key_text::key(&key);
         let (what, advice) = if lost.places > 0 {
-            let what = format!("nothing can be found of a key {name}; it may be among what is lost");
-            (what, "Look into another copy, or into another snapshot.".to_owned())
+            let what = format!("no revision of the key {name} was found; it may be in the damaged part");
+            (what, "Use another copy of the file, or another snapshot.".to_owned())
         } else {
             let file = typed_path(&args.inspect.file);
-            let advice = format!(
-                "See what there is: etcdsnap keys {file}, and what was deleted: etcdsnap keys {file} --deleted"
-            );
-            (format!("nothing is known of a key {name}"), advice)
+            let advice =
+                format!("List the keys: etcdsnap keys {file}; list deleted keys: etcdsnap keys {file} --deleted");
+            (format!("the snapshot has no revision of a key {name}"), advice)
         };
         return Err(Failure { what, advice, exit: Exit::Damage });
     }
@@ -108,7 +107,7 @@ fn row(event: &Event) -> Vec<String> {
     ]
 }
 
-/// Puts in about when a revision was written.
+/// Adds the approximate time of a revision to a JSON object.
 pub fn put_time(object: &mut Map<String, Value>, moment: Moment) {
     object.insert("time".into(), rfc3339(moment.seconds, None).into());
     if let Some(within) = moment.within {
@@ -116,7 +115,7 @@ pub fn put_time(object: &mut Map<String, Value>, moment: Moment) {
     }
 }
 
-/// What it did to the key.
+/// Names the effect of an event on the key.
 pub fn what(event: &Event) -> &'static str {
     match (event.deletion, event.version) {
         (true, _) => "delete",

@@ -1,4 +1,4 @@
-//! Keys and values for a terminal, for JSON, and as they are typed.
+//! Formats keys and values for terminals and JSON, and parses keys as they are typed.
 
 use std::fmt::{self, Display, Formatter, Write};
 
@@ -11,12 +11,12 @@ use serde::Serialize;
 use crate::cli::failure::Failure;
 use crate::cli::output::Lines;
 
-/// A value as text where it is text, with its lines and tabs; what would do something else to a terminal is escaped as in a key. Other bytes are escaped whole.
+/// Formats a value: text keeps its lines and tabs, and other control characters are escaped as in a key. Bytes that are not text are escaped completely.
 pub fn value(bytes: &[u8]) -> String {
     Shown(bytes).to_string()
 }
 
-/// The same, to be written piece by piece: escapes take four times the room of the value.
+/// Formats a value like [`value`], piece by piece: escapes take four times the memory of the value.
 pub struct Shown<'b>(pub &'b [u8]);
 
 impl Display for Shown<'_> {
@@ -33,7 +33,7 @@ impl Display for Shown<'_> {
     }
 }
 
-/// Whether a terminal shows the bytes as they are.
+/// Whether the bytes can be sent to a terminal unchanged.
 pub fn is_for_a_terminal(bytes: &[u8]) -> bool {
     std::str::from_utf8(bytes).is_ok_and(|text| text.chars().all(is_harmless))
 }
@@ -42,7 +42,7 @@ fn is_harmless(char: char) -> bool {
     matches!(char, '\n' | '\t') || !is_unprintable(char)
 }
 
-/// Bytes in hexadecimal, as etcdctl prints them: to be written piece by piece.
+/// Formats bytes in hexadecimal, as etcdctl prints them, piece by piece.
 pub struct Hex<'b>(pub &'b [u8]);
 
 impl Display for Hex<'_> {
@@ -51,17 +51,20 @@ impl Display for Hex<'_> {
     }
 }
 
-/// A key as it was typed: as it is, or in quotes with the escapes that [`key`] writes.
+/// Parses a key as it was typed: plain, or in quotes with the escapes that [`key`] writes.
 pub fn typed(text: &str) -> Result<Vec<u8>, Failure> {
     key_bytes(text).ok_or_else(|| not_in_quotes(text))
 }
 
-/// What is said of a text in quotes with an escape that is none.
+/// The error for a text in quotes with an invalid escape.
 pub fn not_in_quotes(text: &str) -> Failure {
-    Failure::new(format!("{} is no key in quotes", printable(text)), "Escapes are \\n \\r \\t \\\\ \\' \\\" and \\xNN.")
+    Failure::new(
+        format!("{} is not a valid key in quotes", printable(text)),
+        "Escapes are \\n \\r \\t \\\\ \\' \\\" and \\xNN.",
+    )
 }
 
-/// Writes a line of JSON.
+/// Writes one line of JSON.
 ///
 /// # Errors
 /// When stdout cannot be written.
@@ -77,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_printed_can_be_typed() {
+    fn printed_keys_can_be_typed() {
         for bytes in [
             &b"/registry/pods/a"[..],
             b"",

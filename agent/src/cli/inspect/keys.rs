@@ -8,7 +8,7 @@ use etcdsnap::core::etcd::keyvalue::KeyValue;
 use etcdsnap::core::kubernetes::key_search::KeySearch;
 use etcdsnap::core::kubernetes::registry_keys::prefixes;
 use etcdsnap::core::kubernetes::value_changes::is_concealed;
-use etcdsnap::core::store::{Key, Lost, Place, Store};
+use etcdsnap::core::store::{EntryPlace, Key, Lost, Store};
 use etcdsnap::{FileSource, Snapshot};
 use serde_json::{Map, Value};
 
@@ -66,7 +66,7 @@ pub fn run(args: &KeysArgs) -> Result<Exit, Failure> {
         form => {
             let mut lines = Lines::new();
             if form != InspectForm::Json && args.long && io::stdout().is_terminal() {
-                // Programs get lines alone.
+                // For programs, print only lines, without a summary.
                 let titles = LONG.map(|(title, _)| title.to_owned());
                 lines.write_with(|out| write_line(&titles, out))?;
             }
@@ -86,20 +86,20 @@ pub fn run(args: &KeysArgs) -> Result<Exit, Failure> {
     Ok(told(&args.inspect.file, &lost).max(encrypted::told(&snapshot)))
 }
 
-/// The places of those keys whose values meet all conditions; each page is read once.
+/// Returns the indexes of those keys whose values meet all conditions; reads each page once.
 fn holding(
     snapshot: &Snapshot,
     store: &Store<'_, FileSource>,
     keys: &[Key<'_>],
     search: &KeySearch,
     show_secrets: bool,
-) -> Result<(HashSet<Place>, Lost), etcdsnap::core::Error> {
+) -> Result<(HashSet<EntryPlace>, Lost), etcdsnap::core::Error> {
     let mut holding = HashSet::new();
     let mut hidden = 0_u64;
     let places = keys.iter().map(|state| state.place).collect();
     let lost = store.entries_at(places, &mut |entry| {
         let pair = KeyValue::parse(entry.value).unwrap_or_default();
-        // Whether a text is in a secret is a question that guesses it letter by letter.
+        // Searching a secret would let a user guess it letter by letter.
         if !show_secrets && key_text::is_secret(pair.key) {
             hidden = hidden.saturating_add(1);
             return;
@@ -120,11 +120,11 @@ fn holding(
     Ok((holding, lost))
 }
 
-/// Titles of [`long`].
+/// The columns of [`long`].
 pub const LONG: [text_table::Column; 6] =
     [("key", false), ("mod", true), ("create", true), ("version", true), ("bytes", true), ("lease", true)];
 
-/// A key's state in columns. A deletion has no more than its revision.
+/// Formats a key's state in columns. A deletion has only a revision.
 pub fn long(state: &Key<'_>) -> [String; 6] {
     let number = |number: i64| if state.deleted { "-".to_owned() } else { number.to_string() };
     [
@@ -137,17 +137,17 @@ pub fn long(state: &Key<'_>) -> [String; 6] {
     ]
 }
 
-/// A line with the key at its end, as `ls -l` has it: lines come while others are still to be read.
+/// Writes a line with the key at its end, like `ls -l`: lines are printed while others are still being read.
 fn write_line([key, modified, create, version, size, lease]: &[String; 6], out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{modified:>10} {create:>10} {version:>7} {size:>9} {lease:>16}  {key}")
 }
 
-/// A lease's id in hexadecimal; a dash for none.
+/// Formats a lease's id in hexadecimal; a dash means no lease.
 pub fn lease(id: i64) -> String {
     if id == 0 { "-".into() } else { format!("{id:x}") }
 }
 
-/// A key's state as JSON.
+/// Describes a key's state as JSON.
 pub fn object(state: &Key<'_>) -> Map<String, Value> {
     let mut object = Map::new();
     key_text::put(&mut object, "key", state.key);

@@ -1,4 +1,4 @@
-//! A snapshot of a running server, to be compared with a file. It is proven as every save is, and lies in a file that has no name any more when it is read.
+//! Takes a snapshot of a running server to compare it with a file. It is verified like every save; its file has no name any more when it is read.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,10 +13,10 @@ use crate::cli::failure::Failure;
 use crate::cli::progress_bar::Bar;
 use crate::cli::{connection_flags, log, output, save_run, signals};
 
-/// Takes a snapshot and opens it. Whatever stops this, the temporary directory is gone afterwards; what a killed run left goes with the next run.
+/// Takes a snapshot and opens it. The temporary directory is removed on every error, too; what a killed run left, the next run removes.
 ///
 /// # Errors
-/// When none can be had, it is damaged, or a signal stops it.
+/// When no snapshot can be taken, it is damaged, or a signal stops the work.
 pub fn snapshot(args: &ClientArgs, work: WorkArgs) -> Result<Snapshot, Failure> {
     let config = SaveConfig {
         client: connection_flags::config(args)?,
@@ -26,7 +26,7 @@ pub fn snapshot(args: &ClientArgs, work: WorkArgs) -> Result<Snapshot, Failure> 
     };
     log::bare(true);
     let runtime = save_run::runtime()?;
-    // A signal stops the work from here on, so that the directory is removed.
+    // From here on, a signal stops the work so that the directory is removed.
     let bar = Arc::new(signals::Cancellable::new(Bar::new(Path::new("the running cluster"))));
     let token = signals::token();
     let folder = WorkDirectory::temporary().map_err(|cause| {
@@ -41,7 +41,7 @@ pub fn snapshot(args: &ClientArgs, work: WorkArgs) -> Result<Snapshot, Failure> 
         let snapshot = Snapshot::open(&path, work.threads, &*bar)?;
         Ok((saved, snapshot))
     });
-    // It is open, and needs no name.
+    // The file is open and needs no name any more.
     if let Err(cause) = folder.close() {
         output::warn(&format!("the temporary directory of a snapshot cannot be removed: {cause}"));
     }
@@ -51,7 +51,7 @@ pub fn snapshot(args: &ClientArgs, work: WorkArgs) -> Result<Snapshot, Failure> 
     if stopped {
         return Err(etcdsnap::Error::Cancelled.into());
     }
-    output::warn(&told(&saved));
+    output::warn(&comparison_note(&saved));
     Ok(snapshot)
 }
 
@@ -64,7 +64,7 @@ fn failure(error: SaveError) -> Failure {
     }
 }
 
-fn told(saved: &Saved) -> String {
+fn comparison_note(saved: &Saved) -> String {
     let member = saved.member.as_deref().map_or_else(|| saved.member_id.clone(), printable);
     let revision = saved.revision.map(|revision| format!("revision {revision} of ")).unwrap_or_default();
     format!("Compared with {revision}member {member} at {}.", printable(&saved.endpoint))

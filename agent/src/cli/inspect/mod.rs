@@ -1,4 +1,4 @@
-//! Commands that look into a snapshot.
+//! Commands that read a snapshot.
 
 pub mod auth;
 pub mod chosen_revision;
@@ -32,7 +32,7 @@ use super::failure::Failure;
 use super::progress_bar::Bar;
 use super::{judge_files, output};
 
-/// Opens a snapshot, with the bar that shows how far its reading came.
+/// Opens a snapshot and shows a progress bar.
 pub fn open(path: &Path, work: WorkArgs, meta: MetaArgs) -> Result<(Snapshot, Bar), Failure> {
     judge_files::check_not_written(&[path])?;
     judge_files::warn_when_in_use(path);
@@ -41,7 +41,7 @@ pub fn open(path: &Path, work: WorkArgs, meta: MetaArgs) -> Result<(Snapshot, Ba
     Ok((snapshot, bar))
 }
 
-/// The keys that begin with `prefix` and lie in the interval, both as they were typed.
+/// Returns the range of keys that start with `prefix` and lie in the interval, both as they were typed.
 fn range(prefix: &str, interval: &IntervalArgs) -> Result<KeyRange, Failure> {
     let mut range = KeyRange::prefix(&key_text::typed(prefix)?);
     let from = interval.from.as_deref().map(key_text::typed).transpose()?;
@@ -50,7 +50,7 @@ fn range(prefix: &str, interval: &IntervalArgs) -> Result<KeyRange, Failure> {
         && from >= to
     {
         let what = format!("no key lies between --from {} and --to {}", key_text::key(from), key_text::key(to));
-        return Err(Failure::new(what, "--from is the first key of the interval, and --to the first one behind it."));
+        return Err(Failure::new(what, "--from is the first key of the interval; --to is the first key after it."));
     }
     if let Some(from) = from {
         range = range.from(&from);
@@ -61,35 +61,35 @@ fn range(prefix: &str, interval: &IntervalArgs) -> Result<KeyRange, Failure> {
     Ok(range)
 }
 
-/// What could not be read.
+/// Counts the places that could not be read, and quotes the first.
 fn places(lost: &Lost) -> String {
     let places = super::render::grouped_number::counted(lost.places, "place", "places");
     let first = lost.first.as_ref().map(|first| format!("; the first: {} [{}]", printable(&first.message), first.code));
     format!("{places} could not be read{}", first.unwrap_or_default())
 }
 
-/// Says how many items of a list had no room; the exit code.
+/// Reports how many items of a list were dropped because of its size limit; returns the exit code.
 fn left_out(path: &Path, count: u64, one: &str, many: &str) -> Exit {
     if count == 0 {
         return Exit::Done;
     }
     let items = super::render::grouped_number::counted(count, one, many);
-    let what = format!("{} has {items} more than a list holds, which are left out", printable_path(path));
-    output::complain(&what, "No etcd writes so many: this file is damaged or forged.");
+    let what = format!("{} has {items} more than can be listed; they are left out", printable_path(path));
+    output::complain(&what, "etcd never writes so many: this file is damaged or forged.");
     Exit::Damage
 }
 
-/// Says what an answer may lack; the exit code. Damage that takes nothing from the answer is said, too, and is no reason for another exit code.
+/// Reports what an answer may lack; returns the exit code. Damage that does not affect the answer is reported, too, but does not change the exit code.
 pub fn told(path: &Path, lost: &Lost) -> Exit {
     if lost.first.is_none() {
         if let Some(elsewhere) = &lost.elsewhere {
             let found = format!("{} [{}]", printable(&elsewhere.message), elsewhere.code);
-            let what = format!("{} is damaged, but all of this answer could be read: {found}", printable_path(path));
-            output::complain(&what, &format!("See: etcdsnap verify {}", typed_path(path)));
+            let what = format!("{} is damaged, but this answer is complete: {found}", printable_path(path));
+            output::complain(&what, &format!("For details: etcdsnap verify {}", typed_path(path)));
         }
         return Exit::Done;
     }
     let what = format!("{} is damaged, and this may not be all: {}", printable_path(path), places(lost));
-    output::complain(&what, &format!("See: etcdsnap verify {}", typed_path(path)));
+    output::complain(&what, &format!("For details: etcdsnap verify {}", typed_path(path)));
     Exit::Damage
 }

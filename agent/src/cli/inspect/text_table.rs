@@ -1,7 +1,7 @@
-//! Rows under titles, in columns as wide as their widest cell.
+//! Prints rows under titles, in columns as wide as their widest cell.
 //!
-//! Columns are measured before the first row is printed, so rows are gone through twice instead of being held: a forged snapshot has a million members. A table of the library
-//! `comfy-table`, which holds all cells, looks the same; a test compares the two.
+//! Columns are measured before the first row is printed, so the rows are produced twice instead of being stored: a forged snapshot can have a million members. The
+//! library `comfy-table` stores all cells; a test checks that both print the same.
 
 use std::io::{self, Write};
 
@@ -11,24 +11,24 @@ use crate::cli::args_inspect::InspectForm;
 use crate::cli::failure::Failure;
 use crate::cli::output::Lines;
 
-/// A column: its title, and whether it holds numbers, which stand to the right.
+/// A column: its title, and whether it holds numbers, which are aligned to the right.
 pub type Column = (&'static str, bool);
 
-/// What a cell is filled up to at most, in columns of a terminal: one key of a megabyte would otherwise make all lines as long. A longer cell sticks out.
+/// The widest padding of a cell, in terminal columns: one key of a megabyte would otherwise make all lines as long. A longer cell sticks out.
 const MAX_WIDTH: usize = 512;
 
-/// Takes a row; false when nobody reads any more.
-pub type Take<'t> = &'t mut dyn FnMut(&[String]) -> Result<bool, Failure>;
+/// Receives a row; returns false when the reader of stdout has gone.
+pub type RowVisitor<'t> = &'t mut dyn FnMut(&[String]) -> Result<bool, Failure>;
 
-/// Prints rows in columns; with lines around them for a table. Nothing but the titles when there are no rows. `each` hands all rows to what it is given, in order; it is called
-/// twice, and the rows must be the same.
+/// Prints rows in columns; in table form with borders. Without rows it prints only the titles. `each` passes all rows to its argument, in order; it is called
+/// twice and must produce the same rows.
 ///
 /// # Errors
 /// Those of `each`, or when stdout cannot be written.
 pub fn print(
     form: InspectForm,
     columns: &[Column],
-    mut each: impl FnMut(Take<'_>) -> Result<(), Failure>,
+    mut each: impl FnMut(RowVisitor<'_>) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let mut sheet = Sheet::new(form, columns);
     each(&mut |cells| {
@@ -45,7 +45,7 @@ pub fn print(
     out.finish()
 }
 
-/// The same as text, for a few rows.
+/// Formats a few rows like [`print`], as a text.
 pub fn rows(form: InspectForm, columns: &[Column], rows: &[Vec<String>]) -> String {
     let mut sheet = Sheet::new(form, columns);
     rows.iter().for_each(|cells| sheet.measure(cells));
@@ -55,16 +55,16 @@ pub fn rows(form: InspectForm, columns: &[Column], rows: &[Vec<String>]) -> Stri
         rows.iter().try_for_each(|cells| sheet.row(cells, &mut text))?;
         sheet.foot(&mut text)
     };
-    // Memory can always be written to.
+    // Writing to memory cannot fail.
     drop::<io::Result<()>>(write());
     String::from_utf8_lossy(&text).into_owned()
 }
 
-/// Columns that know their width.
+/// Columns with their measured widths.
 struct Sheet<'c> {
     columns: &'c [Column],
     widths: Vec<usize>,
-    /// Whether there are lines around the cells.
+    /// Whether cells have borders.
     framed: bool,
 }
 
@@ -102,7 +102,7 @@ impl<'c> Sheet<'c> {
         writeln!(out, "{left}{}{right}", lines.join(middle))
     }
 
-    /// A row has as many lines as its highest cell.
+    /// Writes a row; it has as many lines as its highest cell.
     fn row(&self, cells: &[String], out: &mut dyn Write) -> io::Result<()> {
         let mut lines: Vec<_> = cells.iter().map(|cell| cell.split('\n')).collect();
         let height = cells.iter().map(|cell| cell.split('\n').count()).max().unwrap_or(0);
@@ -113,7 +113,7 @@ impl<'c> Sheet<'c> {
         Ok(())
     }
 
-    /// A line, without blanks at its end.
+    /// Writes a line without trailing blanks.
     fn line(&self, parts: &[&str], out: &mut dyn Write) -> io::Result<()> {
         let mut blanks = String::new();
         for (number, ((part, width), (_, right))) in parts.iter().zip(&self.widths).zip(self.columns).enumerate() {

@@ -23,20 +23,20 @@ use crate::cli::render::grouped_number::{grouped, si_bytes};
 pub fn run(args: &UsageArgs) -> Result<Exit, Failure> {
     if args.depth.is_some() && args.by != UsageBy::Prefix {
         return Err(Failure::new(
-            "--depth counts the parts of a name, and --by asks for something else",
+            "--depth counts the parts of a key, but --by groups by something else",
             "Leave one of them out.",
         ));
     }
     let is_part = !args.prefix.is_empty() || args.interval.from.is_some() || args.interval.to.is_some();
     if args.by == UsageBy::Kind && is_part {
         return Err(Failure::new(
-            "--by kind sums up all objects, and a part of the keys is asked for",
-            "Leave out PREFIX, --from and --to, or ask for --by resource.",
+            "--by kind covers all objects, but the command chooses a part of the keys",
+            "Leave out PREFIX, --from and --to, or use --by resource.",
         ));
     }
     let prefix = key_text::typed(&args.prefix)?;
     let range = range(&args.prefix, &args.interval)?;
-    // What a compaction of the whole database would leave cannot be told from a part of its keys, nor when some are lost.
+    // The size after a compaction of the whole database cannot be computed from a part of its keys, nor if some are lost.
     let mut whole = range == KeyRange::all();
     let (snapshot, bar) = open(&args.inspect.file, args.inspect.work, args.inspect.meta)?;
     let store = snapshot.store()?;
@@ -53,7 +53,7 @@ pub fn run(args: &UsageArgs) -> Result<Exit, Failure> {
     let status = if args.buckets { snapshot.status(&bar)?.status } else { None };
     drop(bar);
     whole &= lost.places == 0;
-    let found = Found {
+    let found = UsageAnswer {
         size: store.database_bytes(),
         revision,
         is_latest: revision == store.current(),
@@ -69,23 +69,23 @@ pub fn run(args: &UsageArgs) -> Result<Exit, Failure> {
     Ok(told(&args.inspect.file, &lost))
 }
 
-/// All there is to say.
-struct Found {
+/// Everything that the command prints.
+struct UsageAnswer {
     /// Bytes of the database.
     size: u64,
     revision: Revision,
     is_latest: bool,
-    /// Where buckets and pages are asked for.
+    /// Present if buckets and pages are to be printed.
     status: Option<Status>,
-    /// By what the groups are made.
+    /// What the groups are.
     by: UsageBy,
-    /// What is under each resource, where kinds are asked for.
+    /// The kinds of each resource, if grouped by kind.
     kinds: Kinds,
     report: UsageReport,
 }
 
-impl Found {
-    /// Bytes that a compaction and a defragmentation would leave.
+impl UsageAnswer {
+    /// Returns the bytes that a compaction and a defragmentation would leave.
     fn left(&self) -> u64 {
         self.report.defragmented_bytes.min(self.size)
     }
@@ -104,9 +104,9 @@ impl Found {
         if whole && self.is_latest {
             let room = self.size.saturating_sub(self.report.total.bytes());
             let left = self.left();
-            // What stays free even then.
+            // Free space that remains even after a compaction.
             let kept = left.saturating_sub(live_bytes);
-            let back = if room / 2 > kept { ": a defragmentation gives most of that back" } else { "" };
+            let back = if room / 2 > kept { ": a defragmentation would free most of that" } else { "" };
             text.push_str(&format!(
                 "{} of database: a compaction at revision {} and a defragmentation would leave about {}\n\
                  {} of it is free pages, free room in pages, and what other buckets take{back}\n",
@@ -153,7 +153,7 @@ impl Found {
         })
     }
 
-    /// An object a line: the whole, the groups, the lists.
+    /// Prints one JSON object per line: the totals, the groups, the lists.
     fn print_json(&self, whole: bool) -> Result<(), Failure> {
         let object = |kind: &str, key: Option<&[u8]>, rest: Value| {
             let mut object = Map::new();
@@ -224,12 +224,12 @@ fn print_rows<T>(
     })
 }
 
-/// Each bucket with its pages and how full they are, and the free pages.
+/// Lists each bucket with its pages and how full they are, and the free pages.
 fn buckets(form: InspectForm, status: &Status) -> String {
     let page_size = u64::from(status.page_size);
     let bytes = |pages: u64| si_bytes(pages.saturating_mul(page_size));
     let rows = status.buckets.iter().map(|bucket| {
-        // A small bucket lies inside its parent's page.
+        // A small bucket is stored inside its parent's page.
         let whole = u128::from(bucket.pages) * u128::from(page_size);
         let fill = (u128::from(bucket.bytes) * 100).checked_div(whole);
         vec![

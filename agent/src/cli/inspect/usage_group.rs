@@ -1,4 +1,4 @@
-//! By what `etcdsnap usage` sums up keys.
+//! The groups of keys of `etcdsnap usage`.
 
 use std::num::NonZeroUsize;
 
@@ -10,19 +10,19 @@ use super::key_text;
 use crate::cli::args::UsageArgs;
 use crate::cli::args_inspect::UsageBy;
 
-/// Keys that are summed up.
+/// A group of keys.
 pub struct Group {
-    /// For a person.
+    /// Its name for people.
     pub text: String,
-    /// For a program.
+    /// Its names for programs.
     names: Map<String, Value>,
 }
 
-/// Parts of a name by which keys are summed up: `/registry/pods/`.
+/// The default number of parts of a key that make a group: `/registry/pods/`.
 const DEPTH: usize = 2;
 
 impl Group {
-    /// The group of a name that [`write`] wrote.
+    /// Parses a group name written by [`write`].
     pub fn named(name: &[u8], by: UsageBy) -> Self {
         match kubernetes(by) {
             None => Self::of_prefix(name),
@@ -56,7 +56,7 @@ impl Group {
         Self { text: text.join(" "), names }
     }
 
-    /// As an object of JSON with its sums.
+    /// Describes the group and its sums as a JSON object.
     pub fn object(&self, kind: &str, sums: Value) -> Map<String, Value> {
         let mut object = Map::new();
         object.insert("kind".into(), kind.into());
@@ -68,7 +68,7 @@ impl Group {
     }
 }
 
-/// What the groups are.
+/// Returns the title of the column of groups.
 pub fn title(by: UsageBy) -> &'static str {
     match by {
         UsageBy::Prefix => "prefix",
@@ -79,7 +79,7 @@ pub fn title(by: UsageBy) -> &'static str {
     }
 }
 
-/// Writes the name of the group of a key behind `name`, which [`Group::named`] reads.
+/// Appends the name of a key's group to `name`; [`Group::named`] parses it.
 pub fn write(args: &UsageArgs, prefix: &[u8], key: &[u8], name: &mut Vec<u8>) {
     match kubernetes(args.by) {
         None => name.extend_from_slice(group(key, prefix.len(), args.depth.map_or(DEPTH, NonZeroUsize::get))),

@@ -1,4 +1,4 @@
-//! What of Kubernetes' objects says who set which field, for `usage --by kind`.
+//! Sums up managedFields of Kubernetes objects for `usage --by kind`; these fields record who set which field.
 
 use std::collections::HashMap;
 
@@ -6,21 +6,21 @@ use etcdsnap::core::kubernetes::registry_keys::Objects;
 use etcdsnap::{KindUsage, ObjectKind, printable};
 use serde_json::{Map, Value};
 
-/// The kinds of the objects of each resource, and their managedFields.
+/// For each resource, the kinds of its objects and the size of their managedFields.
 #[derive(Default)]
-pub struct Kinds(HashMap<(Vec<u8>, Vec<u8>), Kind>);
+pub struct Kinds(HashMap<(Vec<u8>, Vec<u8>), KindTotals>);
 
-/// What is under one resource.
+/// The sums of one resource.
 #[derive(Default)]
-struct Kind {
-    /// Such as `Deployment.apps`; several where a version moved between groups.
+struct KindTotals {
+    /// Such as `Deployment.apps`; several if a version moved between groups.
     names: Vec<String>,
     bytes: u64,
     managed_bytes: u64,
 }
 
 impl Kinds {
-    /// Sums them up by resource.
+    /// Sums up kinds by resource.
     pub fn of(kinds: Vec<(ObjectKind, KindUsage)>) -> Self {
         let mut all = Self::default();
         for (kind, usage) in kinds {
@@ -36,26 +36,26 @@ impl Kinds {
         all
     }
 
-    fn at(&self, name: &[u8]) -> Option<&Kind> {
+    fn at(&self, name: &[u8]) -> Option<&KindTotals> {
         let Objects { group, resource, .. } = Objects::of_name(name)?;
         self.0.get(&(group.to_vec(), resource.to_vec()))
     }
 
-    /// The kind of a group of keys; none where all its objects are deleted, or it has none.
+    /// Returns the kind of a group of keys; `None` if all its objects are deleted, or it has no kind.
     pub fn name(&self, group: &[u8]) -> Option<String> {
         self.at(group).map(|kind| printable(&kind.names.join(", ")))
     }
 
-    /// The share of managedFields in percent, to the nearest whole one.
+    /// Returns the share of managedFields in percent, rounded to a whole number.
     pub fn share(&self, group: &[u8]) -> String {
-        let share = |kind: &Kind| {
+        let share = |kind: &KindTotals| {
             let half = kind.bytes.div_euclid(2);
             kind.managed_bytes.saturating_mul(100).saturating_add(half).checked_div(kind.bytes)
         };
         self.at(group).and_then(share).map_or_else(|| "-".into(), |percent| format!("{percent} %"))
     }
 
-    /// Puts them into an object of JSON.
+    /// Adds the sums of a group to a JSON object.
     pub fn put(&self, group: &[u8], object: &mut Map<String, Value>) {
         if let Some(kind) = self.at(group) {
             object.insert("kinds".into(), kind.names.clone().into());

@@ -8,7 +8,7 @@ use etcdsnap::core::kubernetes::decode::Options;
 use etcdsnap::core::kubernetes::object::{Remarks, Unreadable};
 use etcdsnap::core::kubernetes::resources::Resources;
 use etcdsnap::core::kubernetes::table_objects::name_by_key;
-use etcdsnap::core::store::Place;
+use etcdsnap::core::store::EntryPlace;
 
 use super::object_tables::{JoinedRow, ObjectTable};
 use super::selection::{self, Wanted};
@@ -19,7 +19,7 @@ use crate::cli::args_kube::{KubeForm, KubeGetArgs, KubeOutput};
 pub type RowOutcome = Result<(JoinedRow, Remarks), Unreadable>;
 
 /// Rows that were made early, by the places of the values.
-pub type EarlyRows = HashMap<Place, RowOutcome>;
+pub type EarlyRows = HashMap<EntryPlace, RowOutcome>;
 
 /// The objects whose rows can be made before the types of the snapshot are known: all those of one type of Kubernetes in a table whose rows need nothing of each other.
 pub fn foreseen(args: &KubeGetArgs) -> Option<Wanted> {

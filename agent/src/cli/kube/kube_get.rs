@@ -8,7 +8,7 @@ use etcdsnap::core::kubernetes::json_path::{self, JsonPath};
 use etcdsnap::core::kubernetes::object_tree::Node;
 use etcdsnap::core::kubernetes::registry_keys::Object;
 use etcdsnap::core::kubernetes::table_objects::{default_class, take_managed_fields};
-use etcdsnap::core::store::{Key, Place, Store};
+use etcdsnap::core::store::{EntryPlace, Key, Store};
 use etcdsnap::{Cluster, FileSource, NoProgress, Snapshot, StoredObject, printable};
 
 use super::early_rows::{self, EarlyRows, RowOutcome};
@@ -356,14 +356,14 @@ impl Reading<'_, '_> {
         values: &mut ValueReader,
     ) -> Result<(), Failure> {
         let mut outcomes: Vec<Option<RowOutcome>> = Vec::new();
-        let mut left: Vec<(usize, Place, Revision)> = Vec::new();
+        let mut left: Vec<(usize, EntryPlace, Revision)> = Vec::new();
         for (at, (_, key, _)) in found.iter().enumerate() {
             let state = self.states.of(key);
             let made = state.and_then(|(place, _)| early.remove(&place));
             left.extend(state.filter(|_| made.is_none()).map(|(place, revision)| (at, place, revision)));
             outcomes.push(made);
         }
-        let places: Vec<Place> = left.iter().map(|(_, place, _)| *place).collect();
+        let places: Vec<EntryPlace> = left.iter().map(|(_, place, _)| *place).collect();
         let (reader, columns) = (&*values, &*table);
         let made = self.snapshot.map_values(self.store, &places, &NoProgress, |number, value| {
             let (at, _, revision) = left.get(number)?;

@@ -9,7 +9,7 @@ use etcdsnap::core::kubernetes::object;
 use etcdsnap::core::kubernetes::registry_keys::Object;
 use etcdsnap::core::kubernetes::resources::Resources;
 use etcdsnap::core::kubernetes::value_changes::{Showing, ValueChanges, value_changes};
-use etcdsnap::core::store::{Change, Index, Key, UnreadRevisions, compare};
+use etcdsnap::core::store::{Index, Key, KeyDifference, UnreadRevisions, compare};
 use etcdsnap::{KubernetesPrefixes, NoProgress, printable, uid};
 use serde_json::{Map, Value};
 
@@ -149,9 +149,9 @@ impl Comparison<'_> {
         }
         for change in compare(&self.a.index, &self.b.index) {
             let (old, new) = match change {
-                Change::Added(new) => (None, Some(new)),
-                Change::Removed(old) => (Some(old), None),
-                Change::Changed(old, new) => (Some(old), Some(new)),
+                KeyDifference::Added(new) => (None, Some(new)),
+                KeyDifference::Removed(old) => (Some(old), None),
+                KeyDifference::Changed(old, new) => (Some(old), Some(new)),
             };
             let Some(object) = old.or(new).and_then(|key| self.prefixes.object(key.key)) else { continue };
             if !self.is_wanted(&object) {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use etcdsnap::core::Revision;
-use etcdsnap::core::store::{Event, Key, Place, Store};
+use etcdsnap::core::store::{EntryPlace, Event, Key, Store};
 use etcdsnap::{Error, FileSource, Progress, Snapshot};
 
 /// Where the states of some objects are.
@@ -33,7 +33,7 @@ impl ObjectStates {
     }
 
     /// Where the state of an object is, and the revision that wrote it; none when that is compacted away.
-    pub fn of(&self, key: &Key<'_>) -> Option<(Place, Revision)> {
+    pub fn of(&self, key: &Key<'_>) -> Option<(EntryPlace, Revision)> {
         if key.deleted {
             return self.last.get(key.key).map(|event| (event.place, event.revision.main));
         }

@@ -1,6 +1,6 @@
 //! The four forms of etcdutl's `snapshot status`, byte for byte.
 //!
-//! The box of 3.7 is that of Go's tablewriter 1.1, the one before that of tablewriter 0.0.5.
+//! The table of 3.7 is that of Go's tablewriter 1.1; earlier versions use tablewriter 0.0.5.
 
 use etcdsnap::Status;
 use etcdsnap::core::Revision;
@@ -9,19 +9,19 @@ use etcdsnap::core::store::HashKv;
 use super::grouped_number::si_bytes;
 use crate::cli::args::EtcdForm;
 
-/// What etcdutl prints.
+/// The numbers that etcdutl prints.
 #[derive(Debug, Clone)]
 pub struct Numbers {
     hash: u32,
     revision: Revision,
     total_key: u64,
     total_size: u64,
-    /// None before 3.6, which knew no version.
+    /// `None` before 3.6, which has no storage version.
     version: Option<String>,
     frame: Frame,
 }
 
-/// The lines of a box.
+/// The border characters of a table.
 #[derive(Debug, Clone, Copy)]
 enum Frame {
     Ascii,
@@ -29,8 +29,8 @@ enum Frame {
 }
 
 impl Numbers {
-    /// As etcdutl 3.7 counts and draws. It counts the empty value that a revision bump writes as one key more, and a
-    /// script that compares its output must find the same here; every other command leaves it out.
+    /// Counts and draws like etcdutl 3.7. It counts the empty value that a revision bump writes as one more key, and scripts
+    /// that compare outputs must find the same here; every other command leaves it out.
     pub fn of_3_7(status: &Status) -> Self {
         Self {
             hash: status.hash,
@@ -42,12 +42,12 @@ impl Numbers {
         }
     }
 
-    /// As etcdutl 3.6: the same numbers in another box.
+    /// Like etcdutl 3.6: the same numbers with other borders.
     pub fn of_3_6(status: &Status) -> Self {
         Self { frame: Frame::Ascii, ..Self::of_3_7(status) }
     }
 
-    /// As etcdctl 3.3 and 3.4 and etcdutl 3.5: every entry of every bucket is a key, and there is no version.
+    /// Like etcdctl 3.3 and 3.4 and etcdutl 3.5: every entry of every bucket is a key, and there is no version.
     pub fn of_3_5(status: &Status) -> Self {
         Self { total_key: status.total_entries, version: None, ..Self::of_3_6(status) }
     }
@@ -64,13 +64,13 @@ impl Numbers {
     }
 }
 
-/// `634b0880, 566, 245, 578 kB, 3.7.0`
+/// One line: `634b0880, 566, 245, 578 kB, 3.7.0`
 pub fn simple(numbers: &Numbers) -> String {
     let values: Vec<_> = numbers.columns().into_iter().map(|(_, value)| value).collect();
     format!("{}\n", values.join(", "))
 }
 
-/// `{"hash":1665861760,"revision":566,"totalKey":245,"totalSize":577536,"version":"3.7.0"}`
+/// One JSON object: `{"hash":1665861760,"revision":566,"totalKey":245,"totalSize":577536,"version":"3.7.0"}`
 pub fn json(numbers: &Numbers) -> String {
     let version = numbers
         .version
@@ -86,7 +86,7 @@ pub fn json(numbers: &Numbers) -> String {
     )
 }
 
-/// `"Hash" : 1665861760` and so on, a line each.
+/// One line per field: `"Hash" : 1665861760` and so on.
 pub fn fields(numbers: &Numbers) -> String {
     let version = numbers.version.as_ref().map(|version| format!("\"Version\" : {version}\n"));
     format!(
@@ -99,12 +99,12 @@ pub fn fields(numbers: &Numbers) -> String {
     )
 }
 
-/// A box: titles in the middle, values to the right.
+/// A table: titles centred, values aligned to the right.
 pub fn table(numbers: &Numbers) -> String {
     boxed(&numbers.columns(), numbers.frame)
 }
 
-/// A box of one row.
+/// Draws a table of one row.
 fn boxed(columns: &[(&'static str, String)], frame: Frame) -> String {
     let widths: Vec<usize> = columns.iter().map(|(title, value)| title.len().max(value.chars().count())).collect();
     let line = frame.line();
@@ -122,7 +122,7 @@ fn boxed(columns: &[(&'static str, String)], frame: Frame) -> String {
     [rule(top), row(titles), rule(middle), row(values), rule(bottom)].concat()
 }
 
-/// The forms of etcdutl's `hashkv`, byte for byte as 3.7 prints them.
+/// Formats the output of etcdutl's `hashkv`, byte for byte as 3.7 prints it.
 pub fn hashkv(hash: &HashKv, form: EtcdForm) -> String {
     let HashKv { hash, revision, compact_revision: compact } = hash;
     match form {
@@ -157,7 +157,7 @@ impl Frame {
         }
     }
 
-    /// Left, middle and right of the top, middle and bottom rules.
+    /// Returns left, middle and right corners of the top, middle and bottom rules.
     fn corners(self) -> [[&'static str; 3]; 3] {
         match self {
             Self::Ascii => [["+"; 3]; 3],

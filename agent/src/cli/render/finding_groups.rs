@@ -1,4 +1,4 @@
-//! Findings of a file or a directory for a person: grouped by their code, each with what it means and what to do.
+//! Prints the findings of a file or a directory for people: grouped by code, each with its meaning and what to do.
 
 use std::collections::BTreeMap;
 
@@ -8,54 +8,54 @@ use super::grouped_number::{counted, grouped};
 use super::style::{BAD, BOLD, WARN};
 use super::{reason, wrap};
 
-/// Findings of one code that are shown unasked.
+/// Findings per code that are shown by default.
 const FIRST: usize = 5;
 
-/// How many findings of a code are shown.
+/// How many findings per code are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shown {
-    /// The first few, then a count. What only follows from other damage is named with that.
+    /// The first few, then a count. A finding that only follows from other damage is listed with its cause.
     First,
-    /// All that the scan kept.
+    /// All findings that the scan kept.
     All,
 }
 
-/// What was found, in groups.
+/// Findings, grouped by code.
 pub struct FindingGroups<'r> {
     counts: &'r BTreeMap<Code, u64>,
-    /// The findings that were kept, with the file of each in a directory.
+    /// The findings that the scan kept; in a directory, with the file of each.
     kept: Vec<(Option<&'r str>, &'r Finding)>,
     cause: Box<dyn Fn(Code) -> Code + 'r>,
 }
 
 impl<'r> FindingGroups<'r> {
-    /// Those of a file.
+    /// Groups the findings of a file.
     pub fn of(report: &'r Report) -> Self {
         let findings = &report.findings;
         let kept = findings.list().iter().map(|finding| (None, finding)).collect();
         Self { counts: findings.counts(), kept, cause: Box::new(|code| findings.cause(code)) }
     }
 
-    /// Those of a data directory.
+    /// Groups the findings of a data directory.
     pub fn of_directory(report: &'r DirectoryReport) -> Self {
         let findings = &report.findings;
         let kept = findings.list().iter().map(|placed| (Some(placed.in_file.as_str()), &placed.finding)).collect();
         Self { counts: findings.counts(), kept, cause: Box::new(|code| findings.cause(code)) }
     }
 
-    /// All groups, an empty line before each.
+    /// Formats all groups, with an empty line before each.
     pub fn text(&self, shown: Shown) -> String {
         self.codes_by_weight(shown).into_iter().map(|code| format!("\n{}", self.group(code, shown))).collect()
     }
 
-    /// The damage without what it means, and without that of one code.
+    /// Formats the damage without meanings, and without the findings of one code.
     pub fn damage_but(&self, but: Code) -> String {
         let codes = self.codes_by_weight(Shown::First).into_iter();
         let codes = codes.filter(|code| code.severity() == Severity::Damage && *code != but);
         codes.map(|code| self.findings(code, Shown::First) + &self.consequences(code)).collect()
     }
 
-    /// Damage before warnings, otherwise in the order of the documentation. What only follows from other damage stands with that, unless all is shown.
+    /// Returns the codes: damage before warnings, otherwise in the order of the documentation. A code that only follows from other damage is left to its cause, unless all are shown.
     fn codes_by_weight(&self, shown: Shown) -> Vec<Code> {
         let codes = self.counts.keys().copied();
         let mut codes: Vec<Code> = codes.filter(|code| shown == Shown::All || (self.cause)(*code) == *code).collect();
@@ -73,7 +73,7 @@ impl<'r> FindingGroups<'r> {
         text
     }
 
-    /// What only follows from the findings of a code.
+    /// Lists the findings that only follow from those of a code.
     fn consequences(&self, code: Code) -> String {
         let counts = self.counts.iter().filter(|(other, _)| **other != code && (self.cause)(**other) == code);
         let followed: Vec<String> =
@@ -85,7 +85,7 @@ impl<'r> FindingGroups<'r> {
         wrap("    so     ", "           ", &text)
     }
 
-    /// The findings of one code.
+    /// Lists the findings of one code.
     fn findings(&self, code: Code, shown: Shown) -> String {
         let count = self.counts.get(&code).copied().unwrap_or(0);
         let weight = match code.severity() {
@@ -107,7 +107,7 @@ impl<'r> FindingGroups<'r> {
         if unprinted > 0 {
             let hint = match shown {
                 Shown::First => " (verify --all shows more)",
-                Shown::All => " (only the first of a code are kept)",
+                Shown::All => "  (only the first of each code are kept)",
             };
             text.push_str(&format!("    … and {} more{hint}\n", grouped(unprinted)));
         }
@@ -139,14 +139,14 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_from_other_damage_stands_with_it() {
+    fn consequences_are_listed_with_their_cause() {
         for (file, before) in [(None, ""), (Some("member/snap/db"), "member/snap/db: ")] {
             let first = text(file, Shown::First);
-            assert!(first.contains(&format!("    - {before}a page is gone\n")), "{first}");
+            assert!(first.contains(&format!("    - {before}A page is gone.\n")), "{first}");
             assert!(first.contains("    so     revisions-missing (3 times). They follow"), "{first}");
-            assert!(!first.contains("a gap"), "{first}");
+            assert!(!first.contains("A gap"), "{first}");
             let all = text(file, Shown::All);
-            assert!(all.contains(&format!("    - {before}a gap (follows from page-out-of-range)\n")), "{all}");
+            assert!(all.contains(&format!("    - {before}A gap. (follows from page-out-of-range)\n")), "{all}");
             assert!(!all.contains("    so     "), "{all}");
         }
     }

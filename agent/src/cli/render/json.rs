@@ -1,4 +1,4 @@
-//! Reports as JSON: one line, members in a fixed order.
+//! Formats reports as JSON: one line, fields in a fixed order.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,7 +9,7 @@ use etcdsnap::{Code, DirectoryReport, Error, Report, Status, Trailer, Verdict, p
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-/// `status -w json`: etcdutl's members first, then ours, then what was judged.
+/// `status -w json`: etcdutl's fields first, then our own, then the verdict.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct StatusObject<'r> {
@@ -48,7 +48,7 @@ struct DirectoryObject<'r> {
     newest: Option<bool>,
 }
 
-/// What stands in for a file that could not be judged.
+/// Describes a file that could not be verified.
 #[derive(Serialize)]
 struct ErrorObject {
     #[serde(flatten)]
@@ -58,7 +58,7 @@ struct ErrorObject {
     error: String,
 }
 
-/// The object of one file for `status`; `as_of` is about when its latest revision was written.
+/// Formats a file for `status`; `as_of` is the approximate time of its latest revision.
 pub fn status(path: &Path, report: &Report, as_of: Option<Moment>) -> String {
     line(&StatusObject {
         status: report.status.as_ref(),
@@ -71,23 +71,23 @@ pub fn status(path: &Path, report: &Report, as_of: Option<Moment>) -> String {
     })
 }
 
-/// The object of one file for `verify`.
+/// Formats a file for `verify`.
 pub fn verify(path: &Path, report: &Report) -> String {
     line(&VerifyObject { file: name(path), report })
 }
 
-/// The object of one data directory for `verify`; `newest` says whether none of the others is newer, where there are others to compare with.
+/// Formats a data directory for `verify`. `newest` says whether no other directory is newer; `None` if there are no others to compare with.
 pub fn directory(path: &Path, report: &DirectoryReport, newest: Option<bool>) -> String {
     line(&DirectoryObject { file: name(path), kind: "dataDirectory", report, newest })
 }
 
-/// The object of a file that could not be read; a compressed file that is broken has a verdict all the same.
+/// Formats an error about a file; a broken compressed file has a verdict all the same.
 pub fn error(path: &Path, error: &Error) -> String {
     let verdict = error.is_damage().then_some(Verdict::Damaged);
     line(&ErrorObject { file: name(path), verdict, error: error.to_string() })
 }
 
-/// One object as it is when one file was asked for, otherwise an array of all.
+/// Returns a single object if one file was asked for, otherwise an array of all.
 pub fn one_or_array(objects: Vec<String>, asked: usize) -> String {
     match objects.as_slice() {
         [object] if asked == 1 => format!("{object}\n"),
@@ -95,15 +95,15 @@ pub fn one_or_array(objects: Vec<String>, asked: usize) -> String {
     }
 }
 
-/// `file`, and `fileBase64` where the path is no UTF-8.
+/// Returns `file`, and `fileBase64` if the path is not UTF-8.
 fn name(path: &Path) -> Map<String, Value> {
     let mut object = Map::new();
     put_path(&mut object, "file", path);
     object
 }
 
-/// One line of JSON.
+/// Formats a value as one line of JSON.
 pub fn line(value: &impl Serialize) -> String {
-    // Plain data with text keys: there is nothing that could fail.
+    // Plain data with text keys cannot fail to serialize.
     etcdsnap::to_json(value).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! Reports as text and JSON.
+//! Formats reports as text and JSON.
 
 pub mod etcdutl;
 pub mod finding_groups;
@@ -13,10 +13,10 @@ use etcdsnap::Finding;
 pub use etcdsnap::grouped_number;
 use grouped_number::grouped;
 
-/// Columns of running text.
+/// Width of running text, in columns.
 const WIDTH: usize = 100;
 
-/// Running text in lines: the first begins with `first`, the others with `rest`. Nothing for an empty text.
+/// Breaks text into lines: the first starts with `first`, the others with `rest`. Returns nothing for an empty text.
 pub fn wrap(first: &str, rest: &str, text: &str) -> String {
     let mut lines = String::new();
     let mut line = String::new();
@@ -39,7 +39,7 @@ pub fn wrap(first: &str, rest: &str, text: &str) -> String {
     lines
 }
 
-/// What must stay on one line: words, and commands whole, because they are copied into a terminal.
+/// Splits text into pieces that must stay on one line: words, and whole commands, which people copy into a terminal.
 fn pieces(text: &str) -> Vec<String> {
     let mut pieces: Vec<String> = Vec::new();
     let mut command = false;
@@ -65,7 +65,7 @@ fn pieces(text: &str) -> Vec<String> {
     pieces
 }
 
-/// Where a finding is: page, offset and key, as far as it has them.
+/// Returns where a finding is: page, offset and key, as far as known.
 pub fn place(finding: &Finding) -> Option<String> {
     let parts: Vec<String> = [
         finding.page.map(|page| format!("page {}", grouped(page.get()))),
@@ -78,7 +78,7 @@ pub fn place(finding: &Finding) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join(", "))
 }
 
-/// What a finding says, with its place before it.
+/// Returns the message of a finding, after its place.
 pub fn reason(finding: &Finding) -> String {
     let message = etcdsnap::printable(&finding.message);
     place(finding).map_or_else(|| message.clone(), |place| format!("{place}: {message}"))

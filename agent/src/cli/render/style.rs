@@ -1,14 +1,14 @@
-//! Colours; stdout and stderr drop them where they do not belong.
+//! Colours; stdout and stderr drop them where they are not supported.
 
 use anstyle::{AnsiColor, Style};
 
-/// What is well.
+/// For good results.
 pub const GOOD: Style = AnsiColor::Green.on_default().bold();
-/// What deserves a look.
+/// For warnings.
 pub const WARN: Style = AnsiColor::Yellow.on_default().bold();
-/// What is damaged or failed.
+/// For damage and failures.
 pub const BAD: Style = AnsiColor::Red.on_default().bold();
-/// What stands out.
+/// For emphasis.
 pub const BOLD: Style = Style::new().bold();
-/// Labels.
+/// For labels.
 pub const LABEL: Style = Style::new().dimmed();

@@ -1,4 +1,4 @@
-//! `verify` of a data directory for a person: the verdict, what was found, what the database lacks, and the numbers.
+//! Prints `verify` of a data directory for people: the verdict, the findings, the entries that the database lacks, and the numbers.
 
 use std::path::Path;
 
@@ -11,10 +11,10 @@ use super::style::{BAD, BOLD, GOOD, LABEL, WARN};
 use super::text_verify::contents;
 use super::wrap;
 
-/// Where the lines of the numbers begin.
+/// The indentation of the numbers.
 const INDENT: &str = "             ";
 
-/// The text for one directory.
+/// Formats the report of one directory.
 pub fn text(path: &Path, report: &DirectoryReport, shown: Shown) -> String {
     let mut text = headline(path, report);
     if let Some(note) = moving(report) {
@@ -23,7 +23,7 @@ pub fn text(path: &Path, report: &DirectoryReport, shown: Shown) -> String {
     text.push_str(&FindingGroups::of_directory(report).text(shown));
     text.push('\n');
     for (label, line) in numbers(report) {
-        // Colours take no room on the line.
+        // Colour codes have no width on the terminal.
         let plain = wrap(&format!("  {label:<9}  "), INDENT, &line);
         text.push_str(&plain.replacen(label, &format!("{LABEL}{label}{LABEL:#}"), usize::from(!label.is_empty())));
     }
@@ -36,7 +36,7 @@ fn headline(path: &Path, report: &DirectoryReport) -> String {
     let found = counted(total, "finding", "findings");
     let (word, rest) = match report.verdict {
         _ if !report.database_judged => (
-            format!("{WARN}not judged{WARN:#}"),
+            format!("{WARN}no verdict{WARN:#}"),
             "the database changed while it was read: stop the server, or take a snapshot from it".to_owned(),
         ),
         Verdict::Sound => (
@@ -53,9 +53,9 @@ fn headline(path: &Path, report: &DirectoryReport) -> String {
 
 fn moving(report: &DirectoryReport) -> Option<&'static str> {
     if report.server_running {
-        Some("A server is running on this directory: what was read is a moment's picture.")
+        Some("A server is running on this directory: the report describes only the moment of reading.")
     } else if report.changed_while_read {
-        Some("Something wrote to this directory while it was read: what was read is a moment's picture.")
+        Some("Something wrote to this directory while it was read: the report describes only the moment of reading.")
     } else {
         None
     }
@@ -82,7 +82,7 @@ fn numbers(report: &DirectoryReport) -> Vec<(&'static str, String)> {
     }
     let start = report.snapshots.start_index.unwrap_or_default();
     let files = counted(report.snapshots.files, ".snap file", ".snap files");
-    let begins = if start == 0 { "from its beginning".to_owned() } else { format!("behind index {start}") };
+    let begins = if start == 0 { "from the start".to_owned() } else { format!("after index {start}") };
     if log.segments > 0 {
         lines.push(("start", format!("{files}; etcd reads the log {begins}")));
     }
@@ -104,7 +104,7 @@ fn lacking(report: &DirectoryReport) -> Vec<(&'static str, String)> {
         Some(0) => lines.push(("lacking", "nothing up to the commit index".to_owned())),
         Some(count) => {
             let lacks = format!("the database lacks {} up to the commit index", counted(count, "entry", "entries"));
-            let loses = "a restore of member/snap/db alone would lose what is lacking";
+            let loses = "a restore of member/snap/db alone would lose them";
             let text = match report.verdict {
                 Verdict::Damaged => format!("{lacks}: {loses}"),
                 _ => format!("{lacks}: etcd applies them when it starts here, and {loses}"),
@@ -113,14 +113,14 @@ fn lacking(report: &DirectoryReport) -> Vec<(&'static str, String)> {
         }
     }
     if unsure > 0 {
-        let count = counted(unsure, "entry stands", "entries stand");
-        let text = "behind the commit index: clients may have been told of a write, and etcd applies what the cluster had agreed on";
+        let count = counted(unsure, "entry is", "entries are");
+        let text = "after the commit index: a client may have received a confirmation for them; etcd applies those on which the cluster had agreed";
         lines.push(("", format!("{count} {text}")));
     }
     lines
 }
 
-/// Which of several directories is the newest. `newest` are the places of those that none is newer than; none when they are of several clusters.
+/// Compares several directories. `newest` says for each whether no other is newer; `None` if they belong to several clusters.
 pub fn comparison(directories: &[(&Path, &DirectoryReport)], newest: Option<&[bool]>) -> String {
     let width = directories.iter().map(|(path, _)| printable_path(path).chars().count()).max().unwrap_or_default();
     let width = width.max("directory".len());
@@ -142,7 +142,7 @@ pub fn comparison(directories: &[(&Path, &DirectoryReport)], newest: Option<&[bo
         ));
     }
     if newest.is_none() {
-        text.push_str("These members are of different clusters: none is newer than another.\n");
+        text.push_str("These members are of different clusters: they cannot be compared.\n");
     }
     text
 }

@@ -1,4 +1,4 @@
-//! What of the history of keys is gone, for a person.
+//! Describes for people which parts of the history of keys are lost.
 
 use etcdsnap::core::{LostHistory, Revision, RevisionRange};
 use etcdsnap::printable;
@@ -8,10 +8,10 @@ use super::grouped_number::{counted, grouped};
 use super::style::{BAD, BOLD};
 use super::wrap;
 
-/// Ranges, prefixes or keys of a line that are shown unasked.
+/// Ranges, prefixes or keys per line that are shown by default.
 const FIRST: usize = 5;
 
-/// The lines under the findings; empty when nothing is known to be gone.
+/// Formats the lines under the findings; empty if no loss is known.
 pub fn text(lost: &LostHistory, shown: Shown) -> String {
     let most = match shown {
         Shown::First => FIRST,
@@ -24,7 +24,7 @@ pub fn text(lost: &LostHistory, shown: Shown) -> String {
     }
     if !lost.unreadable.is_empty() {
         lines.push(format!(
-            "Pages that cannot be read held what was kept of revisions {}.",
+            "Unreadable pages held the retained entries of revisions {}.",
             ranges(&lost.unreadable, most)
         ));
     }
@@ -34,7 +34,7 @@ pub fn text(lost: &LostHistory, shown: Shown) -> String {
             let name = if prefix.prefix.is_empty() { "other keys".to_owned() } else { printable(&prefix.prefix) };
             format!("{name} ({})", grouped(prefix.keys))
         });
-        lines.push(format!("{count} that entries are gone: {}.", listed(prefixes.collect(), most)));
+        lines.push(format!("{count} gaps in their history: {}.", listed(prefixes.collect(), most)));
         if shown == Shown::All {
             lines.extend(lost.keys.iter().map(|key| printable(key)));
         }
@@ -42,7 +42,7 @@ pub fn text(lost: &LostHistory, shown: Shown) -> String {
     if lines.is_empty() {
         return String::new();
     }
-    lines.push("A key of which every entry is gone cannot be named.".into());
+    lines.push("A key that lost all its entries cannot be named.".into());
     let bullets: String = lines.iter().map(|line| wrap("    - ", "      ", line)).collect();
     format!("  {BAD}lost{BAD:#}    {BOLD}history of keys{BOLD:#}\n{bullets}")
 }

@@ -1,4 +1,4 @@
-//! `status` for a person.
+//! Prints `status` for people.
 
 use std::path::Path;
 
@@ -11,14 +11,14 @@ use super::reason;
 use super::style::{BAD, BOLD, GOOD, LABEL, WARN};
 use super::text_verify::encrypted;
 
-/// Columns of the labels.
+/// The width of the labels, in columns.
 const LABELS: usize = 12;
-/// Findings that are told of a file without numbers: the first are the causes of the others.
+/// Findings shown for a file without numbers: the first ones are the causes of the others.
 const REASONS: usize = 3;
 
-/// All that is known of one file, a line each; `as_of` is about when its latest revision was written.
+/// Describes a file, one line per item; `as_of` is the approximate time of its latest revision.
 pub fn text(path: &Path, report: &Report, as_of: Option<Moment>) -> String {
-    let mut lines = Lines(format!("{BOLD}{}{BOLD:#}\n", printable_path(path)));
+    let mut lines = LabelledLines(format!("{BOLD}{}{BOLD:#}\n", printable_path(path)));
     lines.add("structure", structure(report));
     lines.add("trailer", trailer(&report.trailer));
     if let Some(status) = &report.status {
@@ -32,7 +32,7 @@ pub fn text(path: &Path, report: &Report, as_of: Option<Moment>) -> String {
     lines.0
 }
 
-fn numbers(lines: &mut Lines, status: &Status, as_of: Option<Moment>) {
+fn numbers(lines: &mut LabelledLines, status: &Status, as_of: Option<Moment>) {
     if !status.complete {
         lines.add("note", "part of the database cannot be read; the numbers cover only the rest".into());
     }
@@ -40,7 +40,7 @@ fn numbers(lines: &mut Lines, status: &Status, as_of: Option<Moment>) {
         lines.add("hash", format!("{:x}", status.hash));
     }
     if status.keys_are_lost() {
-        lines.add("keys", "unknown, and the revision, too: no entry of bucket key can be read".into());
+        lines.add("keys", "unknown, like the revision: no entry of bucket key can be read".into());
     } else {
         lines.add("revision", status.revision.to_string());
         lines.add("keys", keys(status));
@@ -66,7 +66,7 @@ fn numbers(lines: &mut Lines, status: &Status, as_of: Option<Moment>) {
 fn keys(status: &Status) -> String {
     let puts = status.revisions.saturating_sub(status.tombstones);
     format!(
-        "{} alive; {} kept ({}, {})",
+        "{} live; {} stored ({}, {})",
         grouped(status.total_key),
         counted(status.revisions, "revision", "revisions"),
         counted(puts, "put", "puts"),
@@ -103,7 +103,7 @@ fn compacted(status: &Status) -> String {
     };
     match status.scheduled_compact_revision {
         Some(scheduled) if Some(scheduled) != status.compacted_revision => {
-            format!("{finished}; ordered up to {scheduled} and not finished")
+            format!("{finished}; compaction up to {scheduled} requested and not finished")
         }
         _ => finished,
     }
@@ -124,7 +124,7 @@ fn size(status: &Status) -> String {
 fn written_by(status: &Status) -> String {
     let cluster = status.cluster_version.as_deref().map_or("unknown".into(), printable);
     if status.version.is_empty() {
-        format!("etcd before 3.6, which notes no storage version (cluster version {cluster})")
+        format!("etcd before 3.6, which stores no storage version (cluster version {cluster})")
     } else {
         format!("etcd of storage version {} (cluster version {cluster})", printable(&status.version))
     }
@@ -143,10 +143,10 @@ fn bucket_line(bucket: &BucketStatus, widest: usize) -> String {
     format!("{:<widest$}  {entries:>16}  {:>8}", printable(&bucket.name), si_bytes(bucket.bytes))
 }
 
-/// Lines of a label and a value.
-struct Lines(String);
+/// Lines with a label and a value.
+struct LabelledLines(String);
 
-impl Lines {
+impl LabelledLines {
     fn add(&mut self, label: &str, value: String) {
         self.0.push_str(&format!("  {LABEL}{label:<LABELS$}{LABEL:#}  {value}\n"));
     }

@@ -1,8 +1,8 @@
-//! `verify` for a person: the verdict first, then what was found, then the numbers.
+//! Prints `verify` for people: the verdict first, then the findings, then the numbers.
 
 use std::path::Path;
 
-use etcdsnap::core::key_tally::KeyTally;
+use etcdsnap::core::key_tally::NeededKeyTally;
 use etcdsnap::{Code, Report, Status, Trailer, Verdict, printable, printable_path};
 
 use super::finding_groups::{FindingGroups, Shown};
@@ -10,7 +10,7 @@ use super::grouped_number::{counted, grouped, si_bytes};
 use super::style::{BAD, BOLD, GOOD, LABEL, WARN};
 use super::text_lost;
 
-/// The text for one file.
+/// Formats the report of one file.
 pub fn text(path: &Path, report: &Report, shown: Shown) -> String {
     let mut text = headline(path, report);
     text.push_str(&FindingGroups::of(report).text(shown));
@@ -49,21 +49,21 @@ fn headline(path: &Path, report: &Report) -> String {
             (format!("{WARN}warnings{WARN:#}"), format!("{found}; no damage, but read this before you rely on it"))
         }
         Verdict::Damaged if report.findings.has(Code::NotASnapshot) => {
-            (format!("{BAD}damaged{BAD:#}"), "this is no etcd snapshot".to_owned())
+            (format!("{BAD}damaged{BAD:#}"), "this is not an etcd snapshot".to_owned())
         }
-        Verdict::Damaged => (format!("{BAD}damaged{BAD:#}"), format!("{found}; do not rely on this file")),
+        Verdict::Damaged => (format!("{BAD}damaged{BAD:#}"), format!("{found}; do not restore from this file yet")),
     };
     format!("{BOLD}{name}{BOLD:#}: {word} ({rest})\n")
 }
 
-/// The damage alone, for a command that refuses the file. The SHA-256 is told apart.
+/// Formats only the damage, for a command that refuses the file. The SHA-256 is reported separately.
 pub fn damage(report: &Report) -> String {
     FindingGroups::of(report).damage_but(Code::Sha256Mismatch)
 }
 
 fn sha256(trailer: &Trailer) -> String {
     match (&trailer.expected, &trailer.actual) {
-        (None, Some(actual)) => format!("the file has none; of its bytes {}", actual.0),
+        (None, Some(actual)) => format!("the file has none; computed: {}", actual.0),
         (None, None) => "the file has none".into(),
         (Some(_), None) => "not checked".into(),
         (Some(expected), Some(actual)) if expected == actual => format!("{GOOD}matches{GOOD:#} ({})", actual.0),
@@ -76,8 +76,8 @@ fn sha256(trailer: &Trailer) -> String {
     }
 }
 
-/// Which keys the encrypted values of a database need; none when there are no such values.
-pub fn encrypted(tally: &KeyTally) -> Option<String> {
+/// Lists the keys that the encrypted values of a database need; `None` if there are no such values.
+pub fn encrypted(tally: &NeededKeyTally) -> Option<String> {
     let mut parts: Vec<String> = tally.iter().map(|(key, count)| format!("{} ({key})", grouped(count))).collect();
     if tally.others() > 0 {
         parts.push(format!("{} (other keys)", grouped(tally.others())));
@@ -85,7 +85,7 @@ pub fn encrypted(tally: &KeyTally) -> Option<String> {
     (!parts.is_empty()).then(|| format!("encrypted: {}", printable(&parts.join("; "))))
 }
 
-/// The numbers of a database.
+/// Formats the numbers of a database.
 pub fn contents(status: &Status) -> String {
     let version = if status.version.is_empty() { "before 3.6".to_owned() } else { printable(&status.version) };
     let rest = format!("{}, storage version {version}", si_bytes(status.total_size));

@@ -1,33 +1,34 @@
-//! A bolt file from sorted entries, in one pass over its bytes.
+//! Builds a bbolt file from sorted entries, in one pass.
 //!
 //! ```text
 //! ├ meta 0 ┼ meta 1 ┼ leaves of the first bucket, each branch page behind the pages that it names ┼ … next buckets … ┼ root ┤
 //! ```
-//! Pages are filled as etcd's defragmentation fills them, small buckets lie in their elements, and there is no freelist, because no page is free (etcd runs bolt with
-//! `NoFreelistSync`, and reads such files). Both meta pages describe this file; the one with the higher transaction stands where bolt would have written it.
-//! Nothing is written here: pages are handed out in the order of the file, the meta pages last. The same entries give the same bytes.
-//! Memory: the pages under construction on the way from the root to the current leaf.
+//! Pages are filled as etcd's defragmentation fills them, small buckets are inline, and the file has no freelist,
+//! because no page is free (etcd runs bbolt with `NoFreelistSync`, and reads such files). Both meta pages describe this
+//! file; the one with the higher transaction id is where bbolt would have written it. Nothing is written here: the
+//! builder passes pages on in file order, the meta pages last. The same entries give the same bytes. Memory: the
+//! unfinished pages from the root to the current leaf.
 
 use crate::bolt::leaf::BUCKET;
 use crate::bolt::meta::{MAGIC, META_END, NO_FREELIST, VERSION, checksum};
 use crate::bolt::page_id::PageId;
-use crate::bolt::write::tree_builder::{Pages, TreeBuilder};
+use crate::bolt::write::tree_builder::{PageOutput, TreeBuilder};
 use crate::limits::MAX_DEPTH;
 
-/// Longest key that bolt takes, in bytes (`MaxKeySize`).
+/// Length of the longest key that bbolt allows, in bytes (`MaxKeySize`).
 pub const MAX_KEY: usize = 32_768;
-/// Longest value that bolt takes, in bytes (`MaxValueSize`).
+/// Length of the longest value that bbolt allows, in bytes (`MaxValueSize`).
 pub const MAX_VALUE: usize = (1 << 31) - 2;
 
-/// Where the pages go that [`FileBuilder`] makes: behind the place of the two meta pages, one after the other.
+/// The destination of the pages that [`FileBuilder`] makes: all pages after the two meta pages, in file order.
 pub trait PageSink {
-    /// Why it takes no more.
+    /// Why the sink accepts no more pages.
     type Error;
 
-    /// Takes the next pages: a whole number of them.
+    /// Appends the next pages, a whole number of them.
     ///
     /// # Errors
-    /// When they cannot be taken; the builder then passes the error on, and its file is not complete.
+    /// The sink cannot accept the pages; the builder then returns this error, and its file is incomplete.
     fn append(&mut self, pages: &[u8]) -> Result<(), Self::Error>;
 }
 
@@ -40,70 +41,71 @@ impl PageSink for Vec<u8> {
     }
 }
 
-/// What the entries of a file leave open.
+/// Properties of the new file that its entries do not determine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Form {
+pub struct FileForm {
     /// Page size in bytes, a power of two.
     pub page_size: u32,
-    /// The transaction of the live meta page; the other one gets the number before it.
+    /// Transaction id of the live meta page; the other meta page gets the id before it.
     pub txid: u64,
-    /// The counter of the root bucket.
+    /// Sequence counter of the root bucket.
     pub sequence: u64,
 }
 
-/// A file that is complete but for its meta pages.
+/// The result of a finished file: its meta pages and its size.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Built {
     /// The first two pages of the file.
     pub metas: Vec<u8>,
-    /// Pages of the file, the meta pages included.
+    /// Number of pages in the file, meta pages included.
     pub pages: u64,
-    /// Bytes of the file.
+    /// Length of the file in bytes.
     pub len: u64,
 }
 
-/// Why an entry was not taken.
+/// Why an entry was rejected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BuildError<E> {
-    /// A key does not come behind the one before it.
+    /// A key is not greater than the one before it.
     #[error("a key is not greater than the one before it")]
     Order,
     /// A key is empty or longer than [`MAX_KEY`].
-    #[error("a key of {0} bytes, which bolt does not take")]
+    #[error("a key has {0} bytes, but bbolt allows 1 to 32,768")]
     KeySize(usize),
     /// A value is longer than [`MAX_VALUE`].
-    #[error("a value of {0} bytes, which bolt does not take")]
+    #[error("a value has {0} bytes, but bbolt allows at most 2,147,483,646")]
     ValueSize(usize),
-    /// An entry or the end of a bucket where none is open, or buckets too deep in each other.
-    #[error("a bucket begins or ends where it cannot")]
+    /// An entry or the end of a bucket without an open bucket, or buckets nested too deep.
+    #[error("a bucket begins or ends at an impossible place")]
     Nesting,
-    /// The sink failed.
+    /// The sink failed to append pages.
     #[error("{0}")]
     Sink(E),
 }
 
-/// Takes buckets and entries in the order of their keys and hands out pages.
+/// Builds a bbolt file from buckets and entries in key order, and passes its pages to a sink.
 #[derive(Debug)]
 pub struct FileBuilder<S> {
-    form: Form,
+    form: FileForm,
     sink: S,
-    /// The root bucket, and the buckets that are open below it.
+    /// The root bucket, and the open buckets below it.
     open: Vec<(Vec<u8>, TreeBuilder)>,
     next: PageId,
     out: Vec<u8>,
 }
 
 impl<S: PageSink> FileBuilder<S> {
-    /// An empty file.
-    pub fn new(form: Form, sink: S) -> Self {
+    /// Starts an empty file.
+    pub fn new(form: FileForm, sink: S) -> Self {
         let root = (Vec::new(), TreeBuilder::new(form.page_size, form.sequence));
         Self { form, sink, open: vec![root], next: PageId::FIRST, out: Vec::new() }
     }
 
-    /// Begins a bucket in the one that is open, or at the top.
+    /// Begins a bucket within the open bucket, or at the top level.
     ///
     /// # Errors
-    /// When its name does not come behind what the bucket around it has, is no key, or the buckets lie too deep in each other.
+    /// The name is not greater than the last key of the parent bucket or is not a valid key, or buckets are nested too
+    /// deep.
     pub fn begin_bucket(&mut self, name: &[u8], sequence: u64) -> Result<(), BuildError<S::Error>> {
         if self.open.len() >= MAX_DEPTH {
             return Err(BuildError::Nesting);
@@ -116,7 +118,7 @@ impl<S: PageSink> FileBuilder<S> {
     /// Adds an entry to the bucket that is open.
     ///
     /// # Errors
-    /// When its key does not come behind the last one, a length is none that bolt takes, no bucket is open, or the sink fails.
+    /// The key is not greater than the last one, a length exceeds bbolt's limit, no bucket is open, or the sink fails.
     pub fn put(&mut self, key: &[u8], value: &[u8]) -> Result<(), BuildError<S::Error>> {
         if self.open.len() < 2 {
             return Err(BuildError::Nesting);
@@ -125,29 +127,29 @@ impl<S: PageSink> FileBuilder<S> {
         self.push(0, key, value)
     }
 
-    /// Ends the bucket that is open.
+    /// Ends the open bucket.
     ///
     /// # Errors
-    /// When none is open, or the sink fails.
+    /// No bucket is open, or the sink fails.
     pub fn end_bucket(&mut self) -> Result<(), BuildError<S::Error>> {
         if self.open.len() < 2 {
             return Err(BuildError::Nesting);
         }
         let (name, tree) = self.open.pop().ok_or(BuildError::Nesting)?;
-        let value = tree.finish(&mut Pages { next: &mut self.next, out: &mut self.out });
+        let value = tree.finish(&mut PageOutput { next: &mut self.next, out: &mut self.out });
         self.push(BUCKET, &name, &value)
     }
 
-    /// Ends the file: the meta pages, which belong before all pages that were handed out; and the sink.
+    /// Finishes the file; returns the meta pages, which belong before all appended pages, and the sink.
     ///
     /// # Errors
-    /// When a bucket is open, or the sink fails.
+    /// A bucket is still open, or the sink fails.
     pub fn finish(mut self) -> Result<(Built, S), BuildError<S::Error>> {
         if self.open.len() != 1 {
             return Err(BuildError::Nesting);
         }
         let (_, mut tree) = self.open.pop().ok_or(BuildError::Nesting)?;
-        let root = tree.root(&mut Pages { next: &mut self.next, out: &mut self.out });
+        let root = tree.root(&mut PageOutput { next: &mut self.next, out: &mut self.out });
         self.flush()?;
         let metas = metas(self.form, root, self.next);
         Ok((Built { metas, pages: self.next.get(), len: self.next.offset(self.form.page_size).get() }, self.sink))
@@ -166,7 +168,7 @@ impl<S: PageSink> FileBuilder<S> {
 
     fn push(&mut self, flags: u32, key: &[u8], value: &[u8]) -> Result<(), BuildError<S::Error>> {
         let (_, tree) = self.open.last_mut().ok_or(BuildError::Nesting)?;
-        tree.push(flags, key, value, &mut Pages { next: &mut self.next, out: &mut self.out });
+        tree.push(flags, key, value, &mut PageOutput { next: &mut self.next, out: &mut self.out });
         self.flush()
     }
 
@@ -179,9 +181,9 @@ impl<S: PageSink> FileBuilder<S> {
     }
 }
 
-/// Both meta pages.
-fn metas(form: Form, root: PageId, high_water: PageId) -> Vec<u8> {
-    // bolt writes transaction n to page n % 2.
+/// Encodes both meta pages.
+fn metas(form: FileForm, root: PageId, high_water: PageId) -> Vec<u8> {
+    // bbolt writes transaction n to meta page n % 2.
     let (before, live) = (form.txid.saturating_sub(1), form.txid.max(1));
     let txids = if live & 1 == 0 { [live, before] } else { [before, live] };
     let size = form.page_size as usize;

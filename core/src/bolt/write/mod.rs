@@ -1,4 +1,4 @@
-//! A bolt file written anew from entries in order.
+//! Writes a new bbolt file from sorted entries.
 
 pub mod file_builder;
 mod page_builder;

@@ -1,29 +1,29 @@
-//! One bucket's tree, from its entries in order: a page of each level is under construction, all others are written.
+//! Builds one bucket's tree from its entries in order: one page of each level is unfinished, all others are written.
 
 use crate::bolt::bucket::BUCKET_HEADER;
 use crate::bolt::leaf::BUCKET;
 use crate::bolt::page_id::PageId;
 use crate::bolt::write::page_builder::{Level, PageBuilder};
 
-/// Where pages go.
-pub(super) struct Pages<'o> {
-    /// The number of the next page.
+/// Destination of finished pages.
+pub(super) struct PageOutput<'o> {
+    /// Id of the next page.
     pub next: &'o mut PageId,
     /// Bytes of finished pages.
     pub out: &'o mut Vec<u8>,
 }
 
-/// A bucket under construction.
+/// An unfinished bucket.
 #[derive(Debug)]
 pub(super) struct TreeBuilder {
     page_size: u32,
     /// The leaves, and the levels of branch pages above them.
     levels: Vec<PageBuilder>,
-    /// bolt's counter for `NextSequence`.
+    /// bbolt's counter for `NextSequence`.
     sequence: u64,
-    /// The last key, which the next must exceed.
+    /// The last key; the next must be greater.
     last: Option<Vec<u8>>,
-    /// Whether an entry is a bucket: such a bucket is never inline.
+    /// Whether an entry is a nested bucket: such a bucket is never inline.
     has_buckets: bool,
 }
 
@@ -33,13 +33,13 @@ impl TreeBuilder {
         Self { page_size, levels, sequence, last: None, has_buckets: false }
     }
 
-    /// Whether `key` comes behind all that is there.
+    /// Whether `key` is greater than all keys so far.
     pub fn takes(&self, key: &[u8]) -> bool {
         self.last.as_deref().is_none_or(|last| last < key)
     }
 
-    /// Adds an entry.
-    pub fn push(&mut self, flags: u32, key: &[u8], value: &[u8], pages: &mut Pages<'_>) {
+    /// Appends an entry.
+    pub fn push(&mut self, flags: u32, key: &[u8], value: &[u8], pages: &mut PageOutput<'_>) {
         self.has_buckets |= flags & BUCKET != 0;
         let last = self.last.get_or_insert_default();
         last.clear();
@@ -53,8 +53,8 @@ impl TreeBuilder {
         }
     }
 
-    /// Writes the first page of a level if it is `full`, and hands its number to the level above.
-    fn cut(&mut self, level: usize, full: impl Fn(&PageBuilder) -> Option<usize>, pages: &mut Pages<'_>) -> bool {
+    /// Writes the first page of a level if it is `full`, and links it from the level above.
+    fn cut(&mut self, level: usize, full: impl Fn(&PageBuilder) -> Option<usize>, pages: &mut PageOutput<'_>) -> bool {
         let mut any = false;
         while let Some(count) = self.levels.get(level).and_then(&full) {
             self.write(level, count, pages);
@@ -63,7 +63,7 @@ impl TreeBuilder {
         any
     }
 
-    fn write(&mut self, level: usize, count: usize, pages: &mut Pages<'_>) {
+    fn write(&mut self, level: usize, count: usize, pages: &mut PageOutput<'_>) {
         let Some(builder) = self.levels.get_mut(level) else { return };
         let id = *pages.next;
         let cut = builder.take(count, id, pages.out);
@@ -77,15 +77,16 @@ impl TreeBuilder {
         }
     }
 
-    /// Writes what is left: the number of the root page.
-    pub fn root(&mut self, pages: &mut Pages<'_>) -> PageId {
+    /// Writes the remaining pages; returns the id of the root page.
+    pub fn root(&mut self, pages: &mut PageOutput<'_>) -> PageId {
         let mut level = 0;
         loop {
             self.cut(level, PageBuilder::full_at_end, pages);
             let is_top = self.levels.len() == level.saturating_add(1);
             let count = self.levels.get(level).map_or(0, PageBuilder::count);
             let id = *pages.next;
-            // A cut leaves three elements, so the level below a new one never gets a page of one link.
+            // A split leaves at least three elements, so the level below a new one never gets a page with a single
+            // link.
             self.write(level, count, pages);
             if is_top {
                 return id;
@@ -94,8 +95,9 @@ impl TreeBuilder {
         }
     }
 
-    /// Ends the bucket: the value of its element. A bucket whose leaf takes a quarter of a page lies in the value itself, as bolt has it.
-    pub fn finish(mut self, pages: &mut Pages<'_>) -> Vec<u8> {
+    /// Finishes the bucket; returns the value of its element. A bucket whose only leaf is at most a quarter of a page
+    /// is inline, as in bbolt.
+    pub fn finish(mut self, pages: &mut PageOutput<'_>) -> Vec<u8> {
         let leaf = self.levels.first().filter(|_| self.levels.len() == 1 && !self.has_buckets);
         let inline = leaf.filter(|leaf| leaf.len() <= self.page_size as usize / 4).map(PageBuilder::inline_page);
         let root = if inline.is_some() { PageId::ZERO } else { self.root(pages) };

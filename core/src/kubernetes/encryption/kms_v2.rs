@@ -13,7 +13,7 @@
 //! Source: `k8s.io/apiserver/pkg/storage/value/encrypt/envelope/kmsv2`.
 
 use super::cipher::{self, Closed};
-use crate::protobuf_raw::{Value, next};
+use crate::protobuf_raw::{WireValue, next};
 
 /// Bytes of what is sent to a plugin. API servers take 1 kB of a source and of a name, and 32 kB of annotations.
 const MAX_SENT: usize = 128 << 10;
@@ -42,23 +42,23 @@ impl<'v> Sealed<'v> {
         while !message.is_empty() {
             let (number, value) = next(&mut message).ok_or("it is no message of KMS v2")?;
             let length = match (number, value) {
-                (1, Value::Delimited(data)) => {
+                (1, WireValue::Delimited(data)) => {
                     out.data = data;
                     0
                 }
-                (2, Value::Delimited(id)) => {
+                (2, WireValue::Delimited(id)) => {
                     out.key_id = std::str::from_utf8(id).map_err(|_| "its key id is no text")?;
                     id.len()
                 }
-                (3, Value::Delimited(source)) => {
+                (3, WireValue::Delimited(source)) => {
                     out.source = source;
                     source.len()
                 }
-                (4, Value::Delimited(entry)) => {
+                (4, WireValue::Delimited(entry)) => {
                     out.annotations.push(annotation(entry).ok_or("an annotation of it is none")?);
                     entry.len().saturating_add(16)
                 }
-                (5, Value::Varint(kind)) => {
+                (5, WireValue::Varint(kind)) => {
                     out.source_type = kind;
                     0
                 }
@@ -94,8 +94,8 @@ fn annotation(mut entry: &[u8]) -> Option<(&str, &[u8])> {
     let (mut name, mut text) = ("", &b""[..]);
     while !entry.is_empty() {
         match next(&mut entry)? {
-            (1, Value::Delimited(bytes)) => name = std::str::from_utf8(bytes).ok()?,
-            (2, Value::Delimited(bytes)) => text = bytes,
+            (1, WireValue::Delimited(bytes)) => name = std::str::from_utf8(bytes).ok()?,
+            (2, WireValue::Delimited(bytes)) => text = bytes,
             _ => return None,
         }
     }

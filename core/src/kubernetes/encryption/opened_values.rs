@@ -6,7 +6,7 @@ use super::keyring::{Keyring, NoPlugins};
 use super::unopened::Unopened;
 use crate::error::Error;
 use crate::etcd::keyvalue::KeyValue;
-use crate::key_tally::KeyTally;
+use crate::key_tally::NeededKeyTally;
 use crate::missing_parts::Lost;
 use crate::needed_key::Encrypted;
 use crate::pass::reading::Accumulator;
@@ -19,7 +19,7 @@ use crate::store::{Store, Work};
 pub struct OpenedValues {
     keyring: Arc<Keyring>,
     /// Those that open.
-    pub opened: KeyTally,
+    pub opened: NeededKeyTally,
     /// Those that do not.
     pub unopened: Unopened,
 }
@@ -28,7 +28,7 @@ impl OpenedValues {
     /// None yet, to be opened by these keys and by no plugin.
     #[must_use]
     pub fn by(keyring: Arc<Keyring>) -> Self {
-        Self { keyring, opened: KeyTally::default(), unopened: Unopened::default() }
+        Self { keyring, opened: NeededKeyTally::default(), unopened: Unopened::default() }
     }
 }
 

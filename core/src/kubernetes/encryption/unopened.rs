@@ -1,26 +1,26 @@
-//! What of a snapshot stayed encrypted.
+//! Counts the values of a snapshot that could not be decrypted.
 
 use std::collections::{BTreeMap, HashSet};
 
 use super::keyring::{Undecrypted, Why};
 use crate::needed_key::NeededKey;
-use crate::store::Place;
+use crate::store::EntryPlace;
 
-/// Keys and reasons that are told apart. A cluster has a few; a forged file could have one for each value.
+/// Distinct reasons that are counted. A cluster has a few; a forged file could have one per value.
 const MAX_REASONS: usize = 64;
 
-/// Values that could not be opened, each counted once, by what they need and why that does not open them. What a plugin says may differ from value to value: the first of it
+/// Values that could not be decrypted, each counted once, grouped by the key they need and the reason. A plugin's message may differ from value to value; the first one
 /// stands for all.
 #[derive(Debug, Clone, Default)]
 pub struct Unopened {
-    seen: HashSet<Place>,
+    seen: HashSet<EntryPlace>,
     reasons: BTreeMap<(NeededKey, Why), u64>,
     others: u64,
 }
 
 impl Unopened {
     /// Counts the value at a place.
-    pub fn add(&mut self, place: Place, undecrypted: Undecrypted) {
+    pub fn add(&mut self, place: EntryPlace, undecrypted: Undecrypted) {
         if !self.seen.insert(place) {
             return;
         }
@@ -32,25 +32,25 @@ impl Unopened {
         *count = count.saturating_add(1);
     }
 
-    /// Whether all values could be opened.
+    /// Whether all values could be decrypted.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.seen.is_empty()
     }
 
-    /// What is needed, why it does not open the values, and how many they are.
+    /// Returns the needed key, the reason, and the number of values, for each group.
     pub fn reasons(&self) -> impl Iterator<Item = (&NeededKey, &Why, u64)> {
         self.reasons.iter().map(|((needs, why), count)| (needs, why, *count))
     }
 
-    /// Values beyond those of the reasons that are told.
+    /// Returns the number of values beyond the groups that are counted.
     #[must_use]
     pub fn others(&self) -> u64 {
         self.others
     }
 }
 
-/// Whether two reasons are told as one.
+/// Whether two reasons belong to the same group.
 fn is_alike(a: &Why, b: &Why) -> bool {
     matches!((a, b), (Why::Plugin(_), Why::Plugin(_)) | (Why::PluginUnreachable(_), Why::PluginUnreachable(_)))
 }
@@ -61,10 +61,10 @@ mod tests {
     use crate::needed_key::Provider;
 
     #[test]
-    fn what_a_plugin_says_of_each_value_is_one_reason() {
+    fn a_plugins_messages_count_as_one_reason() {
         let mut unopened = Unopened::default();
         for index in 0..100 {
-            let place = Place { index, ..Place::default() };
+            let place = EntryPlace { index, ..EntryPlace::default() };
             let needs = NeededKey { provider: Provider::KmsV2, name: "vault".into() };
             unopened.add(place, Undecrypted { needs, why: Why::Plugin(format!("request {index} failed")) });
         }

@@ -9,7 +9,7 @@ use etcdsnap_core::kubernetes::object::{self, Remarks};
 use etcdsnap_core::kubernetes::object_tree::Node;
 use etcdsnap_core::kubernetes::registry_keys::{Object, object_below};
 use etcdsnap_core::kubernetes::value_changes::concealed;
-use etcdsnap_core::store::{Key, Place};
+use etcdsnap_core::store::{EntryPlace, Key};
 use etcdsnap_core::{Revision, Source};
 
 use crate::browse::answers::narrow;
@@ -40,7 +40,7 @@ impl<S: Source + ?Sized> View<'_, S> {
     }
 
     /// Where the state of a key is that is shown, and the revision that wrote it: of a deleted one the last, as far as it was looked for and is kept.
-    pub(super) fn state_of(&self, id: u32, key: &Key<'_>) -> Option<(Place, Revision)> {
+    pub(super) fn state_of(&self, id: u32, key: &Key<'_>) -> Option<(EntryPlace, Revision)> {
         if !key.deleted {
             return Some((key.place, key.revision.main));
         }
@@ -52,7 +52,7 @@ impl<S: Source + ?Sized> View<'_, S> {
     pub(super) fn with_object<T>(
         &self,
         key: &[u8],
-        (place, revision): (Place, Revision),
+        (place, revision): (EntryPlace, Revision),
         skip: Skip,
         make: impl FnOnce(Node<'_>, Remarks) -> T,
     ) -> Result<T, Refusal> {
