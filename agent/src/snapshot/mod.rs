@@ -26,7 +26,7 @@ use std::thread;
 use etcdsnap_core::etcd::keyvalue::KeyValue;
 use etcdsnap_core::pass::Pass;
 use etcdsnap_core::pass::reading::{Accumulator, Reading};
-use etcdsnap_core::restore::key_search::KeySearch;
+use etcdsnap_core::restore::key_presence::KeyPresence;
 use etcdsnap_core::store::{
     EntryPlace, Event, EventsByKey, HashKv, HashKvPart, Histories, History, Index, KeyRange, Lost, OpenedStore, Query,
     SharedIndex, Store, SurvivorSearch, Survivors,
@@ -308,8 +308,8 @@ impl Snapshot {
         revision: Revision,
         progress: &dyn Progress,
     ) -> Result<(Vec<Vec<u8>>, Lost), Error> {
-        let (parts, lost) = self.read(store, progress, || KeySearch::new(keys, revision))?;
-        let search = merged(parts, KeySearch::merge).unwrap_or_else(|| KeySearch::new(keys, revision));
+        let (parts, lost) = self.read(store, progress, || KeyPresence::new(keys, revision))?;
+        let search = merged(parts, KeyPresence::merge).unwrap_or_else(|| KeyPresence::new(keys, revision));
         Ok((search.absent(), lost))
     }
 

@@ -9,7 +9,7 @@
 //! Source: etcd's `etcdutl/snapshot/v3_snapshot.go` (3.7) and what its restores hold.
 
 pub mod carried;
-pub mod key_search;
+pub mod key_presence;
 pub mod membership;
 pub mod membership_error;
 pub(crate) mod peer_url;

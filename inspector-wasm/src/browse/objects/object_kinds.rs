@@ -45,7 +45,7 @@ impl<S: Source + ?Sized> View<'_, S> {
         let groups = ObjectGroups::of(&self.index, &self.all, &self.prefixes);
         let (mut resources, mut definitions) = (Resources::builtin(), Definitions::default());
         for group in groups.list() {
-            if !self.first_of(group).is_some_and(|object| object.resource == b"customresourcedefinitions") {
+            if self.first_of(group).is_none_or(|object| object.resource != b"customresourcedefinitions") {
                 continue;
             }
             for id in group.from..group.to {

@@ -12,14 +12,14 @@ use crate::source::Source;
 use crate::store::opened_store::Work;
 use crate::store::{KeyRange, Query, Store};
 
-/// Searches for the newest entries of some keys. Leaves may be added in any order, and parts merged in any order.
+/// Finds the newest entries of some keys. Leaves may be added in any order, and parts merged in any order.
 #[derive(Debug, Clone)]
-pub struct KeySearch {
+pub struct KeyPresence {
     query: Query,
     newest: HashMap<Vec<u8>, Option<RevisionKey>>,
 }
 
-impl KeySearch {
+impl KeyPresence {
     /// Starts a search for `keys` at a main revision.
     #[must_use]
     pub fn new(keys: &[Vec<u8>], at: Revision) -> Self {
@@ -46,7 +46,7 @@ impl KeySearch {
     }
 }
 
-impl Accumulator for KeySearch {
+impl Accumulator for KeyPresence {
     fn read<S: Source + ?Sized>(&mut self, store: &Store<'_, S>, work: Work, watch: &dyn Watch) -> Result<Lost, Error> {
         store.entries(work, watch, &mut |entry, lost| {
             let Some(message) = self.query.message(entry, lost) else { return };
