@@ -10,7 +10,7 @@ use std::sync::{Mutex, mpsc};
 use std::{iter, thread};
 
 use etcdsnap_core::pass::Pass;
-use etcdsnap_core::{Conclusion, Error, Opened, Report, Scan, Source, Trailer, Watch, check_trailer, peek_trailer};
+use etcdsnap_core::{Conclusion, Error, Opened, Report, Scan, Source, Trailer, Watch, check_trailer, quick_trailer};
 
 use crate::error::Fault;
 use crate::progress::{Progress, Stage};
@@ -51,7 +51,7 @@ fn judge<S: Source + Sync + ?Sized>(
         Opened::Refused(report) if report.wants_trailer() => {
             let trailer = match options.sha256 {
                 Sha256::Check => check_trailer(source, options.progress),
-                Sha256::Skip => peek_trailer(source),
+                Sha256::Skip => quick_trailer(source, options.progress),
             };
             return Ok(report.with_trailer(trailer.map_err(Fault::Scan)?));
         }
@@ -61,7 +61,7 @@ fn judge<S: Source + Sync + ?Sized>(
     let done = match options.sha256 {
         Sha256::Skip => {
             let conclusion = conclude(*scan, options.workers(), &team);
-            conclusion.zip(team.note(peek_trailer(source)))
+            conclusion.zip(team.note(quick_trailer(source, &team)))
         }
         // The caller asked for one thread, so run one after the other.
         Sha256::Check if options.workers() == 1 => {

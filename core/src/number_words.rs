@@ -1,6 +1,6 @@
-//! Numbers in sentences.
+//! Formats numbers for sentences.
 
-/// A number with its thousands set apart.
+/// Returns a number with commas between thousands.
 #[must_use]
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
@@ -8,7 +8,7 @@ pub fn grouped(number: u64) -> String {
     String::from_utf8_lossy(&groups.join(&b',')).into_owned()
 }
 
-/// `1 key`, `2 keys`.
+/// Returns a count with its noun: `1 key`, `2 keys`.
 #[must_use]
 pub fn counted(number: u64, one: &str, many: &str) -> String {
     format!("{} {}", grouped(number), if number == 1 { one } else { many })

@@ -145,7 +145,7 @@ fn endless_zeros_are_recognised_by_their_start() {
     for bomb in bombs(&directory, &[]) {
         let name = bomb.to_string_lossy();
         for command in commands(&name) {
-            ends_soon(&run(&command, Stdio::null()), 1, "nothing but zeros", &command.join(" "));
+            ends_soon(&run(&command, Stdio::null()), 1, "only zeros", &command.join(" "));
         }
     }
 }
@@ -156,7 +156,7 @@ fn a_snapshot_before_endless_zeros_is_too_long() {
     for bomb in bombs(&directory, &snapshot()) {
         let name = bomb.to_string_lossy();
         for command in commands(&name) {
-            ends_soon(&run(&command, Stdio::null()), 1, "goes on for more than 64 MiB", &command.join(" "));
+            ends_soon(&run(&command, Stdio::null()), 1, "more than 64 MiB after", &command.join(" "));
         }
     }
 }
@@ -189,7 +189,7 @@ fn an_uncompressed_file_is_read_no_further_than_a_snapshot() {
             let target = directory.path().join("data");
             let data = target.to_string_lossy();
             let command = [&["restore", &name, "--data-dir", &data], more].concat();
-            ends_soon(&run(&command, Stdio::null()), 1, "goes on for more than 64 MiB", "restore");
+            ends_soon(&run(&command, Stdio::null()), 1, "more than 64 MiB after", "restore");
             assert!(!target.exists());
         }
     }
@@ -211,9 +211,9 @@ fn an_endless_pipe_is_copied_no_further_than_a_snapshot() {
     for command in
         [&["verify", "-"][..], &["keys", "-"], &["restore", "-", "--dry-run", "--data-dir", "/nonexistent/data"]]
     {
-        ends_soon(&run(command, endless(&nothing)), 1, "nothing but zeros", "zeros by a pipe");
+        ends_soon(&run(command, endless(&nothing)), 1, "only zeros", "zeros by a pipe");
     }
-    ends_soon(&run(&["verify", "-"], endless(&good)), 1, "goes on for more than 64 MiB", "a snapshot by a pipe");
+    ends_soon(&run(&["verify", "-"], endless(&good)), 1, "more than 64 MiB after", "a snapshot by a pipe");
     // Zeros after packed data have no meaning, but there may not be more of them than a snapshot has bytes.
     let packed = run_with_disk(&["verify", "-"], endless(&packed), 2 * DISK_KIB);
     ends_soon(&packed, 0, "sound", "a packed snapshot by a pipe");

@@ -354,7 +354,7 @@ fn verify_uses_the_entry_of_each_resource() {
         ),
         (
             &[("secrets", secret, false), ("'*.*'", widget, false)],
-            "value-plain-refused The value of revision 4 is stored plain, and `identity` is not among the providers of configmaps",
+            "value-plain-refused The value of revision 4 is stored unencrypted, and `identity` is not among the providers of configmaps",
         ),
         (
             &[("secrets", secret, false), ("widgets.example.com", widget, false), ("'*.'", other, false)],

@@ -10,6 +10,7 @@ test("j and k take the focus along, so that Enter opens the row", async ({ inspe
   await inspector.judge(sample);
   await page.keyboard.press("2");
   await page.getByTestId("search").fill("pods shop");
+  await expect(page.getByTestId("keys-total")).toHaveAttribute("data-kind", "list");
   await page.getByRole("button", { name: "Filters" }).click();
   await page.keyboard.press("j");
   await page.keyboard.press("j");

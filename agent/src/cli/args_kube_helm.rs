@@ -59,8 +59,8 @@ pub enum HelmAction {
 pub enum HelmPart {
     /// The values that the user gave, as YAML; only their names unless --show-secrets is given
     Values,
-    /// The manifest that was applied
+    /// The applied manifest; needs --show-secrets
     Manifest,
-    /// The notes that Helm printed
+    /// The notes that Helm printed; needs --show-secrets
     Notes,
 }

@@ -144,11 +144,11 @@ mod tests {
         let said = |restored: &Restored| notes(restored).split_whitespace().collect::<Vec<_>>().join(" ");
         let all = said(&Restored { revision_after: Revision::new(5), changes: changes.clone(), ..restored() });
         for part in [
-            "The keys are as they were at revision 5: 1 of 9 entries of the history are restored.",
+            "The keys are as they were at revision 5: 1 of 9 entries of the history were restored.",
             "The revision was not raised (--no-bump). Clients may know revisions up to 7",
             "What a compaction at revision 5 removes was left out.",
             "1 key is deleted: /webhook.",
-            "2 leases are gone since, and granted anew for 3,600 seconds (--lease-ttl), because 12 keys hang on them and would live for ever: k0, k1, k2, k3, k4, k5, k6, k7, k8, k9, and 2 more",
+            "2 leases are gone since, and granted again for 3,600 seconds (--lease-ttl), because 12 keys depend on them and would live forever: k0, k1, k2, k3, k4, k5, k6, k7, k8, k9, and 2 more",
         ] {
             assert!(all.contains(part), "{part}: {all}");
         }
@@ -167,7 +167,7 @@ mod tests {
             "alarm CORRUPT was raised",
             "raise --quota-backend-bytes",
             "alarm disarm",
-            "full time again",
+            "full time to live again",
         ] {
             assert!(said.contains(part), "{part}: {said}");
         }

@@ -77,7 +77,7 @@ mod tests {
     #[test]
     fn a_copy_that_cannot_fit_is_refused_before_it_is_begun() {
         let error = Spool::new(Some(u64::MAX)).err().unwrap();
-        assert!(error.to_string().contains("18,446,744,073,709,551,615 bytes), and "), "{error}");
+        assert!(error.to_string().contains("18,446,744,073,709,551,615 bytes), but only "), "{error}");
         assert!(error.advice().contains("TMPDIR"));
     }
 }

@@ -18,7 +18,7 @@ use crate::report::Report;
 use crate::scan::key_bucket::KeyBucketTotals;
 use crate::scan::scanner::{BucketTotals, Opened, Scan, ScanPart};
 use crate::scan::sweep_cache::SweepCache;
-use crate::scan::trailer_hash::{check_trailer, judge, peek_trailer};
+use crate::scan::trailer_hash::{check_trailer, judge, quick_trailer};
 use crate::scan::{contradiction_locator, live_key_count, lost_ranges, older_meta};
 use crate::severity::Verdict;
 use crate::source::Source;
@@ -323,7 +323,7 @@ pub fn verify<S: Source + ?Sized>(source: &S, watch: &dyn Watch) -> Result<Repor
 /// # Errors
 /// The same errors as [`verify`].
 pub fn status<S: Source + ?Sized>(source: &S, watch: &dyn Watch) -> Result<Report, Error> {
-    let trailer = peek_trailer(source)?;
+    let trailer = quick_trailer(source, watch)?;
     run(source, trailer, watch)
 }
 

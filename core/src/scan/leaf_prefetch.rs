@@ -32,7 +32,7 @@ const STRIDE: u64 = 512 << 10;
 /// Number of digests prefetched at once.
 pub(crate) const WARMED: usize = 16;
 
-/// A leaf that begins further than this after the end of a read is not read along with it, in bytes.
+/// Leaves that begin at most this many bytes apart are fetched by one read.
 const GAP: u64 = 64 << 10;
 
 /// Page ids of the leaves below some pages, ascending, split into strips.

@@ -8,8 +8,8 @@ use crate::aligned_buf::AlignedBuf;
 use crate::error::Error;
 use crate::finding::Finding;
 use crate::finding_code::Code;
-use crate::grouped_digits::grouped;
 use crate::limits::{BLOCK, HEAD_LEN, MAX_TAIL};
+use crate::number_words::{counted, grouped};
 use crate::progress::Watch;
 use crate::scan::longest_length::Extent;
 use crate::source::Source;
@@ -170,6 +170,19 @@ pub fn peek_trailer<S: Source + ?Sized>(source: &S) -> Result<Trailer, Error> {
     Ok(Trailer { present: true, expected: Some(Sha256Hex::of(&bytes)), ..Trailer::default() })
 }
 
+/// Reads the trailer without hashing, unless the file is longer than a snapshot: only the hash shows whether what follows
+/// can be cut off.
+///
+/// # Errors
+/// As [`check_trailer`].
+pub fn quick_trailer<S: Source + ?Sized>(source: &S, watch: &dyn Watch) -> Result<Trailer, Error> {
+    let len = source.len();
+    let whole = Extent::of(&head(source)?).database().map(|database| database.saturating_add(TRAILER as u64));
+    // As in `judge`: a copied database file may be longer, by whole sectors.
+    let is_lengthened = whole.is_some_and(|whole| len > whole) && !is_present(len) && !len.is_multiple_of(512);
+    if is_lengthened { check_trailer(source, watch) } else { peek_trailer(source) }
+}
+
 /// Judges a file by its length and trailer, given the database's logical size.
 pub(crate) fn judge(len: u64, logical: u64, page_size: u32, trailer: &Trailer) -> Vec<Finding> {
     let whole = logical.saturating_add(TRAILER as u64);
@@ -195,7 +208,10 @@ pub(crate) fn judge(len: u64, logical: u64, page_size: u32, trailer: &Trailer) -
         return vec![Finding::new(Code::FileTruncated, text).page(PageId::new(page)).offset(Offset::new(len))];
     }
     if len > logical && len < whole {
-        let text = format!("the file ends within its SHA-256, {} bytes too early", grouped(whole.saturating_sub(len)));
+        let text = format!(
+            "the file ends within its SHA-256, {} too early",
+            counted(whole.saturating_sub(len), "byte", "bytes")
+        );
         return vec![Finding::new(Code::FileTruncated, text).offset(Offset::new(len))];
     }
     if len == logical {
@@ -215,8 +231,8 @@ pub(crate) fn judge(len: u64, logical: u64, page_size: u32, trailer: &Trailer) -
     }
     if trailer.fits_without_surplus {
         let text = format!(
-            "the file has {} bytes too many: cut to {} bytes, its SHA-256 matches",
-            grouped(surplus),
+            "the file has {} too many: cut to {} bytes, its SHA-256 matches",
+            counted(surplus, "byte", "bytes"),
             grouped(whole)
         );
         return vec![lengthened(text)];
@@ -224,15 +240,16 @@ pub(crate) fn judge(len: u64, logical: u64, page_size: u32, trailer: &Trailer) -
     match (trailer.present, differs) {
         // A database file grows ahead of its high-water mark, so a copy may be longer, but only by whole sectors.
         (false, _) if len.is_multiple_of(512) => vec![missing()],
-        (false, _) => vec![lengthened(format!(
-            "{} extra bytes follow the place of the SHA-256, and no SHA-256 matches",
-            grouped(surplus)
-        ))],
+        (false, _) => vec![lengthened(format!("{} the place of the SHA-256, and no SHA-256 matches", extra(surplus)))],
         (true, true) => {
-            vec![mismatch(), lengthened(format!("{} extra bytes follow the place of the SHA-256", grouped(surplus)))]
+            vec![mismatch(), lengthened(format!("{} the place of the SHA-256", extra(surplus)))]
         }
         (true, false) => Vec::new(),
     }
+}
+
+fn extra(surplus: u64) -> String {
+    format!("{} {}", counted(surplus, "extra byte", "extra bytes"), if surplus == 1 { "follows" } else { "follow" })
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! `mutants [--minutes N] [--seed S] [--only S]`: compares core with real servers over mutants of recorded snapshots. Exit code 1 if they disagree. `cargo xtask mutants` runs it.
+//! `run_mutants [--minutes N] [--seed S] [--only S]`: compares core with real servers over mutants of recorded snapshots. Exit code 1 if they disagree. `cargo xtask mutants` runs it.
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};

@@ -11,7 +11,7 @@ use clap_complete::env::{EnvCompleter, Shells};
 use super::line::{LineHead, Quoting};
 use super::{CommandLine, FILES, KEYS};
 
-/// Prints what `shell` asks for; `None` for an unknown shell.
+/// Prints the candidates for `shell`; `None` if the shell is unknown, its arguments are malformed, nothing can be completed, or stdout cannot be written.
 pub fn print(shell: &OsStr, asked: Vec<OsString>) -> Option<()> {
     let mut text = Vec::new();
     match shell.to_str()? {
@@ -61,7 +61,7 @@ fn bash(asked: &[OsString], text: &mut Vec<u8>) -> Option<()> {
     Some(())
 }
 
-/// Answers zsh: one candidate per line, with a tab and its description, if any. Files are left to zsh, which completes them better.
+/// Answers zsh: one candidate per line, with a tab and its description, if any.
 fn zsh(asked: Vec<OsString>, text: &mut Vec<u8>) -> Option<()> {
     let mut words = asked.into_iter();
     let at = words.next()?.to_str()?.parse().ok()?;
@@ -89,7 +89,7 @@ fn described(found: &[CompletionCandidate], text: &mut Vec<u8>) {
     }
 }
 
-/// Returns the candidates that fit on one line each; names with line breaks are dropped.
+/// Returns the candidates that fit on one line each; names with tabs or line breaks are dropped.
 fn values(found: &[CompletionCandidate]) -> impl Iterator<Item = &[u8]> {
     found.iter().filter(|found| is_one_line(found)).map(|found| found.get_value().as_bytes())
 }
