@@ -129,7 +129,7 @@ fn a_value_is_printed_in_the_requested_format() {
     assert_eq!(small.output_of(&["get", "gone", "--rev", "7", "--raw"]), "for a while");
     small.assert_refused(&["get", "/registry/"], 1, &["there is no key /registry/", "start with it: etcdsnap keys"]);
     small.assert_refused(&["get", "nothing"], 1, &["there is no key nothing"]);
-    small.assert_refused(&["history", "nothing"], 1, &["nothing is known of a key nothing"]);
+    small.assert_refused(&["history", "nothing"], 1, &["has no revision of a key nothing"]);
 }
 
 #[test]

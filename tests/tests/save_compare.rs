@@ -259,7 +259,7 @@ fn a_member_that_lost_revisions_is_reported() {
     let json = cli::json(&output);
     assert_outcomes(&json, ["same", "same", "differs"]);
     let of_c = json["comparison"]["members"].as_array().unwrap().iter().find(|member| member["name"] == "c").unwrap();
-    assert!(of_c["reason"].as_str().unwrap().contains("its revision is 3 only"), "{of_c}");
+    assert!(of_c["reason"].as_str().unwrap().contains("its revision is only 3"), "{of_c}");
     // From the other member's view, the others have another history.
     let output = save(&member_configs[2], &["-w=json"], &file);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
