@@ -11,13 +11,13 @@ export function lostSentences(lost: LostHistory): string[] {
     out.push(`${plural(lost.missingCount, "revision is", "revisions are")} missing: ${ranges(lost.missing)}.`);
   }
   if (lost.unreadable.length > 0) {
-    out.push(`Pages that cannot be read held what was kept of revisions ${ranges(lost.unreadable)}.`);
+    out.push(`Unreadable pages held the retained entries of revisions ${ranges(lost.unreadable)}.`);
   }
   if (lost.keyCount > 0n) {
     const prefixes = lost.prefixes.map(({ prefix, keys }) => `${prefix || "other keys"} (${count(keys)})`);
-    out.push(`${plural(lost.keyCount, "key shows", "keys show")} that entries are gone: ${first(prefixes)}.`);
+    out.push(`${plural(lost.keyCount, "key shows", "keys show")} gaps in their history: ${first(prefixes)}.`);
   }
-  out.push("A key of which every entry is gone cannot be named.");
+  out.push("A key that lost all its entries cannot be named.");
   return out;
 }
 
