@@ -223,7 +223,7 @@ fn the_commands_refuse_and_leave_no_files() {
         (&["compact", &flipped, "-o", &out][..], 1, "is damaged, and nothing was written"),
         (&["defrag", &flipped, "-o", &out], 1, "is damaged, and nothing was written"),
         (&["compact", &file, "-o", &out, "--rev", &below], 2, "has been compacted"),
-        (&["compact", &file, "-o", &out, "--rev", &above], 2, "its latest is"),
+        (&["compact", &file, "-o", &out, "--rev", &above], 2, "later than the snapshot's latest"),
         (&["compact", &file, "-o", &out, "--rev", "-5"], 2, "or `latest`; revisions begin at 1"),
         (&["compact", &file, "-o", &out, "--rev", "0"], 2, "or `latest`; revisions begin at 1"),
         (&["compact", &file, "-o", &file], 2, "is the same file as"),

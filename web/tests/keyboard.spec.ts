@@ -59,6 +59,7 @@ test("adding and removing a member moves the focus", async ({ inspector }) => {
   await inspector.judge(caseFile("3.7-cluster"));
   await page.keyboard.press("8");
   const members = page.getByTestId("restore-member");
+  await expect(members).not.toHaveCount(0);
   const before = await members.count();
   await page.getByTestId("restore-add").click();
   await expect(page.getByLabel(`Name of member ${before + 1}`)).toBeFocused();
