@@ -149,7 +149,7 @@ fn impossible_states_are_refused_and_leave_no_files() {
     let (old, damaged) = (text(&old).to_owned(), text(&at("damaged.db")).to_owned());
     for (file, flags, code, words) in [
         (&old, &[below.as_str()][..], 2, "has been compacted"),
-        (&old, &[&above], 2, "its latest is"),
+        (&old, &[&above], 2, "later than the snapshot's latest"),
         (&old, &["--rev=0"], 2, "revisions begin at 1"),
         (&old, &["--rev=-3"], 2, "revisions begin at 1"),
         (&old, &["--delete=nobody/has/this"], 1, "no key nobody/has/this at revision 672"),
@@ -167,7 +167,7 @@ fn impossible_states_are_refused_and_leave_no_files() {
         (&damaged, &["--rev=600", "--verify=none"], 1, "does not match its bytes"),
         (&damaged, &["--compact", "--skip-hash-check"], 1, "is damaged"),
         (&damaged, &["--compact", "--skip-hash-check", "--force"], 1, "cannot be rewritten entry by entry"),
-        (&old, &["--rev=600", "--bump-revision=9223372036854775000"], 2, "leaves too few revisions"),
+        (&old, &["--rev=600", "--bump-revision=9223372036854775000"], 2, "too few revisions are left"),
     ] {
         for dry in [&["--dry-run"][..], &[]] {
             let output = cli::run(&[&["restore", file, &data][..], flags, dry].concat());
