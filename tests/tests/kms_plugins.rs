@@ -19,6 +19,10 @@ impl Plugin {
     fn start(folder: &tempfile::TempDir) -> Option<Self> {
         let program = reference("encryption", "encryption")?;
         let socket = folder.path().join("kms.sock");
+        // A plugin that ended leaves its socket, and the next one could not listen there.
+        if socket.exists() {
+            fs::remove_file(&socket).expect("the old socket goes");
+        }
         let mut command = Command::new(program);
         command.arg("plugin").arg(&socket).stdin(Stdio::piped()).stdout(Stdio::piped());
         let child = command.spawn().expect("it runs");
