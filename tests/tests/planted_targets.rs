@@ -77,7 +77,7 @@ fn a_data_directory_that_anybody_may_have_created_is_refused() {
             let named = format!("{flag}={}", data.display());
             for more in [&[][..], &["--dry-run".to_owned()]] {
                 let output = restore(&[std::slice::from_ref(&named), more].concat());
-                refused(&output, &["data belongs to user 65534", "around lets others", "--owner"]);
+                refused(&output, &["data belongs to user 65534", "can create entries in", "--owner"]);
                 assert_eq!((names(&around), names(&data)), (vec!["data".to_owned()], Vec::new()), "{bits:o} {flag}");
             }
             // If the flags name an owner, that owner gets the files, but not the mode that another user chose.
