@@ -236,9 +236,9 @@ fn a_file_system_that_is_too_small_is_reported() {
                 String::from_utf8_lossy(&output.stderr).into_owned()
             };
             let dry = told(&["--dry-run"]);
-            assert!(dry.contains(" bytes) free, and ") && dry.contains(" bytes) are needed"), "{dry}");
+            assert!(dry.contains(" bytes) free, but ") && dry.contains(" bytes) are needed"), "{dry}");
             let wet = told(&[]);
-            assert!(wet.contains(" bytes) free, and ") && wet.contains(" bytes) are needed"), "{wet}");
+            assert!(wet.contains(" bytes) free, but ") && wet.contains(" bytes) are needed"), "{wet}");
             // The compressed file was not read yet: the pages that change may make it longer.
             assert!(wet == dry || *source == packed, "{wet}{dry}");
         }
