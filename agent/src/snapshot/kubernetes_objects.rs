@@ -33,6 +33,8 @@ pub struct Cluster {
     /// The types of its objects.
     pub resources: Resources,
     definitions: Definitions,
+    /// The requested revision.
+    pub revision: Revision,
     /// The approximate time when the revision was written, in seconds since 1970; for the latest one, when the snapshot was taken.
     pub taken: Option<i64>,
     /// Parts that could not be read.
@@ -165,6 +167,7 @@ impl Snapshot {
             prefixes,
             resources: Resources::builtin(),
             definitions: Definitions::default(),
+            revision,
             taken,
             lost,
             unread,

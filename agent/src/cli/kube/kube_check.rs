@@ -5,6 +5,7 @@ use etcdsnap::core::store::UnreadRevisions;
 use etcdsnap::{ClusterCheck, ObjectFinding, printable};
 use serde_json::{Map, Value};
 
+use super::kube_file;
 use super::selection::{self, Wanted};
 use super::uncertain_states;
 use crate::cli::args_kube_check::KubeCheckArgs;
@@ -24,12 +25,9 @@ const SHOWN: usize = 10;
 /// # Errors
 /// When the file cannot be read, or stdout cannot be written.
 pub fn run(args: &KubeCheckArgs) -> Result<Exit, Failure> {
-    let (snapshot, bar) =
-        inspect::encrypted::open(&args.file.file, &args.file.decrypt, args.file.work, args.file.meta)?;
+    let (snapshot, bar) = kube_file::open(&args.file)?;
     let store = snapshot.store()?;
-    let revision = inspect::chosen_revision::chosen(&snapshot, &store, &args.file.revision)?;
-    let prefix = args.file.etcd_prefix.as_deref().map(key_text::typed).transpose()?;
-    let cluster = snapshot.cluster(&store, revision, prefix.as_deref(), &bar)?;
+    let cluster = kube_file::cluster(&args.file, &snapshot, &store, &bar)?;
     let wanted = selection::parse(&args.choice.objects, &cluster.resources)?;
     let mut found = snapshot.check(&store, &cluster, &bar)?;
     if !wanted.is_empty() || args.choice.namespace().is_some() {

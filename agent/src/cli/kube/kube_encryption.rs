@@ -4,6 +4,7 @@ use etcdsnap::grouped_number::grouped;
 use etcdsnap::{EncryptionGroup, EncryptionUsage, printable};
 use serde_json::Map;
 
+use super::kube_file;
 use super::uncertain_states;
 use crate::cli::args_encryption::EncryptionArgs;
 use crate::cli::args_inspect::InspectForm;
@@ -22,11 +23,9 @@ const COLUMNS: [text_table::Column; 6] =
 /// When the file cannot be read, or stdout cannot be written.
 pub fn run(args: &EncryptionArgs) -> Result<Exit, Failure> {
     let file = &args.file;
-    let (snapshot, bar) = inspect::encrypted::open(&file.file, &file.decrypt, file.work, file.meta)?;
+    let (snapshot, bar) = kube_file::open(file)?;
     let store = snapshot.store()?;
-    let revision = inspect::chosen_revision::chosen(&snapshot, &store, &file.revision)?;
-    let prefix = file.etcd_prefix.as_deref().map(key_text::typed).transpose()?;
-    let mut cluster = snapshot.cluster(&store, revision, prefix.as_deref(), &bar)?;
+    let mut cluster = kube_file::cluster(file, &snapshot, &store, &bar)?;
     let lost = std::mem::take(&mut cluster.lost);
     let groups = snapshot.encryption(&store, &cluster, &bar)?;
     drop(bar);

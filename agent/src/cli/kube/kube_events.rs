@@ -8,6 +8,7 @@ use etcdsnap::core::store::{Key, Store};
 use etcdsnap::{Cluster, FileSource, Snapshot, printable};
 use serde_json::{Map, Value};
 
+use super::kube_file;
 use super::not_found::Looked;
 use super::selection::{self, Wanted};
 use super::uncertain_states;
@@ -24,12 +25,9 @@ use crate::cli::output::{self, Lines};
 /// # Errors
 /// When the file cannot be read, or stdout cannot be written.
 pub fn run(args: &KubeEventsArgs) -> Result<Exit, Failure> {
-    let (snapshot, bar) =
-        inspect::encrypted::open(&args.file.file, &args.file.decrypt, args.file.work, args.file.meta)?;
+    let (snapshot, bar) = kube_file::open(&args.file)?;
     let store = snapshot.store()?;
-    let revision = inspect::chosen_revision::chosen(&snapshot, &store, &args.file.revision)?;
-    let prefix = args.file.etcd_prefix.as_deref().map(key_text::typed).transpose()?;
-    let cluster = snapshot.cluster(&store, revision, prefix.as_deref(), &bar)?;
+    let cluster = kube_file::cluster(&args.file, &snapshot, &store, &bar)?;
     let about = match &args.about {
         Some(about) => about_one(about, &cluster)?,
         None => selection::parse(&args.objects, &cluster.resources)?,

@@ -13,6 +13,7 @@ use etcdsnap::grouped_number::counted;
 use etcdsnap::{Cluster, FileSource, Snapshot, printable};
 use serde_json::{Map, Value};
 
+use super::kube_file;
 use super::uncertain_states;
 use super::value_reader::ValueReader;
 use crate::cli::args_inspect::InspectForm;
@@ -27,12 +28,9 @@ use crate::cli::output::{self, Lines};
 /// # Errors
 /// When there is no such release, the file cannot be read, or stdout cannot be written.
 pub fn run(args: &KubeHelmArgs) -> Result<Exit, Failure> {
-    let (snapshot, bar) =
-        inspect::encrypted::open(&args.file.file, &args.file.decrypt, args.file.work, args.file.meta)?;
+    let (snapshot, bar) = kube_file::open(&args.file)?;
     let store = snapshot.store()?;
-    let revision = inspect::chosen_revision::chosen(&snapshot, &store, &args.file.revision)?;
-    let prefix = args.file.etcd_prefix.as_deref().map(key_text::typed).transpose()?;
-    let cluster = snapshot.cluster(&store, revision, prefix.as_deref(), &bar)?;
+    let cluster = kube_file::cluster(&args.file, &snapshot, &store, &bar)?;
     drop(bar);
     let exit = inspect::told(&args.file.file, &cluster.lost);
     let reading = Reading { snapshot: &snapshot, store: &store, cluster: &cluster };

@@ -16,6 +16,7 @@ use etcdsnap::core::store::{Event, Key, Store, UnreadRevisions};
 use etcdsnap::{Cluster, FileSource, Snapshot, printable};
 use serde_json::{Map, Value};
 
+use super::kube_file;
 use super::not_found::Looked;
 use super::{changed_fields, selection, uncertain_states};
 use crate::cli::args_inspect::InspectForm;
@@ -31,12 +32,9 @@ use crate::cli::output::{self, Lines};
 /// # Errors
 /// When there is no such object, the file cannot be read, or stdout cannot be written.
 pub fn run(args: &KubeHistoryArgs) -> Result<Exit, Failure> {
-    let (snapshot, bar) =
-        inspect::encrypted::open(&args.file.file, &args.file.decrypt, args.file.work, args.file.meta)?;
+    let (snapshot, bar) = kube_file::open(&args.file)?;
     let store = snapshot.store()?;
-    let revision = inspect::chosen_revision::chosen(&snapshot, &store, &args.file.revision)?;
-    let prefix = args.file.etcd_prefix.as_deref().map(key_text::typed).transpose()?;
-    let cluster = snapshot.cluster(&store, revision, prefix.as_deref(), &bar)?;
+    let cluster = kube_file::cluster(&args.file, &snapshot, &store, &bar)?;
     let wanted = selection::parse(&args.objects, &cluster.resources)?;
     let namespace = args.namespace.chosen();
     let found = cluster.objects(|_, object| selection::has(&wanted, object, namespace));
@@ -45,7 +43,7 @@ pub fn run(args: &KubeHistoryArgs) -> Result<Exit, Failure> {
     let objects: Vec<NamedObject> = found.iter().map(|(key, object)| NamedObject::of(key, object, &cluster)).collect();
     let keys: HashSet<&[u8]> = found.iter().map(|(key, _)| key.key).collect();
     let mut by_key =
-        if keys.is_empty() { HashMap::new() } else { snapshot.histories(&store, &keys, revision, &bar)?.0 };
+        if keys.is_empty() { HashMap::new() } else { snapshot.histories(&store, &keys, cluster.revision, &bar)?.0 };
     let events: Vec<Vec<Event>> = objects.iter().map(|object| by_key.remove(&object.key).unwrap_or_default()).collect();
     let times = snapshot.time_line(&store)?;
     drop(bar);

@@ -4,6 +4,7 @@ use etcdsnap::grouped_number::grouped;
 use etcdsnap::{KindUsage, ObjectKind, printable};
 use serde_json::Map;
 
+use super::kube_file;
 use super::not_found::Looked;
 use super::selection;
 use super::uncertain_states;
@@ -30,12 +31,9 @@ const COLUMNS: [text_table::Column; 8] = [
 /// # Errors
 /// When the file cannot be read, or stdout cannot be written.
 pub fn run(args: &KindsArgs) -> Result<Exit, Failure> {
-    let (snapshot, bar) =
-        inspect::encrypted::open(&args.file.file, &args.file.decrypt, args.file.work, args.file.meta)?;
+    let (snapshot, bar) = kube_file::open(&args.file)?;
     let store = snapshot.store()?;
-    let revision = inspect::chosen_revision::chosen(&snapshot, &store, &args.file.revision)?;
-    let prefix = args.file.etcd_prefix.as_deref().map(key_text::typed).transpose()?;
-    let mut cluster = snapshot.cluster(&store, revision, prefix.as_deref(), &bar)?;
+    let mut cluster = kube_file::cluster(&args.file, &snapshot, &store, &bar)?;
     let lost = std::mem::take(&mut cluster.lost);
     let wanted = selection::parse(&args.choice.objects, &cluster.resources)?;
     let namespace = args.choice.namespace();

@@ -10,6 +10,7 @@ pub mod kube_check;
 pub mod kube_diff;
 pub mod kube_encryption;
 pub mod kube_events;
+mod kube_file;
 pub mod kube_find;
 pub mod kube_get;
 pub mod kube_helm;
