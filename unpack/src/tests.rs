@@ -136,7 +136,7 @@ fn only_zeros_may_follow_the_data() {
         let then_more = [padded, whole.clone()].concat();
         assert_eq!(unpacked(format, &then_more).unwrap(), b"snapshotsnapshot");
         let tailed = [whole, b"\0\0more".to_vec()].concat();
-        assert!(error(format, &tailed).contains(&format!("no {name} data follows")));
+        assert!(error(format, &tailed).contains(&format!("other data follows the end of the {name} data")));
     }
 }
 
