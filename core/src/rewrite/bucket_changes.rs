@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use crate::bolt::edit::{BucketEdit, Kept, Missing};
 use crate::bolt::write::file_builder::{BuildError, FileBuilder, PageSink};
 use crate::etcd::revision::Revision;
-use crate::etcd::revision_key::{FullRevision, RevisionKey};
+use crate::etcd::revision_key::RevisionKey;
 
 /// The mark of the last compaction that was carried out, in bucket `meta`.
 const FINISHED: &[u8] = b"finishedCompactRev";
-/// The mark of the last one that was requested.
-const SCHEDULED: &[u8] = b"scheduledCompactRev";
+/// The mark of the last one that was requested: etcd carries it out when it starts.
+pub(super) const SCHEDULED: &[u8] = b"scheduledCompactRev";
 
 /// What changes, by the names of buckets at the top.
 #[derive(Debug, Default)]
@@ -33,7 +33,7 @@ impl BucketChanges {
     }
 
     fn mark(&mut self, mark: &[u8], main: Revision) {
-        let value = RevisionKey { revision: FullRevision { main, sub: 0 }, tombstone: false }.to_vec();
+        let value = RevisionKey::first_put(main).to_vec();
         self.of(b"meta").entries.entry(mark.to_vec()).or_insert(Some(value));
     }
 

@@ -1,6 +1,5 @@
 //! The buckets of a damaged file: those that the live root page lists, and those of the older one where that is damaged.
 
-use crate::bolt::page_id::PageId;
 use std::collections::BTreeMap;
 
 use crate::bolt::bucket::{self, BucketLocation};
@@ -13,6 +12,7 @@ use crate::etcd::bucket_rules::REQUIRED;
 use crate::finding::Finding;
 use crate::limits::MAX_BUCKETS;
 use crate::rewrite::intact_tree::{IntactTrees, Met};
+use crate::rewrite::leaf_reader::LeafReader;
 use crate::rewrite::salvage_report::Origin;
 use crate::rewrite::stray_pages::all_pages;
 use crate::source::Source;
@@ -83,12 +83,8 @@ impl<'s, S: Source + ?Sized> DamagedBuckets<'s, S> {
     }
 
     fn geometry(&self, meta: Meta) -> Geometry {
-        let whole = self.source.len().checked_div(u64::from(meta.page_size)).unwrap_or(0);
-        Geometry {
-            page_size: meta.page_size,
-            high_water: meta.high_water,
-            present: PageId::new(whole).min(meta.high_water),
-        }
+        let all = all_pages(self.source, meta.page_size);
+        Geometry { high_water: meta.high_water, present: all.present.min(meta.high_water), ..all }
     }
 
     /// Trees of which no page was met yet.
@@ -104,12 +100,14 @@ impl<'s, S: Source + ?Sized> DamagedBuckets<'s, S> {
         self.listed.is_empty()
     }
 
-    /// Pages that hang in no tree, wherever they are in the file.
-    ///
-    /// # Errors
-    /// When there is no memory for them.
-    pub fn strays(&self) -> Result<IntactTrees<'s, S>, Error> {
-        IntactTrees::new(self.source, all_pages(self.source, self.live.page_size))
+    /// Reads the leaves of a tree.
+    pub fn tree_leaves(&self, meta: Meta) -> LeafReader<'s, S> {
+        LeafReader::new(self.source, self.geometry(meta))
+    }
+
+    /// Reads leaves that hang in no tree, wherever they are in the file.
+    pub fn strays(&self) -> LeafReader<'s, S> {
+        LeafReader::new(self.source, all_pages(self.source, self.live.page_size))
     }
 
     fn roots(&self, meta: Meta) -> Result<(Listed, Vec<Finding>), Error> {

@@ -6,12 +6,13 @@ use crate::bolt::leaf::Leaf;
 use crate::bolt::page::{Branch, PageFault, PageKind};
 use crate::bolt::page_id::PageId;
 use crate::bolt::page_set::PageSet;
-use crate::bolt::reader::{Geometry, PageReader};
+use crate::bolt::reader::Geometry;
 use crate::error::Error;
 use crate::finding::Finding;
 use crate::finding_code::Code;
 use crate::limits::MAX_DEPTH;
 use crate::rewrite::key_intervals::Interval;
+use crate::rewrite::leaf_reader::{LeafReader, harmful};
 use crate::source::Source;
 
 /// What is met on the way through a tree, in the order of keys.
@@ -26,7 +27,7 @@ pub(super) enum Met<'a> {
 
 /// Reads trees of a file; no page is handed out twice.
 pub(super) struct IntactTrees<'s, S: Source + ?Sized> {
-    reader: PageReader<'s, S>,
+    leaves: LeafReader<'s, S>,
     /// Pages that were met.
     heads: PageSet,
     /// Overflow pages of those.
@@ -36,7 +37,7 @@ pub(super) struct IntactTrees<'s, S: Source + ?Sized> {
 impl<'s, S: Source + ?Sized> IntactTrees<'s, S> {
     pub fn new(source: &'s S, geometry: Geometry) -> Result<Self, Error> {
         let (heads, tails) = (PageSet::new(geometry.present.get())?, PageSet::new(geometry.present.get())?);
-        Ok(Self { reader: PageReader::new(source, geometry), heads, tails })
+        Ok(Self { leaves: LeafReader::new(source, geometry), heads, tails })
     }
 
     /// Goes through the tree below `root`.
@@ -54,7 +55,7 @@ impl<'s, S: Source + ?Sized> IntactTrees<'s, S> {
         depth: usize,
         take: &mut dyn FnMut(Met<'_>),
     ) -> Result<(), Error> {
-        let geometry = self.reader.geometry();
+        let geometry = self.leaves.pages.geometry();
         let missing = |code, text: String| {
             let finding = Finding::new(code, text).page(page).offset(geometry.offset(page));
             Met::Missing(bounds.clone(), finding)
@@ -63,7 +64,7 @@ impl<'s, S: Source + ?Sized> IntactTrees<'s, S> {
             take(missing(Code::TreeDepth, format!("the tree is deeper than {MAX_DEPTH} pages")));
             return Ok(());
         }
-        let overflow = match self.reader.extent(page)? {
+        let overflow = match self.leaves.pages.extent(page)? {
             Ok((header, _)) if header.id != page => {
                 let text = format!("the page at number {page} carries the number {}", header.id);
                 take(missing(Code::PageIdMismatch, text));
@@ -81,7 +82,7 @@ impl<'s, S: Source + ?Sized> IntactTrees<'s, S> {
             take(missing(Code::PageShared, format!("page {page} is pointed to from several places")));
             return Ok(());
         }
-        let (header, bytes) = match self.reader.unit(page)? {
+        let (header, bytes) = match self.leaves.pages.unit(page)? {
             Ok(unit) => unit,
             Err(fault) => {
                 take(missing(fault.code, fault.message));
@@ -154,36 +155,8 @@ impl<'s, S: Source + ?Sized> IntactTrees<'s, S> {
     /// # Errors
     /// When bytes cannot be read.
     pub fn leaf(&mut self, page: PageId) -> Result<Option<Leaf<'_>>, Error> {
-        Ok(self.reader.unit(page)?.ok().map(|(header, bytes)| Leaf::new(header, bytes)))
+        self.leaves.leaf(page)
     }
-
-    /// A page that is a leaf by itself, without overflow.
-    ///
-    /// # Errors
-    /// When bytes cannot be read.
-    pub fn single_leaf(&mut self, page: PageId) -> Result<Option<Leaf<'_>>, Error> {
-        let Ok((header, bytes)) = self.reader.first(page)? else { return Ok(None) };
-        let is_leaf = header.id == page && header.kind() == Some(PageKind::Leaf) && header.overflow == 0;
-        Ok(is_leaf.then(|| Leaf::new(header, bytes)))
-    }
-
-    /// A leaf that was not handed out before; none when it is not whole by its own structure, or carries another number.
-    ///
-    /// # Errors
-    /// When bytes cannot be read.
-    pub fn intact_leaf(&mut self, page: PageId) -> Result<Option<Leaf<'_>>, Error> {
-        let page_size = self.reader.geometry().page_size;
-        let Ok((header, bytes)) = self.reader.unit(page)? else { return Ok(None) };
-        let leaf = Leaf::new(header, bytes);
-        let is_leaf = header.id == page && header.kind() == Some(PageKind::Leaf);
-        Ok((is_leaf && harmful(leaf.faults(header, Some(page_size))).is_none()).then_some(leaf))
-    }
-}
-
-/// The first fault that puts what the page holds in doubt.
-fn harmful(faults: Vec<PageFault>) -> Option<PageFault> {
-    let harmless = [Code::KeySize, Code::BranchOfOne, Code::PageOverflow];
-    faults.into_iter().find(|fault| !harmless.contains(&fault.code))
 }
 
 fn in_bounds(leaf: Leaf<'_>, bounds: &Interval) -> bool {

@@ -38,8 +38,7 @@ impl Intervals {
         let mut joined: Vec<Interval> = Vec::new();
         for interval in intervals {
             match joined.last_mut().filter(|last| last.high.as_ref().is_none_or(|high| interval.low <= *high)) {
-                Some(last)
-                    if interval.high.as_ref().is_none_or(|high| last.ends_behind(high)) && interval.high.is_some() => {}
+                Some(last) if interval.high.as_ref().is_some_and(|high| last.ends_behind(high)) => {}
                 Some(last) => last.high = interval.high,
                 None => joined.push(interval),
             }

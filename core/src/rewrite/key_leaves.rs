@@ -17,6 +17,7 @@ use crate::progress::Watch;
 use crate::rewrite::damaged_buckets::DamagedBuckets;
 use crate::rewrite::intact_tree::{IntactTrees, Met};
 use crate::rewrite::key_intervals::{Interval, Intervals};
+use crate::rewrite::leaf_reader::LeafReader;
 use crate::rewrite::leaf_slice::{Basis, Entry, LeafSlice, Spot};
 use crate::rewrite::salvage_report::SalvageReport;
 use crate::scan::digest::inspect;
@@ -223,7 +224,7 @@ impl KeyLeaves {
         take: &mut TakeEntry<'_>,
     ) -> Result<u64, Error> {
         let mut malformed = 0_u64;
-        let mut pages = LeafPages::new(buckets)?;
+        let mut pages = LeafPages::new(buckets);
         for slice in &self.slices {
             let Some(leaf) = pages.leaf(slice)? else { continue };
             let mut elements = leaf.pairs().peekable();
@@ -266,18 +267,18 @@ impl KeyLeaves {
 
 /// Reads the leaves of slices: pages of three kinds, each by a window of its own, because they lie apart from each other.
 pub(super) struct LeafPages<'s, 'b, S: Source + ?Sized> {
-    tree: IntactTrees<'s, S>,
-    older: IntactTrees<'s, S>,
-    strays: IntactTrees<'s, S>,
+    tree: LeafReader<'s, S>,
+    older: LeafReader<'s, S>,
+    strays: LeafReader<'s, S>,
     inline: Option<&'b [u8]>,
 }
 
 impl<'s, 'b, S: Source + ?Sized> LeafPages<'s, 'b, S> {
-    pub fn new(buckets: &'b DamagedBuckets<'s, S>) -> Result<Self, Error> {
+    pub fn new(buckets: &'b DamagedBuckets<'s, S>) -> Self {
         let inline = buckets.get(b"key").and_then(|bucket| bucket.value.get(BUCKET_HEADER..));
-        let tree = buckets.trees(buckets.live)?;
-        let older = buckets.trees(buckets.older.unwrap_or(buckets.live))?;
-        Ok(Self { tree, older, strays: buckets.strays()?, inline })
+        let tree = buckets.tree_leaves(buckets.live);
+        let older = buckets.tree_leaves(buckets.older.unwrap_or(buckets.live));
+        Self { tree, older, strays: buckets.strays(), inline }
     }
 
     /// The leaf of a slice; none when it cannot be had, which a file that changes meanwhile can do.

@@ -16,6 +16,7 @@ use crate::limits::{BLOCK, MAX_PAGE_SIZE, MIN_PAGE_SIZE};
 use crate::offset::Offset;
 use crate::progress::Watch;
 use crate::rewrite::intact_tree::{IntactTrees, Met};
+use crate::rewrite::leaf_reader::LeafReader;
 use crate::rewrite::stray_pages::{StrayPages, all_pages};
 use crate::source::Source;
 
@@ -98,7 +99,7 @@ struct Root {
 pub(super) fn roots<S: Source + ?Sized>(source: &S, page_size: u32, watch: &dyn Watch) -> Result<Vec<Meta>, Error> {
     let geometry = all_pages(source, page_size);
     let mut found: Vec<Root> = Vec::new();
-    let mut pages = IntactTrees::new(source, geometry)?;
+    let mut pages = LeafReader::new(source, geometry);
     for page in StrayPages::find(source, page_size, &|_| false, watch)?.leaves() {
         let Some((root, meta)) = pages.intact_leaf(page)?.and_then(|leaf| root_of(page, leaf)) else { continue };
         let applied = match meta {
@@ -121,9 +122,9 @@ pub(super) fn roots<S: Source + ?Sized>(source: &S, page_size: u32, watch: &dyn 
             break;
         }
     }
-    if let Some(first) = whole.and_then(|at| found.get(at).copied().map(|root| (at, root))) {
-        found.remove(first.0);
-        found.insert(0, first.1);
+    // The first whole one comes before all others.
+    if let Some(upto_whole) = whole.and_then(|at| found.get_mut(..=at)) {
+        upto_whole.rotate_right(1);
     }
     let meta = |root: Root| Meta { root: root.page, ..without_root(source, page_size) };
     Ok(found.into_iter().map(meta).collect())

@@ -15,6 +15,7 @@ pub mod key_choice;
 mod key_intervals;
 mod key_leaves;
 pub mod lapsed_leases;
+mod leaf_reader;
 mod leaf_slice;
 mod left_out;
 mod lost_metas;

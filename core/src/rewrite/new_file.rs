@@ -9,7 +9,7 @@ use crate::bolt::write::file_builder::{BuildError, Built, FileBuilder, FileForm,
 use crate::error::Error;
 use crate::etcd::keyvalue::KeyValue;
 use crate::etcd::revision::Revision;
-use crate::etcd::revision_key::{FullRevision, RevisionKey};
+use crate::etcd::revision_key::RevisionKey;
 use crate::finding::{Finding, excerpt};
 use crate::int_readers::u64_le;
 use crate::missing_parts::Lost;
@@ -229,8 +229,7 @@ fn revisions<S: Source + ?Sized, K: PageSink>(
     whole(lost)?;
     if let Some(main) = plan.end_of_revisions()? {
         counts.kept = counts.kept.saturating_add(1);
-        let key = RevisionKey { revision: FullRevision { main, sub: 0 }, tombstone: false };
-        builder.put(&key.to_vec(), &[])?;
+        builder.put(&RevisionKey::first_put(main).to_vec(), &[])?;
     }
     Ok(counts)
 }

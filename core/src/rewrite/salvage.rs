@@ -24,11 +24,12 @@ use crate::error::Error;
 use crate::etcd::bucket_rules::Facts;
 use crate::etcd::completeness::IMPOSSIBLE;
 use crate::etcd::revision::Revision;
-use crate::etcd::revision_key::{FullRevision, RevisionKey};
+use crate::etcd::revision_key::RevisionKey;
 use crate::finding::Finding;
 use crate::finding_code::Code;
 use crate::int_readers::u64_le;
 use crate::progress::Watch;
+use crate::rewrite::bucket_changes::SCHEDULED;
 use crate::rewrite::damaged_buckets::DamagedBuckets;
 use crate::rewrite::key_leaves::KeyLeaves;
 use crate::rewrite::left_out::LeftOut;
@@ -209,8 +210,7 @@ impl<'s, S: Source + ?Sized> Salvage<'s, S> {
     ) -> Result<(), RewriteError<K::Error>> {
         let scheduled = self.small.marks.scheduled.max(self.report.raised_to.unwrap_or(Revision::NONE));
         let mark = (name == b"meta" && scheduled >= Revision::ZERO).then_some(scheduled);
-        let mut mark =
-            mark.map(|main| RevisionKey { revision: FullRevision { main, sub: 0 }, tombstone: false }.to_vec());
+        let mut mark = mark.map(|main| RevisionKey::first_put(main).to_vec());
         let mut outcome = Ok(());
         if let Some((meta, value)) = self.buckets.element(name, self.small.origin(name)) {
             self.buckets.pairs(meta, value, &mut |flags, key, value| {
@@ -246,15 +246,15 @@ fn take_strays<S: Source + ?Sized>(
 ) -> Result<(), Error> {
     let marks = small.knows_marks().then_some(small.marks);
     let merged = {
-        let mut tree = TreeView::new(leaves, buckets, marks)?;
+        let mut tree = TreeView::new(leaves, buckets, marks);
         if !tree.lacks_something() {
             return Ok(());
         }
         let page_size = buckets.live.page_size;
         let is_used = leaves.used_pages(all_pages(buckets.source, page_size).present.get())?;
         let pages = StrayPages::find(buckets.source, page_size, &is_used, watch)?;
-        let (mut strays, mut found) = (buckets.strays()?, Vec::new());
-        for page in pages.leaves().filter(|page| !is_used(*page)) {
+        let (mut strays, mut found) = (buckets.strays(), Vec::new());
+        for page in pages.leaves() {
             if watch.cancelled() {
                 return Err(Error::Cancelled);
             }
@@ -278,6 +278,3 @@ fn take_strays<S: Source + ?Sized>(
     leaves.reject(rejected);
     Ok(())
 }
-
-/// The mark of a compaction that was requested: etcd carries it out when it starts.
-const SCHEDULED: &[u8] = b"scheduledCompactRev";

@@ -59,9 +59,9 @@ pub(super) struct TreeView<'l, 'b, 's, S: Source + ?Sized> {
 }
 
 impl<'l, 'b, 's, S: Source + ?Sized> TreeView<'l, 'b, 's, S> {
-    pub fn new(leaves: &'l KeyLeaves, buckets: &'b DamagedBuckets<'s, S>, marks: Option<Marks>) -> Result<Self, Error> {
+    pub fn new(leaves: &'l KeyLeaves, buckets: &'b DamagedBuckets<'s, S>, marks: Option<Marks>) -> Self {
         let left = buckets.source.len().saturating_mul(STRAY_WORK);
-        Ok(Self { leaves, pages: LeafPages::new(buckets)?, marks, at_hand: None, left })
+        Self { leaves, pages: LeafPages::new(buckets), marks, at_hand: None, left }
     }
 
     /// Whether anything may be missing at all.

@@ -13,7 +13,7 @@ use crate::etcd::revision_record::KeyHash;
 use crate::fingerprint::fingerprint;
 use crate::limits::{STRAY_REVISIONS, STRAY_VERSIONS};
 use crate::progress::Watch;
-use crate::rewrite::intact_tree::IntactTrees;
+use crate::rewrite::leaf_reader::LeafReader;
 use crate::rewrite::leaf_slice::{Basis, LeafSlice, Spot};
 use crate::rewrite::stray_leaves::{Standing, StrayLeaf, TreeView, entry};
 use crate::source::Source;
@@ -51,7 +51,7 @@ struct Seen {
 pub(super) fn merge<S: Source + ?Sized>(
     mut leaves: Vec<StrayLeaf>,
     tree: &mut TreeView<'_, '_, '_, S>,
-    pages: &mut IntactTrees<'_, S>,
+    pages: &mut LeafReader<'_, S>,
     losing: Revision,
     watch: &dyn Watch,
 ) -> Result<Merged, Error> {
