@@ -31,6 +31,12 @@ pub struct RevisionKey {
 }
 
 impl RevisionKey {
+    /// The key of the first operation of a transaction, which is a put.
+    #[must_use]
+    pub const fn first_put(main: Revision) -> Self {
+        Self { revision: FullRevision { main, sub: 0 }, tombstone: false }
+    }
+
     /// Decodes a key of bucket `key`; `None` if it is not a revision.
     #[must_use]
     #[inline]

@@ -130,7 +130,7 @@ pub fn changes<S: Source + ?Sized>(
         let latest = revision_before.max(revision_after);
         let raised = latest.checked_add(by).filter(|raised| leaves_revisions(*raised));
         revision_after = raised.ok_or(PlanError::Bump { revision: latest, by })?;
-        let key = RevisionKey { revision: FullRevision { main: revision_after, sub: 0 }, tombstone: false }.to_vec();
+        let key = RevisionKey::first_put(revision_after).to_vec();
         meta.insert(b"scheduledCompactRev".to_vec(), Some(key.clone()));
         entries.insert(key, Some(Vec::new()));
     }

@@ -262,7 +262,7 @@ mod tests {
             &KeyValue { key: b"k", create_revision: nine, version: 1, ..KeyValue::default() },
             false,
         );
-        let key = RevisionKey { revision: FullRevision { main: nine, sub: 0 }, tombstone: false };
+        let key = RevisionKey::first_put(nine);
         lost.see(key, Some(&record), &Finding::new(Code::KeyvalueHistory, "").page(PageId::new(7)));
         let lacks = |main, sub| lost.lacks(FullRevision { main: Revision::new(main), sub });
         assert!(lost.any() && lacks(5, 0) && lacks(10, 0) && lacks(9, 1) && !lacks(9, 0));

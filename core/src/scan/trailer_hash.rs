@@ -135,8 +135,11 @@ fn read<S: Source + ?Sized>(source: &S, offset: u64, len: usize) -> Result<Vec<u
 /// # Errors
 /// A read fails, or `watch` requests a stop.
 pub fn check_trailer<S: Source + ?Sized>(source: &S, watch: &dyn Watch) -> Result<Trailer, Error> {
-    let extent = Extent::of(&head(source)?);
-    let mut hashing = TrailerHasher::new(&extent);
+    check_within(source, &Extent::of(&head(source)?), watch)
+}
+
+fn check_within<S: Source + ?Sized>(source: &S, extent: &Extent, watch: &dyn Watch) -> Result<Trailer, Error> {
+    let mut hashing = TrailerHasher::new(extent);
     let end = if source.len() > extent.most() { extent.snapshot().unwrap_or(0) } else { source.len() };
     let mut block = AlignedBuf::new(BLOCK);
     let mut at = 0u64;
@@ -163,7 +166,11 @@ pub fn check_trailer<S: Source + ?Sized>(source: &S, watch: &dyn Watch) -> Resul
 /// # Errors
 /// A read fails.
 pub fn peek_trailer<S: Source + ?Sized>(source: &S) -> Result<Trailer, Error> {
-    if !is_present(source.len()) || source.len() > Extent::of(&head(source)?).most() {
+    if is_present(source.len()) { peek_within(source, &Extent::of(&head(source)?)) } else { Ok(Trailer::default()) }
+}
+
+fn peek_within<S: Source + ?Sized>(source: &S, extent: &Extent) -> Result<Trailer, Error> {
+    if !is_present(source.len()) || source.len() > extent.most() {
         return Ok(Trailer::default());
     }
     let bytes = read(source, source.len().saturating_sub(TRAILER as u64), TRAILER)?;
@@ -177,10 +184,11 @@ pub fn peek_trailer<S: Source + ?Sized>(source: &S) -> Result<Trailer, Error> {
 /// As [`check_trailer`].
 pub fn quick_trailer<S: Source + ?Sized>(source: &S, watch: &dyn Watch) -> Result<Trailer, Error> {
     let len = source.len();
-    let whole = Extent::of(&head(source)?).database().map(|database| database.saturating_add(TRAILER as u64));
+    let extent = Extent::of(&head(source)?);
+    let whole = extent.database().map(|database| database.saturating_add(TRAILER as u64));
     // As in `judge`: a copied database file may be longer, by whole sectors.
     let is_lengthened = whole.is_some_and(|whole| len > whole) && !is_present(len) && !len.is_multiple_of(512);
-    if is_lengthened { check_trailer(source, watch) } else { peek_trailer(source) }
+    if is_lengthened { check_within(source, &extent, watch) } else { peek_within(source, &extent) }
 }
 
 /// Judges a file by its length and trailer, given the database's logical size.
