@@ -24,6 +24,12 @@ pub fn si_bytes(bytes: u64) -> String {
     if value < 10.0 { format!("{value:.1} {name}") } else { format!("{value:.0} {name}") }
 }
 
+/// Returns a part in percent of the whole, rounded to a whole number; `None` if the whole is 0.
+#[must_use]
+pub fn percent(part: u64, whole: u64) -> Option<u64> {
+    part.saturating_mul(100).saturating_add(whole.div_euclid(2)).checked_div(whole)
+}
+
 /// Like [`grouped`], for a number that is never negative in a valid file; negative ones become 0.
 #[must_use]
 pub fn grouped_positive(number: i64) -> String {

@@ -184,11 +184,14 @@ impl KindName {
     }
 
     fn is_of(&self, object: &Object<'_>) -> bool {
-        if self.builtin.is_empty() || !object.group.is_empty() {
-            let full = [object.resource, b".", object.group].concat();
-            if self.plurals.iter().any(|plural| *plural == object.resource || *plural == full) {
-                return true;
-            }
+        // `resource`, or `resource.group`.
+        let is_plural = |plural: &Vec<u8>| {
+            plural.strip_prefix(object.resource).is_some_and(|rest| {
+                rest.is_empty() || rest.strip_prefix(b".").is_some_and(|group| group == object.group)
+            })
+        };
+        if (self.builtin.is_empty() || !object.group.is_empty()) && self.plurals.iter().any(is_plural) {
+            return true;
         }
         self.builtin.iter().any(|resource| resource.stores(object))
     }

@@ -13,8 +13,8 @@ pub fn name_by_key<'n>(node: &mut Node<'n>, object: &Object<'_>) {
         return;
     }
     let text = |bytes: &[u8]| Node::Text(String::from_utf8_lossy(bytes).into_owned().into());
-    let mut metadata = node.take("metadata").filter(|metadata| matches!(metadata, Node::Object(_)));
-    let mut metadata = metadata.take().unwrap_or_else(|| Node::Object(Vec::new()));
+    let metadata = node.take("metadata").filter(|metadata| matches!(metadata, Node::Object(_)));
+    let mut metadata = metadata.unwrap_or_else(|| Node::Object(Vec::new()));
     metadata.set("name", text(object.name));
     if !object.namespace.is_empty() {
         metadata.set("namespace", text(object.namespace));

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use etcdsnap::core::kubernetes::registry_keys::Objects;
+use etcdsnap::grouped_number::percent;
 use etcdsnap::{KindUsage, ObjectKind, printable};
 use serde_json::{Map, Value};
 
@@ -48,10 +49,7 @@ impl Kinds {
 
     /// Returns the share of managedFields in percent, rounded to a whole number.
     pub fn share(&self, group: &[u8]) -> String {
-        let share = |kind: &KindTotals| {
-            let half = kind.bytes.div_euclid(2);
-            kind.managed_bytes.saturating_mul(100).saturating_add(half).checked_div(kind.bytes)
-        };
+        let share = |kind: &KindTotals| percent(kind.managed_bytes, kind.bytes);
         self.at(group).and_then(share).map_or_else(|| "-".into(), |percent| format!("{percent} %"))
     }
 

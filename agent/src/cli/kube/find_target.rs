@@ -53,13 +53,16 @@ impl Target {
 
     /// As a sentence names it.
     pub fn called(&self) -> String {
-        let place = self.namespace.as_ref().map(|namespace| format!(" in namespace {namespace}"));
-        printable(&format!("{}/{}{}", self.kind, self.name, place.unwrap_or_default()))
+        self.name_and(" in namespace ")
     }
 
     /// As a table of several names it.
     pub fn short(&self) -> String {
-        let place = self.namespace.as_ref().map(|namespace| format!(" in {namespace}"));
+        self.name_and(" in ")
+    }
+
+    fn name_and(&self, before_namespace: &str) -> String {
+        let place = self.namespace.as_ref().map(|namespace| format!("{before_namespace}{namespace}"));
         printable(&format!("{}/{}{}", self.kind, self.name, place.unwrap_or_default()))
     }
 }

@@ -12,6 +12,7 @@ use etcdsnap::core::store::{EntryPlace, Key, Store};
 use etcdsnap::{Cluster, FileSource, NoProgress, Snapshot, StoredObject, printable};
 
 use super::early_rows::{self, EarlyRows, RowOutcome};
+use super::kube_file;
 use super::not_found::Looked;
 use super::object_filter::{self, ObjectFilter, SortValue};
 use super::object_states::ObjectStates;
@@ -32,8 +33,7 @@ use crate::cli::output::{self, Lines};
 /// # Errors
 /// When a type is unknown, an object that was named is not there, the file cannot be read, or stdout cannot be written.
 pub fn run(args: &KubeGetArgs) -> Result<Exit, Failure> {
-    let (snapshot, bar) =
-        inspect::encrypted::open(&args.file.file, &args.file.decrypt, args.file.work, args.file.meta)?;
+    let (snapshot, bar) = kube_file::open(&args.file)?;
     let store = snapshot.store()?;
     let revision = inspect::chosen_revision::chosen(&snapshot, &store, &args.file.revision)?;
     let prefix = args.file.etcd_prefix.as_deref().map(inspect::key_text::typed).transpose()?;
@@ -41,8 +41,10 @@ pub fn run(args: &KubeGetArgs) -> Result<Exit, Failure> {
     let foreseen = early_rows::foreseen(args);
     let table = foreseen.as_ref().map(|wanted| early_rows::table(args, wanted, Columns::of(&wanted.resource, None)));
     let early = |stored: StoredObject<'_>| {
-        let is_wanted = |wanted: &&Wanted| wanted.has(&stored.object, args.namespace.chosen());
-        let table = table.as_ref().filter(|_| foreseen.as_ref().filter(is_wanted).is_some())?;
+        let (wanted, table) = foreseen.as_ref().zip(table.as_ref())?;
+        if !wanted.has(&stored.object, args.namespace.chosen()) {
+            return None;
+        }
         let now = args.now.or(stored.taken)?;
         Some(early_rows::row(table, &values, &stored, Some(now)))
     };

@@ -1,6 +1,6 @@
 //! `etcdsnap kube kinds FILE`
 
-use etcdsnap::grouped_number::grouped;
+use etcdsnap::grouped_number::{grouped, percent};
 use etcdsnap::{KindUsage, ObjectKind, printable};
 use serde_json::Map;
 
@@ -73,9 +73,7 @@ fn row((kind, usage): &(ObjectKind, KindUsage)) -> Vec<String> {
 
 /// The share of managedFields in percent, to the nearest whole one.
 fn share(usage: &KindUsage) -> String {
-    let half = usage.bytes.div_euclid(2);
-    let percent = usage.managed_bytes.saturating_mul(100).saturating_add(half).checked_div(usage.bytes).unwrap_or(0);
-    format!("{percent} %")
+    format!("{} %", percent(usage.managed_bytes, usage.bytes).unwrap_or(0))
 }
 
 fn json(kinds: &[(ObjectKind, KindUsage)]) -> Result<(), Failure> {

@@ -16,6 +16,7 @@ use etcdsnap::core::kubernetes::resources::Resource;
 use etcdsnap::core::store::Key;
 use etcdsnap::{Cluster, Error, Snapshot, is_secret, printable};
 
+use super::kube_file;
 use super::manifest_writer::ManifestWriter;
 use super::not_found::Looked;
 use super::object_states::ObjectStates;
@@ -46,9 +47,8 @@ pub fn run(args: &ManifestsArgs) -> Result<Exit, Failure> {
     let snapshot = Snapshot::open(file, args.file.work.threads, &bar)?.by(args.file.meta.choice());
     let snapshot = snapshot.decrypted_by(decryption);
     let store = snapshot.store()?;
-    let revision = inspect::chosen_revision::chosen(&snapshot, &store, &args.file.revision)?;
-    let prefix = args.file.etcd_prefix.as_deref().map(inspect::key_text::typed).transpose()?;
-    let cluster = snapshot.cluster(&store, revision, prefix.as_deref(), &bar)?;
+    let cluster = kube_file::cluster(&args.file, &snapshot, &store, &bar)?;
+    let revision = cluster.revision;
     let mut exit = inspect::told(file, &cluster.lost);
     let scope = Scope::of(args, &cluster)?;
     let items = items(&cluster, &scope).map_err(|cause| snapshot.failed(cause))?;
