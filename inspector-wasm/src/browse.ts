@@ -77,22 +77,13 @@ export interface SearchProblem {
 /** What the store is. */
 export interface About {
   /** About when the latest revision was written; null where no object tells it. */
-  taken: Taken | null;
+  taken: RevisionTime | null;
   /** Objects of Kubernetes that live; 0 in a store of something else. */
   objects: bigint;
   /** Kinds of objects, the largest first. */
   kinds: KindUse[];
   /** Bytes that etcd lets a database have unless it is told otherwise. */
   quota: bigint;
-}
-
-/** About a time. */
-export interface Taken {
-  iso: string;
-  /** In words, with what is unsure of it. */
-  text: string;
-  /** Since 1970. */
-  seconds: bigint;
 }
 
 /** What the objects of a kind take. */

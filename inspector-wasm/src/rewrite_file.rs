@@ -17,7 +17,7 @@ use wasm_bindgen::prelude::*;
 use web_sys::Blob;
 
 use crate::blob::BlobSource;
-use crate::convert::{Progress, into_error, to_js};
+use crate::convert::{Progress, error_of_kind, into_error, to_js};
 use crate::random_key::random;
 
 /// Bytes that go out at once.
@@ -208,8 +208,9 @@ fn salt() -> Result<[u8; 32], JsValue> {
     if random(&mut salt) { Ok(salt) } else { Err(refused("This browser has no randomness to hide names with.")) }
 }
 
+/// The file is the reason, and the worker is as it was.
 fn refused(why: &str) -> JsValue {
-    js_sys::Error::new(why).into()
+    error_of_kind("refused", why)
 }
 
 fn failed(error: RewriteError<JsValue>) -> JsValue {

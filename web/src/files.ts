@@ -55,20 +55,16 @@ async function databaseIn(folder: FileSystemDirectoryEntry): Promise<File | null
 
 /** Lets the reader keep a text as a file. */
 export function save(name: string, text: string): void {
-  keep(name, new Blob([text], { type: "application/json" }));
+  saveBlob(name, new Blob([text], { type: "application/json" }));
 }
 
 /** Lets the reader keep bytes as a file. */
 export function saveBytes(name: string, bytes: Uint8Array): void {
-  keep(name, new Blob([bytes.slice()], { type: "application/octet-stream" }));
+  saveBlob(name, new Blob([bytes.slice()], { type: "application/octet-stream" }));
 }
 
 /** Lets the reader keep a file that was made. */
 export function saveBlob(name: string, blob: Blob): void {
-  keep(name, blob);
-}
-
-function keep(name: string, blob: Blob): void {
   const address = URL.createObjectURL(blob);
   const link = document.createElement("a");
   link.href = address;

@@ -26,9 +26,3 @@ export function span(seconds: bigint): string {
   if (value < 172_800) return `${Math.ceil(value / 3600)} h`;
   return `${Math.ceil(value / 86_400)} d`;
 }
-
-/** How long ago by this machine's clock: `3 h ago`. A time that is still to come is one of another clock. */
-export function ago(seconds: bigint): string {
-  const passed = BigInt(Math.floor(Date.now() / 1000)) - seconds;
-  return passed < 0n ? "later than now" : `${span(passed)} ago`;
-}

@@ -4,6 +4,7 @@ import { spaceSteps } from "./components/space/space_steps.ts";
 import { saveBlob } from "./files.ts";
 import { age, count, hash, plural, size } from "./format.ts";
 import { lostSentences } from "./lost.ts";
+import { about as moment } from "./moments.ts";
 import { printable } from "./printable.ts";
 import type { Session } from "./session.svelte.ts";
 import { evidence, isForeign, place, sentence } from "./verdict.ts";
@@ -35,7 +36,7 @@ async function partsOf(session: Session): Promise<Part[]> {
   const open = store.state === "open";
   const [about, cluster, usage] = open ? await Promise.all([store.call("about", {}), store.call("cluster", {}), store.call("usage", { prefix: "" })]) : [null, null, null];
   const rows: string[][] = [["File size", `${count(session.file.size)} bytes`]];
-  if (about !== null) rows.push(["Taken about", about.taken === null ? "unknown" : `${about.taken.text}, ${age(about.taken.seconds)}`], ["Holds", about.objects > 0n ? `Kubernetes: ${plural(about.objects, "object")}` : "no Kubernetes"]);
+  if (about !== null) rows.push(["Taken about", about.taken === null ? "unknown" : `${moment(about.taken)}, ${age(about.taken.seconds)}`], ["Holds", about.objects > 0n ? `Kubernetes: ${plural(about.objects, "object")}` : "no Kubernetes"]);
   if (status !== null) {
     rows.push(["Hash", hash(status.hash)], ["Revision", count(status.revision)], ["Compacted", status.compactedRevision === null ? "never" : count(status.compactedRevision)], ["Keys", count(status.totalKey)], ["Revisions kept", count(status.revisions)], ["Version", status.version || "none before 3.6"], ["Database", `${count(status.totalSize)} bytes`], ["Free pages", `${count(status.freePages)} of ${count(status.pages)}`]);
   }

@@ -1,6 +1,7 @@
 import type { CopyMade, CopyOrder } from "./generated/etcdsnap_inspector.js";
 import { saveBlob } from "./files.ts";
 import { inspector } from "./inspector.ts";
+import { perSession } from "./per_session.ts";
 import type { Session } from "./session.svelte.ts";
 import { Pace } from "./update_rate.svelte.ts";
 import type { Failure, Message, Phase, Request } from "./worker/messages.ts";
@@ -95,17 +96,8 @@ export class Rewriting {
   }
 }
 
-const rewritings = new WeakMap<Session, Rewriting>();
-
 /** That of a file. It goes on whatever view is looked at. */
-export function rewritingOf(session: Session): Rewriting {
-  let rewriting = rewritings.get(session);
-  if (rewriting === undefined) {
-    rewriting = new Rewriting(session);
-    rewritings.set(session, rewriting);
-  }
-  return rewriting;
-}
+export const rewritingOf = perSession((session) => new Rewriting(session));
 
 const WORDS = { redact: "redacted", compact: "compacted", salvage: "salvaged" };
 

@@ -84,19 +84,18 @@ pub(crate) struct SearchProblem {
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct About {
-    pub taken: Option<Taken>,
-    pub objects: u64,
-    pub kinds: Vec<KindUse>,
-    pub quota: u64,
+pub(crate) struct RevisionTime {
+    pub seconds: i64,
+    pub within: Option<i64>,
 }
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Taken {
-    pub iso: String,
-    pub text: String,
-    pub seconds: i64,
+pub(crate) struct About {
+    pub taken: Option<RevisionTime>,
+    pub objects: u64,
+    pub kinds: Vec<KindUse>,
+    pub quota: u64,
 }
 
 #[derive(Debug, Serialize)]

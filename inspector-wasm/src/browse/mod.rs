@@ -251,10 +251,10 @@ impl StoreView {
     /// What the store is: of when, of Kubernetes or not, what it holds most of.
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// When there is no memory for the answer.
     #[wasm_bindgen(unchecked_return_type = "About")]
-    pub fn about(&self) -> Result<JsValue, JsValue> {
-        answer(self.view.about())
+    pub fn about(&mut self) -> Result<JsValue, JsValue> {
+        to_js(&self.view.about())
     }
 
     /// Who takes the room below a prefix.

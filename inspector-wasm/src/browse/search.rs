@@ -13,14 +13,24 @@ use super::purpose::{Purpose, Reading};
 use super::sorting::Ordering;
 use super::view::{Refusal, View, told};
 
-/// Which of the keys that a search finds stand in the list.
+/// Which keys or objects stand in a list.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Show {
     #[default]
-    All,
     Live,
     Deleted,
+    All,
+}
+
+impl Show {
+    pub(crate) fn has(self, deleted: bool) -> bool {
+        match self {
+            Self::Live => !deleted,
+            Self::Deleted => deleted,
+            Self::All => true,
+        }
+    }
 }
 
 impl<S: Source + ?Sized> View<'_, S> {
@@ -72,11 +82,7 @@ impl<S: Source + ?Sized> View<'_, S> {
         let deleted = search.hits.iter().filter(|id| is_deleted(id)).count();
         // What was found before stays in the list until a search is right.
         if search.problem.is_none() {
-            self.listed = match show {
-                Show::All => search.hits.clone(),
-                Show::Live => search.hits.iter().copied().filter(|id| !is_deleted(id)).collect(),
-                Show::Deleted => search.hits.iter().copied().filter(is_deleted).collect(),
-            };
+            self.listed = search.hits.iter().copied().filter(|id| show.has(is_deleted(id))).collect();
             self.all.rank(&self.index, &mut self.listed, order.rank(), order.way());
         }
         Ok(Found {

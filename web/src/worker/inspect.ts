@@ -26,7 +26,7 @@ export async function inspect(file: File, feed: Feed | null, post: Post): Promis
 type Tell = (phase: Phase, done: number, total: number) => void;
 
 /** One read of a file with random access; another one when the first had no room for all that it met. */
-async function judge(blob: Blob, feed: Feed | null, tell: Tell): Promise<Report> {
+export async function judge(blob: Blob, feed: Feed | null, tell: Tell): Promise<Report> {
   const inspector = new Inspector();
   do {
     let done = 0;
@@ -127,7 +127,8 @@ function packingOf(kind: string): Packing | null {
   return kind === "gzip" || kind === "zip" || kind === "zstd" ? kind : null;
 }
 
-function throttled(post: Post): Tell {
+/** Tells progress not too often, but each phase as it begins. */
+export function throttled(post: Post): Tell {
   let last = -Infinity;
   let lastPhase: Phase | null = null;
   return (phase, done, total) => {

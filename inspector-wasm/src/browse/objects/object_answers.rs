@@ -3,6 +3,8 @@
 use etcdsnap_core::Revision;
 use serde::{Deserialize, Serialize};
 
+use crate::browse::search::Show;
+
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ObjectKind {
@@ -116,13 +118,6 @@ pub(crate) struct ObjectField {
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct RevisionTime {
-    pub seconds: i64,
-    pub within: Option<i64>,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
 pub(crate) struct EncryptionState {
     pub keys: Vec<EncryptionKey>,
     pub opened: Vec<EncryptionCount>,
@@ -176,16 +171,6 @@ pub(crate) struct RelatedEvent {
     pub count: i64,
 }
 
-/// Which of the objects of a scope.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum ShowObjects {
-    #[default]
-    Live,
-    Deleted,
-    All,
-}
-
 /// Which objects the page wants; as `ObjectScope` in `calls.ts`.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -196,7 +181,7 @@ pub(crate) struct ObjectScope {
     pub namespace: Option<String>,
     /// Part of the name or namespace, in any case.
     pub text: String,
-    pub show: ShowObjects,
+    pub show: Show,
 }
 
 /// How a list of objects is shown; as `ObjectOrder` in `calls.ts`.

@@ -8,7 +8,7 @@ use etcdsnap_core::kubernetes::decode::Skip;
 use etcdsnap_core::kubernetes::natural_order::is_before;
 use etcdsnap_core::kubernetes::table_objects::default_class;
 
-use super::object_answers::{ObjectList, ObjectOrder, ObjectScope, ShowObjects};
+use super::object_answers::{ObjectList, ObjectOrder, ObjectScope};
 use super::object_kinds::type_id;
 use super::object_rows::Table;
 use crate::browse::answers::narrow;
@@ -41,12 +41,7 @@ impl<S: Source + ?Sized> View<'_, S> {
             }
             for id in group.from..group.to {
                 let Some(key) = self.all.get(&self.index, id as usize) else { continue };
-                let is_shown = match scope.show {
-                    ShowObjects::All => true,
-                    ShowObjects::Live => !key.deleted,
-                    ShowObjects::Deleted => key.deleted,
-                };
-                if is_shown && (text.is_empty() || self.is_called(key.key, &text)) {
+                if scope.show.has(key.deleted) && (text.is_empty() || self.is_called(key.key, &text)) {
                     ids.push(id);
                 }
             }

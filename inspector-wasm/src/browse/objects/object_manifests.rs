@@ -18,9 +18,10 @@ use etcdsnap_core::kubernetes::object_groups::before_name;
 use etcdsnap_core::kubernetes::yaml::to_yaml;
 use rawzip::ZipArchiveWriter;
 
-use super::object_answers::{ManifestAnswer, ManifestAsk, ShowObjects};
+use super::object_answers::{ManifestAnswer, ManifestAsk};
 use super::object_values::without_secrets;
 use crate::browse::answers::narrow;
+use crate::browse::search::Show;
 use crate::browse::view::{Refusal, View};
 
 /// Objects that are taken out at a time, whose ids, names and texts a tab has room for.
@@ -92,7 +93,7 @@ impl<S: Source + ?Sized> View<'_, S> {
         // A namespace is written with what is in it.
         if let (None, None, Some(namespace)) = (&ask.ids, &ask.scope.kind, &ask.scope.namespace) {
             let key = self.key_of("Namespace", b"", namespace.as_bytes());
-            let key = key.filter(|(_, is_live)| *is_live == (ask.scope.show != ShowObjects::Deleted));
+            let key = key.filter(|(_, is_live)| *is_live == (ask.scope.show != Show::Deleted));
             items.extend(key.and_then(|(key, _)| planned(self.id_of(&key)?, false)));
         }
         let needed: HashSet<String> = items.iter().filter_map(|(item, _)| definition_of(item.resource)).collect();
@@ -234,7 +235,7 @@ impl<S: Source + ?Sized> View<'_, S> {
         let commands = match archive {
             Some(mut archive) => {
                 let commands = commands(has_definitions);
-                let is_deleted = ask.scope.show == ShowObjects::Deleted;
+                let is_deleted = ask.scope.show == Show::Deleted;
                 let text = readme(&printable(&ask.file), self.revision, is_deleted, &commands, &report);
                 add_file(&mut archive, "README.md", text.as_bytes())?;
                 archive.finish().map_err(|cause| format!("The archive cannot be written: {cause}."))?;

@@ -6,6 +6,8 @@ use etcdsnap_core::Revision;
 use serde::Serialize;
 
 use super::object_answers::*;
+use crate::browse::answers::RevisionTime;
+use crate::browse::search::Show;
 use crate::browse::view::{self, View};
 use crate::types::tests::{NARROW, WIDE, mismatch};
 
@@ -114,13 +116,8 @@ fn kinds_count_what_the_lists_have() {
         assert!(all.kinds.iter().any(|kind| kind.id == "deployments.apps" && kind.kind == "Deployment"));
         for kind in &all.kinds {
             let scope = |show| ObjectScope { kind: Some(kind.id.clone()), show, ..ObjectScope::default() };
-            assert_eq!(
-                view.object_list(&scope(ShowObjects::Live), ObjectOrder::default()).total,
-                kind.live,
-                "{}",
-                kind.id
-            );
-            assert_eq!(view.object_list(&scope(ShowObjects::Deleted), ObjectOrder::default()).total, kind.deleted);
+            assert_eq!(view.object_list(&scope(Show::Live), ObjectOrder::default()).total, kind.live, "{}", kind.id);
+            assert_eq!(view.object_list(&scope(Show::Deleted), ObjectOrder::default()).total, kind.deleted);
         }
         for namespace in &all.namespaces {
             let of = view.object_kinds(None, Some(&namespace.name));

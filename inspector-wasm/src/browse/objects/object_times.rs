@@ -4,7 +4,7 @@ use etcdsnap_core::kubernetes::time_line::TimeLine;
 use etcdsnap_core::kubernetes::time_marks;
 use etcdsnap_core::{Revision, Source};
 
-use super::object_answers::RevisionTime;
+use crate::browse::answers::RevisionTime;
 use crate::browse::view::View;
 
 impl<S: Source + ?Sized> View<'_, S> {
@@ -18,12 +18,13 @@ impl<S: Source + ?Sized> View<'_, S> {
 
     /// About when each of some revisions was written.
     pub(crate) fn times(&mut self, revisions: &[i64]) -> Vec<Option<RevisionTime>> {
-        let line = self.time_line();
-        let at = |revision: &i64| {
-            let moment = line?.at(Revision::new(*revision));
-            Some(RevisionTime { seconds: moment.seconds, within: moment.within })
-        };
-        revisions.iter().map(at).collect()
+        revisions.iter().map(|revision| self.time_at(Revision::new(*revision))).collect()
+    }
+
+    /// About when a revision was written.
+    pub(crate) fn time_at(&mut self, revision: Revision) -> Option<RevisionTime> {
+        let moment = self.time_line()?.at(revision);
+        Some(RevisionTime { seconds: moment.seconds, within: moment.within })
     }
 
     /// About when the revision was written whose keys were read, if anything bounds it.

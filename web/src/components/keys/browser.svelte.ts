@@ -1,4 +1,5 @@
 import type { Found, KeyRow, TreeRow } from "../../generated/etcdsnap_inspector.js";
+import { perSession } from "../../per_session.ts";
 import type { Session } from "../../session.svelte.ts";
 import { Stopped, type Store } from "../../store.svelte.ts";
 import type { Order, Show } from "../../worker/calls.ts";
@@ -24,17 +25,8 @@ export interface Shown extends Found {
   version: number;
 }
 
-const browsers = new WeakMap<Session, Browser>();
-
-/** The browser of a file's keys. It stays as it was left, whatever view is looked at in between. */
-export function browserOf(session: Session): Browser {
-  let browser = browsers.get(session);
-  if (browser === undefined) {
-    browser = new Browser(session);
-    browsers.set(session, browser);
-  }
-  return browser;
-}
+/** The browser of a file's keys. */
+export const browserOf = perSession((session) => new Browser(session));
 
 /** What is looked for among the keys of a file, what was found, and the key in hand. */
 export class Browser {

@@ -6,7 +6,7 @@ export function problemOf(error: unknown): string | null {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** The answer to the question asked last: answers to earlier ones that come late are dropped. */
+/** The answer to the question asked last: answers to earlier ones that come late are dropped, and those that come when the view that made it is gone. */
 export class LatestRequest<T> {
   answer = $state.raw<T | null>(null);
   problem = $state<string | null>(null);
@@ -16,19 +16,27 @@ export class LatestRequest<T> {
   stopped = $state(false);
   #round = 0;
 
-  /** Asks; the answer before is gone at once. */
-  async ask(question: () => Promise<T>): Promise<void> {
+  constructor() {
+    $effect(() => () => {
+      this.#round += 1;
+    });
+  }
+
+  /** Asks; the answer before is gone at once. Whether this answer is the one that is there now. */
+  async ask(question: () => Promise<T>): Promise<boolean> {
     this.clear();
     const round = this.#round;
     try {
       const answer = await question();
-      if (round !== this.#round) return;
+      if (round !== this.#round) return false;
       this.answer = answer;
       this.answered = true;
+      return true;
     } catch (error) {
-      if (round !== this.#round) return;
+      if (round !== this.#round) return false;
       this.problem = problemOf(error);
       this.stopped = error instanceof Stopped;
+      return false;
     }
   }
 

@@ -1,4 +1,5 @@
 import type { ObjectKinds, ObjectList, ObjectRow } from "../../generated/etcdsnap_inspector.js";
+import { perSession } from "../../per_session.ts";
 import type { Session } from "../../session.svelte.ts";
 import type { Store } from "../../store.svelte.ts";
 import type { ObjectOrder, ObjectScope } from "../../worker/calls.ts";
@@ -8,17 +9,8 @@ import { problemOf } from "../keys/latest_request.svelte.ts";
 /** Rows asked for with a new list: as many as a VirtualList asks for at a time. */
 const FIRST = 100;
 
-const browsers = new WeakMap<Session, ObjectBrowser>();
-
-/** The browser of a file's objects. It stays as it was left, whatever view is looked at in between. */
-export function objectsOf(session: Session): ObjectBrowser {
-  let browser = browsers.get(session);
-  if (browser === undefined) {
-    browser = new ObjectBrowser(session);
-    browsers.set(session, browser);
-  }
-  return browser;
-}
+/** The browser of a file's objects. */
+export const objectsOf = perSession((session) => new ObjectBrowser(session));
 
 /** A list of objects that is on the screen. */
 export interface ShownObjects {
@@ -124,6 +116,15 @@ export class ObjectBrowser {
       throw error;
     }
   };
+
+  /** Puts the cursor on the first object of what is wished, and opens it if `open`. */
+  async first(open: boolean): Promise<void> {
+    await this.refresh();
+    if (this.shown.list.total === 0) return;
+    this.cursor = 0;
+    const [first] = open ? await this.rows(0, FIRST).catch(() => []) : [];
+    if (first !== undefined) this.session.key = first.key;
+  }
 
   /** Chooses a kind, or all. Its columns are others, so it stands in the order of its keys again. */
   choose(kind: string | null): void {

@@ -1,5 +1,5 @@
 import type { ClusterMember } from "../../generated/etcdsnap_inspector.js";
-import type { Session } from "../../session.svelte.ts";
+import { perSession } from "../../per_session.ts";
 import type { Tool } from "./commands.ts";
 import { sameAs, wrongWith } from "./url.ts";
 
@@ -132,14 +132,5 @@ export class Plan {
   }
 }
 
-const plans = new WeakMap<Session, Plan>();
-
-/** The plan for a file. It stays as it was left, whatever view is looked at in between. */
-export function planOf(session: Session): Plan {
-  let plan = plans.get(session);
-  if (plan === undefined) {
-    plan = new Plan(session.file.name);
-    plans.set(session, plan);
-  }
-  return plan;
-}
+/** The plan for a file. */
+export const planOf = perSession((session) => new Plan(session.file.name));

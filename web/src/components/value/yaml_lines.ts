@@ -1,12 +1,11 @@
 /** A piece of a line of YAML, and what it is. */
 export interface Token {
-  kind: "key" | "text" | "number" | "word" | "mark" | "plain";
+  kind: "key" | "text" | "number" | "word" | "mark";
   text: string;
 }
 
 /** A line of YAML as kubectl prints it. */
 export interface YamlLine {
-  text: string;
   tokens: Token[];
   /** The line behind the last one that belongs to this; its own number where nothing does. */
   end: number;
@@ -33,7 +32,7 @@ export function yamlLines(text: string): YamlLine[] {
     if (!inside && BLOCK.test(valueOf(line))) block = indent + dashes(line);
     // Elements of a list stand below their key without being indented.
     depths.push(empty || inside ? Number.MAX_SAFE_INTEGER : 2 * indent + (line.trimStart().startsWith("- ") ? 1 : 0));
-    out.push({ text: line, tokens, end: 0 });
+    out.push({ tokens, end: 0 });
   }
   const open: number[] = [];
   const close = (down: number, at: number): void => {
@@ -56,7 +55,7 @@ export function yamlLines(text: string): YamlLine[] {
 }
 
 function dashes(line: string): number {
-  return 2 * (/^\s*((?:- )*)/.exec(line)?.[1]?.length ?? 0) / 2;
+  return /^\s*((?:- )*)/.exec(line)?.[1]?.length ?? 0;
 }
 
 function valueOf(line: string): string {
