@@ -20,6 +20,8 @@ mod reference;
 mod repo;
 mod sha256;
 mod test;
+mod test_count;
+mod test_programs;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

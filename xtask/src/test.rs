@@ -1,13 +1,14 @@
 //! Runs all tests after setting up everything that they need, as CI does.
 
-use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
+use std::time::Instant;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 
 use crate::install::installed;
-use crate::{kubernetes, lint, page, proto, reference, repo};
+use crate::test_count::Count;
+use crate::{kubernetes, lint, page, proto, reference, repo, test_programs};
 
 /// Options of `cargo xtask test`.
 #[derive(clap::Args)]
@@ -19,6 +20,8 @@ pub struct Arguments {
 
 /// Runs the tests.
 pub fn run(arguments: &Arguments) -> Result<()> {
+    let mut steps = Steps::default();
+    steps.begin("installed programs");
     let browser = browser()?;
     if installed(&["systemd-analyze"], &["systemd"])?.is_none() {
         eprintln!("systemd-analyze is not installed: the unit in docs/ is not checked");
@@ -30,7 +33,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     if installed(&["strace"], &["strace"])?.is_none() {
         eprintln!("strace is not installed: failures of system calls are not tested");
     }
-    step("reference programs");
+    steps.begin("reference programs");
     reference::run(&reference::Arguments::default())?;
     reference::ensure_own("history")?;
     reference::ensure_own("manifest")?;
@@ -40,28 +43,31 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     reference::ensure_own("yaml")?;
     reference::ensure_own("jsonpath")?;
     kubernetes::run(&kubernetes::Arguments { check: true })?;
-    step("page");
+    steps.begin("page");
     page::build(false)?;
     if !arguments.no_lint {
-        step("lint");
+        steps.begin("lint");
         lint::run()?;
         proto::run(&proto::Arguments { check: true })?;
     }
-    step("cargo test");
+    steps.begin("cargo test");
     let mut count = Count::default();
-    // xtask is tested separately: together with the others its libraries would be compiled again, with other features.
-    let mut rust = true;
-    for packages in [&["--workspace", "--exclude", "etcdsnap-xtask"][..], &["--package", "etcdsnap-xtask"]] {
-        let mut cargo = Command::new("cargo");
-        cargo.arg("test").args(packages).args(["--locked", "--no-fail-fast"]).env("ETCDSNAP_REQUIRE_REFERENCE", "1");
-        rust &= count.run(cargo.current_dir(repo::root()))?;
-    }
-    step("page tests");
     let root = repo::root();
     repo::run(Command::new("cargo").args(["build", "--locked", "-p", "etcdsnap"]).current_dir(&root))?;
+    let program = root.join("target/debug/etcdsnap");
+    let environment = [("ETCDSNAP_REQUIRE_REFERENCE", PathBuf::from("1")), ("ETCDSNAP_BIN", program.clone())];
+    // xtask is tested separately: together with the others its libraries would be compiled again, with other features.
+    let mut rust = test_programs::run(&["--workspace", "--exclude", "etcdsnap-xtask"], &environment, &mut count)?;
+    rust &= test_programs::run(&["--package", "etcdsnap-xtask"], &environment, &mut count)?;
+    steps.begin("examples of the documentation");
+    let mut cargo = Command::new("cargo");
+    cargo.args(["test", "--doc", "--workspace", "--exclude", "etcdsnap-xtask", "--locked", "--no-fail-fast"]);
+    rust &= count.run(cargo.current_dir(&root))?;
+    steps.begin("page tests");
     let mut npm = Command::new("npm");
-    npm.args(["test"]).env("CHROMIUM", browser).env("ETCDSNAP_BIN", root.join("target/debug/etcdsnap"));
+    npm.args(["test"]).env("CHROMIUM", browser).env("ETCDSNAP_BIN", program);
     let page = count.run(npm.current_dir(root.join("web")))?;
+    steps.end();
     // A runner that died without counting has failed nevertheless.
     let failed = if rust && page { count.failed } else { count.failed.max(1) };
     println!("{} passed, {failed} failed", count.passed);
@@ -70,49 +76,24 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-fn step(name: &str) {
-    eprintln!("\n── {name}");
-}
-
-/// The counts of the test runners.
+/// The steps of this command, and how long each took.
 #[derive(Default)]
-struct Count {
-    passed: u64,
-    failed: u64,
+struct Steps {
+    begun: Vec<(&'static str, Instant)>,
 }
 
-impl Count {
-    /// Runs a test runner with its output on the terminal, and adds up its counts; returns whether it succeeded.
-    fn run(&mut self, command: &mut Command) -> Result<bool> {
-        let mut child = command.stdout(Stdio::piped()).spawn().with_context(|| format!("cannot start {command:?}"))?;
-        let output = child.stdout.take().context("no output")?;
-        for line in BufReader::new(output).lines() {
-            let line = line?;
-            writeln!(std::io::stdout(), "{line}")?;
-            self.read(&line);
-        }
-        Ok(child.wait()?.success())
+impl Steps {
+    /// Announces the next step.
+    fn begin(&mut self, name: &'static str) {
+        eprintln!("\n── {name}");
+        self.begun.push((name, Instant::now()));
     }
 
-    /// Parses `test result: ok. 12 passed; 0 failed; …` of cargo, `12 passed (3.4s)` and `1 failed` of Playwright.
-    fn read(&mut self, line: &str) {
-        let line = line.trim();
-        if let Some(counts) = line.strip_prefix("test result:") {
-            for part in counts.split(['.', ';']) {
-                self.add(part.trim());
-            }
-        } else if line.split(' ').count() <= 3 {
-            self.add(line);
-        }
-    }
-
-    fn add(&mut self, part: &str) {
-        let mut words = part.split(' ');
-        let Some(number) = words.next().and_then(|word| word.parse::<u64>().ok()) else { return };
-        match words.next() {
-            Some("passed") => self.passed += number,
-            Some("failed") => self.failed += number,
-            _ => {}
+    /// Lists the time of each step, after the last one.
+    fn end(&self) {
+        let ends = self.begun.iter().skip(1).map(|(_, begun)| *begun).chain([Instant::now()]);
+        for ((name, begun), end) in self.begun.iter().zip(ends) {
+            eprintln!("{:8.0} s  {name}", (end - *begun).as_secs_f64());
         }
     }
 }
@@ -128,25 +109,5 @@ fn browser() -> Result<PathBuf> {
         None => bail!(
             "the page's tests need Chromium: install it (on Debian: apt-get install chromium), or name it in CHROMIUM"
         ),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn counts_both_runners() {
-        let mut count = Count::default();
-        for line in [
-            "test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.10s",
-            "test result: FAILED. 3 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.10s",
-            "  17 passed (12.3s)",
-            "  1 failed",
-            "test 12 passed the gate of many words",
-        ] {
-            count.read(line);
-        }
-        assert_eq!((count.passed, count.failed), (32, 3));
     }
 }

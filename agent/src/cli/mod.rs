@@ -34,6 +34,7 @@ mod judge_files;
 mod kube;
 mod log;
 mod man;
+mod message_sentence;
 mod metrics;
 mod open;
 mod output;

@@ -7,6 +7,7 @@ use etcdsnap::printable;
 
 use super::exit::Exit;
 use super::failure::Failure;
+use super::message_sentence::sentence;
 use super::render::style::{BAD, BOLD, WARN};
 use super::render::wrap;
 
@@ -112,14 +113,14 @@ pub fn tell(text: &str) {
 
 /// Prints an error and the advice for it.
 pub fn complain(what: &str, advice: &str) {
-    let mut text = format!("{BAD}etcdsnap:{BAD:#} {BOLD}{}{BOLD:#}\n", lines(what));
+    let mut text = format!("{BAD}etcdsnap:{BAD:#} {BOLD}{}{BOLD:#}\n", lines(&sentence(what)));
     text.push_str(&wrap("  ", "  ", &lines(advice)));
     tell(&text);
 }
 
 /// Prints a warning or a note while the work goes on.
 pub fn warn(what: &str) {
-    tell(&format!("{WARN}etcdsnap:{WARN:#} {}\n", lines(what)));
+    tell(&format!("{WARN}etcdsnap:{WARN:#} {}\n", lines(&sentence(what))));
 }
 
 /// Ends with clap's output about the command line: help on stdout, or an error on stderr.
