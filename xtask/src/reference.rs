@@ -10,11 +10,14 @@ use anyhow::{Context, Result, bail};
 use crate::pinned_programs::{folder, stamp};
 use crate::{duckdb, repo};
 
+/// The programs of our own, written in Go, that the tests call: each has its module in tests/reference.
+const OWN: [&str; 7] = ["history", "manifest", "gensnap", "encryption", "kmsplugin", "yaml", "jsonpath"];
+
 /// Options of `cargo xtask reference`.
 #[derive(clap::Args, Default)]
 pub struct Arguments {
-    /// Only this version, such as 3.7, or duckdb
-    #[arg(long, value_name = "VERSION")]
+    /// Only this one: a version, such as 3.7, a program of our own, such as gensnap, or duckdb
+    #[arg(long, value_name = "NAME")]
     only: Option<String>,
 }
 
@@ -25,6 +28,11 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     for version in versions()? {
         if wanted(&version) {
             ensure_version(&version)?;
+        }
+    }
+    for name in OWN {
+        if wanted(name) {
+            ensure_own(name)?;
         }
     }
     if wanted("duckdb") {

@@ -35,13 +35,6 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     }
     steps.begin("reference programs");
     reference::run(&reference::Arguments::default())?;
-    reference::ensure_own("history")?;
-    reference::ensure_own("manifest")?;
-    reference::ensure_own("gensnap")?;
-    reference::ensure_own("encryption")?;
-    reference::ensure_own("kmsplugin")?;
-    reference::ensure_own("yaml")?;
-    reference::ensure_own("jsonpath")?;
     kubernetes::run(&kubernetes::Arguments { check: true })?;
     steps.begin("page");
     page::build(false)?;
