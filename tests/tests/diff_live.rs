@@ -58,7 +58,7 @@ fn lists_what_a_restore_would_undo() {
         // A user variable alone is not enough; together with a flag it counts, as for etcdctl.
         let alone = diff(&backup, &temporary, &[]).env("ETCDCTL_ENDPOINTS", &url).output().unwrap();
         assert!(
-            cli::stderr(&alone).contains("there is nothing to compare the snapshot with"),
+            cli::stderr(&alone).contains("There is nothing to compare the snapshot with"),
             "{}",
             cli::stderr(&alone)
         );

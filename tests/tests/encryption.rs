@@ -252,7 +252,7 @@ fn an_unreadable_configuration_is_reported() {
     for (name, why) in [
         ("none.yaml", "there is no such file"),
         (".", "is neither a regular file"),
-        ("fifo", "the pipe fifo for the encryption configuration is empty"),
+        ("fifo", "The pipe fifo for the encryption configuration is empty"),
         ("/dev/null", "is neither a regular file nor a pipe"),
         ("long.yaml", "more than 1,048,576 bytes"),
         ("bad.yaml", "it is no EncryptionConfiguration"),

@@ -112,7 +112,7 @@ fn no_command_prints_into_its_input() {
         let said = place.command(words).stdout(append()).output().unwrap();
         assert_eq!(said.status.code(), Some(2), "{words:?}: {}", cli::stderr(&said));
         assert!(
-            cli::stderr(&said).contains("standard output is the same file as"),
+            cli::stderr(&said).contains("Standard output is the same file as"),
             "{words:?}: {}",
             cli::stderr(&said)
         );
@@ -171,7 +171,7 @@ fn no_command_prints_into_files_named_by_its_flags() {
         let said = command().stdout(append()).output().unwrap();
         assert_eq!(said.status.code(), Some(2), "{words:?}: {}", cli::stderr(&said));
         assert!(
-            cli::stderr(&said).contains("standard output is the same file as"),
+            cli::stderr(&said).contains("Standard output is the same file as"),
             "{words:?}: {}",
             cli::stderr(&said)
         );
@@ -235,8 +235,8 @@ fn targets_are_checked_before_the_snapshot_is_read() {
         (".", "is a directory"),
         ("socket", "is a socket"),
         ("nowhere/out", "there is no such file"),
-        ("a.db/out", "cannot write"),
-        (long.as_str(), "cannot write"),
+        ("a.db/out", "Cannot write"),
+        (long.as_str(), "Cannot write"),
     ] {
         let mut child =
             place.command(&["export", "-", "-o", output]).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

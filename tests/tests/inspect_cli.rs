@@ -24,7 +24,7 @@ fn keys_are_listed_and_filtered() {
         &all[1..3]
     );
     assert_eq!(small.output_of(&["keys", "/registry/", "--to", "zz"]).lines().collect::<Vec<_>>(), &all[..2]);
-    small.assert_refused(&["keys", "--from", "b", "--to", "a"], 2, &["no key lies between --from b and --to a"]);
+    small.assert_refused(&["keys", "--from", "b", "--to", "a"], 2, &["No key lies between --from b and --to a"]);
     assert_eq!(small.output_of(&["keys", "--rev", "3"]).lines().collect::<Vec<_>>(), &all[..2]);
     assert_eq!(small.output_of(&["keys", "--deleted"]), "gone\n");
     assert_eq!(small.output_of(&["keys", "--filter", "version>1"]), "/registry/pods/default/web\n");
@@ -90,7 +90,7 @@ fn keys_are_filtered_by_their_values() {
     small.assert_refused(
         &["keys", "--deleted", "--filter", "value~for"],
         2,
-        &["deleted keys have no value", "history"],
+        &["Deleted keys have no value", "history"],
     );
 }
 
@@ -127,8 +127,8 @@ fn a_value_is_printed_in_the_requested_format() {
     assert_eq!((&json["keyBase64"], &json["value"]), (&"/wByYXc=".into(), &"\0\u{1}\u{2}".into()));
     small.assert_refused(&["get", "gone"], 1, &["was deleted at revision 8", "history"]);
     assert_eq!(small.output_of(&["get", "gone", "--rev", "7", "--raw"]), "for a while");
-    small.assert_refused(&["get", "/registry/"], 1, &["there is no key /registry/", "start with it: etcdsnap keys"]);
-    small.assert_refused(&["get", "nothing"], 1, &["there is no key nothing"]);
+    small.assert_refused(&["get", "/registry/"], 1, &["There is no key /registry/", "start with it: etcdsnap keys"]);
+    small.assert_refused(&["get", "nothing"], 1, &["There is no key nothing"]);
     small.assert_refused(&["history", "nothing"], 1, &["has no revision of a key nothing"]);
 }
 

@@ -31,7 +31,7 @@ fn unreadable_entries_are_reported() {
         let output = run(&["hashkv", "-w", form]);
         assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), &b""[..]));
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
-        for word in ["no hash of", "1 place could not be read", "page-type", "etcdsnap verify"] {
+        for word in ["No hash of", "1 place could not be read", "page-type", "etcdsnap verify"] {
             assert!(text.contains(word), "{word}: {text}");
         }
     }

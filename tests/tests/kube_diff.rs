@@ -134,7 +134,7 @@ fn one_file_is_compared_with_itself() {
     let (out, _) = desk.says(&[&desk.b], &["--rev-a", "9", "--rev-b", "10", "deploy,wd"], 1);
     assert!(out.starts_with("deployments.apps in shop\n  ~ web\n") && !out.contains("api"), "{out}");
     let (_, said) = desk.says(&[&desk.a], &[], 2);
-    assert!(said.contains("there is nothing to compare the snapshot with"), "{said}");
+    assert!(said.contains("There is nothing to compare the snapshot with"), "{said}");
     let (_, said) = desk.says(&[&desk.a], &["deploy"], 2);
     assert!(said.contains("deploy"), "{said}");
 }

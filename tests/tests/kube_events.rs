@@ -138,7 +138,7 @@ fn helm_releases_are_listed_and_printed() {
     let (out, _) = desk.says("kube helm FILE get notes old -n blog --show-secrets", 0);
     assert_eq!(out, "Enjoy.\n");
     let (_, said) = desk.says("kube helm FILE get values gone -n shop", 1);
-    assert!(said.contains("there is no release gone in namespace shop"), "{said}");
+    assert!(said.contains("There is no release gone in namespace shop"), "{said}");
     desk.says("kube helm FILE get values bad -n shop", 1);
 }
 

@@ -142,7 +142,7 @@ fn a_missing_object_is_reported() {
     for (words, code, with) in [
         (&["deploy/web"][..], 1, "deploy/web in namespace default is in 0 of 4 snapshots"),
         (&["deploy/none", "--last"], 1, "is in 0 of 4 snapshots"),
-        (&["gadget/web"], 2, "no type of objects in these snapshots is called gadget"),
+        (&["gadget/web"], 2, "No type of objects in these snapshots is called gadget"),
         (&["deploy"], 2, "deploy is not TYPE/NAME"),
         (&["all/web"], 2, "all/web is not TYPE/NAME"),
     ] {

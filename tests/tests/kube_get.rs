@@ -139,8 +139,8 @@ fn incomplete_objects_are_reported() {
     let yaml = cluster.says(&["cm", "cut", "-o", "yaml"], 1, "what could be read is shown");
     assert!(yaml.contains("name: cut\n"), "{yaml}");
     cluster.says(&["secrets", "locked", "-n", "shop", "-o", "yaml"], 1, "encrypted (aescbc:v1, key key1)");
-    cluster.says(&["deploy", "gone", "-n", "shop"], 1, "there is no deployment.apps/gone in namespace shop");
-    cluster.says(&["nonsense"], 2, "no type of objects in this snapshot is called nonsense");
+    cluster.says(&["deploy", "gone", "-n", "shop"], 1, "There is no deployment.apps/gone in namespace shop");
+    cluster.says(&["nonsense"], 2, "No type of objects in this snapshot is called nonsense");
     cluster.says(&["pods"], 0, "No resources found in default");
 }
 

@@ -103,7 +103,7 @@ fn unknown_details_are_reported_as_unknown() {
     let (out, _) = says(&path, &["deploy/cut", "-n", "shop"], 1);
     assert!(out.contains("what could be read is shown"), "{out}");
     let (_, said) = says(&path, &["deploy/gone", "-n", "shop"], 1);
-    assert!(said.contains("there is no deployment.apps/gone in namespace shop"), "{said}");
+    assert!(said.contains("There is no deployment.apps/gone in namespace shop"), "{said}");
     let (_, said) = says(&path, &["nonsense/gone", "-n", "shop"], 2);
     assert!(said.contains("is called nonsense"), "{said}");
     let (out, _) = says(&path, &["deploy", "-n", "shop"], 1);

@@ -166,7 +166,7 @@ fn a_deleted_namespace_comes_back() {
     let output = shop.run(&["-n", "shop"]);
     assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), &b""[..]));
     let said = String::from_utf8(output.stderr).unwrap();
-    assert!(said.contains("there is nothing to write") && said.contains("--deleted"), "{said}");
+    assert!(said.contains("There is nothing to write") && said.contains("--deleted"), "{said}");
     assert_eq!(names(&shop.said(&["deploy/web", "-n", "shop", "--deleted"]).0), ["Deployment/web"]);
 }
 
@@ -192,7 +192,7 @@ fn selects_types_and_optional_objects() {
     assert!(kept.contains("uid: 6f1c1d0e") && kept.contains("status:") && !kept.contains("generation:"), "{kept}");
     let output = shop.run(&["deploy/web", "deploy/none", "-n", "shop"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("there is no deployment.apps/none"));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("There is no deployment.apps/none"));
     assert_eq!(shop.run(&["deploy", "--keep", "colour"]).status.code(), Some(2));
     assert_eq!(shop.run(&["deploy", "svc/web"]).status.code(), Some(2));
 }

@@ -38,14 +38,14 @@ fn missing_objects_are_named_and_the_others_printed() {
         YESTERDAY,
         &["deploy", "web", "nothing", "-n", "shop", "-o", "name"],
         1,
-        "there is no deployment.apps/nothing in namespace shop",
+        "There is no deployment.apps/nothing in namespace shop",
     );
     assert_eq!(out, "deployment.apps/web\n");
     let out =
-        get(YESTERDAY, &["deploy/web", "svc/nothing", "-n", "shop", "-o", "name"], 1, "there is no service/nothing");
+        get(YESTERDAY, &["deploy/web", "svc/nothing", "-n", "shop", "-o", "name"], 1, "There is no service/nothing");
     assert_eq!(out, "deployment.apps/web\n");
     // A list with missing objects is not printed as a List.
-    assert_eq!(get(YESTERDAY, &["deploy", "nothing", "-n", "shop", "-o", "yaml"], 1, "there is no"), "");
+    assert_eq!(get(YESTERDAY, &["deploy", "nothing", "-n", "shop", "-o", "yaml"], 1, "There is no"), "");
     get(YESTERDAY, &["deploy", "web"], 1, "There is one in namespace shop: -n shop.");
     get(YESTERDAY, &["deploy", "webs", "-n", "shop"], 1, "Did you mean web?");
     get(TODAY, &["deploy", "web", "-n", "shop"], 1, "It was deleted at revision 473: --deleted shows its last state.");
@@ -59,7 +59,7 @@ fn missing_objects_are_named_and_the_others_printed() {
 
 #[test]
 fn a_living_object_is_not_listed_as_deleted() {
-    let what = "there is no deleted deployment.apps/web in namespace shop It is there, and not deleted";
+    let what = "There is no deleted deployment.apps/web in namespace shop It is there, and not deleted";
     get(YESTERDAY, &["deploy", "web", "-n", "shop", "--deleted"], 1, what);
 }
 
@@ -78,7 +78,7 @@ fn a_missing_namespace_is_reported() {
     // The message does not appear for an existing namespace.
     get(YESTERDAY, &["deploy", "-l", "app=nothing", "-n", "shop"], 0, "No resources found in shop namespace.");
     get(YESTERDAY, &["pv"], 0, "No resources found");
-    says("manifests", YESTERDAY, &["-n", "shp"], 1, "there is nothing to write");
+    says("manifests", YESTERDAY, &["-n", "shp"], 1, "There is nothing to write");
     says(
         "events",
         YESTERDAY,
@@ -98,7 +98,7 @@ fn formats_that_kubectl_refuses_are_refused_with_a_reason() {
         (&["po/a/b"], "has more than one slash"),
         (&["po/a,svc/b"], "Put a blank between objects: TYPE/NAME TYPE/NAME."),
         (&["po", "a/b"], "a/b has its type with it, and po has none"),
-        (&["deply"], "no type of objects in this snapshot is called deply Did you mean deploy?"),
+        (&["deply"], "No type of objects in this snapshot is called deply Did you mean deploy?"),
         (&["po", "--sort-by", ".nothing", "-n", "shop"], "no object has a field at .nothing"),
         (&["po", "--sort-by", ".spec", "-n", "shop"], "a list or an object is at .spec"),
         (&["po", "--field-selector", "spec.nothing=x"], "pods cannot be selected by spec.nothing Fields of pods are"),
@@ -144,7 +144,7 @@ fn every_command_takes_types_names_and_namespaces_alike() {
     assert_eq!(differs(&["deploy/web", "-A", "-n", "nowhere"]), "deployments.apps in shop\n  - web\n");
     let (out, said, code) = run(&["kube", "diff", YESTERDAY, TODAY, "deploy", "svc", "-n", "shop"]);
     assert_eq!((out.as_str(), code), ("", 1), "{said}");
-    assert!(said.contains("neither snapshot has deployment.apps/svc svc is a type, too"), "{said}");
+    assert!(said.contains("Neither snapshot has deployment.apps/svc svc is a type, too"), "{said}");
     let by_label = differs(&["-l", "season=winter"]);
     assert_eq!(
         by_label.lines().filter(|line| line.starts_with("  ~")).collect::<Vec<_>>(),
@@ -192,7 +192,7 @@ fn templates_print_one_object_or_a_list() {
     assert!(!manager.is_empty());
     let of_list = ["deploy", "-n", "shop", "-o", "jsonpath={.items[*].metadata.managedFields[0].manager}"];
     assert_eq!(get(YESTERDAY, &of_list, 0, "").split(' ').next(), Some(manager.as_str()));
-    assert_eq!(get(YESTERDAY, &["deploy/nothing", "-n", "shop", "-o", names], 1, "there is no"), "");
+    assert_eq!(get(YESTERDAY, &["deploy/nothing", "-n", "shop", "-o", names], 1, "There is no"), "");
     get(YESTERDAY, &["deploy/web", "-n", "shop", "-o", "jsonpath=.kind"], 0, "has no path in braces");
     get(
         YESTERDAY,
@@ -225,7 +225,7 @@ fn objects_being_deleted_are_written_only_if_named() {
     assert!(named.contains("name: terminating\n") && !named.contains("deletionTimestamp"), "{named}");
     let (out, said, code) = run(&["kube", "manifests", file, "rs", "-n", "shop"]);
     assert_eq!((out.as_str(), code), ("", 1), "{said}");
-    assert!(said.contains("all that was asked for is left out") && !said.contains("See what is there"), "{said}");
+    assert!(said.contains("All that was asked for is left out") && !said.contains("See what is there"), "{said}");
     let (_, said, code) = run(&["kube", "manifests", file, "deploy/nothing", "-n", "shop"]);
     assert!(code == 1 && !said.contains("See what is there"), "{said}");
 }

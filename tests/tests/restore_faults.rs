@@ -211,7 +211,7 @@ fn a_full_disk_leaves_nothing_incomplete() {
         let output = command.output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{limit}: {output:?}");
         let told = String::from_utf8_lossy(&output.stderr);
-        assert!(told.contains("cannot write") && told.contains("File too large"), "{told}");
+        assert!(told.contains("Cannot write") && told.contains("File too large"), "{told}");
         bench.nothing_but_the_source();
     }
     let output = bench.command(false).output().unwrap();

@@ -203,7 +203,7 @@ fn a_retry_succeeds() {
     });
     let bench = TestFolder::new();
     let output = bench.command(&proxy.url(), &["--retries=1"]).output().unwrap();
-    bench.refused(&output, 2, &["no server sent a snapshot"]);
+    bench.refused(&output, 2, &["No server sent a snapshot"]);
     assert_eq!(proxy.connections(), 2);
     stdout_of(&bench.command(&proxy.url(), &["--retries=1"]).output().unwrap());
     assert_eq!(proxy.connections(), 3);
@@ -270,7 +270,7 @@ fn a_save_stopped_by_a_signal_cleans_up() {
             kill_process(Pid::from_child(&child), signal).unwrap();
         }
         let since = Instant::now();
-        bench.refused(&child.wait_with_output().unwrap(), code, &["stopped"]);
+        bench.refused(&child.wait_with_output().unwrap(), code, &["Stopped"]);
         assert!(since.elapsed() < Duration::from_secs(5));
     }
 }
@@ -292,7 +292,7 @@ fn a_signal_that_was_ignored_stays_ignored() {
         sleep(Duration::from_millis(500));
         assert!(child.try_wait().unwrap().is_none(), "{name} ended it");
         kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
-        bench.refused(&child.wait_with_output().unwrap(), 143, &["stopped"]);
+        bench.refused(&child.wait_with_output().unwrap(), 143, &["Stopped"]);
     }
 }
 
@@ -342,7 +342,7 @@ fn a_full_disk_keeps_the_old_file() {
         .stdin(Stdio::null())
         .output()
         .unwrap();
-    bench.refused(&output, 2, &["cannot write", bench.folder.path().to_str().unwrap()]);
+    bench.refused(&output, 2, &["Cannot write", bench.folder.path().to_str().unwrap()]);
     // Compressed, random letters still take more than half of that.
     let script = "ulimit -f 2000; exec \"$0\" save --compress zstd --endpoints=\"$1\" \"$2\"";
     let output = Command::new("bash")
@@ -353,7 +353,7 @@ fn a_full_disk_keeps_the_old_file() {
         .stdin(Stdio::null())
         .output()
         .unwrap();
-    bench.refused(&output, 2, &["cannot write"]);
+    bench.refused(&output, 2, &["Cannot write"]);
 }
 
 /// A disk with too little space is reported before anything is written.
@@ -388,7 +388,7 @@ fn unwritable_targets_are_refused() {
     bench.refused(&run("/proc/backup.db"), 2, &["/proc"]);
     bench.refused(&run(bench.folder.path().join("{host}.db").to_str().unwrap()), 2, &["{cluster}"]);
     let below = bench.file().join("x.db");
-    bench.refused(&run(below.to_str().unwrap()), 2, &["cannot write"]);
+    bench.refused(&run(below.to_str().unwrap()), 2, &["Cannot write"]);
     // A target that is not a file is not replaced by one.
     let aside = tempfile::tempdir().unwrap();
     let socket = aside.path().join("socket");

@@ -203,7 +203,7 @@ fn the_exit_code_is_right_even_if_printing_fails() {
         (&["--data-dir"][..], "r is complete and in place, but"),
         (
             &["--initial-cluster", "a=http://127.0.0.1:1,b=http://127.0.0.1:2", "--all-members"],
-            "all 2 data directories are complete",
+            "All 2 data directories are complete",
         ),
     ] {
         let to = folder.path().join(if words.starts_with('r') { "r" } else { "all" });

@@ -125,7 +125,7 @@ fn users_and_passwords_work_as_in_etcdctl() {
         assert_refused(&run(&["--user=root:wrong"]), &["--user and the password"]);
         assert_refused(&run(&["--user=nobody:x"]), &["--user and the password"]);
         assert_refused(&run(&["--user=guest:guestpw"]), &["root role"]);
-        assert_refused(&run(&["--user=root"]), &["no password", "ETCDCTL_PASSWORD"]);
+        assert_refused(&run(&["--user=root"]), &["No password", "ETCDCTL_PASSWORD"]);
         assert_refused(&run(&["--password=x"]), &["--user"]);
         // The certificate's name is the user.
         let [cert, key] = flags(&certified);

@@ -280,7 +280,7 @@ fn a_reader_that_closes_the_pipe_ends_the_save() {
     assert_refused(
         &wait_for_output(child),
         2,
-        &["cannot write to standard output", "roken pipe", "Discard the output"],
+        &["Cannot write to standard output", "roken pipe", "Discard the output"],
     );
 }
 
@@ -314,7 +314,7 @@ fn invalid_targets_of_a_stream_are_refused() {
     assert_refused(
         &command(&url, &["-", "--keep=1"]).output().unwrap(),
         2,
-        &["standard output: --keep", "a stream leaves none"],
+        &["Standard output: --keep", "a stream leaves none"],
     );
     assert_refused(&command(&url, &["-", "--keep-within=1d"]).output().unwrap(), 2, &["a stream leaves none"]);
     // No output was written if no server was reached, so there is nothing to discard.
@@ -325,7 +325,7 @@ fn invalid_targets_of_a_stream_are_refused() {
     assert_refused(&command(&url, &["/dev/null"]).output().unwrap(), 2, &["is a character device"]);
     assert_refused(&command(&url, &["/dev/full"]).output().unwrap(), 2, &["is a character device"]);
     let full = command(&url, &["-"]).stdout(File::options().write(true).open("/dev/full").unwrap()).output().unwrap();
-    assert_refused(&full, 2, &["cannot write to standard output", "pace left"]);
+    assert_refused(&full, 2, &["Cannot write to standard output", "pace left"]);
     assert_refused(
         &command(&url, &["-", "-w", "json"])
             .stdout(File::options().write(true).open("/dev/null").unwrap())

@@ -336,7 +336,7 @@ fn raw_bytes_go_to_files_and_not_to_terminals() {
         ("export FILE", 0, "/registry/pods/default/2"),
         ("keys FILE", 0, "/registry/pods/default/2"),
         ("verify damaged.db", 1, "member-malformed"),
-        ("get FILE HOSTILE", 1, "there is no key"),
+        ("get FILE HOSTILE", 1, "There is no key"),
     ] {
         // A shell prints the exit status; a mark outside the command line shows where the output ends.
         let mut shell = Command::new("sh");

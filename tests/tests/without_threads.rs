@@ -74,7 +74,7 @@ fn no_thread_can_be_started_here() {
         let output = folder.run(&scarcity, &["save", "--endpoints=127.0.0.1:1", "snapshot.db"]);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(2), "{said}");
-        assert_eq!(said.contains("no thread can be started"), fails, "{scarcity:?}: {said}");
+        assert_eq!(said.contains("No thread can be started"), fails, "{scarcity:?}: {said}");
         assert!(!said.contains("panicked") && said.contains("ulimit -u") == fails, "{said}");
         assert!(!folder.path("snapshot.db").exists());
     }
@@ -82,7 +82,7 @@ fn no_thread_can_be_started_here() {
     let output = folder.run(&limited_resources::threads(1), &service);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(2), "{said}");
-    assert!(said.contains("no thread can be started") && !said.contains("panicked"), "{said}");
+    assert!(said.contains("No thread can be started") && !said.contains("panicked"), "{said}");
 }
 
 /// With one thread for signals and one for the file, a save works, and compresses on that thread.

@@ -1,7 +1,7 @@
 //! The form of a message: a sentence with a capital letter and a full stop.
 
 /// The words with which our own messages begin. Any other first word may be a name, such as that of a file, and stays as it is.
-const FIRST_WORDS: [&str; 33] = [
+const FIRST_WORDS: [&str; 34] = [
     "a",
     "all",
     "an",
@@ -17,6 +17,7 @@ const FIRST_WORDS: [&str; 33] = [
     "is",
     "it",
     "its",
+    "neither",
     "no",
     "not",
     "nothing",
