@@ -9,14 +9,14 @@ import { printable } from "./printable.ts";
 import type { Session } from "./session.svelte.ts";
 import { evidence, isForeign, place, sentence } from "./verdict.ts";
 
-/** A report for people, in one file that needs nothing else: what the views say, with the commands against it. */
+/** A readable report in one self-contained file: what the views show, with the commands that help. */
 
 type Part = { kind: "heading" | "words" | "code"; text: string } | { kind: "table"; head: string[]; rows: string[][] };
 
-/** Rows of each table. */
+/** Most rows in a table. */
 const MOST = 100;
 
-/** Saves the report of a file, as a page of its own or as Markdown. */
+/** Saves the report of a file as an HTML page or as Markdown. */
 export async function saveDocument(session: Session, form: "html" | "md"): Promise<void> {
   const parts = await partsOf(session);
   const title = `etcdsnap report: ${session.name}`;
@@ -36,9 +36,9 @@ async function partsOf(session: Session): Promise<Part[]> {
   const open = store.state === "open";
   const [about, cluster, usage] = open ? await Promise.all([store.call("about", {}), store.call("cluster", {}), store.call("usage", { prefix: "" })]) : [null, null, null];
   const rows: string[][] = [["File size", `${count(session.file.size)} bytes`]];
-  if (about !== null) rows.push(["Taken about", about.taken === null ? "unknown" : `${moment(about.taken)}, ${age(about.taken.seconds)}`], ["Holds", about.objects > 0n ? `Kubernetes: ${plural(about.objects, "object")}` : "no Kubernetes"]);
+  if (about !== null) rows.push(["State as of about", about.taken === null ? "unknown" : `${moment(about.taken)}, ${age(about.taken.seconds)}`], ["Contents", about.objects > 0n ? `Kubernetes: ${plural(about.objects, "object")}` : "no Kubernetes objects"]);
   if (status !== null) {
-    rows.push(["Hash", hash(status.hash)], ["Revision", count(status.revision)], ["Compacted", status.compactedRevision === null ? "never" : count(status.compactedRevision)], ["Keys", count(status.totalKey)], ["Revisions kept", count(status.revisions)], ["Version", status.version || "none before 3.6"], ["Database", `${count(status.totalSize)} bytes`], ["Free pages", `${count(status.freePages)} of ${count(status.pages)}`]);
+    rows.push(["Hash", hash(status.hash)], ["Revision", count(status.revision)], ["Compacted up to", status.compactedRevision === null ? "never" : count(status.compactedRevision)], ["Keys", count(status.totalKey)], ["Revisions stored", count(status.revisions)], ["Storage version", status.version || "none (etcd before 3.6)"], ["Database", `${count(status.totalSize)} bytes`], ["Free pages", `${count(status.freePages)} of ${count(status.pages)}`]);
   }
   if (report.sha256.actual !== null) rows.push(["SHA-256", report.sha256.actual]);
   if (cluster !== null) rows.push(["Members", cluster.members.map(({ name, id }) => name || id).join(", ") || "none"], ["Alarms", cluster.alarms.map(({ kind, member }) => `${kind} on ${member}`).join(", ") || "none"]);
@@ -47,7 +47,7 @@ async function partsOf(session: Session): Promise<Part[]> {
     const whole = usage.total.liveBytes + usage.total.historyBytes;
     const groups = about.objects > 0n ? about.kinds.map(({ kind, sum }) => ({ name: kind, sum })) : usage.groups.map(({ prefix, sum }) => ({ name: prefix, sum }));
     parts.push({ kind: "heading", text: "Space" }, { kind: "table", head: [about.objects > 0n ? "Kind" : "Prefix", "Keys", "Live", "History", "Share"], rows: groups.slice(0, MOST).map(({ name, sum }) => [name, count(sum.keys), size(sum.liveBytes), size(sum.historyBytes), share(sum.liveBytes + sum.historyBytes, whole)]) });
-    for (const { title, gives, words, text } of spaceSteps(store.facts, usage.total, status)) parts.push({ kind: "words", text: `${title}${gives === null ? "" : ` (gives ${size(gives)} back)`}. ${words}` }, { kind: "code", text });
+    for (const { title, gives, words, text } of spaceSteps(store.facts, usage.total, status)) parts.push({ kind: "words", text: `${title}${gives === null ? "" : ` (frees ${size(gives)})`}. ${words}` }, { kind: "code", text });
     parts.push(...(await differences(session, store.facts.revision)));
   }
   return parts;
@@ -67,7 +67,7 @@ function lost({ report, lostKinds }: Session): Part[] {
   return parts;
 }
 
-/** What was compared last, if anything was. */
+/** Describes the last comparison, if there was one. */
 async function differences(session: Session, revision: bigint): Promise<Part[]> {
   const pair = lastPair(session);
   if (pair === null) return [];
@@ -81,7 +81,7 @@ async function differences(session: Session, revision: bigint): Promise<Part[]> 
     const [from, to] = turns ? sides.toReversed() : sides;
     return [{ kind: "heading", text: "Differences" }, { kind: "words", text: `From ${from}, to ${to}. ${differs(turns ? turned(found) : found)}` }, { kind: "table", head: ["Change", "Key"], rows }, ...more(found.added + found.removed + found.changed)];
   } catch {
-    // A comparison that was cancelled, or of a file that is gone, is none.
+    // The comparison was cancelled, or a file is gone: the report does without it.
     return [];
   }
 }

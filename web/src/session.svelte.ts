@@ -11,52 +11,52 @@ import InspectWorker from "./worker/worker.ts?worker&inline";
 
 export type State = "waiting" | "working" | "done" | "failed" | "cancelled";
 
-/** Two files are read at a time: more would only take each other's disk and memory. */
+/** Files read at a time. More would only compete for disk and memory. */
 const AT_ONCE = 2;
-/** A worker that died is replaced once; a second death is the file's doing. */
+/** A worker that stopped is replaced once. If that one stops too, the file is the cause. */
 const REPLACEMENTS = 1;
 
-/** One file and all that is known of it. */
+/** An open file: its verdict, its keys, and what the user looks at. */
 export class Session {
   readonly id: number;
   readonly file: File;
-  /** The file's name, with a number when another open file has the same: the address says it. */
+  /** The file's name, numbered if another open file has the same name. The address contains it. */
   readonly title: string;
-  /** The same as it is shown. */
+  /** `title` with invisible characters escaped, for display. */
   readonly name: string;
   state = $state<State>("waiting");
   peek = $state.raw<Peek | null>(null);
   packed = $state.raw<Packing | null>(null);
   report = $state.raw<Report | null>(null);
-  /** The keys that damage cost something, by kind and namespace. */
+  /** The keys that damage affects, counted by kind and namespace. */
   lostKinds = $state.raw<LostKind[]>([]);
-  /** How long the verdict took, from the worker's start. */
+  /** Seconds that the verdict took. */
   seconds = $state.raw(0);
   failure = $state.raw<Failure | null>(null);
   notice = $state.raw<string | null>(null);
   phase = $state<Phase>("read");
   readonly pace = new Pace();
   view = $state<ViewId>("overview");
-  /** The finding that is open, by its place in the report. */
+  /** The selected finding, as its index in the report. */
   selected = $state<number | null>(null);
-  /** The key in hand, as it is shown. */
+  /** The selected key, in its displayed form. */
   key = $state<string | null>(null);
-  /** Whether keys are shown as objects of Kubernetes. */
+  /** Whether keys are shown as Kubernetes objects. */
   objects = $state(false);
-  /** The kind and the namespace whose objects are shown; null for all. */
+  /** The kind and the namespace of the objects in the list; null for all. */
   kind = $state<string | null>(null);
   namespace = $state<string | null>(null);
-  /** The prefix whose room is shown. */
+  /** The key prefix whose used space is shown. */
   prefix = $state("");
-  /** The page that is taken apart. */
+  /** The page shown in Pages. */
   page = $state(0n);
-  /** The byte of it that one was led to, by its offset in the file. */
+  /** The byte to mark in that page, as its offset in the file. */
   offset = $state<bigint | null>(null);
-  /** The other file that this one is compared with, by its session's id; null for another revision of this file. */
+  /** The id of the session that this file is compared with; null for another revision of this file. */
   against = $state<number | null>(null);
-  /** Which side of that comparison this file is, where a person chose it; null for the older one to be the earlier side. */
+  /** The side of the comparison that the user chose for this file; null if the older side comes first. */
   side = $state<"earlier" | "later" | null>(null);
-  /** What can be asked about its keys. */
+  /** Reads the file's keys. */
   readonly store: Store;
 
   #worker: Worker | null = null;
@@ -89,7 +89,7 @@ export class Session {
     const back = (buffer: ArrayBuffer | null): void => {
       if (this.#worker === worker) worker.postMessage({ kind: "back", buffer } satisfies Back, buffer === null ? [] : [buffer]);
     };
-    // Begun first, so that it listens before this worker hands anything on.
+    // Started first, so that the store listens before this worker passes anything on.
     const fed = this.store.follow(back);
     inspector().then(
       (module) => worker.postMessage({ file: this.file, module, fed } satisfies Request),
@@ -97,13 +97,13 @@ export class Session {
     );
   }
 
-  /** Stops at once, whatever the worker is doing. */
+  /** Stops the worker immediately. */
   cancel(): void {
     if (this.state !== "working" && this.state !== "waiting") return;
     this.#stop("cancelled");
   }
 
-  /** Reads the file anew. */
+  /** Reads the file again. */
   retry(): void {
     this.#replacements = 0;
     this.notice = null;
@@ -113,7 +113,7 @@ export class Session {
     this.#onIdle();
   }
 
-  /** Ends the worker of a file that is closed. */
+  /** Ends the workers, because the file is being closed. */
   close(): void {
     this.#end();
     this.store.close();
@@ -176,21 +176,21 @@ export class Session {
     const words = reason.replace(/^Uncaught (Error: )?/, "").replace(/\.$/, "");
     if (this.#replacements < REPLACEMENTS) {
       this.#replacements += 1;
-      this.notice = `The worker that read this file stopped (${words}). A new one took its place and started again.`;
+      this.notice = `The worker that read this file stopped: ${words}. A new one took its place and started again.`;
       this.start();
       return;
     }
     this.notice = null;
     this.failure = {
       message: `The worker that read this file stopped twice: ${words}.`,
-      action: "Close other tabs to free memory and try again, or use etcdsnap in a terminal. Please report it if it goes on.",
+      action: "Close other tabs to free memory and try again, or use etcdsnap in a terminal. If this continues, please report it.",
       broken: true,
     };
     this.#stop("failed");
   }
 }
 
-/** The words for every finding code, from the core itself. */
+/** The severity, meaning and advice of each finding code, as core defines them. */
 class Codes {
   #known = $state.raw<ReadonlyMap<string, CodeInfo>>(new Map());
 
@@ -244,7 +244,7 @@ class Sessions {
     this.#next();
   }
 
-  /** Moves to another tab, round the ends. */
+  /** Selects the next or previous tab, wrapping around at the ends. */
   step(by: 1 | -1): void {
     const at = this.list.findIndex((session) => session.id === this.currentId);
     const next = this.list[(at + by + this.list.length) % this.list.length];

@@ -9,41 +9,47 @@ import InspectWorker from "./worker/worker.ts?worker&inline";
 
 export type StoreState = "closed" | "opening" | "open" | "cancelled" | "failed";
 
-/** Calls that read the whole file and can be stopped on the way. The worker goes on with what it has. */
+/** Calls that read the whole file and can be stopped. The worker keeps its keys. */
 const LONG: ReadonlySet<CallName> = new Set(["compare", "history", "hashkv", "search", "decrypt", "related", "manifests"]);
 
-/** Stores that stay open although no view asked for them: each holds the keys of a file, the last ones read. */
+/** Most stores that stay open although no view has asked for them. Each keeps the keys of a file in memory. */
 const UNASKED = 2;
 const unasked: Store[] = [];
 
-/** Workers that are replaced, one after the other, until a person asks for another. */
+/** Times that a stopped worker is replaced without the user asking for it. */
 const REPLACEMENTS = 2;
 
-/** A call that was not answered because the store was closed meanwhile. */
+/** Thrown by a call that was not answered because the store was closed. */
 export class Closed extends Error {}
 
-/** A call that a person cancelled. */
+/** Thrown by a call that was cancelled. */
 export class Stopped extends Error {}
 
+/** Returns the message of a failed call; null if the store was closed or the call cancelled. */
+export function problemOf(error: unknown): string | null {
+  if (error instanceof Closed || error instanceof Stopped) return null;
+  return error instanceof Error ? error.message : String(error);
+}
+
 /**
- * The store inside a file: its keys and what can be asked about them, in a worker of its own. It is opened beside the verdict and handed what is read for that (`follow`);
- * opened later, it reads the file itself. Calls may be made at any time and are answered in order once it is open.
+ * The key-value store in a snapshot, opened by a worker of its own. While the verdict is computed, it gets the bytes that are read for that (`follow`); opened later, it
+ * reads the file itself. Calls may be made at any time. They are answered in order once the store is open.
  */
 export class Store {
   readonly file: File;
   state = $state<StoreState>("closed");
-  /** How far it is, while something reads the whole file. */
+  /** Progress of a call that reads the whole file. */
   readonly pace = new Pace();
   facts = $state.raw<StoreFacts | null>(null);
   failure = $state.raw<Failure | null>(null);
-  /** Grows whenever the ids of keys change. */
+  /** Increases whenever the ids of keys change. */
   version = $state(0);
 
-  /** What a configuration opened; null while none was given. */
+  /** What the EncryptionConfiguration decrypts; null without one. */
   encryption = $state.raw<EncryptionState | null>(null);
   decrypting = $state(false);
   decryptProblem = $state.raw<string | null>(null);
-  /** Grows whenever other values can be opened than before. */
+  /** Increases whenever the set of values that can be decrypted may have changed. */
   opened = $state(0);
 
   #worker: Worker | null = null;
@@ -51,36 +57,36 @@ export class Store {
   #waiting = new Map<number, Waiting>();
   #held: Call[] = [];
   #replacements = 0;
-  /** Whether a view wants to see what is in it. */
+  /** Whether a view has asked for the store. */
   #asked = false;
-  /** Where the buffers go back to that come from the verdict's worker; null when none come. */
+  /** Returns buffers to the worker that computes the verdict; null if it passes none on. */
   #back: ((buffer: ArrayBuffer | null) => void) | null = null;
-  /** Calls that broke a worker, and what is said of them: they are not made again unless a person asks for it. */
+  /** Calls that stopped a worker, with their error messages. They are not repeated unless the user asks for it. */
   #fatal = new Map<string, string>();
 
   constructor(file: File) {
     this.file = file;
   }
 
-  /** Opens the store unless it is open or being opened. */
+  /** Opens the store, unless it is open or opening. */
   open(): void {
     this.#asked = true;
     if (this.state === "closed") this.#start(null);
   }
 
-  /** Opens the store beside the verdict, with what `feed` hands on; `back` takes the buffers back. False when it is open, or something else was said about it. */
+  /** Opens the store with the bytes that `feed` passes on; `back` returns their buffers. Returns false if the store is not closed. */
   follow(back: (buffer: ArrayBuffer | null) => void): boolean {
     if (this.state !== "closed") return false;
     this.#start(back);
     return true;
   }
 
-  /** Takes in what was read for the verdict. */
+  /** Passes on bytes that were read for the verdict. */
   feed(message: Block | BlocksEnd | Unpacked): void {
     if (this.#back !== null) this.#worker?.postMessage(message, message.kind === "block" ? [message.bytes.buffer] : []);
   }
 
-  /** Nothing more is handed on: what is missing the store reads itself. One that nobody asked for is closed when the verdict is given up. */
+  /** Ends the feed: the store reads missing bytes itself. If the verdict was given up, a store that no view asked for is closed. */
   unfed(givenUp: boolean): void {
     if (this.#back === null) return;
     if (givenUp && !this.#asked) this.close();
@@ -106,7 +112,7 @@ export class Store {
     );
   }
 
-  /** Asks the store, opening it if need be. */
+  /** Calls the worker; opens the store first if necessary. */
   call<K extends CallName>(name: K, ask: Ask<K>): Promise<Answer<K>> {
     this.open();
     return new Promise((resolve, reject) => {
@@ -128,7 +134,7 @@ export class Store {
     });
   }
 
-  /** Has the worker open encrypted values by a configuration; null takes it back. A file is read in the worker alone. */
+  /** Decrypts values with an EncryptionConfiguration; null removes it. Only the worker reads the file. */
   async decrypt(configuration: File | string | null): Promise<void> {
     this.decrypting = true;
     this.decryptProblem = null;
@@ -136,23 +142,22 @@ export class Store {
       const state = await this.call("decrypt", { configuration });
       this.encryption = configuration === null ? null : state;
     } catch (error) {
-      if (error instanceof Closed) return;
-      this.decryptProblem = error instanceof Stopped ? null : error instanceof Error ? error.message : String(error);
+      this.decryptProblem = problemOf(error);
     } finally {
       this.decrypting = false;
       this.opened += 1;
     }
   }
 
-  /** Reads the keys at another revision. */
+  /** Reads the keys as of another revision. */
   async at(revision: bigint): Promise<void> {
     this.facts = await this.call("at", { revision });
     this.version += 1;
   }
 
   /**
-   * Stops at once what reads the whole file. Where that was to read the keys, there are none then, and the store waits for `retry`; a comparison, a history or a hash
-   * leaves it as it was.
+   * Stops calls that read the whole file. If the keys were being read, the store has none afterwards and waits for `retry`. A comparison, a history or a hash leaves it
+   * unchanged.
    */
   cancel(): void {
     if (this.state === "opening" || [...this.#waiting.values()].some(({ name }) => name === "at")) {
@@ -164,30 +169,30 @@ export class Store {
     for (const name of LONG) this.stop(name);
   }
 
-  /** Stops calls of a name that read the whole file: nobody waits for their answers any longer. */
+  /** Stops all calls with a name. Their answers are no longer needed. */
   stop(name: CallName): void {
     for (const [number, call] of [...this.#waiting]) {
       if (call.name !== name) continue;
       this.#waiting.delete(number);
       this.#worker?.postMessage({ stop: number } satisfies Stop);
-      call.reject(new Stopped("It was cancelled."));
+      call.reject(new Stopped("This was cancelled."));
     }
   }
 
-  /** Makes calls again that broke a worker. */
+  /** Allows repeating calls that stopped a worker. */
   forgive(): void {
     this.#fatal.clear();
     this.#replacements = 0;
   }
 
-  /** Tries once more after a failure, or when it was cancelled. */
+  /** Opens the store again after a failure or a cancellation. */
   retry(): void {
     this.forgive();
     if (this.state === "failed" || this.state === "cancelled") this.state = "closed";
     this.open();
   }
 
-  /** Ends the worker; nothing asked is answered any more. */
+  /** Ends the worker. Pending calls fail. */
   close(): void {
     this.#end();
     this.#asked = false;
@@ -195,7 +200,7 @@ export class Store {
     this.facts = null;
   }
 
-  /** Closes it unless a view asked for it meanwhile. */
+  /** Closes the store, unless a view has asked for it. */
   closeUnasked(): void {
     if (!this.#asked) this.close();
   }
@@ -203,10 +208,10 @@ export class Store {
   #end(): void {
     this.#worker?.terminate();
     this.#worker = null;
-    // The keys of a configuration were in the worker's memory alone.
+    // The keys of the configuration were only in the worker's memory.
     this.encryption = null;
     this.decryptProblem = null;
-    // Who hands on what it reads is not to wait for what does not come back any more.
+    // The worker that passes bytes on must not wait for buffers that will not return.
     this.#back?.(null);
     this.#back = null;
     this.#held = [];
@@ -220,7 +225,7 @@ export class Store {
     this.state = "failed";
   }
 
-  /** Has a new worker take the place of one that broke, in the midst of a call or while it opened the store. */
+  /** Replaces a worker that stopped, during a call or while it opened the store. */
   #broke(reason: string, number: number | undefined): void {
     if (!this.#asked) {
       this.close();
@@ -278,13 +283,13 @@ export class Store {
   }
 }
 
-/** Closes the store that was opened first among those that no view asked for, when another one is open beside them. */
+/** Closes the oldest stores that no view has asked for, if there are more than `UNASKED`. */
 function makeRoom(opened: Store): void {
   unasked.push(opened);
   while (unasked.length > UNASKED) unasked.shift()?.closeUnasked();
 }
 
-/** A call that is not answered yet. */
+/** A call that is not answered yet: its arguments and its promise. */
 interface Waiting {
   name: CallName;
   ask: unknown;
@@ -292,7 +297,7 @@ interface Waiting {
   reject: (error: Error) => void;
 }
 
-/** A text that is the same for the same question. */
+/** Returns a text that is the same for equal calls. */
 function sameness(name: CallName, ask: unknown): string {
   const plain = (_: string, value: unknown): unknown => {
     if (typeof value === "bigint") return value.toString();
@@ -304,8 +309,8 @@ function sameness(name: CallName, ask: unknown): string {
 function stopped(reason: string): Failure {
   const words = reason.replace(/^Uncaught (Error: )?/, "").replace(/\.$/, "") || "it gave no reason";
   return {
-    message: `The worker that looked into this file stopped: ${words}.`,
-    action: "Close other tabs to free memory and try again, or use etcdsnap in a terminal. Please report it if it goes on.",
+    message: `The worker that read the keys of this file stopped: ${words}.`,
+    action: "Close other tabs to free memory and try again, or use etcdsnap in a terminal. If this continues, please report it.",
     broken: true,
   };
 }

@@ -1,15 +1,15 @@
-/** How much of a speed's past counts, each time it is told. */
+/** Weight of the newest measurement in the smoothed speed. */
 const SMOOTHING = 0.15;
 
-/** How far something is that takes long, and how fast it goes. */
+/** The progress of a long task: bytes done, bytes in total, and speed. */
 export class Pace {
   done = $state(0);
   total = $state(0);
-  /** Bytes a second, smoothed; 0 while unknown. */
+  /** Smoothed speed in bytes per second; 0 while unknown. */
   rate = $state(0);
   #told = 0;
 
-  /** Begins anew. */
+  /** Starts again from zero. */
   begin(total: number): void {
     this.done = 0;
     this.total = total;
@@ -17,7 +17,7 @@ export class Pace {
     this.#told = performance.now();
   }
 
-  /** Tells how far it is. What is no number is not shown. */
+  /** Records the progress. Ignores values that are not finite numbers. */
   tell(done: number, total: number): void {
     if (!Number.isFinite(done) || !Number.isFinite(total)) return;
     const now = performance.now();
@@ -30,12 +30,12 @@ export class Pace {
     this.total = total;
   }
 
-  /** Part done, 0 to 100, whole numbers. */
+  /** Whole percent done, 0 to 100. */
   get percent(): number {
     return this.total > 0 ? Math.min(100, Math.floor((this.done / this.total) * 100)) : 0;
   }
 
-  /** Seconds left; null while that cannot be told. */
+  /** Estimated seconds left; null while unknown. */
   get left(): number | null {
     return this.rate > 0 ? Math.max(0, this.total - this.done) / this.rate : null;
   }

@@ -2,10 +2,10 @@ import { count, plural } from "./format.ts";
 import type { Report } from "./generated/etcdsnap_inspector.js";
 import type { Session } from "./session.svelte.ts";
 
-/** The three signals, and the two states that are none of them. */
+/** The three verdicts, and the states before and without one. */
 export type Tone = "sound" | "warnings" | "damaged" | "busy" | "stopped";
 
-/** The sign of a tone, which stands beside its word wherever its colour does. */
+/** The sign of each tone. It accompanies the colour everywhere, so that colour alone never carries the meaning. */
 export const SIGNS: Record<Tone, string> = { sound: "✓", warnings: "!", damaged: "✗", busy: "…", stopped: "–" };
 
 export function tone(session: Session): Tone {
@@ -13,7 +13,7 @@ export function tone(session: Session): Tone {
   return session.state === "working" || session.state === "waiting" ? "busy" : "stopped";
 }
 
-/** A tone in a word or two. */
+/** Describes the state of a session in a word or two. */
 export function toneWord(session: Session): string {
   if (session.report !== null) return session.report.verdict;
   switch (session.state) {
@@ -28,53 +28,53 @@ export function toneWord(session: Session): string {
   }
 }
 
-/** Whether the file is something else than a snapshot. */
+/** Tells whether the file is not a snapshot at all. */
 export function isForeign(report: Report): boolean {
   return report.findings.some((finding) => finding.code === "not-a-snapshot");
 }
 
-/** What the verdict means for the person who holds the file: the words after `Sound.` and the like. */
+/** Says in one sentence what the verdict means for the user. */
 export function sentence(report: Report): string {
-  if (isForeign(report)) return "This is no etcd snapshot.";
+  if (isForeign(report)) return "This is not an etcd snapshot.";
   switch (report.verdict) {
     case "sound":
       return "This snapshot can be restored.";
     case "warnings":
       return "This snapshot can be restored; read the warnings first.";
     case "damaged":
-      return "Do not rely on this file before you have read what is wrong.";
+      return "Do not restore from this file yet.";
   }
 }
 
-/** The evidence for the verdict, in short clauses. */
+/** Lists the evidence for the verdict in short clauses. */
 export function evidence(report: Report): string[] {
   const { sha256, status, findingCounts } = report;
   const out: string[] = [];
   if (sha256.present && sha256.actual !== null) {
-    out.push(sha256.expected === sha256.actual ? "sha256 matches" : "sha256 does not match");
-  } else if (!isForeign(report)) out.push("no sha256 in the file");
+    out.push(sha256.expected === sha256.actual ? "SHA-256 matches" : "SHA-256 does not match");
+  } else if (!isForeign(report)) out.push("no SHA-256 in the file");
   const other = Object.entries(findingCounts).filter(([code]) => !OF_THE_TRAILER.has(code) && code !== "not-a-snapshot");
   const sum = other.reduce((total, [, number]) => total + number, 0n);
   if (sum > 0n) out.push(plural(sum, "finding in the database", "findings in the database"));
   else if (status !== null && status.complete) out.push("structure sound");
   if (status !== null) {
     out.push(status.version === "" ? "written before etcd 3.6" : `storage version ${status.version}`);
-    if (!status.complete) out.push("not all of it could be read");
+    if (!status.complete) out.push("part of it could not be read");
   }
   return out;
 }
 
 const OF_THE_TRAILER = new Set(["trailer-missing", "sha256-mismatch", "file-truncated", "file-lengthened"]);
 
-/** Findings of one code. */
+/** The findings with one code. */
 export interface Group {
   code: string;
   total: bigint;
-  /** Places in the report of those kept. */
+  /** Indexes of the stored findings in the report. */
   places: number[];
 }
 
-/** Findings by code: damage before warnings, then in the order of the report. */
+/** Groups findings by code: damage before warnings, otherwise in the order of the report. */
 export function grouped(report: Report): Group[] {
   const groups = new Map<string, Group>();
   report.findings.forEach((finding, place) => {
@@ -86,12 +86,12 @@ export function grouped(report: Report): Group[] {
   return [...groups.values()].sort((a, b) => weight(a) - weight(b));
 }
 
-/** Whether all findings of a group only follow from other damage. */
+/** Tells whether all findings of a group are consequences of other damage. */
 export function isConsequence(report: Report, { places }: Group): boolean {
   return places.every((place) => report.findings[place]?.because !== undefined);
 }
 
-/** Where a finding is, in words: `page 77, bytes 315 392 to 319 487`. */
+/** Describes where a finding is: `page 77, offset 315 392 (0x4d000)`. */
 export function place(report: Report, index: number): string {
   const finding = report.findings[index];
   if (finding === undefined) return "";
@@ -101,7 +101,7 @@ export function place(report: Report, index: number): string {
   return parts.join(", ");
 }
 
-/** A finding as text to hand on. */
+/** Returns a finding as one line of text, for the clipboard. */
 export function findingText(report: Report, index: number): string {
   const finding = report.findings[index];
   if (finding === undefined) return "";

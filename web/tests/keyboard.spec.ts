@@ -103,7 +103,7 @@ test("a list prints all of its rows", async ({ inspector }) => {
   await expect.poll(() => page.evaluate(() => (globalThis as { rows?: number }).rows)).toBe(244);
 });
 
-test("where a person chose the colours, what is selected has a frame and the picture its lines", async ({ inspector }) => {
+test("with forced colours, the selection has a frame and the treemap its lines", async ({ inspector }) => {
   const { page } = inspector;
   await page.emulateMedia({ forcedColors: "active" });
   await inspector.judge(sample);
@@ -116,7 +116,7 @@ test("where a person chose the colours, what is selected has a frame and the pic
   expect(await tile.evaluate((element) => getComputedStyle(element).borderTopStyle)).toBe("solid");
 });
 
-test("on a phone every view is on the screen", async ({ inspector }) => {
+test("on a phone every view fits the screen", async ({ inspector }) => {
   const { page } = inspector;
   await page.setViewportSize({ width: 390, height: 844 });
   await inspector.judge(sample);

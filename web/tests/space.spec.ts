@@ -226,7 +226,7 @@ test("the table sorts by any column, and keys link to their view", async ({ insp
   await expect(page).toHaveURL(/key=%2Fregistry%2Fleases%2Fkube-node-lease%2Fnode-0/);
 });
 
-test("namespaces are summed up over all resources, and link to their keys", async ({ inspector }) => {
+test("namespaces are summed up across all resources, and link to their keys", async ({ inspector }) => {
   const { page } = inspector;
   await space(inspector, cluster);
   const table = page.getByTestId("space-namespaces");

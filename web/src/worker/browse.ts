@@ -5,19 +5,19 @@ import { plain } from "./inspect.ts";
 import type { Message } from "./messages.ts";
 import { open, readAll } from "./steps.ts";
 
-/** Progress is told at most this often. */
+/** Progress is reported at most this often. */
 const TELL_EVERY_MS = 50;
 
 type Post = (message: StoreMessage | Message, transfer?: Transferable[]) => void;
 type Doers = { [K in CallName]: (ask: Ask<K>) => Calls[K][1] | Promise<Calls[K][1]> };
 
-/** Thrown out of a call whose answer nobody waits for any longer. */
+/** Ends a call that the page has stopped. */
 class Abandoned extends Error {}
 
-/** Opens the store in a file, and from then on answers calls, one after the other. The file is read here as far as nobody hands on what is in it. */
+/** Opens the store in a file, then answers calls one after the other. Bytes that `fed` does not deliver are read from the file. */
 export async function browse(file: File, fed: Fed | null, post: Post): Promise<void> {
   let last = -Infinity;
-  /** The call that is being answered, and those that are to stop. */
+  /** The number of the call that is being answered, and the numbers of calls to stop. */
   let current = 0;
   const stopped = new Set<number>();
   const check = (): void => {
@@ -30,7 +30,7 @@ export async function browse(file: File, fed: Fed | null, post: Post): Promise<v
     last = now;
     post({ kind: "progress", done, total });
   };
-  // A file as it is has blocks on their way, a packed one its copy.
+  // For a compressed file, the other worker sends its unpacked copy; otherwise it sends blocks.
   const own = (await fed?.copy()) ?? (await plain(file, post));
   const view = new StoreView(await open(own, check));
   const read = (of: Blob = own): Promise<void> => readAll(view, of, tell);
@@ -56,7 +56,7 @@ export async function browse(file: File, fed: Fed | null, post: Post): Promise<v
   let dead = false;
   self.onmessage = ({ data }: MessageEvent<Call | Stop>) => {
     if ("stop" in data) {
-      // Of a call that was answered meanwhile there is nothing to stop.
+      // A call that was already answered cannot be stopped.
       if (data.stop >= current) stopped.add(data.stop);
       return;
     }
@@ -67,7 +67,7 @@ export async function browse(file: File, fed: Fed | null, post: Post): Promise<v
         if (!stopped.has(current)) await answer(doers, data, post);
         if (stopped.delete(current)) view.giveUp();
       } catch (error) {
-        // Nothing can be relied on in this worker any longer: the page ends it and starts another.
+        // The state of this worker is unknown now: the page ends it and starts another.
         dead = true;
         post({ kind: "broke", number: current, reason: error instanceof Error ? error.message : String(error) });
       }
@@ -87,15 +87,15 @@ async function answer(doers: Doers, { number, name, ask }: Call, post: Post): Pr
   }
 }
 
-/** Whether an error came in the midst of the wasm's work, which is left half done: a trap, no memory, or a stack that is full. */
+/** Tells whether an error interrupted the wasm, so that its state is inconsistent: a trap, no memory, or a stack overflow. */
 function isFatal(error: unknown): boolean {
   return error instanceof WebAssembly.RuntimeError || error instanceof RangeError || (error as { name?: unknown }).name === "InternalError";
 }
 
-/** A larger file is no configuration. */
+/** Most bytes of an EncryptionConfiguration. */
 const MOST_CONFIGURATION = 4 * 1024 * 1024;
 
-/** The text of a configuration. Of a file it comes to this worker alone. */
+/** Returns the text of a configuration. Only this worker reads the file. */
 async function configurationText(configuration: File | string | null): Promise<string | undefined> {
   if (configuration === null || typeof configuration === "string") return configuration ?? undefined;
   if (configuration.size > MOST_CONFIGURATION) throw new Error(`${configuration.name} is too large for an EncryptionConfiguration.`);
@@ -104,7 +104,7 @@ async function configurationText(configuration: File | string | null): Promise<s
 
 function doersOf(view: StoreView, read: (of?: Blob) => Promise<void>, opened: (other: File) => Promise<[Blob, StoreOpening]>, tell: (done: number, total: number) => void): Doers {
   const own = (bytes: Uint8Array): Uint8Array<ArrayBuffer> => bytes as Uint8Array<ArrayBuffer>;
-  /** Looks for what deleted objects were before, once. */
+  /** Finds the last states of deleted objects; does so only once. */
   const lastStates = async (): Promise<void> => {
     if (!view.beginLastStates()) return;
     await read();
@@ -180,7 +180,7 @@ function doersOf(view: StoreView, read: (of?: Blob) => Promise<void>, opened: (o
         parts.push(bytes);
         tell(total - left, total);
         if (left === 0) break;
-        // So that it can be stopped between two pieces.
+        // Allows stopping between two pieces.
         await new Promise((resolve) => setTimeout(resolve));
       }
       const { bytes, answer } = view.finishManifests();

@@ -6,12 +6,12 @@ import { Packed } from "./unpack.ts";
 
 type Post = (message: Message) => void;
 
-/** Progress is told at most this often. */
+/** Progress is reported at most this often. */
 const TELL_EVERY_MS = 50;
-/** Parts of an unpacked copy. */
+/** Bytes of one part of an unpacked copy. */
 const PART = 16 * 1024 * 1024;
 
-/** Judges one file, and tells the page of each step; hands on what it reads of it. */
+/** Computes the verdict on a file and reports each step to the page. Passes the bytes on to `feed`. */
 export async function inspect(file: File, feed: Feed | null, post: Post): Promise<void> {
   const started = performance.now();
   const first = peek(file);
@@ -25,7 +25,7 @@ export async function inspect(file: File, feed: Feed | null, post: Post): Promis
 
 type Tell = (phase: Phase, done: number, total: number) => void;
 
-/** One read of a file with random access; another one when the first had no room for all that it met. */
+/** Computes the report on a file with random access. Reads the file once, or twice if the first read exceeded its memory. */
 export async function judge(blob: Blob, feed: Feed | null, tell: Tell): Promise<Report> {
   const inspector = new Inspector();
   do {
@@ -42,7 +42,7 @@ export async function judge(blob: Blob, feed: Feed | null, tell: Tell): Promise<
   return settle(inspector, blob, blob.size, tell);
 }
 
-/** The same of a packed file. It is unpacked once: what is read for the verdict is kept as a copy, for what asks for a second look and for the worker that looks for the keys. */
+/** Computes the report on a compressed file. It is unpacked once; the copy serves second reads and the worker that reads the keys. */
 async function judgePacked(packed: Packed, feed: Feed | null, tell: Tell, post: Post): Promise<Report> {
   const stored = packed.stored();
   if (stored !== null) return judge(stored, feed, tell);
@@ -53,11 +53,11 @@ async function judgePacked(packed: Packed, feed: Feed | null, tell: Tell, post: 
   for (const piece of packed.pieces((taken) => tell("read", taken, size))) {
     wanted = inspector.push(piece);
     if (!wanted) break;
-    // The browser takes the parts over meanwhile.
+    // Lets the browser store the part.
     if (copy.add(piece)) await new Promise((resolve) => setTimeout(resolve));
   }
   const blob = copy.blob();
-  // What goes on behind a snapshot is not unpacked to its end, and no copy of it is whole.
+  // If the data continues after the snapshot, it is not unpacked to its end, so the copy is incomplete.
   if (wanted) post({ kind: "unpacked", blob });
   feed?.end();
   let again = inspector.again();
@@ -68,7 +68,7 @@ async function judgePacked(packed: Packed, feed: Feed | null, tell: Tell, post: 
   return settle(inspector, blob, size, tell);
 }
 
-/** The report over what was read; reads again only what the sweep did not keep. */
+/** Finishes the report. Reads again only the pages that were not kept in memory. */
 function settle(inspector: Inspector, blob: Blob | undefined, total: number, tell: Tell): Report {
   let done = 0;
   tell("settle", 0, total);
@@ -78,7 +78,7 @@ function settle(inspector: Inspector, blob: Blob | undefined, total: number, tel
   });
 }
 
-/** A file's own bytes with random access: a packed one is unpacked first. */
+/** Returns a blob with the uncompressed bytes of a file. A compressed file is unpacked first. */
 export async function plain(file: File, post: Post): Promise<Blob> {
   const packing = packingOf(peek(file).kind);
   if (packing === null) return file;
@@ -86,23 +86,23 @@ export async function plain(file: File, post: Post): Promise<Blob> {
   return packed.stored() ?? unpackedCopy(packed, throttled(post));
 }
 
-/** Unpacks into a blob. */
+/** Unpacks a compressed file into a blob. */
 async function unpackedCopy(packed: Packed, tell: Tell): Promise<Blob> {
   const copy = new Copy();
   for (const piece of packed.pieces((taken) => tell("unpack", taken, packed.file.size))) {
-    // Lets the worker hear that it is to stop.
+    // Lets the worker receive a message to stop.
     if (copy.add(piece)) await new Promise((resolve) => setTimeout(resolve));
   }
   return copy.blob();
 }
 
-/** A copy of unpacked bytes that the browser keeps, on the disk where they are many. */
+/** Collects unpacked bytes in a blob. The browser keeps large blobs on the disk. */
 class Copy {
   readonly #parts: Blob[] = [];
   #pending: Uint8Array<ArrayBuffer>[] = [];
   #size = 0;
 
-  /** Takes the next bytes; whether a part was finished with them. */
+  /** Appends bytes; returns true if they completed a part. */
   add(piece: Uint8Array<ArrayBuffer>): boolean {
     this.#pending.push(piece);
     this.#size += piece.byteLength;
@@ -127,7 +127,7 @@ function packingOf(kind: string): Packing | null {
   return kind === "gzip" || kind === "zip" || kind === "zstd" ? kind : null;
 }
 
-/** Tells progress not too often, but each phase as it begins. */
+/** Returns a function that reports progress: the start of each phase immediately, otherwise at most every 50 ms. */
 export function throttled(post: Post): Tell {
   let last = -Infinity;
   let lastPhase: Phase | null = null;

@@ -9,13 +9,13 @@ import { Unreadable } from "./unpack.ts";
 
 const post = (message: Message, transfer: Transferable[] = []): void => self.postMessage(message, { transfer });
 
-// An error that nobody waits for would otherwise leave the page waiting.
+// Reports unhandled errors. Otherwise the page would wait forever.
 self.onunhandledrejection = ({ reason }: PromiseRejectionEvent) => post({ kind: "failed", failure: broken(reason) });
 
 self.onmessage = async ({ data }: MessageEvent<Request>) => {
   const feed = data.fed === true && data.browse !== true ? new Feed(post) : null;
   const fed = data.fed === true && data.browse === true ? new Fed((back) => post(back, back.buffer === null ? [] : [back.buffer])) : null;
-  // What is said to the worker while it begins must find it listening.
+  // Messages may arrive while the worker starts, so it listens from the beginning.
   self.onmessage = ({ data: said }: MessageEvent<Back | Block | BlocksEnd | Unpacked>) => (said.kind === "back" ? feed?.take(said.buffer) : fed?.take(said));
   try {
     initSync({ module: data.module });
@@ -44,7 +44,7 @@ function failure(error: unknown): Failure {
   if (error instanceof Unreadable) return { message: error.message, action: error.action, broken: false };
   const kind = (error as { kind?: unknown }).kind;
   const message = error instanceof Error ? error.message : String(error);
-  if (kind === "refused") return { message, action: "Overview says what is wrong with this file.", broken: false, refused: true };
+  if (kind === "refused") return { message, action: "Overview shows what is wrong with this file.", broken: false, refused: true };
   if (kind === "memory") {
     return { message, action: "Close other tabs and try again, or use etcdsnap in a terminal.", broken: false };
   }

@@ -1,7 +1,7 @@
 import type { ClusterAlarm, ClusterLease, ClusterMark, ClusterMember, ClusterRole, ClusterUser } from "../../generated/etcdsnap_inspector.js";
 import type { Rank } from "../columns/sort.svelte.ts";
 
-/** What stands in the tables of a cluster, and what each is sorted by. */
+/** A column of a table about the cluster, and the value to sort it by. */
 interface Column<Row> {
   label: string;
   number?: boolean;

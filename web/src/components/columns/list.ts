@@ -6,23 +6,23 @@ export interface Column<Id extends string> {
   label: string;
   hint?: string;
   number?: boolean;
-  /** In CSS pixels; null for the one that takes the room that is left. */
+  /** The width in CSS pixels; null for the column that takes the remaining width. */
   width: number | null;
-  /** It is left out of a list that is narrower than so many pixels. */
+  /** The minimum width of the list, in pixels, for this column to be shown. */
   from?: number;
 }
 
-/** The room that the column without a width has at least. */
+/** The minimum width of the column without a width. */
 const FLEXIBLE = 96;
-/** Between columns, and at both ends of a row. As in ListHead.svelte. */
+/** The gap between columns and at both ends of a row. As in style.css. */
 const GAP = 14;
 
-/** The columns there is room for. All of them once a person has set widths: the list scrolls sideways then. */
+/** Returns the columns that fit. Once the user has resized a column, the set stays the same and the list scrolls sideways. */
 export function shownOf<Id extends string>(columns: readonly Column<Id>[], breadth: number, widths: Widths): Column<Id>[] {
   return columns.filter(({ id, from = 0 }) => (widths.moved ? widths.set[id] !== undefined : breadth >= from));
 }
 
-/** `grid-template-columns` of each row. */
+/** Returns the `grid-template-columns` of a row. */
 export function tracksOf<Id extends string>(columns: readonly Column<Id>[], widths: Widths): string {
   return columns
     .map(({ id, width }) => widths.set[id] ?? width)
@@ -30,7 +30,7 @@ export function tracksOf<Id extends string>(columns: readonly Column<Id>[], widt
     .join(" ");
 }
 
-/** What a row needs at least, in pixels. */
+/** Returns the minimum width of a row in pixels. */
 export function leastOf<Id extends string>(columns: readonly Column<Id>[], widths: Widths): number {
   return columns.reduce((sum, { id, width }) => sum + GAP + (widths.set[id] ?? width ?? FLEXIBLE), GAP);
 }

@@ -1,32 +1,32 @@
 import { diffArrays } from "diff";
 
-/** A line of a comparison. Numbers count from 1; null on the side that lacks the line. */
+/** A line of a diff. Line numbers start at 1; null on the side without the line. */
 export interface Row {
   kind: "same" | "removed" | "added";
   before: number | null;
   after: number | null;
   text: string;
-  /** The part that differs from the line it stands for; empty when there is none. */
+  /** The part that differs from the corresponding line; empty without one. */
   from: number;
   to: number;
 }
 
-/** Two texts, line by line. */
+/** The diff of two texts. */
 export interface Match {
   rows: Row[];
   added: number;
   removed: number;
-  /** They differ too much to be matched: all that differs stands as removed, then as added. */
+  /** Whether the texts differ too much to match lines: all old lines are removed, then all new ones added. */
   coarse: boolean;
 }
 
-/** A match is sought for so long; a person waits for it. */
+/** The time limit in milliseconds, because the user waits. */
 const MILLISECONDS = 300;
 const MOST_EDITS = 4000;
 
-/** Matches two texts line by line. */
+/** Computes the diff of two texts. */
 export function match(before: string[], after: string[]): Match {
-  // What is alike at both ends costs nothing this way, whatever lies between.
+  // Equal lines at both ends need not be matched.
   const head = shared(Math.min(before.length, after.length), (at) => before[at] === after[at]);
   const tail = shared(Math.min(before.length, after.length) - head, (at) => before.at(-1 - at) === after.at(-1 - at));
   const old = before.slice(head, before.length - tail);
@@ -55,14 +55,14 @@ export function match(before: string[], after: string[]): Match {
   return out;
 }
 
-/** How many in a row are alike, from 0 on. */
+/** Counts indexes from 0 for which `alike` holds. */
 function shared(most: number, alike: (at: number) => boolean): number {
   let at = 0;
   while (at < most && alike(at)) at += 1;
   return at;
 }
 
-/** Where as many lines went as came, each stands for another: marks what differs in them. */
+/** Pairs removed lines with added ones where their numbers are equal, and marks the difference in each pair. */
 function markPairs(rows: Row[]): void {
   for (let at = 0; at < rows.length; ) {
     const removed = run(rows, at, "removed");
@@ -83,9 +83,9 @@ function markPair(old: Row | undefined, young: Row | undefined): void {
   const [a, b] = [old.text, young.text];
   let head = shared(Math.min(a.length, b.length), (at) => a[at] === b[at]);
   let tail = shared(Math.min(a.length, b.length) - head, (at) => a.at(-1 - at) === b.at(-1 - at));
-  // Lines with little in common are not one line that was changed.
+  // Lines with little in common are different lines, not a changed one.
   if ((head + tail) * 3 < Math.max(a.length, b.length)) return;
-  // A letter of two code units is not taken apart.
+  // Does not split a surrogate pair.
   if (/[\ud800-\udbff]/.test(a[head - 1] ?? "")) head -= 1;
   if (/[\udc00-\udfff]/.test(a.at(-tail) ?? "")) tail -= 1;
   [old.from, old.to] = [head, a.length - tail];

@@ -3,13 +3,13 @@ import { perSession } from "../../per_session.ts";
 import type { Tool } from "./commands.ts";
 import { sameAs, wrongWith } from "./url.ts";
 
-/** A member of the cluster to be made. */
+/** A member of the new cluster. */
 export class Member {
   readonly id: number;
   name = $state("");
-  /** Its peer URLs, apart by commas. */
+  /** The peer URLs, separated by commas. */
   urls = $state("");
-  /** Its data directory; empty for the one that follows from its name. */
+  /** The data directory; empty for the default, which follows from the name. */
   directory = $state("");
 
   constructor(id: number, name: string, urls: string) {
@@ -23,26 +23,26 @@ export class Member {
   }
 }
 
-/** By how much etcd's documentation advises to raise the revision; what `--bump-revision auto` of etcdsnap falls back to. */
+/** The increase of the revision that etcd's documentation recommends. `etcdsnap --bump-revision auto` uses it as the default, too. */
 const USUAL_BUMP = "1000000000";
 
-/** Revisions are signed numbers of 64 bits. */
+/** The largest revision: a signed number of 64 bits. */
 const LARGEST_REVISION = 2n ** 63n - 1n;
 
-/** What the commands are made of. */
+/** The user's input from which the commands are made. */
 export class Plan {
   file = $state("");
   token = $state("etcd-cluster");
   members = $state<Member[]>([]);
-  /** By how much the revision is raised, as it is typed: a number, or `auto`; empty for not at all. */
+  /** The increase of the revision as typed: a number or `auto`; empty for none. */
   bump = $state("");
-  /** Where all members' directories go in one run. */
+  /** The directory for the directories of all members, if one command creates them. */
   folder = $state("restored");
-  /** Whether the members were taken over from the snapshot, or could not be. */
+  /** Whether the plan is ready: with the members of the snapshot, or without them if they are unknown. */
   begun = $state(false);
-  /** Learners of the snapshot, by name or id: they were left out. */
+  /** Names or IDs of the learners in the snapshot, which were left out. */
   learners = $state<string[]>([]);
-  /** Why the snapshot's members are not known. */
+  /** Why the members of the snapshot are unknown; null if they are known. */
   unknown = $state<"unreadable" | "absent" | null>(null);
   #next = 1;
 
@@ -59,7 +59,7 @@ export class Plan {
     this.members = this.members.filter(({ id }) => id !== member.id);
   }
 
-  /** Takes over the snapshot's own members; null when they cannot be read. A restore makes voters of all members, so a learner is none of them. */
+  /** Fills in the members of the snapshot; null if they cannot be read. Leaves out learners, because a restore makes every member a voter. */
   begin(members: ClusterMember[] | null): void {
     if (this.begun) return;
     this.begun = true;
@@ -72,17 +72,17 @@ export class Plan {
     this.add();
   }
 
-  /** What stands in the way of the commands, in sentences. `revision` is the snapshot's latest, as far as it is known. */
+  /** Returns what is wrong with the input, in sentences. `revision` is the latest of the snapshot; 0 if unknown. */
   problems(tool: Tool, revision: bigint): string[] {
     const problems = [...this.#ofNames(), ...this.#ofUrls()];
-    if (this.members.length === 0) problems.push("A cluster has at least one member.");
-    if (this.token === "") problems.push("The cluster needs a token.");
-    if (this.file === "") problems.push("The commands need the snapshot's path on the host.");
+    if (this.members.length === 0) problems.push("The cluster has no members. Add one.");
+    if (this.token === "") problems.push("Enter a cluster token.");
+    if (this.file === "") problems.push("Enter the path of the snapshot on the host.");
     if (tool === "all") problems.push(...this.#ofFolder());
     if (this.bump !== "") {
       const bump = this.bumpFor(tool);
-      if (bump !== "auto" && !/^[1-9]\d{0,18}$/.test(bump)) problems.push("The revision is raised by a whole number above 0, or by auto.");
-      else if (revision + BigInt(bump === "auto" ? USUAL_BUMP : bump) > LARGEST_REVISION) problems.push("The revision would not fit into 63 bits: raise it by less.");
+      if (bump !== "auto" && !/^[1-9]\d{0,18}$/.test(bump)) problems.push("Increase the revision by a whole number above 0, or by auto.");
+      else if (revision + BigInt(bump === "auto" ? USUAL_BUMP : bump) > LARGEST_REVISION) problems.push("The revision would not fit into 63 bits. Increase it by less.");
     }
     return problems;
   }
@@ -91,8 +91,8 @@ export class Plan {
     const problems: string[] = [];
     const names = this.members.map(({ name }) => name);
     if (names.includes("")) problems.push("Each member needs a name.");
-    for (const name of new Set(names.filter((name, at) => name !== "" && names.indexOf(name) !== at))) problems.push(`Two members are called ${name}.`);
-    for (const name of new Set(names)) if (/[=,]/.test(name)) problems.push(`A name cannot have = or , in it: ${name}.`);
+    for (const name of new Set(names.filter((name, at) => name !== "" && names.indexOf(name) !== at))) problems.push(`Two members are called ${name}. Change one name.`);
+    for (const name of new Set(names)) if (/[=,]/.test(name)) problems.push(`A name cannot contain = or a comma: ${name}.`);
     return problems;
   }
 
@@ -106,23 +106,23 @@ export class Plan {
       }
     }
     const urls = this.members.flatMap(({ urlList }) => urlList.map(sameAs));
-    for (const url of new Set(urls.filter((url, at) => urls.indexOf(url) !== at))) problems.push(`The peer URL ${url} stands there twice.`);
+    for (const url of new Set(urls.filter((url, at) => urls.indexOf(url) !== at))) problems.push(`The peer URL ${url} is used twice.`);
     return problems;
   }
 
-  /** In one folder, each name becomes that of a directory, and of a file with `.env` behind it. */
+  /** Checks names that become the names of a directory and of a file ending in `.env`. */
   #ofFolder(): string[] {
     const problems: string[] = [];
-    if (this.folder === "") problems.push("The members' directories need a folder.");
+    if (this.folder === "") problems.push("Enter a directory for all members.");
     const names = this.members.map(({ name }) => name);
     for (const name of new Set(names)) {
-      if (name.startsWith(".") || name.includes("/")) problems.push(`In one folder, a name cannot begin with a dot or have / in it: ${name}.`);
-      if (name !== "" && names.includes(`${name}.env`)) problems.push(`In one folder, ${name}.env is the file that says how to start ${name}: no member can be called so.`);
+      if (name.startsWith(".") || name.includes("/")) problems.push(`In one directory, a name cannot start with a dot or contain /: ${name}.`);
+      if (name !== "" && names.includes(`${name}.env`)) problems.push(`In one directory, ${name}.env is the file that says how to start ${name}. Rename the member ${name}.env.`);
     }
     return problems;
   }
 
-  /** What the flag of a tool says: etcdutl does not know `auto`. */
+  /** Returns the value of `--bump-revision` for a tool: etcdutl does not know `auto`. */
   bumpFor(tool: Tool): string {
     return tool === "etcdutl" && this.bump === "auto" ? USUAL_BUMP : this.bump;
   }
@@ -132,5 +132,5 @@ export class Plan {
   }
 }
 
-/** The plan for a file. */
+/** Returns the plan for a file. */
 export const planOf = perSession((session) => new Plan(session.file.name));

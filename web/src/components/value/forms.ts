@@ -5,28 +5,28 @@ import { isJson, prettyJson } from "./json_text.ts";
 import { fieldText } from "./message.ts";
 import { LONGEST, prettyYaml, yamlOfJson } from "./yaml.ts";
 
-/** The forms in which a value is shown. */
+/** The forms in which a value can be shown. */
 export type Form = "object" | "json" | "yaml" | "text" | "protobuf" | "hex";
 
-/** Their names on buttons. */
+/** The names of the forms on buttons. */
 export const LABELS: Record<Form, string> = { object: "YAML", json: "JSON", yaml: "YAML", text: "Text", protobuf: "Protobuf", hex: "Bytes" };
-/** Their names in a sentence. */
+/** The names of the forms in a sentence. */
 export const NAMES: Record<Form, string> = { object: "YAML", json: "JSON", yaml: "YAML", text: "text", protobuf: "protobuf fields", hex: "bytes" };
 
-/** What can be told of a value without asking anybody. */
+/** What the page can tell about a value without calling the worker. */
 export interface Reading {
   bytes: Uint8Array;
-  /** Null when it is no text. */
+  /** The value as text; null if it is not text. */
   text: string | null;
   json: boolean;
-  /** It laid out as YAML; null when it is none, or too long. */
+  /** The value formatted as YAML; null if it is not YAML or too long. */
   yaml: string | null;
-  /** Whether it is JSON that can be shown as YAML, too. */
+  /** Whether the value is JSON that can also be shown as YAML. */
   asYaml: boolean;
   kubernetes: boolean;
 }
 
-/** Reads a value, or the beginning of one that is `cut`. */
+/** Examines a value, or the beginning of a value if `cut`. */
 export function read(bytes: Uint8Array, cut: boolean): Reading {
   const text = asText(bytes, cut);
   const json = text !== null && isJson(text, cut);
@@ -34,7 +34,7 @@ export function read(bytes: Uint8Array, cut: boolean): Reading {
   return { bytes, text, json, yaml, asYaml: json && !cut && text.length <= LONGEST, kubernetes: isKubernetes(bytes) };
 }
 
-/** The form that says the most. `fields` are those of the message that it may be. */
+/** Returns the most readable form of a value. `fields` are its fields if it is a protobuf message. */
 export function bestOf({ text, json, yaml, kubernetes }: Reading, fields: MessageField[] | null): Form {
   if (json) return "json";
   if (kubernetes) return "protobuf";
@@ -42,7 +42,7 @@ export function bestOf({ text, json, yaml, kubernetes }: Reading, fields: Messag
   return fields === null ? "hex" : "protobuf";
 }
 
-/** A value in a form, each letter as it is. */
+/** Returns a value in a form, with all characters unchanged, for copying. */
 export function written({ bytes, text, yaml, json }: Reading, form: Form, fields: MessageField[] | null): string {
   switch (form) {
     case "object":
@@ -59,24 +59,24 @@ export function written({ bytes, text, yaml, json }: Reading, form: Form, fields
   }
 }
 
-/** The same to look at: what would move or reorder the text around it can be seen. */
+/** Returns a value in a form for display, with invisible characters made visible. */
 export function shown(reading: Reading, form: Form, fields: MessageField[] | null): string {
   return visible(written(reading, form, fields));
 }
 
-/** Reads bytes as a protobuf message; null when they are none. The store's call `message` does so. */
+/** Decodes bytes as a protobuf message; null if they are not one. The store's call `message` does this. */
 export type ReadMessage = (bytes: Uint8Array) => Promise<MessageField[] | null>;
 
-/** The lines of the object of Kubernetes in a value; null where there is none. */
+/** Returns the lines of the Kubernetes object in a value; null if there is none. */
 export type ReadObject = (bytes: Uint8Array) => Promise<string[] | null>;
 
-/** A value in lines, to be compared with another. */
+/** A value in lines, for a comparison. */
 export interface Lines {
   form: Form;
   lines: string[];
 }
 
-/** A value in lines, in the form that says the most; by itself only a value of Kubernetes is taken for a message. */
+/** Returns a value in lines, in its most readable form. Only a value that begins like a Kubernetes object is decoded as a protobuf message. */
 export async function linesOf(bytes: Uint8Array, readMessage: ReadMessage, readObject?: ReadObject): Promise<Lines> {
   const object = (await readObject?.(bytes)) ?? null;
   if (object !== null) return { form: "object", lines: object };
