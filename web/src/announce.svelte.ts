@@ -17,7 +17,7 @@ class Announcer {
   }
 
   /** Runs the action that the message offers. */
-  act(): void {
+  runAction(): void {
     const action = this.action;
     this.#show("", null, 0);
     action?.run();
@@ -47,12 +47,12 @@ async function toClipboard(text: string): Promise<boolean> {
     await navigator.clipboard.writeText(text);
     return true;
   } catch {
-    return bySelection(text);
+    return copyBySelection(text);
   }
 }
 
 /** Copies with the deprecated command, for browsers that refuse the clipboard API to a page from file://. */
-function bySelection(text: string): boolean {
+function copyBySelection(text: string): boolean {
   const field = document.createElement("textarea");
   field.value = text;
   field.className = "unseen";

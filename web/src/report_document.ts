@@ -1,4 +1,4 @@
-import { lastPair, compare, sentence as differs, turned, turnedKind, turnedRow } from "./components/compare/compared.ts";
+import { lastPair, compare, comparisonSentence, reversed, reversedKind, reversedRow } from "./components/compare/last_comparison.ts";
 import { share } from "./components/space/measure.ts";
 import { spaceSteps } from "./components/space/space_steps.ts";
 import { saveBlob } from "./files.ts";
@@ -7,7 +7,7 @@ import { lostSentences } from "./lost.ts";
 import { about as moment } from "./moments.ts";
 import { printable } from "./printable.ts";
 import type { Session } from "./session.svelte.ts";
-import { evidence, isForeign, place, sentence } from "./verdict.ts";
+import { evidence, isForeign, findingPlace, verdictSentence } from "./verdict.ts";
 
 /** A readable report in one self-contained file: what the views show, with the commands that help. */
 
@@ -29,7 +29,7 @@ async function partsOf(session: Session): Promise<Part[]> {
   if (report === null) return [];
   const { status } = report;
   const parts: Part[] = [
-    { kind: "words", text: `${report.verdict.toUpperCase()}. ${sentence(report)}` },
+    { kind: "words", text: `${report.verdict.toUpperCase()}. ${verdictSentence(report)}` },
     { kind: "words", text: `${evidence(report).join(" · ")}. Made ${new Date().toISOString().slice(0, 16).replace("T", " ")} UTC by etcdsnap v${__VERSION__}.` },
   ];
   if (isForeign(report)) return [...parts, ...findings(session)];
@@ -47,7 +47,7 @@ async function partsOf(session: Session): Promise<Part[]> {
     const whole = usage.total.liveBytes + usage.total.historyBytes;
     const groups = about.objects > 0n ? about.kinds.map(({ kind, sum }) => ({ name: kind, sum })) : usage.groups.map(({ prefix, sum }) => ({ name: prefix, sum }));
     parts.push({ kind: "heading", text: "Space" }, { kind: "table", head: [about.objects > 0n ? "Kind" : "Prefix", "Keys", "Live", "History", "Share"], rows: groups.slice(0, MOST).map(({ name, sum }) => [name, count(sum.keys), size(sum.liveBytes), size(sum.historyBytes), share(sum.liveBytes + sum.historyBytes, whole)]) });
-    for (const { title, gives, words, text } of spaceSteps(store.facts, usage.total, status)) parts.push({ kind: "words", text: `${title}${gives === null ? "" : ` (frees ${size(gives)})`}. ${words}` }, { kind: "code", text });
+    for (const { title, frees, words, text } of spaceSteps(store.facts, usage.total, status)) parts.push({ kind: "words", text: `${title}${frees === null ? "" : ` (frees ${size(frees)})`}. ${words}` }, { kind: "code", text });
     parts.push(...(await differences(session, store.facts.revision)));
   }
   return parts;
@@ -56,7 +56,7 @@ async function partsOf(session: Session): Promise<Part[]> {
 function findings(session: Session): Part[] {
   const { report } = session;
   if (report === null || report.findings.length === 0) return [];
-  const rows = report.findings.slice(0, MOST).map((finding, index) => [finding.severity, finding.code, place(report, index), finding.message]);
+  const rows = report.findings.slice(0, MOST).map((finding, index) => [finding.severity, finding.code, findingPlace(report, index), finding.message]);
   return [{ kind: "heading", text: "Findings" }, { kind: "table", head: ["Severity", "Code", "Where", "What is wrong"], rows }, ...more(report.findings.length)];
 }
 
@@ -73,13 +73,13 @@ async function differences(session: Session, revision: bigint): Promise<Part[]> 
   if (pair === null) return [];
   try {
     const found = await compare(session, pair);
-    const turns = pair.other === null || session.side === null ? found.revision < revision : session.side === "later";
+    const otherFirst = pair.other === null || session.side === null ? found.revision < revision : session.side === "later";
     const kinds = ["added", "removed", "changed"] as const;
-    const asked = await session.store.call("changes", { from: 0, count: MOST, differing: { kinds: turns ? kinds.map(turnedKind) : [...kinds], by: "key", down: false, turned: turns } });
-    const rows = (turns ? asked.map(turnedRow) : asked).map(({ kind, key }) => [kind, key]);
+    const asked = await session.store.call("changes", { from: 0, count: MOST, differing: { kinds: otherFirst ? kinds.map(reversedKind) : [...kinds], by: "key", down: false, turned: otherFirst } });
+    const rows = (otherFirst ? asked.map(reversedRow) : asked).map(({ kind, key }) => [kind, key]);
     const sides = [`${session.name}, revision ${count(revision)}`, `${pair.other?.name ?? session.name}, revision ${count(found.revision)}`];
-    const [from, to] = turns ? sides.toReversed() : sides;
-    return [{ kind: "heading", text: "Differences" }, { kind: "words", text: `From ${from}, to ${to}. ${differs(turns ? turned(found) : found)}` }, { kind: "table", head: ["Change", "Key"], rows }, ...more(found.added + found.removed + found.changed)];
+    const [from, to] = otherFirst ? sides.toReversed() : sides;
+    return [{ kind: "heading", text: "Differences" }, { kind: "words", text: `From ${from}, to ${to}. ${comparisonSentence(otherFirst ? reversed(found) : found)}` }, { kind: "table", head: ["Change", "Key"], rows }, ...more(found.added + found.removed + found.changed)];
   } catch {
     // The comparison was cancelled, or a file is gone: the report does without it.
     return [];

@@ -3,7 +3,7 @@ import { saveBlob } from "./files.ts";
 import { inspector } from "./inspector.ts";
 import { perSession } from "./per_session.ts";
 import type { Session } from "./session.svelte.ts";
-import { Pace } from "./update_rate.svelte.ts";
+import { ProgressRate } from "./progress_rate.svelte.ts";
 import type { Failure, Message, Phase, Request } from "./worker/messages.ts";
 import type { RewriteMessage } from "./worker/rewrite.ts";
 import InspectWorker from "./worker/worker.ts?worker&inline";
@@ -16,7 +16,7 @@ export class Rewriting {
   state = $state<"idle" | "working" | "done" | "failed">("idle");
   kind = $state<CopyOrder["kind"]>("redact");
   phase = $state<Phase>("read");
-  readonly pace = new Pace();
+  readonly progress = new ProgressRate();
   made = $state.raw<CopyMade | null>(null);
   failure = $state.raw<Failure | null>(null);
   /** The new file's name and size in bytes. */
@@ -38,10 +38,10 @@ export class Rewriting {
     this.kind = order.kind;
     this.phase = "read";
     this.name = nameOf(file.name, order.kind);
-    this.pace.begin(file.size);
+    this.progress.start(file.size);
     const worker = new InspectWorker({ name: "rewrite" });
     this.#worker = worker;
-    worker.onmessage = ({ data }: MessageEvent<Message | RewriteMessage>) => this.#hear(data);
+    worker.onmessage = ({ data }: MessageEvent<Message | RewriteMessage>) => this.#onMessage(data);
     worker.onerror = (event) => {
       event.preventDefault();
       this.#fail({ message: `The worker that made the new file stopped: ${event.message || "it gave no reason"}.`, action: "Close other tabs to free memory and try again, or use etcdsnap in a terminal.", broken: true });
@@ -73,12 +73,12 @@ export class Rewriting {
     this.state = "failed";
   }
 
-  #hear(message: Message | RewriteMessage): void {
+  #onMessage(message: Message | RewriteMessage): void {
     switch (message.kind) {
       case "progress":
-        if (message.phase !== this.phase) this.pace.begin(message.total);
+        if (message.phase !== this.phase) this.progress.start(message.total);
         this.phase = message.phase;
-        this.pace.tell(message.done, message.total);
+        this.progress.update(message.done, message.total);
         break;
       case "made":
         this.#worker?.terminate();

@@ -1,11 +1,11 @@
 import { announcer } from "./announce.svelte.ts";
 import type { CodeInfo, LostKind, Peek, Report } from "./generated/etcdsnap_inspector.js";
 import { inspector } from "./inspector.ts";
-import { Pace } from "./update_rate.svelte.ts";
+import { ProgressRate } from "./progress_rate.svelte.ts";
 import { printable } from "./printable.ts";
 import { Store } from "./store.svelte.ts";
 import type { ViewId } from "./views.ts";
-import type { Back } from "./worker/feed.ts";
+import type { ReturnedBuffer } from "./worker/feed.ts";
 import type { Failure, Message, Packing, Phase, Request } from "./worker/messages.ts";
 import InspectWorker from "./worker/worker.ts?worker&inline";
 
@@ -35,7 +35,7 @@ export class Session {
   failure = $state.raw<Failure | null>(null);
   notice = $state.raw<string | null>(null);
   phase = $state<Phase>("read");
-  readonly pace = new Pace();
+  readonly progress = new ProgressRate();
   view = $state<ViewId>("overview");
   /** The selected finding, as its index in the report. */
   selected = $state<number | null>(null);
@@ -69,7 +69,7 @@ export class Session {
     this.title = title;
     this.name = printable(title);
     this.store = new Store(file);
-    this.pace.begin(file.size);
+    this.progress.start(file.size);
     this.#onIdle = onIdle;
   }
 
@@ -77,23 +77,23 @@ export class Session {
     this.state = "working";
     this.failure = null;
     this.phase = "read";
-    this.pace.begin(this.file.size);
+    this.progress.start(this.file.size);
     const worker = new InspectWorker({ name: "verdict" });
     this.#worker = worker;
-    worker.onmessage = ({ data }: MessageEvent<Message>) => this.#hear(data);
+    worker.onmessage = ({ data }: MessageEvent<Message>) => this.#onMessage(data);
     worker.onerror = (event) => {
       event.preventDefault();
-      this.#died(event.message || "it gave no reason");
+      this.#onWorkerStopped(event.message || "it gave no reason");
     };
-    worker.onmessageerror = () => this.#died("its answer could not be read");
+    worker.onmessageerror = () => this.#onWorkerStopped("its answer could not be read");
     const back = (buffer: ArrayBuffer | null): void => {
-      if (this.#worker === worker) worker.postMessage({ kind: "back", buffer } satisfies Back, buffer === null ? [] : [buffer]);
+      if (this.#worker === worker) worker.postMessage({ kind: "back", buffer } satisfies ReturnedBuffer, buffer === null ? [] : [buffer]);
     };
     // Started first, so that the store listens before this worker passes anything on.
-    const fed = this.store.follow(back);
+    const fed = this.store.openWithFeed(back);
     inspector().then(
       (module) => worker.postMessage({ file: this.file, module, fed } satisfies Request),
-      (error: unknown) => this.#worker === worker && this.#died(String(error)),
+      (error: unknown) => this.#worker === worker && this.#onWorkerStopped(String(error)),
     );
   }
 
@@ -126,12 +126,12 @@ export class Session {
 
   #stop(state: State): void {
     this.#end();
-    this.store.unfed(state === "cancelled");
+    this.store.endFeed(state === "cancelled");
     this.state = state;
     this.#onIdle();
   }
 
-  #hear(message: Message): void {
+  #onMessage(message: Message): void {
     switch (message.kind) {
       case "codes":
         codes.learn(message.codes);
@@ -155,7 +155,7 @@ export class Session {
         this.#stop("done");
         break;
       case "failed":
-        if (message.failure.broken) this.#died(message.failure.message);
+        if (message.failure.broken) this.#onWorkerStopped(message.failure.message);
         else {
           this.failure = message.failure;
           this.#stop("failed");
@@ -165,14 +165,14 @@ export class Session {
   }
 
   #progress({ phase, done, total }: Message & { kind: "progress" }): void {
-    if (phase !== this.phase) this.pace.begin(total);
+    if (phase !== this.phase) this.progress.start(total);
     this.phase = phase;
-    this.pace.tell(done, total);
+    this.progress.update(done, total);
   }
 
-  #died(reason: string): void {
+  #onWorkerStopped(reason: string): void {
     this.#end();
-    this.store.unfed(true);
+    this.store.endFeed(true);
     const words = reason.replace(/^Uncaught (Error: )?/, "").replace(/\.$/, "");
     if (this.#replacements < REPLACEMENTS) {
       this.#replacements += 1;

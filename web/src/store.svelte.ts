@@ -1,7 +1,7 @@
 import { announcer } from "./announce.svelte.ts";
 import type { EncryptionState, StoreFacts } from "./generated/etcdsnap_inspector.js";
 import { inspector } from "./inspector.ts";
-import { Pace } from "./update_rate.svelte.ts";
+import { ProgressRate } from "./progress_rate.svelte.ts";
 import type { Answer, Ask, Call, CallName, Stop, StoreMessage } from "./worker/calls.ts";
 import type { Block, BlocksEnd, Unpacked } from "./worker/feed.ts";
 import type { Failure, Message, Request } from "./worker/messages.ts";
@@ -10,36 +10,36 @@ import InspectWorker from "./worker/worker.ts?worker&inline";
 export type StoreState = "closed" | "opening" | "open" | "cancelled" | "failed";
 
 /** Calls that read the whole file and can be stopped. The worker keeps its keys. */
-const LONG: ReadonlySet<CallName> = new Set(["compare", "history", "hashkv", "search", "decrypt", "related", "manifests"]);
+const STOPPABLE: ReadonlySet<CallName> = new Set(["compare", "history", "hashkv", "search", "decrypt", "related", "manifests"]);
 
 /** Most stores that stay open although no view has asked for them. Each keeps the keys of a file in memory. */
-const UNASKED = 2;
-const unasked: Store[] = [];
+const MOST_UNREQUESTED = 2;
+const unrequested: Store[] = [];
 
 /** Times that a stopped worker is replaced without the user asking for it. */
 const REPLACEMENTS = 2;
 
 /** Thrown by a call that was not answered because the store was closed. */
-export class Closed extends Error {}
+export class StoreClosed extends Error {}
 
 /** Thrown by a call that was cancelled. */
-export class Stopped extends Error {}
+export class CallStopped extends Error {}
 
 /** Returns the message of a failed call; null if the store was closed or the call cancelled. */
 export function problemOf(error: unknown): string | null {
-  if (error instanceof Closed || error instanceof Stopped) return null;
+  if (error instanceof StoreClosed || error instanceof CallStopped) return null;
   return error instanceof Error ? error.message : String(error);
 }
 
 /**
- * The key-value store in a snapshot, opened by a worker of its own. While the verdict is computed, it gets the bytes that are read for that (`follow`); opened later, it
+ * The key-value store in a snapshot, opened by a worker of its own. While the verdict is computed, it gets the bytes that are read for that (`openWithFeed`); opened later, it
  * reads the file itself. Calls may be made at any time. They are answered in order once the store is open.
  */
 export class Store {
   readonly file: File;
   state = $state<StoreState>("closed");
   /** Progress of a call that reads the whole file. */
-  readonly pace = new Pace();
+  readonly progress = new ProgressRate();
   facts = $state.raw<StoreFacts | null>(null);
   failure = $state.raw<Failure | null>(null);
   /** Increases whenever the ids of keys change. */
@@ -50,19 +50,19 @@ export class Store {
   decrypting = $state(false);
   decryptProblem = $state.raw<string | null>(null);
   /** Increases whenever the set of values that can be decrypted may have changed. */
-  opened = $state(0);
+  decryptVersion = $state(0);
 
   #worker: Worker | null = null;
   #next = 1;
   #waiting = new Map<number, Waiting>();
-  #held: Call[] = [];
+  #queued: Call[] = [];
   #replacements = 0;
   /** Whether a view has asked for the store. */
-  #asked = false;
+  #requested = false;
   /** Returns buffers to the worker that computes the verdict; null if it passes none on. */
-  #back: ((buffer: ArrayBuffer | null) => void) | null = null;
+  #returnBuffer: ((buffer: ArrayBuffer | null) => void) | null = null;
   /** Calls that stopped a worker, with their error messages. They are not repeated unless the user asks for it. */
-  #fatal = new Map<string, string>();
+  #failedCalls = new Map<string, string>();
 
   constructor(file: File) {
     this.file = file;
@@ -70,12 +70,12 @@ export class Store {
 
   /** Opens the store, unless it is open or opening. */
   open(): void {
-    this.#asked = true;
+    this.#requested = true;
     if (this.state === "closed") this.#start(null);
   }
 
   /** Opens the store with the bytes that `feed` passes on; `back` returns their buffers. Returns false if the store is not closed. */
-  follow(back: (buffer: ArrayBuffer | null) => void): boolean {
+  openWithFeed(back: (buffer: ArrayBuffer | null) => void): boolean {
     if (this.state !== "closed") return false;
     this.#start(back);
     return true;
@@ -83,32 +83,32 @@ export class Store {
 
   /** Passes on bytes that were read for the verdict. */
   feed(message: Block | BlocksEnd | Unpacked): void {
-    if (this.#back !== null) this.#worker?.postMessage(message, message.kind === "block" ? [message.bytes.buffer] : []);
+    if (this.#returnBuffer !== null) this.#worker?.postMessage(message, message.kind === "block" ? [message.bytes.buffer] : []);
   }
 
   /** Ends the feed: the store reads missing bytes itself. If the verdict was given up, a store that no view asked for is closed. */
-  unfed(givenUp: boolean): void {
-    if (this.#back === null) return;
-    if (givenUp && !this.#asked) this.close();
+  endFeed(givenUp: boolean): void {
+    if (this.#returnBuffer === null) return;
+    if (givenUp && !this.#requested) this.close();
     this.feed({ kind: "blocks-end" });
-    this.#back = null;
+    this.#returnBuffer = null;
   }
 
   #start(back: ((buffer: ArrayBuffer | null) => void) | null): void {
-    this.#back = back;
+    this.#returnBuffer = back;
     this.state = "opening";
     this.failure = null;
-    this.pace.begin(this.file.size);
+    this.progress.start(this.file.size);
     const worker = new InspectWorker({ name: "keys" });
     this.#worker = worker;
-    worker.onmessage = ({ data }: MessageEvent<StoreMessage | Message>) => this.#hear(data);
+    worker.onmessage = ({ data }: MessageEvent<StoreMessage | Message>) => this.#onMessage(data);
     worker.onerror = (event) => {
       event.preventDefault();
-      this.#broke(event.message, this.#waiting.keys().next().value);
+      this.#onWorkerStopped(event.message, this.#waiting.keys().next().value);
     };
     inspector().then(
       (module) => worker.postMessage({ file: this.file, module, browse: true, fed: back !== null } satisfies Request),
-      (error: unknown) => this.#worker === worker && this.#broke(String(error), undefined),
+      (error: unknown) => this.#worker === worker && this.#onWorkerStopped(String(error), undefined),
     );
   }
 
@@ -116,21 +116,21 @@ export class Store {
   call<K extends CallName>(name: K, ask: Ask<K>): Promise<Answer<K>> {
     this.open();
     return new Promise((resolve, reject) => {
-      const fatal = this.#fatal.size > 0 ? this.#fatal.get(sameness(name, ask)) : undefined;
-      if (fatal !== undefined) {
-        reject(new Error(fatal));
+      const failure = this.#failedCalls.size > 0 ? this.#failedCalls.get(callKey(name, ask)) : undefined;
+      if (failure !== undefined) {
+        reject(new Error(failure));
         return;
       }
       if (this.#worker === null) {
-        reject(this.failure === null ? new Closed("The store is closed.") : new Error(this.failure.message));
+        reject(this.failure === null ? new StoreClosed("The store is closed.") : new Error(this.failure.message));
         return;
       }
       const call: Call = { number: this.#next, name, ask };
       this.#next += 1;
       this.#waiting.set(call.number, { name, ask, resolve, reject });
-      if (LONG.has(name) || name === "at") this.pace.begin(this.file.size);
+      if (STOPPABLE.has(name) || name === "at") this.progress.start(this.file.size);
       if (this.state === "open") this.#worker.postMessage(call);
-      else this.#held.push(call);
+      else this.#queued.push(call);
     });
   }
 
@@ -145,7 +145,7 @@ export class Store {
       this.decryptProblem = problemOf(error);
     } finally {
       this.decrypting = false;
-      this.opened += 1;
+      this.decryptVersion += 1;
     }
   }
 
@@ -166,7 +166,7 @@ export class Store {
       this.facts = null;
       return;
     }
-    for (const name of LONG) this.stop(name);
+    for (const name of STOPPABLE) this.stop(name);
   }
 
   /** Stops all calls with a name. Their answers are no longer needed. */
@@ -175,19 +175,19 @@ export class Store {
       if (call.name !== name) continue;
       this.#waiting.delete(number);
       this.#worker?.postMessage({ stop: number } satisfies Stop);
-      call.reject(new Stopped("This was cancelled."));
+      call.reject(new CallStopped("This was cancelled."));
     }
   }
 
   /** Allows repeating calls that stopped a worker. */
-  forgive(): void {
-    this.#fatal.clear();
+  allowRepeats(): void {
+    this.#failedCalls.clear();
     this.#replacements = 0;
   }
 
   /** Opens the store again after a failure or a cancellation. */
   retry(): void {
-    this.forgive();
+    this.allowRepeats();
     if (this.state === "failed" || this.state === "cancelled") this.state = "closed";
     this.open();
   }
@@ -195,14 +195,14 @@ export class Store {
   /** Ends the worker. Pending calls fail. */
   close(): void {
     this.#end();
-    this.#asked = false;
+    this.#requested = false;
     this.state = "closed";
     this.facts = null;
   }
 
   /** Closes the store, unless a view has asked for it. */
-  closeUnasked(): void {
-    if (!this.#asked) this.close();
+  closeUnlessRequested(): void {
+    if (!this.#requested) this.close();
   }
 
   #end(): void {
@@ -212,10 +212,10 @@ export class Store {
     this.encryption = null;
     this.decryptProblem = null;
     // The worker that passes bytes on must not wait for buffers that will not return.
-    this.#back?.(null);
-    this.#back = null;
-    this.#held = [];
-    for (const { reject } of this.#waiting.values()) reject(new Closed("The store was closed."));
+    this.#returnBuffer?.(null);
+    this.#returnBuffer = null;
+    this.#queued = [];
+    for (const { reject } of this.#waiting.values()) reject(new StoreClosed("The store was closed."));
     this.#waiting.clear();
   }
 
@@ -226,16 +226,16 @@ export class Store {
   }
 
   /** Replaces a worker that stopped, during a call or while it opened the store. */
-  #broke(reason: string, number: number | undefined): void {
-    if (!this.#asked) {
+  #onWorkerStopped(reason: string, number: number | undefined): void {
+    if (!this.#requested) {
       this.close();
       return;
     }
-    const failure = stopped(reason);
+    const failure = workerFailure(reason);
     const call = number === undefined ? undefined : this.#waiting.get(number);
     if (call !== undefined && number !== undefined) {
       this.#waiting.delete(number);
-      this.#fatal.set(sameness(call.name, call.ask), failure.message);
+      this.#failedCalls.set(callKey(call.name, call.ask), failure.message);
       call.reject(new Error(failure.message));
     }
     if (this.#replacements >= REPLACEMENTS) {
@@ -248,21 +248,21 @@ export class Store {
     this.open();
   }
 
-  #hear(message: StoreMessage | Message): void {
+  #onMessage(message: StoreMessage | Message): void {
     switch (message.kind) {
       case "back":
-        this.#back?.(message.buffer);
+        this.#returnBuffer?.(message.buffer);
         break;
       case "progress":
-        this.pace.tell(message.done, message.total);
+        this.progress.update(message.done, message.total);
         break;
       case "opened":
         this.facts = message.facts;
         this.state = "open";
         this.version += 1;
-        if (!this.#asked) makeRoom(this);
-        for (const call of this.#held) this.#worker?.postMessage(call);
-        this.#held = [];
+        if (!this.#requested) closeUnrequested(this);
+        for (const call of this.#queued) this.#worker?.postMessage(call);
+        this.#queued = [];
         break;
       case "answer":
         this.#waiting.get(message.number)?.resolve(message.answer as never);
@@ -273,20 +273,20 @@ export class Store {
         this.#waiting.delete(message.number);
         break;
       case "broke":
-        this.#broke(message.reason, message.number);
+        this.#onWorkerStopped(message.reason, message.number);
         break;
       case "failed":
-        if (message.failure.broken) this.#broke(message.failure.message, undefined);
+        if (message.failure.broken) this.#onWorkerStopped(message.failure.message, undefined);
         else this.#fail(message.failure);
         break;
     }
   }
 }
 
-/** Closes the oldest stores that no view has asked for, if there are more than `UNASKED`. */
-function makeRoom(opened: Store): void {
-  unasked.push(opened);
-  while (unasked.length > UNASKED) unasked.shift()?.closeUnasked();
+/** Closes the oldest stores that no view has asked for, if there are more than `MOST_UNREQUESTED`. */
+function closeUnrequested(opened: Store): void {
+  unrequested.push(opened);
+  while (unrequested.length > MOST_UNREQUESTED) unrequested.shift()?.closeUnlessRequested();
 }
 
 /** A call that is not answered yet: its arguments and its promise. */
@@ -298,7 +298,7 @@ interface Waiting {
 }
 
 /** Returns a text that is the same for equal calls. */
-function sameness(name: CallName, ask: unknown): string {
+function callKey(name: CallName, ask: unknown): string {
   const plain = (_: string, value: unknown): unknown => {
     if (typeof value === "bigint") return value.toString();
     return value instanceof File ? [value.name, value.size, value.lastModified] : value;
@@ -306,7 +306,7 @@ function sameness(name: CallName, ask: unknown): string {
   return `${name} ${JSON.stringify(ask, plain)}`;
 }
 
-function stopped(reason: string): Failure {
+function workerFailure(reason: string): Failure {
   const words = reason.replace(/^Uncaught (Error: )?/, "").replace(/\.$/, "") || "it gave no reason";
   return {
     message: `The worker that read the keys of this file stopped: ${words}.`,

@@ -26,17 +26,17 @@ export function addressOf({ title, view, key, objects, kind, namespace, prefix, 
 }
 
 /** Writes the session's view and selection into the address, as a step that Back undoes. */
-export function note(session: Session): void {
+export function writeAddress(session: Session): void {
   const address = addressOf(session);
   if (address === location.hash) return;
   // The first selection in a view is part of the step that opened the view.
-  const step = viewOf(address) === viewOf(location.hash) && fileOf(address) === fileOf(location.hash) && !deep(location.hash);
+  const step = viewOf(address) === viewOf(location.hash) && fileOf(address) === fileOf(location.hash) && !hasSelection(location.hash);
   if (step) history.replaceState(null, "", address);
   else history.pushState(null, "", address);
 }
 
 /** Applies an address, if the file that it names is open. */
-export function follow(address: string): void {
+export function openAddress(address: string): void {
   const [session] = [...sessions.list].reverse().filter(({ title }) => title === fileOf(address));
   if (session === undefined) return;
   sessions.currentId = session.id;
@@ -44,25 +44,25 @@ export function follow(address: string): void {
 }
 
 /** The address with which the page was loaded, until its file is opened. */
-let waiting: string | null = null;
+let pendingAddress: string | null = null;
 
 /** Returns the name of the file in the address, if it is not open yet. */
 export function awaitedFile(): string | null {
-  return waiting === null || fileOf(waiting) === SAMPLE ? null : fileOf(waiting);
+  return pendingAddress === null || fileOf(pendingAddress) === SAMPLE ? null : fileOf(pendingAddress);
 }
 
 /** Remembers the address with which the page was loaded; opens the sample if it names that. */
-export async function begin(): Promise<void> {
+export async function restoreAddress(): Promise<void> {
   if (viewOf(location.hash) === null) return;
-  waiting = location.hash;
-  if (fileOf(waiting) === SAMPLE) sessions.open([await openSample()]);
+  pendingAddress = location.hash;
+  if (fileOf(pendingAddress) === SAMPLE) sessions.open([await openSample()]);
 }
 
 /** Applies the remembered address to a file that was just opened. */
-export function resume(session: Session): void {
-  if (waiting === null || fileOf(waiting) !== session.title) return;
-  const address = waiting;
-  waiting = null;
+export function applyPendingAddress(session: Session): void {
+  if (pendingAddress === null || fileOf(pendingAddress) !== session.title) return;
+  const address = pendingAddress;
+  pendingAddress = null;
   apply(session, address);
 }
 
@@ -104,6 +104,6 @@ function fileOf(address: string): string | null {
 }
 
 /** Tells whether the address contains more than view and file. */
-function deep(address: string): boolean {
+function hasSelection(address: string): boolean {
   return [...partsOf(address).keys()].some((name) => name !== "file");
 }

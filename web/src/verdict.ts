@@ -8,7 +8,7 @@ export type Tone = "sound" | "warnings" | "damaged" | "busy" | "stopped";
 /** The sign of each tone. It accompanies the colour everywhere, so that colour alone never carries the meaning. */
 export const SIGNS: Record<Tone, string> = { sound: "✓", warnings: "!", damaged: "✗", busy: "…", stopped: "–" };
 
-export function tone(session: Session): Tone {
+export function toneOf(session: Session): Tone {
   if (session.report !== null) return session.report.verdict;
   return session.state === "working" || session.state === "waiting" ? "busy" : "stopped";
 }
@@ -20,7 +20,7 @@ export function toneWord(session: Session): string {
     case "waiting":
       return "waiting";
     case "working":
-      return `${session.pace.percent} %`;
+      return `${session.progress.percent} %`;
     case "failed":
       return "not read";
     default:
@@ -34,7 +34,7 @@ export function isForeign(report: Report): boolean {
 }
 
 /** Says in one sentence what the verdict means for the user. */
-export function sentence(report: Report): string {
+export function verdictSentence(report: Report): string {
   if (isForeign(report)) return "This is not an etcd snapshot.";
   switch (report.verdict) {
     case "sound":
@@ -67,32 +67,32 @@ export function evidence(report: Report): string[] {
 const OF_THE_TRAILER = new Set(["trailer-missing", "sha256-mismatch", "file-truncated", "file-lengthened"]);
 
 /** The findings with one code. */
-export interface Group {
+export interface CodeGroup {
   code: string;
   total: bigint;
   /** Indexes of the stored findings in the report. */
-  places: number[];
+  indexes: number[];
 }
 
 /** Groups findings by code: damage before warnings, otherwise in the order of the report. */
-export function grouped(report: Report): Group[] {
-  const groups = new Map<string, Group>();
+export function groupByCode(report: Report): CodeGroup[] {
+  const groups = new Map<string, CodeGroup>();
   report.findings.forEach((finding, place) => {
     const group = groups.get(finding.code);
-    if (group !== undefined) group.places.push(place);
-    else groups.set(finding.code, { code: finding.code, total: report.findingCounts[finding.code] ?? 1n, places: [place] });
+    if (group !== undefined) group.indexes.push(place);
+    else groups.set(finding.code, { code: finding.code, total: report.findingCounts[finding.code] ?? 1n, indexes: [place] });
   });
-  const weight = (group: Group) => (report.findings[group.places[0] ?? 0]?.severity === "damage" ? 0 : 1);
+  const weight = (group: CodeGroup) => (report.findings[group.indexes[0] ?? 0]?.severity === "damage" ? 0 : 1);
   return [...groups.values()].sort((a, b) => weight(a) - weight(b));
 }
 
 /** Tells whether all findings of a group are consequences of other damage. */
-export function isConsequence(report: Report, { places }: Group): boolean {
-  return places.every((place) => report.findings[place]?.because !== undefined);
+export function isConsequence(report: Report, { indexes }: CodeGroup): boolean {
+  return indexes.every((place) => report.findings[place]?.because !== undefined);
 }
 
 /** Describes where a finding is: `page 77, offset 315 392 (0x4d000)`. */
-export function place(report: Report, index: number): string {
+export function findingPlace(report: Report, index: number): string {
   const finding = report.findings[index];
   if (finding === undefined) return "";
   const parts: string[] = [];
@@ -105,7 +105,7 @@ export function place(report: Report, index: number): string {
 export function findingText(report: Report, index: number): string {
   const finding = report.findings[index];
   if (finding === undefined) return "";
-  const where = place(report, index);
+  const where = findingPlace(report, index);
   const key = finding.key === undefined ? "" : `, key ${finding.key}`;
   const because = finding.because === undefined ? "" : `; follows from ${finding.because}`;
   return `${finding.severity} ${finding.code}: ${finding.message}${where === "" ? "" : ` (${where}${key})`}${because}`;

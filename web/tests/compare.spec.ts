@@ -268,7 +268,7 @@ test("every text is legible, light and dark, wide and narrow", async ({ inspecto
     for (const [width, height] of [[1280, 800], [400, 800]] as const) {
       await page.setViewportSize({ width, height });
       expect(await contrasts(page)).toEqual([]);
-      expect(await page.evaluate(() => document.querySelector("#room")?.scrollWidth)).toBeLessThanOrEqual(width);
+      expect(await page.evaluate(() => document.querySelector("#view")?.scrollWidth)).toBeLessThanOrEqual(width);
       await page.screenshot({ path: join(artifacts, `compare-${scheme}-${width}.png`) });
     }
   }

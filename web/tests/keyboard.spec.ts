@@ -50,7 +50,7 @@ test("a closed tab can be opened again; the skip link keeps the address", async 
   const address = page.url();
   await page.locator(".skip").focus();
   await page.keyboard.press("Enter");
-  await expect(page.locator("#room")).toBeFocused();
+  await expect(page.locator("#view")).toBeFocused();
   expect(page.url()).toBe(address);
 });
 
@@ -125,6 +125,6 @@ test("on a phone every view fits the screen", async ({ inspector }) => {
     expect((box?.x ?? -1) >= 0 && (box?.x ?? 0) + (box?.width ?? 0) <= 390, await button.innerText()).toBe(true);
   }
   await page.keyboard.press("2");
-  const head = await page.locator(".board > header").boundingBox();
+  const head = await page.locator(".browser > header").boundingBox();
   expect(head?.height).toBeLessThan(844 / 4);
 });

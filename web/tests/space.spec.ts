@@ -272,7 +272,7 @@ test("every text is legible, light and dark, wide and narrow", async ({ inspecto
       await page.setViewportSize({ width, height });
       await expect.poll(() => page.getByTestId("space-treemap").evaluate((map) => [...map.children].every((tile) => tile.getBoundingClientRect().right <= innerWidth))).toBe(true);
       expect(await contrasts(page)).toEqual([]);
-      expect(await page.evaluate(() => document.querySelector("#room")?.scrollWidth)).toBeLessThanOrEqual(width);
+      expect(await page.evaluate(() => document.querySelector("#view")?.scrollWidth)).toBeLessThanOrEqual(width);
       await page.screenshot({ path: join(artifacts, `space-${scheme}-${width}.png`) });
     }
   }

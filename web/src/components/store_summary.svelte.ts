@@ -2,7 +2,7 @@ import type { About, Cluster, UsageAnswer } from "../generated/etcdsnap_inspecto
 import type { Store } from "../store.svelte.ts";
 
 /** Facts from the keys of a file, for Overview. Loads them once the store is open; does not open it. */
-export class Summary {
+export class StoreSummary {
   about = $state.raw<About | null>(null);
   cluster = $state.raw<Cluster | null>(null);
   /** The largest prefixes, if there are no Kubernetes objects. */
@@ -12,7 +12,7 @@ export class Summary {
   #round = 0;
 
   /** Loads the facts if the store is open. */
-  follow(store: Store): void {
+  load(store: Store): void {
     this.#round += 1;
     const round = this.#round;
     this.ended = store.state === "failed" || store.state === "cancelled";
@@ -21,7 +21,7 @@ export class Summary {
       return;
     }
     const isLate = (): boolean => round !== this.#round;
-    const load = async (): Promise<void> => {
+    const loadFacts = async (): Promise<void> => {
       const [about, cluster] = await Promise.all([store.call("about", {}), store.call("cluster", {})]);
       if (isLate()) return;
       [this.about, this.cluster] = [about, cluster];
@@ -32,7 +32,7 @@ export class Summary {
       if (!isLate()) this.usage = found;
     };
     // The views themselves report errors.
-    load().catch(() => {
+    loadFacts().catch(() => {
       if (!isLate()) this.ended = true;
     });
   }

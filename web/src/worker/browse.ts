@@ -1,59 +1,59 @@
 import { type StoreOpening, StoreView } from "../generated/etcdsnap_inspector.js";
 import type { Ask, Call, CallName, Calls, Stop, StoreMessage } from "./calls.ts";
-import type { Fed } from "./feed.ts";
-import { plain } from "./inspect.ts";
+import type { BlockReceiver } from "./feed.ts";
+import { unpackedBlob } from "./inspect.ts";
 import type { Message } from "./messages.ts";
 import { open, readAll } from "./steps.ts";
 
 /** Progress is reported at most this often. */
-const TELL_EVERY_MS = 50;
+const PROGRESS_EVERY_MS = 50;
 
 type Post = (message: StoreMessage | Message, transfer?: Transferable[]) => void;
-type Doers = { [K in CallName]: (ask: Ask<K>) => Calls[K][1] | Promise<Calls[K][1]> };
+type Handlers = { [K in CallName]: (ask: Ask<K>) => Calls[K][1] | Promise<Calls[K][1]> };
 
 /** Ends a call that the page has stopped. */
-class Abandoned extends Error {}
+class CallAbandoned extends Error {}
 
 /** Opens the store in a file, then answers calls one after the other. Bytes that `fed` does not deliver are read from the file. */
-export async function browse(file: File, fed: Fed | null, post: Post): Promise<void> {
+export async function browse(file: File, fed: BlockReceiver | null, post: Post): Promise<void> {
   let last = -Infinity;
   /** The number of the call that is being answered, and the numbers of calls to stop. */
   let current = 0;
   const stopped = new Set<number>();
   const check = (): void => {
-    if (stopped.has(current)) throw new Abandoned();
+    if (stopped.has(current)) throw new CallAbandoned();
   };
-  const tell = (done: number, total: number): void => {
+  const reportProgress = (done: number, total: number): void => {
     check();
     const now = performance.now();
-    if (now - last < TELL_EVERY_MS && done < total) return;
+    if (now - last < PROGRESS_EVERY_MS && done < total) return;
     last = now;
     post({ kind: "progress", done, total });
   };
   // For a compressed file, the other worker sends its unpacked copy; otherwise it sends blocks.
-  const own = (await fed?.copy()) ?? (await plain(file, post));
+  const own = (await fed?.copy()) ?? (await unpackedBlob(file, post));
   const view = new StoreView(await open(own, check));
-  const read = (of: Blob = own): Promise<void> => readAll(view, of, tell);
-  const told: Post = (message) => {
+  const read = (of: Blob = own): Promise<void> => readAll(view, of, reportProgress);
+  const postUnlessStopped: Post = (message) => {
     check();
     post(message);
   };
   const opened = async (other: File): Promise<[Blob, StoreOpening]> => {
-    const blob = await plain(other, told);
+    const blob = await unpackedBlob(other, postUnlessStopped);
     return [blob, await open(blob, check)];
   };
-  const doers = doersOf(view, read, opened, tell);
+  const handlers = handlersOf(view, read, opened, reportProgress);
   view.beginKeys(0n);
   if (fed !== null) {
     for await (const { at, bytes } of fed.blocks()) {
       view.push(at, bytes);
-      tell(at + bytes.byteLength, own.size);
+      reportProgress(at + bytes.byteLength, own.size);
     }
   }
   await read();
   const facts = view.finishKeys();
   let before = Promise.resolve();
-  let dead = false;
+  let isBroken = false;
   self.onmessage = ({ data }: MessageEvent<Call | Stop>) => {
     if ("stop" in data) {
       // A call that was already answered cannot be stopped.
@@ -61,14 +61,14 @@ export async function browse(file: File, fed: Fed | null, post: Post): Promise<v
       return;
     }
     before = before.then(async () => {
-      if (dead) return;
+      if (isBroken) return;
       current = data.number;
       try {
-        if (!stopped.has(current)) await answer(doers, data, post);
+        if (!stopped.has(current)) await answer(handlers, data, post);
         if (stopped.delete(current)) view.giveUp();
       } catch (error) {
         // The state of this worker is unknown now: the page ends it and starts another.
-        dead = true;
+        isBroken = true;
         post({ kind: "broke", number: current, reason: error instanceof Error ? error.message : String(error) });
       }
     });
@@ -76,13 +76,13 @@ export async function browse(file: File, fed: Fed | null, post: Post): Promise<v
   post({ kind: "opened", facts });
 }
 
-async function answer(doers: Doers, { number, name, ask }: Call, post: Post): Promise<void> {
+async function answer(handlers: Handlers, { number, name, ask }: Call, post: Post): Promise<void> {
   try {
-    const answer = await doers[name](ask as never);
+    const answer = await handlers[name](ask as never);
     post({ kind: "answer", number, answer });
   } catch (error) {
     if (isFatal(error)) throw error;
-    if (error instanceof Abandoned) return;
+    if (error instanceof CallAbandoned) return;
     post({ kind: "refused", number, message: error instanceof Error ? error.message : String(error) });
   }
 }
@@ -93,16 +93,16 @@ function isFatal(error: unknown): boolean {
 }
 
 /** Most bytes of an EncryptionConfiguration. */
-const MOST_CONFIGURATION = 4 * 1024 * 1024;
+const MAX_CONFIGURATION = 4 * 1024 * 1024;
 
 /** Returns the text of a configuration. Only this worker reads the file. */
 async function configurationText(configuration: File | string | null): Promise<string | undefined> {
   if (configuration === null || typeof configuration === "string") return configuration ?? undefined;
-  if (configuration.size > MOST_CONFIGURATION) throw new Error(`${configuration.name} is too large for an EncryptionConfiguration.`);
+  if (configuration.size > MAX_CONFIGURATION) throw new Error(`${configuration.name} is too large for an EncryptionConfiguration.`);
   return configuration.text();
 }
 
-function doersOf(view: StoreView, read: (of?: Blob) => Promise<void>, opened: (other: File) => Promise<[Blob, StoreOpening]>, tell: (done: number, total: number) => void): Doers {
+function handlersOf(view: StoreView, read: (of?: Blob) => Promise<void>, opened: (other: File) => Promise<[Blob, StoreOpening]>, reportProgress: (done: number, total: number) => void): Handlers {
   const own = (bytes: Uint8Array): Uint8Array<ArrayBuffer> => bytes as Uint8Array<ArrayBuffer>;
   /** Finds the last states of deleted objects; does so only once. */
   const lastStates = async (): Promise<void> => {
@@ -178,7 +178,7 @@ function doersOf(view: StoreView, read: (of?: Blob) => Promise<void>, opened: (o
       for (;;) {
         const { bytes, left } = view.writeManifests();
         parts.push(bytes);
-        tell(total - left, total);
+        reportProgress(total - left, total);
         if (left === 0) break;
         // Allows stopping between two pieces.
         await new Promise((resolve) => setTimeout(resolve));

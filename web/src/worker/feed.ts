@@ -24,7 +24,7 @@ export interface BlocksEnd {
 }
 
 /** A used buffer, returned to its sender; null if the receiver wants no more blocks. */
-export interface Back {
+export interface ReturnedBuffer {
   kind: "back";
   buffer: ArrayBuffer | null;
 }
@@ -35,13 +35,13 @@ const MOST = 24 * PIECE;
 const PATIENCE = 60_000;
 
 /** The sending side, in the worker that reads the file. */
-export class Feed {
+export class BlockSender {
   readonly #post: (message: Block | BlocksEnd, transfer: Transferable[]) => void;
   #free: ArrayBuffer[] = [];
   /** Bytes in transit. */
-  #away = 0;
+  #inTransit = 0;
   #ended = false;
-  #heard: (() => void) | null = null;
+  #wake: (() => void) | null = null;
 
   constructor(post: (message: Block | BlocksEnd, transfer: Transferable[]) => void) {
     this.#post = post;
@@ -55,13 +55,13 @@ export class Feed {
   /** Sends processed bytes with their buffer; waits while too many bytes are in transit. */
   async give(at: number, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
     const size = bytes.buffer.byteLength;
-    while (!this.#ended && this.#away + size > MOST) {
-      const away = this.#away;
-      await Promise.race([new Promise<void>((resolve) => (this.#heard = resolve)), new Promise((resolve) => setTimeout(resolve, PATIENCE))]);
-      if (this.#away === away) this.end();
+    while (!this.#ended && this.#inTransit + size > MOST) {
+      const before = this.#inTransit;
+      await Promise.race([new Promise<void>((resolve) => (this.#wake = resolve)), new Promise((resolve) => setTimeout(resolve, PATIENCE))]);
+      if (this.#inTransit === before) this.end();
     }
     if (this.#ended) return;
-    this.#away += size;
+    this.#inTransit += size;
     this.#post({ kind: "block", at, bytes }, [bytes.buffer]);
   }
 
@@ -69,10 +69,10 @@ export class Feed {
   take(buffer: ArrayBuffer | null): void {
     if (buffer === null) this.end();
     else {
-      this.#away -= buffer.byteLength;
+      this.#inTransit -= buffer.byteLength;
       if (!this.#ended && buffer.byteLength === PIECE) this.#free.push(buffer);
     }
-    this.#heard?.();
+    this.#wake?.();
   }
 
   /** Ends the feed. */
@@ -85,26 +85,26 @@ export class Feed {
 }
 
 /** The receiving side. Queues messages until they are read. */
-export class Fed {
-  readonly #back: (message: Back) => void;
+export class BlockReceiver {
+  readonly #back: (message: ReturnedBuffer) => void;
   #waiting: (Block | BlocksEnd)[] = [];
   #copy: Blob | null = null;
-  #heard: (() => void) | null = null;
+  #wake: (() => void) | null = null;
 
-  constructor(back: (message: Back) => void) {
+  constructor(back: (message: ReturnedBuffer) => void) {
     this.#back = back;
   }
 
   take(message: Block | BlocksEnd | Unpacked): void {
     if (message.kind === "unpacked") this.#copy = message.blob;
     else this.#waiting.push(message);
-    this.#heard?.();
+    this.#wake?.();
   }
 
   /** Waits for the unpacked copy of a compressed file; null if a block or the end comes first. */
   async copy(): Promise<Blob | null> {
-    while (this.#copy === null && this.#waiting.length === 0) await new Promise<void>((resolve) => (this.#heard = resolve));
-    this.#heard = null;
+    while (this.#copy === null && this.#waiting.length === 0) await new Promise<void>((resolve) => (this.#wake = resolve));
+    this.#wake = null;
     return this.#copy;
   }
 
@@ -113,8 +113,8 @@ export class Fed {
     for (;;) {
       const next = this.#waiting.shift();
       if (next === undefined) {
-        await new Promise<void>((resolve) => (this.#heard = resolve));
-        this.#heard = null;
+        await new Promise<void>((resolve) => (this.#wake = resolve));
+        this.#wake = null;
         continue;
       }
       if (next.kind === "blocks-end") return;

@@ -1,5 +1,5 @@
 import { Inspector, lostKinds, peek, type Report } from "../generated/etcdsnap_inspector.js";
-import type { Feed } from "./feed.ts";
+import type { BlockSender } from "./feed.ts";
 import type { Message, Packing, Phase } from "./messages.ts";
 import { PIECE, pieces } from "./read.ts";
 import { Packed } from "./unpack.ts";
@@ -7,26 +7,26 @@ import { Packed } from "./unpack.ts";
 type Post = (message: Message) => void;
 
 /** Progress is reported at most this often. */
-const TELL_EVERY_MS = 50;
+const PROGRESS_EVERY_MS = 50;
 /** Bytes of one part of an unpacked copy. */
 const PART = 16 * 1024 * 1024;
 
 /** Computes the verdict on a file and reports each step to the page. Passes the bytes on to `feed`. */
-export async function inspect(file: File, feed: Feed | null, post: Post): Promise<void> {
+export async function inspect(file: File, feed: BlockSender | null, post: Post): Promise<void> {
   const started = performance.now();
   const first = peek(file);
   const packing = packingOf(first.kind);
   post({ kind: "peek", peek: first, packed: packing });
-  const tell = throttled(post);
-  const report = packing === null ? await judge(file, feed, tell) : await judgePacked(new Packed(file, packing), feed, tell, post);
+  const reportProgress = throttled(post);
+  const report = packing === null ? await verifyBlob(file, feed, reportProgress) : await verifyPacked(new Packed(file, packing), feed, reportProgress, post);
   const lost = report.lost === null ? [] : lostKinds(report.lost.keys);
   post({ kind: "report", report, lost, bytes: file.size, seconds: (performance.now() - started) / 1000 });
 }
 
-type Tell = (phase: Phase, done: number, total: number) => void;
+type ReportProgress = (phase: Phase, done: number, total: number) => void;
 
 /** Computes the report on a file with random access. Reads the file once, or twice if the first read exceeded its memory. */
-export async function judge(blob: Blob, feed: Feed | null, tell: Tell): Promise<Report> {
+export async function verifyBlob(blob: Blob, feed: BlockSender | null, reportProgress: ReportProgress): Promise<Report> {
   const inspector = new Inspector();
   do {
     let done = 0;
@@ -34,23 +34,23 @@ export async function judge(blob: Blob, feed: Feed | null, tell: Tell): Promise<
       if (!inspector.push(piece)) break;
       const at = done;
       done += piece.byteLength;
-      tell("read", done, blob.size);
+      reportProgress("read", done, blob.size);
       await feed?.give(at, piece);
     }
     feed?.end();
   } while (inspector.again());
-  return settle(inspector, blob, blob.size, tell);
+  return finishReport(inspector, blob, blob.size, reportProgress);
 }
 
 /** Computes the report on a compressed file. It is unpacked once; the copy serves second reads and the worker that reads the keys. */
-async function judgePacked(packed: Packed, feed: Feed | null, tell: Tell, post: Post): Promise<Report> {
+async function verifyPacked(packed: Packed, feed: BlockSender | null, reportProgress: ReportProgress, post: Post): Promise<Report> {
   const stored = packed.stored();
-  if (stored !== null) return judge(stored, feed, tell);
+  if (stored !== null) return verifyBlob(stored, feed, reportProgress);
   const { size } = packed.file;
   const inspector = new Inspector();
   const copy = new Copy();
   let wanted = true;
-  for (const piece of packed.pieces((taken) => tell("read", taken, size))) {
+  for (const piece of packed.pieces((taken) => reportProgress("read", taken, size))) {
     wanted = inspector.push(piece);
     if (!wanted) break;
     // Lets the browser store the part.
@@ -65,21 +65,21 @@ async function judgePacked(packed: Packed, feed: Feed | null, tell: Tell, post: 
     for await (const piece of pieces(blob)) if (!inspector.push(piece)) break;
     again = inspector.again();
   }
-  return settle(inspector, blob, size, tell);
+  return finishReport(inspector, blob, size, reportProgress);
 }
 
 /** Finishes the report. Reads again only the pages that were not kept in memory. */
-function settle(inspector: Inspector, blob: Blob | undefined, total: number, tell: Tell): Report {
+function finishReport(inspector: Inspector, blob: Blob | undefined, total: number, reportProgress: ReportProgress): Report {
   let done = 0;
-  tell("settle", 0, total);
+  reportProgress("reread", 0, total);
   return inspector.finish(blob, (bytes: number) => {
     done += bytes;
-    tell("settle", done, total);
+    reportProgress("reread", done, total);
   });
 }
 
 /** Returns a blob with the uncompressed bytes of a file. A compressed file is unpacked first. */
-export async function plain(file: File, post: Post): Promise<Blob> {
+export async function unpackedBlob(file: File, post: Post): Promise<Blob> {
   const packing = packingOf(peek(file).kind);
   if (packing === null) return file;
   const packed = new Packed(file, packing);
@@ -87,9 +87,9 @@ export async function plain(file: File, post: Post): Promise<Blob> {
 }
 
 /** Unpacks a compressed file into a blob. */
-async function unpackedCopy(packed: Packed, tell: Tell): Promise<Blob> {
+async function unpackedCopy(packed: Packed, reportProgress: ReportProgress): Promise<Blob> {
   const copy = new Copy();
-  for (const piece of packed.pieces((taken) => tell("unpack", taken, packed.file.size))) {
+  for (const piece of packed.pieces((taken) => reportProgress("unpack", taken, packed.file.size))) {
     // Lets the worker receive a message to stop.
     if (copy.add(piece)) await new Promise((resolve) => setTimeout(resolve));
   }
@@ -128,12 +128,12 @@ function packingOf(kind: string): Packing | null {
 }
 
 /** Returns a function that reports progress: the start of each phase immediately, otherwise at most every 50 ms. */
-export function throttled(post: Post): Tell {
+export function throttled(post: Post): ReportProgress {
   let last = -Infinity;
   let lastPhase: Phase | null = null;
   return (phase, done, total) => {
     const now = performance.now();
-    if (phase === lastPhase && now - last < TELL_EVERY_MS) return;
+    if (phase === lastPhase && now - last < PROGRESS_EVERY_MS) return;
     last = now;
     lastPhase = phase;
     post({ kind: "progress", phase, done, total });

@@ -1,5 +1,5 @@
 import type { CodeInfo, CopyOrder, LostKind, Peek, Report } from "../generated/etcdsnap_inspector.js";
-import type { Back, Block, BlocksEnd, Unpacked } from "./feed.ts";
+import type { ReturnedBuffer, Block, BlocksEnd, Unpacked } from "./feed.ts";
 
 /** The first message to a worker: its file and its task. Without `browse` or `rewrite`, the worker computes the verdict. */
 export interface Request {
@@ -15,7 +15,7 @@ export interface Request {
 }
 
 /** The phase of a verdict: reading the file, unpacking it to a copy, or reading some pages again. */
-export type Phase = "read" | "unpack" | "settle";
+export type Phase = "read" | "unpack" | "reread";
 
 /** Messages from a worker to the page, in this order; `progress` any number of times. */
 export type Message =
@@ -27,7 +27,7 @@ export type Message =
   | Unpacked
   | Block
   | BlocksEnd
-  | Back;
+  | ReturnedBuffer;
 
 /** Compression formats that the page opens. */
 export type Packing = "gzip" | "zip" | "zstd";

@@ -15,7 +15,7 @@ export async function* pieces(blob: Blob, fresh: () => ArrayBuffer = () => new A
   held.add(stream);
   let reader: ReadableStreamBYOBReader | null = null;
   try {
-    reader = byob(stream);
+    reader = byobReader(stream);
     if (reader === null) {
       yield* chunks(stream);
       return;
@@ -67,7 +67,7 @@ async function* chunks(stream: ReadableStream<Uint8Array<ArrayBuffer>>): AsyncGe
 }
 
 /** Returns a reader into reused buffers, which is twice as fast and needs less memory; null if the browser has none for blobs. */
-function byob(stream: ReadableStream): BYOB | null {
+function byobReader(stream: ReadableStream): BYOB | null {
   try {
     return stream.getReader({ mode: "byob" });
   } catch {

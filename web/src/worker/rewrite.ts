@@ -1,5 +1,5 @@
 import { type CopyMade, type CopyOrder, rewriteFile } from "../generated/etcdsnap_inspector.js";
-import { judge, plain, throttled } from "./inspect.ts";
+import { verifyBlob, unpackedBlob, throttled } from "./inspect.ts";
 import type { Message } from "./messages.ts";
 import { Unreadable } from "./unpack.ts";
 
@@ -13,21 +13,21 @@ export type RewriteMessage = { kind: "made"; file: Blob; made: CopyMade };
 
 /** Makes a new file from an old one and verifies it before it is saved. The browser keeps large files on the disk. */
 export async function rewrite(file: File, order: CopyOrder, post: Post): Promise<void> {
-  const own = await plain(file, post as (message: Message) => void);
+  const own = await unpackedBlob(file, post as (message: Message) => void);
   let done = 0;
-  const tell = throttled(post);
+  const reportProgress = throttled(post);
   const parts: Blob[] = [];
   const { metas, made } = rewriteFile(
     own,
     order,
     (bytes: Uint8Array<ArrayBuffer>) => parts.push(new Blob([bytes])),
-    (bytes: number) => tell("read", Math.min((done += bytes), own.size), own.size),
+    (bytes: number) => reportProgress("read", Math.min((done += bytes), own.size), own.size),
   );
   const database = new Blob([metas, ...parts]);
   // The SHA-256 is still empty, so only the finding that it does not match is expected.
   const whole = new Blob([database, new Uint8Array(TRAILER)]);
-  const report = await judge(whole, null, (phase, at, total) => {
-    if (phase === "read") tell("settle", at, total);
+  const report = await verifyBlob(whole, null, (phase, at, total) => {
+    if (phase === "read") reportProgress("reread", at, total);
   });
   const bad = report.findings.find(({ severity, code }) => severity === "damage" && code !== "sha256-mismatch");
   const digest = report.sha256.actual;

@@ -2,7 +2,7 @@ import { StoreOpening, type StoreView } from "../generated/etcdsnap_inspector.js
 import { readable } from "./read.ts";
 
 /** Reads, in file order, the bytes that the store's current query still needs. */
-export async function readAll(view: StoreView, file: Blob, tell: (done: number, total: number) => void): Promise<void> {
+export async function readAll(view: StoreView, file: Blob, reportProgress: (done: number, total: number) => void): Promise<void> {
   const bounds = view.runs();
   const runs = Array.from({ length: bounds.length / 2 }, (_, number) => ({ from: bounds[2 * number] ?? 0, to: bounds[2 * number + 1] ?? 0 }));
   const total = runs.reduce((sum, { from, to }) => sum + to - from, 0);
@@ -13,20 +13,20 @@ export async function readAll(view: StoreView, file: Blob, tell: (done: number, 
       view.push(at, piece);
       at += piece.byteLength;
       done += piece.byteLength;
-      tell(Math.round((done / total) * file.size), file.size);
+      reportProgress(Math.round((done / total) * file.size), file.size);
     }
   }
   const left = view.left();
   for (const [number, step] of left.entries()) {
     view.step(step);
-    tell(Math.round((number / left.length) * file.size), file.size);
-    await heard();
+    reportProgress(Math.round((number / left.length) * file.size), file.size);
+    await receiveMessages();
   }
-  tell(file.size, file.size);
+  reportProgress(file.size, file.size);
 }
 
 /** Lets the worker receive waiting messages, such as one to stop. */
-function heard(): Promise<void> {
+function receiveMessages(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve));
 }
 

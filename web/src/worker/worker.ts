@@ -1,6 +1,6 @@
 import { codes, initSync } from "../generated/etcdsnap_inspector.js";
 import { browse } from "./browse.ts";
-import { type Back, type Block, type BlocksEnd, Fed, Feed, type Unpacked } from "./feed.ts";
+import { type ReturnedBuffer, type Block, type BlocksEnd, BlockReceiver, BlockSender, type Unpacked } from "./feed.ts";
 import { hashOnly } from "./hash.ts";
 import { inspect } from "./inspect.ts";
 import { broken, type Failure, type Message, type Request } from "./messages.ts";
@@ -13,10 +13,10 @@ const post = (message: Message, transfer: Transferable[] = []): void => self.pos
 self.onunhandledrejection = ({ reason }: PromiseRejectionEvent) => post({ kind: "failed", failure: broken(reason) });
 
 self.onmessage = async ({ data }: MessageEvent<Request>) => {
-  const feed = data.fed === true && data.browse !== true ? new Feed(post) : null;
-  const fed = data.fed === true && data.browse === true ? new Fed((back) => post(back, back.buffer === null ? [] : [back.buffer])) : null;
+  const feed = data.fed === true && data.browse !== true ? new BlockSender(post) : null;
+  const fed = data.fed === true && data.browse === true ? new BlockReceiver((back) => post(back, back.buffer === null ? [] : [back.buffer])) : null;
   // Messages may arrive while the worker starts, so it listens from the beginning.
-  self.onmessage = ({ data: said }: MessageEvent<Back | Block | BlocksEnd | Unpacked>) => (said.kind === "back" ? feed?.take(said.buffer) : fed?.take(said));
+  self.onmessage = ({ data: said }: MessageEvent<ReturnedBuffer | Block | BlocksEnd | Unpacked>) => (said.kind === "back" ? feed?.take(said.buffer) : fed?.take(said));
   try {
     initSync({ module: data.module });
     if (__HASH_ONLY__) {

@@ -1,4 +1,4 @@
-import { problemOf, Stopped } from "../../store.svelte.ts";
+import { problemOf, CallStopped } from "../../store.svelte.ts";
 
 /** The answer to the newest request. Late answers to earlier requests are dropped, and so are answers after the component is gone. */
 export class LatestRequest<T> {
@@ -34,7 +34,7 @@ export class LatestRequest<T> {
       if (round !== this.#round) return false;
       this.pending = false;
       this.problem = problemOf(error);
-      this.stopped = error instanceof Stopped;
+      this.stopped = error instanceof CallStopped;
       return false;
     }
   }

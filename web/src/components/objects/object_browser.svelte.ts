@@ -9,7 +9,7 @@ import { Sort } from "../columns/sort.svelte.ts";
 const FIRST = 100;
 
 /** Returns the object browser of a file. */
-export const objectsOf = perSession((session) => new ObjectBrowser(session));
+export const objectBrowserOf = perSession((session) => new ObjectBrowserState(session));
 
 /** The list of objects on the screen. */
 export interface ShownObjects {
@@ -17,19 +17,19 @@ export interface ShownObjects {
   /** The scope of the list. */
   scope: ObjectScope;
   /** The query that the list answers, including the revision. */
-  wish: string;
+  query: string;
   version: number;
 }
 
 const NOTHING: ShownObjects = {
   list: { total: 0, titles: [], sortable: false, now: null },
   scope: { kind: null, namespace: null, text: "", show: "live" },
-  wish: "",
+  query: "",
   version: 0,
 };
 
 /** The state of the objects view: filters, order, and the list. */
-export class ObjectBrowser {
+export class ObjectBrowserState {
   readonly session: Session;
   text = $state("");
   show = $state<ObjectScope["show"]>("live");
@@ -41,7 +41,7 @@ export class ObjectBrowser {
   shown = $state.raw<ShownObjects>(NOTHING);
   cursor = $state(-1);
   /** Ids of the selected objects. */
-  ticked = $state.raw<ReadonlySet<number>>(new Set());
+  selectedIds = $state.raw<ReadonlySet<number>>(new Set());
   problem = $state<string | null>(null);
 
   #again = false;
@@ -67,8 +67,8 @@ export class ObjectBrowser {
   }
 
   /** The query for the list, as a text that can be compared. */
-  get wish(): string {
-    return JSON.stringify([this.store.version, this.store.opened, this.scope, this.order]);
+  get query(): string {
+    return JSON.stringify([this.store.version, this.store.decryptVersion, this.scope, this.order]);
   }
 
   /** Loads the list for the current query. While an answer is pending, only the newest further query is kept. */
@@ -83,7 +83,7 @@ export class ObjectBrowser {
     while (this.#again) {
       this.#again = false;
       try {
-        if (this.wish !== this.shown.wish) await this.#ask();
+        if (this.query !== this.shown.query) await this.#ask();
         this.problem = null;
       } catch (error) {
         this.problem = problemOf(error);
@@ -93,8 +93,8 @@ export class ObjectBrowser {
   }
 
   async #ask(): Promise<void> {
-    const { store, wish, scope, order } = this;
-    const kindsOf = JSON.stringify([store.version, store.opened, scope.kind, scope.namespace]);
+    const { store, query, scope, order } = this;
+    const kindsOf = JSON.stringify([store.version, store.decryptVersion, scope.kind, scope.namespace]);
     if (kindsOf !== this.#kindsOf) {
       this.kinds = await store.call("objectKinds", { kind: scope.kind, namespace: scope.namespace });
       this.#kindsOf = kindsOf;
@@ -102,8 +102,8 @@ export class ObjectBrowser {
     const [list, rows] = await Promise.all([store.call("objectList", { scope, order }), store.call("objectRows", { from: 0, count: FIRST })]);
     this.#first = rows;
     this.cursor = -1;
-    this.ticked = new Set();
-    this.shown = { list, scope, wish, version: this.shown.version + 1 };
+    this.selectedIds = new Set();
+    this.shown = { list, scope, query, version: this.shown.version + 1 };
   }
 
   readonly rows = async (from: number, count: number): Promise<ObjectRow[]> => {
@@ -131,9 +131,9 @@ export class ObjectBrowser {
     this.sort.reset();
   }
 
-  tick(id: number): void {
-    const next = new Set(this.ticked);
+  toggleSelected(id: number): void {
+    const next = new Set(this.selectedIds);
     if (!next.delete(id)) next.add(id);
-    this.ticked = next;
+    this.selectedIds = next;
   }
 }

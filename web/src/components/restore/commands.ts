@@ -1,4 +1,4 @@
-import type { Plan } from "./plan.svelte.ts";
+import type { RestorePlan } from "./restore_plan.svelte.ts";
 
 /** The commands to show: etcdsnap for all members at once, etcdsnap for each member, or etcdutl. */
 export type Tool = "all" | "each" | "etcdutl";
@@ -27,7 +27,7 @@ export interface Allowed {
 }
 
 /** Returns the commands for a plan. */
-export function commands(plan: Plan, tool: Tool, { unhashed, damaged }: Allowed): Command[] {
+export function commands(plan: RestorePlan, tool: Tool, { unhashed, damaged }: Allowed): Command[] {
   const common: Flag[] = [["--initial-cluster", plan.initialCluster], ["--initial-cluster-token", plan.token]];
   if (plan.bump !== "") common.push(["--bump-revision", plan.bumpFor(tool)], ["--mark-compacted"]);
   if (unhashed) common.push(["--skip-hash-check"]);
@@ -49,7 +49,7 @@ export interface Step {
 }
 
 /** Returns the steps before and after a restore. `kubernetes` means a control plane made by kubeadm. */
-export function stepsAround(plan: Plan, tool: Tool, kubernetes: boolean): { before: Step[]; after: Step[] } {
+export function stepsAround(plan: RestorePlan, tool: Tool, kubernetes: boolean): { before: Step[]; after: Step[] } {
   const directory = (index: number): string => {
     const member = plan.members[index];
     return tool === "all" ? `${plan.folder}/${member?.name ?? "NAME"}` : (member?.directory || `${member?.name ?? "NAME"}.etcd`);
@@ -74,7 +74,7 @@ export function stepsAround(plan: Plan, tool: Tool, kubernetes: boolean): { befo
 }
 
 /** Returns all steps as one script to follow by hand. It exits at its start, so that nobody runs it as a whole by mistake. */
-export function script(plan: Plan, made: Command[], around: { before: Step[]; after: Step[] }): string {
+export function script(plan: RestorePlan, made: Command[], around: { before: Step[]; after: Step[] }): string {
   const block = ({ title, text }: Step): string => `# ${title}\n${text}`;
   const restore = made.map(({ title, text }) => block({ title: `Restore: ${title}`, text }));
   const head = `#!/bin/sh\n# Restores ${plan.file.replaceAll(/[\r\n]/g, " ")}. Run it step by step, each step on the hosts that it names.\nexit 1`;

@@ -2,30 +2,30 @@
 const SMOOTHING = 0.15;
 
 /** The progress of a long task: bytes done, bytes in total, and speed. */
-export class Pace {
+export class ProgressRate {
   done = $state(0);
   total = $state(0);
   /** Smoothed speed in bytes per second; 0 while unknown. */
-  rate = $state(0);
-  #told = 0;
+  bytesPerSecond = $state(0);
+  #updatedAt = 0;
 
   /** Starts again from zero. */
-  begin(total: number): void {
+  start(total: number): void {
     this.done = 0;
     this.total = total;
-    this.rate = 0;
-    this.#told = performance.now();
+    this.bytesPerSecond = 0;
+    this.#updatedAt = performance.now();
   }
 
   /** Records the progress. Ignores values that are not finite numbers. */
-  tell(done: number, total: number): void {
+  update(done: number, total: number): void {
     if (!Number.isFinite(done) || !Number.isFinite(total)) return;
     const now = performance.now();
     if (done > this.done) {
-      const current = ((done - this.done) / Math.max(1, now - this.#told)) * 1000;
-      this.rate = this.rate === 0 ? current : this.rate + SMOOTHING * (current - this.rate);
+      const current = ((done - this.done) / Math.max(1, now - this.#updatedAt)) * 1000;
+      this.bytesPerSecond = this.bytesPerSecond === 0 ? current : this.bytesPerSecond + SMOOTHING * (current - this.bytesPerSecond);
     }
-    this.#told = now;
+    this.#updatedAt = now;
     this.done = done;
     this.total = total;
   }
@@ -36,7 +36,7 @@ export class Pace {
   }
 
   /** Estimated seconds left; null while unknown. */
-  get left(): number | null {
-    return this.rate > 0 ? Math.max(0, this.total - this.done) / this.rate : null;
+  get secondsLeft(): number | null {
+    return this.bytesPerSecond > 0 ? Math.max(0, this.total - this.done) / this.bytesPerSecond : null;
   }
 }

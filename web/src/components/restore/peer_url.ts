@@ -1,5 +1,5 @@
 /** Returns what is wrong with a peer URL, as the rest of a sentence; null if it is valid. Same rules as `url` in core/src/restore/membership.rs. */
-export function wrongWith(url: string): string | null {
+export function peerUrlProblem(url: string): string | null {
   const [, scheme = "", rest = ""] = /^([^:]*):\/\/(.*)$/.exec(url) ?? [];
   switch (scheme.toLowerCase()) {
     case "":
@@ -9,7 +9,7 @@ export function wrongWith(url: string): string | null {
       return PLAIN.test(rest) ? null : "contains characters that a socket name cannot have";
     case "http":
     case "https":
-      return wrongWithHost(rest);
+      return hostProblem(rest);
     default:
       return "needs the scheme http, https, unix or unixs";
   }
@@ -18,7 +18,7 @@ export function wrongWith(url: string): string | null {
 const PLAIN = /^[\w.:/~-]+$/;
 const LARGEST_PORT = 65_535;
 
-function wrongWithHost(rest: string): string | null {
+function hostProblem(rest: string): string | null {
   if (rest.includes("/")) return "must not have a path";
   const [, host = "", port] = /^(.*):(.*)$/.exec(rest) ?? [];
   if (port === undefined) return "has no port";
@@ -28,6 +28,6 @@ function wrongWithHost(rest: string): string | null {
 }
 
 /** Normalizes a URL for comparison: its scheme in lower case. */
-export function sameAs(url: string): string {
+export function normalizedUrl(url: string): string {
   return url.replace(/^[^:]*/, (scheme) => scheme.toLowerCase());
 }

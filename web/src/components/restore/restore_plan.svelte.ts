@@ -1,7 +1,7 @@
 import type { ClusterMember } from "../../generated/etcdsnap_inspector.js";
 import { perSession } from "../../per_session.ts";
 import type { Tool } from "./commands.ts";
-import { sameAs, wrongWith } from "./url.ts";
+import { normalizedUrl, peerUrlProblem } from "./peer_url.ts";
 
 /** A member of the new cluster. */
 export class Member {
@@ -30,7 +30,7 @@ const USUAL_BUMP = "1000000000";
 const LARGEST_REVISION = 2n ** 63n - 1n;
 
 /** The user's input from which the commands are made. */
-export class Plan {
+export class RestorePlan {
   file = $state("");
   token = $state("etcd-cluster");
   members = $state<Member[]>([]);
@@ -39,7 +39,7 @@ export class Plan {
   /** The directory for the directories of all members, if one command creates them. */
   folder = $state("restored");
   /** Whether the plan is ready: with the members of the snapshot, or without them if they are unknown. */
-  begun = $state(false);
+  ready = $state(false);
   /** Names or IDs of the learners in the snapshot, which were left out. */
   learners = $state<string[]>([]);
   /** Why the members of the snapshot are unknown; null if they are known. */
@@ -60,9 +60,9 @@ export class Plan {
   }
 
   /** Fills in the members of the snapshot; null if they cannot be read. Leaves out learners, because a restore makes every member a voter. */
-  begin(members: ClusterMember[] | null): void {
-    if (this.begun) return;
-    this.begun = true;
+  fillIn(members: ClusterMember[] | null): void {
+    if (this.ready) return;
+    this.ready = true;
     for (const { id, name, peerUrls, isLearner } of members ?? []) {
       if (isLearner) this.learners.push(name || id);
       else if (peerUrls.length > 0) this.add(name || `m${this.members.length + 1}`, peerUrls.join(","));
@@ -101,11 +101,11 @@ export class Plan {
     for (const { name, urlList } of this.members) {
       if (urlList.length === 0) problems.push(`${name || "A member"} needs a peer URL, such as http://10.0.0.1:2380.`);
       for (const url of urlList) {
-        const wrong = wrongWith(url);
+        const wrong = peerUrlProblem(url);
         if (wrong !== null) problems.push(`The peer URL ${url} ${wrong}.`);
       }
     }
-    const urls = this.members.flatMap(({ urlList }) => urlList.map(sameAs));
+    const urls = this.members.flatMap(({ urlList }) => urlList.map(normalizedUrl));
     for (const url of new Set(urls.filter((url, at) => urls.indexOf(url) !== at))) problems.push(`The peer URL ${url} is used twice.`);
     return problems;
   }
@@ -133,4 +133,4 @@ export class Plan {
 }
 
 /** Returns the plan for a file. */
-export const planOf = perSession((session) => new Plan(session.file.name));
+export const restorePlanOf = perSession((session) => new RestorePlan(session.file.name));

@@ -48,13 +48,13 @@ export function nested(answer: UsageAnswer, measure: Measure, width: number, hei
     .sort((a, b) => Number(measured(b.sum, measure) - measured(a.sum, measure)));
 }
 
-/** Lays out the groups of an answer, the largest first. `insides` has the contents of some groups, by prefix. */
-export function lay(answer: UsageAnswer, insides: ReadonlyMap<string, UsageAnswer>, measure: Measure, width: number, height: number): Tile[] {
+/** Lays out the groups of an answer, the largest first. `contents` has the contents of some groups, by prefix. */
+export function layOutTiles(answer: UsageAnswer, contents: ReadonlyMap<string, UsageAnswer>, measure: Measure, width: number, height: number): Tile[] {
   if (width < 1 || height < 1) return [];
   const open = new Set(nested(answer, measure, width, height).map((group) => group.prefix));
   const children = gather(answer, measure, width * height);
   for (const child of children) {
-    const inside = child.group !== null && open.has(child.group.prefix) ? insides.get(child.group.prefix) : undefined;
+    const inside = child.group !== null && open.has(child.group.prefix) ? contents.get(child.group.prefix) : undefined;
     // The contents are laid out in the area of the group.
     if (inside !== undefined) child.children = gather(inside, measure, part(child.sum, answer.total, measure) * width * height);
     // A single tile for all contents would say no more than the group itself.

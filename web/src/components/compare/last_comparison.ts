@@ -39,20 +39,20 @@ export function compare(session: Session, { other, revision }: Pair): Promise<Di
 }
 
 /** Reverses the sides of a result, to show the older side first. */
-export function turned(found: Differences): Differences {
+export function reversed(found: Differences): Differences {
   return { ...found, added: found.removed, removed: found.added };
 }
 
-export function turnedKind(kind: ChangeKind): ChangeKind {
+export function reversedKind(kind: ChangeKind): ChangeKind {
   return kind === "added" ? "removed" : kind === "removed" ? "added" : "changed";
 }
 
-export function turnedRow(row: ChangeRow): ChangeRow {
-  return { ...row, kind: turnedKind(row.kind), before: row.after, after: row.before };
+export function reversedRow(row: ChangeRow): ChangeRow {
+  return { ...row, kind: reversedKind(row.kind), before: row.after, after: row.before };
 }
 
 /** Summarizes the result in one sentence. */
-export function sentence({ added, removed, changed, alike }: Differences): string {
+export function comparisonSentence({ added, removed, changed, alike }: Differences): string {
   const parts = [
     { number: added, word: "added" },
     { number: removed, word: "removed" },

@@ -1,7 +1,7 @@
 import type { Found, KeyRow, TreeRow } from "../../generated/etcdsnap_inspector.js";
 import { perSession } from "../../per_session.ts";
 import type { Session } from "../../session.svelte.ts";
-import { problemOf, Stopped, type Store } from "../../store.svelte.ts";
+import { problemOf, CallStopped, type Store } from "../../store.svelte.ts";
 import type { Order, Show } from "../../worker/calls.ts";
 import { Sort } from "../columns/sort.svelte.ts";
 
@@ -19,27 +19,27 @@ export interface Shown extends Found {
   /** "nothing" until the first answer. */
   kind: "nothing" | "tree" | "list";
   /** The query that this answers, including the revision. */
-  wish: string;
+  query: string;
   /** Increases whenever rows change. */
   version: number;
 }
 
 /** Returns the key browser of a file. */
-export const browserOf = perSession((session) => new Browser(session));
+export const keyBrowserOf = perSession((session) => new KeyBrowserState(session));
 
 /** The state of the keys view: the search, its result, and the selected key. */
-export class Browser {
+export class KeyBrowserState {
   readonly session: Session;
   /** The search: words and conditions in core's syntax. */
   text = $state("");
   /** Lists only live or only deleted keys; null for all found keys, or for live keys without a search. */
   only = $state<"live" | "deleted" | null>(null);
   /** Whether the search field takes the focus when it appears. */
-  enters = false;
+  focusSearch = false;
   layout = $state<"tree" | "list">("tree");
   readonly sort = new Sort<Order["by"]>("key");
 
-  shown = $state.raw<Shown>({ kind: "nothing", total: 0, live: 0, deleted: 0, words: [], problem: null, unsearched: 0n, lost: 0n, wish: "", version: 0 });
+  shown = $state.raw<Shown>({ kind: "nothing", total: 0, live: 0, deleted: 0, words: [], problem: null, unsearched: 0n, lost: 0n, query: "", version: 0 });
   /** The selected rows of the list and of the tree. */
   listCursor = $state(-1);
   treeCursor = $state(-1);
@@ -60,7 +60,7 @@ export class Browser {
   #again = false;
   #work: Promise<void> | null = null;
   /** The pending query, and whether it reads the whole file. */
-  #asked: { wish: string; reads: boolean } | null = null;
+  #asked: { query: string; reads: boolean } | null = null;
   /** The first rows of `shown`. */
   #first: { rows: KeyRow[] | null; lines: TreeRow[] | null } = { rows: null, lines: null };
   /** The store's version for which the tree was loaded, and its number of lines. */
@@ -96,7 +96,7 @@ export class Browser {
   }
 
   /** The current query, as a text that can be compared. */
-  get wish(): string {
+  get query(): string {
     if (!this.flat) return `${this.store.version} tree`;
     return `${this.store.version} ${JSON.stringify([this.text, this.show, this.sort.by, this.sort.down])}`;
   }
@@ -112,7 +112,7 @@ export class Browser {
   refresh(): Promise<void> {
     this.#again = true;
     // The result of an older search is no longer needed.
-    if (this.#asked?.reads === true && this.#asked.wish !== this.wish) this.store.stop("search");
+    if (this.#asked?.reads === true && this.#asked.query !== this.query) this.store.stop("search");
     this.#work ??= this.#loop();
     return this.#work;
   }
@@ -123,10 +123,10 @@ export class Browser {
     while (this.#again) {
       this.#again = false;
       try {
-        if (this.wish !== this.shown.wish) await this.#ask();
+        if (this.query !== this.shown.query) await this.#ask();
         this.problem = null;
       } catch (error) {
-        this.problem = error instanceof Stopped && !this.#again ? "The search of the values was cancelled." : problemOf(error);
+        this.problem = error instanceof CallStopped && !this.#again ? "The search of the values was cancelled." : problemOf(error);
       }
     }
     this.#asked = null;
@@ -134,18 +134,18 @@ export class Browser {
   }
 
   async #ask(): Promise<void> {
-    const { store, wish, text: line, show } = this;
-    this.#asked = { wish, reads: this.readsValues };
+    const { store, query, text: line, show } = this;
+    this.#asked = { query, reads: this.readsValues };
     if (this.flat) {
       const order = { by: this.sort.by, down: this.sort.down };
       const [found, rows] = await Promise.all([store.call("search", { line, show, order }), store.call("rows", { from: 0, count: FIRST })]);
       if (found.problem !== null) {
-        this.shown = { ...this.shown, total: this.shown.kind === "list" ? found.total : this.shown.total, wish, problem: found.problem };
+        this.shown = { ...this.shown, total: this.shown.kind === "list" ? found.total : this.shown.total, query, problem: found.problem };
         return;
       }
       this.#first = { rows, lines: null };
       this.listCursor = -1;
-      this.#show("list", wish, found);
+      this.#show("list", query, found);
       return;
     }
     if (this.#tree.version !== store.version) {
@@ -156,27 +156,27 @@ export class Browser {
       this.treeCursor = -1;
     }
     const { live, deleted } = store.facts ?? { live: 0, deleted: 0 };
-    this.#show("tree", wish, { total: this.#tree.total, live, deleted, words: [], problem: null, unsearched: 0n, lost: 0n });
+    this.#show("tree", query, { total: this.#tree.total, live, deleted, words: [], problem: null, unsearched: 0n, lost: 0n });
     // Shows the selected key in the tree, too.
     if (this.row !== null && this.#rowVersion === store.version) await this.#reveal(this.row);
   }
 
-  #show(kind: "tree" | "list", wish: string, found: Found): void {
-    this.shown = { ...found, kind, wish, version: this.shown.version + 1 };
+  #show(kind: "tree" | "list", query: string, found: Found): void {
+    this.shown = { ...found, kind, query, version: this.shown.version + 1 };
   }
 
   readonly rows = async (from: number, count: number): Promise<KeyRow[]> => {
     if (from === 0 && count === FIRST && this.#first.rows !== null) return this.#first.rows;
-    return this.#told(() => this.store.call("rows", { from, count }));
+    return this.#recordProblem(() => this.store.call("rows", { from, count }));
   };
 
   readonly lines = async (from: number, count: number): Promise<TreeRow[]> => {
     if (from === 0 && count === FIRST && this.#first.lines !== null) return this.#first.lines;
-    return this.#told(() => this.store.call("lines", { from, count }));
+    return this.#recordProblem(() => this.store.call("lines", { from, count }));
   };
 
   /** Records errors as `problem`, because the lists do not show them. */
-  async #told<T>(question: () => Promise<T>): Promise<T> {
+  async #recordProblem<T>(question: () => Promise<T>): Promise<T> {
     try {
       return await question();
     } catch (error) {
@@ -186,7 +186,7 @@ export class Browser {
   }
 
   /** Updates the number of lines of the tree. */
-  #grown(total: number): void {
+  #setLineCount(total: number): void {
     this.#tree.total = total;
     this.#first = { ...this.#first, lines: null };
     if (this.shown.kind === "tree") this.shown = { ...this.shown, total, version: this.shown.version + 1 };
@@ -195,7 +195,7 @@ export class Browser {
   /** Opens or closes the folder at a line. */
   async toggle(line: number): Promise<void> {
     try {
-      this.#grown(await this.store.call("toggle", { line }));
+      this.#setLineCount(await this.store.call("toggle", { line }));
     } catch (error) {
       this.problem = problemOf(error);
     }
@@ -205,7 +205,7 @@ export class Browser {
   async #reveal({ id }: KeyRow): Promise<void> {
     const found = await this.store.call("reveal", { id });
     if (found === null) return;
-    this.#grown(found.total);
+    this.#setLineCount(found.total);
     this.treeCursor = found.line;
   }
 

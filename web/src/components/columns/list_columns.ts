@@ -18,12 +18,12 @@ const FLEXIBLE = 96;
 const GAP = 14;
 
 /** Returns the columns that fit. Once the user has resized a column, the set stays the same and the list scrolls sideways. */
-export function shownOf<Id extends string>(columns: readonly Column<Id>[], breadth: number, widths: Widths): Column<Id>[] {
-  return columns.filter(({ id, from = 0 }) => (widths.moved ? widths.set[id] !== undefined : breadth >= from));
+export function visibleColumns<Id extends string>(columns: readonly Column<Id>[], listWidth: number, widths: Widths): Column<Id>[] {
+  return columns.filter(({ id, from = 0 }) => (widths.moved ? widths.set[id] !== undefined : listWidth >= from));
 }
 
 /** Returns the `grid-template-columns` of a row. */
-export function tracksOf<Id extends string>(columns: readonly Column<Id>[], widths: Widths): string {
+export function gridColumnsOf<Id extends string>(columns: readonly Column<Id>[], widths: Widths): string {
   return columns
     .map(({ id, width }) => widths.set[id] ?? width)
     .map((width) => (width === null ? `minmax(${FLEXIBLE}px, 1fr)` : `${width}px`))
@@ -31,6 +31,6 @@ export function tracksOf<Id extends string>(columns: readonly Column<Id>[], widt
 }
 
 /** Returns the minimum width of a row in pixels. */
-export function leastOf<Id extends string>(columns: readonly Column<Id>[], widths: Widths): number {
+export function minWidthOf<Id extends string>(columns: readonly Column<Id>[], widths: Widths): number {
   return columns.reduce((sum, { id, width }) => sum + GAP + (widths.set[id] ?? width ?? FLEXIBLE), GAP);
 }

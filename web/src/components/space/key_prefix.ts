@@ -13,7 +13,7 @@ export interface Step {
 const KUBERNETES = "/registry/";
 
 /** Splits a prefix into steps, without the empty one. A slash at the start belongs to the first part. */
-export function steps(prefix: string): Step[] {
+export function prefixSteps(prefix: string): Step[] {
   const quote = isQuoted(prefix) ? '"' : "";
   const inner = quote === "" ? prefix : prefix.slice(1, -1);
   const parts = inner.match(/^\/?[^/]*\/?|[^/]+\/?|\//g)?.filter((part) => part !== "") ?? [];
@@ -26,16 +26,16 @@ export function steps(prefix: string): Step[] {
 }
 
 /** Returns the prefix one step up; null at the top. */
-export function above(prefix: string): string | null {
+export function parentPrefix(prefix: string): string | null {
   if (prefix === "") return null;
-  return steps(prefix).at(-2)?.prefix ?? "";
+  return prefixSteps(prefix).at(-2)?.prefix ?? "";
 }
 
 /** Names what the groups below a prefix are, in the plural. */
 export function groupsBelow(prefix: string): string {
   const path = isQuoted(prefix) ? prefix.slice(1, -1) : prefix;
   if (!path.startsWith(KUBERNETES)) return "Groups";
-  const below = kubernetesKinds([...steps(prefix).map((step) => step.name), ""]).at(-1) ?? "";
+  const below = kubernetesKinds([...prefixSteps(prefix).map((step) => step.name), ""]).at(-1) ?? "";
   return { resource: "Resources", "resource or group": "Resources and groups", namespace: "Namespaces", name: "Objects", part: "Parts" }[below] ?? "Groups";
 }
 

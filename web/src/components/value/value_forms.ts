@@ -2,7 +2,7 @@ import type { MessageField } from "../../generated/etcdsnap_inspector.js";
 import { anyText, asText, isKubernetes, messageBytes, visible } from "./bytes.ts";
 import { hexText } from "./hex.ts";
 import { isJson, prettyJson } from "./json_text.ts";
-import { fieldText } from "./message.ts";
+import { fieldText } from "./protobuf_text.ts";
 import { LONGEST, prettyYaml, yamlOfJson } from "./yaml.ts";
 
 /** The forms in which a value can be shown. */

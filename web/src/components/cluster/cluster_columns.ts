@@ -39,7 +39,7 @@ export const ALARMS: Column<ClusterAlarm>[] = [
   { label: "Alarm", of: ({ kind }) => kind },
 ];
 
-export const MARKS: Column<ClusterMark>[] = [
+export const SETTINGS: Column<ClusterMark>[] = [
   { label: "Bucket", of: ({ bucket }) => bucket },
   { label: "Key", of: ({ key }) => key },
   { label: "Value", of: ({ value }) => value },
