@@ -137,7 +137,7 @@ test("a key that the configuration lacks is named with its provider", async ({ i
   await page.getByRole("button", { name: "Decrypt" }).click();
   await expect(page.getByTestId("encryption-missing")).toContainText("1 value stays encrypted (secretbox:v1, key first): the configuration has no key of this name for this provider: it has secretbox:v1 key second.");
   await page.getByTestId("encryption-file").setInputFiles(made("wrong.yaml", Buffer.from("kind: Pod\n")));
-  await expect(page.getByTestId("encryption-problem")).toContainText("no EncryptionConfiguration");
+  await expect(page.getByTestId("encryption-problem")).toContainText("EncryptionConfiguration cannot be read");
 });
 
 test("the deleted Deployment comes back as the manifest that the terminal writes", async ({ inspector }) => {

@@ -227,7 +227,7 @@ test("a file that is not a snapshot offers no restore", async ({ inspector }) =>
   // No view asks to report a bug in etcdsnap.
   for (const view of ["keys", "space", "compare", "cluster"]) {
     await page.locator(`[data-view='${view}']`).click();
-    await expect(page.getByTestId("store-failure"), view).toContainText("There are no keys to look at");
+    await expect(page.getByTestId("store-failure"), view).toContainText("This file has no keys to read");
     await expect(page.getByRole("alert"), view).not.toContainText("report it");
   }
   // Its bytes can be seen.

@@ -1,4 +1,4 @@
-//! What goes out to the page: plain values, whose shapes stand in `browse.ts`.
+//! The answers to the page: plain values with the shapes in `browse.ts`.
 
 use etcdsnap_core::key_syntax::{is_secret, key_text};
 use etcdsnap_core::store::{Event, Key, Usage};
@@ -329,7 +329,7 @@ pub(crate) struct HashAnswer {
     pub compact_revision: Revision,
 }
 
-/// Counts and places of a page: more than 32 bits hold, no browser holds.
+/// Converts a count or index to 32 bits. No browser has memory for more.
 pub(crate) fn narrow(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }

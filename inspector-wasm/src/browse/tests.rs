@@ -1,4 +1,4 @@
-//! What goes out has the shapes that `browse.ts` declares, and says of the sample what core says.
+//! Checks that answers have the shapes in `browse.ts`, and that answers about the sample equal those of core.
 
 use std::path::Path;
 
