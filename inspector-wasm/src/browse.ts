@@ -122,7 +122,7 @@ export interface KeyEvent {
 }
 
 /** The stored events of a key, oldest first. */
-export interface KeyPast {
+export interface KeyEvents {
   events: KeyEvent[];
   /** Number of places that could not be read, so that events may be missing. */
   lost: bigint;
@@ -177,7 +177,7 @@ export interface Differences {
   removed: number;
   changed: number;
   /** Number of live keys that are equal on both sides. */
-  alike: number;
+  unchanged: number;
   /** Number of places of the other file that could not be read. */
   lost: bigint;
   /** The revision of the other side. */
@@ -215,7 +215,7 @@ export interface Cluster {
   users: ClusterUser[];
   roles: ClusterRole[];
   alarms: ClusterAlarm[];
-  marks: ClusterMark[];
+  settings: ClusterSetting[];
   /** Number of entries that the lists leave out. A forged file can have a million members. */
   leftOut: bigint;
 }
@@ -267,7 +267,7 @@ export interface ClusterAlarm {
 }
 
 /** An entry of the bucket `meta`, `cluster` or `auth`, decoded. */
-export interface ClusterMark {
+export interface ClusterSetting {
   bucket: string;
   key: string;
   value: string;

@@ -38,7 +38,7 @@ async function partsOf(session: Session): Promise<Part[]> {
   const rows: string[][] = [["File size", `${count(session.file.size)} bytes`]];
   if (about !== null) rows.push(["State as of about", about.taken === null ? "unknown" : `${moment(about.taken)}, ${age(about.taken.seconds)}`], ["Contents", about.objects > 0n ? `Kubernetes: ${plural(about.objects, "object")}` : "no Kubernetes objects"]);
   if (status !== null) {
-    rows.push(["Hash", hash(status.hash)], ["Revision", count(status.revision)], ["Compacted up to", status.compactedRevision === null ? "never" : count(status.compactedRevision)], ["Keys", count(status.totalKey)], ["Revisions stored", count(status.revisions)], ["Storage version", status.version || "none (etcd before 3.6)"], ["Database", `${count(status.totalSize)} bytes`], ["Free pages", `${count(status.freePages)} of ${count(status.pages)}`]);
+    rows.push(["Hash", hash(status.hash)], ["Revision", count(status.revision)], ["Compacted", status.compactedRevision === null ? "never" : count(status.compactedRevision)], ["Keys", count(status.totalKey)], ["Revisions stored", count(status.revisions)], ["Storage version", status.version || "none (etcd before 3.6)"], ["Database", `${count(status.totalSize)} bytes`], ["Free pages", `${count(status.freePages)} of ${count(status.pages)}`]);
   }
   if (report.sha256.actual !== null) rows.push(["SHA-256", report.sha256.actual]);
   if (cluster !== null) rows.push(["Members", cluster.members.map(({ name, id }) => name || id).join(", ") || "none"], ["Alarms", cluster.alarms.map(({ kind, member }) => `${kind} on ${member}`).join(", ") || "none"]);

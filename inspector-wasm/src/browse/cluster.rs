@@ -8,7 +8,7 @@ use etcdsnap_core::proto::authpb::{Role, User};
 use etcdsnap_core::store::{Lease, Listing, Member, StoredSetting};
 
 use super::answers::{
-    Cluster, ClusterAlarm, ClusterLease, ClusterMark, ClusterMember, ClusterPermission, ClusterRole, ClusterUser,
+    Cluster, ClusterAlarm, ClusterLease, ClusterMember, ClusterPermission, ClusterRole, ClusterSetting, ClusterUser,
 };
 use super::view::{Refusal, View, told};
 
@@ -56,7 +56,7 @@ impl<S: Source + ?Sized> View<'_, S> {
                     kind: alarm.kind.map_or("UNKNOWN", |kind| kind.as_str_name()).to_owned(),
                 })
                 .collect(),
-            marks: marks.items,
+            settings: marks.items,
             left_out: left_out.0,
         })
     }
@@ -137,8 +137,9 @@ fn role(role: &Role) -> (ClusterRole, usize) {
     (row, held)
 }
 
-fn mark(mark: &StoredSetting) -> (ClusterMark, usize) {
-    let row = ClusterMark { bucket: mark.bucket.to_owned(), key: key_text(&mark.key), value: printable(&mark.value) };
+fn mark(mark: &StoredSetting) -> (ClusterSetting, usize) {
+    let row =
+        ClusterSetting { bucket: mark.bucket.to_owned(), key: key_text(&mark.key), value: printable(&mark.value) };
     let held = bytes_of([row.bucket.as_str(), &row.key, &row.value].into_iter());
     (row, held)
 }

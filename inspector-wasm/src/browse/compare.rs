@@ -35,7 +35,7 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
             added: narrow(added),
             removed: narrow(removed),
             changed: narrow(changed),
-            alike: narrow(self.live().saturating_sub(removed).saturating_sub(changed)),
+            unchanged: narrow(self.live().saturating_sub(removed).saturating_sub(changed)),
             lost: lost.places,
             revision,
         };

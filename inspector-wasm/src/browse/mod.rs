@@ -225,7 +225,7 @@ impl StoreView {
     ///
     /// # Errors
     /// If the query was not started.
-    #[wasm_bindgen(js_name = finishHistory, unchecked_return_type = "KeyPast")]
+    #[wasm_bindgen(js_name = finishHistory, unchecked_return_type = "KeyEvents")]
     pub fn finish_history(&mut self) -> Result<JsValue, JsValue> {
         answer(self.view.finish_history())
     }

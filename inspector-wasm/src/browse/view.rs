@@ -10,7 +10,7 @@ use etcdsnap_core::store::{
 };
 use etcdsnap_core::{Error, PageId, Revision, Source};
 
-use super::answers::{HashAnswer, KeyEvent, KeyPast, KeyRow, Revealed, StoreFacts, TreeRow, narrow};
+use super::answers::{HashAnswer, KeyEvent, KeyEvents, KeyRow, Revealed, StoreFacts, TreeRow, narrow};
 use super::comparison::Comparison;
 use super::last_search::Search;
 use super::objects::Objects;
@@ -197,12 +197,12 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
         self.begin(self.store.lost(), Purpose::History(history));
     }
 
-    pub(crate) fn finish_history(&mut self) -> Result<KeyPast, Refusal> {
+    pub(crate) fn finish_history(&mut self) -> Result<KeyEvents, Refusal> {
         let Some(Reading { purpose: Purpose::History(history), lost, .. }) = self.reading.take() else {
             return Err(unread());
         };
         let events = history.into_events().iter().map(KeyEvent::from).collect();
-        Ok(KeyPast { events, lost: lost.places })
+        Ok(KeyEvents { events, lost: lost.places })
     }
 
     /// Starts computing `HashKV` at a revision; 0 is the latest.

@@ -1,4 +1,4 @@
-import type { About, ChangeKind, ChangeRow, Cluster, Differences, EncryptionState, Found, KeyPast, KeyRow, ManifestAnswer, MessageField, ObjectChanges, ObjectKinds, ObjectList, ObjectRow, ObjectText, PageView, RelatedObjects, RevisionTime, StoreFacts, TreeRow, UsageAnswer } from "../generated/etcdsnap_inspector.js";
+import type { About, ChangeKind, ChangeRow, Cluster, Differences, EncryptionState, Found, KeyEvents, KeyRow, ManifestAnswer, MessageField, ObjectChanges, ObjectKinds, ObjectList, ObjectRow, ObjectText, PageView, RelatedObjects, RevisionTime, StoreFacts, TreeRow, UsageAnswer } from "../generated/etcdsnap_inspector.js";
 
 /** Which of the found keys are listed. */
 export type Show = "all" | "live" | "deleted";
@@ -82,7 +82,7 @@ export interface Calls {
   /** Returns the value of a key at the current revision. */
   value: [{ id: number }, Uint8Array<ArrayBuffer>];
   /** Returns the stored events of a key, oldest first, including those after the current revision. */
-  history: [{ id: number }, KeyPast];
+  history: [{ id: number }, KeyEvents];
   /** Returns the value that an event wrote. */
   valueAt: [{ page: bigint; index: number }, Uint8Array<ArrayBuffer>];
   /** Decodes a protobuf message without its schema; null if the bytes are not a message. */

@@ -52,7 +52,7 @@ export function reversedRow(row: ChangeRow): ChangeRow {
 }
 
 /** Summarizes the result in one sentence. */
-export function comparisonSentence({ added, removed, changed, alike }: Differences): string {
+export function comparisonSentence({ added, removed, changed, unchanged }: Differences): string {
   const parts = [
     { number: added, word: "added" },
     { number: removed, word: "removed" },
@@ -62,5 +62,5 @@ export function comparisonSentence({ added, removed, changed, alike }: Differenc
   if (first === undefined) return "Both sides have the same keys and values.";
   const start = `${count(first.number)} ${first.number === 1 ? "key was" : "keys were"} ${first.word}`;
   const what = [start, ...others.map(({ number, word }) => `${count(number)} ${word}`)].join(", ");
-  return `${what}; ${alike === 0 ? "nothing" : count(alike)} unchanged.`;
+  return `${what}; ${unchanged === 0 ? "nothing" : count(unchanged)} unchanged.`;
 }
