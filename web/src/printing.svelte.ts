@@ -4,7 +4,7 @@ import { tick } from "svelte";
 const lists = new Set<{ fill: () => Promise<void>; empty: () => void }>();
 
 /** Registers a list for printing. The returned function removes it. */
-export function onPaper(fill: () => Promise<void>, empty: () => void): () => void {
+export function registerForPrint(fill: () => Promise<void>, empty: () => void): () => void {
   const list = { fill, empty };
   lists.add(list);
   return () => lists.delete(list);

@@ -1,4 +1,4 @@
-import { lastPair, compare, comparisonSentence, reversed, reversedKind, reversedRow } from "./components/compare/last_comparison.ts";
+import { lastTarget, compare, comparisonSentence, reversed, reversedKind, reversedRow } from "./components/compare/last_comparison.ts";
 import { share } from "./components/space/measure.ts";
 import { spaceSteps } from "./components/space/space_steps.ts";
 import { saveBlob } from "./files.ts";
@@ -69,15 +69,15 @@ function lost({ report, lostKinds }: Session): Part[] {
 
 /** Describes the last comparison, if there was one. */
 async function differences(session: Session, revision: bigint): Promise<Part[]> {
-  const pair = lastPair(session);
-  if (pair === null) return [];
+  const target = lastTarget(session);
+  if (target === null) return [];
   try {
-    const found = await compare(session, pair);
-    const otherFirst = pair.other === null || session.side === null ? found.revision < revision : session.side === "later";
+    const found = await compare(session, target);
+    const otherFirst = target.other === null || session.side === null ? found.revision < revision : session.side === "later";
     const kinds = ["added", "removed", "changed"] as const;
     const asked = await session.store.call("changes", { from: 0, count: MOST, differing: { kinds: otherFirst ? kinds.map(reversedKind) : [...kinds], by: "key", down: false, turned: otherFirst } });
     const rows = (otherFirst ? asked.map(reversedRow) : asked).map(({ kind, key }) => [kind, key]);
-    const sides = [`${session.name}, revision ${count(revision)}`, `${pair.other?.name ?? session.name}, revision ${count(found.revision)}`];
+    const sides = [`${session.name}, revision ${count(revision)}`, `${target.other?.name ?? session.name}, revision ${count(found.revision)}`];
     const [from, to] = otherFirst ? sides.toReversed() : sides;
     return [{ kind: "heading", text: "Differences" }, { kind: "words", text: `From ${from}, to ${to}. ${comparisonSentence(otherFirst ? reversed(found) : found)}` }, { kind: "table", head: ["Change", "Key"], rows }, ...more(found.added + found.removed + found.changed)];
   } catch {

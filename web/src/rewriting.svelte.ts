@@ -44,11 +44,11 @@ export class Rewriting {
     worker.onmessage = ({ data }: MessageEvent<Message | RewriteMessage>) => this.#onMessage(data);
     worker.onerror = (event) => {
       event.preventDefault();
-      this.#fail({ message: `The worker that made the new file stopped: ${event.message || "it gave no reason"}.`, action: "Close other tabs to free memory and try again, or use etcdsnap in a terminal.", broken: true });
+      this.#fail({ message: `The worker that made the new file stopped: ${event.message || "it gave no reason"}.`, action: "Close other tabs to free memory and try again, or use etcdsnap in a terminal.", workerStopped: true });
     };
     inspector().then(
       (module) => worker.postMessage({ file, module, rewrite: order } satisfies Request),
-      (error: unknown) => this.#fail({ message: `The new file was not made: ${String(error)}.`, action: "Try again.", broken: true }),
+      (error: unknown) => this.#fail({ message: `The new file was not made: ${String(error)}.`, action: "Try again.", workerStopped: true }),
     );
   }
 

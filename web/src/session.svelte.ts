@@ -6,7 +6,7 @@ import { printable } from "./printable.ts";
 import { Store } from "./store.svelte.ts";
 import type { ViewId } from "./views.ts";
 import type { ReturnedBuffer } from "./worker/feed.ts";
-import type { Failure, Message, Packing, Phase, Request } from "./worker/messages.ts";
+import type { Failure, Message, Compression, Phase, Request } from "./worker/messages.ts";
 import InspectWorker from "./worker/worker.ts?worker&inline";
 
 export type State = "waiting" | "working" | "done" | "failed" | "cancelled";
@@ -26,7 +26,7 @@ export class Session {
   readonly name: string;
   state = $state<State>("waiting");
   peek = $state.raw<Peek | null>(null);
-  packed = $state.raw<Packing | null>(null);
+  compression = $state.raw<Compression | null>(null);
   report = $state.raw<Report | null>(null);
   /** The keys that damage affects, counted by kind and namespace. */
   lostKinds = $state.raw<LostKind[]>([]);
@@ -138,7 +138,7 @@ export class Session {
         break;
       case "peek":
         this.peek = message.peek;
-        this.packed = message.packed;
+        this.compression = message.compression;
         break;
       case "progress":
         this.#progress(message);
@@ -155,7 +155,7 @@ export class Session {
         this.#stop("done");
         break;
       case "failed":
-        if (message.failure.broken) this.#onWorkerStopped(message.failure.message);
+        if (message.failure.workerStopped) this.#onWorkerStopped(message.failure.message);
         else {
           this.failure = message.failure;
           this.#stop("failed");
@@ -184,7 +184,7 @@ export class Session {
     this.failure = {
       message: `The worker that read this file stopped twice: ${words}.`,
       action: "Close other tabs to free memory and try again, or use etcdsnap in a terminal. If this continues, please report it.",
-      broken: true,
+      workerStopped: true,
     };
     this.#stop("failed");
   }

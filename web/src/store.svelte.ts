@@ -276,7 +276,7 @@ export class Store {
         this.#onWorkerStopped(message.reason, message.number);
         break;
       case "failed":
-        if (message.failure.broken) this.#onWorkerStopped(message.failure.message, undefined);
+        if (message.failure.workerStopped) this.#onWorkerStopped(message.failure.message, undefined);
         else this.#fail(message.failure);
         break;
     }
@@ -311,6 +311,6 @@ function workerFailure(reason: string): Failure {
   return {
     message: `The worker that read the keys of this file stopped: ${words}.`,
     action: "Close other tabs to free memory and try again, or use etcdsnap in a terminal. If this continues, please report it.",
-    broken: true,
+    workerStopped: true,
   };
 }

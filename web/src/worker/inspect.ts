@@ -1,8 +1,8 @@
 import { Inspector, lostKinds, peek, type Report } from "../generated/etcdsnap_inspector.js";
 import type { BlockSender } from "./feed.ts";
-import type { Message, Packing, Phase } from "./messages.ts";
+import type { Message, Compression, Phase } from "./messages.ts";
 import { PIECE, pieces } from "./read.ts";
-import { Packed } from "./unpack.ts";
+import { CompressedFile } from "./unpack.ts";
 
 type Post = (message: Message) => void;
 
@@ -15,10 +15,10 @@ const PART = 16 * 1024 * 1024;
 export async function inspect(file: File, feed: BlockSender | null, post: Post): Promise<void> {
   const started = performance.now();
   const first = peek(file);
-  const packing = packingOf(first.kind);
-  post({ kind: "peek", peek: first, packed: packing });
+  const compression = compressionOf(first.kind);
+  post({ kind: "peek", peek: first, compression });
   const reportProgress = throttled(post);
-  const report = packing === null ? await verifyBlob(file, feed, reportProgress) : await verifyPacked(new Packed(file, packing), feed, reportProgress, post);
+  const report = compression === null ? await verifyBlob(file, feed, reportProgress) : await verifyPacked(new CompressedFile(file, compression), feed, reportProgress, post);
   const lost = report.lost === null ? [] : lostKinds(report.lost.keys);
   post({ kind: "report", report, lost, bytes: file.size, seconds: (performance.now() - started) / 1000 });
 }
@@ -43,14 +43,14 @@ export async function verifyBlob(blob: Blob, feed: BlockSender | null, reportPro
 }
 
 /** Computes the report on a compressed file. It is unpacked once; the copy serves second reads and the worker that reads the keys. */
-async function verifyPacked(packed: Packed, feed: BlockSender | null, reportProgress: ReportProgress, post: Post): Promise<Report> {
-  const stored = packed.stored();
+async function verifyPacked(compressed: CompressedFile, feed: BlockSender | null, reportProgress: ReportProgress, post: Post): Promise<Report> {
+  const stored = compressed.stored();
   if (stored !== null) return verifyBlob(stored, feed, reportProgress);
-  const { size } = packed.file;
+  const { size } = compressed.file;
   const inspector = new Inspector();
   const copy = new Copy();
   let wanted = true;
-  for (const piece of packed.pieces((taken) => reportProgress("read", taken, size))) {
+  for (const piece of compressed.pieces((taken) => reportProgress("read", taken, size))) {
     wanted = inspector.push(piece);
     if (!wanted) break;
     // Lets the browser store the part.
@@ -80,16 +80,16 @@ function finishReport(inspector: Inspector, blob: Blob | undefined, total: numbe
 
 /** Returns a blob with the uncompressed bytes of a file. A compressed file is unpacked first. */
 export async function unpackedBlob(file: File, post: Post): Promise<Blob> {
-  const packing = packingOf(peek(file).kind);
-  if (packing === null) return file;
-  const packed = new Packed(file, packing);
-  return packed.stored() ?? unpackedCopy(packed, throttled(post));
+  const compression = compressionOf(peek(file).kind);
+  if (compression === null) return file;
+  const compressed = new CompressedFile(file, compression);
+  return compressed.stored() ?? unpackedCopy(compressed, throttled(post));
 }
 
 /** Unpacks a compressed file into a blob. */
-async function unpackedCopy(packed: Packed, reportProgress: ReportProgress): Promise<Blob> {
+async function unpackedCopy(compressed: CompressedFile, reportProgress: ReportProgress): Promise<Blob> {
   const copy = new Copy();
-  for (const piece of packed.pieces((taken) => reportProgress("unpack", taken, packed.file.size))) {
+  for (const piece of compressed.pieces((taken) => reportProgress("unpack", taken, compressed.file.size))) {
     // Lets the worker receive a message to stop.
     if (copy.add(piece)) await new Promise((resolve) => setTimeout(resolve));
   }
@@ -123,7 +123,7 @@ class Copy {
   }
 }
 
-function packingOf(kind: string): Packing | null {
+function compressionOf(kind: string): Compression | null {
   return kind === "gzip" || kind === "zip" || kind === "zstd" ? kind : null;
 }
 

@@ -20,7 +20,7 @@ export type Phase = "read" | "unpack" | "reread";
 /** Messages from a worker to the page, in this order; `progress` any number of times. */
 export type Message =
   | { kind: "codes"; codes: CodeInfo[] }
-  | { kind: "peek"; peek: Peek; packed: Packing | null }
+  | { kind: "peek"; peek: Peek; compression: Compression | null }
   | { kind: "progress"; phase: Phase; done: number; total: number }
   | { kind: "report"; report: Report; lost: LostKind[]; bytes: number; seconds: number }
   | { kind: "failed"; failure: Failure }
@@ -30,12 +30,12 @@ export type Message =
   | ReturnedBuffer;
 
 /** Compression formats that the page opens. */
-export type Packing = "gzip" | "zip" | "zstd";
+export type Compression = "gzip" | "zip" | "zstd";
 
 /** Describes an unexpected error in the worker. A new worker may succeed. */
-export function broken(error: unknown): Failure {
+export function unexpectedFailure(error: unknown): Failure {
   const message = error instanceof Error ? error.message : String(error);
-  return { message, action: "Try again. If it happens again, this is a bug in etcdsnap: please report it.", broken: true };
+  return { message, action: "Try again. If it happens again, this is a bug in etcdsnap: please report it.", workerStopped: true };
 }
 
 /** Why a task failed: what happened, and what to do. */
@@ -43,7 +43,7 @@ export interface Failure {
   message: string;
   action: string;
   /** Whether the worker itself stopped, so that a new one may succeed. */
-  broken: boolean;
+  workerStopped: boolean;
   /** Whether the file has no keys to read, so that trying again does not help. */
   refused?: boolean;
 }

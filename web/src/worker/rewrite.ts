@@ -1,7 +1,7 @@
 import { type CopyMade, type CopyOrder, rewriteFile } from "../generated/etcdsnap_inspector.js";
 import { verifyBlob, unpackedBlob, throttled } from "./inspect.ts";
 import type { Message } from "./messages.ts";
-import { Unreadable } from "./unpack.ts";
+import { UnreadableFile } from "./unpack.ts";
 
 /** Bytes of the SHA-256 at the end of a snapshot. */
 const TRAILER = 32;
@@ -32,7 +32,7 @@ export async function rewrite(file: File, order: CopyOrder, post: Post): Promise
   const bad = report.findings.find(({ severity, code }) => severity === "damage" && code !== "sha256-mismatch");
   const digest = report.sha256.actual;
   if (bad !== undefined || digest === null) {
-    throw new Unreadable(`The new file is not sound and was not kept: ${bad?.message ?? "it could not be hashed"}.`, "This is a bug in etcdsnap: please report it.");
+    throw new UnreadableFile(`The new file is not sound and was not kept: ${bad?.message ?? "it could not be hashed"}.`, "This is a bug in etcdsnap: please report it.");
   }
   const trailer = Uint8Array.from(digest.match(/../g) ?? [], (byte) => Number.parseInt(byte, 16));
   post({ kind: "made", file: new Blob([database, trailer]), made });

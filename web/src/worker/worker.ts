@@ -3,14 +3,14 @@ import { browse } from "./browse.ts";
 import { type ReturnedBuffer, type Block, type BlocksEnd, BlockReceiver, BlockSender, type Unpacked } from "./feed.ts";
 import { hashOnly } from "./hash.ts";
 import { inspect } from "./inspect.ts";
-import { broken, type Failure, type Message, type Request } from "./messages.ts";
+import { unexpectedFailure, type Failure, type Message, type Request } from "./messages.ts";
 import { rewrite } from "./rewrite.ts";
-import { Unreadable } from "./unpack.ts";
+import { UnreadableFile } from "./unpack.ts";
 
 const post = (message: Message, transfer: Transferable[] = []): void => self.postMessage(message, { transfer });
 
 // Reports unhandled errors. Otherwise the page would wait forever.
-self.onunhandledrejection = ({ reason }: PromiseRejectionEvent) => post({ kind: "failed", failure: broken(reason) });
+self.onunhandledrejection = ({ reason }: PromiseRejectionEvent) => post({ kind: "failed", failure: unexpectedFailure(reason) });
 
 self.onmessage = async ({ data }: MessageEvent<Request>) => {
   const feed = data.fed === true && data.browse !== true ? new BlockSender(post) : null;
@@ -41,19 +41,19 @@ self.onmessage = async ({ data }: MessageEvent<Request>) => {
 };
 
 function failure(error: unknown): Failure {
-  if (error instanceof Unreadable) return { message: error.message, action: error.action, broken: false };
+  if (error instanceof UnreadableFile) return { message: error.message, action: error.action, workerStopped: false };
   const kind = (error as { kind?: unknown }).kind;
   const message = error instanceof Error ? error.message : String(error);
-  if (kind === "refused") return { message, action: "Overview shows what is wrong with this file.", broken: false, refused: true };
+  if (kind === "refused") return { message, action: "Overview shows what is wrong with this file.", workerStopped: false, refused: true };
   if (kind === "memory") {
-    return { message, action: "Close other tabs and try again, or use etcdsnap in a terminal.", broken: false };
+    return { message, action: "Close other tabs and try again, or use etcdsnap in a terminal.", workerStopped: false };
   }
   if (kind === "read" || error instanceof DOMException) {
     return {
       message: `The file could not be read: ${message}`,
       action: "It may have been moved, changed or unplugged since it was chosen. Choose it again.",
-      broken: false,
+      workerStopped: false,
     };
   }
-  return broken(error);
+  return unexpectedFailure(error);
 }

@@ -3,14 +3,14 @@ import { count } from "../../format.ts";
 import type { Session } from "../../session.svelte.ts";
 
 /** The other side of a comparison. */
-export interface Pair {
+export interface ComparisonTarget {
   /** The other file; null for another revision of this one. */
   other: Session | null;
   /** The revision of the other side; 0 for the latest. */
   revision: bigint;
 }
 
-interface Asked extends Pair {
+interface Asked extends ComparisonTarget {
   version: number;
   answer: Promise<Differences>;
 }
@@ -18,12 +18,12 @@ interface Asked extends Pair {
 /** The last comparison of each session. The worker keeps its result, so that returning to the view reads nothing again. */
 const last = new WeakMap<Session, Asked>();
 
-export function lastPair(session: Session): Pair | null {
+export function lastTarget(session: Session): ComparisonTarget | null {
   return last.get(session) ?? null;
 }
 
 /** Compares, or returns the last answer if it was for the same comparison. */
-export function compare(session: Session, { other, revision }: Pair): Promise<Differences> {
+export function compare(session: Session, { other, revision }: ComparisonTarget): Promise<Differences> {
   const { store } = session;
   const before = last.get(session);
   if (before !== undefined && before.other === other && before.revision === revision && before.version === store.version) return before.answer;

@@ -74,11 +74,11 @@ export class RestorePlan {
 
   /** Returns what is wrong with the input, in sentences. `revision` is the latest of the snapshot; 0 if unknown. */
   problems(tool: Tool, revision: bigint): string[] {
-    const problems = [...this.#ofNames(), ...this.#ofUrls()];
+    const problems = [...this.#nameProblems(), ...this.#urlProblems()];
     if (this.members.length === 0) problems.push("The cluster has no members. Add one.");
     if (this.token === "") problems.push("Enter a cluster token.");
     if (this.file === "") problems.push("Enter the path of the snapshot on the host.");
-    if (tool === "all") problems.push(...this.#ofFolder());
+    if (tool === "all") problems.push(...this.#directoryProblems());
     if (this.bump !== "") {
       const bump = this.bumpFor(tool);
       if (bump !== "auto" && !/^[1-9]\d{0,18}$/.test(bump)) problems.push("Increase the revision by a whole number above 0, or by auto.");
@@ -87,7 +87,7 @@ export class RestorePlan {
     return problems;
   }
 
-  #ofNames(): string[] {
+  #nameProblems(): string[] {
     const problems: string[] = [];
     const names = this.members.map(({ name }) => name);
     if (names.includes("")) problems.push("Each member needs a name.");
@@ -96,7 +96,7 @@ export class RestorePlan {
     return problems;
   }
 
-  #ofUrls(): string[] {
+  #urlProblems(): string[] {
     const problems: string[] = [];
     for (const { name, urlList } of this.members) {
       if (urlList.length === 0) problems.push(`${name || "A member"} needs a peer URL, such as http://10.0.0.1:2380.`);
@@ -111,7 +111,7 @@ export class RestorePlan {
   }
 
   /** Checks names that become the names of a directory and of a file ending in `.env`. */
-  #ofFolder(): string[] {
+  #directoryProblems(): string[] {
     const problems: string[] = [];
     if (this.folder === "") problems.push("Enter a directory for all members.");
     const names = this.members.map(({ name }) => name);

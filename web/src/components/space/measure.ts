@@ -9,13 +9,13 @@ export const MEASURES: { id: Measure; label: string }[] = [
   { id: "history", label: "History" },
 ];
 
-export function measured({ liveBytes, historyBytes }: UsageSum, measure: Measure): bigint {
+export function measuredBytes({ liveBytes, historyBytes }: UsageSum, measure: Measure): bigint {
   return measure === "live" ? liveBytes : measure === "history" ? historyBytes : liveBytes + historyBytes;
 }
 
 /** Returns the share of history in the shown bytes, from 0 to 1. */
-export function historyPart(sum: UsageSum, measure: Measure): number {
-  const whole = measured(sum, measure);
+export function historyShare(sum: UsageSum, measure: Measure): number {
+  const whole = measuredBytes(sum, measure);
   return measure === "live" || whole === 0n ? 0 : Number(sum.historyBytes) / Number(whole);
 }
 
@@ -31,7 +31,7 @@ export function share(part: bigint, whole: bigint): string {
   return percent < 1 ? "< 1 %" : `${percent > 99 && part < whole ? Math.floor(percent) : Math.round(percent)} %`;
 }
 
-export function plus(a: UsageSum, b: UsageSum): UsageSum {
+export function addSums(a: UsageSum, b: UsageSum): UsageSum {
   return {
     keys: a.keys + b.keys,
     deletedKeys: a.deletedKeys + b.deletedKeys,
@@ -42,7 +42,7 @@ export function plus(a: UsageSum, b: UsageSum): UsageSum {
   };
 }
 
-export const NOTHING: UsageSum = { keys: 0n, deletedKeys: 0n, revisions: 0n, tombstones: 0n, liveBytes: 0n, historyBytes: 0n };
+export const EMPTY_SUM: UsageSum = { keys: 0n, deletedKeys: 0n, revisions: 0n, tombstones: 0n, liveBytes: 0n, historyBytes: 0n };
 
 /** Returns the part of a group's name after the prefix. A key may be equal to the prefix. */
 export function nameOf(group: UsageGroup, asked: string): string {

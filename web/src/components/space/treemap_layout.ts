@@ -1,6 +1,6 @@
 import { hierarchy, treemap, treemapSquarify } from "d3-hierarchy";
 import type { UsageAnswer, UsageGroup, UsageSum } from "../../generated/etcdsnap_inspector.js";
-import { measured, NOTHING, plus, type Measure } from "./measure.ts";
+import { measuredBytes, EMPTY_SUM, addSums, type Measure } from "./measure.ts";
 
 /** A rectangle of the treemap, in CSS pixels from its upper left corner. */
 export interface Box {
@@ -40,18 +40,18 @@ const ALMOST_ALL = 0.95;
 const NAME = 22;
 
 /** Returns the folders whose contents are large enough to be drawn, the largest first. */
-export function nested(answer: UsageAnswer, measure: Measure, width: number, height: number): UsageGroup[] {
-  const whole = Number(measured(answer.total, measure));
+export function foldersToNest(answer: UsageAnswer, measure: Measure, width: number, height: number): UsageGroup[] {
+  const whole = Number(measuredBytes(answer.total, measure));
   if (whole === 0) return [];
   return answer.groups
-    .filter((group) => group.folder && (Number(measured(group.sum, measure)) / whole) * width * height >= LEAST_NESTED)
-    .sort((a, b) => Number(measured(b.sum, measure) - measured(a.sum, measure)));
+    .filter((group) => group.folder && (Number(measuredBytes(group.sum, measure)) / whole) * width * height >= LEAST_NESTED)
+    .sort((a, b) => Number(measuredBytes(b.sum, measure) - measuredBytes(a.sum, measure)));
 }
 
 /** Lays out the groups of an answer, the largest first. `contents` has the contents of some groups, by prefix. */
 export function layOutTiles(answer: UsageAnswer, contents: ReadonlyMap<string, UsageAnswer>, measure: Measure, width: number, height: number): Tile[] {
   if (width < 1 || height < 1) return [];
-  const open = new Set(nested(answer, measure, width, height).map((group) => group.prefix));
+  const open = new Set(foldersToNest(answer, measure, width, height).map((group) => group.prefix));
   const children = gather(answer, measure, width * height);
   for (const child of children) {
     const inside = child.group !== null && open.has(child.group.prefix) ? contents.get(child.group.prefix) : undefined;
@@ -60,8 +60,8 @@ export function layOutTiles(answer: UsageAnswer, contents: ReadonlyMap<string, U
     // A single tile for all contents would say no more than the group itself.
     if (child.children.length === 1 && child.children[0]?.group === null) child.children = [];
   }
-  const root = hierarchy<Node>({ group: null, groups: 0, sum: NOTHING, children })
-    .sum((node) => (node.children.length > 0 ? 0 : Number(measured(node.sum, measure))))
+  const root = hierarchy<Node>({ group: null, groups: 0, sum: EMPTY_SUM, children })
+    .sum((node) => (node.children.length > 0 ? 0 : Number(measuredBytes(node.sum, measure))))
     // Laying out the largest first gives squares. The tile of the small groups may be among the largest.
     .sort((a, b) => (b.value ?? 0) - (a.value ?? 0));
   const laid = treemap<Node>()
@@ -89,22 +89,22 @@ export function layOutTiles(answer: UsageAnswer, contents: ReadonlyMap<string, U
 function gather(answer: UsageAnswer, measure: Measure, area: number): Node[] {
   const nodes: Node[] = [];
   let others: Node = { group: null, groups: answer.restCount, sum: answer.rest, children: [] };
-  const sorted = answer.groups.toSorted((a, b) => Number(measured(b.sum, measure) - measured(a.sum, measure)));
+  const sorted = answer.groups.toSorted((a, b) => Number(measuredBytes(b.sum, measure) - measuredBytes(a.sum, measure)));
   for (const group of sorted) {
     const large = nodes.length < MOST && part(group.sum, answer.total, measure) * area >= LEAST;
     if (large) nodes.push({ group, groups: 1, sum: group.sum, children: [] });
-    else others = { ...others, groups: others.groups + 1, sum: plus(others.sum, group.sum) };
+    else others = { ...others, groups: others.groups + 1, sum: addSums(others.sum, group.sum) };
   }
   // One or two thin tiles beside all others would show nothing.
   if (part(others.sum, answer.total, measure) > ALMOST_ALL) {
-    for (const { sum } of nodes.splice(0)) others = { ...others, groups: others.groups + 1, sum: plus(others.sum, sum) };
+    for (const { sum } of nodes.splice(0)) others = { ...others, groups: others.groups + 1, sum: addSums(others.sum, sum) };
   }
-  return measured(others.sum, measure) > 0n ? [...nodes, others] : nodes;
+  return measuredBytes(others.sum, measure) > 0n ? [...nodes, others] : nodes;
 }
 
 function part(sum: UsageSum, total: UsageSum, measure: Measure): number {
-  const whole = Number(measured(total, measure));
-  return whole === 0 ? 0 : Number(measured(sum, measure)) / whole;
+  const whole = Number(measuredBytes(total, measure));
+  return whole === 0 ? 0 : Number(measuredBytes(sum, measure)) / whole;
 }
 
 export type Direction = "ArrowLeft" | "ArrowRight" | "ArrowUp" | "ArrowDown";

@@ -16,7 +16,7 @@ export function messageBytes(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
 }
 
 /** Decodes bytes as text; null if they are not UTF-8 or contain control characters. If `cut`, the text may end within a character. */
-export function asText(bytes: Uint8Array, cut: boolean): string | null {
+export function decodeText(bytes: Uint8Array, cut: boolean): string | null {
   try {
     const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes, { stream: cut });
     return CONTROLS.test(text) ? null : text;
@@ -26,12 +26,12 @@ export function asText(bytes: Uint8Array, cut: boolean): string | null {
 }
 
 /** Decodes any bytes as text; replaces what is not UTF-8. */
-export function anyText(bytes: Uint8Array): string {
+export function decodeAnyText(bytes: Uint8Array): string {
   return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
 }
 
 /** Makes invisible and reordering characters of a text visible. Tabs and line ends stay. */
-export function visible(text: string): string {
+export function showInvisible(text: string): string {
   return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f]/g, picture).replace(/[^\t\n]+/g, printable);
 }
 

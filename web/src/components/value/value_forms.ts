@@ -1,5 +1,5 @@
 import type { MessageField } from "../../generated/etcdsnap_inspector.js";
-import { anyText, asText, isKubernetes, messageBytes, visible } from "./bytes.ts";
+import { decodeAnyText, decodeText, isKubernetes, messageBytes, showInvisible } from "./bytes.ts";
 import { hexText } from "./hex.ts";
 import { isJson, prettyJson } from "./json_text.ts";
 import { fieldText } from "./protobuf_text.ts";
@@ -9,9 +9,9 @@ import { LONGEST, prettyYaml, yamlOfJson } from "./yaml.ts";
 export type Form = "object" | "json" | "yaml" | "text" | "protobuf" | "hex";
 
 /** The names of the forms on buttons. */
-export const LABELS: Record<Form, string> = { object: "YAML", json: "JSON", yaml: "YAML", text: "Text", protobuf: "Protobuf", hex: "Bytes" };
+export const FORM_LABELS: Record<Form, string> = { object: "YAML", json: "JSON", yaml: "YAML", text: "Text", protobuf: "Protobuf", hex: "Bytes" };
 /** The names of the forms in a sentence. */
-export const NAMES: Record<Form, string> = { object: "YAML", json: "JSON", yaml: "YAML", text: "text", protobuf: "protobuf fields", hex: "bytes" };
+export const FORM_NAMES: Record<Form, string> = { object: "YAML", json: "JSON", yaml: "YAML", text: "text", protobuf: "protobuf fields", hex: "bytes" };
 
 /** What the page can tell about a value without calling the worker. */
 export interface Reading {
@@ -27,15 +27,15 @@ export interface Reading {
 }
 
 /** Examines a value, or the beginning of a value if `cut`. */
-export function read(bytes: Uint8Array, cut: boolean): Reading {
-  const text = asText(bytes, cut);
+export function examineValue(bytes: Uint8Array, cut: boolean): Reading {
+  const text = decodeText(bytes, cut);
   const json = text !== null && isJson(text, cut);
   const yaml = text === null || cut || json ? null : prettyYaml(text);
   return { bytes, text, json, yaml, asYaml: json && !cut && text.length <= LONGEST, kubernetes: isKubernetes(bytes) };
 }
 
 /** Returns the most readable form of a value. `fields` are its fields if it is a protobuf message. */
-export function bestOf({ text, json, yaml, kubernetes }: Reading, fields: MessageField[] | null): Form {
+export function bestForm({ text, json, yaml, kubernetes }: Reading, fields: MessageField[] | null): Form {
   if (json) return "json";
   if (kubernetes) return "protobuf";
   if (text !== null) return yaml === null ? "text" : "yaml";
@@ -43,15 +43,15 @@ export function bestOf({ text, json, yaml, kubernetes }: Reading, fields: Messag
 }
 
 /** Returns a value in a form, with all characters unchanged, for copying. */
-export function written({ bytes, text, yaml, json }: Reading, form: Form, fields: MessageField[] | null): string {
+export function copiedText({ bytes, text, yaml, json }: Reading, form: Form, fields: MessageField[] | null): string {
   switch (form) {
     case "object":
     case "json":
-      return prettyJson(text ?? anyText(bytes));
+      return prettyJson(text ?? decodeAnyText(bytes));
     case "yaml":
-      return yaml ?? (json && text !== null ? yamlOfJson(text) : null) ?? anyText(bytes);
+      return yaml ?? (json && text !== null ? yamlOfJson(text) : null) ?? decodeAnyText(bytes);
     case "text":
-      return text ?? anyText(bytes);
+      return text ?? decodeAnyText(bytes);
     case "protobuf":
       return fieldText(fields ?? []);
     case "hex":
@@ -60,8 +60,8 @@ export function written({ bytes, text, yaml, json }: Reading, form: Form, fields
 }
 
 /** Returns a value in a form for display, with invisible characters made visible. */
-export function shown(reading: Reading, form: Form, fields: MessageField[] | null): string {
-  return visible(written(reading, form, fields));
+export function displayedText(reading: Reading, form: Form, fields: MessageField[] | null): string {
+  return showInvisible(copiedText(reading, form, fields));
 }
 
 /** Decodes bytes as a protobuf message; null if they are not one. The store's call `message` does this. */
@@ -80,9 +80,9 @@ export interface Lines {
 export async function linesOf(bytes: Uint8Array, readMessage: ReadMessage, readObject?: ReadObject): Promise<Lines> {
   const object = (await readObject?.(bytes)) ?? null;
   if (object !== null) return { form: "object", lines: object };
-  const reading = read(bytes, false);
+  const reading = examineValue(bytes, false);
   const fields = reading.kubernetes ? await readMessage(messageBytes(bytes)) : null;
-  const best = bestOf(reading, fields);
+  const best = bestForm(reading, fields);
   const form = best === "protobuf" && fields === null ? "hex" : best;
-  return { form, lines: bytes.length === 0 ? [] : shown(reading, form, fields).split("\n") };
+  return { form, lines: bytes.length === 0 ? [] : displayedText(reading, form, fields).split("\n") };
 }
