@@ -9,37 +9,37 @@ use js_sys::Uint8Array;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Blob, FileReaderSync};
 
-/// A read costs 0.75 ms whether it is 4 or 64 KiB long (Chromium 156), so never fetch less.
+/// Bytes of a block, the smallest read. A read costs 0.75 ms whether it is 4 or 64 KiB long (Chromium 156).
 const BLOCK: u64 = 64 * 1024;
-/// Blocks fetched at once when the reader moves forward: 1 MiB, beyond which a read costs by its length.
+/// Blocks fetched at once for sequential reads: 1 MiB. The cost of a longer read depends on its length.
 const AHEAD: u64 = 16;
-/// Blocks kept: 8 MiB, enough for the branch pages of a large tree and a few runs read ahead.
+/// Blocks in the cache: 8 MiB, enough for the branch pages of a large tree and some sequential reads.
 const KEPT: usize = 128;
 
-/// A `Blob` or `File` as core's [`Source`], by synchronous reads and a small cache of aligned blocks.
+/// Makes a `Blob` or `File` a [`Source`] of core, with synchronous reads and a small cache of aligned blocks.
 pub struct BlobSource {
     blob: Blob,
     len: u64,
     reader: FileReaderSync,
     cache: RefCell<Cache>,
-    /// Bytes that the worker has read ahead by faster ways than a synchronous read.
+    /// Bytes that the worker has read in advance, asynchronously, which is faster.
     lent: RefCell<Lent>,
 }
 
 #[derive(Default)]
 struct Lent {
-    /// Where in the file each span begins, rising, and where it lies in `bytes`.
+    /// The offset of each span in the file, ascending, and its range in `bytes`.
     spans: Vec<(u64, Range<usize>)>,
     bytes: Vec<u8>,
 }
 
 impl Lent {
-    /// Where the last span lies in the file; nowhere without one.
+    /// Returns the range of the last span in the file; empty without one.
     fn window(&self) -> Range<u64> {
         self.spans.last().map_or(0..0, |(start, range)| *start..start.saturating_add(range.len() as u64))
     }
 
-    /// The bytes of the file from `offset` on, if they are all there.
+    /// Returns bytes of the file from `offset`, if all of them are here.
     fn get(&self, offset: u64, len: usize) -> Option<&[u8]> {
         let behind = self.spans.partition_point(|(start, _)| *start <= offset);
         let (start, range) = self.spans.get(behind.checked_sub(1)?)?;
@@ -50,14 +50,14 @@ impl Lent {
 
 #[derive(Default)]
 struct Cache {
-    /// Block number and its bytes, the longest unused first.
+    /// Block numbers and bytes, the least recently used first.
     blocks: VecDeque<(u64, Vec<u8>)>,
-    /// The block after the last one fetched: a miss here means that the reader moves forward.
+    /// The block after the last fetched one. A miss at this block means that reads are sequential.
     next: u64,
 }
 
 impl BlobSource {
-    /// A source over `blob`.
+    /// Creates a source for `blob`.
     ///
     /// # Errors
     /// [`Error::Read`] outside a worker, where browsers have no synchronous reads.
@@ -78,8 +78,8 @@ impl BlobSource {
         self.take_back();
     }
 
-    /// Takes bytes of the file that are asked for next, until they are taken back: those of `spans`, which rise, one behind the other. If they are not as many, whose they
-    /// are cannot be told, and none is taken.
+    /// Stores bytes that will be read next, until `take_back`. `bytes` contains the ascending `spans` one after the other. If the lengths do not add up, all bytes
+    /// are discarded.
     pub(crate) fn lend(&self, spans: &[(u64, u64)], bytes: Vec<u8>) {
         let mut at = 0usize;
         let placed = spans.iter().map(|(from, to)| {
@@ -91,7 +91,7 @@ impl BlobSource {
         *self.lent.borrow_mut() = if at == bytes.len() { Lent { spans, bytes } } else { Lent::default() };
     }
 
-    /// Takes in bytes of the file that come in its order, and keeps those before them as long as they follow each other; where all those lie that it has then.
+    /// Appends bytes of the file at offset `at`. Discards the earlier bytes if these do not follow them. Returns the range of the file that is stored now.
     pub(crate) fn arrive(&self, at: u64, bytes: &[u8]) -> Range<u64> {
         let mut lent = self.lent.borrow_mut();
         let window = lent.window();
@@ -109,7 +109,7 @@ impl BlobSource {
         lent.window()
     }
 
-    /// Lets go of what came in before some byte of the file.
+    /// Discards stored bytes before an offset of the file.
     pub(crate) fn forget_before(&self, offset: u64) {
         let mut lent = self.lent.borrow_mut();
         let Lent { spans, bytes } = &mut *lent;
@@ -117,19 +117,19 @@ impl BlobSource {
         let gone = usize::try_from(offset.saturating_sub(*start)).unwrap_or(usize::MAX).min(range.len());
         *start = start.saturating_add(gone as u64);
         range.start = range.start.saturating_add(gone);
-        // Seldom, because it moves all that is kept.
+        // Only rarely, because this moves all remaining bytes.
         if range.start > range.len() {
             bytes.drain(..range.start);
             *range = 0..bytes.len();
         }
     }
 
-    /// Lets go of what was lent.
+    /// Discards all stored bytes.
     pub(crate) fn take_back(&self) {
         *self.lent.borrow_mut() = Lent::default();
     }
 
-    /// Reads from what was lent; whether all of it was there.
+    /// Reads from the stored bytes; returns false if some are missing.
     fn read_lent(&self, offset: u64, out: &mut [u8]) -> bool {
         let lent = self.lent.borrow();
         let bytes = lent.get(offset, out.len());
@@ -139,7 +139,7 @@ impl BlobSource {
         bytes.is_some()
     }
 
-    /// The bytes from `start` to `end`, straight from the browser.
+    /// Reads the bytes from `start` to `end` from the browser.
     fn fetch(&self, start: u64, end: u64) -> Result<Uint8Array, ReadError> {
         let slice = self.blob.slice_with_f64_and_f64(start as f64, end as f64).map_err(|cause| medium(&cause))?;
         let buffer = self.reader.read_as_array_buffer(&slice).map_err(|cause| medium(&cause))?;
@@ -147,7 +147,7 @@ impl BlobSource {
         if u64::from(bytes.length()) == end.saturating_sub(start) { Ok(bytes) } else { Err(ReadError::OutOfRange) }
     }
 
-    /// Puts block `number` (and those after it, when the reader moves forward) at the young end of the cache.
+    /// Puts block `number`, and further blocks if reads are sequential, at the most recent end of the cache.
     fn load(&self, cache: &mut Cache, number: u64) -> Result<(), ReadError> {
         if let Some(at) = cache.blocks.iter().position(|(have, _)| *have == number) {
             if let Some(block) = cache.blocks.remove(at) {
@@ -160,7 +160,7 @@ impl BlobSource {
         let end = start.saturating_add(count.saturating_mul(BLOCK)).min(self.len);
         let bytes = self.fetch(start, end)?;
         cache.next = number.saturating_add(count);
-        // The block asked for goes in last, so that it is the youngest.
+        // The requested block comes last, so that it is the most recent.
         for ahead in (0..count).rev() {
             let from = ahead.saturating_mul(BLOCK);
             let to = from.saturating_add(BLOCK).min(u64::from(bytes.length()));
@@ -188,7 +188,7 @@ impl Source for BlobSource {
             return Ok(());
         }
         if out.len() as u64 >= AHEAD.saturating_mul(BLOCK) {
-            // A long read would only flush the cache.
+            // A long read would only evict useful blocks.
             self.fetch(offset, end)?.copy_to(out);
             return Ok(());
         }
@@ -210,7 +210,7 @@ impl Source for BlobSource {
     }
 }
 
-/// The browser's own words for a failed read, such as that the file changed since it was chosen.
+/// Returns the browser's message for a failed read, such as that the file changed since it was chosen.
 pub(crate) fn medium(cause: &JsValue) -> ReadError {
     let text = cause.dyn_ref::<js_sys::Error>().map(|error| String::from(error.message()));
     ReadError::Medium(text.unwrap_or_else(|| String::from("the browser could not read the file")))

@@ -1,28 +1,28 @@
-// Types of what the store inside a snapshot answers. Keys are text: as they are, or in quotes with escapes, as the terminal prints them.
+// Types of the answers about the store in a snapshot. Keys are text in their displayed form: plain, or in quotes with escapes, as the terminal prints them.
 
-/** An open store, at the revision its keys were read at. */
+/** Facts about an open store at the revision of its keys. */
 export interface StoreFacts {
-  /** The revision the keys are of. */
+  /** The revision of the keys. */
   revision: bigint;
-  /** The latest that can be asked for. */
+  /** The latest revision that can be read. */
   latest: bigint;
-  /** The oldest that can be asked for. */
+  /** The oldest revision that can be read. */
   oldest: bigint;
-  /** Keys that live there. */
+  /** Number of keys that are live at the revision. */
   live: number;
-  /** Keys that are deleted there and still have entries. */
+  /** Number of keys that are deleted at the revision and still have entries. */
   deleted: number;
-  /** Places that could not be read: answers may lack something. */
+  /** Number of places that could not be read, so that answers may be incomplete. */
   lost: bigint;
-  /** The first of them. */
+  /** The first place that could not be read. */
   firstLost: Finding | null;
   /** Bytes of the database. */
   databaseBytes: bigint;
-  /** Whether there are objects of Kubernetes. */
+  /** Whether there are Kubernetes objects. */
   hasObjects: boolean;
 }
 
-/** A key at the revision. `id` is its place in the order of all keys, deleted ones counted. */
+/** A key at the revision. `id` is its index in all keys, including deleted ones. */
 export interface KeyRow {
   id: number;
   key: string;
@@ -32,64 +32,64 @@ export interface KeyRow {
   version: bigint;
   lease: bigint;
   valueBytes: number;
-  /** Its entries, tombstones among them. */
+  /** Number of its entries, including tombstones. */
   revisions: number;
-  /** What all its entries take in the database. */
+  /** Bytes of all its entries in the database. */
   bytes: bigint;
-  /** Of which older entries take so much. */
+  /** Bytes of its older entries. */
   historyBytes: bigint;
-  /** Whether its value is to be shown only on request. */
+  /** Whether its value is shown only on request. */
   secret: boolean;
 }
 
-/** What a search found. */
+/** The result of a search. */
 export interface Found {
-  /** Keys in the list. */
+  /** Number of keys in the list. */
   total: number;
-  /** Keys that live among all that it found. */
+  /** Number of live keys that match. */
   live: number;
   deleted: number;
-  /** To mark them in the keys. */
+  /** The words of the search, to mark them in the keys. */
   words: FoundWord[];
-  /** What is wrong with the search; the list is as it was then. */
+  /** What is wrong with the search; the list is then unchanged. */
   problem: SearchProblem | null;
-  /** Secrets whose values were not searched. */
+  /** Number of secrets whose values were not searched. */
   unsearched: bigint;
-  /** Places that could not be read for it. */
+  /** Number of places that could not be read for the search. */
   lost: bigint;
 }
 
-/** A text that a key has in it. */
+/** A text that a matching key contains. */
 export interface FoundWord {
   text: string;
-  /** Whether capitals count. */
+  /** Whether case matters. */
   cased: boolean;
   /** Whether the key begins with it. */
   start: boolean;
 }
 
-/** A part of a search that is wrong, and why. */
+/** An invalid part of a search, and what is wrong with it. */
 export interface SearchProblem {
   text: string;
   why: string;
 }
 
-/** What the store is. */
+/** A description of the store. */
 export interface About {
-  /** About when the latest revision was written; null where no object tells it. */
+  /** Approximate time of the latest revision; null if no object contains a time. */
   taken: RevisionTime | null;
-  /** Objects of Kubernetes that live; 0 in a store of something else. */
+  /** Number of live Kubernetes objects. */
   objects: bigint;
   /** Kinds of objects, the largest first. */
   kinds: KindUse[];
-  /** Bytes that etcd lets a database have unless it is told otherwise. */
+  /** The default quota of etcd, in bytes. */
   quota: bigint;
 }
 
-/** What the objects of a kind take. */
+/** The space used by the objects of a kind. */
 export interface KindUse {
   kind: string;
-  /** What their keys begin with. */
+  /** The prefix of their keys. */
   prefix: string;
   sum: UsageSum;
 }
@@ -99,7 +99,7 @@ export interface TreeRow {
   depth: number;
   /** The part of the key that this line adds. */
   name: string;
-  /** A folder, with the number of keys below it; otherwise a key. */
+  /** Whether the line is a folder; otherwise it is a key. */
   folder: boolean;
   open: boolean;
   keys: number;
@@ -107,7 +107,7 @@ export interface TreeRow {
   first: KeyRow;
 }
 
-/** What happened to a key. Revisions are main revisions. */
+/** A write or deletion of a key. Revisions are main revisions. */
 export interface KeyEvent {
   revision: bigint;
   sub: bigint;
@@ -116,19 +116,19 @@ export interface KeyEvent {
   version: bigint;
   lease: bigint;
   valueBytes: bigint;
-  /** Where the entry is: for `valueAt`. */
+  /** The page and index of the entry, for `valueAt`. */
   page: bigint;
   index: number;
 }
 
-/** All that happened to a key, oldest first. */
-export interface KeyPast {
+/** The stored events of a key, oldest first. */
+export interface KeyEvents {
   events: KeyEvent[];
-  /** Places of the file that could not be read: events may be missing. */
+  /** Number of places that could not be read, so that events may be missing. */
   lost: bigint;
 }
 
-/** Sums over keys. Bytes are those of entries, without the free room of pages. */
+/** Sums over keys. Bytes are those of entries, without unused space in pages. */
 export interface UsageSum {
   keys: bigint;
   deletedKeys: bigint;
@@ -141,28 +141,28 @@ export interface UsageSum {
 /** Keys with a common prefix. */
 export interface UsageGroup {
   prefix: string;
-  /** The part behind the prefix asked for. */
+  /** The part after the requested prefix. */
   name: string;
-  /** Whether it can be asked for in turn; otherwise these are keys. */
+  /** Whether the group contains further groups; otherwise it is a key. */
   folder: boolean;
   sum: UsageSum;
 }
 
-/** A namespace of Kubernetes, summed up over all resources. */
+/** The space used by a Kubernetes namespace, across all resources. */
 export interface NamespaceUse {
   name: string;
   sum: UsageSum;
 }
 
-/** Who takes the room below a prefix. */
+/** The space used below a prefix. */
 export interface UsageAnswer {
   prefix: string;
   total: UsageSum;
   /** Folders and keys, the largest first, at most a thousand. */
   groups: UsageGroup[];
-  /** Namespaces of Kubernetes, the largest first, at most a thousand; none below `/registry/`, where they are groups. */
+  /** Kubernetes namespaces, the largest first, at most a thousand; none below `/registry/`, where they are groups. */
   namespaces: NamespaceUse[];
-  /** The others, summed up, and how many they are. */
+  /** The sum and the number of all other groups. */
   rest: UsageSum;
   restCount: number;
   /** The keys with the largest values. */
@@ -171,43 +171,43 @@ export interface UsageAnswer {
   busiest: KeyRow[];
 }
 
-/** How two stores differ. */
+/** Numbers of keys that differ between two stores. */
 export interface Differences {
   added: number;
   removed: number;
   changed: number;
-  /** Keys that live on both sides alike. */
-  alike: number;
-  /** Places of the other file that could not be read. */
+  /** Number of live keys that are equal on both sides. */
+  unchanged: number;
+  /** Number of places of the other file that could not be read. */
   lost: bigint;
-  /** The other side's revision. */
+  /** The revision of the other side. */
   revision: bigint;
 }
 
-/** What became of a key from one side to the other. */
+/** How a key changed from the earlier to the later side. */
 export type ChangeKind = "added" | "removed" | "changed";
 
-/** A key that is not alike on both sides. */
+/** A key that differs between both sides. */
 export interface ChangeRow {
   kind: ChangeKind;
   key: string;
   secret: boolean;
-  /** Revision, lease and size here, before; null when it was added. */
+  /** The key on the earlier side; null if it was added. */
   before: Side | null;
   after: Side | null;
 }
 
-/** One side of a change. */
+/** A key on one side of a comparison. */
 export interface Side {
   revision: bigint;
   lease: bigint;
   valueBytes: number;
 }
 
-/** What the small buckets say. */
+/** The contents of the small buckets. */
 export interface Cluster {
   members: ClusterMember[];
-  /** Ids of members that were removed, in hexadecimal. */
+  /** IDs of removed members, in hexadecimal. */
   removed: string[];
   leases: ClusterLease[];
   authEnabled: boolean;
@@ -215,8 +215,8 @@ export interface Cluster {
   users: ClusterUser[];
   roles: ClusterRole[];
   alarms: ClusterAlarm[];
-  marks: ClusterMark[];
-  /** Entries for which the lists have no room: a forged file has a million members. */
+  settings: ClusterSetting[];
+  /** Number of entries that the lists leave out. A forged file can have a million members. */
   leftOut: bigint;
 }
 
@@ -234,7 +234,7 @@ export interface ClusterLease {
   id: string;
   ttl: bigint;
   remainingTtl: bigint;
-  /** Live keys that it holds. */
+  /** Number of live keys attached to it. */
   keys: number;
 }
 
@@ -252,11 +252,11 @@ export interface ClusterRole {
   permissions: ClusterPermission[];
 }
 
-/** A permission over a key, or a range of keys. */
+/** A permission for a key or a range of keys. */
 export interface ClusterPermission {
   access: string;
   key: string;
-  /** The end of the range, empty for one key; `\x00` quoted for all from `key` on. */
+  /** The end of the range; empty for one key, `\x00` in quotes for `key` and all later keys. */
   rangeEnd: string;
 }
 
@@ -266,55 +266,55 @@ export interface ClusterAlarm {
   kind: string;
 }
 
-/** An entry of `meta`, `cluster` or `auth`, in words. */
-export interface ClusterMark {
+/** An entry of the bucket `meta`, `cluster` or `auth`, decoded. */
+export interface ClusterSetting {
   bucket: string;
   key: string;
   value: string;
 }
 
-/** A page of the database, taken apart. */
+/** A decoded page of the database. */
 export interface PageView {
   page: bigint;
   offset: bigint;
   /** `meta`, `freelist`, `branch`, `leaf`, or what is wrong with it. */
   kind: string;
-  /** Pages that it takes, its overflow counted. */
+  /** Number of pages that it spans, including its overflow. */
   span: bigint;
-  /** Elements, in all. */
+  /** Number of all elements. */
   count: bigint;
-  /** The first of its fields, in the order of their bytes. */
+  /** The first fields, in the order of their bytes. */
   fields: PageField[];
   /** Whether fields were left out. */
   more: boolean;
-  /** Its bytes that hold secrets, to be shown only on request. */
+  /** Ranges of bytes with secrets, which are shown only on request. */
   hidden: HiddenBytes[];
-  /** Whether it has a structure by which secrets in it are known. */
+  /** Whether the page could be decoded, so that secrets in it are known. */
   readable: boolean;
 }
 
-/** Bytes of a page, from its start. */
+/** A range of bytes, from the start of the page. */
 export interface HiddenBytes {
   at: number;
   len: number;
 }
 
-/** Some bytes of a page and what they are. */
+/** A field: some bytes of a page and their meaning. */
 export interface PageField {
-  /** From the start of the page. */
+  /** The offset from the start of the page. */
   at: number;
   len: number;
   name: string;
   value: string;
-  /** How deep it is nested: an element's parts are one deeper. */
+  /** The nesting depth: the parts of an element are one deeper. */
   depth: number;
   /** The page that it points to, or null. */
   link: bigint | null;
-  /** Whether `value` says bytes of a secret. */
+  /** Whether `value` contains bytes of a secret. */
   secret: boolean;
 }
 
-/** A protobuf message read without its schema. */
+/** A field of a protobuf message, decoded without a schema. */
 export interface MessageField {
   number: number;
   depth: number;

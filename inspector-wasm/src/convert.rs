@@ -1,12 +1,12 @@
-//! Across the boundary: values out, errors out, progress out.
+//! Converts values, errors and progress to JavaScript.
 
 use etcdsnap_core::{Error, ReadError, Watch};
 use js_sys::{Function, Reflect};
 use serde::Serialize;
 use wasm_bindgen::JsValue;
 
-/// A value as plain JavaScript: objects for maps, `null` for none, `bigint` for 64-bit numbers, which a damaged file
-/// can push past what a `number` holds.
+/// Converts a value to plain JavaScript: objects for maps, `null` for none, `bigint` for 64-bit numbers, which can be
+/// too large for a `number` in a damaged file.
 pub(crate) fn to_js<T: Serialize>(value: &T) -> Result<JsValue, JsValue> {
     let serializer = serde_wasm_bindgen::Serializer::new()
         .serialize_maps_as_objects(true)
@@ -15,7 +15,7 @@ pub(crate) fn to_js<T: Serialize>(value: &T) -> Result<JsValue, JsValue> {
     value.serialize(&serializer).map_err(JsValue::from)
 }
 
-/// A core error as a JavaScript `Error` whose `kind` the page decides by.
+/// Converts a core error to a JavaScript `Error` with a `kind` that tells the page what to do.
 pub(crate) fn into_error(error: Error) -> JsValue {
     let kind = match &error {
         Error::Read { cause: ReadError::Consumed, .. } => "consumed",
@@ -27,10 +27,10 @@ pub(crate) fn into_error(error: Error) -> JsValue {
     error_of_kind(kind, &error.to_string())
 }
 
-/// A JavaScript `Error` with a `kind`.
+/// Creates a JavaScript `Error` with a `kind`.
 pub(crate) fn error_of_kind(kind: &str, message: &str) -> JsValue {
     let out = js_sys::Error::new(message);
-    // Setting a member of a fresh object cannot fail.
+    // Setting a member of a new object cannot fail.
     let _ = Reflect::set(&out, &"kind".into(), &kind.into());
     out.into()
 }
@@ -46,7 +46,7 @@ impl Progress {
 
 impl Watch for Progress {
     fn advance(&self, bytes: u64) {
-        // Progress that cannot be told must not stop the scan.
+        // A failure to report progress must not stop the scan.
         let _ = self.0.call1(&JsValue::NULL, &JsValue::from_f64(bytes as f64));
     }
 }

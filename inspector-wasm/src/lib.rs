@@ -1,10 +1,9 @@
-//! The inspector: core, for a page's worker.
+//! Core as a wasm module for the workers of the page.
 //!
-//! A thin edge: convert in, one call into core, convert out. Nothing here knows what a snapshot is. It runs in a
-//! dedicated worker only, because [`BlobSource`] reads synchronously, which browsers allow nowhere else.
+//! A thin layer: it converts the input, calls core once, and converts the output. It knows nothing about snapshots. It runs in a
+//! dedicated worker only, because [`BlobSource`] reads synchronously, which browsers do not allow elsewhere.
 //!
-//! What is absent: the network, the DOM, any state beyond one file (and the one that it is compared with). Cancelling is the page's business (it ends the
-//! worker).
+//! It has no network, no DOM, and no state except one file and the file that it is compared with. The page cancels by ending the worker.
 
 mod blob;
 mod browse;
@@ -28,21 +27,21 @@ pub use unpacker::Unpacker;
 use convert::{Progress, into_error, to_js};
 use headroom::Headroom;
 
-/// Memory for pages that the tree may no longer have. A tab has little to give, and what does not fit costs one more read of the file.
+/// Memory for pages that may no longer be in the tree. It is small, because a tab has little memory; pages that do not fit cost another read of the file.
 const ROOM: SweepRoom = SweepRoom { raw: 32 << 20, digests: 128 << 20 };
 
-/// One file, judged while it is read from front to back: `push` every piece in order until it is false or there are no more; the same once
-/// more as long as `again` is true; then `finish`.
+/// Verifies one file while it is read in order. Call `push` with every piece until it returns false or the file ends; do this again while `again`
+/// returns true; then call `finish`.
 #[wasm_bindgen]
 pub struct Inspector {
-    /// What the bytes go into, or what became of them.
+    /// The running sweep, or its result.
     state: Result<Sweep, Box<Swept>>,
     headroom: Headroom,
 }
 
 #[wasm_bindgen]
 impl Inspector {
-    /// An inspector that has seen nothing yet.
+    /// Creates an inspector that has read nothing yet.
     #[wasm_bindgen(constructor)]
     #[must_use]
     #[allow(clippy::new_without_default)]
@@ -50,7 +49,7 @@ impl Inspector {
         Self { state: Ok(Sweep::within(ROOM)), headroom: Headroom::default() }
     }
 
-    /// The next bytes of the file; pieces of 256 KiB to 1 MiB are best. False when no more are wanted.
+    /// Takes the next bytes of the file; pieces of 256 KiB to 1 MiB are best. Returns false if no more are needed.
     pub fn push(&mut self, bytes: &[u8]) -> bool {
         let Ok(sweep) = &mut self.state else { return false };
         let more = sweep.push(bytes);
@@ -58,7 +57,7 @@ impl Inspector {
         more
     }
 
-    /// Ends a read of the file; whether it must be read once more, from the start.
+    /// Ends a read of the file; returns true if the file must be read again from the start.
     ///
     /// # Errors
     /// A `ScanError` of kind `memory`.
@@ -69,10 +68,10 @@ impl Inspector {
         Ok(self.state.is_ok())
     }
 
-    /// The report over all that was pushed. What the sweep did not remember is read from `blob`.
+    /// Returns the report on all pushed bytes. Reads pages that the sweep did not keep from `blob`.
     ///
     /// # Errors
-    /// A `ScanError`; of kind `consumed` when there is no blob and the answer needs one.
+    /// Throws a `ScanError`; of kind `consumed` if pages must be read and there is no blob.
     #[wasm_bindgen(unchecked_return_type = "Report")]
     pub fn finish(mut self, blob: Option<Blob>, progress: js_sys::Function) -> Result<JsValue, JsValue> {
         self.headroom.make();
@@ -81,7 +80,7 @@ impl Inspector {
             Err(swept) => swept,
         };
         let watch = Progress::new(progress);
-        // As any source: what reads it is then in the wasm once, not once for each kind of source.
+        // As `dyn Source`, so that the wasm contains the code that reads it only once.
         let source: Box<dyn Source> = match blob {
             Some(blob) => Box::new(BlobSource::new(blob).map_err(into_error)?),
             None => Box::new(Consumed(swept.len())),
@@ -90,7 +89,7 @@ impl Inspector {
     }
 }
 
-/// First facts about a file, from a few small reads.
+/// Returns first facts about a file, from a few small reads.
 ///
 /// # Errors
 /// A `ScanError` when the file cannot be read.
@@ -100,7 +99,7 @@ pub fn peek(blob: Blob) -> Result<JsValue, JsValue> {
     to_js(&etcdsnap_core::peek(&*source).map_err(into_error)?)
 }
 
-/// The keys of a `LostHistory` by kind and namespace.
+/// Counts the keys of a `LostHistory` by kind and namespace.
 ///
 /// # Errors
 /// None in practice.
@@ -109,7 +108,7 @@ pub fn lost_kinds(keys: Vec<String>) -> Result<JsValue, JsValue> {
     to_js(&etcdsnap_core::kubernetes::lost_kinds::lost_kinds(keys.iter().map(String::as_str)))
 }
 
-/// Every finding code with its severity, what it means and what to do.
+/// Returns every finding code with its severity, meaning and advice.
 ///
 /// # Errors
 /// None in practice: the codes are constants.
@@ -119,7 +118,7 @@ pub fn codes() -> Result<JsValue, JsValue> {
     to_js(&all)
 }
 
-/// SHA-256 alone, fed as [`Inspector`] is: what the benchmark compares a verdict with.
+/// Computes only SHA-256, with the same pieces as [`Inspector`]. The benchmark compares the verdict with it.
 #[wasm_bindgen]
 #[derive(Default)]
 pub struct Sha256Only {
@@ -128,19 +127,19 @@ pub struct Sha256Only {
 
 #[wasm_bindgen]
 impl Sha256Only {
-    /// A hasher that has seen nothing yet.
+    /// Creates a hasher that has read nothing yet.
     #[wasm_bindgen(constructor)]
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The next bytes.
+    /// Takes the next bytes.
     pub fn push(&mut self, bytes: &[u8]) {
         self.hasher.update(bytes);
     }
 
-    /// The digest of all that was pushed.
+    /// Returns the digest of all pushed bytes.
     #[must_use]
     pub fn finish(self) -> Vec<u8> {
         self.hasher.finalize().to_vec()

@@ -1,42 +1,42 @@
-// Types of what is told about Kubernetes' objects. A type is named by its plural and its group: `pods`, `deployments.apps`.
+// Types of the answers about Kubernetes objects. A type is named by its plural and its group: `pods`, `deployments.apps`.
 
-/** A type of objects, with how many there are at the revision. */
+/** A type of objects, with their number at the revision. */
 export interface ObjectKind {
-  /** Its plural, and its group behind a point. */
+  /** The plural, and the group after a dot. */
   id: string;
   plural: string;
   group: string;
-  /** Such as `Deployment`; empty where nothing says it. */
+  /** Such as `Deployment`; empty if unknown. */
   kind: string;
   namespaced: boolean;
   live: number;
-  /** Deleted ones that still have entries. */
+  /** Number of deleted objects that still have entries. */
   deleted: number;
 }
 
-/** A namespace, with how many objects there are in it. */
+/** A namespace, with the number of its objects. */
 export interface ObjectNamespace {
   name: string;
   live: number;
   deleted: number;
 }
 
-/** What objects there are. Kinds count those of the namespace asked for, namespaces those of the kind. */
+/** Numbers of objects: by kind in the requested namespace, and by namespace for the requested kind. */
 export interface ObjectKinds {
   kinds: ObjectKind[];
   namespaces: ObjectNamespace[];
-  /** Kinds and namespaces for which the lists have no room. */
+  /** Number of kinds and namespaces that the lists leave out. */
   leftOut: number;
 }
 
-/** A list of objects that was chosen. */
+/** The list of selected objects. */
 export interface ObjectList {
   total: number;
-  /** Titles of the cells, as kubectl has them. */
+  /** Titles of the columns, as in kubectl. */
   titles: string[];
-  /** Whether it can be sorted by any of them: longer lists stand in the order of their keys. */
+  /** Whether the list can be sorted by its columns. Long lists are always in the order of their keys. */
   sortable: boolean;
-  /** About when the revision was written, in seconds since 1970, to which ages count; null when nothing tells it. */
+  /** Approximate time of the revision in seconds since 1970, from which ages are computed; null if unknown. */
   now: bigint | null;
 }
 
@@ -52,33 +52,33 @@ export interface ObjectRow {
   deleted: boolean;
   /** The revision that wrote it, or deleted it. */
   revision: bigint;
-  /** About when that was, in seconds since 1970; null when nothing tells it. */
+  /** Approximate time of that revision in seconds since 1970; null if unknown. */
   seconds: bigint | null;
-  /** Why it cannot be read; null when it can. */
+  /** Why it cannot be read; null if it can. */
   problem: string | null;
 }
 
 /** An object as text. */
 export interface ObjectText {
-  /** As kubectl prints it; null when it cannot be read. */
+  /** The YAML as kubectl prints it; null if the object cannot be read. */
   yaml: string | null;
   apiVersion: string;
   kind: string;
-  /** Whether who set which field was left out. */
+  /** Whether managedFields was left out. */
   folded: boolean;
-  /** Whether it has something secret in it. */
+  /** Whether it contains secret values. */
   secret: boolean;
-  /** Whether that is hidden. */
+  /** Whether secret values are hidden. */
   hidden: boolean;
-  /** What there is to say of it. */
+  /** Remarks about the object. */
   remarks: string[];
   /** Why it cannot be read. */
   problem: string | null;
-  /** The key that decrypted it, such as `aescbc:v1, key key1`; null where it is stored plain. */
+  /** The key that decrypted it, such as `aescbc:v1, key key1`; null if it is not encrypted. */
   opened: string | null;
   uid: string;
   owners: ObjectOwner[];
-  /** The release of Helm in it. */
+  /** The Helm release that it contains. */
   release: HelmRelease | null;
 }
 
@@ -86,11 +86,11 @@ export interface ObjectText {
 export interface ObjectOwner {
   kind: string;
   name: string;
-  /** Its key, unless it is not there. */
+  /** Its key; null if the object is not in the snapshot. */
   key: string | null;
 }
 
-/** A revision of a release of Helm. */
+/** A revision of a Helm release. */
 export interface HelmRelease {
   name: string;
   revision: bigint;
@@ -98,23 +98,23 @@ export interface HelmRelease {
   updated: string;
   chart: string;
   appVersion: string;
-  /** What was given with `--set` and `--values`, as YAML. */
+  /** The values from `--set` and `--values`, as YAML. */
   values: string;
-  /** What was installed; null while secrets are hidden. */
+  /** The installed manifests; null while secrets are hidden. */
   manifest: string | null;
-  /** What the chart says; null while secrets are hidden. */
+  /** The notes of the chart; null while secrets are hidden. */
   notes: string | null;
 }
 
-/** What differs between two values of an object. */
+/** The difference between two values of an object. */
 export interface ObjectChanges {
   fields: ObjectField[];
-  /** More fields for which there was no room. */
+  /** Number of changed fields that are left out. */
   more: bigint;
-  /** Whether who set which field differs and is left out. */
+  /** Whether managedFields differs and is left out. */
   folded: boolean;
   remarks: string[];
-  /** Why they cannot be compared. */
+  /** Why the values cannot be compared. */
   problem: string | null;
 }
 
@@ -123,25 +123,25 @@ export interface ObjectField {
   path: string;
   old: string | null;
   new: string | null;
-  /** Whether the values are secret and not shown. */
+  /** Whether the values are secret and hidden. */
   hidden: boolean;
 }
 
-/** About when a revision was written. */
+/** The approximate time of a revision. */
 export interface RevisionTime {
-  /** Since 1970. */
+  /** Seconds since 1970. */
   seconds: bigint;
-  /** How many seconds earlier or later it may have been; null where nothing bounds it. */
+  /** The possible error in seconds, earlier or later; null if unbounded. */
   within: bigint | null;
 }
 
-/** Which encrypted values a configuration opens, older ones counted. */
+/** Which encrypted values a configuration decrypts, including old versions. */
 export interface EncryptionState {
   /** The keys of the configuration, without their secrets. */
   keys: EncryptionKey[];
   opened: EncryptionCount[];
   unopened: EncryptionCount[];
-  /** Values beyond those that are told. */
+  /** Number of undecrypted values beyond those listed. */
   others: bigint;
 }
 
@@ -156,30 +156,30 @@ export interface EncryptionCount {
   provider: string;
   name: string;
   values: bigint;
-  /** Why they stay encrypted; null for those that open. */
+  /** Why they stay encrypted; null if they are decrypted. */
   why: string | null;
 }
 
-/** Manifests that were written. */
+/** A report about the written manifests. */
 export interface ManifestAnswer {
-  /** How many objects. */
+  /** Number of written objects. */
   written: bigint;
-  /** How many of which types. */
+  /** Numbers of written objects by type. */
   text: string;
-  /** What was left out, and why; what a person has to know. */
+  /** What was left out and why, and warnings. */
   lines: string[];
-  /** What applies them. */
+  /** The commands that apply the manifests. */
   commands: string[];
 }
 
-/** What belongs to an object. */
+/** The dependents and Events of an object. */
 export interface RelatedObjects {
-  /** Objects that it owns. */
+  /** The objects that it owns. */
   dependents: ObjectOwner[];
   events: RelatedEvent[];
-  /** Whether there are more than were looked at. */
+  /** Whether there are more candidates than were read. */
   more: boolean;
-  /** Places of the file that could not be read. */
+  /** Number of places that could not be read. */
   lost: bigint;
 }
 
@@ -189,7 +189,7 @@ export interface RelatedEvent {
   type: string;
   reason: string;
   message: string;
-  /** When it was last seen, in seconds since 1970. */
+  /** Time when it was last seen, in seconds since 1970. */
   last: bigint | null;
   count: bigint;
 }

@@ -1,6 +1,6 @@
-//! A new file out of the one in a blob: redacted, compacted, or what can be salvaged. Its pages go out as they are made; the meta pages, which come first in it, are in the answer.
+//! Makes a new file from the one in a blob: redacted, compacted or salvaged. Passes its pages on as they are made, and returns the meta pages, which belong at its start.
 //!
-//! It has no SHA-256 yet: whoever puts it together judges it and appends that.
+//! The new file has no SHA-256 yet: the caller assembles the file, verifies it, and appends the SHA-256.
 
 use etcdsnap_core::bolt::write::file_builder::{Built, PageSink};
 use etcdsnap_core::kubernetes::redact_rules::RedactRules;
@@ -20,10 +20,10 @@ use crate::blob::BlobSource;
 use crate::convert::{Progress, error_of_kind, into_error, to_js};
 use crate::random_key::random;
 
-/// Bytes that go out at once.
+/// Bytes passed on at once.
 const PIECE: usize = 4 << 20;
 
-/// What is made of a file; as `CopyOrder` in `rewriting.ts`.
+/// Which new file to make; same as `CopyOrder` in `rewriting.ts`.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
 enum CopyOrder {
@@ -32,7 +32,7 @@ enum CopyOrder {
     Salvage { proven_only: bool, reset_auth: bool },
 }
 
-/// What was made.
+/// A report about a new file.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct CopyMade {
@@ -63,7 +63,7 @@ pub(crate) struct RedactedKind {
     pub replaced: u64,
 }
 
-/// What is missing, and what is in doubt.
+/// What a salvaged file lacks, and what is in doubt.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Salvaged {
@@ -81,10 +81,10 @@ pub(crate) struct Salvaged {
     pub auth_was_reset: bool,
 }
 
-/// Makes a new file of the one in `blob` as a `CopyOrder` says. `take` gets its pages, and `progress` the bytes that were read. The answer has the meta pages beside a `CopyMade`.
+/// Makes a new file from the one in `blob`, as `order` (a `CopyOrder`) says. Calls `take` with its pages and `progress` with the number of bytes read. Returns the meta pages and a `CopyMade`.
 ///
 /// # Errors
-/// When the file cannot be read, is damaged where that cannot be, or holds what a new one cannot.
+/// If the file cannot be read, is damaged (unless it is salvaged), or contains what etcd never writes.
 #[wasm_bindgen(js_name = rewriteFile, unchecked_return_type = "{ metas: Uint8Array<ArrayBuffer>; made: CopyMade }")]
 pub fn rewrite_file(blob: Blob, order: JsValue, take: Function, progress: Function) -> Result<JsValue, JsValue> {
     let source = BlobSource::new(blob).map_err(into_error)?;
@@ -105,7 +105,7 @@ type Made = Result<(Built, CopyMade), JsValue>;
 fn rewritten(source: &BlobSource, order: CopyOrder, sink: Sink, watch: &Progress) -> Made {
     let store = match Store::open(source).map_err(into_error)? {
         OpenedStore::Store(store) => store,
-        OpenedStore::Refused(_) => return Err(refused("There are no keys in this file.")),
+        OpenedStore::Refused(_) => return Err(refused("This file contains no keys.")),
     };
     let mut made = CopyMade::default();
     let (built, sink, counts) = match order {
@@ -127,7 +127,7 @@ fn rewritten(source: &BlobSource, order: CopyOrder, sink: Sink, watch: &Progress
             made.compacted = Some(revision);
             write(&store, Plan::Compacted(&survivors), sink, watch).map_err(failed)?
         }
-        CopyOrder::Salvage { .. } => return Err(refused("A salvage is none of these.")),
+        CopyOrder::Salvage { .. } => return Err(refused("A salvage is not a filtered copy.")),
     };
     sink.finish()?;
     (made.entries_before, made.entries) = (counts.read, counts.kept);
@@ -149,11 +149,11 @@ fn survivors(store: &Store<'_, BlobSource>, revision: Revision, watch: &dyn Watc
 fn salvage(source: &BlobSource, proven_only: bool, reset_auth: bool, sink: Sink, watch: &Progress) -> Made {
     let limits = Limits { only_tree: false, proven_only, meta: MetaChoice::Newest };
     let found = Salvage::open(source, limits, watch).map_err(into_error)?.filter(|found| !found.has_nothing());
-    let found = found.ok_or_else(|| refused("Nothing of the keys in this file can be read."))?;
+    let found = found.ok_or_else(|| refused("No keys in this file can be read."))?;
     let auth_was_reset = found.auth_is_damaged();
     if auth_was_reset && !reset_auth {
         return Err(refused(
-            "Users and roles cannot be read whole: with some of them missing, others might read and write what they may not. Choose to leave them all out, so that the new file is open to everybody.",
+            "Users and roles cannot be read completely. If only some were kept, users might read and write more than they may. Choose to leave all of them out: the new file is then open to everybody.",
         ));
     }
     let auth = if auth_was_reset { AuthPolicy::Reset } else { AuthPolicy::AsRead };
@@ -202,13 +202,17 @@ fn salvaged(report: &SalvageReport, auth_was_reset: bool) -> Salvaged {
     }
 }
 
-/// What names are hashed with: nobody who guesses a name can prove it by its hash.
+/// Returns a random salt for hashing names, so that nobody can confirm a guessed name by its hash.
 fn salt() -> Result<[u8; 32], JsValue> {
     let mut salt = [0; 32];
-    if random(&mut salt) { Ok(salt) } else { Err(refused("This browser has no randomness to hide names with.")) }
+    if random(&mut salt) {
+        Ok(salt)
+    } else {
+        Err(refused("Names cannot be hidden: this browser provides no random numbers."))
+    }
 }
 
-/// The file is the reason, and the worker is as it was.
+/// Creates an error whose cause is the file; the worker can continue.
 fn refused(why: &str) -> JsValue {
     error_of_kind("refused", why)
 }
@@ -217,24 +221,24 @@ fn failed(error: RewriteError<JsValue>) -> JsValue {
     match error {
         RewriteError::Read(cause) => into_error(cause),
         RewriteError::Damaged(finding) => refused(&format!(
-            "This file is damaged, so that the new one would lack something: {}. Save what can be salvaged instead.",
+            "This file is damaged, so the new one would be incomplete: {}. Save what can be salvaged instead.",
             finding.message
         )),
         RewriteError::Build(etcdsnap_core::bolt::write::file_builder::BuildError::Sink(cause)) => cause,
-        other => refused(&format!("This file cannot be written anew: {}.", shown(&other))),
+        other => refused(&format!("No new file can be made from this one: {}.", shown(&other))),
     }
 }
 
-/// An error whose sink's part has no words of its own.
+/// Describes a rewrite error, except one of the sink.
 fn shown(error: &RewriteError<JsValue>) -> String {
     match error {
-        RewriteError::Nested(name) => format!("bucket {name} has buckets in it, which no etcd writes"),
+        RewriteError::Nested(name) => format!("bucket {name} contains buckets, which no etcd writes"),
         RewriteError::Missing(name) => format!("there is no bucket {name}"),
         _ => "its entries are not in order".into(),
     }
 }
 
-/// Hands pages out in large pieces.
+/// Passes pages on in large pieces.
 struct Sink {
     take: Function,
     waiting: Vec<u8>,

@@ -1,18 +1,18 @@
-// Types of a new file that is made of another one.
+// Types for new files made from another file.
 
-/** What is made of a file. */
+/** Which new file to make. */
 export type CopyOrder =
   | { kind: "redact"; hideNames: boolean; keepSize: boolean }
   | { kind: "compact"; revision: bigint }
   | { kind: "salvage"; provenOnly: boolean; resetAuth: boolean };
 
-/** What was made; of the three reports it has one. */
+/** A report about a new file. Exactly one of the last three members is set. */
 export interface CopyMade {
   /** Bytes of its database. */
   bytes: bigint;
   /** Entries of the history in the old file; 0 for a salvage. */
   entriesBefore: bigint;
-  /** And in the new one. */
+  /** Entries of the history in the new file. */
   entries: bigint;
   redacted: Redacted | null;
   /** The revision of a compaction. */
@@ -23,37 +23,37 @@ export interface CopyMade {
 /** What was replaced. */
 export interface Redacted {
   kinds: RedactedKind[];
-  /** Values that are no objects of Kubernetes, replaced whole. */
+  /** Number of values that are not Kubernetes objects, which are replaced completely. */
   others: bigint;
-  /** Values that an API server encrypted, replaced. */
+  /** Number of replaced values that an API server had encrypted. */
   encrypted: bigint;
-  /** Hashes of passwords. */
+  /** Number of replaced password hashes. */
   passwords: bigint;
   usersLeftOut: bigint;
 }
 
-/** Texts that were replaced in the objects of a kind. */
+/** Replaced texts in the objects of a kind. */
 export interface RedactedKind {
   kind: string;
   values: bigint;
   replaced: bigint;
 }
 
-/** What a salvage lacks, and what is in doubt. */
+/** What a salvaged file lacks, and what is in doubt. */
 export interface Salvaged {
-  /** Nothing is missing and nothing in doubt. */
+  /** Whether nothing is missing and nothing is in doubt. */
   whole: boolean;
   revision: bigint;
   missingRevisions: bigint;
   unreadPlaces: bigint;
   endIsLost: boolean;
-  /** Entries that were left out. */
+  /** Number of entries that were left out. */
   leftOut: bigint;
   brokenKeys: bigint;
   doubtfulKeys: bigint;
   unproven: bigint;
   raisedTo: bigint | null;
-  /** Buckets that are not those of the tree, or not all of them. */
+  /** Buckets that are incomplete or from an older state. */
   buckets: string[];
   authWasReset: boolean;
 }

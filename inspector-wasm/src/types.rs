@@ -1,10 +1,10 @@
-//! The TypeScript side of what goes out, and the test that keeps it equal to what serde writes.
+//! The TypeScript types of all answers, and the test that compares them with what serde writes.
 
 use etcdsnap_core::{Code, Severity};
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
 
-/// A finding code with its words.
+/// A finding code with its severity, meaning and advice.
 #[derive(Serialize)]
 pub(crate) struct CodeInfo {
     code: Code,
@@ -19,23 +19,23 @@ impl From<Code> for CodeInfo {
     }
 }
 
-/// Becomes part of the generated `.d.ts`. The test below compares every interface in it with what serde writes, for
-/// values whose every optional member is set and for values that lack them all.
+/// Part of the generated `.d.ts`. The test below compares every interface in it with what serde writes, for
+/// values with all optional members and for values with none.
 #[cfg_attr(not(test), allow(dead_code, reason = "the macro below makes use of it on wasm32 alone"))]
 const TYPES: &str = include_str!("types.ts");
 
-/// The same, of the store.
+/// The same for the store.
 #[cfg_attr(not(test), allow(dead_code, reason = "the macro below makes use of it on wasm32 alone"))]
 const BROWSE: &str = include_str!("browse.ts");
 
-/// The same, of objects.
+/// The same for objects.
 #[cfg_attr(not(test), allow(dead_code, reason = "the macro below makes use of it on wasm32 alone"))]
 const OBJECTS: &str = include_str!("objects.ts");
 
 #[wasm_bindgen(typescript_custom_section)]
 const SECTION: &'static str = TYPES;
 
-/// The same, of new files.
+/// The same for new files.
 #[cfg_attr(not(test), allow(dead_code, reason = "the macro below makes use of it on wasm32 alone"))]
 const REWRITING: &str = include_str!("rewriting.ts");
 
@@ -64,7 +64,7 @@ pub(crate) mod tests {
     use super::*;
     use crate::rewrite_file::{CopyMade, Redacted, RedactedKind, Salvaged};
 
-    /// Members of each interface: name to type, a `?` kept at the name.
+    /// Returns the members of each interface by name, with their types. Names keep a `?`.
     fn interfaces() -> BTreeMap<&'static str, BTreeMap<&'static str, &'static str>> {
         let mut out = BTreeMap::new();
         for block in
@@ -80,7 +80,7 @@ pub(crate) mod tests {
         out
     }
 
-    /// Whether a value that serde wrote fits a TypeScript type. Numbers are told apart by [`WIDE`].
+    /// Tells whether a value that serde wrote fits a TypeScript type. [`WIDE`] and [`NARROW`] tell the sizes of numbers apart.
     fn fits(value: &Value, kind: &str) -> bool {
         if let Some(inner) = kind.strip_suffix(" | null") {
             return value.is_null() || fits(value, inner);
@@ -105,7 +105,7 @@ pub(crate) mod tests {
         }
     }
 
-    /// The first member that is in one of the two only, or of another type.
+    /// Describes the first member that only one side has, or that has different types.
     pub(crate) fn mismatch(value: &Value, interface: &str) -> Option<String> {
         let interfaces = interfaces();
         let (Some(declared), Some(written)) = (interfaces.get(interface), value.as_object()) else {
@@ -127,12 +127,12 @@ pub(crate) mod tests {
         unknown.map(|name| format!("{interface}.{name} is not declared"))
     }
 
-    /// Put into every 64-bit number, which crosses as a `bigint`.
+    /// The test value of every 64-bit number, which becomes a `bigint`.
     pub(crate) const WIDE: i64 = 64;
-    /// Put into every 32-bit number, which crosses as a `number`.
+    /// The test value of every 32-bit number, which becomes a `number`.
     pub(crate) const NARROW: i64 = 32;
 
-    // No `..Default::default()` in the literals below: a member that core gains must be met here.
+    // No `..Default::default()` in the literals below, so that a new member in core breaks the test.
 
     fn status(optional: bool) -> Status {
         let wide = WIDE as u64;

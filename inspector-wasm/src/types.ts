@@ -1,11 +1,11 @@
-// Types of everything that crosses the boundary. 64-bit numbers are `bigint`, always.
+// Types of all values that the wasm passes to JavaScript. 64-bit numbers are always `bigint`.
 
-/** What follows from the findings of a file. */
+/** The verdict on a file, which follows from its findings. */
 export type Verdict = "sound" | "warnings" | "damaged";
-/** How much a finding weighs. */
+/** The severity of a finding. */
 export type Severity = "warning" | "damage";
 
-/** All that one scan found out about a file. */
+/** The report on a file. */
 export interface Report {
   verdict: Verdict;
   findings: Finding[];
@@ -16,26 +16,26 @@ export interface Report {
   decrypted?: Decrypted;
 }
 
-/** Encrypted values by the key that they need, where something was given that opens them. */
+/** Encrypted values by the key that they need, if an EncryptionConfiguration was given. */
 export interface Decrypted {
   opened: EncryptedValues[];
   unopened: EncryptedValues[];
 }
 
-/** Values that an API server encrypted, with what they need. */
+/** Number of values that an API server encrypted with a key. */
 export interface EncryptedValues {
   provider: string;
   name: string;
   values: bigint;
 }
 
-/** Main revisions, both ends counted; `to` is null when nothing says where the range ends. */
+/** A range of main revisions, including both ends; `to` is null if the end is unknown. */
 export interface RevisionRange {
   from: bigint;
   to: bigint | null;
 }
 
-/** What of the history of keys is gone. */
+/** The lost part of the history of keys. */
 export interface LostHistory {
   missing: RevisionRange[];
   missingCount: bigint;
@@ -45,20 +45,20 @@ export interface LostHistory {
   prefixes: LostPrefix[];
 }
 
-/** Keys that are affected, by what their names begin with. */
+/** Affected keys with a common prefix. */
 export interface LostPrefix {
   prefix: string;
   keys: bigint;
 }
 
-/** Keys that are affected, of one kind in one namespace; both are empty for what is no object of Kubernetes. */
+/** Affected keys of a kind in a namespace; both are empty for keys that are not Kubernetes objects. */
 export interface LostKind {
   kind: string;
   namespace: string;
   keys: bigint;
 }
 
-/** One thing that is wrong, and where. */
+/** One problem, and where it is. */
 export interface Finding {
   severity: Severity;
   code: string;
@@ -66,18 +66,18 @@ export interface Finding {
   offset: bigint | null;
   key?: string;
   message: string;
-  /** The code of the damage of which this is a mere consequence. */
+  /** The code of the damage of which this is only a consequence. */
   because?: string;
 }
 
-/** What is known of the SHA-256 behind the database. */
+/** The SHA-256 at the end of the file, and the computed one. */
 export interface Trailer {
   present: boolean;
   expected: string | null;
   actual: string | null;
 }
 
-/** What a snapshot holds, in numbers. */
+/** Numbers about the contents of a snapshot. */
 export interface Status {
   hash: number;
   revision: bigint;
@@ -104,7 +104,7 @@ export interface Status {
   complete: boolean;
 }
 
-/** One top-level bucket. */
+/** A top-level bucket. */
 export interface BucketStatus {
   name: string;
   entries: bigint;
@@ -123,7 +123,7 @@ export interface Peek {
   trailer: boolean;
 }
 
-/** A finding code with its words. */
+/** A finding code with its meaning and advice. */
 export interface CodeInfo {
   code: string;
   severity: Severity;
@@ -131,12 +131,12 @@ export interface CodeInfo {
   action: string;
 }
 
-/** What `finish` and `peek` throw. */
+/** Thrown by `finish` and `peek`. */
 export interface ScanError extends Error {
   kind: "consumed" | "read" | "cancelled" | "memory" | "other";
 }
 
-/** What an `Unpacker` throws: the data is damaged, or not of a kind that is read here, or the file cannot be read. */
+/** Thrown by `Unpacker`: the data is damaged, its format is not supported, or the file cannot be read. */
 export interface UnpackError extends Error {
   kind: "broken" | "unsupported" | "read";
 }

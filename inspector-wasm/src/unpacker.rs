@@ -1,4 +1,4 @@
-//! What is in a gzip, zip or zstd file: by the same code as in the terminal, so that both take and refuse the same files.
+//! Unpacks gzip, zip and zstd files with the same code as the terminal, so that both accept the same files.
 
 use std::cell::Cell;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -14,27 +14,27 @@ use web_sys::{Blob, FileReaderSync};
 use crate::blob::medium;
 use crate::convert::error_of_kind;
 
-/// Compressed bytes are fetched in pieces of this size: a synchronous read of 1 MiB goes at a third of the speed (Chromium 156).
+/// Compressed bytes are read in pieces of this size. Synchronous reads of 1 MiB have a third of the speed (Chromium 156).
 const INPUT: u64 = 8 << 20;
 
-/// The unpacked bytes of a blob, in order.
+/// Unpacks a blob in order.
 #[wasm_bindgen]
 pub struct Unpacker {
     unpacked: Unpacked<'static>,
     taken: Rc<Cell<u64>>,
     extent: Extent,
     pages: PageWatch,
-    /// The first bytes, which were unpacked to see what they are; those from `at` on are handed out first.
+    /// The first bytes, which were unpacked to recognize the contents. Those from `at` on are returned first.
     head: Vec<u8>,
     at: usize,
 }
 
 #[wasm_bindgen]
 impl Unpacker {
-    /// At the front of `blob`, whose packing is `gzip`, `zip` or `zstd`.
+    /// Starts to unpack `blob`, whose compression is `gzip`, `zip` or `zstd`.
     ///
     /// # Errors
-    /// An `Error` of kind `broken` when the data is damaged, of kind `unsupported` when it is not read here, or of kind `read`.
+    /// Throws an `Error` of kind `broken` if the data is damaged, `unsupported` if its format is not supported, or `read` if a read fails.
     #[wasm_bindgen(constructor)]
     pub fn new(blob: Blob, packing: &str) -> Result<Unpacker, JsValue> {
         let format = match packing {
@@ -52,37 +52,37 @@ impl Unpacker {
         Ok(Self { unpacked, taken, pages: PageWatch::new(&extent), extent, head, at: 0 })
     }
 
-    /// Where the unpacked bytes lie in the blob as they are: from, to; undefined when they are compressed.
+    /// Returns the range of the contents in the blob, as start and end, if they are stored uncompressed; otherwise undefined.
     #[must_use]
     pub fn stored(&self) -> Option<Vec<f64>> {
         self.unpacked.stored().map(|range| vec![range.start as f64, range.end as f64])
     }
 
-    /// Unpacked bytes that are worth reading: what is longer is no snapshot.
+    /// Returns the maximum of unpacked bytes to read. Anything longer is not a snapshot.
     #[wasm_bindgen(getter)]
     #[must_use]
     pub fn most(&self) -> f64 {
         self.extent.most() as f64
     }
 
-    /// Bytes of a snapshot with such a beginning; undefined when it is the beginning of something else.
+    /// Returns the length of the snapshot according to its first bytes; undefined if they are not the start of one.
     #[wasm_bindgen(getter)]
     #[must_use]
     pub fn snapshot(&self) -> Option<f64> {
         self.extent.snapshot().map(|bytes| bytes as f64)
     }
 
-    /// How many compressed bytes were taken in.
+    /// Returns how many compressed bytes were read.
     #[wasm_bindgen(getter)]
     #[must_use]
     pub fn taken(&self) -> f64 {
         self.taken.get() as f64
     }
 
-    /// The next bytes, at most `max` of them; empty at the end.
+    /// Returns the next bytes, at most `max`; empty at the end.
     ///
     /// # Errors
-    /// As the constructor.
+    /// Same as the constructor.
     pub fn read(&mut self, max: usize) -> Result<Vec<u8>, JsValue> {
         let mut out = vec![0; max];
         self.fill(&mut out)?;
@@ -91,7 +91,7 @@ impl Unpacker {
 }
 
 impl Unpacker {
-    /// Fills `out` with the next bytes, and cuts it to as many as there are.
+    /// Fills `out` with the next bytes and truncates it to their number.
     pub(crate) fn fill(&mut self, out: &mut Vec<u8>) -> Result<(), JsValue> {
         let first = self.head.get(self.at..).unwrap_or_default();
         let ready = first.len().min(out.len());
@@ -106,7 +106,7 @@ impl Unpacker {
             return Ok(());
         }
         let mib = MAX_WITHOUT_PAGE >> 20;
-        let text = format!("{mib} MiB behind byte {} hold no page of the database.", self.pages.last_page());
+        let text = format!("The {mib} MiB after byte {} contain no page of the database.", self.pages.last_page());
         Err(error_of_kind("broken", &text))
     }
 }
@@ -119,13 +119,13 @@ fn into_error(error: UnpackError) -> JsValue {
     }
 }
 
-/// A blob from front to back.
+/// Reads a blob in order.
 struct BlobReader {
     blob: Blob,
     len: u64,
     reader: FileReaderSync,
     at: u64,
-    /// Bytes that were fetched, and where in the blob they begin.
+    /// The fetched bytes; `start` is their offset in the blob.
     block: Vec<u8>,
     start: u64,
     taken: Rc<Cell<u64>>,
@@ -138,7 +138,7 @@ impl BlobReader {
         Ok(Self { blob, len, reader, at: 0, block: Vec::new(), start: 0, taken: Rc::default() })
     }
 
-    /// What is left of the block, or the next one.
+    /// Returns the rest of the block; fetches the next one if necessary.
     fn rest(&mut self) -> io::Result<&[u8]> {
         let inside = |start: u64, len: usize, at: u64| {
             let at = at.checked_sub(start).and_then(|at| usize::try_from(at).ok())?;

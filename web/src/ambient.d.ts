@@ -1,16 +1,16 @@
-/** The sample snapshot, gzipped and in base64; null in a build without one. See vite/packed.ts. */
+/** The sample snapshot as base64 of gzip; null in a build without one. See vite/packed.ts. */
 declare module "virtual:sample" {
   const packed: string | null;
   export default packed;
 }
 
-/** The inspector's wasm, packed with LZMA and in base64. */
+/** The wasm module as base64 of LZMA. */
 declare module "virtual:wasm" {
   const packed: string | null;
   export default packed;
 }
 
-/** True in the benchmark's build, whose worker does nothing but SHA-256. */
+/** True in the build for the benchmark, whose worker only computes SHA-256. */
 declare const __HASH_ONLY__: boolean;
 
 /** The project's version. */

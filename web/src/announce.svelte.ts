@@ -1,9 +1,9 @@
-/** What is told to a screen reader and, for a moment, shown at the foot of the page. */
+/** Short messages for screen readers, also shown for a moment at the bottom of the page. */
 class Announcer {
   text = $state("");
-  /** What failed or needs an eye stays until it is dismissed. */
+  /** A message that needs attention. It stays until it is dismissed. */
   notice = $state<string | null>(null);
-  /** What can be undone of what is told. */
+  /** The action that the message offers, such as undo. */
   action = $state.raw<{ label: string; run: () => void } | null>(null);
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -11,13 +11,13 @@ class Announcer {
     this.#show(text, null, 2500);
   }
 
-  /** Says what was done, and how to undo it. */
+  /** Says what was done, with a button that undoes it. */
   offer(text: string, label: string, run: () => void): void {
     this.#show(text, { label, run }, 12_000);
   }
 
-  /** Undoes what was told. */
-  act(): void {
+  /** Runs the action that the message offers. */
+  runAction(): void {
     const action = this.action;
     this.#show("", null, 0);
     action?.run();
@@ -36,10 +36,10 @@ class Announcer {
 
 export const announcer = new Announcer();
 
-/** Puts a text on the clipboard and says so. */
+/** Copies a text to the clipboard and announces it as `what`. */
 export async function copy(text: string, what = text): Promise<void> {
   const short = what.length > 60 ? `${what.slice(0, 57)}…` : what;
-  announcer.say((await toClipboard(text)) ? `Copied ${short}` : "The browser does not let this page use the clipboard.");
+  announcer.say((await toClipboard(text)) ? `Copied ${short}` : "Not copied: the browser does not let this page use the clipboard.");
 }
 
 async function toClipboard(text: string): Promise<boolean> {
@@ -47,12 +47,12 @@ async function toClipboard(text: string): Promise<boolean> {
     await navigator.clipboard.writeText(text);
     return true;
   } catch {
-    return bySelection(text);
+    return copyBySelection(text);
   }
 }
 
-/** The old way, for browsers that refuse the new one to a page from file://. */
-function bySelection(text: string): boolean {
+/** Copies with the deprecated command, for browsers that refuse the clipboard API to a page from file://. */
+function copyBySelection(text: string): boolean {
   const field = document.createElement("textarea");
   field.value = text;
   field.className = "unseen";

@@ -1,6 +1,6 @@
 import { escaped } from "./printable.ts";
 
-/** JSON text of a value, indented; a `bigint` is written as the number it is. What would do something to a terminal stands as `\u009b`. */
+/** Returns indented JSON of a value. A `bigint` becomes a plain number; characters that could control a terminal are escaped, as in `\u009b`. */
 export function toJson(value: unknown, indent = ""): string {
   if (typeof value === "bigint") return value.toString();
   if (typeof value !== "object" || value === null) return text(value);

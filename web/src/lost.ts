@@ -1,10 +1,10 @@
 import { count, plural } from "./format.ts";
 import type { LostHistory, RevisionRange } from "./generated/etcdsnap_inspector.js";
 
-/** So many ranges or prefixes stand in a sentence. */
+/** Most ranges or prefixes in a sentence. */
 const FIRST = 5;
 
-/** What of the history of keys is gone, in the sentences of the terminal. */
+/** Describes the lost history of keys, in the same sentences as the terminal. */
 export function lostSentences(lost: LostHistory): string[] {
   const out: string[] = [];
   if (lost.missingCount > 0n) {

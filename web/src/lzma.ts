@@ -1,12 +1,12 @@
 /**
- * Unpacks LZMA as the `.lzma` format has it: properties, 4 bytes of the dictionary's size, 8 of the length, then what the range coder wrote. Browsers unpack gzip alone, which
- * leaves the wasm a third larger; libraries bring an encoder along that is ten times as long as this.
+ * Unpacks the `.lzma` format: properties, dictionary size (4 bytes), length (8 bytes), then the output of the range coder. Browsers have only gzip, with which the wasm is a
+ * third larger. Libraries contain an encoder, too, and are ten times as long as this.
  *
  * Source: the LZMA specification of the LZMA SDK, which is in the public domain.
  */
 
 const [HEADER, TOP, FULL, HALF] = [13, 2 ** 24, 2048, 1024];
-/** Where the probabilities of each kind begin in one array. */
+/** Start of each kind of probability in one array. */
 const MATCH = 0;
 const REP = MATCH + 12 * 16;
 const REP_G0 = REP + 12;
@@ -20,12 +20,12 @@ const LENGTH = ALIGN + 16;
 const LENGTH_SIZE = 2 + 2 * 128 + 256;
 const REP_LENGTH = LENGTH + LENGTH_SIZE;
 const LITERAL = REP_LENGTH + LENGTH_SIZE;
-/** Bytes unpacked between two looks at the clock. */
+/** Bytes unpacked between two checks of the clock. */
 const PIECE = 64 * 1024;
-/** Milliseconds of work at a time: the page stays alive meanwhile. */
+/** Milliseconds of work at a time, so that the page stays responsive. */
 const TURN = 20;
 
-/** Unpacks bytes of this page's own; others end as an error or as nonsense. */
+/** Unpacks data of this page. Any other data gives an error or meaningless bytes. */
 export async function unlzma(packed: Uint8Array): Promise<Uint8Array<ArrayBuffer>> {
   const head = new DataView(packed.buffer, packed.byteOffset, HEADER);
   const decoder = new Decoder(packed, head.getUint8(0), Number(head.getBigUint64(5, true)));
@@ -157,12 +157,12 @@ class Decoder {
 
   #copy(length: number): void {
     const distance = this.#reps[0] + 1;
-    if (distance > this.#to) throw new Error("The page's own wasm is damaged.");
+    if (distance > this.#to) throw new Error("The program inside this page is damaged. Load or download the page again.");
     const end = Math.min(this.out.length, this.#to + length + 2);
     for (; this.#to < end; this.#to += 1) this.out[this.#to] = this.out[this.#to - distance] ?? 0;
   }
 
-  /** Unpacks so many bytes more, or a little more than that; false at the end. */
+  /** Unpacks at least `bytes` more, unless the end comes first; false at the end. */
   go(bytes: number): boolean {
     const until = Math.min(this.out.length, this.#to + bytes);
     while (this.#to < until) {

@@ -1,24 +1,24 @@
 import type { RevisionTime } from "./generated/etcdsnap_inspector.js";
 
-/** How times are written: in UTC, as the terminal prints them. */
+/** Formats times in UTC, as the terminal prints them. */
 
-/** `2026-03-09 10:04:12 UTC`. */
+/** Formats a time for display: `2026-03-09 10:04:12 UTC`. */
 export function stamp(seconds: bigint): string {
   return `${iso(seconds).slice(0, 19).replace("T", " ")} UTC`;
 }
 
-/** `2026-03-09T10:04:12Z`; empty for a time that no calendar has. */
+/** Formats a time as RFC 3339: `2026-03-09T10:04:12Z`; empty if it is out of range. */
 export function iso(seconds: bigint): string {
   const date = new Date(Number(seconds) * 1000);
   return Number.isNaN(date.getTime()) ? "" : `${date.toISOString().slice(0, 19)}Z`;
 }
 
-/** About when a revision was written, with how sure that is. */
+/** Describes when a revision was written, with the uncertainty. */
 export function about({ seconds, within }: RevisionTime): string {
   return within === null ? `about ${stamp(seconds)} or later` : `${stamp(seconds)} (± ${span(within)})`;
 }
 
-/** So many seconds in the largest unit that does not lose more than a few percent: `20 s`, `12 min`, `3 h`, `40 d`. */
+/** Formats seconds in the largest unit that is exact to a few percent: `20 s`, `12 min`, `3 h`, `40 d`. */
 export function span(seconds: bigint): string {
   const value = Number(seconds);
   if (value < 120) return `${value} s`;

@@ -1,6 +1,6 @@
 import type { Session } from "./session.svelte.ts";
 
-/** Returns what belongs to a file, made when it is first asked for. It stays as it was left, whatever view is looked at in between. */
+/** Returns a function that makes a value for a session at the first call and returns the same value later. So state survives a change of view. */
 export function perSession<T>(make: (session: Session) => T): (session: Session) => T {
   const all = new WeakMap<Session, { own: T }>();
   return (session) => {

@@ -4,13 +4,13 @@ import { toJson } from "./json.ts";
 import type { Session } from "./session.svelte.ts";
 import { evidence, toneWord } from "./verdict.ts";
 
-/** Saves what `etcdsnap verify -w json` prints of this file. */
+/** Saves the report as `etcdsnap verify -w json` prints it. */
 export function saveReport(session: Session): void {
   if (session.report === null) return;
   save(`${session.file.name}.report.json`, `${toJson({ file: session.file.name, ...session.report })}\n`);
 }
 
-/** A few lines that tell a colleague all that matters, for a chat or a ticket. */
+/** Summarizes the report in a few lines, for a chat or a ticket. */
 export function plainSummary(session: Session): string {
   const { report, name } = session;
   const lines = [`${name}: ${toneWord(session)}`];

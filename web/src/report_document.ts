@@ -1,4 +1,4 @@
-import { lastPair, compare, sentence as differs, turned, turnedKind, turnedRow } from "./components/compare/compared.ts";
+import { lastTarget, compare, comparisonSentence, reversed, reversedKind, reversedRow } from "./components/compare/last_comparison.ts";
 import { share } from "./components/space/measure.ts";
 import { spaceSteps } from "./components/space/space_steps.ts";
 import { saveBlob } from "./files.ts";
@@ -7,16 +7,16 @@ import { lostSentences } from "./lost.ts";
 import { about as moment } from "./moments.ts";
 import { printable } from "./printable.ts";
 import type { Session } from "./session.svelte.ts";
-import { evidence, isForeign, place, sentence } from "./verdict.ts";
+import { evidence, isForeign, findingPlace, verdictSentence } from "./verdict.ts";
 
-/** A report for people, in one file that needs nothing else: what the views say, with the commands against it. */
+/** A readable report in one self-contained file: what the views show, with the commands that help. */
 
 type Part = { kind: "heading" | "words" | "code"; text: string } | { kind: "table"; head: string[]; rows: string[][] };
 
-/** Rows of each table. */
+/** Most rows in a table. */
 const MOST = 100;
 
-/** Saves the report of a file, as a page of its own or as Markdown. */
+/** Saves the report of a file as an HTML page or as Markdown. */
 export async function saveDocument(session: Session, form: "html" | "md"): Promise<void> {
   const parts = await partsOf(session);
   const title = `etcdsnap report: ${session.name}`;
@@ -29,16 +29,16 @@ async function partsOf(session: Session): Promise<Part[]> {
   if (report === null) return [];
   const { status } = report;
   const parts: Part[] = [
-    { kind: "words", text: `${report.verdict.toUpperCase()}. ${sentence(report)}` },
+    { kind: "words", text: `${report.verdict.toUpperCase()}. ${verdictSentence(report)}` },
     { kind: "words", text: `${evidence(report).join(" · ")}. Made ${new Date().toISOString().slice(0, 16).replace("T", " ")} UTC by etcdsnap v${__VERSION__}.` },
   ];
   if (isForeign(report)) return [...parts, ...findings(session)];
   const open = store.state === "open";
   const [about, cluster, usage] = open ? await Promise.all([store.call("about", {}), store.call("cluster", {}), store.call("usage", { prefix: "" })]) : [null, null, null];
   const rows: string[][] = [["File size", `${count(session.file.size)} bytes`]];
-  if (about !== null) rows.push(["Taken about", about.taken === null ? "unknown" : `${moment(about.taken)}, ${age(about.taken.seconds)}`], ["Holds", about.objects > 0n ? `Kubernetes: ${plural(about.objects, "object")}` : "no Kubernetes"]);
+  if (about !== null) rows.push(["State as of about", about.taken === null ? "unknown" : `${moment(about.taken)}, ${age(about.taken.seconds)}`], ["Contents", about.objects > 0n ? `Kubernetes: ${plural(about.objects, "object")}` : "no Kubernetes objects"]);
   if (status !== null) {
-    rows.push(["Hash", hash(status.hash)], ["Revision", count(status.revision)], ["Compacted", status.compactedRevision === null ? "never" : count(status.compactedRevision)], ["Keys", count(status.totalKey)], ["Revisions kept", count(status.revisions)], ["Version", status.version || "none before 3.6"], ["Database", `${count(status.totalSize)} bytes`], ["Free pages", `${count(status.freePages)} of ${count(status.pages)}`]);
+    rows.push(["Hash", hash(status.hash)], ["Revision", count(status.revision)], ["Compacted", status.compactedRevision === null ? "never" : count(status.compactedRevision)], ["Keys", count(status.totalKey)], ["Revisions stored", count(status.revisions)], ["Storage version", status.version || "none (etcd before 3.6)"], ["Database", `${count(status.totalSize)} bytes`], ["Free pages", `${count(status.freePages)} of ${count(status.pages)}`]);
   }
   if (report.sha256.actual !== null) rows.push(["SHA-256", report.sha256.actual]);
   if (cluster !== null) rows.push(["Members", cluster.members.map(({ name, id }) => name || id).join(", ") || "none"], ["Alarms", cluster.alarms.map(({ kind, member }) => `${kind} on ${member}`).join(", ") || "none"]);
@@ -47,7 +47,7 @@ async function partsOf(session: Session): Promise<Part[]> {
     const whole = usage.total.liveBytes + usage.total.historyBytes;
     const groups = about.objects > 0n ? about.kinds.map(({ kind, sum }) => ({ name: kind, sum })) : usage.groups.map(({ prefix, sum }) => ({ name: prefix, sum }));
     parts.push({ kind: "heading", text: "Space" }, { kind: "table", head: [about.objects > 0n ? "Kind" : "Prefix", "Keys", "Live", "History", "Share"], rows: groups.slice(0, MOST).map(({ name, sum }) => [name, count(sum.keys), size(sum.liveBytes), size(sum.historyBytes), share(sum.liveBytes + sum.historyBytes, whole)]) });
-    for (const { title, gives, words, text } of spaceSteps(store.facts, usage.total, status)) parts.push({ kind: "words", text: `${title}${gives === null ? "" : ` (gives ${size(gives)} back)`}. ${words}` }, { kind: "code", text });
+    for (const { title, frees, words, text } of spaceSteps(store.facts, usage.total, status)) parts.push({ kind: "words", text: `${title}${frees === null ? "" : ` (frees ${size(frees)})`}. ${words}` }, { kind: "code", text });
     parts.push(...(await differences(session, store.facts.revision)));
   }
   return parts;
@@ -56,7 +56,7 @@ async function partsOf(session: Session): Promise<Part[]> {
 function findings(session: Session): Part[] {
   const { report } = session;
   if (report === null || report.findings.length === 0) return [];
-  const rows = report.findings.slice(0, MOST).map((finding, index) => [finding.severity, finding.code, place(report, index), finding.message]);
+  const rows = report.findings.slice(0, MOST).map((finding, index) => [finding.severity, finding.code, findingPlace(report, index), finding.message]);
   return [{ kind: "heading", text: "Findings" }, { kind: "table", head: ["Severity", "Code", "Where", "What is wrong"], rows }, ...more(report.findings.length)];
 }
 
@@ -67,21 +67,21 @@ function lost({ report, lostKinds }: Session): Part[] {
   return parts;
 }
 
-/** What was compared last, if anything was. */
+/** Describes the last comparison, if there was one. */
 async function differences(session: Session, revision: bigint): Promise<Part[]> {
-  const pair = lastPair(session);
-  if (pair === null) return [];
+  const target = lastTarget(session);
+  if (target === null) return [];
   try {
-    const found = await compare(session, pair);
-    const turns = pair.other === null || session.side === null ? found.revision < revision : session.side === "later";
+    const found = await compare(session, target);
+    const otherFirst = target.other === null || session.side === null ? found.revision < revision : session.side === "later";
     const kinds = ["added", "removed", "changed"] as const;
-    const asked = await session.store.call("changes", { from: 0, count: MOST, differing: { kinds: turns ? kinds.map(turnedKind) : [...kinds], by: "key", down: false, turned: turns } });
-    const rows = (turns ? asked.map(turnedRow) : asked).map(({ kind, key }) => [kind, key]);
-    const sides = [`${session.name}, revision ${count(revision)}`, `${pair.other?.name ?? session.name}, revision ${count(found.revision)}`];
-    const [from, to] = turns ? sides.toReversed() : sides;
-    return [{ kind: "heading", text: "Differences" }, { kind: "words", text: `From ${from}, to ${to}. ${differs(turns ? turned(found) : found)}` }, { kind: "table", head: ["Change", "Key"], rows }, ...more(found.added + found.removed + found.changed)];
+    const asked = await session.store.call("changes", { from: 0, count: MOST, differing: { kinds: otherFirst ? kinds.map(reversedKind) : [...kinds], by: "key", down: false, turned: otherFirst } });
+    const rows = (otherFirst ? asked.map(reversedRow) : asked).map(({ kind, key }) => [kind, key]);
+    const sides = [`${session.name}, revision ${count(revision)}`, `${target.other?.name ?? session.name}, revision ${count(found.revision)}`];
+    const [from, to] = otherFirst ? sides.toReversed() : sides;
+    return [{ kind: "heading", text: "Differences" }, { kind: "words", text: `From ${from}, to ${to}. ${comparisonSentence(otherFirst ? reversed(found) : found)}` }, { kind: "table", head: ["Change", "Key"], rows }, ...more(found.added + found.removed + found.changed)];
   } catch {
-    // A comparison that was cancelled, or of a file that is gone, is none.
+    // The comparison was cancelled, or a file is gone: the report does without it.
     return [];
   }
 }

@@ -3,23 +3,23 @@ import { saveBlob } from "./files.ts";
 import { inspector } from "./inspector.ts";
 import { perSession } from "./per_session.ts";
 import type { Session } from "./session.svelte.ts";
-import { Pace } from "./update_rate.svelte.ts";
+import { ProgressRate } from "./progress_rate.svelte.ts";
 import type { Failure, Message, Phase, Request } from "./worker/messages.ts";
 import type { RewriteMessage } from "./worker/rewrite.ts";
 import InspectWorker from "./worker/worker.ts?worker&inline";
 
-/** The browser keeps a new file until it is saved. Beyond this many bytes of the old one the terminal is the better place. */
+/** Bytes of the largest file from which the page makes a new one. The browser keeps the new file until it is saved, so larger ones belong in a terminal. */
 export const LIMIT = 4_000_000_000;
 
-/** A new file that is being made of an open one, or was. */
+/** Makes a new file from an open one: redacted, compacted or salvaged. */
 export class Rewriting {
   state = $state<"idle" | "working" | "done" | "failed">("idle");
   kind = $state<CopyOrder["kind"]>("redact");
   phase = $state<Phase>("read");
-  readonly pace = new Pace();
+  readonly progress = new ProgressRate();
   made = $state.raw<CopyMade | null>(null);
   failure = $state.raw<Failure | null>(null);
-  /** Its name, and how long it is. */
+  /** The new file's name and size in bytes. */
   name = $state("");
   size = $state(0);
   #file: Blob | null = null;
@@ -30,7 +30,7 @@ export class Rewriting {
     this.#session = session;
   }
 
-  /** Makes a new file, and saves it when it is proven. */
+  /** Makes a new file, and saves it once it is verified. */
   start(order: CopyOrder): void {
     this.cancel();
     const { file } = this.#session;
@@ -38,21 +38,21 @@ export class Rewriting {
     this.kind = order.kind;
     this.phase = "read";
     this.name = nameOf(file.name, order.kind);
-    this.pace.begin(file.size);
+    this.progress.start(file.size);
     const worker = new InspectWorker({ name: "rewrite" });
     this.#worker = worker;
-    worker.onmessage = ({ data }: MessageEvent<Message | RewriteMessage>) => this.#hear(data);
+    worker.onmessage = ({ data }: MessageEvent<Message | RewriteMessage>) => this.#onMessage(data);
     worker.onerror = (event) => {
       event.preventDefault();
-      this.#fail({ message: `The worker that made the new file stopped: ${event.message || "it gave no reason"}.`, action: "Close other tabs to free memory and try again, or use etcdsnap in a terminal.", broken: true });
+      this.#fail({ message: `The worker that made the new file stopped: ${event.message || "it gave no reason"}.`, action: "Close other tabs to free memory and try again, or use etcdsnap in a terminal.", workerStopped: true });
     };
     inspector().then(
       (module) => worker.postMessage({ file, module, rewrite: order } satisfies Request),
-      (error: unknown) => this.#fail({ message: String(error), action: "Try once more.", broken: true }),
+      (error: unknown) => this.#fail({ message: `The new file was not made: ${String(error)}.`, action: "Try again.", workerStopped: true }),
     );
   }
 
-  /** Stops at once; nothing is kept of what was made. */
+  /** Stops immediately and discards the unfinished file. */
   cancel(): void {
     this.#worker?.terminate();
     this.#worker = null;
@@ -62,7 +62,7 @@ export class Rewriting {
     this.state = "idle";
   }
 
-  /** Lets a person keep the file. */
+  /** Downloads the new file. */
   save(): void {
     if (this.#file !== null) saveBlob(this.name, this.#file);
   }
@@ -73,12 +73,12 @@ export class Rewriting {
     this.state = "failed";
   }
 
-  #hear(message: Message | RewriteMessage): void {
+  #onMessage(message: Message | RewriteMessage): void {
     switch (message.kind) {
       case "progress":
-        if (message.phase !== this.phase) this.pace.begin(message.total);
+        if (message.phase !== this.phase) this.progress.start(message.total);
         this.phase = message.phase;
-        this.pace.tell(message.done, message.total);
+        this.progress.update(message.done, message.total);
         break;
       case "made":
         this.#worker?.terminate();
@@ -96,7 +96,7 @@ export class Rewriting {
   }
 }
 
-/** That of a file. It goes on whatever view is looked at. */
+/** Returns the rewriting of a file. It continues while other views are open. */
 export const rewritingOf = perSession((session) => new Rewriting(session));
 
 const WORDS = { redact: "redacted", compact: "compacted", salvage: "salvaged" };

@@ -1,62 +1,62 @@
 import { announcer } from "./announce.svelte.ts";
 import type { CodeInfo, LostKind, Peek, Report } from "./generated/etcdsnap_inspector.js";
 import { inspector } from "./inspector.ts";
-import { Pace } from "./update_rate.svelte.ts";
+import { ProgressRate } from "./progress_rate.svelte.ts";
 import { printable } from "./printable.ts";
 import { Store } from "./store.svelte.ts";
 import type { ViewId } from "./views.ts";
-import type { Back } from "./worker/feed.ts";
-import type { Failure, Message, Packing, Phase, Request } from "./worker/messages.ts";
+import type { ReturnedBuffer } from "./worker/feed.ts";
+import type { Failure, Message, Compression, Phase, Request } from "./worker/messages.ts";
 import InspectWorker from "./worker/worker.ts?worker&inline";
 
 export type State = "waiting" | "working" | "done" | "failed" | "cancelled";
 
-/** Two files are read at a time: more would only take each other's disk and memory. */
+/** Files read at a time. More would only compete for disk and memory. */
 const AT_ONCE = 2;
-/** A worker that died is replaced once; a second death is the file's doing. */
+/** A worker that stopped is replaced once. If that one stops too, the file is the cause. */
 const REPLACEMENTS = 1;
 
-/** One file and all that is known of it. */
+/** An open file: its verdict, its keys, and what the user looks at. */
 export class Session {
   readonly id: number;
   readonly file: File;
-  /** The file's name, with a number when another open file has the same: the address says it. */
+  /** The file's name, numbered if another open file has the same name. The address contains it. */
   readonly title: string;
-  /** The same as it is shown. */
+  /** `title` with invisible characters escaped, for display. */
   readonly name: string;
   state = $state<State>("waiting");
   peek = $state.raw<Peek | null>(null);
-  packed = $state.raw<Packing | null>(null);
+  compression = $state.raw<Compression | null>(null);
   report = $state.raw<Report | null>(null);
-  /** The keys that damage cost something, by kind and namespace. */
+  /** The keys that damage affects, counted by kind and namespace. */
   lostKinds = $state.raw<LostKind[]>([]);
-  /** How long the verdict took, from the worker's start. */
+  /** Seconds that the verdict took. */
   seconds = $state.raw(0);
   failure = $state.raw<Failure | null>(null);
   notice = $state.raw<string | null>(null);
   phase = $state<Phase>("read");
-  readonly pace = new Pace();
+  readonly progress = new ProgressRate();
   view = $state<ViewId>("overview");
-  /** The finding that is open, by its place in the report. */
+  /** The selected finding, as its index in the report. */
   selected = $state<number | null>(null);
-  /** The key in hand, as it is shown. */
+  /** The selected key, in its displayed form. */
   key = $state<string | null>(null);
-  /** Whether keys are shown as objects of Kubernetes. */
+  /** Whether keys are shown as Kubernetes objects. */
   objects = $state(false);
-  /** The kind and the namespace whose objects are shown; null for all. */
+  /** The kind and the namespace of the objects in the list; null for all. */
   kind = $state<string | null>(null);
   namespace = $state<string | null>(null);
-  /** The prefix whose room is shown. */
+  /** The key prefix whose used space is shown. */
   prefix = $state("");
-  /** The page that is taken apart. */
+  /** The page shown in Pages. */
   page = $state(0n);
-  /** The byte of it that one was led to, by its offset in the file. */
+  /** The byte to mark in that page, as its offset in the file. */
   offset = $state<bigint | null>(null);
-  /** The other file that this one is compared with, by its session's id; null for another revision of this file. */
+  /** The id of the session that this file is compared with; null for another revision of this file. */
   against = $state<number | null>(null);
-  /** Which side of that comparison this file is, where a person chose it; null for the older one to be the earlier side. */
+  /** The side of the comparison that the user chose for this file; null if the older side comes first. */
   side = $state<"earlier" | "later" | null>(null);
-  /** What can be asked about its keys. */
+  /** Reads the file's keys. */
   readonly store: Store;
 
   #worker: Worker | null = null;
@@ -69,7 +69,7 @@ export class Session {
     this.title = title;
     this.name = printable(title);
     this.store = new Store(file);
-    this.pace.begin(file.size);
+    this.progress.start(file.size);
     this.#onIdle = onIdle;
   }
 
@@ -77,33 +77,33 @@ export class Session {
     this.state = "working";
     this.failure = null;
     this.phase = "read";
-    this.pace.begin(this.file.size);
+    this.progress.start(this.file.size);
     const worker = new InspectWorker({ name: "verdict" });
     this.#worker = worker;
-    worker.onmessage = ({ data }: MessageEvent<Message>) => this.#hear(data);
+    worker.onmessage = ({ data }: MessageEvent<Message>) => this.#onMessage(data);
     worker.onerror = (event) => {
       event.preventDefault();
-      this.#died(event.message || "it gave no reason");
+      this.#onWorkerStopped(event.message || "it gave no reason");
     };
-    worker.onmessageerror = () => this.#died("its answer could not be read");
+    worker.onmessageerror = () => this.#onWorkerStopped("its answer could not be read");
     const back = (buffer: ArrayBuffer | null): void => {
-      if (this.#worker === worker) worker.postMessage({ kind: "back", buffer } satisfies Back, buffer === null ? [] : [buffer]);
+      if (this.#worker === worker) worker.postMessage({ kind: "back", buffer } satisfies ReturnedBuffer, buffer === null ? [] : [buffer]);
     };
-    // Begun first, so that it listens before this worker hands anything on.
-    const fed = this.store.follow(back);
+    // Started first, so that the store listens before this worker passes anything on.
+    const fed = this.store.openWithFeed(back);
     inspector().then(
       (module) => worker.postMessage({ file: this.file, module, fed } satisfies Request),
-      (error: unknown) => this.#worker === worker && this.#died(String(error)),
+      (error: unknown) => this.#worker === worker && this.#onWorkerStopped(String(error)),
     );
   }
 
-  /** Stops at once, whatever the worker is doing. */
+  /** Stops the worker immediately. */
   cancel(): void {
     if (this.state !== "working" && this.state !== "waiting") return;
     this.#stop("cancelled");
   }
 
-  /** Reads the file anew. */
+  /** Reads the file again. */
   retry(): void {
     this.#replacements = 0;
     this.notice = null;
@@ -113,7 +113,7 @@ export class Session {
     this.#onIdle();
   }
 
-  /** Ends the worker of a file that is closed. */
+  /** Ends the workers, because the file is being closed. */
   close(): void {
     this.#end();
     this.store.close();
@@ -126,19 +126,19 @@ export class Session {
 
   #stop(state: State): void {
     this.#end();
-    this.store.unfed(state === "cancelled");
+    this.store.endFeed(state === "cancelled");
     this.state = state;
     this.#onIdle();
   }
 
-  #hear(message: Message): void {
+  #onMessage(message: Message): void {
     switch (message.kind) {
       case "codes":
         codes.learn(message.codes);
         break;
       case "peek":
         this.peek = message.peek;
-        this.packed = message.packed;
+        this.compression = message.compression;
         break;
       case "progress":
         this.#progress(message);
@@ -155,7 +155,7 @@ export class Session {
         this.#stop("done");
         break;
       case "failed":
-        if (message.failure.broken) this.#died(message.failure.message);
+        if (message.failure.workerStopped) this.#onWorkerStopped(message.failure.message);
         else {
           this.failure = message.failure;
           this.#stop("failed");
@@ -165,32 +165,32 @@ export class Session {
   }
 
   #progress({ phase, done, total }: Message & { kind: "progress" }): void {
-    if (phase !== this.phase) this.pace.begin(total);
+    if (phase !== this.phase) this.progress.start(total);
     this.phase = phase;
-    this.pace.tell(done, total);
+    this.progress.update(done, total);
   }
 
-  #died(reason: string): void {
+  #onWorkerStopped(reason: string): void {
     this.#end();
-    this.store.unfed(true);
+    this.store.endFeed(true);
     const words = reason.replace(/^Uncaught (Error: )?/, "").replace(/\.$/, "");
     if (this.#replacements < REPLACEMENTS) {
       this.#replacements += 1;
-      this.notice = `The worker that read this file stopped (${words}). A new one took its place and started again.`;
+      this.notice = `The worker that read this file stopped: ${words}. A new one took its place and started again.`;
       this.start();
       return;
     }
     this.notice = null;
     this.failure = {
       message: `The worker that read this file stopped twice: ${words}.`,
-      action: "Close other tabs to free memory and try again, or use etcdsnap in a terminal. Please report it if it goes on.",
-      broken: true,
+      action: "Close other tabs to free memory and try again, or use etcdsnap in a terminal. If this continues, please report it.",
+      workerStopped: true,
     };
     this.#stop("failed");
   }
 }
 
-/** The words for every finding code, from the core itself. */
+/** The severity, meaning and advice of each finding code, as core defines them. */
 class Codes {
   #known = $state.raw<ReadonlyMap<string, CodeInfo>>(new Map());
 
@@ -244,7 +244,7 @@ class Sessions {
     this.#next();
   }
 
-  /** Moves to another tab, round the ends. */
+  /** Selects the next or previous tab, wrapping around at the ends. */
   step(by: 1 | -1): void {
     const at = this.list.findIndex((session) => session.id === this.currentId);
     const next = this.list[(at + by + this.list.length) % this.list.length];

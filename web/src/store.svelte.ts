@@ -1,7 +1,7 @@
 import { announcer } from "./announce.svelte.ts";
 import type { EncryptionState, StoreFacts } from "./generated/etcdsnap_inspector.js";
 import { inspector } from "./inspector.ts";
-import { Pace } from "./update_rate.svelte.ts";
+import { ProgressRate } from "./progress_rate.svelte.ts";
 import type { Answer, Ask, Call, CallName, Stop, StoreMessage } from "./worker/calls.ts";
 import type { Block, BlocksEnd, Unpacked } from "./worker/feed.ts";
 import type { Failure, Message, Request } from "./worker/messages.ts";
@@ -9,126 +9,132 @@ import InspectWorker from "./worker/worker.ts?worker&inline";
 
 export type StoreState = "closed" | "opening" | "open" | "cancelled" | "failed";
 
-/** Calls that read the whole file and can be stopped on the way. The worker goes on with what it has. */
-const LONG: ReadonlySet<CallName> = new Set(["compare", "history", "hashkv", "search", "decrypt", "related", "manifests"]);
+/** Calls that read the whole file and can be stopped. The worker keeps its keys. */
+const STOPPABLE: ReadonlySet<CallName> = new Set(["compare", "history", "hashkv", "search", "decrypt", "related", "manifests"]);
 
-/** Stores that stay open although no view asked for them: each holds the keys of a file, the last ones read. */
-const UNASKED = 2;
-const unasked: Store[] = [];
+/** Most stores that stay open although no view has asked for them. Each keeps the keys of a file in memory. */
+const MOST_UNREQUESTED = 2;
+const unrequested: Store[] = [];
 
-/** Workers that are replaced, one after the other, until a person asks for another. */
+/** Times that a stopped worker is replaced without the user asking for it. */
 const REPLACEMENTS = 2;
 
-/** A call that was not answered because the store was closed meanwhile. */
-export class Closed extends Error {}
+/** Thrown by a call that was not answered because the store was closed. */
+export class StoreClosed extends Error {}
 
-/** A call that a person cancelled. */
-export class Stopped extends Error {}
+/** Thrown by a call that was cancelled. */
+export class CallStopped extends Error {}
+
+/** Returns the message of a failed call; null if the store was closed or the call cancelled. */
+export function problemOf(error: unknown): string | null {
+  if (error instanceof StoreClosed || error instanceof CallStopped) return null;
+  return error instanceof Error ? error.message : String(error);
+}
 
 /**
- * The store inside a file: its keys and what can be asked about them, in a worker of its own. It is opened beside the verdict and handed what is read for that (`follow`);
- * opened later, it reads the file itself. Calls may be made at any time and are answered in order once it is open.
+ * The key-value store in a snapshot, opened by a worker of its own. While the verdict is computed, it gets the bytes that are read for that (`openWithFeed`); opened later, it
+ * reads the file itself. Calls may be made at any time. They are answered in order once the store is open.
  */
 export class Store {
   readonly file: File;
   state = $state<StoreState>("closed");
-  /** How far it is, while something reads the whole file. */
-  readonly pace = new Pace();
+  /** Progress of a call that reads the whole file. */
+  readonly progress = new ProgressRate();
   facts = $state.raw<StoreFacts | null>(null);
   failure = $state.raw<Failure | null>(null);
-  /** Grows whenever the ids of keys change. */
+  /** Increases whenever the ids of keys change. */
   version = $state(0);
 
-  /** What a configuration opened; null while none was given. */
+  /** What the EncryptionConfiguration decrypts; null without one. */
   encryption = $state.raw<EncryptionState | null>(null);
   decrypting = $state(false);
   decryptProblem = $state.raw<string | null>(null);
-  /** Grows whenever other values can be opened than before. */
-  opened = $state(0);
+  /** Increases whenever the set of values that can be decrypted may have changed. */
+  decryptVersion = $state(0);
 
   #worker: Worker | null = null;
   #next = 1;
   #waiting = new Map<number, Waiting>();
-  #held: Call[] = [];
+  #queued: Call[] = [];
   #replacements = 0;
-  /** Whether a view wants to see what is in it. */
-  #asked = false;
-  /** Where the buffers go back to that come from the verdict's worker; null when none come. */
-  #back: ((buffer: ArrayBuffer | null) => void) | null = null;
-  /** Calls that broke a worker, and what is said of them: they are not made again unless a person asks for it. */
-  #fatal = new Map<string, string>();
+  /** Whether a view has asked for the store. */
+  #requested = false;
+  /** Returns buffers to the worker that computes the verdict; null if it passes none on. */
+  #returnBuffer: ((buffer: ArrayBuffer | null) => void) | null = null;
+  /** Calls that stopped a worker, with their error messages. They are not repeated unless the user asks for it. */
+  #failedCalls = new Map<string, string>();
 
   constructor(file: File) {
     this.file = file;
   }
 
-  /** Opens the store unless it is open or being opened. */
+  /** Opens the store, unless it is open or opening. */
   open(): void {
-    this.#asked = true;
+    this.#requested = true;
     if (this.state === "closed") this.#start(null);
   }
 
-  /** Opens the store beside the verdict, with what `feed` hands on; `back` takes the buffers back. False when it is open, or something else was said about it. */
-  follow(back: (buffer: ArrayBuffer | null) => void): boolean {
+  /** Opens the store with the bytes that `feed` passes on; `back` returns their buffers. Returns false if the store is not closed. */
+  openWithFeed(back: (buffer: ArrayBuffer | null) => void): boolean {
     if (this.state !== "closed") return false;
     this.#start(back);
     return true;
   }
 
-  /** Takes in what was read for the verdict. */
+  /** Passes on bytes that were read for the verdict. */
   feed(message: Block | BlocksEnd | Unpacked): void {
-    if (this.#back !== null) this.#worker?.postMessage(message, message.kind === "block" ? [message.bytes.buffer] : []);
+    if (this.#returnBuffer !== null) this.#worker?.postMessage(message, message.kind === "block" ? [message.bytes.buffer] : []);
   }
 
-  /** Nothing more is handed on: what is missing the store reads itself. One that nobody asked for is closed when the verdict is given up. */
-  unfed(givenUp: boolean): void {
-    if (this.#back === null) return;
-    if (givenUp && !this.#asked) this.close();
+  /** Ends the feed: the store reads missing bytes itself. If the verdict was given up, a store that no view asked for is closed. */
+  endFeed(givenUp: boolean): void {
+    if (this.#returnBuffer === null) return;
+    if (givenUp && !this.#requested) this.close();
     this.feed({ kind: "blocks-end" });
-    this.#back = null;
+    this.#returnBuffer = null;
   }
 
   #start(back: ((buffer: ArrayBuffer | null) => void) | null): void {
-    this.#back = back;
+    this.#returnBuffer = back;
     this.state = "opening";
     this.failure = null;
-    this.pace.begin(this.file.size);
+    this.progress.start(this.file.size);
     const worker = new InspectWorker({ name: "keys" });
     this.#worker = worker;
-    worker.onmessage = ({ data }: MessageEvent<StoreMessage | Message>) => this.#hear(data);
+    worker.onmessage = ({ data }: MessageEvent<StoreMessage | Message>) => this.#onMessage(data);
     worker.onerror = (event) => {
       event.preventDefault();
-      this.#broke(event.message, this.#waiting.keys().next().value);
+      this.#onWorkerStopped(event.message, this.#waiting.keys().next().value);
     };
     inspector().then(
       (module) => worker.postMessage({ file: this.file, module, browse: true, fed: back !== null } satisfies Request),
-      (error: unknown) => this.#worker === worker && this.#broke(String(error), undefined),
+      (error: unknown) => this.#worker === worker && this.#onWorkerStopped(String(error), undefined),
     );
   }
 
-  /** Asks the store, opening it if need be. */
+  /** Calls the worker; opens the store first if necessary. */
   call<K extends CallName>(name: K, ask: Ask<K>): Promise<Answer<K>> {
     this.open();
     return new Promise((resolve, reject) => {
-      const fatal = this.#fatal.size > 0 ? this.#fatal.get(sameness(name, ask)) : undefined;
-      if (fatal !== undefined) {
-        reject(new Error(fatal));
+      const failure = this.#failedCalls.size > 0 ? this.#failedCalls.get(callKey(name, ask)) : undefined;
+      if (failure !== undefined) {
+        reject(new Error(failure));
         return;
       }
       if (this.#worker === null) {
-        reject(this.failure === null ? new Closed("The store is closed.") : new Error(this.failure.message));
+        reject(this.failure === null ? new StoreClosed("The store is closed.") : new Error(this.failure.message));
         return;
       }
       const call: Call = { number: this.#next, name, ask };
       this.#next += 1;
       this.#waiting.set(call.number, { name, ask, resolve, reject });
-      if (LONG.has(name) || name === "at") this.pace.begin(this.file.size);
+      if (STOPPABLE.has(name) || name === "at") this.progress.start(this.file.size);
       if (this.state === "open") this.#worker.postMessage(call);
-      else this.#held.push(call);
+      else this.#queued.push(call);
     });
   }
 
-  /** Has the worker open encrypted values by a configuration; null takes it back. A file is read in the worker alone. */
+  /** Decrypts values with an EncryptionConfiguration; null removes it. Only the worker reads the file. */
   async decrypt(configuration: File | string | null): Promise<void> {
     this.decrypting = true;
     this.decryptProblem = null;
@@ -136,23 +142,22 @@ export class Store {
       const state = await this.call("decrypt", { configuration });
       this.encryption = configuration === null ? null : state;
     } catch (error) {
-      if (error instanceof Closed) return;
-      this.decryptProblem = error instanceof Stopped ? null : error instanceof Error ? error.message : String(error);
+      this.decryptProblem = problemOf(error);
     } finally {
       this.decrypting = false;
-      this.opened += 1;
+      this.decryptVersion += 1;
     }
   }
 
-  /** Reads the keys at another revision. */
+  /** Reads the keys as of another revision. */
   async at(revision: bigint): Promise<void> {
     this.facts = await this.call("at", { revision });
     this.version += 1;
   }
 
   /**
-   * Stops at once what reads the whole file. Where that was to read the keys, there are none then, and the store waits for `retry`; a comparison, a history or a hash
-   * leaves it as it was.
+   * Stops calls that read the whole file. If the keys were being read, the store has none afterwards and waits for `retry`. A comparison, a history or a hash leaves it
+   * unchanged.
    */
   cancel(): void {
     if (this.state === "opening" || [...this.#waiting.values()].some(({ name }) => name === "at")) {
@@ -161,56 +166,56 @@ export class Store {
       this.facts = null;
       return;
     }
-    for (const name of LONG) this.stop(name);
+    for (const name of STOPPABLE) this.stop(name);
   }
 
-  /** Stops calls of a name that read the whole file: nobody waits for their answers any longer. */
+  /** Stops all calls with a name. Their answers are no longer needed. */
   stop(name: CallName): void {
     for (const [number, call] of [...this.#waiting]) {
       if (call.name !== name) continue;
       this.#waiting.delete(number);
       this.#worker?.postMessage({ stop: number } satisfies Stop);
-      call.reject(new Stopped("It was cancelled."));
+      call.reject(new CallStopped("This was cancelled."));
     }
   }
 
-  /** Makes calls again that broke a worker. */
-  forgive(): void {
-    this.#fatal.clear();
+  /** Allows repeating calls that stopped a worker. */
+  allowRepeats(): void {
+    this.#failedCalls.clear();
     this.#replacements = 0;
   }
 
-  /** Tries once more after a failure, or when it was cancelled. */
+  /** Opens the store again after a failure or a cancellation. */
   retry(): void {
-    this.forgive();
+    this.allowRepeats();
     if (this.state === "failed" || this.state === "cancelled") this.state = "closed";
     this.open();
   }
 
-  /** Ends the worker; nothing asked is answered any more. */
+  /** Ends the worker. Pending calls fail. */
   close(): void {
     this.#end();
-    this.#asked = false;
+    this.#requested = false;
     this.state = "closed";
     this.facts = null;
   }
 
-  /** Closes it unless a view asked for it meanwhile. */
-  closeUnasked(): void {
-    if (!this.#asked) this.close();
+  /** Closes the store, unless a view has asked for it. */
+  closeUnlessRequested(): void {
+    if (!this.#requested) this.close();
   }
 
   #end(): void {
     this.#worker?.terminate();
     this.#worker = null;
-    // The keys of a configuration were in the worker's memory alone.
+    // The keys of the configuration were only in the worker's memory.
     this.encryption = null;
     this.decryptProblem = null;
-    // Who hands on what it reads is not to wait for what does not come back any more.
-    this.#back?.(null);
-    this.#back = null;
-    this.#held = [];
-    for (const { reject } of this.#waiting.values()) reject(new Closed("The store was closed."));
+    // The worker that passes bytes on must not wait for buffers that will not return.
+    this.#returnBuffer?.(null);
+    this.#returnBuffer = null;
+    this.#queued = [];
+    for (const { reject } of this.#waiting.values()) reject(new StoreClosed("The store was closed."));
     this.#waiting.clear();
   }
 
@@ -220,17 +225,17 @@ export class Store {
     this.state = "failed";
   }
 
-  /** Has a new worker take the place of one that broke, in the midst of a call or while it opened the store. */
-  #broke(reason: string, number: number | undefined): void {
-    if (!this.#asked) {
+  /** Replaces a worker that stopped, during a call or while it opened the store. */
+  #onWorkerStopped(reason: string, number: number | undefined): void {
+    if (!this.#requested) {
       this.close();
       return;
     }
-    const failure = stopped(reason);
+    const failure = workerFailure(reason);
     const call = number === undefined ? undefined : this.#waiting.get(number);
     if (call !== undefined && number !== undefined) {
       this.#waiting.delete(number);
-      this.#fatal.set(sameness(call.name, call.ask), failure.message);
+      this.#failedCalls.set(callKey(call.name, call.ask), failure.message);
       call.reject(new Error(failure.message));
     }
     if (this.#replacements >= REPLACEMENTS) {
@@ -243,21 +248,21 @@ export class Store {
     this.open();
   }
 
-  #hear(message: StoreMessage | Message): void {
+  #onMessage(message: StoreMessage | Message): void {
     switch (message.kind) {
       case "back":
-        this.#back?.(message.buffer);
+        this.#returnBuffer?.(message.buffer);
         break;
       case "progress":
-        this.pace.tell(message.done, message.total);
+        this.progress.update(message.done, message.total);
         break;
       case "opened":
         this.facts = message.facts;
         this.state = "open";
         this.version += 1;
-        if (!this.#asked) makeRoom(this);
-        for (const call of this.#held) this.#worker?.postMessage(call);
-        this.#held = [];
+        if (!this.#requested) closeUnrequested(this);
+        for (const call of this.#queued) this.#worker?.postMessage(call);
+        this.#queued = [];
         break;
       case "answer":
         this.#waiting.get(message.number)?.resolve(message.answer as never);
@@ -268,23 +273,23 @@ export class Store {
         this.#waiting.delete(message.number);
         break;
       case "broke":
-        this.#broke(message.reason, message.number);
+        this.#onWorkerStopped(message.reason, message.number);
         break;
       case "failed":
-        if (message.failure.broken) this.#broke(message.failure.message, undefined);
+        if (message.failure.workerStopped) this.#onWorkerStopped(message.failure.message, undefined);
         else this.#fail(message.failure);
         break;
     }
   }
 }
 
-/** Closes the store that was opened first among those that no view asked for, when another one is open beside them. */
-function makeRoom(opened: Store): void {
-  unasked.push(opened);
-  while (unasked.length > UNASKED) unasked.shift()?.closeUnasked();
+/** Closes the oldest stores that no view has asked for, if there are more than `MOST_UNREQUESTED`. */
+function closeUnrequested(opened: Store): void {
+  unrequested.push(opened);
+  while (unrequested.length > MOST_UNREQUESTED) unrequested.shift()?.closeUnlessRequested();
 }
 
-/** A call that is not answered yet. */
+/** A call that is not answered yet: its arguments and its promise. */
 interface Waiting {
   name: CallName;
   ask: unknown;
@@ -292,8 +297,8 @@ interface Waiting {
   reject: (error: Error) => void;
 }
 
-/** A text that is the same for the same question. */
-function sameness(name: CallName, ask: unknown): string {
+/** Returns a text that is the same for equal calls. */
+function callKey(name: CallName, ask: unknown): string {
   const plain = (_: string, value: unknown): unknown => {
     if (typeof value === "bigint") return value.toString();
     return value instanceof File ? [value.name, value.size, value.lastModified] : value;
@@ -301,11 +306,11 @@ function sameness(name: CallName, ask: unknown): string {
   return `${name} ${JSON.stringify(ask, plain)}`;
 }
 
-function stopped(reason: string): Failure {
+function workerFailure(reason: string): Failure {
   const words = reason.replace(/^Uncaught (Error: )?/, "").replace(/\.$/, "") || "it gave no reason";
   return {
-    message: `The worker that looked into this file stopped: ${words}.`,
-    action: "Close other tabs to free memory and try again, or use etcdsnap in a terminal. Please report it if it goes on.",
-    broken: true,
+    message: `The worker that read the keys of this file stopped: ${words}.`,
+    action: "Close other tabs to free memory and try again, or use etcdsnap in a terminal. If this continues, please report it.",
+    workerStopped: true,
   };
 }

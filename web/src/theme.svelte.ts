@@ -3,7 +3,7 @@ export type Theme = "system" | "light" | "dark";
 const KEY = "etcdsnap-theme";
 const ORDER: Theme[] = ["system", "light", "dark"];
 
-/** The colours that are shown: the system's, or the reader's own choice, remembered where the browser allows it. */
+/** The colour scheme: the system's, or the user's choice, which is stored if the browser allows it. */
 class ThemeChoice {
   current = $state<Theme>(stored());
 
@@ -17,7 +17,7 @@ class ThemeChoice {
     try {
       localStorage.setItem(KEY, this.current);
     } catch {
-      // A page from file:// may have no storage; the choice then lasts as long as the page.
+      // A page from file:// may have no storage. The choice then lasts until the page is closed.
     }
   }
 

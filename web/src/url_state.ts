@@ -3,14 +3,14 @@ import { type Session, sessions } from "./session.svelte.ts";
 import { type ViewId, views } from "./views.ts";
 
 /*
- * The place one is at stands in the address behind `#`: the view, the file by its name, and what is selected there. Back and forward lead from place to place. A file cannot
- * be named so that a browser would open it again, so after a reload the place waits until a file of that name is opened; the sample opens by itself.
+ * The part of the address after `#` contains the view, the file's name and the selection, so that Back and Forward work. A browser cannot open a file by its name, so after
+ * a reload the rest of the address takes effect once a file of that name is opened. The sample opens by itself.
  */
 
-/** The sample's name, as the address has it. */
+/** The name of the sample file in the address. */
 const SAMPLE = "sample.db";
 
-/** The address of where a session is. */
+/** Returns the address of a session's view and selection. */
 export function addressOf({ title, view, key, objects, kind, namespace, prefix, page, offset, selected }: Session): string {
   const parts = new URLSearchParams({ file: title });
   if (view === "keys" && key !== null) parts.set("key", key);
@@ -25,44 +25,44 @@ export function addressOf({ title, view, key, objects, kind, namespace, prefix, 
   return `#${view}?${parts}`;
 }
 
-/** Puts the place into the address, as a step that Back undoes. */
-export function note(session: Session): void {
+/** Writes the session's view and selection into the address, as a step that Back undoes. */
+export function writeAddress(session: Session): void {
   const address = addressOf(session);
   if (address === location.hash) return;
-  // What was selected on the way to here is no step of its own.
-  const step = viewOf(address) === viewOf(location.hash) && fileOf(address) === fileOf(location.hash) && !deep(location.hash);
+  // The first selection in a view is part of the step that opened the view.
+  const step = viewOf(address) === viewOf(location.hash) && fileOf(address) === fileOf(location.hash) && !hasSelection(location.hash);
   if (step) history.replaceState(null, "", address);
   else history.pushState(null, "", address);
 }
 
-/** Goes to where the address says, if a file of its name is open. */
-export function follow(address: string): void {
+/** Applies an address, if the file that it names is open. */
+export function openAddress(address: string): void {
   const [session] = [...sessions.list].reverse().filter(({ title }) => title === fileOf(address));
   if (session === undefined) return;
   sessions.currentId = session.id;
   apply(session, address);
 }
 
-/** What the address said when the page was loaded, until its file is opened. */
-let waiting: string | null = null;
+/** The address with which the page was loaded, until its file is opened. */
+let pendingAddress: string | null = null;
 
-/** The file that the address asks for and that is not open yet. */
+/** Returns the name of the file in the address, if it is not open yet. */
 export function awaitedFile(): string | null {
-  return waiting === null || fileOf(waiting) === SAMPLE ? null : fileOf(waiting);
+  return pendingAddress === null || fileOf(pendingAddress) === SAMPLE ? null : fileOf(pendingAddress);
 }
 
-/** Takes up the address the page was loaded with. */
-export async function begin(): Promise<void> {
+/** Remembers the address with which the page was loaded; opens the sample if it names that. */
+export async function restoreAddress(): Promise<void> {
   if (viewOf(location.hash) === null) return;
-  waiting = location.hash;
-  if (fileOf(waiting) === SAMPLE) sessions.open([await openSample()]);
+  pendingAddress = location.hash;
+  if (fileOf(pendingAddress) === SAMPLE) sessions.open([await openSample()]);
 }
 
-/** Leads a file that was just opened to where the address says. */
-export function resume(session: Session): void {
-  if (waiting === null || fileOf(waiting) !== session.title) return;
-  const address = waiting;
-  waiting = null;
+/** Applies the remembered address to a file that was just opened. */
+export function applyPendingAddress(session: Session): void {
+  if (pendingAddress === null || fileOf(pendingAddress) !== session.title) return;
+  const address = pendingAddress;
+  pendingAddress = null;
   apply(session, address);
 }
 
@@ -103,7 +103,7 @@ function fileOf(address: string): string | null {
   return partsOf(address).get("file");
 }
 
-/** Whether the address says more than view and file. */
-function deep(address: string): boolean {
+/** Tells whether the address contains more than view and file. */
+function hasSelection(address: string): boolean {
   return [...partsOf(address).keys()].some((name) => name !== "file");
 }

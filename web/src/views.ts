@@ -11,12 +11,12 @@ import type { Session } from "./session.svelte.ts";
 
 export type ViewId = "overview" | "keys" | "space" | "compare" | "cluster" | "findings" | "pages" | "restore";
 
-/** A room of the rail. The order is that of the keys `1 2 …`. */
+/** A view of the page. The order of `views` is the order of the shortcut keys `1 2 …`. */
 export interface View {
   id: ViewId;
   label: string;
   component: Component<{ session: Session }>;
-  /** What the rail shows beside the label. */
+  /** A number that the navigation shows beside the label. */
   badge?: (session: Session) => bigint;
 }
 
@@ -31,7 +31,7 @@ export const views: View[] = [
   { id: "restore", label: "Restore", component: Restore },
 ];
 
-/** How many findings there were, those not kept included. */
+/** Returns the number of findings, including those that the report counts but does not list. */
 export function findingCount({ report }: Session): bigint {
   return report === null ? 0n : Object.values(report.findingCounts).reduce((sum, count) => sum + count, 0n);
 }

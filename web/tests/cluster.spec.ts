@@ -21,7 +21,7 @@ function describeKeys(permission: Line): string {
 }
 
 for (const name of ["3.7-cluster", "3.4-cluster", "3.6-restored", "3.7-history"]) {
-  test(`members, leases, users, roles, alarms and marks of ${name} equal those of the terminal`, async ({ inspector }) => {
+  test(`members, leases, users, roles, alarms and stored settings of ${name} equal those of the terminal`, async ({ inspector }) => {
     const { page } = inspector;
     const file = caseFile(name);
     await inspector.judge(file);
@@ -47,7 +47,7 @@ for (const name of ["3.7-cluster", "3.4-cluster", "3.6-restored", "3.7-history"]
     expect(await cells(page.getByTestId("cluster-users"))).toEqual(users);
     const roles = auth.filter(({ kind }) => kind === "role").map((role) => {
       const permissions = (role["permissions"] as Line[]).map((one) => `${String(one["type"])} ${describeKeys(one)}`);
-      const none = role["name"] === "root" ? "all, by its name" : "none";
+      const none = role["name"] === "root" ? "all keys" : "none";
       return [nameIn(role, "name"), permissions.length === 0 ? [none] : permissions];
     });
     const shownRoles = await page.getByTestId("cluster-roles").locator("tbody tr").all();

@@ -41,7 +41,7 @@ test("the list of keys is sorted by each of its columns, both ways", async ({ in
   await expect(page.getByTestId("keys-total")).toHaveAttribute("data-kind", "tree");
 });
 
-test("by the keyboard: sorted by Enter and Space, widened and reset at the end of a column", async ({ inspector }) => {
+test("with the keyboard: Enter and Space sort, and the edge of a column widens and resets it", async ({ inspector }) => {
   const { page } = inspector;
   await inspector.judge(sample);
   await page.keyboard.press("2");
@@ -53,7 +53,7 @@ test("by the keyboard: sorted by Enter and Space, widened and reset at the end o
   await page.keyboard.press("Space");
   await expect(version).toHaveAttribute("aria-sort", "ascending");
   await expect(page.getByTestId("key-pane")).toHaveCount(0);
-  // The end of the column comes next.
+  // The edge of the column is the next tab stop.
   await page.keyboard.press("Tab");
   const end = version.getByRole("separator");
   await expect(end).toBeFocused();
@@ -78,7 +78,7 @@ test("by the keyboard: sorted by Enter and Space, widened and reset at the end o
   expect(await width(version)).toBe(before);
 });
 
-test("with the mouse: the end of a column follows the pointer, a double click puts it back", async ({ inspector }) => {
+test("with the mouse: the edge of a column follows the pointer, and a double click resets it", async ({ inspector }) => {
   const { page } = inspector;
   await inspector.judge(caseFile("3.7-cluster"));
   await page.keyboard.press("3");
@@ -104,7 +104,7 @@ test("with the mouse: the end of a column follows the pointer, a double click pu
   expect(await width(keys)).toBe(natural);
 });
 
-test("a column that needs more room than there is scrolls the list sideways, its head with it", async ({ inspector }) => {
+test("a column that does not fit makes the list scroll sideways together with its headings", async ({ inspector }) => {
   const { page } = inspector;
   await inspector.judge(sample);
   await page.keyboard.press("2");

@@ -50,7 +50,7 @@ for (const [a, b] of [["3.7-cluster", "3.7-restored"], ["3.7-history", "3.7-rest
     const { page } = inspector;
     await compare(inspector, a, b);
     // The only other file is compared at once.
-    await expect(page.getByTestId("compare-sentence")).toContainText("alike");
+    await expect(page.getByTestId("compare-sentence")).toContainText("unchanged");
     const said = changesOf(lines("diff", caseFile(a), caseFile(b)));
     expect(said.length).toBeGreaterThan(0);
     for (const kind of ["added", "removed", "changed"]) {
@@ -64,7 +64,7 @@ test("identical files are reported as identical", async ({ inspector }) => {
   const { page } = inspector;
   await compare(inspector, "3.6-history", "3.7-history");
   expect(lines("diff", caseFile("3.6-history"), caseFile("3.7-history"))).toEqual([]);
-  await expect(page.getByTestId("compare-sentence")).toHaveText("Both hold the same keys and values.");
+  await expect(page.getByTestId("compare-sentence")).toHaveText("Both sides have the same keys and values.");
   await expect(page.getByTestId("compare-list")).toHaveCount(0);
 });
 
@@ -74,14 +74,14 @@ test("a second file offers a comparison", async ({ inspector }) => {
   await expect(page.getByTestId("offer-compare")).toHaveCount(0);
   await openCases(inspector, "3.7-restored");
   await page.getByTestId("offer-compare").click();
-  await expect(page.getByTestId("compare-sentence")).toContainText("alike");
+  await expect(page.getByTestId("compare-sentence")).toContainText("unchanged");
 });
 
 test("a file is identical to itself", async ({ inspector }) => {
   const { page } = inspector;
   await openCases(inspector, "3.7-cluster", "3.7-cluster");
   await page.locator("[data-view='compare']").click();
-  await expect(page.getByTestId("compare-sentence")).toHaveText("Both hold the same keys and values.");
+  await expect(page.getByTestId("compare-sentence")).toHaveText("Both sides have the same keys and values.");
 });
 
 test("a file is compared with its own older revision", async ({ inspector }) => {
@@ -91,7 +91,7 @@ test("a file is compared with its own older revision", async ({ inspector }) => 
   await expect(page.getByTestId("compare-other")).toHaveValue("revision");
   await page.getByTestId("compare-revision").fill("600");
   await page.getByTestId("compare-revision").press("Enter");
-  await expect(page.getByTestId("compare-sentence")).toContainText("alike");
+  await expect(page.getByTestId("compare-sentence")).toContainText("unchanged");
   // Time runs forward: the older revision is the earlier side.
   const said = changesOf(lines("diff", file, "--rev-a", "600"));
   expect(await listed(inspector)).toEqual(said);
@@ -107,7 +107,7 @@ test("a file is compared with its own older revision", async ({ inspector }) => 
 test("revisions that cannot be read are refused in place", async ({ inspector }) => {
   const { page } = inspector;
   await compare(inspector, "3.7-history");
-  for (const [typed, words] of [["3", "can be read at revisions"], ["x", "can be read at revisions"], ["672", "choose another"]] as const) {
+  for (const [typed, words] of [["3", "Enter a revision from"], ["x", "Enter a revision from"], ["672", "Choose another"]] as const) {
     await page.getByTestId("compare-revision").fill(typed);
     await page.getByTestId("compare-revision").press("Enter");
     await expect(page.getByRole("alert")).toContainText(words);
@@ -115,7 +115,7 @@ test("revisions that cannot be read are refused in place", async ({ inspector })
   }
   await page.getByRole("button", { name: "oldest" }).click();
   await expect(page.getByRole("alert")).toHaveCount(0);
-  await expect(page.getByTestId("compare-sentence")).toContainText("alike");
+  await expect(page.getByTestId("compare-sentence")).toContainText("unchanged");
 });
 
 test("a changed key: both values and the line that changed", async ({ inspector }) => {
@@ -149,7 +149,7 @@ async function compareWith400(inspector: Inspector, bytes: Buffer): Promise<void
   await page.locator("[data-view='compare']").click();
   await page.getByTestId("compare-revision").fill("400");
   await page.getByTestId("compare-revision").press("Enter");
-  await expect(page.getByTestId("compare-sentence")).toContainText("alike");
+  await expect(page.getByTestId("compare-sentence")).toContainText("unchanged");
 }
 
 /** Returns the recorded cluster with some bytes replaced by others of the same length, everywhere. */
@@ -203,14 +203,14 @@ test("Kubernetes' protobuf is compared field by field", async ({ inspector }) =>
   await expect(diff.locator("[data-line='added']")).toHaveCount(1);
 });
 
-test("bytes that are no text are compared as bytes", async ({ inspector }) => {
+test("values that are not text are compared as bytes", async ({ inspector }) => {
   const { page } = inspector;
   await compareWith400(inspector, patched(NODE_START, Buffer.alloc(NODE_START.length, 0xff)));
   const diff = page.getByTestId("compare-diff");
   await page.getByTestId("compare-list").locator(`[data-key='${NODE}']`).click();
   await expect(page.getByTestId("compare-pane")).toContainText("The value as bytes.");
   await expect(diff.locator("[data-line='removed'] .text").first()).toHaveText(/^[0-9a-f]{8}( {1,2}[0-9a-f]{2}){16} {2}.{16}$/);
-  await diff.getByRole("button", { name: /lines alike/ }).first().click();
+  await diff.getByRole("button", { name: /unchanged lines/ }).first().click();
   await expect(diff.locator("[data-line='same'] .text").first()).toContainText("00000000  ff ff ff ff");
 });
 
@@ -234,9 +234,9 @@ test("secrets are shown on request only", async ({ inspector }) => {
 test("swap makes the other file the earlier side", async ({ inspector }) => {
   const { page } = inspector;
   await compare(inspector, "3.7-history", "3.7-raw");
-  await expect(page.getByTestId("compare-sentence")).toHaveText(/^1 key was added; \d+ are alike\.$/);
+  await expect(page.getByTestId("compare-sentence")).toHaveText(/^1 key was added; \d+ unchanged\.$/);
   await page.getByTestId("compare-swap").click();
-  await expect(page.getByTestId("compare-sentence")).toHaveText(/^1 key was removed; \d+ are alike\.$/);
+  await expect(page.getByTestId("compare-sentence")).toHaveText(/^1 key was removed; \d+ unchanged\.$/);
   await expect(page.getByRole("tab", { name: /3\.7-raw\.db/ })).toHaveAttribute("aria-selected", "true");
   expect(await listed(inspector)).toEqual(changesOf(lines("diff", caseFile("3.7-raw"), caseFile("3.7-history"))));
 });
@@ -268,7 +268,7 @@ test("every text is legible, light and dark, wide and narrow", async ({ inspecto
     for (const [width, height] of [[1280, 800], [400, 800]] as const) {
       await page.setViewportSize({ width, height });
       expect(await contrasts(page)).toEqual([]);
-      expect(await page.evaluate(() => document.querySelector("#room")?.scrollWidth)).toBeLessThanOrEqual(width);
+      expect(await page.evaluate(() => document.querySelector("#view")?.scrollWidth)).toBeLessThanOrEqual(width);
       await page.screenshot({ path: join(artifacts, `compare-${scheme}-${width}.png`) });
     }
   }

@@ -6,7 +6,7 @@ import { caseFile, root, verify } from "./support/repo.ts";
 
 const sample = join(root, "samples/sample.db");
 
-/** Clicks, and gives where the file lies that the page made. */
+/** Clicks a button, and returns the path of the file that the page saves. */
 async function saved({ page }: Inspector, testid: string, name: string): Promise<string> {
   const [download] = await Promise.all([page.waitForEvent("download"), page.getByTestId(testid).click()]);
   expect(download.suggestedFilename()).toBe(name);
@@ -15,29 +15,29 @@ async function saved({ page }: Inspector, testid: string, name: string): Promise
   return path;
 }
 
-/** Every entry of a file, as the terminal exports it. */
+/** Returns every entry of a file, as the terminal exports it. */
 const entries = (file: string): string[] => output("export", file, "--history", "--show-secrets").split("\n");
 
-/** What the terminal makes of the same file. */
+/** Returns the entries of the new file that the terminal makes from the same file. */
 function byTerminal(command: string, file: string, ...flags: string[]): string {
   const path = test.info().outputPath(`terminal-${command}.db`);
   output(command, file, "-o", path, ...flags);
   return path;
 }
 
-test("a redacted copy is what the terminal makes, proven sound, and says what was replaced", async ({ inspector }) => {
+test("a redacted copy equals the terminal's, is verified, and the page says what was replaced", async ({ inspector }) => {
   const { page } = inspector;
   expect(await inspector.judge(sample)).toBe("sound");
   const path = await saved(inspector, "redact-save", "sample.redacted.db");
-  await expect(page.getByTestId("copy-made")).toContainText("is proven sound");
+  await expect(page.getByTestId("copy-made")).toContainText("is sound");
   await expect(page.getByTestId("copy-made")).toContainText(/Deployment: \d+ texts in \d+ values replaced/);
-  await expect(page.getByTestId("copy-made")).toContainText("Names, labels, images and addresses are in it");
+  await expect(page.getByTestId("copy-made")).toContainText("Names, labels, images and addresses are still readable");
   expect(verify(path).verdict).toBe("sound");
   expect(entries(path)).toEqual(entries(byTerminal("redact", sample)));
   expect(entries(path)).not.toEqual(entries(sample));
 });
 
-test("names are hidden where that is asked for", async ({ inspector }) => {
+test("names are hidden on request", async ({ inspector }) => {
   const { page } = inspector;
   await inspector.judge(sample);
   await page.getByLabel("hide names as well").check();
@@ -56,14 +56,14 @@ test("a compacted copy has no old versions", async ({ inspector }) => {
   expect(entries(path).length).toBeLessThan(entries(sample).length);
 });
 
-test("what a damaged file still holds is saved, and what is missing is told", async ({ inspector }) => {
+test("a salvage saves what a damaged file still contains, and says what is missing", async ({ inspector }) => {
   const { page } = inspector;
   const bytes = readFileSync(caseFile("3.7-cluster"));
   for (let page = 30; page < 60; page += 3) bytes[4096 * page + 8] = (bytes[4096 * page + 8] ?? 0) ^ 0x55;
   const bad = test.info().outputPath("bad.db");
   writeFileSync(bad, bytes);
   expect(await inspector.judge(bad)).toBe("damaged");
-  // A copy that would lack something in silence is not offered.
+  // A copy that would be incomplete is not offered.
   await expect(page.getByTestId("redact-save")).toBeDisabled();
   await expect(page.getByTestId("compact-save")).toBeDisabled();
   const path = await saved(inspector, "salvage-save", "bad.salvaged.db");

@@ -50,7 +50,7 @@ test("a closed tab can be opened again; the skip link keeps the address", async 
   const address = page.url();
   await page.locator(".skip").focus();
   await page.keyboard.press("Enter");
-  await expect(page.locator("#room")).toBeFocused();
+  await expect(page.locator("#view")).toBeFocused();
   expect(page.url()).toBe(address);
 });
 
@@ -103,7 +103,7 @@ test("a list prints all of its rows", async ({ inspector }) => {
   await expect.poll(() => page.evaluate(() => (globalThis as { rows?: number }).rows)).toBe(244);
 });
 
-test("where a person chose the colours, what is selected has a frame and the picture its lines", async ({ inspector }) => {
+test("with forced colours, the selection has a frame and the treemap its lines", async ({ inspector }) => {
   const { page } = inspector;
   await page.emulateMedia({ forcedColors: "active" });
   await inspector.judge(sample);
@@ -116,7 +116,7 @@ test("where a person chose the colours, what is selected has a frame and the pic
   expect(await tile.evaluate((element) => getComputedStyle(element).borderTopStyle)).toBe("solid");
 });
 
-test("on a phone every view is on the screen", async ({ inspector }) => {
+test("on a phone every view fits the screen", async ({ inspector }) => {
   const { page } = inspector;
   await page.setViewportSize({ width: 390, height: 844 });
   await inspector.judge(sample);
@@ -125,6 +125,6 @@ test("on a phone every view is on the screen", async ({ inspector }) => {
     expect((box?.x ?? -1) >= 0 && (box?.x ?? 0) + (box?.width ?? 0) <= 390, await button.innerText()).toBe(true);
   }
   await page.keyboard.press("2");
-  const head = await page.locator(".board > header").boundingBox();
+  const head = await page.locator(".browser > header").boundingBox();
   expect(head?.height).toBeLessThan(844 / 4);
 });

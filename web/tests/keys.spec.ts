@@ -55,7 +55,7 @@ for (const name of ["3.7-cluster", "3.4-history", "3.6-bumped", "3.7-compacting"
   });
 }
 
-test("a search has words, kinds, namespaces and conditions, as the terminal's filter has, and finds deleted keys always", async ({ inspector }) => {
+test("a search takes words, kinds, namespaces and conditions like the terminal's filter, and always finds deleted keys", async ({ inspector }) => {
   // Each line is listed from end to end.
   test.slow();
   const { page } = inspector;
@@ -75,7 +75,7 @@ test("a search has words, kinds, namespaces and conditions, as the terminal's fi
   await expect(page.getByTestId("search")).toHaveValue("");
 });
 
-test("values are searched, those of deleted keys as they were last", async ({ inspector }) => {
+test("values are searched, also the last values of deleted keys", async ({ inspector }) => {
   const { page } = inspector;
   await openKeys(inspector, sample);
   await page.getByTestId("search").fill("value~shop");
@@ -84,7 +84,7 @@ test("values are searched, those of deleted keys as they were last", async ({ in
   await expect(page.getByTestId("hit-deleted")).toHaveText(/^[1-9]/);
 });
 
-test("a wrong search says what is wrong, and drops nothing in silence", async ({ inspector }) => {
+test("a search with an error says what is wrong and keeps the list", async ({ inspector }) => {
   const { page } = inspector;
   await openKeys(inspector, sample);
   const search = page.getByTestId("search");
@@ -102,7 +102,7 @@ test("a wrong search says what is wrong, and drops nothing in silence", async ({
   await expect(page.getByTestId("search-problem")).toHaveCount(0);
   await expect(page.getByTestId("hit-live")).toHaveText("0");
   await expect(page.getByTestId("nothing-found")).toContainText("older snapshot");
-  // A revision that is not kept is said to be so, and not another one is shown.
+  // The page refuses a revision that the file does not contain, and does not show another one instead.
   await search.fill("");
   const oldest = await page.getByTestId("keys-slider").getAttribute("min");
   const revision = page.getByTestId("keys-revision");
@@ -117,7 +117,7 @@ test("a wrong search says what is wrong, and drops nothing in silence", async ({
   await expect(revision).toHaveValue(before);
 });
 
-test("a search that is begun in Overview is gone on with in Keys; / leads there from every view", async ({ inspector }) => {
+test("a search that starts in Overview continues in Keys; / opens it from every view", async ({ inspector }) => {
   const { page } = inspector;
   await inspector.judge(sample);
   await page.getByTestId("search").fill("deployments web");
@@ -133,7 +133,7 @@ test("a search that is begun in Overview is gone on with in Keys; / leads there 
   await expect(page.getByTestId("search")).toBeFocused();
 });
 
-test("deleted keys are found, and Enter lands on their last value", async ({ inspector }) => {
+test("deleted keys are found, and Enter opens their last value", async ({ inspector }) => {
   const { page } = inspector;
   await openKeys(inspector, sample);
   const [gone] = lines("keys", sample, "--deleted");
@@ -152,13 +152,13 @@ test("deleted keys are found, and Enter lands on their last value", async ({ ins
   await expect(page.getByTestId("key-value")).toHaveAttribute("data-mode", "object");
   await page.getByRole("button", { name: "JSON", exact: true }).click();
   expect(JSON.parse(await page.getByTestId("key-value").innerText())).toEqual(JSON.parse(text));
-  // What the deletion did is one step away, and back.
+  // One step shows what the deletion changed, and one step leads back.
   await page.getByTestId("key-history").getByRole("button").first().click();
   await page.getByTestId("last-value").click();
   await expect(page.getByTestId("deleted-at")).toBeVisible();
 });
 
-test("the counts of what was found choose among it", async ({ inspector }) => {
+test("the counts of live and deleted keys filter the list", async ({ inspector }) => {
   const { page } = inspector;
   await openKeys(inspector, sample);
   const total = page.getByTestId("keys-total");
@@ -168,7 +168,7 @@ test("the counts of what was found choose among it", async ({ inspector }) => {
   await expect(total).toHaveAttribute("data-kind", "tree");
 });
 
-test("files of one name have tabs of their own, and Back leads to the right one", async ({ inspector }) => {
+test("files with the same name have separate tabs, and Back leads to the right one", async ({ inspector }) => {
   const { page } = inspector;
   await inspector.open(sample);
   await inspector.open(sample);
@@ -181,7 +181,7 @@ test("files of one name have tabs of their own, and Back leads to the right one"
   await expect(page.getByRole("tab", { name: "sample.db (2)" })).toHaveAttribute("aria-selected", "true");
 });
 
-test("the tree opens and closes by the keyboard, and has every key once", async ({ inspector }) => {
+test("the tree opens and closes with the keyboard, and contains every key once", async ({ inspector }) => {
   // One click for each folder.
   test.slow();
   const { page } = inspector;
@@ -229,7 +229,7 @@ async function leaves({ page }: Inspector): Promise<string[]> {
   return [...found].sort(([a], [b]) => a - b).map(([, key]) => key);
 }
 
-test("an older revision has the keys that it had", async ({ inspector }) => {
+test("an older revision shows its own keys", async ({ inspector }) => {
   const { page } = inspector;
   await openKeys(inspector, sample);
   await showList(inspector);
@@ -260,7 +260,7 @@ test("with the keyboard alone: search, value, history, what changed", async ({ i
   const key = "/registry/leases/kube-node-lease/node-1";
   await expect(page.getByTestId("key-pane")).toHaveAttribute("data-key", key);
   const value = page.getByTestId("key-value");
-  // An object is YAML first; its bytes are a key away.
+  // An object is shown as YAML first; one key press shows its bytes.
   await expect(value).toHaveAttribute("data-mode", "object");
   expect(await value.textContent()).toBe(output("kube", "get", sample, "lease", "node-1", "-n", "kube-node-lease", "-o", "yaml"));
   await page.keyboard.press("v");
@@ -329,7 +329,7 @@ test("a secret stays hidden until revealed", async ({ inspector }) => {
   await page.getByTestId("search").press("Enter");
   const value = page.getByTestId("key-value");
   await expect(page.getByTestId("show-secret")).toBeVisible();
-  // As an object it shows what is no secret; as bytes nothing.
+  // As an object it shows what is not secret; as bytes, nothing.
   await expect(value).toContainText("hidden");
   await page.getByRole("button", { name: "Text", exact: true }).click();
   await expect(value).toHaveCount(0);
@@ -341,7 +341,7 @@ test("a secret stays hidden until revealed", async ({ inspector }) => {
   await page.getByTestId("show-secret").click();
   await expect(value).toBeVisible();
   await expect(value).not.toContainText("hidden");
-  // Asked for once, it is shown in every revision of this key, and of no other.
+  // Once revealed, it is shown in every revision of this key, and of no other key.
   await page.keyboard.press("h");
   await expect(page.getByTestId("key-diff").or(page.getByTestId("key-fields"))).toBeVisible();
   await expect(page.getByTestId("show-secret")).toHaveCount(0);
@@ -351,7 +351,7 @@ test("a secret stays hidden until revealed", async ({ inspector }) => {
 });
 
 for (const prefix of ["/a/b/c/secrets/aaaaa/", "/oauth/accesstokens/a", "/bootstrap/aaaaaaaaa/"]) {
-  test(`values below ${prefix} are secrets, too`, async ({ inspector }) => {
+  test(`values below ${prefix} are also secrets`, async ({ inspector }) => {
     const { page } = inspector;
     const bytes = Buffer.from(readFileSync(file).toString("latin1").replaceAll("/registry/configmaps/", prefix), "latin1");
     await inspector.judge(made("secrets.db", bytes));

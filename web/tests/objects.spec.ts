@@ -5,7 +5,7 @@ import { expect, type Inspector, made, settled, test } from "./support/page.ts";
 import { output } from "./support/look.ts";
 import { artifacts, caseFile, root } from "./support/repo.ts";
 
-/** A real cluster, recorded: its Secrets are encrypted, and somebody deleted a Deployment. */
+/** Snapshots of a real cluster: its Secrets are encrypted, and a Deployment was deleted. */
 const today = join(root, "samples/kubernetes/today.db.zst");
 const yesterday = join(root, "samples/kubernetes/yesterday.db.zst");
 const configuration = join(root, "samples/kubernetes/encryption.yaml");
@@ -32,7 +32,7 @@ async function openKey(inspector: Inspector, key: string): Promise<void> {
   await expect(page.getByTestId("key-pane")).toHaveAttribute("data-key", key);
 }
 
-/** The columns and rows of a table that the terminal printed. */
+/** Returns the rows of a table that the terminal printed, by the titles of their columns. */
 function printed(...args: string[]): { titles: string[]; rows: Record<string, string>[] } {
   const [head = "", ...lines] = output("kube", "get", ...args).replace(/\n$/, "").split("\n");
   const starts = [...head.matchAll(/\S+(?: \S+)*/g)].map((match) => match.index);
@@ -41,7 +41,7 @@ function printed(...args: string[]): { titles: string[]; rows: Record<string, st
   return { titles, rows: lines.map((line) => Object.fromEntries(cut(line).map((cell, index) => [titles[index] ?? "", cell]))) };
 }
 
-/** The rows that are on the screen, by the titles of their columns. */
+/** Returns the visible rows, by the titles of their columns. */
 async function shownRows(inspector: Inspector): Promise<Record<string, string>[]> {
   return inspector.page.getByTestId("objects-list").evaluate((list) => {
     const titles = [...list.querySelectorAll('[role="columnheader"]')].map((head) => head.getAttribute("aria-label") ?? "");
@@ -63,7 +63,7 @@ for (const [kind, type] of [
   ["widgets.example.com", "widgets"],
   ["customresourcedefinitions.apiextensions.k8s.io", "crd"],
 ] as const) {
-  test(`${kind} stand in the columns of the terminal`, async ({ inspector }) => {
+  test(`${kind} have the columns of the terminal`, async ({ inspector }) => {
     const { page } = inspector;
     await page.setViewportSize({ width: 1900, height: 900 });
     await openObjects(inspector);
@@ -95,13 +95,13 @@ for (const [key, ...words] of [
     await page.getByTestId("managed-fields").click();
     await expect(value).toContainText("managedFields:");
     expect(await value.textContent()).toBe(output("kube", "get", today, ...words, "-o", "yaml", "--show-managed-fields"));
-    // The bytes are one key away.
+    // One key press shows the bytes.
     await page.keyboard.press("v");
     await expect(value).not.toHaveAttribute("data-mode", "object");
   });
 }
 
-test("a Secret that is encrypted is opened by the configuration, masked, and shown on request", async ({ inspector }) => {
+test("an encrypted Secret is decrypted with the configuration, and its values are shown on request", async ({ inspector }) => {
   const { page } = inspector;
   await inspector.judge(today);
   await page.keyboard.press("2");
@@ -116,18 +116,18 @@ test("a Secret that is encrypted is opened by the configuration, masked, and sho
   expect(await value.textContent()).toBe(output(...words));
   await page.getByTestId("show-secret").click();
   await expect.poll(() => value.textContent()).toBe(output(...words, "--show-secrets"));
-  // Another key hides again.
+  // Another key hides its values again.
   await openKey(inspector, "/registry/statefulsets/shop/db");
   await openKey(inspector, "/registry/secrets/shop/database");
   await expect.poll(() => value.textContent()).toBe(output(...words));
-  // The keys are nowhere but in the worker.
+  // Only the worker has the keys.
   const secret = "cmVjb3JkZWQga2V5";
   expect(await page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }, location.href, document.documentElement.outerHTML]))).not.toContain(secret);
   await page.getByRole("button", { name: "Forget the keys" }).first().click();
   await expect(page.getByTestId("object-problem")).toBeVisible();
 });
 
-test("what a configuration lacks is named by provider and key", async ({ inspector }) => {
+test("a key that the configuration lacks is named with its provider", async ({ inspector }) => {
   const { page } = inspector;
   await inspector.judge(today);
   await page.keyboard.press("2");
@@ -137,7 +137,7 @@ test("what a configuration lacks is named by provider and key", async ({ inspect
   await page.getByRole("button", { name: "Decrypt" }).click();
   await expect(page.getByTestId("encryption-missing")).toContainText("1 value stays encrypted (secretbox:v1, key first): the configuration has no key of this name for this provider: it has secretbox:v1 key second.");
   await page.getByTestId("encryption-file").setInputFiles(made("wrong.yaml", Buffer.from("kind: Pod\n")));
-  await expect(page.getByTestId("encryption-problem")).toContainText("no EncryptionConfiguration");
+  await expect(page.getByTestId("encryption-problem")).toContainText("EncryptionConfiguration cannot be read");
 });
 
 test("the deleted Deployment comes back as the manifest that the terminal writes", async ({ inspector }) => {
@@ -149,7 +149,7 @@ test("the deleted Deployment comes back as the manifest that the terminal writes
   const row = page.getByTestId("objects-list").locator("[data-row='0']");
   await expect(row).toContainText("web");
   await expect(row.locator(".name")).toHaveCSS("text-decoration-line", "line-through");
-  // Its last state stands in the columns.
+  // The columns show its last state.
   await expect(row).toContainText("4/4");
   await row.click();
   await expect(page.getByTestId("key-pane")).toHaveAttribute("data-key", "/registry/deployments/shop/web");
@@ -159,7 +159,7 @@ test("the deleted Deployment comes back as the manifest that the terminal writes
   await expect(page.getByTestId("manifest-command")).toHaveText("kubectl apply --server-side -f deployments-shop-web.yaml");
 });
 
-test("a namespace, a kind and a selection are taken out as the terminal does it", async ({ inspector }) => {
+test("manifests of a namespace, a kind and a selection equal the terminal's", async ({ inspector }) => {
   const { page } = inspector;
   await openObjects(inspector);
   await page.getByTestId("object-namespace").selectOption("shop");
@@ -170,8 +170,8 @@ test("a namespace, a kind and a selection are taken out as the terminal does it"
   expect(namespace.suggestedFilename()).toBe("shop.yaml");
   expect((await downloaded(namespace)).toString()).toBe(output("kube", "manifests", today, "-n", "shop"));
   await expect(page.getByTestId("manifest-report")).toContainText("Left out: secrets 1");
-  // As an archive, with what applies it.
-  await page.getByLabel("as an archive, a file each").check();
+  // As an archive, with the command that applies it.
+  await page.getByLabel("as a zip archive, one file per object").check();
   const archive = await take();
   expect(archive.suggestedFilename()).toBe("shop.zip");
   const bytes = (await downloaded(archive)).toString("latin1");
@@ -180,7 +180,7 @@ test("a namespace, a kind and a selection are taken out as the terminal does it"
   await expect(page.getByTestId("manifest-command")).toContainText("unzip shop.zip -d shop && cd shop");
   // A kind.
   await chooseKind(inspector, "services");
-  await page.getByLabel("as an archive, a file each").uncheck();
+  await page.getByLabel("as a zip archive, one file per object").uncheck();
   const kind = await take();
   expect((await downloaded(kind)).toString()).toBe(output("kube", "manifests", today, "services", "-n", "shop"));
   // A selection, by the keyboard.
@@ -194,7 +194,7 @@ test("a namespace, a kind and a selection are taken out as the terminal does it"
   expect((await downloaded(one)).toString()).toBe(output("kube", "manifests", today, `configmap/${name}`, "-n", "shop"));
 });
 
-test("times stand beside revisions, and fields tell what a write changed", async ({ inspector }) => {
+test("the history shows times beside revisions, and the fields that a write changed", async ({ inspector }) => {
   const { page } = inspector;
   await inspector.judge(today);
   await page.keyboard.press("2");
@@ -210,7 +210,7 @@ test("times stand beside revisions, and fields tell what a write changed", async
   await expect(page.getByTestId("key-diff")).toBeVisible();
 });
 
-test("words are found inside of a value, and parts of it fold", async ({ inspector }) => {
+test("text is found inside a value, and parts of the value fold", async ({ inspector }) => {
   const { page } = inspector;
   await inspector.judge(today);
   await page.keyboard.press("2");
@@ -228,7 +228,7 @@ test("words are found inside of a value, and parts of it fold", async ({ inspect
   await expect(value.locator("mark")).toHaveCount(0);
 });
 
-test("what an object owns, what owns it, and Events about it are found", async ({ inspector }) => {
+test("dependents, owners and Events of an object are found", async ({ inspector }) => {
   const { page } = inspector;
   await inspector.judge(today);
   await page.keyboard.press("2");
@@ -253,9 +253,9 @@ test("a comparison shows objects as YAML", async ({ inspector }) => {
   await expect(page.getByTestId("compare-pane")).toContainText("The value as YAML.");
   const diff = page.getByTestId("compare-diff");
   await expect(diff.locator("[data-line='removed']").first()).toBeVisible();
-  // What is alike is folded away until it is asked for.
+  // Unchanged lines are folded until requested.
   const before = await diff.locator("[data-line='same']").count();
-  await diff.getByRole("button", { name: /lines alike/ }).first().click();
+  await diff.getByRole("button", { name: /unchanged lines/ }).first().click();
   await expect.poll(() => diff.locator("[data-line='same']").count()).toBeGreaterThan(before);
   await expect(diff).toContainText("addressType: IPv4");
 });
@@ -269,7 +269,7 @@ test("the address leads back to a kind in a namespace", async ({ inspector }) =>
   await page.screenshot({ path: join(artifacts, `objects-${test.info().project.name}.png`) });
 });
 
-test("when a snapshot was taken stands in Overview", async ({ inspector }) => {
+test("Overview shows when a snapshot was taken", async ({ inspector }) => {
   const { page } = inspector;
   await inspector.judge(today);
   const line = JSON.parse(output("kube", "history", today, "statefulset/db", "-n", "shop", "-w", "json").trim().split("\n").at(-1) ?? "{}") as { time: string };
@@ -281,7 +281,7 @@ test("when a snapshot was taken stands in Overview", async ({ inspector }) => {
   expect(seconds).toBeLessThan(60);
 });
 
-test("what no object dates is unknown", async ({ inspector }) => {
+test("the time is unknown if no object contains one", async ({ inspector }) => {
   await inspector.judge(caseFile("3.4-history"));
   await expect(inspector.page.getByTestId("taken-about")).toHaveText("unknown");
   await inspector.page.keyboard.press("2");
@@ -289,7 +289,7 @@ test("what no object dates is unknown", async ({ inspector }) => {
   await expect(inspector.page.getByTestId("show-objects")).toHaveCount(0);
 });
 
-test("a list of objects is filtered, sorted and gone through by the keyboard alone", async ({ inspector }) => {
+test("a list of objects can be filtered, sorted and read with the keyboard alone", async ({ inspector }) => {
   const { page } = inspector;
   await openObjects(inspector);
   await page.getByTestId("object-kinds").locator('[data-kind=""]').focus();

@@ -75,7 +75,7 @@ for (const [name, verdict] of [["pzstd.zst", "sound"], ["skippable-last.zst", "s
   });
 }
 
-/** What `tar` writes of one small file. */
+/** A tar archive of one small file. */
 const tar = Buffer.alloc(2048);
 tar.write("snapshot.db", 0);
 tar.write("ustar", 257);

@@ -15,7 +15,7 @@ function damaged(): ReturnType<typeof made> {
   return made("backup-0413.db", bytes);
 }
 
-test("one file below a megabyte that requests nothing", async () => {
+test("the page is one file below its size limit that requests nothing", async () => {
   const html = readFileSync(builtPage, "utf8");
   expect(html.length).toBeLessThan(1_200_000);
   const policy = /http-equiv="Content-Security-Policy" content="([^"]*)"/.exec(html)?.[1] ?? "";
@@ -94,7 +94,7 @@ test("the overview shows the largest groups and the members: the keys load with 
   const table = page.getByTestId("space-table");
   const largest = (await table.locator("tbody tr").first().getAttribute("data-prefix")) ?? "";
   await page.keyboard.press("1");
-  // Objects of Kubernetes go by their kinds.
+  // Kubernetes objects are grouped by kind.
   await glance.getByTitle(largest, { exact: true }).click();
   await expect(page.getByTestId("space-crumbs")).toHaveAttribute("data-prefix", new RegExp(`^${largest}`));
   await page.keyboard.press("1");
@@ -102,7 +102,7 @@ test("the overview shows the largest groups and the members: the keys load with 
   await expect(page.getByTestId("cluster-members")).toContainText("member-1");
 });
 
-test("the overview says of when a file is, of which cluster, and how full", async ({ inspector }) => {
+test("the overview shows how old a file is and what it contains", async ({ inspector }) => {
   const { page } = inspector;
   for (const name of ["3.7-cluster", "3.5-raw"]) {
     const file = caseFile(name);
@@ -117,7 +117,7 @@ test("the overview says of when a file is, of which cluster, and how full", asyn
   await expect(page.getByLabel("State")).toContainText(/\d+ (year|day|hour|minute)s? ago|just now/);
 });
 
-test("what damage cost is told in revisions, and in keys by kind and namespace", async ({ inspector }) => {
+test("damage is reported as lost revisions, and as keys by kind and namespace", async ({ inspector }) => {
   const { page } = inspector;
   const bytes = readFileSync(sound);
   for (let page = 30; page < 60; page += 3) bytes[4096 * page + 8] = (bytes[4096 * page + 8] ?? 0) ^ 0x55;
@@ -141,7 +141,7 @@ test("damage: problem, risk and remedy, in that order", async ({ inspector }) =>
   await finding.getByRole("button").click();
   const open = page.getByTestId("findings").locator("[data-code='page-id-mismatch']").first();
   await expect(open.getByRole("button").first()).toHaveAttribute("aria-expanded", "true");
-  await expect(open).toContainText("Means");
+  await expect(open).toContainText("Meaning");
   await expect(open).toContainText(/page \d+, offset/);
   await page.screenshot({ path: join(artifacts, `findings-${test.info().project.name}.png`) });
   await page.getByRole("button", { name: "Offset" }).click();
@@ -150,17 +150,17 @@ test("damage: problem, risk and remedy, in that order", async ({ inspector }) =>
   expect(numbers).toEqual(numbers.toSorted((a, b) => a - b));
 });
 
-test("a file that is no snapshot", async ({ inspector }) => {
+test("a file that is not a snapshot", async ({ inspector }) => {
   const { page } = inspector;
   const html = made("backup.db", Buffer.from("<html><head><title>Access Denied</title></head></html>"));
   expect(await inspector.judge(html)).toBe("damaged");
   expect(await inspector.codes()).toContain("not-a-snapshot");
-  await expect(page.getByRole("heading", { level: 1 })).toContainText("This is no etcd snapshot.");
+  await expect(page.getByRole("heading", { level: 1 })).toContainText("This is not an etcd snapshot.");
   await expect(page.getByRole("heading", { name: "What to do" })).toBeVisible();
   await expect(page.getByTestId("status-hash")).toHaveCount(0);
 });
 
-test("the page works the page works with the keyboard alone", async ({ inspector }) => {
+test("the page works with the keyboard alone", async ({ inspector }) => {
   const { page } = inspector;
   const tab = (name: string) => page.getByRole("tab", { name });
   for (const file of [sound, damaged()]) {
@@ -171,7 +171,7 @@ test("the page works the page works with the keyboard alone", async ({ inspector
   }
   await expect(tab("backup-0413.db")).toHaveAttribute("aria-selected", "true");
   await page.keyboard.press("?");
-  await expect(page.getByRole("dialog", { name: "Keys" })).toBeVisible();
+  await expect(page.getByRole("dialog", { name: "Keyboard shortcuts" })).toBeVisible();
   await page.keyboard.press("Escape");
   await expect(page.getByRole("dialog")).toHaveCount(0);
   await page.keyboard.press("6");
@@ -183,11 +183,11 @@ test("the page works the page works with the keyboard alone", async ({ inspector
   await page.keyboard.press("k");
   await page.keyboard.press("ArrowDown");
   await page.keyboard.press("Enter");
-  await expect(second).toContainText("Means");
+  await expect(second).toContainText("Meaning");
   await page.keyboard.press("c");
   await expect(page.getByRole("status").last()).toContainText("Copied");
   await page.keyboard.press("Escape");
-  await expect(second).not.toContainText("Means");
+  await expect(second).not.toContainText("Meaning");
   await page.keyboard.press("Escape");
   await expect(page.getByRole("button", { name: "Overview" })).toHaveAttribute("aria-current", "page");
   await page.keyboard.press("[");
@@ -251,7 +251,7 @@ test("on a phone", async ({ inspector }) => {
   await page.screenshot({ path: join(artifacts, `phone-${test.info().project.name}.png`) });
   await page.getByRole("navigation").getByRole("button", { name: "Findings" }).click();
   await page.getByTestId("findings").locator("[data-code]").first().getByRole("button").click();
-  await expect(page.getByTestId("findings")).toContainText("Means");
+  await expect(page.getByTestId("findings")).toContainText("Meaning");
   expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(0);
   await page.screenshot({ path: join(artifacts, `phone-findings-${test.info().project.name}.png`) });
 });

@@ -99,7 +99,7 @@ test("a byte selects its field, and a field marks its bytes", async ({ inspector
   await page.keyboard.type("99999999");
   await page.keyboard.press("Enter");
   await expect(page.getByTestId("page-kind")).toContainText("not a page of this file");
-  await expect(page.getByRole("button", { name: "The page after" })).toBeDisabled();
+  await expect(page.getByRole("button", { name: "Next page" })).toBeDisabled();
   await page.getByRole("button", { name: "Back" }).click();
   await expect(value(page, "page id")).toHaveText("1");
 });

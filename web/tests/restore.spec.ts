@@ -31,7 +31,7 @@ test("the commands make the directories of the snapshot's own members", async ({
   const commands = page.getByTestId("restore-commands").locator("pre");
   // The learner is not one of them.
   await expect(page.getByTestId("restore-member")).toHaveCount(3);
-  await expect(page.getByText("Left out, as learners: 6f7568af949d9aa.")).toBeVisible();
+  await expect(page.getByText("Learners left out: 6f7568af949d9aa.")).toBeVisible();
   await expect(commands).toHaveCount(1);
   await page.getByTestId("restore-token").fill("after the fire");
   await page.getByTestId("restore-bump").fill("1000000000");
@@ -184,7 +184,7 @@ test("member names that map to one file name are refused, as by the program", as
   await expect(commands).toHaveCount(1);
   for (const name of [".hidden", "a/b", "member-2.env"]) {
     await page.getByLabel("Name of member 1").fill(name);
-    await expect(problems, name).toContainText("In one folder");
+    await expect(problems, name).toContainText("In one directory");
     const dry = () => run(`etcdsnap restore snapshot.db --dry-run --all-members new --initial-cluster '${name}=http://a:1,member-2=http://b:1' 2>&1`);
     expect(dry, name).toThrow();
   }
@@ -197,7 +197,7 @@ test("member names that map to one file name are refused, as by the program", as
 
 const RESTORE_BAD = "etcdsnap restore bad.db --skip-hash-check --initial-cluster default=http://localhost:2380";
 
-test("a command is copied as it stands, and a damaged file is warned of", async ({ inspector, context, from }) => {
+test("a command is copied unchanged, and the page warns of a damaged file", async ({ inspector, context, from }) => {
   const { page } = inspector;
   const bad = readFileSync(caseFile("3.7-cluster"));
   for (let number = 30; number < 60; number += 3) bad[4096 * number] = 0xee;
@@ -218,16 +218,16 @@ test("a command is copied as it stands, and a damaged file is warned of", async 
   }
 });
 
-test("of a file that is no snapshot nothing is offered", async ({ inspector }) => {
+test("a file that is not a snapshot offers no restore", async ({ inspector }) => {
   const { page } = inspector;
   await inspector.judge(made("no.db", Buffer.from("<html></html>")));
   await page.keyboard.press("8");
-  await expect(page.getByTestId("restore-warning")).toContainText("no etcd snapshot");
+  await expect(page.getByTestId("restore-warning")).toContainText("not an etcd snapshot");
   await expect(page.getByTestId("restore-member")).toHaveCount(0);
-  // No view asks to report a mistake of etcdsnap.
+  // No view asks to report a bug in etcdsnap.
   for (const view of ["keys", "space", "compare", "cluster"]) {
     await page.locator(`[data-view='${view}']`).click();
-    await expect(page.getByTestId("store-failure"), view).toContainText("There are no keys to look at");
+    await expect(page.getByTestId("store-failure"), view).toContainText("This file has no keys to read");
     await expect(page.getByRole("alert"), view).not.toContainText("report it");
   }
   // Its bytes can be seen.
@@ -235,7 +235,7 @@ test("of a file that is no snapshot nothing is offered", async ({ inspector }) =
   await expect(page.getByTestId("page-hex")).toContainText("html");
 });
 
-test("the commands allow what the file needs, and the steps around them are one script", async ({ inspector, context, from }) => {
+test("the commands have the flags that the file needs, and all steps are copied as one script", async ({ inspector, context, from }) => {
   const { page } = inspector;
   const bad = readFileSync(caseFile("3.7-cluster"));
   for (let number = 30; number < 60; number += 3) bad[4096 * number] = 0xee;

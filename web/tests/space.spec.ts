@@ -226,7 +226,7 @@ test("the table sorts by any column, and keys link to their view", async ({ insp
   await expect(page).toHaveURL(/key=%2Fregistry%2Fleases%2Fkube-node-lease%2Fnode-0/);
 });
 
-test("namespaces are summed up over all resources, and link to their keys", async ({ inspector }) => {
+test("namespaces are summed up across all resources, and link to their keys", async ({ inspector }) => {
   const { page } = inspector;
   await space(inspector, cluster);
   const table = page.getByTestId("space-namespaces");
@@ -272,7 +272,7 @@ test("every text is legible, light and dark, wide and narrow", async ({ inspecto
       await page.setViewportSize({ width, height });
       await expect.poll(() => page.getByTestId("space-treemap").evaluate((map) => [...map.children].every((tile) => tile.getBoundingClientRect().right <= innerWidth))).toBe(true);
       expect(await contrasts(page)).toEqual([]);
-      expect(await page.evaluate(() => document.querySelector("#room")?.scrollWidth)).toBeLessThanOrEqual(width);
+      expect(await page.evaluate(() => document.querySelector("#view")?.scrollWidth)).toBeLessThanOrEqual(width);
       await page.screenshot({ path: join(artifacts, `space-${scheme}-${width}.png`) });
     }
   }

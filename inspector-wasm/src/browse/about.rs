@@ -1,4 +1,4 @@
-//! What the whole store is: of when, of Kubernetes or not, and what it holds most of.
+//! A description of the store: when it was taken, whether it is from Kubernetes, and its largest kinds.
 
 use etcdsnap_core::Source;
 use etcdsnap_core::key_syntax::{key_text, printable};
@@ -8,7 +8,7 @@ use etcdsnap_core::restore::quota::DEFAULT_QUOTA;
 use super::answers::{About, KindUse, UsageSum};
 use super::view::View;
 
-/// Kinds that go out.
+/// Most kinds in the answer.
 const KINDS: usize = 200;
 
 impl<S: Source + ?Sized> View<'_, S> {

@@ -1,4 +1,4 @@
-//! What goes out to the page: plain values, whose shapes stand in `browse.ts`.
+//! The answers to the page: plain values with the shapes in `browse.ts`.
 
 use etcdsnap_core::key_syntax::{is_secret, key_text};
 use etcdsnap_core::store::{Event, Key, Usage};
@@ -140,7 +140,7 @@ pub(crate) struct KeyEvent {
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct KeyPast {
+pub(crate) struct KeyEvents {
     pub events: Vec<KeyEvent>,
     pub lost: u64,
 }
@@ -220,7 +220,7 @@ pub(crate) struct Differences {
     pub added: u32,
     pub removed: u32,
     pub changed: u32,
-    pub alike: u32,
+    pub unchanged: u32,
     pub lost: u64,
     pub revision: Revision,
 }
@@ -260,7 +260,7 @@ pub(crate) struct Cluster {
     pub users: Vec<ClusterUser>,
     pub roles: Vec<ClusterRole>,
     pub alarms: Vec<ClusterAlarm>,
-    pub marks: Vec<ClusterMark>,
+    pub settings: Vec<ClusterSetting>,
     pub left_out: u64,
 }
 
@@ -315,7 +315,7 @@ pub(crate) struct ClusterAlarm {
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct ClusterMark {
+pub(crate) struct ClusterSetting {
     pub bucket: String,
     pub key: String,
     pub value: String,
@@ -329,7 +329,7 @@ pub(crate) struct HashAnswer {
     pub compact_revision: Revision,
 }
 
-/// Counts and places of a page: more than 32 bits hold, no browser holds.
+/// Converts a count or index to 32 bits. No browser has memory for more.
 pub(crate) fn narrow(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }

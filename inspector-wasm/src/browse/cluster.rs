@@ -1,4 +1,4 @@
-//! What the small buckets say.
+//! The contents of the small buckets.
 
 use std::collections::HashMap;
 
@@ -8,13 +8,13 @@ use etcdsnap_core::proto::authpb::{Role, User};
 use etcdsnap_core::store::{Lease, Listing, Member, StoredSetting};
 
 use super::answers::{
-    Cluster, ClusterAlarm, ClusterLease, ClusterMark, ClusterMember, ClusterPermission, ClusterRole, ClusterUser,
+    Cluster, ClusterAlarm, ClusterLease, ClusterMember, ClusterPermission, ClusterRole, ClusterSetting, ClusterUser,
 };
 use super::view::{Refusal, View, told};
 
-/// Leases that go out; a cluster can have a hundred thousand.
+/// Most leases in the answer; a cluster can have a hundred thousand.
 const LEASES: usize = 200_000;
-/// Alarms and removed members that go out, which are not shown in pages.
+/// Most alarms and removed members in the answer, all of which the page shows at once.
 const FEW: usize = 1000;
 
 impl<S: Source + ?Sized> View<'_, S> {
@@ -56,12 +56,12 @@ impl<S: Source + ?Sized> View<'_, S> {
                     kind: alarm.kind.map_or("UNKNOWN", |kind| kind.as_str_name()).to_owned(),
                 })
                 .collect(),
-            marks: marks.items,
+            settings: marks.items,
             left_out: left_out.0,
         })
     }
 
-    /// How many live keys each of these leases holds.
+    /// Counts the live keys attached to each of these leases.
     fn held(&self, leases: &[Lease]) -> HashMap<i64, u32> {
         let mut held: HashMap<i64, u32> = leases.iter().map(|lease| (lease.id, 0)).collect();
         for key in self.index.iter().filter(|key| key.lease != 0 && !key.deleted) {
@@ -73,7 +73,7 @@ impl<S: Source + ?Sized> View<'_, S> {
     }
 }
 
-/// How much is not shown.
+/// Counts the entries that are left out.
 struct LeftOut(u64);
 
 impl LeftOut {
@@ -88,7 +88,7 @@ impl LeftOut {
     }
 }
 
-/// A row by its length as it goes out.
+/// The length of a row in the answer.
 trait TakeRow<T> {
     fn take_row(&mut self, row: (T, usize));
 }
@@ -99,7 +99,7 @@ impl<T> TakeRow<T> for Listing<T> {
     }
 }
 
-/// Bytes of texts, with what each takes beside them.
+/// Returns the bytes of texts, including the overhead of each.
 fn bytes_of<'t>(texts: impl Iterator<Item = &'t str>) -> usize {
     texts.map(|text| text.len().saturating_add(40)).fold(0, usize::saturating_add)
 }
@@ -137,13 +137,14 @@ fn role(role: &Role) -> (ClusterRole, usize) {
     (row, held)
 }
 
-fn mark(mark: &StoredSetting) -> (ClusterMark, usize) {
-    let row = ClusterMark { bucket: mark.bucket.to_owned(), key: key_text(&mark.key), value: printable(&mark.value) };
+fn mark(mark: &StoredSetting) -> (ClusterSetting, usize) {
+    let row =
+        ClusterSetting { bucket: mark.bucket.to_owned(), key: key_text(&mark.key), value: printable(&mark.value) };
     let held = bytes_of([row.bucket.as_str(), &row.key, &row.value].into_iter());
     (row, held)
 }
 
-/// A key of a permission; an empty one stays empty.
+/// Returns a key of a permission in its displayed form; an empty one stays empty.
 fn text(key: &[u8]) -> String {
     if key.is_empty() { String::new() } else { key_text(key) }
 }

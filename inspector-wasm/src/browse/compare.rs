@@ -1,4 +1,4 @@
-//! What another file, or another revision of this one, does not have alike.
+//! Comparison with another file, or with another revision of this one.
 
 use etcdsnap_core::key_syntax::{is_secret, key_bytes, key_text};
 use etcdsnap_core::store::changes::{ChangeKind, Changes};
@@ -11,7 +11,7 @@ use super::purpose::{Purpose, Reading, query, unread};
 use super::view::{Refusal, View, value_at};
 
 impl<'s, S: Source + ?Sized> View<'s, S> {
-    /// Begins to compare with another store, or with another revision of this one; 0 is the latest.
+    /// Starts a comparison with another store, or with another revision of this one; 0 is the latest.
     pub(crate) fn begin_compare(&mut self, other: Option<Store<'s, S>>, revision: Revision) -> Result<(), Refusal> {
         let of = other.as_ref().unwrap_or(&self.store);
         let revision = of.at(revision).map_err(|cause| format!("{cause}."))?;
@@ -35,7 +35,7 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
             added: narrow(added),
             removed: narrow(removed),
             changed: narrow(changed),
-            alike: narrow(self.live().saturating_sub(removed).saturating_sub(changed)),
+            unchanged: narrow(self.live().saturating_sub(removed).saturating_sub(changed)),
             lost: lost.places,
             revision,
         };
@@ -67,9 +67,9 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
         places.filter_map(row).collect()
     }
 
-    /// Both values of a key.
+    /// Returns both values of a key.
     pub(crate) fn sides(&self, key: &str) -> Result<[Option<Vec<u8>>; 2], Refusal> {
-        let comparison = self.comparison.as_ref().ok_or("Nothing is compared.")?;
+        let comparison = self.comparison.as_ref().ok_or("There is no comparison. Compare again.")?;
         let key = key_bytes(key).unwrap_or_default();
         let value = |index: &Index, store: &Store<'s, S>| {
             let state = index.get(&key).filter(|state| !state.deleted);

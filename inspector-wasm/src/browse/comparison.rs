@@ -1,31 +1,31 @@
-//! The other side of a comparison, and which of its changes are asked for in which order.
+//! The other side of a comparison, and the filter and order of its changes.
 
 use etcdsnap_core::Source;
 use etcdsnap_core::store::changes::{ChangeKind, ChangeOrder, ChangeRank, Changes};
 use etcdsnap_core::store::{Direction, Index, Store};
 use serde::Deserialize;
 
-/// The other side, and how it differs.
+/// The other side of a comparison, and the differences.
 pub(crate) struct Comparison<'s, S: Source + ?Sized> {
-    /// None when the other side is another revision of the same file.
+    /// The other store; none if the other side is another revision of the same file.
     pub(super) store: Option<Store<'s, S>>,
     pub(super) index: Index,
     pub(super) changes: Changes,
-    /// What was asked for last, and the changes that are of it, in its order.
+    /// The last request, and the changes that match it, in order.
     pub(super) shown: Option<(Differing, Vec<u32>)>,
 }
 
-/// Which changes the page wants, and in which order; as `Differing` in `calls.ts`.
+/// The filter and order that the page requests; same as `Differing` in `calls.ts`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(crate) struct Differing {
     pub kinds: Vec<String>,
     pub by: Column,
     pub down: bool,
-    /// The other side is shown as the earlier one.
+    /// Whether the other side is shown as the earlier one.
     pub turned: bool,
 }
 
-/// A column that they are sorted by.
+/// A column to sort changes by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Column {
@@ -33,13 +33,13 @@ pub(crate) enum Column {
     Kind,
     /// The revision of the later side, or of the earlier one where the key was removed.
     Revision,
-    /// Bytes of the value, likewise.
+    /// Bytes of the value on the same side.
     Size,
-    /// By how much the value grew.
+    /// The growth of the value.
     Growth,
 }
 
-/// The word of the page for a kind.
+/// Returns the page's name for a kind of change.
 pub(super) fn word(kind: ChangeKind) -> &'static str {
     match kind {
         ChangeKind::Added => "added",

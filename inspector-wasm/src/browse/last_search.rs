@@ -1,17 +1,17 @@
-//! The last search for keys, and what it found.
+//! The last search for keys and its result.
 
 use super::answers::{FoundWord, SearchProblem};
 
-/// The last search, as long as the keys are those it was made of.
+/// The last search. It is valid until the keys are read again.
 #[derive(Debug, Default)]
 pub(super) struct Search {
     pub line: String,
-    /// Ids of the keys that it finds.
+    /// Ids of the found keys.
     pub hits: Vec<u32>,
     pub words: Vec<FoundWord>,
     pub problem: Option<SearchProblem>,
-    /// Secrets whose values were not searched.
+    /// Number of secrets whose values were not searched.
     pub unsearched: u64,
-    /// Places that could not be read for it.
+    /// Number of places that could not be read.
     pub lost: u64,
 }

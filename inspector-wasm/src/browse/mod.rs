@@ -1,4 +1,4 @@
-//! The store inside a snapshot, for a page that looks into it: one file, kept open by a worker of its own.
+//! The store in a snapshot, kept open by a worker for the page.
 
 mod about;
 pub(crate) mod answers;
@@ -33,7 +33,7 @@ use answers::narrow;
 pub use opening::StoreOpening;
 use view::{Refusal, View};
 
-/// An open store: what `calls.ts` lists can be asked of it. A question that the whole file is read for is begun, taken on by `step`s, and finished.
+/// An open store, which answers the calls in `calls.ts`. A query that reads the whole file has a `begin…` function, then `push` or `step`s, then a `finish…` function.
 #[wasm_bindgen]
 pub struct StoreView {
     source: &'static BlobSource,
@@ -42,7 +42,7 @@ pub struct StoreView {
     view: View<'static, dyn Source>,
 }
 
-/// Spans as the worker writes them: from, to, from, to, … Offsets in files are whole numbers below 2^53.
+/// Converts spans from the worker's form: start, end, start, end, … Offsets in files are whole numbers below 2^53.
 fn spans_of(numbers: &[f64]) -> Vec<(u64, u64)> {
     numbers.as_chunks().0.iter().map(|[from, to]| (*from as u64, *to as u64)).collect()
 }
@@ -51,13 +51,13 @@ fn numbers_of(spans: impl IntoIterator<Item = (u64, u64)>) -> Vec<f64> {
     spans.into_iter().flat_map(|(from, to)| [from as f64, to as f64]).collect()
 }
 
-/// A source for as long as the worker lives. It is never freed: a store borrows it, and a struct that holds both cannot be had without `unsafe`. A worker has one,
-/// and one more for each file that it compares with, whose cache is emptied when the next one comes.
+/// Creates a source that lives as long as the worker. It is never freed, because a store borrows it, and a struct with both would need `unsafe`. A worker has one,
+/// and one for each file that it compares with, whose cache is emptied before the next comparison.
 fn source(blob: Blob) -> Result<&'static BlobSource, JsValue> {
     Ok(Box::leak(Box::new(BlobSource::new(blob).map_err(into_error)?)))
 }
 
-/// A refusal as an `Error` of the kind `refused`: the file is the reason, and the worker is as it was.
+/// Converts a refusal to an `Error` of kind `refused`: the cause is the file, and the worker can continue.
 fn refused(refusal: Refusal) -> JsValue {
     error_of_kind("refused", &refusal)
 }
@@ -67,7 +67,7 @@ fn answer<T: Serialize>(outcome: Result<T, Refusal>) -> Result<JsValue, JsValue>
 }
 
 impl StoreView {
-    /// The file that is read.
+    /// Returns the file that the current query reads.
     fn read_source(&self) -> &'static BlobSource {
         self.other.filter(|_| self.view.reads_other()).unwrap_or(self.source)
     }
@@ -75,26 +75,26 @@ impl StoreView {
 
 #[wasm_bindgen]
 impl StoreView {
-    /// The store that was opened. It has no keys yet: `beginKeys`.
+    /// Creates a view of an opened store. It has no keys until `beginKeys` and `finishKeys`.
     ///
     /// # Errors
-    /// An `Error` when it cannot be read.
+    /// If the store cannot be read.
     #[wasm_bindgen(constructor)]
     pub fn new(opening: StoreOpening) -> Result<StoreView, JsValue> {
         let (source, store) = opening.finish().map_err(refused)?;
         Ok(Self { source, other: None, view: View::new(store) })
     }
 
-    /// Where the bytes of what was begun lie in the file that is read, as far as they did not come yet: from, to, from, to, …
+    /// Returns the ranges of the file that the current query still needs: start, end, start, end, …
     #[must_use]
     pub fn runs(&mut self) -> Vec<f64> {
         numbers_of(self.view.runs())
     }
 
-    /// Takes in the bytes of the file that is read from `at` on: best those that follow the ones before. What is complete with them is taken on.
+    /// Takes bytes of the file at offset `at`, preferably in order, and runs the steps whose bytes are complete.
     ///
     /// # Errors
-    /// When the file cannot be read. What was begun is over then.
+    /// If the file cannot be read. This ends the current query.
     pub fn push(&mut self, at: f64, bytes: &[u8]) -> Result<(), JsValue> {
         let source = self.read_source();
         let window = source.arrive(at as u64, bytes);
@@ -103,65 +103,65 @@ impl StoreView {
         Ok(())
     }
 
-    /// The steps whose bytes did not come.
+    /// Returns the numbers of the steps whose bytes did not arrive.
     #[must_use]
     pub fn left(&self) -> Vec<u32> {
         self.view.left().into_iter().map(narrow).collect()
     }
 
-    /// Takes a step, whose bytes are read from the file.
+    /// Runs a step; reads its bytes from the file.
     ///
     /// # Errors
-    /// As `push`.
+    /// Same as `push`.
     pub fn step(&mut self, number: u32) -> Result<(), JsValue> {
         self.read_source().take_back();
         self.view.step(number as usize).map_err(refused)
     }
 
-    /// Lets go of what was begun and is not to be finished.
+    /// Drops the current query.
     #[wasm_bindgen(js_name = giveUp)]
     pub fn give_up(&mut self) {
         self.read_source().take_back();
         self.view.give_up();
     }
 
-    /// Begins to read the keys at a revision; 0 is the latest.
+    /// Starts reading the keys at a revision; 0 is the latest.
     ///
     /// # Errors
-    /// When it was compacted, or is in the future.
+    /// If the revision was compacted or is in the future.
     #[wasm_bindgen(js_name = beginKeys)]
     pub fn begin_keys(&mut self, revision: i64) -> Result<(), JsValue> {
         self.view.begin_keys(Revision::new(revision)).map_err(refused)
     }
 
-    /// What is open, now that all steps are taken.
+    /// Finishes reading the keys; returns facts about the store.
     ///
     /// # Errors
-    /// When nothing was begun.
+    /// If the query was not started.
     #[wasm_bindgen(js_name = finishKeys, unchecked_return_type = "StoreFacts")]
     pub fn finish_keys(&mut self) -> Result<JsValue, JsValue> {
         answer(self.view.finish_keys())
     }
 
-    /// Begins a search for keys by a line as people type it; whether the file has to be read for it.
+    /// Starts a search for keys; returns true if it must read the file.
     ///
     /// # Errors
-    /// When there is no memory for it. What is wrong with the line is told at its end.
+    /// If there is not enough memory. `finishSearch` reports an error in the line.
     #[wasm_bindgen(js_name = beginSearch)]
     pub fn begin_search(&mut self, line: &str) -> Result<bool, JsValue> {
         self.view.begin_search(line).map_err(refused)
     }
 
-    /// Ends a search: makes what it found the list, of `live`, `deleted` or `all` keys, in an `Order`.
+    /// Finishes a search and lists the found `live`, `deleted` or `all` keys, in an `Order`.
     ///
     /// # Errors
-    /// When nothing was begun, or it is no `Order`.
+    /// If no search was started, or `order` is not an `Order`.
     #[wasm_bindgen(js_name = finishSearch, unchecked_return_type = "Found")]
     pub fn finish_search(&mut self, show: JsValue, order: JsValue) -> Result<JsValue, JsValue> {
         answer(self.view.finish_search(serde_wasm_bindgen::from_value(show)?, serde_wasm_bindgen::from_value(order)?))
     }
 
-    /// Part of the list.
+    /// Returns rows of the list.
     ///
     /// # Errors
     /// None in practice.
@@ -170,12 +170,12 @@ impl StoreView {
         to_js(&self.view.rows(from, count))
     }
 
-    /// Begins the tree anew; how many lines it has.
+    /// Resets the tree; returns the number of its lines.
     pub fn tree(&mut self) -> u32 {
         self.view.tree()
     }
 
-    /// Part of the tree.
+    /// Returns lines of the tree.
     ///
     /// # Errors
     /// None in practice.
@@ -184,12 +184,12 @@ impl StoreView {
         to_js(&self.view.lines(from, count))
     }
 
-    /// Opens or closes a folder; how many lines the tree has now.
+    /// Opens or closes a folder; returns the new number of lines.
     pub fn toggle(&mut self, line: u32) -> u32 {
         self.view.toggle(line)
     }
 
-    /// Opens the folders above a key.
+    /// Opens the folders above a key; returns its line.
     ///
     /// # Errors
     /// None in practice.
@@ -198,7 +198,7 @@ impl StoreView {
         to_js(&self.view.reveal(id))
     }
 
-    /// A key by its name.
+    /// Returns a key by its name.
     ///
     /// # Errors
     /// None in practice.
@@ -207,39 +207,39 @@ impl StoreView {
         to_js(&self.view.find(key))
     }
 
-    /// The value of a key.
+    /// Returns the value of a key.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// If it cannot be read.
     pub fn value(&self, id: u32) -> Result<Vec<u8>, JsValue> {
         self.view.value(id).map_err(refused)
     }
 
-    /// Begins to look for the events of a key.
+    /// Starts reading the events of a key.
     #[wasm_bindgen(js_name = beginHistory)]
     pub fn begin_history(&mut self, id: u32) {
         self.view.begin_history(id);
     }
 
-    /// The events of a key, and how many places of the file could not be read for them.
+    /// Returns the events of a key, and how many places of the file could not be read.
     ///
     /// # Errors
-    /// When nothing was begun.
-    #[wasm_bindgen(js_name = finishHistory, unchecked_return_type = "KeyPast")]
+    /// If the query was not started.
+    #[wasm_bindgen(js_name = finishHistory, unchecked_return_type = "KeyEvents")]
     pub fn finish_history(&mut self) -> Result<JsValue, JsValue> {
         answer(self.view.finish_history())
     }
 
-    /// The value of one event.
+    /// Returns the value that an event wrote.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// If it cannot be read.
     #[wasm_bindgen(js_name = valueAt)]
     pub fn value_at(&self, page: u64, index: u32) -> Result<Vec<u8>, JsValue> {
         self.view.value_at(page, index).map_err(refused)
     }
 
-    /// A protobuf message without its schema; null when the bytes are none.
+    /// Decodes a protobuf message without its schema; null if the bytes are not a message.
     ///
     /// # Errors
     /// None in practice.
@@ -248,25 +248,25 @@ impl StoreView {
         to_js(&view::message_of(bytes))
     }
 
-    /// What the store is: of when, of Kubernetes or not, what it holds most of.
+    /// Describes the store: when it was taken, whether it is from Kubernetes, and its largest kinds.
     ///
     /// # Errors
-    /// When there is no memory for the answer.
+    /// If there is not enough memory.
     #[wasm_bindgen(unchecked_return_type = "About")]
     pub fn about(&mut self) -> Result<JsValue, JsValue> {
         to_js(&self.view.about())
     }
 
-    /// Who takes the room below a prefix.
+    /// Returns the space used below a prefix.
     ///
     /// # Errors
-    /// When the prefix is no key.
+    /// If the prefix is not a valid key.
     #[wasm_bindgen(unchecked_return_type = "UsageAnswer")]
     pub fn usage(&self, prefix: &str) -> Result<JsValue, JsValue> {
         answer(self.view.usage(prefix))
     }
 
-    /// Lets go of the last comparison, so that there is room for another.
+    /// Drops the last comparison to free its memory.
     #[wasm_bindgen(js_name = endComparison)]
     pub fn end_comparison(&mut self) {
         self.view.end_comparison();
@@ -275,10 +275,10 @@ impl StoreView {
         }
     }
 
-    /// Begins to compare with another file, or another revision of this one, once the last comparison was let go of.
+    /// Starts a comparison with another file, or with another revision of this one. Call `endComparison` first.
     ///
     /// # Errors
-    /// When the other one cannot be read, or has no such revision.
+    /// If the other side cannot be read, or does not have the revision.
     #[wasm_bindgen(js_name = beginCompare)]
     pub fn begin_compare(&mut self, other: Option<StoreOpening>, revision: i64) -> Result<(), JsValue> {
         let store = match other {
@@ -292,28 +292,28 @@ impl StoreView {
         self.view.begin_compare(store, Revision::new(revision)).map_err(refused)
     }
 
-    /// How they differ.
+    /// Returns how the sides differ.
     ///
     /// # Errors
-    /// When nothing was begun.
+    /// If the query was not started.
     #[wasm_bindgen(js_name = finishCompare, unchecked_return_type = "Differences")]
     pub fn finish_compare(&mut self) -> Result<JsValue, JsValue> {
         answer(self.view.finish_compare())
     }
 
-    /// Part of the differences, chosen and put in order by a `Differing`.
+    /// Returns rows of the differences, filtered and sorted as a `Differing` says.
     ///
     /// # Errors
-    /// When it is no `Differing`.
+    /// If `differing` is not a `Differing`.
     #[wasm_bindgen(unchecked_return_type = "ChangeRow[]")]
     pub fn changes(&mut self, from: u32, count: u32, differing: JsValue) -> Result<JsValue, JsValue> {
         to_js(&self.view.changes(from, count, serde_wasm_bindgen::from_value(differing)?))
     }
 
-    /// Both values of a key that differs.
+    /// Returns both values of a changed key.
     ///
     /// # Errors
-    /// When one cannot be read, or nothing is compared.
+    /// If a value cannot be read, or there is no comparison.
     #[wasm_bindgen(
         unchecked_return_type = "{ before: Uint8Array<ArrayBuffer> | null; after: Uint8Array<ArrayBuffer> | null }"
     )]
@@ -326,46 +326,46 @@ impl StoreView {
         Ok(sides.into())
     }
 
-    /// Members, leases, users, roles, alarms and marks.
+    /// Returns members, leases, users, roles, alarms and stored settings.
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// If the file cannot be read.
     #[wasm_bindgen(unchecked_return_type = "Cluster")]
     pub fn cluster(&self) -> Result<JsValue, JsValue> {
         answer(self.view.cluster())
     }
 
-    /// A page, taken apart.
+    /// Decodes a page.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// If it cannot be read.
     #[wasm_bindgen(unchecked_return_type = "PageView")]
     pub fn page(&self, page: u64) -> Result<JsValue, JsValue> {
         answer(self.view.page(page))
     }
 
-    /// The bytes of a page with its overflow, at most 64 KiB.
+    /// Returns the bytes of a page with its overflow, at most 64 KiB.
     ///
     /// # Errors
-    /// When they cannot be read.
+    /// If they cannot be read.
     #[wasm_bindgen(js_name = pageBytes)]
     pub fn page_bytes(&self, page: u64) -> Result<Vec<u8>, JsValue> {
         self.view.page_bytes(page).map_err(refused)
     }
 
-    /// Begins what a server's `HashKV` says at a revision; 0 is the latest.
+    /// Starts computing `HashKV` at a revision; 0 is the latest.
     ///
     /// # Errors
-    /// When it was compacted, or is in the future.
+    /// If the revision was compacted or is in the future.
     #[wasm_bindgen(js_name = beginHash)]
     pub fn begin_hash(&mut self, revision: i64) -> Result<(), JsValue> {
         self.view.begin_hash(Revision::new(revision)).map_err(refused)
     }
 
-    /// The hash.
+    /// Returns the hash.
     ///
     /// # Errors
-    /// When not all could be read, or nothing was begun.
+    /// If part of the file could not be read, or `beginHash` was not called.
     #[wasm_bindgen(js_name = finishHash, unchecked_return_type = "{ hash: number; revision: bigint; compactRevision: bigint }")]
     pub fn finish_hash(&mut self) -> Result<JsValue, JsValue> {
         answer(self.view.finish_hash())

@@ -1,6 +1,6 @@
-//! A store being opened: the worker fetches the branch pages that come next, many at a time.
+//! Opens a store in steps: the worker fetches the branch pages of each level, many at a time.
 //!
-//! A large file has thousands, away from each other, and a synchronous read costs 0.75 ms whatever its length (Chromium 156).
+//! A large file has thousands of branch pages in scattered places, and a synchronous read costs 0.75 ms whatever its length (Chromium 156).
 
 use etcdsnap_core::store::{Opening, Store};
 use etcdsnap_core::{Offset, Source};
@@ -13,36 +13,36 @@ use crate::blob::BlobSource;
 
 /// Pages fetched at a time.
 const PAGES: usize = 512;
-/// Bytes fetched at a time, where pages are large.
+/// Maximum of bytes fetched at a time, if pages are large.
 const BYTES: usize = 8 << 20;
-/// What lies between two pages is fetched with them, up to so many bytes: a read costs more.
+/// Bytes between two pages that are fetched along with them, because another read costs more.
 const GAP: u64 = 16 << 10;
 
-/// A store that is being opened: `wanted` and `step` until nothing is wanted, then `new StoreView(opening)`.
+/// A store that is being opened: call `wanted` and `step` until nothing is wanted, then `new StoreView(opening)`.
 #[wasm_bindgen]
 pub struct StoreOpening {
     source: &'static BlobSource,
     opening: Opening<'static, dyn Source>,
-    /// Pages whose bytes were asked for.
+    /// Number of pages whose bytes were requested.
     asked: usize,
 }
 
 #[wasm_bindgen]
 impl StoreOpening {
-    /// Begins to open the store in `blob`.
+    /// Starts opening the store in `blob`.
     ///
     /// # Errors
-    /// An `Error` when there is no store in it, or it cannot be read.
+    /// If the file contains no store, or cannot be read.
     #[wasm_bindgen(constructor)]
     pub fn new(blob: Blob) -> Result<StoreOpening, JsValue> {
         let source = source(blob)?;
-        // As any source: what reads it is then in the wasm once, not once for each kind of source.
+        // As `dyn Source`, so that the wasm contains the code that reads it only once.
         let any: &'static dyn Source = source;
         let opening = view::begin(any).inspect_err(|_| source.forget()).map_err(refused)?;
         Ok(Self { source, opening, asked: 0 })
     }
 
-    /// Which bytes are read next: from, to, from, to, …, rising; none when all are read.
+    /// Returns the ranges to read next, ascending: start, end, start, end, …; empty if all are read.
     pub fn wanted(&mut self) -> Vec<f64> {
         let size = self.opening.page_size();
         let most = BYTES.checked_div(size as usize).unwrap_or(1).clamp(1, PAGES);
@@ -51,10 +51,10 @@ impl StoreOpening {
         numbers_of(spans(offsets, u64::from(size)))
     }
 
-    /// Takes the bytes of the spans that were wanted, one behind the other. What is not among them is read from the file.
+    /// Takes the bytes of the wanted spans, one after the other. Missing bytes are read from the file.
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// If the file cannot be read.
     pub fn step(&mut self, spans: &[f64], bytes: Vec<u8>) -> Result<(), JsValue> {
         self.source.lend(&spans_of(spans), bytes);
         let outcome = self.opening.step(self.asked).map_err(|cause| refused(told(cause)));
@@ -62,7 +62,7 @@ impl StoreOpening {
         outcome
     }
 
-    /// Lets go of what is not to be opened after all.
+    /// Gives up opening the store.
     #[wasm_bindgen(js_name = giveUp)]
     pub fn give_up(self) {
         self.source.forget();
@@ -76,7 +76,7 @@ impl StoreOpening {
     }
 }
 
-/// Spans that have pages of a size at some offsets, those that are near each other together.
+/// Returns the spans of pages at some offsets; joins pages that are near each other.
 fn spans(mut offsets: Vec<u64>, size: u64) -> Vec<(u64, u64)> {
     offsets.sort_unstable();
     let mut spans: Vec<(u64, u64)> = Vec::new();

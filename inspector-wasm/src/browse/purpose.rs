@@ -1,4 +1,4 @@
-//! What all leaves of a file are read for.
+//! The kinds of queries that read all leaves of a file.
 
 use etcdsnap_core::kubernetes::encryption::opened_values::OpenedValues;
 use etcdsnap_core::kubernetes::value_search::ValueSearch;
@@ -10,7 +10,7 @@ use super::refusal::Refusal;
 use super::steps::Steps;
 use crate::headroom::Headroom;
 
-/// A question that is being read for.
+/// A running query.
 pub(crate) struct Reading<'s, S: Source + ?Sized> {
     pub(super) purpose: Purpose<'s, S>,
     pub(super) lost: Lost,
@@ -18,7 +18,7 @@ pub(crate) struct Reading<'s, S: Source + ?Sized> {
     pub(super) headroom: Headroom,
 }
 
-/// What it is read for.
+/// The kind of a query, with its partial result.
 pub(crate) enum Purpose<'s, S: Source + ?Sized> {
     /// The keys at a revision.
     Keys(Index),
@@ -26,24 +26,24 @@ pub(crate) enum Purpose<'s, S: Source + ?Sized> {
     Other(Option<Box<Store<'s, S>>>, Index),
     History(History),
     Hash(Box<HashKvPart>),
-    /// Which encrypted values a configuration opens.
+    /// Which encrypted values a configuration decrypts.
     Decryption(Box<OpenedValues>),
-    /// What deleted objects were before.
+    /// The last states of deleted objects.
     LastStates(LastPuts<'static>),
-    /// Which values name an object.
+    /// The values that mention an object.
     Mentions(Mentions),
-    /// The values of some keys, and the search that they are read for.
+    /// The values of some keys, and the search that reads them.
     Values(ValueSearch, Search),
 }
 
-/// All keys at a revision, their values hashed so that they can be compared.
+/// Selects all keys at a revision, with hashed values for comparison.
 pub(super) fn query<S: Source + ?Sized>(store: &Store<'_, S>, revision: Revision) -> Query {
     Query { hash_values: true, ..store.query(KeyRange::all(), revision) }
 }
 
-/// What is said when a question is finished that was not begun: a mistake of the page.
+/// Returns the error for finishing a query that was not started, which is a bug in the page.
 pub(super) fn unread() -> Refusal {
-    "Nothing was read.".into()
+    "No query was started. This is a bug in etcdsnap: please report it.".into()
 }
 
 impl<S: Source + ?Sized> Reading<'_, S> {

@@ -1,4 +1,4 @@
-//! A question that all leaves of a file are read for: begun, taken on step by step as the bytes of the file come in, and finished.
+//! A query that scans every leaf, run in steps as the bytes of the file arrive.
 
 use std::ops::Range;
 
@@ -11,7 +11,7 @@ use super::steps::Steps;
 use super::view::{Refusal, View, told};
 
 impl<'s, S: Source + ?Sized> View<'s, S> {
-    /// The store that is being read.
+    /// Returns the store that the current query reads.
     fn read_store(&self) -> &Store<'s, S> {
         match self.reading.as_ref().map(|reading| &reading.purpose) {
             Some(Purpose::Other(Some(store), _)) => store,
@@ -19,12 +19,12 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
         }
     }
 
-    /// Whether another file than this one is being read.
+    /// Tells whether the current query reads the other file of a comparison.
     pub(crate) fn reads_other(&self) -> bool {
         matches!(self.reading.as_ref().map(|reading| &reading.purpose), Some(Purpose::Other(Some(_), _)))
     }
 
-    /// Begins to read for something.
+    /// Starts a query.
     pub(super) fn begin(&mut self, lost: Lost, purpose: Purpose<'s, S>) {
         self.reading = Some(Reading::new(lost, purpose));
         let store = self.read_store();
@@ -34,12 +34,12 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
         }
     }
 
-    /// Where the bytes of what is still to be read lie: from and to.
+    /// Returns the ranges of the file, as start and end, that the query still needs.
     pub(crate) fn runs(&mut self) -> Vec<(u64, u64)> {
         self.reading.as_mut().map(|reading| reading.steps.runs()).unwrap_or_default()
     }
 
-    /// Takes the steps whose bytes are among those of `window`, which the source has; from where on they are still needed.
+    /// Runs the steps whose bytes are in `window`, which the source has. Returns the offset from which bytes are still needed.
     pub(crate) fn advance(&mut self, window: &Range<u64>) -> Result<u64, Refusal> {
         while let Some(number) = self.reading.as_mut().and_then(|reading| reading.steps.ready(window)) {
             self.step(number)?;
@@ -48,12 +48,12 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
         Ok(needed.unwrap_or(u64::MAX))
     }
 
-    /// The steps that are not taken.
+    /// Returns the numbers of the steps that have not run.
     pub(crate) fn left(&self) -> Vec<usize> {
         self.reading.as_ref().map(|reading| reading.steps.left().collect()).unwrap_or_default()
     }
 
-    /// Takes a step, by its number.
+    /// Runs a step by its number.
     pub(crate) fn step(&mut self, number: usize) -> Result<(), Refusal> {
         let Some(mut reading) = self.reading.take() else { return Err(unread()) };
         reading.headroom.keep();
@@ -78,12 +78,12 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
         Ok(())
     }
 
-    /// Lets go of what was begun.
+    /// Drops the current query.
     pub(crate) fn give_up(&mut self) {
         self.reading = None;
     }
 
-    /// Takes all steps, one after the other.
+    /// Runs all steps, one after the other.
     #[cfg(test)]
     pub(crate) fn read_all(&mut self) -> Result<(), Refusal> {
         self.left().into_iter().try_for_each(|number| self.step(number))

@@ -1,4 +1,4 @@
-//! Why a question has no answer.
+//! Why a call failed.
 
-/// The reason, in a sentence.
+/// The reason, as a sentence.
 pub(crate) type Refusal = String;

@@ -1,6 +1,6 @@
-//! The list of keys: which ones a search finds, in which order.
+//! The list of keys: the result of a search, in an order.
 //!
-//! A search is begun; where it is about values, all leaves are read for it; then it is finished. Deleted keys are found always, and counted apart.
+//! A search is started; if it has a condition on values, all leaves are read; then it is finished. It always finds deleted keys, too, and counts them separately.
 
 use etcdsnap_core::Source;
 use etcdsnap_core::kubernetes::key_search::{KeySearch, SearchError};
@@ -13,7 +13,7 @@ use super::purpose::{Purpose, Reading};
 use super::sorting::Ordering;
 use super::view::{Refusal, View, told};
 
-/// Which keys or objects stand in a list.
+/// Which keys or objects are listed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Show {
@@ -34,7 +34,7 @@ impl Show {
 }
 
 impl<S: Source + ?Sized> View<'_, S> {
-    /// Begins a search; whether the file has to be read for it.
+    /// Starts a search; returns true if it must read the file.
     pub(crate) fn begin_search(&mut self, line: &str) -> Result<bool, Refusal> {
         if self.search.as_ref().is_some_and(|search| search.line == line) {
             return Ok(false);
@@ -61,14 +61,14 @@ impl<S: Source + ?Sized> View<'_, S> {
             self.search = Some(found);
             return Ok(false);
         }
-        // Until it is read to its end, there is none.
+        // Until the file is read to its end, there is no result.
         self.search = None;
         let values = ValueSearch::new(asked, &self.index, &self.all, &found.hits).map_err(told)?;
         self.begin(self.store.lost(), Purpose::Values(values, found));
         Ok(true)
     }
 
-    /// Ends a search, and makes what it found the list.
+    /// Finishes a search and lists what it found.
     pub(crate) fn finish_search(&mut self, show: Show, order: Ordering) -> Result<Found, Refusal> {
         if let Some(Reading { purpose: Purpose::Values(values, mut search), lost, .. }) =
             self.reading.take_if(|reading| matches!(reading.purpose, Purpose::Values(..)))
@@ -80,7 +80,7 @@ impl<S: Source + ?Sized> View<'_, S> {
         let Some(search) = &self.search else { return Err("Nothing was searched.".into()) };
         let is_deleted = |id: &u32| self.all.get(&self.index, *id as usize).is_some_and(|key| key.deleted);
         let deleted = search.hits.iter().filter(|id| is_deleted(id)).count();
-        // What was found before stays in the list until a search is right.
+        // If the search has an error, the list stays unchanged.
         if search.problem.is_none() {
             self.listed = search.hits.iter().copied().filter(|id| show.has(is_deleted(id))).collect();
             self.all.rank(&self.index, &mut self.listed, order.rank(), order.way());

@@ -1,9 +1,9 @@
-//! In which order the list has its keys.
+//! The order of the list of keys.
 
 use etcdsnap_core::store::{Direction, Rank};
 use serde::Deserialize;
 
-/// In which order the page wants them; as `Order` in `calls.ts`.
+/// The order that the page requests; same as `Order` in `calls.ts`.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 pub(crate) struct Ordering {
     pub by: Column,

@@ -1,29 +1,29 @@
-//! Which steps of a question are still to be taken, while the bytes of the file come in.
+//! Tracks which steps of a query have not run yet, while the bytes of the file arrive.
 
 use std::ops::Range;
 
-/// A step whose bytes take more room than this is not waited for: most of them are not asked for, and its pages are read one by one.
+/// The longest span of a step whose bytes are awaited. A longer span contains mostly other bytes, so its pages are read one by one.
 const LONGEST: u64 = 32 << 20;
 
-/// What lies between two steps is read along with them, up to so many bytes: to begin another read costs more.
+/// Bytes between two steps that are read along with them, because another read costs more.
 const GAP: u64 = 1 << 20;
 
-/// The steps of a question, in the order of the file.
+/// The steps of a query, in the order of the file.
 #[derive(Debug, Default)]
 pub(crate) struct Steps {
-    /// Where the bytes of each step lie, from and to; none once it is taken.
+    /// The start and end of the bytes of each step; none once the step has run.
     spans: Vec<Option<(u64, u64)>>,
-    /// The first step whose bytes may still come.
+    /// The first step whose bytes may still arrive.
     next: usize,
 }
 
 impl Steps {
-    /// None of which was taken.
+    /// Creates steps of which none has run.
     pub(crate) fn new(spans: impl Iterator<Item = (u64, u64)>) -> Self {
         Self { spans: spans.map(Some).collect(), next: 0 }
     }
 
-    /// The next step whose bytes are all among those of `window`, which is taken then. Steps that begin before it are left behind: their bytes are gone.
+    /// Returns the next step whose bytes are all in `window`, and marks it as run. Skips steps that start before `window`: their bytes have passed.
     pub(crate) fn ready(&mut self, window: &Range<u64>) -> Option<usize> {
         while let Some(span) = self.spans.get_mut(self.next) {
             let number = self.next;
@@ -38,13 +38,13 @@ impl Steps {
         None
     }
 
-    /// Where the bytes begin that a step waits for; none when all later ones can go.
+    /// Returns the offset of the first byte that a step waits for; none if no step waits.
     pub(crate) fn needed_from(&self) -> Option<u64> {
         let later = self.spans.get(self.next..).unwrap_or_default();
         later.iter().flatten().find(|span| is_awaited(**span)).map(|(from, _)| *from)
     }
 
-    /// Where the bytes lie of what is not taken yet and worth waiting for, with little else between; all of it is waited for again.
+    /// Returns the ranges of all steps that have not run, with small gaps included, and waits for all of them again.
     pub(crate) fn runs(&mut self) -> Vec<(u64, u64)> {
         self.next = 0;
         let mut runs: Vec<(u64, u64)> = Vec::new();
@@ -57,12 +57,12 @@ impl Steps {
         runs
     }
 
-    /// The numbers of the steps that are not taken.
+    /// Returns the numbers of the steps that have not run.
     pub(crate) fn left(&self) -> impl Iterator<Item = usize> {
         self.spans.iter().enumerate().filter(|(_, span)| span.is_some()).map(|(number, _)| number)
     }
 
-    /// Takes a step whose bytes did not come.
+    /// Marks a step as run whose bytes did not arrive.
     pub(crate) fn take(&mut self, number: usize) {
         if let Some(span) = self.spans.get_mut(number) {
             *span = None;

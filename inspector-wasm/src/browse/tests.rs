@@ -1,4 +1,4 @@
-//! What goes out has the shapes that `browse.ts` declares, and says of the sample what core says.
+//! Checks that answers have the shapes in `browse.ts`, and that answers about the sample equal those of core.
 
 use std::path::Path;
 
@@ -89,7 +89,7 @@ fn keys_have_their_declared_shapes() {
         index: N,
     };
     check("KeyEvent", &event);
-    check("KeyPast", &KeyPast { events: vec![event], lost: W });
+    check("KeyEvents", &KeyEvents { events: vec![event], lost: W });
     check("UsageSum", &sum());
     let group = UsageGroup { prefix: text(), name: text(), folder: true, sum: sum() };
     check("UsageGroup", &group);
@@ -104,7 +104,7 @@ fn keys_have_their_declared_shapes() {
         busiest: vec![row()],
     };
     check("UsageAnswer", &answer);
-    let differences = Differences { added: N, removed: N, changed: N, alike: N, lost: W, revision: R };
+    let differences = Differences { added: N, removed: N, changed: N, unchanged: N, lost: W, revision: R };
     check("Differences", &differences);
     for (before, after) in [(Some(side()), None), (None, Some(side()))] {
         check("ChangeRow", &ChangeRow { kind: "added", key: text(), secret: true, before, after });
@@ -131,7 +131,7 @@ fn the_cluster_and_pages_have_their_declared_shapes() {
         users: vec![ClusterUser { name: text(), roles: vec![text()], password: true }],
         roles: vec![ClusterRole { name: text(), permissions: vec![permission] }],
         alarms: vec![ClusterAlarm { member: text(), kind: text() }],
-        marks: vec![ClusterMark { bucket: text(), key: text(), value: text() }],
+        settings: vec![ClusterSetting { bucket: text(), key: text(), value: text() }],
         left_out: W,
     };
     check("Cluster", &cluster);

@@ -1,4 +1,4 @@
-//! Who takes the room below a prefix.
+//! The space used below a prefix.
 
 use etcdsnap_core::Source;
 use etcdsnap_core::key_syntax::{key_bytes, key_text};
@@ -8,12 +8,12 @@ use etcdsnap_core::store::Key;
 use super::answers::{KeyRow, NamespaceUse, UsageAnswer, UsageGroup, UsageSum, narrow};
 use super::view::{Refusal, View};
 
-/// Groups that go out, for which the page's picture has room, and keys in each of the lists beside it.
+/// Most groups in the answer, as many as the treemap of the page can show, and most keys in each of the lists beside it.
 const MOST: Most = Most { groups: 1000, keys: 20 };
 
 impl<S: Source + ?Sized> View<'_, S> {
     pub(crate) fn usage(&self, prefix: &str) -> Result<UsageAnswer, Refusal> {
-        let asked = key_bytes(prefix).ok_or_else(|| format!("{prefix} is no key in quotes."))?;
+        let asked = key_bytes(prefix).ok_or_else(|| format!("{prefix} is not a valid key in quotes."))?;
         let below = UsageBelow::of(&self.index, &self.all, &asked, &self.prefixes, MOST);
         let rows = |keys: &[Key<'_>]| -> Vec<KeyRow> { keys.iter().filter_map(|key| self.row_of(key)).collect() };
         Ok(UsageAnswer {

@@ -1,4 +1,4 @@
-//! An open store and what the page looks at in it.
+//! An open store, with the state of the page's lists.
 
 use etcdsnap_core::etcd::keyvalue::KeyValue;
 use etcdsnap_core::key_syntax::{is_secret, key_bytes, key_text};
@@ -10,7 +10,7 @@ use etcdsnap_core::store::{
 };
 use etcdsnap_core::{Error, PageId, Revision, Source};
 
-use super::answers::{HashAnswer, KeyEvent, KeyPast, KeyRow, Revealed, StoreFacts, TreeRow, narrow};
+use super::answers::{HashAnswer, KeyEvent, KeyEvents, KeyRow, Revealed, StoreFacts, TreeRow, narrow};
 use super::comparison::Comparison;
 use super::last_search::Search;
 use super::objects::Objects;
@@ -23,11 +23,11 @@ pub(crate) struct View<'s, S: Source + ?Sized> {
     pub(super) index: Index,
     pub(super) revision: Revision,
     pub(super) lost: Lost,
-    /// All keys in order: the place of a key here is its id.
+    /// All keys in order. The index of a key is its id.
     pub(super) all: Order,
-    /// Those that live.
+    /// The live keys.
     live: Order,
-    /// Prefixes of API servers among them.
+    /// Prefixes of Kubernetes API servers among the keys.
     pub(super) prefixes: Vec<Vec<u8>>,
     tree: Tree,
     /// Ids of the keys in the list.
@@ -38,14 +38,14 @@ pub(crate) struct View<'s, S: Source + ?Sized> {
     pub(super) objects: Objects,
 }
 
-/// Begins to open a store.
+/// Starts opening a store.
 pub(crate) fn begin<S: Source + ?Sized>(source: &S) -> Result<Opening<'_, S>, Refusal> {
     match Opening::begin(source).map_err(told)? {
         Begun::Opening(opening) => Ok(*opening),
         Begun::Refused(report) => {
             let why =
                 report.findings.list().first().map_or("This is not a snapshot.", |finding| finding.message.as_str());
-            Err(format!("There are no keys to look at: {why}"))
+            Err(format!("This file has no keys to read: {why}"))
         }
     }
 }
@@ -55,7 +55,7 @@ pub(crate) fn told(error: Error) -> Refusal {
 }
 
 impl<'s, S: Source + ?Sized> View<'s, S> {
-    /// A view that has no keys yet: [`View::begin_keys`].
+    /// Creates a view without keys. See [`View::begin_keys`].
     pub(crate) fn new(store: Store<'s, S>) -> Self {
         Self {
             revision: store.current(),
@@ -74,10 +74,10 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
         }
     }
 
-    /// Begins to read the keys at a revision; 0 is the latest.
+    /// Starts reading the keys at a revision; 0 is the latest.
     pub(crate) fn begin_keys(&mut self, revision: Revision) -> Result<(), Refusal> {
         let revision = self.store.at(revision).map_err(|cause| format!("{cause}."))?;
-        // The old keys go first: both may not fit.
+        // Drops the old keys first, because both may not fit into memory.
         self.comparison = None;
         self.listed = Vec::new();
         self.objects.forget_keys();
@@ -119,12 +119,12 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
         }
     }
 
-    /// How many keys live at the revision.
+    /// Returns the number of live keys at the revision.
     pub(crate) fn live(&self) -> usize {
         self.live.len()
     }
 
-    /// Lets go of the other side.
+    /// Drops the other side of the comparison.
     pub(crate) fn end_comparison(&mut self) {
         self.comparison = None;
     }
@@ -133,7 +133,7 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
         self.all.get(&self.index, id).map(|key| KeyRow::new(id, &key))
     }
 
-    /// The row of a key of this index.
+    /// Returns the row of a key.
     pub(super) fn row_of(&self, key: &Key<'_>) -> Option<KeyRow> {
         self.all.find(&self.index, key.key).map(|id| KeyRow::new(id, key))
     }
@@ -184,7 +184,7 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
     }
 
     pub(crate) fn value(&self, id: u32) -> Result<Vec<u8>, Refusal> {
-        let key = self.all.get(&self.index, id as usize).ok_or("There is no such key any more.")?;
+        let key = self.all.get(&self.index, id as usize).ok_or("This key is no longer in the list. Open it again.")?;
         value_at(&self.store, key.place)
     }
 
@@ -197,15 +197,15 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
         self.begin(self.store.lost(), Purpose::History(history));
     }
 
-    pub(crate) fn finish_history(&mut self) -> Result<KeyPast, Refusal> {
+    pub(crate) fn finish_history(&mut self) -> Result<KeyEvents, Refusal> {
         let Some(Reading { purpose: Purpose::History(history), lost, .. }) = self.reading.take() else {
             return Err(unread());
         };
         let events = history.into_events().iter().map(KeyEvent::from).collect();
-        Ok(KeyPast { events, lost: lost.places })
+        Ok(KeyEvents { events, lost: lost.places })
     }
 
-    /// Begins `HashKV` at a revision; 0 is the latest.
+    /// Starts computing `HashKV` at a revision; 0 is the latest.
     pub(crate) fn begin_hash(&mut self, revision: Revision) -> Result<(), Refusal> {
         let revision = self.store.at(revision).map_err(|cause| format!("{cause}."))?;
         let hashing = HashKvPart::new(&self.store, revision);
@@ -218,7 +218,7 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
             return Err(unread());
         };
         if let Some(first) = lost.first {
-            return Err(format!("The hash would be wrong, because not all can be read: {}", first.message));
+            return Err(format!("There is no hash, because part of the file cannot be read: {}", first.message));
         }
         let hash = hashing.finish();
         Ok(HashAnswer { hash: hash.hash, revision: hash.revision, compact_revision: hash.compact_revision })
@@ -226,7 +226,7 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
 
     pub(crate) fn page(&self, page: u64) -> Result<PageView, Refusal> {
         let mut view = self.store.page_view(PageId::new(page)).map_err(told)?;
-        // What has no structure of its own can be the middle of a secret, where there are any.
+        // A page without structure can be the middle of a secret, if the file contains secrets.
         if !view.readable && self.index.iter().any(|key| is_secret(key.key)) {
             view.hidden = vec![MaskedRange { at: 0, len: u32::MAX }];
         }
@@ -238,11 +238,11 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
     }
 }
 
-/// The value in an entry.
+/// Returns the value in an entry.
 pub(crate) fn value_at<S: Source + ?Sized>(store: &Store<'_, S>, place: EntryPlace) -> Result<Vec<u8>, Refusal> {
     let message = store.value(place).map_err(told)?;
     let pair = message.as_deref().and_then(KeyValue::parse);
-    pair.map(|pair| pair.value.to_vec()).ok_or_else(|| "The value cannot be read any more.".into())
+    pair.map(|pair| pair.value.to_vec()).ok_or_else(|| "The value cannot be decoded.".into())
 }
 
 pub(crate) fn message_of(bytes: &[u8]) -> Option<Vec<MessageField>> {

@@ -1,74 +1,74 @@
 import { type StoreOpening, StoreView } from "../generated/etcdsnap_inspector.js";
 import type { Ask, Call, CallName, Calls, Stop, StoreMessage } from "./calls.ts";
-import type { Fed } from "./feed.ts";
-import { plain } from "./inspect.ts";
+import type { BlockReceiver } from "./feed.ts";
+import { unpackedBlob } from "./inspect.ts";
 import type { Message } from "./messages.ts";
 import { open, readAll } from "./steps.ts";
 
-/** Progress is told at most this often. */
-const TELL_EVERY_MS = 50;
+/** Progress is reported at most this often. */
+const PROGRESS_EVERY_MS = 50;
 
 type Post = (message: StoreMessage | Message, transfer?: Transferable[]) => void;
-type Doers = { [K in CallName]: (ask: Ask<K>) => Calls[K][1] | Promise<Calls[K][1]> };
+type Handlers = { [K in CallName]: (ask: Ask<K>) => Calls[K][1] | Promise<Calls[K][1]> };
 
-/** Thrown out of a call whose answer nobody waits for any longer. */
-class Abandoned extends Error {}
+/** Ends a call that the page has stopped. */
+class CallAbandoned extends Error {}
 
-/** Opens the store in a file, and from then on answers calls, one after the other. The file is read here as far as nobody hands on what is in it. */
-export async function browse(file: File, fed: Fed | null, post: Post): Promise<void> {
+/** Opens the store in a file, then answers calls one after the other. Bytes that `fed` does not deliver are read from the file. */
+export async function browse(file: File, fed: BlockReceiver | null, post: Post): Promise<void> {
   let last = -Infinity;
-  /** The call that is being answered, and those that are to stop. */
+  /** The number of the call that is being answered, and the numbers of calls to stop. */
   let current = 0;
   const stopped = new Set<number>();
   const check = (): void => {
-    if (stopped.has(current)) throw new Abandoned();
+    if (stopped.has(current)) throw new CallAbandoned();
   };
-  const tell = (done: number, total: number): void => {
+  const reportProgress = (done: number, total: number): void => {
     check();
     const now = performance.now();
-    if (now - last < TELL_EVERY_MS && done < total) return;
+    if (now - last < PROGRESS_EVERY_MS && done < total) return;
     last = now;
     post({ kind: "progress", done, total });
   };
-  // A file as it is has blocks on their way, a packed one its copy.
-  const own = (await fed?.copy()) ?? (await plain(file, post));
+  // For a compressed file, the other worker sends its unpacked copy; otherwise it sends blocks.
+  const own = (await fed?.copy()) ?? (await unpackedBlob(file, post));
   const view = new StoreView(await open(own, check));
-  const read = (of: Blob = own): Promise<void> => readAll(view, of, tell);
-  const told: Post = (message) => {
+  const read = (of: Blob = own): Promise<void> => readAll(view, of, reportProgress);
+  const postUnlessStopped: Post = (message) => {
     check();
     post(message);
   };
   const opened = async (other: File): Promise<[Blob, StoreOpening]> => {
-    const blob = await plain(other, told);
+    const blob = await unpackedBlob(other, postUnlessStopped);
     return [blob, await open(blob, check)];
   };
-  const doers = doersOf(view, read, opened, tell);
+  const handlers = handlersOf(view, read, opened, reportProgress);
   view.beginKeys(0n);
   if (fed !== null) {
     for await (const { at, bytes } of fed.blocks()) {
       view.push(at, bytes);
-      tell(at + bytes.byteLength, own.size);
+      reportProgress(at + bytes.byteLength, own.size);
     }
   }
   await read();
   const facts = view.finishKeys();
   let before = Promise.resolve();
-  let dead = false;
+  let isBroken = false;
   self.onmessage = ({ data }: MessageEvent<Call | Stop>) => {
     if ("stop" in data) {
-      // Of a call that was answered meanwhile there is nothing to stop.
+      // A call that was already answered cannot be stopped.
       if (data.stop >= current) stopped.add(data.stop);
       return;
     }
     before = before.then(async () => {
-      if (dead) return;
+      if (isBroken) return;
       current = data.number;
       try {
-        if (!stopped.has(current)) await answer(doers, data, post);
+        if (!stopped.has(current)) await answer(handlers, data, post);
         if (stopped.delete(current)) view.giveUp();
       } catch (error) {
-        // Nothing can be relied on in this worker any longer: the page ends it and starts another.
-        dead = true;
+        // The state of this worker is unknown now: the page ends it and starts another.
+        isBroken = true;
         post({ kind: "broke", number: current, reason: error instanceof Error ? error.message : String(error) });
       }
     });
@@ -76,35 +76,35 @@ export async function browse(file: File, fed: Fed | null, post: Post): Promise<v
   post({ kind: "opened", facts });
 }
 
-async function answer(doers: Doers, { number, name, ask }: Call, post: Post): Promise<void> {
+async function answer(handlers: Handlers, { number, name, ask }: Call, post: Post): Promise<void> {
   try {
-    const answer = await doers[name](ask as never);
+    const answer = await handlers[name](ask as never);
     post({ kind: "answer", number, answer });
   } catch (error) {
     if (isFatal(error)) throw error;
-    if (error instanceof Abandoned) return;
+    if (error instanceof CallAbandoned) return;
     post({ kind: "refused", number, message: error instanceof Error ? error.message : String(error) });
   }
 }
 
-/** Whether an error came in the midst of the wasm's work, which is left half done: a trap, no memory, or a stack that is full. */
+/** Tells whether an error interrupted the wasm, so that its state is inconsistent: a trap, no memory, or a stack overflow. */
 function isFatal(error: unknown): boolean {
   return error instanceof WebAssembly.RuntimeError || error instanceof RangeError || (error as { name?: unknown }).name === "InternalError";
 }
 
-/** A larger file is no configuration. */
-const MOST_CONFIGURATION = 4 * 1024 * 1024;
+/** Most bytes of an EncryptionConfiguration. */
+const MAX_CONFIGURATION = 4 * 1024 * 1024;
 
-/** The text of a configuration. Of a file it comes to this worker alone. */
+/** Returns the text of a configuration. Only this worker reads the file. */
 async function configurationText(configuration: File | string | null): Promise<string | undefined> {
   if (configuration === null || typeof configuration === "string") return configuration ?? undefined;
-  if (configuration.size > MOST_CONFIGURATION) throw new Error(`${configuration.name} is too large for an EncryptionConfiguration.`);
+  if (configuration.size > MAX_CONFIGURATION) throw new Error(`${configuration.name} is too large for an EncryptionConfiguration.`);
   return configuration.text();
 }
 
-function doersOf(view: StoreView, read: (of?: Blob) => Promise<void>, opened: (other: File) => Promise<[Blob, StoreOpening]>, tell: (done: number, total: number) => void): Doers {
+function handlersOf(view: StoreView, read: (of?: Blob) => Promise<void>, opened: (other: File) => Promise<[Blob, StoreOpening]>, reportProgress: (done: number, total: number) => void): Handlers {
   const own = (bytes: Uint8Array): Uint8Array<ArrayBuffer> => bytes as Uint8Array<ArrayBuffer>;
-  /** Looks for what deleted objects were before, once. */
+  /** Finds the last states of deleted objects; does so only once. */
   const lastStates = async (): Promise<void> => {
     if (!view.beginLastStates()) return;
     await read();
@@ -178,9 +178,9 @@ function doersOf(view: StoreView, read: (of?: Blob) => Promise<void>, opened: (o
       for (;;) {
         const { bytes, left } = view.writeManifests();
         parts.push(bytes);
-        tell(total - left, total);
+        reportProgress(total - left, total);
         if (left === 0) break;
-        // So that it can be stopped between two pieces.
+        // Allows stopping between two pieces.
         await new Promise((resolve) => setTimeout(resolve));
       }
       const { bytes, answer } = view.finishManifests();

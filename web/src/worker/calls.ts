@@ -1,125 +1,125 @@
-import type { About, ChangeKind, ChangeRow, Cluster, Differences, EncryptionState, Found, KeyPast, KeyRow, ManifestAnswer, MessageField, ObjectChanges, ObjectKinds, ObjectList, ObjectRow, ObjectText, PageView, RelatedObjects, RevisionTime, StoreFacts, TreeRow, UsageAnswer } from "../generated/etcdsnap_inspector.js";
+import type { About, ChangeKind, ChangeRow, Cluster, Differences, EncryptionState, Found, KeyEvents, KeyRow, ManifestAnswer, MessageField, ObjectChanges, ObjectKinds, ObjectList, ObjectRow, ObjectText, PageView, RelatedObjects, RevisionTime, StoreFacts, TreeRow, UsageAnswer } from "../generated/etcdsnap_inspector.js";
 
-/** Which of the keys that a search finds stand in the list. */
+/** Which of the found keys are listed. */
 export type Show = "all" | "live" | "deleted";
 
-/** In which order. Keys that are alike in it stand in the order of their bytes. */
+/** The order of the list. Keys that are equal in it are sorted by their bytes. */
 export interface Order {
   by: "key" | "size" | "revision" | "created" | "version" | "lease";
   down: boolean;
 }
 
-/** Which keys that differ are shown, and in which order. */
+/** Which changed keys are listed, and in which order. */
 export interface Differing {
   kinds: ChangeKind[];
-  /** `revision` and `size` are those of the later side, where there is one. */
+  /** `revision` and `size` are those of the later side, if the key exists there. */
   by: "key" | "kind" | "revision" | "size" | "growth";
   down: boolean;
-  /** The other side is shown as the earlier one. */
+  /** Whether the other side is shown as the earlier one. */
   turned: boolean;
 }
 
-/** Which objects of Kubernetes. */
+/** Selects Kubernetes objects. */
 export interface ObjectScope {
-  /** The type, by its id; null for all. */
+  /** The id of the type; null for all types. */
   kind: string | null;
-  /** Null for all, and for objects that are in none. */
+  /** The namespace; null for all, including cluster-scoped objects. */
   namespace: string | null;
-  /** Part of `namespace/name`, in any case. */
+  /** Part of `namespace/name`; case is ignored. */
   text: string;
   show: "live" | "deleted" | "all";
 }
 
-/** How a list of objects is shown. */
+/** Columns and order of a list of objects. */
 export interface ObjectOrder {
-  /** The columns of `kubectl -o wide`, too. */
+  /** Whether the list has the columns of `kubectl -o wide`. */
   wide: boolean;
-  /** The number of a column; null for the order of the keys. */
+  /** The index of the column to sort by; null for the order of the keys. */
   column: number | null;
   down: boolean;
 }
 
-/** What of an object is shown. */
+/** Which parts of an object are shown. */
 export interface ObjectShowing {
   secrets: boolean;
   managedFields: boolean;
 }
 
-/** Which manifests are wanted. */
+/** Which objects to write as manifests, and how. */
 export interface ManifestAsk {
-  /** Objects by their ids, which are written whoever makes them; null for those of the scope. */
+  /** Ids of objects, which are written even if a controller would create them; null for the objects of `scope`. */
   ids: number[] | null;
   scope: ObjectScope;
   secrets: boolean;
-  /** Objects that a controller makes, too. */
+  /** Whether to include objects that a controller creates. */
   owned: boolean;
-  /** Of all namespaces, objects that are in none, too. */
+  /** Whether a scope of all namespaces includes cluster-scoped objects. */
   clusterWide: boolean;
-  /** An archive instead of one text. */
+  /** Whether to write a zip archive instead of one text. */
   zip: boolean;
-  /** The name of the snapshot. */
+  /** The file name of the snapshot. */
   file: string;
 }
 
-/** What can be asked of an open store: each call with what it takes and what it answers. Ids are those of `KeyRow`. */
+/** The calls of an open store, each with its arguments and its answer. Ids are those of `KeyRow`. */
 export interface Calls {
-  /** Reads the keys anew at another revision. All ids change, and the list and the tree begin anew. */
+  /** Reads the keys as of another revision. All ids change, and the list and the tree are reset. */
   at: [{ revision: bigint }, StoreFacts];
-  /** Makes what a line of words and conditions finds the list. One that is about values reads the whole file. */
+  /** Lists the keys that match words and conditions. A condition on values reads the whole file. */
   search: [{ line: string; show: Show; order: Order }, Found];
-  /** Part of the list. */
+  /** Returns rows of the list. */
   rows: [{ from: number; count: number }, KeyRow[]];
-  /** Begins the tree of the live keys anew, its root open; answers how many lines it has. */
+  /** Resets the tree of live keys, with only its root open; returns the number of its lines. */
   tree: [Record<never, never>, number];
-  /** Part of the tree. */
+  /** Returns lines of the tree. */
   lines: [{ from: number; count: number }, TreeRow[]];
-  /** Opens or closes the folder at a line; answers how many lines the tree has now. */
+  /** Opens or closes the folder at a line; returns the new number of lines. */
   toggle: [{ line: number }, number];
-  /** Opens the folders above a key; answers its line, or null when the tree has no such key. */
+  /** Opens the folders above a key; returns its line, or null if the tree does not contain the key. */
   reveal: [{ id: number }, { line: number; total: number } | null];
-  /** The key of that name, typed as it is shown. */
+  /** Returns the key with a name in its displayed form. */
   find: [{ key: string }, KeyRow | null];
-  /** Its value at the revision. */
+  /** Returns the value of a key at the current revision. */
   value: [{ id: number }, Uint8Array<ArrayBuffer>];
-  /** All that is kept of its past, oldest first, later than the revision too. */
-  history: [{ id: number }, KeyPast];
-  /** The value of one event. */
+  /** Returns the stored events of a key, oldest first, including those after the current revision. */
+  history: [{ id: number }, KeyEvents];
+  /** Returns the value that an event wrote. */
   valueAt: [{ page: bigint; index: number }, Uint8Array<ArrayBuffer>];
-  /** A protobuf message without its schema; null when the bytes are none. */
+  /** Decodes a protobuf message without its schema; null if the bytes are not a message. */
   message: [{ bytes: Uint8Array }, MessageField[] | null];
-  /** What the store is: of when, of Kubernetes or not, what it holds most of. */
+  /** Describes the store: when it was taken, whether it is from Kubernetes, and its largest kinds. */
   about: [Record<never, never>, About];
-  /** Who takes the room below a prefix, as the terminal types it; "" for all. */
+  /** Returns the space used below a prefix, which has its displayed form; "" for all keys. */
   usage: [{ prefix: string }, UsageAnswer];
-  /** Compares with another file (or, without one, with another revision of this): this is the earlier side. 0 is the latest. */
+  /** Compares this file, as the earlier side, with another file, or with another revision of itself. Revision 0 is the latest. */
   compare: [{ other: File | null; revision: bigint }, Differences];
-  /** Part of the differences. */
+  /** Returns rows of the differences. */
   changes: [{ from: number; count: number; differing: Differing }, ChangeRow[]];
-  /** Both values of a key that differs; null where there is none. */
+  /** Returns both values of a changed key; null on a side without the key. */
   sides: [{ key: string }, { before: Uint8Array<ArrayBuffer> | null; after: Uint8Array<ArrayBuffer> | null }];
   cluster: [Record<never, never>, Cluster];
   page: [{ page: bigint }, PageView];
-  /** The raw bytes of a page, its overflow included, at most 64 KiB. */
+  /** Returns the raw bytes of a page including its overflow, at most 64 KiB. */
   pageBytes: [{ page: bigint }, Uint8Array<ArrayBuffer>];
-  /** What objects of Kubernetes there are: kinds in a namespace, and namespaces with objects of a kind. */
+  /** Counts Kubernetes objects: the kinds in a namespace, and the namespaces that contain a kind. */
   objectKinds: [{ kind: string | null; namespace: string | null }, ObjectKinds];
-  /** Makes this the list of objects. Deleted ones are looked for with their last states, for which the whole file is read once. */
+  /** Lists objects. Deleted objects need their last states, for which the whole file is read once. */
   objectList: [{ scope: ObjectScope; order: ObjectOrder }, ObjectList];
-  /** Part of it. */
+  /** Returns rows of the list of objects. */
   objectRows: [{ from: number; count: number }, ObjectRow[]];
-  /** The object in a value that stood under a key at a revision; null where it is none. */
+  /** Returns the object in a value that a key had at a revision; null if the value is not an object. */
   objectText: [{ key: string; bytes: Uint8Array; revision: bigint; showing: ObjectShowing }, ObjectText | null];
-  /** An encrypted value, as far as it can be opened. */
+  /** Returns a decrypted value; null if the value is not encrypted or cannot be decrypted. */
   openedValue: [{ key: string; bytes: Uint8Array }, Uint8Array<ArrayBuffer> | null];
-  /** The fields that differ between two values under a key. */
+  /** Returns the fields that differ between two values of a key. */
   objectChanges: [{ key: string; old: Uint8Array; new: Uint8Array; showing: ObjectShowing }, ObjectChanges];
-  /** What belongs to an object, by its uid. */
+  /** Returns the dependents and Events of an object, found by its uid. */
   related: [{ uid: string }, RelatedObjects];
-  /** About when each of some revisions was written; null where nothing tells it. */
+  /** Returns the approximate time of each revision; null if unknown. */
   times: [{ revisions: bigint[] }, (RevisionTime | null)[]];
-  /** Takes an EncryptionConfiguration, whose keys stay in the worker, and tries it on all values; null takes it back. */
+  /** Tries an EncryptionConfiguration on all values; null removes it. Its keys stay in the worker. */
   decrypt: [{ configuration: File | string | null }, EncryptionState];
-  /** Objects as manifests. */
+  /** Writes objects as manifests. */
   manifests: [ManifestAsk, { blob: Blob; answer: ManifestAnswer }];
   hashkv: [{ revision: bigint }, { hash: number; revision: bigint; compactRevision: bigint }];
 }
@@ -128,19 +128,19 @@ export type CallName = keyof Calls;
 export type Ask<K extends CallName> = Calls[K][0];
 export type Answer<K extends CallName> = Calls[K][1];
 
-/** One call on its way to the worker. */
+/** The message that carries a call to the worker. */
 export interface Call {
   number: number;
   name: CallName;
   ask: unknown;
 }
 
-/** Says that the answer to a call is not waited for any longer. */
+/** The message that stops a call: its answer is no longer needed. */
 export interface Stop {
   stop: number;
 }
 
-/** What the worker of an open store tells: `opened` once, then an answer for each call, until it `broke` in the midst of one. */
+/** Messages from the worker of a store: `opened` once, then an answer to each call, or `broke` if a call stopped the worker. */
 export type StoreMessage =
   | { kind: "progress"; done: number; total: number }
   | { kind: "opened"; facts: StoreFacts }

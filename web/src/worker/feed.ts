@@ -1,81 +1,81 @@
 import { PIECE } from "./read.ts";
 
 /**
- * Bytes of a file on their way from the worker that judges it, through the page, to the one that looks for its keys: buffers change hands, nothing is copied. So the file
- * is read once for both. A buffer comes back when it was read; who judges waits for it when too many are away, because a second read would cost both more.
+ * Passes bytes of a file from the worker that computes the verdict, through the page, to the worker that reads the keys, so that the file is read once for both. Buffers are
+ * transferred, not copied, and returned after use. If too many are out, the first worker waits, because a second read would cost both workers more.
  */
 
-/** Some bytes of the file, from `at` on. */
+/** Bytes of the file, starting at offset `at`. */
 export interface Block {
   kind: "block";
   at: number;
   bytes: Uint8Array<ArrayBuffer>;
 }
 
-/** The copy of a packed file that was made for the verdict: nobody unpacks it a second time. */
+/** The unpacked copy of a compressed file, made for the verdict, so that the file is not unpacked twice. */
 export interface Unpacked {
   kind: "unpacked";
   blob: Blob;
 }
 
-/** No more blocks come. */
+/** The end of the blocks. */
 export interface BlocksEnd {
   kind: "blocks-end";
 }
 
-/** A buffer that was read, on its way back; null when nobody wants more of them. */
-export interface Back {
+/** A used buffer, returned to its sender; null if the receiver wants no more blocks. */
+export interface ReturnedBuffer {
   kind: "back";
   buffer: ArrayBuffer | null;
 }
 
-/** Bytes on their way at most: what is read while the other worker finds out where the keys are. */
+/** Most bytes in transit: enough for the time in which the other worker finds where the keys are. */
 const MOST = 24 * PIECE;
-/** Milliseconds without a buffer coming back after which no more are handed on: a verdict does not depend on keys. */
+/** Milliseconds without a returned buffer after which the feed ends. The verdict must not depend on the keys. */
 const PATIENCE = 60_000;
 
-/** The side that reads the file. */
-export class Feed {
+/** The sending side, in the worker that reads the file. */
+export class BlockSender {
   readonly #post: (message: Block | BlocksEnd, transfer: Transferable[]) => void;
   #free: ArrayBuffer[] = [];
-  /** Bytes that are on their way. */
-  #away = 0;
+  /** Bytes in transit. */
+  #inTransit = 0;
   #ended = false;
-  #heard: (() => void) | null = null;
+  #wake: (() => void) | null = null;
 
   constructor(post: (message: Block | BlocksEnd, transfer: Transferable[]) => void) {
     this.#post = post;
   }
 
-  /** A buffer to read into. */
+  /** Returns a buffer to read into. */
   fresh(): ArrayBuffer {
     return this.#free.pop() ?? new ArrayBuffer(PIECE);
   }
 
-  /** Hands bytes on that were worked on, their buffer with them, as soon as there is room for them on the way. */
+  /** Sends processed bytes with their buffer; waits while too many bytes are in transit. */
   async give(at: number, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
     const size = bytes.buffer.byteLength;
-    while (!this.#ended && this.#away + size > MOST) {
-      const away = this.#away;
-      await Promise.race([new Promise<void>((resolve) => (this.#heard = resolve)), new Promise((resolve) => setTimeout(resolve, PATIENCE))]);
-      if (this.#away === away) this.end();
+    while (!this.#ended && this.#inTransit + size > MOST) {
+      const before = this.#inTransit;
+      await Promise.race([new Promise<void>((resolve) => (this.#wake = resolve)), new Promise((resolve) => setTimeout(resolve, PATIENCE))]);
+      if (this.#inTransit === before) this.end();
     }
     if (this.#ended) return;
-    this.#away += size;
+    this.#inTransit += size;
     this.#post({ kind: "block", at, bytes }, [bytes.buffer]);
   }
 
-  /** Takes a buffer back. */
+  /** Takes back a returned buffer. */
   take(buffer: ArrayBuffer | null): void {
     if (buffer === null) this.end();
     else {
-      this.#away -= buffer.byteLength;
+      this.#inTransit -= buffer.byteLength;
       if (!this.#ended && buffer.byteLength === PIECE) this.#free.push(buffer);
     }
-    this.#heard?.();
+    this.#wake?.();
   }
 
-  /** Hands nothing more on. */
+  /** Ends the feed. */
   end(): void {
     if (this.#ended) return;
     this.#ended = true;
@@ -84,37 +84,37 @@ export class Feed {
   }
 }
 
-/** The side that is fed: what comes before anybody asks for it waits. */
-export class Fed {
-  readonly #back: (message: Back) => void;
+/** The receiving side. Queues messages until they are read. */
+export class BlockReceiver {
+  readonly #back: (message: ReturnedBuffer) => void;
   #waiting: (Block | BlocksEnd)[] = [];
   #copy: Blob | null = null;
-  #heard: (() => void) | null = null;
+  #wake: (() => void) | null = null;
 
-  constructor(back: (message: Back) => void) {
+  constructor(back: (message: ReturnedBuffer) => void) {
     this.#back = back;
   }
 
   take(message: Block | BlocksEnd | Unpacked): void {
     if (message.kind === "unpacked") this.#copy = message.blob;
     else this.#waiting.push(message);
-    this.#heard?.();
+    this.#wake?.();
   }
 
-  /** The copy of a packed file; null when who judges it hands on something else first, or nothing any more. */
+  /** Waits for the unpacked copy of a compressed file; null if a block or the end comes first. */
   async copy(): Promise<Blob | null> {
-    while (this.#copy === null && this.#waiting.length === 0) await new Promise<void>((resolve) => (this.#heard = resolve));
-    this.#heard = null;
+    while (this.#copy === null && this.#waiting.length === 0) await new Promise<void>((resolve) => (this.#wake = resolve));
+    this.#wake = null;
     return this.#copy;
   }
 
-  /** The blocks in their order, until their end. A block is valid until the next one is asked for. */
+  /** Yields the blocks in order. A block is valid until the next one is requested. */
   async *blocks(): AsyncGenerator<Block> {
     for (;;) {
       const next = this.#waiting.shift();
       if (next === undefined) {
-        await new Promise<void>((resolve) => (this.#heard = resolve));
-        this.#heard = null;
+        await new Promise<void>((resolve) => (this.#wake = resolve));
+        this.#wake = null;
         continue;
       }
       if (next.kind === "blocks-end") return;

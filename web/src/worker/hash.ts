@@ -2,7 +2,7 @@ import { Sha256Only } from "../generated/etcdsnap_inspector.js";
 import type { Message } from "./messages.ts";
 import { pieces } from "./read.ts";
 
-/** SHA-256 and nothing else, by the same reads as a verdict: the benchmark's yardstick. */
+/** Computes only SHA-256, with the same reads as a verdict. The benchmark compares the verdict with it. */
 export async function hashOnly(file: File, post: (message: Message) => void): Promise<void> {
   const started = performance.now();
   const hasher = new Sha256Only();

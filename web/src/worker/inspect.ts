@@ -1,32 +1,32 @@
 import { Inspector, lostKinds, peek, type Report } from "../generated/etcdsnap_inspector.js";
-import type { Feed } from "./feed.ts";
-import type { Message, Packing, Phase } from "./messages.ts";
+import type { BlockSender } from "./feed.ts";
+import type { Message, Compression, Phase } from "./messages.ts";
 import { PIECE, pieces } from "./read.ts";
-import { Packed } from "./unpack.ts";
+import { CompressedFile } from "./unpack.ts";
 
 type Post = (message: Message) => void;
 
-/** Progress is told at most this often. */
-const TELL_EVERY_MS = 50;
-/** Parts of an unpacked copy. */
+/** Progress is reported at most this often. */
+const PROGRESS_EVERY_MS = 50;
+/** Bytes of one part of an unpacked copy. */
 const PART = 16 * 1024 * 1024;
 
-/** Judges one file, and tells the page of each step; hands on what it reads of it. */
-export async function inspect(file: File, feed: Feed | null, post: Post): Promise<void> {
+/** Computes the verdict on a file and reports each step to the page. Passes the bytes on to `feed`. */
+export async function inspect(file: File, feed: BlockSender | null, post: Post): Promise<void> {
   const started = performance.now();
   const first = peek(file);
-  const packing = packingOf(first.kind);
-  post({ kind: "peek", peek: first, packed: packing });
-  const tell = throttled(post);
-  const report = packing === null ? await judge(file, feed, tell) : await judgePacked(new Packed(file, packing), feed, tell, post);
+  const compression = compressionOf(first.kind);
+  post({ kind: "peek", peek: first, compression });
+  const reportProgress = throttled(post);
+  const report = compression === null ? await verifyBlob(file, feed, reportProgress) : await verifyPacked(new CompressedFile(file, compression), feed, reportProgress, post);
   const lost = report.lost === null ? [] : lostKinds(report.lost.keys);
   post({ kind: "report", report, lost, bytes: file.size, seconds: (performance.now() - started) / 1000 });
 }
 
-type Tell = (phase: Phase, done: number, total: number) => void;
+type ReportProgress = (phase: Phase, done: number, total: number) => void;
 
-/** One read of a file with random access; another one when the first had no room for all that it met. */
-export async function judge(blob: Blob, feed: Feed | null, tell: Tell): Promise<Report> {
+/** Computes the report on a file with random access. Reads the file once, or twice if the first read exceeded its memory. */
+export async function verifyBlob(blob: Blob, feed: BlockSender | null, reportProgress: ReportProgress): Promise<Report> {
   const inspector = new Inspector();
   do {
     let done = 0;
@@ -34,30 +34,30 @@ export async function judge(blob: Blob, feed: Feed | null, tell: Tell): Promise<
       if (!inspector.push(piece)) break;
       const at = done;
       done += piece.byteLength;
-      tell("read", done, blob.size);
+      reportProgress("read", done, blob.size);
       await feed?.give(at, piece);
     }
     feed?.end();
   } while (inspector.again());
-  return settle(inspector, blob, blob.size, tell);
+  return finishReport(inspector, blob, blob.size, reportProgress);
 }
 
-/** The same of a packed file. It is unpacked once: what is read for the verdict is kept as a copy, for what asks for a second look and for the worker that looks for the keys. */
-async function judgePacked(packed: Packed, feed: Feed | null, tell: Tell, post: Post): Promise<Report> {
-  const stored = packed.stored();
-  if (stored !== null) return judge(stored, feed, tell);
-  const { size } = packed.file;
+/** Computes the report on a compressed file. It is unpacked once; the copy serves second reads and the worker that reads the keys. */
+async function verifyPacked(compressed: CompressedFile, feed: BlockSender | null, reportProgress: ReportProgress, post: Post): Promise<Report> {
+  const stored = compressed.stored();
+  if (stored !== null) return verifyBlob(stored, feed, reportProgress);
+  const { size } = compressed.file;
   const inspector = new Inspector();
   const copy = new Copy();
   let wanted = true;
-  for (const piece of packed.pieces((taken) => tell("read", taken, size))) {
+  for (const piece of compressed.pieces((taken) => reportProgress("read", taken, size))) {
     wanted = inspector.push(piece);
     if (!wanted) break;
-    // The browser takes the parts over meanwhile.
+    // Lets the browser store the part.
     if (copy.add(piece)) await new Promise((resolve) => setTimeout(resolve));
   }
   const blob = copy.blob();
-  // What goes on behind a snapshot is not unpacked to its end, and no copy of it is whole.
+  // If the data continues after the snapshot, it is not unpacked to its end, so the copy is incomplete.
   if (wanted) post({ kind: "unpacked", blob });
   feed?.end();
   let again = inspector.again();
@@ -65,44 +65,44 @@ async function judgePacked(packed: Packed, feed: Feed | null, tell: Tell, post: 
     for await (const piece of pieces(blob)) if (!inspector.push(piece)) break;
     again = inspector.again();
   }
-  return settle(inspector, blob, size, tell);
+  return finishReport(inspector, blob, size, reportProgress);
 }
 
-/** The report over what was read; reads again only what the sweep did not keep. */
-function settle(inspector: Inspector, blob: Blob | undefined, total: number, tell: Tell): Report {
+/** Finishes the report. Reads again only the pages that were not kept in memory. */
+function finishReport(inspector: Inspector, blob: Blob | undefined, total: number, reportProgress: ReportProgress): Report {
   let done = 0;
-  tell("settle", 0, total);
+  reportProgress("reread", 0, total);
   return inspector.finish(blob, (bytes: number) => {
     done += bytes;
-    tell("settle", done, total);
+    reportProgress("reread", done, total);
   });
 }
 
-/** A file's own bytes with random access: a packed one is unpacked first. */
-export async function plain(file: File, post: Post): Promise<Blob> {
-  const packing = packingOf(peek(file).kind);
-  if (packing === null) return file;
-  const packed = new Packed(file, packing);
-  return packed.stored() ?? unpackedCopy(packed, throttled(post));
+/** Returns a blob with the uncompressed bytes of a file. A compressed file is unpacked first. */
+export async function unpackedBlob(file: File, post: Post): Promise<Blob> {
+  const compression = compressionOf(peek(file).kind);
+  if (compression === null) return file;
+  const compressed = new CompressedFile(file, compression);
+  return compressed.stored() ?? unpackedCopy(compressed, throttled(post));
 }
 
-/** Unpacks into a blob. */
-async function unpackedCopy(packed: Packed, tell: Tell): Promise<Blob> {
+/** Unpacks a compressed file into a blob. */
+async function unpackedCopy(compressed: CompressedFile, reportProgress: ReportProgress): Promise<Blob> {
   const copy = new Copy();
-  for (const piece of packed.pieces((taken) => tell("unpack", taken, packed.file.size))) {
-    // Lets the worker hear that it is to stop.
+  for (const piece of compressed.pieces((taken) => reportProgress("unpack", taken, compressed.file.size))) {
+    // Lets the worker receive a message to stop.
     if (copy.add(piece)) await new Promise((resolve) => setTimeout(resolve));
   }
   return copy.blob();
 }
 
-/** A copy of unpacked bytes that the browser keeps, on the disk where they are many. */
+/** Collects unpacked bytes in a blob. The browser keeps large blobs on the disk. */
 class Copy {
   readonly #parts: Blob[] = [];
   #pending: Uint8Array<ArrayBuffer>[] = [];
   #size = 0;
 
-  /** Takes the next bytes; whether a part was finished with them. */
+  /** Appends bytes; returns true if they completed a part. */
   add(piece: Uint8Array<ArrayBuffer>): boolean {
     this.#pending.push(piece);
     this.#size += piece.byteLength;
@@ -123,17 +123,17 @@ class Copy {
   }
 }
 
-function packingOf(kind: string): Packing | null {
+function compressionOf(kind: string): Compression | null {
   return kind === "gzip" || kind === "zip" || kind === "zstd" ? kind : null;
 }
 
-/** Tells progress not too often, but each phase as it begins. */
-export function throttled(post: Post): Tell {
+/** Returns a function that reports progress: the start of each phase immediately, otherwise at most every 50 ms. */
+export function throttled(post: Post): ReportProgress {
   let last = -Infinity;
   let lastPhase: Phase | null = null;
   return (phase, done, total) => {
     const now = performance.now();
-    if (phase === lastPhase && now - last < TELL_EVERY_MS) return;
+    if (phase === lastPhase && now - last < PROGRESS_EVERY_MS) return;
     last = now;
     lastPhase = phase;
     post({ kind: "progress", phase, done, total });

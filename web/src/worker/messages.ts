@@ -1,49 +1,49 @@
 import type { CodeInfo, CopyOrder, LostKind, Peek, Report } from "../generated/etcdsnap_inspector.js";
-import type { Back, Block, BlocksEnd, Unpacked } from "./feed.ts";
+import type { ReturnedBuffer, Block, BlocksEnd, Unpacked } from "./feed.ts";
 
-/** What the page asks of a worker: the one file it exists for. */
+/** The first message to a worker: its file and its task. Without `browse` or `rewrite`, the worker computes the verdict. */
 export interface Request {
   file: File;
-  /** The inspector. */
+  /** The compiled wasm module. */
   module: WebAssembly.Module;
-  /** To open the store inside it for calls (see `calls.ts`), instead of judging it. */
+  /** Opens the store in the file and answers calls (see `calls.ts`). */
   browse?: true;
-  /** To make a new file of it. */
+  /** Makes a new file from this one. */
   rewrite?: CopyOrder;
-  /** Of a worker that judges: to hand on what it reads. Of one that browses: that it is handed what another one reads (see `feed.ts`). */
+  /** Whether the worker that computes the verdict passes its bytes to the worker of the store (see `feed.ts`); both get the same value. */
   fed?: boolean;
 }
 
-/** What is being done to the file: read once, or, where a packed one needs it, unpacked to a copy first. */
-export type Phase = "read" | "unpack" | "settle";
+/** The phase of a verdict: reading the file, unpacking it to a copy, or reading some pages again. */
+export type Phase = "read" | "unpack" | "reread";
 
-/** What a worker tells the page, in this order; `progress` any number of times. */
+/** Messages from a worker to the page, in this order; `progress` any number of times. */
 export type Message =
   | { kind: "codes"; codes: CodeInfo[] }
-  | { kind: "peek"; peek: Peek; packed: Packing | null }
+  | { kind: "peek"; peek: Peek; compression: Compression | null }
   | { kind: "progress"; phase: Phase; done: number; total: number }
   | { kind: "report"; report: Report; lost: LostKind[]; bytes: number; seconds: number }
   | { kind: "failed"; failure: Failure }
   | Unpacked
   | Block
   | BlocksEnd
-  | Back;
+  | ReturnedBuffer;
 
-/** The packings that are opened. */
-export type Packing = "gzip" | "zip" | "zstd";
+/** Compression formats that the page opens. */
+export type Compression = "gzip" | "zip" | "zstd";
 
-/** What happened when the worker itself broke: a new one may fare better. */
-export function broken(error: unknown): Failure {
+/** Describes an unexpected error in the worker. A new worker may succeed. */
+export function unexpectedFailure(error: unknown): Failure {
   const message = error instanceof Error ? error.message : String(error);
-  return { message, action: "Try once more. If it happens again, this file has met a mistake in etcdsnap: please report it.", broken: true };
+  return { message, action: "Try again. If it happens again, this is a bug in etcdsnap: please report it.", workerStopped: true };
 }
 
-/** Why there is no report: what happened, and what to do now. */
+/** Why a task failed: what happened, and what to do. */
 export interface Failure {
   message: string;
   action: string;
-  /** The worker itself broke, so a new one may fare better. */
-  broken: boolean;
-  /** The file has no keys to look at: trying again would say the same. */
+  /** Whether the worker itself stopped, so that a new one may succeed. */
+  workerStopped: boolean;
+  /** Whether the file has no keys to read, so that trying again does not help. */
   refused?: boolean;
 }

@@ -1,21 +1,21 @@
-/** Pieces of this size cross into wasm: large enough to hide the cost of a read, small enough for a smooth bar. */
+/** Bytes of a read: enough to hide its fixed cost, few enough for a smooth progress bar. */
 export const PIECE = 1024 * 1024;
 
-/** Reads on their way at a time: while one piece is worked on, the next ones come. */
+/** Reads in progress at a time: while one piece is processed, the next ones arrive. */
 const READS = 3;
 
-// A reader whose stream is reachable from nowhere else stopped for good after some files (Chromium 156).
+// Keeps streams reachable. Otherwise reads stop forever after some files (Chromium 156).
 const held = new Set<ReadableStream>();
 
 /**
- * The bytes of a blob from front to back. A piece is valid until the next one is asked for, unless its buffer was transferred: then `fresh` gives the one to go on with.
+ * Yields the bytes of a blob in order. A piece is valid until the next one is requested. If its buffer was transferred, `fresh` provides the next buffer.
  */
 export async function* pieces(blob: Blob, fresh: () => ArrayBuffer = () => new ArrayBuffer(PIECE)): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   const stream = blob.stream();
   held.add(stream);
   let reader: ReadableStreamBYOBReader | null = null;
   try {
-    reader = byob(stream);
+    reader = byobReader(stream);
     if (reader === null) {
       yield* chunks(stream);
       return;
@@ -23,7 +23,7 @@ export async function* pieces(blob: Blob, fresh: () => ArrayBuffer = () => new A
     const reads: Promise<ReadableStreamReadResult<Uint8Array<ArrayBuffer>>>[] = [];
     const ask = (into: BYOB, buffer: ArrayBuffer): void => {
       const read = into.read(new Uint8Array(buffer));
-      // It is awaited in its turn; until then its failure is nobody's.
+      // Each read is awaited in its turn. Until then an error must not count as unhandled.
       read.catch(() => {});
       reads.push(read);
     };
@@ -35,24 +35,24 @@ export async function* pieces(blob: Blob, fresh: () => ArrayBuffer = () => new A
       ask(reader, value.buffer.byteLength > 0 ? value.buffer : fresh());
     }
   } finally {
-    // Nothing more is read when enough was seen; after the last byte this does nothing.
+    // Stops the stream if the caller stops early; does nothing after the last byte.
     reader?.cancel().catch(() => {});
     held.delete(stream);
   }
 }
 
-/** The same of a blob whose bytes are wanted and not needed: where they cannot be read, they end. */
+/** Yields the bytes of a blob like `pieces`, but ends at a read error, for callers that can do without the rest. */
 export async function* readable(blob: Blob): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   try {
     yield* pieces(blob);
   } catch {
-    // Whoever needs the bytes reads them, and says what is wrong.
+    // Code that needs the bytes reads them again and reports the error.
   }
 }
 
 type BYOB = ReadableStreamBYOBReader;
 
-/** The chunks of a stream, whatever their size. */
+/** Yields the chunks of a stream in the sizes in which they come. */
 async function* chunks(stream: ReadableStream<Uint8Array<ArrayBuffer>>): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   const reader = stream.getReader();
   try {
@@ -66,8 +66,8 @@ async function* chunks(stream: ReadableStream<Uint8Array<ArrayBuffer>>): AsyncGe
   }
 }
 
-/** Reading into one's own buffer is twice as fast and keeps memory flat, but not every browser has it for blobs. */
-function byob(stream: ReadableStream): BYOB | null {
+/** Returns a reader into reused buffers, which is twice as fast and needs less memory; null if the browser has none for blobs. */
+function byobReader(stream: ReadableStream): BYOB | null {
   try {
     return stream.getReader({ mode: "byob" });
   } catch {

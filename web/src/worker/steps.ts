@@ -1,8 +1,8 @@
 import { StoreOpening, type StoreView } from "../generated/etcdsnap_inspector.js";
 import { readable } from "./read.ts";
 
-/** Reads of a file what a store has begun and did not get yet, from front to back. */
-export async function readAll(view: StoreView, file: Blob, tell: (done: number, total: number) => void): Promise<void> {
+/** Reads, in file order, the bytes that the store's current query still needs. */
+export async function readAll(view: StoreView, file: Blob, reportProgress: (done: number, total: number) => void): Promise<void> {
   const bounds = view.runs();
   const runs = Array.from({ length: bounds.length / 2 }, (_, number) => ({ from: bounds[2 * number] ?? 0, to: bounds[2 * number + 1] ?? 0 }));
   const total = runs.reduce((sum, { from, to }) => sum + to - from, 0);
@@ -13,24 +13,24 @@ export async function readAll(view: StoreView, file: Blob, tell: (done: number, 
       view.push(at, piece);
       at += piece.byteLength;
       done += piece.byteLength;
-      tell(Math.round((done / total) * file.size), file.size);
+      reportProgress(Math.round((done / total) * file.size), file.size);
     }
   }
   const left = view.left();
   for (const [number, step] of left.entries()) {
     view.step(step);
-    tell(Math.round((number / left.length) * file.size), file.size);
-    await heard();
+    reportProgress(Math.round((number / left.length) * file.size), file.size);
+    await receiveMessages();
   }
-  tell(file.size, file.size);
+  reportProgress(file.size, file.size);
 }
 
-/** Lets the worker hear what was said to it meanwhile. */
-function heard(): Promise<void> {
+/** Lets the worker receive waiting messages, such as one to stop. */
+function receiveMessages(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve));
 }
 
-/** Opens the store in a file: fetches the pages that lead to its keys, those of a level side by side. */
+/** Opens the store in a file. Fetches the branch pages level by level, many at a time. */
 export async function open(file: Blob, check: () => void): Promise<StoreOpening> {
   const opening = new StoreOpening(file);
   try {
@@ -52,7 +52,7 @@ async function bytesOf(blob: Blob): Promise<Uint8Array> {
   try {
     return new Uint8Array(await blob.arrayBuffer());
   } catch {
-    // The step reads for itself then, and says what is wrong with the file where it does.
+    // The step then reads by itself and reports what is wrong with the file.
     return new Uint8Array();
   }
 }

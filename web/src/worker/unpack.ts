@@ -1,12 +1,12 @@
 import { type UnpackError, Unpacker } from "../generated/etcdsnap_inspector.js";
 import { size } from "../format.ts";
-import type { Packing } from "./messages.ts";
+import type { Compression } from "./messages.ts";
 
-/** Unpacked bytes are handed on in pieces of this size. */
+/** Bytes of a piece of unpacked data. */
 const PIECE = 1024 * 1024;
 
-/** A file that cannot be opened: what is wrong with it, and what to do. */
-export class Unreadable extends Error {
+/** Thrown for a file that cannot be opened: what is wrong with it, and what to do. */
+export class UnreadableFile extends Error {
   constructor(
     message: string,
     readonly action: string,
@@ -15,25 +15,25 @@ export class Unreadable extends Error {
   }
 }
 
-/** A packed file; it is unpacked from front to back as often as asked. */
-export class Packed {
+/** A compressed file, which can be unpacked repeatedly. */
+export class CompressedFile {
   readonly file: Blob;
-  readonly #packing: Packing;
+  readonly #compression: Compression;
 
-  constructor(file: Blob, packing: Packing) {
+  constructor(file: Blob, compression: Compression) {
     this.file = file;
-    this.#packing = packing;
+    this.#compression = compression;
   }
 
-  /** The unpacked bytes, where they lie in the file as they are. */
+  /** Returns the snapshot as a part of the file, if an archive stores it uncompressed; otherwise null. */
   stored(): Blob | null {
     const place = this.#unpacking((unpacker) => unpacker.stored());
     return place === undefined ? null : this.file.slice(place[0], place[1]);
   }
 
-  /** The unpacked bytes of a snapshot, or the first ones of anything else. */
+  /** Yields the unpacked bytes of a snapshot, or the first bytes of anything else. */
   *pieces(taken: (bytes: number) => void): Generator<Uint8Array<ArrayBuffer>> {
-    const unpacker = this.#explained(() => new Unpacker(this.file, this.#packing));
+    const unpacker = this.#explained(() => new Unpacker(this.file, this.#compression));
     const { most, snapshot } = unpacker;
     let sum = 0;
     try {
@@ -48,8 +48,8 @@ export class Packed {
       unpacker.free();
     }
     if (snapshot !== undefined) {
-      throw new Unreadable(
-        `This is not a snapshot: it goes on for more than ${size(most - snapshot)} behind the ${size(snapshot)} of one.`,
+      throw new UnreadableFile(
+        `This is not a snapshot: more than ${size(most - snapshot)} follow after the ${size(snapshot)} of the database.`,
         "Copy or download the file again.",
       );
     }
@@ -57,7 +57,7 @@ export class Packed {
 
   #unpacking<T>(work: (unpacker: Unpacker) => T): T {
     return this.#explained(() => {
-      const unpacker = new Unpacker(this.file, this.#packing);
+      const unpacker = new Unpacker(this.file, this.#compression);
       const result = work(unpacker);
       unpacker.free();
       return result;
@@ -68,22 +68,22 @@ export class Packed {
     try {
       return work();
     } catch (error) {
-      throw explained(this.#packing, error);
+      throw explained(this.#compression, error);
     }
   }
 }
 
-function explained(packing: Packing, error: unknown): unknown {
+function explained(compression: Compression, error: unknown): unknown {
   if (!(error instanceof Error)) return error;
   const words = error.message.replace(/\.$/, "");
   switch ((error as Partial<UnpackError>).kind) {
     case "broken":
-      return new Unreadable(
-        `The ${packing} data is damaged or cut: ${words}.`,
-        "Copy or download the file again. If that does not help, unpack what can be unpacked elsewhere and open the result here.",
+      return new UnreadableFile(
+        `The ${compression} data is damaged or cut off: ${words}.`,
+        "Copy or download the file again. If that does not help, unpack as much as possible with another tool and open the result here.",
       );
     case "unsupported":
-      return new Unreadable(`This ${packing} file cannot be read here: ${words}.`, "Unpack it with its own tool and open the snapshot that was in it.");
+      return new UnreadableFile(`This ${compression} file cannot be read here: ${words}.`, "Unpack it with its own tool and open the snapshot inside it.");
     default:
       return error;
   }

@@ -1,22 +1,22 @@
 import { codes, initSync } from "../generated/etcdsnap_inspector.js";
 import { browse } from "./browse.ts";
-import { type Back, type Block, type BlocksEnd, Fed, Feed, type Unpacked } from "./feed.ts";
+import { type ReturnedBuffer, type Block, type BlocksEnd, BlockReceiver, BlockSender, type Unpacked } from "./feed.ts";
 import { hashOnly } from "./hash.ts";
 import { inspect } from "./inspect.ts";
-import { broken, type Failure, type Message, type Request } from "./messages.ts";
+import { unexpectedFailure, type Failure, type Message, type Request } from "./messages.ts";
 import { rewrite } from "./rewrite.ts";
-import { Unreadable } from "./unpack.ts";
+import { UnreadableFile } from "./unpack.ts";
 
 const post = (message: Message, transfer: Transferable[] = []): void => self.postMessage(message, { transfer });
 
-// An error that nobody waits for would otherwise leave the page waiting.
-self.onunhandledrejection = ({ reason }: PromiseRejectionEvent) => post({ kind: "failed", failure: broken(reason) });
+// Reports unhandled errors. Otherwise the page would wait forever.
+self.onunhandledrejection = ({ reason }: PromiseRejectionEvent) => post({ kind: "failed", failure: unexpectedFailure(reason) });
 
 self.onmessage = async ({ data }: MessageEvent<Request>) => {
-  const feed = data.fed === true && data.browse !== true ? new Feed(post) : null;
-  const fed = data.fed === true && data.browse === true ? new Fed((back) => post(back, back.buffer === null ? [] : [back.buffer])) : null;
-  // What is said to the worker while it begins must find it listening.
-  self.onmessage = ({ data: said }: MessageEvent<Back | Block | BlocksEnd | Unpacked>) => (said.kind === "back" ? feed?.take(said.buffer) : fed?.take(said));
+  const feed = data.fed === true && data.browse !== true ? new BlockSender(post) : null;
+  const fed = data.fed === true && data.browse === true ? new BlockReceiver((back) => post(back, back.buffer === null ? [] : [back.buffer])) : null;
+  // Messages may arrive while the worker starts, so it listens from the beginning.
+  self.onmessage = ({ data: said }: MessageEvent<ReturnedBuffer | Block | BlocksEnd | Unpacked>) => (said.kind === "back" ? feed?.take(said.buffer) : fed?.take(said));
   try {
     initSync({ module: data.module });
     if (__HASH_ONLY__) {
@@ -41,19 +41,19 @@ self.onmessage = async ({ data }: MessageEvent<Request>) => {
 };
 
 function failure(error: unknown): Failure {
-  if (error instanceof Unreadable) return { message: error.message, action: error.action, broken: false };
+  if (error instanceof UnreadableFile) return { message: error.message, action: error.action, workerStopped: false };
   const kind = (error as { kind?: unknown }).kind;
   const message = error instanceof Error ? error.message : String(error);
-  if (kind === "refused") return { message, action: "Overview says what is wrong with this file.", broken: false, refused: true };
+  if (kind === "refused") return { message, action: "Overview shows what is wrong with this file.", workerStopped: false, refused: true };
   if (kind === "memory") {
-    return { message, action: "Close other tabs and try again, or use etcdsnap in a terminal.", broken: false };
+    return { message, action: "Close other tabs and try again, or use etcdsnap in a terminal.", workerStopped: false };
   }
   if (kind === "read" || error instanceof DOMException) {
     return {
       message: `The file could not be read: ${message}`,
       action: "It may have been moved, changed or unplugged since it was chosen. Choose it again.",
-      broken: false,
+      workerStopped: false,
     };
   }
-  return broken(error);
+  return unexpectedFailure(error);
 }

@@ -1,4 +1,4 @@
-//! An EncryptionConfiguration that opens values. Its keys stay in the memory of the worker.
+//! Decryption of values with an EncryptionConfiguration. Its keys stay in the memory of the worker.
 
 use std::sync::Arc;
 
@@ -14,16 +14,16 @@ use crate::browse::purpose::{Purpose, Reading, unread};
 use crate::browse::view::{Refusal, View};
 
 impl<'s, S: Source + ?Sized> View<'s, S> {
-    /// Takes a configuration, none for none, and begins to try it on all values.
+    /// Starts trying a configuration on all values; `None` removes the current one.
     pub(crate) fn begin_decryption(&mut self, configuration: Option<&str>) -> Result<(), Refusal> {
         let keyring = match configuration {
             None => Keyring::default(),
-            Some(text) => Configuration::parse(text).map(Keyring::from).map_err(|cause| {
-                format!("This is no EncryptionConfiguration that can be read: {}", sentence(&cause))
-            })?,
+            Some(text) => Configuration::parse(text)
+                .map(Keyring::from)
+                .map_err(|cause| format!("This EncryptionConfiguration cannot be read: {}", sentence(&cause)))?,
         };
         self.objects.keyring = Arc::new(keyring);
-        // Definitions can be encrypted, too.
+        // CustomResourceDefinitions can be encrypted, too.
         self.objects.forget_keys();
         let values = OpenedValues::by(self.objects.keyring.clone());
         self.begin(self.store.lost(), Purpose::Decryption(Box::new(values)));

@@ -1,4 +1,4 @@
-//! The objects of Kubernetes in a store.
+//! The Kubernetes objects in a store.
 
 mod decryption;
 pub(crate) mod object_answers;
@@ -27,17 +27,17 @@ use etcdsnap_core::store::Event;
 use object_list::Listed;
 use object_manifests::Writing;
 
-/// What is known of the objects of a store.
+/// The state of the objects of a store.
 #[derive(Default)]
 pub(crate) struct Objects {
-    /// Of the keys that are read; none until they are asked for.
+    /// The types of the current keys; none until they are first needed.
     pub(super) types: Option<Types>,
     pub(super) listed: Listed,
-    /// The last states of deleted objects by the ids of their keys; none until they were looked for.
+    /// The last states of deleted objects by the ids of their keys; none until they are read.
     pub(super) last: Option<HashMap<u32, Event>>,
-    /// When revisions were written; none until it was looked for, and none in it where nothing tells it.
+    /// The times of revisions; the outer option is none until they are read, the inner one if no object contains a time.
     pub(super) times: Option<Option<TimeLine>>,
-    /// What opens encrypted values. It stays when other keys are read.
+    /// The configuration that decrypts values. It stays when keys are read again.
     pub(super) keyring: Arc<Keyring>,
     pub(super) writing: Option<Writing>,
 }
@@ -50,7 +50,7 @@ pub(crate) struct Types {
 }
 
 impl Objects {
-    /// Forgets what belongs to the keys that were read.
+    /// Drops everything that depends on the current keys.
     pub(crate) fn forget_keys(&mut self) {
         self.types = None;
         self.listed = Listed::default();

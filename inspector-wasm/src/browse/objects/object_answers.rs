@@ -1,4 +1,4 @@
-//! What is told to the page about objects; the shapes stand in `objects.ts`.
+//! The answers to the page about objects, with the shapes in `objects.ts`.
 
 use etcdsnap_core::Revision;
 use serde::{Deserialize, Serialize};
@@ -171,31 +171,31 @@ pub(crate) struct RelatedEvent {
     pub count: i64,
 }
 
-/// Which objects the page wants; as `ObjectScope` in `calls.ts`.
+/// Selects objects; same as `ObjectScope` in `calls.ts`.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ObjectScope {
-    /// The type, by its id; none for all.
+    /// The id of the type; none for all types.
     pub kind: Option<String>,
-    /// None for all, and for objects that are in none.
+    /// The namespace; none for all, including cluster-scoped objects.
     pub namespace: Option<String>,
-    /// Part of the name or namespace, in any case.
+    /// Part of `namespace/name`; case is ignored.
     pub text: String,
     pub show: Show,
 }
 
-/// How a list of objects is shown; as `ObjectOrder` in `calls.ts`.
+/// Columns and order of a list; same as `ObjectOrder` in `calls.ts`.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ObjectOrder {
-    /// The columns of `-o wide`, too.
+    /// Whether the list has the columns of `-o wide`.
     pub wide: bool,
-    /// The number of a column; none for the order of the keys.
+    /// The index of the column to sort by; none for the order of the keys.
     pub column: Option<u32>,
     pub down: bool,
 }
 
-/// What of an object is shown; as `ObjectShowing` in `calls.ts`.
+/// Which parts of an object are shown; same as `ObjectShowing` in `calls.ts`.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ObjectShowing {
@@ -203,20 +203,20 @@ pub(crate) struct ObjectShowing {
     pub managed_fields: bool,
 }
 
-/// Which manifests the page wants; as `ManifestAsk` in `calls.ts`.
+/// Which objects to write as manifests, and how; same as `ManifestAsk` in `calls.ts`.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ManifestAsk {
-    /// Objects by their ids, which are written whoever makes them; none for those of the scope.
+    /// Ids of objects, which are written even if a controller would create them; none for the objects of `scope`.
     pub ids: Option<Vec<u32>>,
     pub scope: ObjectScope,
     pub secrets: bool,
-    /// Objects that a controller makes, too.
+    /// Whether to include objects that a controller creates.
     pub owned: bool,
-    /// Of all namespaces, objects that are in none, too.
+    /// Whether a scope of all namespaces includes cluster-scoped objects.
     pub cluster_wide: bool,
-    /// A zip archive instead of one text.
+    /// Whether to write a zip archive instead of one text.
     pub zip: bool,
-    /// The name of the snapshot, for the README of an archive.
+    /// The file name of the snapshot, for the README of an archive.
     pub file: String,
 }

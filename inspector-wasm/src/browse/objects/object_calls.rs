@@ -1,4 +1,4 @@
-//! What can be asked about objects, across the boundary.
+//! The calls about objects that the wasm exports.
 
 use wasm_bindgen::prelude::*;
 
@@ -8,7 +8,7 @@ use crate::convert::to_js;
 
 #[wasm_bindgen]
 impl StoreView {
-    /// What objects there are: kinds in a namespace, and namespaces with objects of a kind.
+    /// Counts objects: the kinds in a namespace, and the namespaces that contain a kind.
     ///
     /// # Errors
     /// None in practice.
@@ -17,10 +17,10 @@ impl StoreView {
         to_js(&self.view.object_kinds(kind.as_deref(), namespace.as_deref()))
     }
 
-    /// Chooses the objects of the list by an `ObjectScope` and an `ObjectOrder`.
+    /// Lists objects as an `ObjectScope` and an `ObjectOrder` say.
     ///
     /// # Errors
-    /// When it is none.
+    /// If an argument has another shape.
     #[wasm_bindgen(js_name = objectList, unchecked_return_type = "ObjectList")]
     pub fn object_list(&mut self, scope: JsValue, order: JsValue) -> Result<JsValue, JsValue> {
         let scope: ObjectScope = serde_wasm_bindgen::from_value(scope)?;
@@ -28,7 +28,7 @@ impl StoreView {
         to_js(&self.view.object_list(&scope, order))
     }
 
-    /// Part of the list.
+    /// Returns rows of the list.
     ///
     /// # Errors
     /// None in practice.
@@ -37,7 +37,7 @@ impl StoreView {
         to_js(&self.view.object_rows(from, count))
     }
 
-    /// The object in a value that stood under a key at a revision, by an `ObjectShowing`.
+    /// Returns the object in a value that a key had at a revision, with the parts in an `ObjectShowing`.
     ///
     /// # Errors
     /// None in practice.
@@ -53,14 +53,14 @@ impl StoreView {
         to_js(&self.view.object_text(key, value, revision, showing))
     }
 
-    /// A value that is encrypted, as far as it can be opened; null for one that is not, or cannot be.
+    /// Returns a decrypted value; undefined if it is not encrypted or cannot be decrypted.
     #[wasm_bindgen(js_name = openedValue)]
     #[must_use]
     pub fn opened_value(&self, key: &str, value: &[u8]) -> Option<Vec<u8>> {
         self.view.opened_value(key, value)
     }
 
-    /// The fields that differ between two values under a key.
+    /// Returns the fields that differ between two values of a key.
     ///
     /// # Errors
     /// None in practice.
@@ -70,7 +70,7 @@ impl StoreView {
         to_js(&self.view.object_changes(key, old, new, showing))
     }
 
-    /// About when each of some revisions was written.
+    /// Returns the approximate time of each revision.
     ///
     /// # Errors
     /// None in practice.
@@ -79,71 +79,71 @@ impl StoreView {
         to_js(&self.view.times(&revisions))
     }
 
-    /// Takes the text of an EncryptionConfiguration, nothing for none, and begins to try it.
+    /// Starts trying the text of an EncryptionConfiguration on all values; undefined removes the current one.
     ///
     /// # Errors
-    /// When it is no configuration.
+    /// If the text is not a valid configuration.
     #[wasm_bindgen(js_name = beginDecryption)]
     pub fn begin_decryption(&mut self, configuration: Option<String>) -> Result<(), JsValue> {
         self.view.begin_decryption(configuration.as_deref()).map_err(refused)
     }
 
-    /// What it opens.
+    /// Returns what the configuration decrypts.
     ///
     /// # Errors
-    /// When nothing was begun.
+    /// If the query was not started.
     #[wasm_bindgen(js_name = finishDecryption, unchecked_return_type = "EncryptionState")]
     pub fn finish_decryption(&mut self) -> Result<JsValue, JsValue> {
         answer(self.view.finish_decryption())
     }
 
-    /// Begins to look for the last states of deleted objects; false when there is nothing to look for.
+    /// Starts reading the last states of deleted objects; returns false if there are none to read.
     #[wasm_bindgen(js_name = beginLastStates)]
     pub fn begin_last_states(&mut self) -> bool {
         self.view.begin_last_states()
     }
 
-    /// Ends it.
+    /// Finishes reading the last states.
     ///
     /// # Errors
-    /// When nothing was begun.
+    /// If the query was not started.
     #[wasm_bindgen(js_name = finishLastStates)]
     pub fn finish_last_states(&mut self) -> Result<(), JsValue> {
         self.view.finish_last_states().map_err(refused)
     }
 
-    /// Begins to look for what belongs to an object, by its uid.
+    /// Starts looking for dependents and Events of an object, by its uid.
     ///
     /// # Errors
-    /// When that is no uid.
+    /// If the text is not a uid.
     #[wasm_bindgen(js_name = beginRelated)]
     pub fn begin_related(&mut self, uid: &str) -> Result<(), JsValue> {
         self.view.begin_related(uid).map_err(refused)
     }
 
-    /// What belongs to it.
+    /// Returns the dependents and Events of the object.
     ///
     /// # Errors
-    /// When nothing was begun.
+    /// If the query was not started.
     #[wasm_bindgen(js_name = finishRelated, unchecked_return_type = "RelatedObjects")]
     pub fn finish_related(&mut self, uid: &str) -> Result<JsValue, JsValue> {
         answer(self.view.finish_related(uid))
     }
 
-    /// Begins to write manifests, by a `ManifestAsk`; how many objects they may be.
+    /// Starts writing manifests as a `ManifestAsk` says; returns the maximum number of objects.
     ///
     /// # Errors
-    /// When they are too many.
+    /// If there are too many objects.
     #[wasm_bindgen(js_name = beginManifests)]
     pub fn begin_manifests(&mut self, ask: JsValue) -> Result<u32, JsValue> {
         let ask: ManifestAsk = serde_wasm_bindgen::from_value(ask)?;
         self.view.begin_manifests(ask).map_err(refused)
     }
 
-    /// Writes on.
+    /// Writes the next manifests; returns their bytes and the number of objects left.
     ///
     /// # Errors
-    /// When nothing was begun.
+    /// If the query was not started.
     #[wasm_bindgen(js_name = writeManifests, unchecked_return_type = "{ bytes: Uint8Array<ArrayBuffer>; left: number }")]
     pub fn write_manifests(&mut self) -> Result<JsValue, JsValue> {
         let (bytes, left) = self.view.write_manifests().map_err(refused)?;
@@ -152,10 +152,10 @@ impl StoreView {
         Ok(out)
     }
 
-    /// Ends them.
+    /// Finishes the manifests; returns the last bytes and a report.
     ///
     /// # Errors
-    /// When nothing was begun.
+    /// If the query was not started.
     #[wasm_bindgen(js_name = finishManifests, unchecked_return_type = "{ bytes: Uint8Array<ArrayBuffer>; answer: ManifestAnswer }")]
     pub fn finish_manifests(&mut self) -> Result<JsValue, JsValue> {
         let (bytes, answer) = self.view.finish_manifests().map_err(refused)?;

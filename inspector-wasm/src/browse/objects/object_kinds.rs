@@ -1,4 +1,4 @@
-//! Which types of objects there are, in which namespaces.
+//! The types and namespaces of objects.
 
 use std::collections::BTreeMap;
 
@@ -15,15 +15,15 @@ use super::object_answers::{ObjectKind, ObjectKinds, ObjectNamespace};
 use crate::browse::answers::narrow;
 use crate::browse::view::View;
 
-/// Types and namespaces that go out: a page shows no more. Large clusters have some hundreds of types and some thousands of namespaces.
+/// Most types and namespaces in the answer. Large clusters have some hundred types and some thousand namespaces.
 const MOST: usize = 5000;
 
-/// The name of a type in the page: its plural, and its group behind a point.
+/// Returns the name of a type in the page: its plural, and its group after a dot.
 pub(super) fn type_id(resource: &Resource) -> String {
     if resource.group.is_empty() { resource.plural.clone() } else { format!("{}.{}", resource.plural, resource.group) }
 }
 
-/// Counts of a group.
+/// Numbers of live and deleted objects of a group.
 fn counts(group: &ObjectGroup) -> (u32, u32) {
     (group.live, group.to.saturating_sub(group.from).saturating_sub(group.live))
 }
@@ -35,7 +35,7 @@ fn add((live, deleted): &mut (u32, u32), group: &ObjectGroup) {
 }
 
 impl<S: Source + ?Sized> View<'_, S> {
-    /// The types, which are looked for once.
+    /// Returns the types; finds them at the first call.
     pub(super) fn types(&mut self) -> &Types {
         let types = self.objects.types.take().unwrap_or_else(|| self.find_types());
         self.objects.types.insert(types)
@@ -51,7 +51,7 @@ impl<S: Source + ?Sized> View<'_, S> {
             for id in group.from..group.to {
                 let Some(key) = self.all.get(&self.index, id as usize).filter(|key| !key.deleted) else { continue };
                 let state = (key.place, key.revision.main);
-                // One that cannot be read defines nothing; its objects are then seen by their keys.
+                // A definition that cannot be read is ignored. Its objects are then recognized by their keys.
                 let _ = self.with_object(key.key, state, Skip::ManagedFields, |definition, _| {
                     resources.define(&definition);
                     definitions.add(&definition);
@@ -66,12 +66,12 @@ impl<S: Source + ?Sized> View<'_, S> {
         Types { groups, resources, definitions }
     }
 
-    /// The first object of a group.
+    /// Returns the first object of a group.
     pub(super) fn first_of(&self, group: &ObjectGroup) -> Option<Object<'_>> {
         self.object(self.all.name(&self.index, group.from as usize))
     }
 
-    /// What objects there are: kinds in a namespace, or in all, and namespaces with objects of a kind, or of all.
+    /// Counts objects: the kinds in a namespace (or in all), and the namespaces that contain a kind (or any).
     pub(crate) fn object_kinds(&mut self, kind: Option<&str>, namespace: Option<&str>) -> ObjectKinds {
         self.types();
         let Some(types) = &self.objects.types else {

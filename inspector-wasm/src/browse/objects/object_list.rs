@@ -1,4 +1,4 @@
-//! A list of objects that was chosen, and its rows as `kubectl get` prints them.
+//! A list of objects, with rows as `kubectl get` prints them.
 
 use std::cmp::Reverse;
 
@@ -14,10 +14,10 @@ use super::object_rows::Table;
 use crate::browse::answers::narrow;
 use crate::browse::view::View;
 
-/// Lists that can be sorted by what is in their objects: all of them are read for it, in a second.
+/// Most objects of a list that can be sorted by its columns. All of them must be decoded, which takes a second.
 const MOST_SORTED: usize = 2000;
 
-/// A list, and what its rows are made with.
+/// A list, with the data that its rows need.
 #[derive(Default)]
 pub(crate) struct Listed {
     pub(super) ids: Vec<u32>,
@@ -25,7 +25,7 @@ pub(crate) struct Listed {
 }
 
 impl<S: Source + ?Sized> View<'_, S> {
-    /// The ids of the objects of a scope, in the order of their keys.
+    /// Returns the ids of the objects of a scope, in the order of their keys.
     pub(super) fn ids_of(&mut self, scope: &ObjectScope) -> Vec<u32> {
         self.types();
         let Some(types) = &self.objects.types else { return Vec::new() };
@@ -49,7 +49,7 @@ impl<S: Source + ?Sized> View<'_, S> {
         ids
     }
 
-    /// Whether the namespace and name of an object have a text in them, whose letters are small.
+    /// Tells whether `namespace/name` of an object contains a text, which must be in lower case.
     fn is_called(&self, key: &[u8], text: &str) -> bool {
         self.object(key).is_some_and(|object| {
             let name = [object.namespace, object.name].map(String::from_utf8_lossy).join("/");
@@ -57,7 +57,7 @@ impl<S: Source + ?Sized> View<'_, S> {
         })
     }
 
-    /// Chooses the objects of the list.
+    /// Lists the objects of a scope.
     pub(crate) fn object_list(&mut self, scope: &ObjectScope, order: ObjectOrder) -> ObjectList {
         let mut ids = self.ids_of(scope);
         let is_short = ids.len() <= MOST_SORTED;
@@ -78,7 +78,7 @@ impl<S: Source + ?Sized> View<'_, S> {
                 });
             }
         }
-        // Where nothing tells when it was, the newest object is as near as one gets, as in the terminal.
+        // If the time is unknown, the newest object is the best estimate, as in the terminal.
         table.now = taken.or(newest);
         table.default_class = classes.into_iter().max().map(|(_, Reverse(name))| name);
         if let Some(column) = order.column.filter(|_| is_short) {
@@ -99,7 +99,7 @@ impl<S: Source + ?Sized> View<'_, S> {
             .iter()
             .map(|id| {
                 if is_age {
-                    // The younger ones were created later.
+                    // Younger objects were created later.
                     let created = self.all.get(&self.index, *id as usize).map_or(0, |key| key.create_revision.get());
                     return (created.saturating_neg(), String::new(), *id);
                 }
@@ -119,7 +119,7 @@ impl<S: Source + ?Sized> View<'_, S> {
         ids.iter_mut().zip(ranked).for_each(|(id, (.., ranked))| *id = ranked);
     }
 
-    /// Part of the list.
+    /// Returns rows of the list.
     pub(crate) fn object_rows(&self, from: u32, count: u32) -> Vec<super::object_answers::ObjectRow> {
         let listed = &self.objects.listed;
         let ids = listed.ids.iter().skip(from as usize).take(count as usize);

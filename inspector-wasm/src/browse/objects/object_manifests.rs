@@ -1,4 +1,4 @@
-//! Objects taken out as manifests: one text, or an archive with a file for each, made piece by piece.
+//! Writes objects as manifests: as one text, or as an archive with one file per object, piece by piece.
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
@@ -21,17 +21,18 @@ use rawzip::ZipArchiveWriter;
 use super::object_answers::{ManifestAnswer, ManifestAsk};
 use super::object_values::without_secrets;
 use crate::browse::answers::narrow;
+use crate::browse::purpose::unread;
 use crate::browse::search::Show;
 use crate::browse::view::{Refusal, View};
 
-/// Objects that are taken out at a time, whose ids, names and texts a tab has room for.
+/// Most objects written at a time, limited by the memory of a tab.
 const MOST: usize = 200_000;
-/// Bytes of a piece, or a little more.
+/// Minimum bytes of a piece.
 const PIECE: usize = 1 << 20;
-/// Warnings that are told.
+/// Most warnings in the report.
 const MOST_WARNINGS: usize = 20;
 
-/// What the archive or text is written to, piece by piece.
+/// The target of the archive or text, emptied piece by piece.
 #[derive(Clone, Default)]
 struct Pieces(Rc<RefCell<Vec<u8>>>);
 
@@ -49,7 +50,7 @@ impl Write for Pieces {
 /// Manifests that are being written.
 pub(crate) struct Writing {
     ask: ManifestAsk,
-    /// The ids in order, and whether an object is written because others need it.
+    /// The ids in order, and whether an object is written only because others need it.
     planned: Vec<(u32, bool)>,
     next: usize,
     report: Report,
@@ -59,13 +60,13 @@ pub(crate) struct Writing {
     names: FileNames,
     has_definitions: bool,
     has_custom: bool,
-    /// What the keys of objects begin with, by kind and namespace, to look for owners.
+    /// Prefixes of keys by kind and namespace, to find owners.
     below: HashMap<(String, Vec<u8>), Vec<Vec<u8>>>,
     volumes: HashSet<Vec<u8>>,
 }
 
 impl<S: Source + ?Sized> View<'_, S> {
-    /// Begins to write manifests; how many objects they may be.
+    /// Starts writing manifests; returns the maximum number of objects.
     pub(crate) fn begin_manifests(&mut self, ask: ManifestAsk) -> Result<u32, Refusal> {
         let asked = match &ask.ids {
             Some(ids) => {
@@ -76,11 +77,11 @@ impl<S: Source + ?Sized> View<'_, S> {
         };
         if asked.len() > MOST {
             return Err(format!(
-                "These are {} objects, more than a browser has room for. Choose a kind or a namespace, or use the terminal: etcdsnap kube manifests FILE",
+                "These are {} objects, too many for the memory of a browser. Choose a kind or a namespace, or use a terminal: etcdsnap kube manifests FILE",
                 asked.len()
             ));
         }
-        let Some(types) = &self.objects.types else { return Err("Nothing was read.".into()) };
+        let Some(types) = &self.objects.types else { return Err(unread()) };
         let planned = |id: u32, is_needed| {
             let object = self.object(self.all.name(&self.index, id as usize))?;
             Some((PlannedObject::new(object, types.resources.of(&object)?, is_needed), id))
@@ -90,7 +91,7 @@ impl<S: Source + ?Sized> View<'_, S> {
             .filter_map(|id| planned(id, false))
             .filter(|(item, _)| ask.ids.is_some() || is_in_scope(item, &ask))
             .collect();
-        // A namespace is written with what is in it.
+        // The Namespace object itself is written with the objects in it.
         if let (None, None, Some(namespace)) = (&ask.ids, &ask.scope.kind, &ask.scope.namespace) {
             let key = self.key_of("Namespace", b"", namespace.as_bytes());
             let key = key.filter(|(_, is_live)| *is_live == (ask.scope.show != Show::Deleted));
@@ -141,9 +142,9 @@ impl<S: Source + ?Sized> View<'_, S> {
         Ok(total)
     }
 
-    /// Writes on; the next bytes, and how many objects are left.
+    /// Writes the next manifests; returns their bytes and the number of objects left.
     pub(crate) fn write_manifests(&mut self) -> Result<(Vec<u8>, u32), Refusal> {
-        let mut writing = self.objects.writing.take().ok_or("Nothing was begun.")?;
+        let mut writing = self.objects.writing.take().ok_or_else(unread)?;
         while writing.pieces.0.borrow().len() < PIECE {
             let Some((id, is_needed)) = writing.planned.get(writing.next).copied() else { break };
             writing.next = writing.next.saturating_add(1);
@@ -226,9 +227,9 @@ impl<S: Source + ?Sized> View<'_, S> {
         }
     }
 
-    /// Ends it: the last bytes, and what a person is to know.
+    /// Finishes the manifests; returns the last bytes and a report.
     pub(crate) fn finish_manifests(&mut self) -> Result<(Vec<u8>, ManifestAnswer), Refusal> {
-        let writing = self.objects.writing.take().ok_or("Nothing was begun.")?;
+        let writing = self.objects.writing.take().ok_or_else(unread)?;
         let Writing { ask, report, warnings, pieces, archive, has_definitions, has_custom, .. } = writing;
         let mut lines = report.left_out_lines_without_flags();
         lines.splice(0..0, warnings);
@@ -243,7 +244,7 @@ impl<S: Source + ?Sized> View<'_, S> {
             }
             None => {
                 if has_definitions && has_custom {
-                    lines.push("Definitions and objects of their types are in one file: apply it twice, or take out an archive.".into());
+                    lines.push("CustomResourceDefinitions and their objects are in one file. Apply it twice, or save a zip archive instead.".into());
                 }
                 Vec::new()
             }
@@ -253,7 +254,7 @@ impl<S: Source + ?Sized> View<'_, S> {
     }
 }
 
-/// Whether an object of the scope is written: what tells of the moment is not, unless its type was chosen; of all namespaces, what is in none only if it was asked for.
+/// Tells whether an object of the scope is written. Short-lived types, such as Events, are written only if chosen; cluster-scoped objects among all namespaces only on request.
 fn is_in_scope(item: &PlannedObject<'_>, ask: &ManifestAsk) -> bool {
     if ask.scope.kind.is_some() {
         return true;

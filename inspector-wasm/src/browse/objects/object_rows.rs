@@ -1,4 +1,4 @@
-//! A row of a list of objects.
+//! The rows of a list of objects.
 
 use etcdsnap_core::Source;
 use etcdsnap_core::key_syntax::{key_text, printable};
@@ -15,20 +15,20 @@ use super::object_kinds::type_id;
 use super::object_values::without_secrets;
 use crate::browse::view::View;
 
-/// Characters of a cell that go out: no column shows more.
+/// Most characters of a cell in the answer.
 const MOST: usize = 500;
 
-/// What the rows of a list are made with.
+/// The data that the rows of a list need.
 #[derive(Default)]
 pub(crate) struct Table {
     pub(super) titles: Vec<String>,
-    /// The type of all of them, and its columns; none where types are mixed.
+    /// The type of all objects and its columns; none for several types.
     one: Option<(Resource, Columns)>,
     wide: bool,
     with_namespace: bool,
-    /// The time to which ages count.
+    /// The time from which ages are computed.
     pub(super) now: Option<i64>,
-    /// The class that claims without one get.
+    /// The default class of volume claims.
     pub(super) default_class: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! What is told of objects has the shapes that `objects.ts` declares, and says of the sample what core says.
+//! Checks that answers about objects have the shapes in `objects.ts`, and that answers about the sample equal those of core.
 
 use std::path::Path;
 
@@ -98,7 +98,7 @@ fn objects_have_their_declared_shapes() {
     check("ManifestAnswer", &answer);
 }
 
-/// Has something asked of the sample's objects.
+/// Runs a check on a view of the sample.
 fn with_sample(ask: impl FnOnce(&mut View<'_, [u8]>)) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples/sample.db");
     let file = std::fs::read(path).expect("the sample");

@@ -1,4 +1,4 @@
-//! One object as text, and how two of its states differ.
+//! An object as text, and the difference between two of its states.
 
 use etcdsnap_core::Source;
 use etcdsnap_core::key_syntax::{key_bytes, key_text};
@@ -20,7 +20,7 @@ use super::object_values::{closed, sentence, without_secrets};
 use crate::browse::view::View;
 
 impl<S: Source + ?Sized> View<'_, S> {
-    /// The object in a value that stood under a key at a revision; none where the value is something else.
+    /// Returns the object in a value that a key had at a revision; none if the value is not an object.
     pub(crate) fn object_text(
         &mut self,
         key: &str,
@@ -58,7 +58,7 @@ impl<S: Source + ?Sized> View<'_, S> {
             }
         };
         let text = |name: &str| node.get(name).and_then(Node::text).unwrap_or_default().to_owned();
-        // JSON that is no object, such as what other programs keep below the same prefix.
+        // JSON that is not an object, such as data that other programs store below the same prefix.
         if matches!(envelope(&value), Envelope::Json(_)) && (text("kind").is_empty() || text("apiVersion").is_empty()) {
             return None;
         }
@@ -87,14 +87,14 @@ impl<S: Source + ?Sized> View<'_, S> {
         })
     }
 
-    /// An owner with its key, if it is there: in the same namespace, or in none.
+    /// Returns an owner with its key, if it exists: in the same namespace, or cluster-scoped.
     fn owner(&self, owner: &Owner, namespace: &[u8]) -> ObjectOwner {
         let key = self.key_of(&owner.kind, namespace, owner.name.as_bytes());
         let key = key.filter(|(_, is_live)| *is_live).map(|(key, _)| key_text(&key));
         ObjectOwner { kind: owner.kind.clone(), name: owner.name.clone(), key }
     }
 
-    /// The key of an object by its kind, which is in this namespace or in none, and whether it lives.
+    /// Returns the key of an object of a kind, in this namespace or cluster-scoped, and whether it is live.
     pub(super) fn key_of(&self, kind: &str, namespace: &[u8], name: &[u8]) -> Option<(Vec<u8>, bool)> {
         let types = self.objects.types.as_ref()?;
         types.groups.list().iter().find_map(|group| {
@@ -112,7 +112,7 @@ impl<S: Source + ?Sized> View<'_, S> {
         })
     }
 
-    /// The release of Helm in an object.
+    /// Returns the Helm release in an object.
     fn release(&self, key: &[u8], node: &Node<'_>, with_secrets: bool) -> Option<HelmRelease> {
         let object = self.object(key)?;
         let (_, name, number) = stored_release(&object)?;
@@ -138,7 +138,7 @@ impl<S: Source + ?Sized> View<'_, S> {
         })
     }
 
-    /// The fields that differ between two values under a key.
+    /// Returns the fields that differ between two values of a key.
     pub(crate) fn object_changes(&self, key: &str, old: &[u8], new: &[u8], showing: ObjectShowing) -> ObjectChanges {
         let key = key_bytes(key).unwrap_or_default();
         let showing = Showing { secrets: showing.secrets, managed_fields: showing.managed_fields };

@@ -1,4 +1,4 @@
-//! Values as objects: opened where they are encrypted, and without what is secret.
+//! Values as objects: decrypted if necessary, and without secret values.
 
 use std::borrow::Cow;
 
@@ -15,12 +15,12 @@ use etcdsnap_core::{Revision, Source};
 use crate::browse::answers::narrow;
 use crate::browse::view::{Refusal, View, value_at};
 
-/// Why a value stays encrypted, as a sentence.
+/// Says in a sentence why a value stays encrypted.
 pub(super) fn closed(undecrypted: &Undecrypted) -> String {
     format!("It is encrypted ({}): {}.", undecrypted.needs, undecrypted.why)
 }
 
-/// An object without what is secret in it, and whether there was any.
+/// Returns an object without its secret values, and whether it had any.
 pub(super) fn without_secrets<'a>(key: &[u8], node: Node<'a>) -> (Node<'a>, bool) {
     match concealed(key, &node) {
         Some(shown) if shown != node => (shown, true),
@@ -29,17 +29,17 @@ pub(super) fn without_secrets<'a>(key: &[u8], node: Node<'a>) -> (Node<'a>, bool
 }
 
 impl<S: Source + ?Sized> View<'_, S> {
-    /// The object that a key names.
+    /// Returns the object that a key names.
     pub(super) fn object<'k>(&self, key: &'k [u8]) -> Option<Object<'k>> {
         object_below(key, &self.prefixes)
     }
 
-    /// A value, opened where it is encrypted.
+    /// Decrypts a value if it is encrypted.
     pub(super) fn opened<'v>(&self, key: &[u8], value: &'v [u8]) -> Result<Cow<'v, [u8]>, Undecrypted> {
         self.objects.keyring.open(key, value, &NoPlugins)
     }
 
-    /// Where the state of a key is that is shown, and the revision that wrote it: of a deleted one the last, as far as it was looked for and is kept.
+    /// Returns the place and revision of the state of a key. For a deleted key, this is the last state, if it was read and is still stored.
     pub(super) fn state_of(&self, id: u32, key: &Key<'_>) -> Option<(EntryPlace, Revision)> {
         if !key.deleted {
             return Some((key.place, key.revision.main));
@@ -48,7 +48,7 @@ impl<S: Source + ?Sized> View<'_, S> {
         Some((event.place, event.revision.main))
     }
 
-    /// Has something made of the object in a state, as it is stored: with all that is secret.
+    /// Calls `make` with the object in a state, including its secret values.
     pub(super) fn with_object<T>(
         &self,
         key: &[u8],
@@ -64,7 +64,7 @@ impl<S: Source + ?Sized> View<'_, S> {
         Ok(make(node, remarks))
     }
 
-    /// An encrypted value under a key, opened; none for one that is not encrypted or cannot be opened.
+    /// Decrypts the value of a key; none if it is not encrypted or cannot be decrypted.
     pub(crate) fn opened_value(&self, key: &str, value: &[u8]) -> Option<Vec<u8>> {
         match self.opened(&key_bytes(key)?, value) {
             Ok(Cow::Owned(opened)) => Some(opened),
@@ -72,13 +72,13 @@ impl<S: Source + ?Sized> View<'_, S> {
         }
     }
 
-    /// The id of a key.
+    /// Returns the id of a key.
     pub(super) fn id_of(&self, key: &[u8]) -> Option<u32> {
         self.all.find(&self.index, key).map(narrow)
     }
 }
 
-/// Words as a sentence.
+/// Makes a text a sentence: capital letter and full stop.
 pub(super) fn sentence(words: &str) -> String {
     let mut signs = words.chars();
     signs.next().map(|first| format!("{}{}.", first.to_uppercase(), signs.as_str())).unwrap_or_default()

@@ -1,4 +1,4 @@
-//! What belongs to an object: those that it owns, and Events about it. The whole file is read for them.
+//! The dependents and Events of an object. Finding them reads the whole file.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -17,14 +17,14 @@ use crate::browse::answers::narrow;
 use crate::browse::purpose::{Purpose, Reading, query, unread};
 use crate::browse::view::{Refusal, View};
 
-/// Bytes of a uid at least, and at most: one that is shorter is in too many values.
+/// Minimum and maximum bytes of a uid. A shorter one would occur in too many values.
 const UID: std::ops::RangeInclusive<usize> = 8..=128;
 
 impl<'s, S: Source + ?Sized> View<'s, S> {
-    /// Begins to look for what has the uid of an object in it.
+    /// Starts looking for values that contain the uid of an object.
     pub(crate) fn begin_related(&mut self, uid: &str) -> Result<(), Refusal> {
         if !UID.contains(&uid.len()) {
-            return Err("The object has no uid by which others name it.".into());
+            return Err("This object has no uid, so its dependents and Events cannot be found.".into());
         }
         let query = query(&self.store, self.revision);
         self.begin(self.store.lost(), Purpose::Mentions(Mentions::of(query, uid.as_bytes())));
@@ -42,7 +42,7 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
             else {
                 continue;
             };
-            // What cannot be read does not say whom it belongs to.
+            // A value that cannot be read does not show its owner.
             let _ = self.with_object(&key, (state.place, state.revision.main), Skip::ManagedFields, |node, _| {
                 let text = |path: &[&str]| node.at(path).and_then(Node::text).unwrap_or_default();
                 if text(&["involvedObject", "uid"]) == uid || text(&["regarding", "uid"]) == uid {
@@ -65,7 +65,7 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
         Ok(out)
     }
 
-    /// Begins to look for the last states of all objects that are deleted; false when they were looked for, or there are none.
+    /// Starts reading the last states of all deleted objects; returns false if they were already read, or there are none.
     pub(crate) fn begin_last_states(&mut self) -> bool {
         if self.objects.last.is_some() {
             return false;

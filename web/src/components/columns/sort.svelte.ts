@@ -1,4 +1,4 @@
-/** By which column rows are sorted, and which way. */
+/** The column by which rows are sorted, and the direction. */
 export class Sort<Id extends string> {
   by: Id;
   down: boolean;
@@ -10,12 +10,12 @@ export class Sort<Id extends string> {
     this.down = $state(down);
   }
 
-  /** Whether nobody asked for another order. */
+  /** Whether the order is the initial one. */
   get plain(): boolean {
     return this.by === this.#first.by && this.down === this.#first.down;
   }
 
-  /** Sorts by a column; by the same one the other way round. Of numbers the largest come first, because they are what is looked for. */
+  /** Sorts by a column, or reverses the order if it is already sorted by it. Numbers begin with the largest, which people look for. */
   press(by: Id, number: boolean): void {
     if (this.by === by) this.down = !this.down;
     else {
@@ -29,16 +29,16 @@ export class Sort<Id extends string> {
     this.down = this.#first.down;
   }
 
-  /** What `aria-sort` says of a column. */
+  /** Returns the `aria-sort` of a column. */
   aria(id: Id): "ascending" | "descending" | undefined {
     return this.by !== id ? undefined : this.down ? "descending" : "ascending";
   }
 }
 
-/** What a row is sorted by. */
+/** A value by which rows are sorted. */
 export type Rank = string | number | bigint;
 
-/** Rows in order; those that are alike stay as they were. */
+/** Returns rows in order. Equal rows keep their order. */
 export function sorted<Row>(rows: readonly Row[], of: (row: Row) => Rank, down: boolean): Row[] {
   const sign = down ? -1 : 1;
   return rows

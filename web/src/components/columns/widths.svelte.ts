@@ -1,26 +1,26 @@
-/** No column is narrower, or a person could not take hold of it again. */
+/** The minimum width of a column, so that its edge can still be dragged. */
 export const LEAST = 32;
 export const MOST = 2000;
-/** What an arrow key adds. */
+/** The step of an arrow key. */
 export const STEP = 16;
 
-/** Widths of a table's columns in CSS pixels, once a person has moved one of them; until then the table lays itself out. */
+/** The widths of a table's columns in CSS pixels. Until the user resizes one, the browser lays out the table. */
 export class Widths {
   set = $state.raw<Readonly<Record<string, number>>>({});
-  /** What they were before any was moved. */
+  /** The widths before the first change. */
   #natural: Readonly<Record<string, number>> = {};
 
-  /** Whether a person has moved any. */
+  /** Whether the user has resized a column. */
   get moved(): boolean {
     return Object.keys(this.set).length > 0;
   }
 
-  /** Of all columns. */
+  /** The width of all columns together. */
   get whole(): number {
     return Object.values(this.set).reduce((sum, width) => sum + width, 0);
   }
 
-  /** Moves a column's end. All others keep the width that they have in `head` then: otherwise the end would not stay under the pointer. */
+  /** Resizes a column. All others keep their current width in `head`, so that the edge stays under the pointer. */
   move(id: string, width: number, head: Element): void {
     if (!this.moved) {
       const cells = [...head.querySelectorAll<HTMLElement>("[data-head]")];
@@ -29,7 +29,7 @@ export class Widths {
     this.set = { ...this.#natural, ...this.set, [id]: width };
   }
 
-  /** Gives a column the width that it had. */
+  /** Restores the original width of a column. */
   reset(id: string): void {
     const natural = this.#natural[id];
     if (natural === undefined || !this.moved) return;
@@ -37,7 +37,7 @@ export class Widths {
     this.set = Object.entries(next).every(([name, width]) => this.#natural[name] === width) ? {} : next;
   }
 
-  /** Lays out a table by them. */
+  /** Applies the widths to a table. */
   readonly table = (table: HTMLTableElement): void => {
     const { set, moved, whole } = this;
     table.toggleAttribute("data-widths", moved);
@@ -51,7 +51,7 @@ export class Widths {
 
 const tables = new Map<string, Widths>();
 
-/** The widths of a table, by its name: they stay as long as the page is open. */
+/** Returns the widths of the table with a name. They last until the page is closed. */
 export function widthsOf(table: string): Widths {
   let widths = tables.get(table);
   if (widths === undefined) {

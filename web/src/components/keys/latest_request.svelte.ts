@@ -1,18 +1,14 @@
-import { Closed, Stopped } from "../../store.svelte.ts";
+import { problemOf, CallStopped } from "../../store.svelte.ts";
 
-/** The words of a refusal; null when the store was only closed meanwhile, or a person cancelled. */
-export function problemOf(error: unknown): string | null {
-  if (error instanceof Closed || error instanceof Stopped) return null;
-  return error instanceof Error ? error.message : String(error);
-}
-
-/** The answer to the question asked last: answers to earlier ones that come late are dropped, and those that come when the view that made it is gone. */
+/** The answer to the newest request. Late answers to earlier requests are dropped, and so are answers after the component is gone. */
 export class LatestRequest<T> {
   answer = $state.raw<T | null>(null);
   problem = $state<string | null>(null);
-  /** Whether the answer is there, null or not. */
+  /** Whether the newest request is not answered yet. */
+  pending = $state(false);
+  /** Whether the answer has arrived; it may be null. */
   answered = $state(false);
-  /** A person cancelled it. */
+  /** Whether the request was cancelled. */
   stopped = $state(false);
   #round = 0;
 
@@ -22,26 +18,31 @@ export class LatestRequest<T> {
     });
   }
 
-  /** Asks; the answer before is gone at once. Whether this answer is the one that is there now. */
+  /** Sends a request and clears the previous answer. Returns whether `answer` is the answer to this request. */
   async ask(question: () => Promise<T>): Promise<boolean> {
     this.clear();
+    this.pending = true;
     const round = this.#round;
     try {
       const answer = await question();
       if (round !== this.#round) return false;
+      this.pending = false;
       this.answer = answer;
       this.answered = true;
       return true;
     } catch (error) {
       if (round !== this.#round) return false;
+      this.pending = false;
       this.problem = problemOf(error);
-      this.stopped = error instanceof Stopped;
+      this.stopped = error instanceof CallStopped;
       return false;
     }
   }
 
+  /** Drops the answer and ignores the pending request. */
   clear(): void {
     this.#round += 1;
+    this.pending = false;
     this.answer = null;
     this.answered = false;
     this.problem = null;

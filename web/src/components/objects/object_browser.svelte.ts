@@ -1,48 +1,47 @@
 import type { ObjectKinds, ObjectList, ObjectRow } from "../../generated/etcdsnap_inspector.js";
 import { perSession } from "../../per_session.ts";
 import type { Session } from "../../session.svelte.ts";
-import type { Store } from "../../store.svelte.ts";
+import { problemOf, type Store } from "../../store.svelte.ts";
 import type { ObjectOrder, ObjectScope } from "../../worker/calls.ts";
 import { Sort } from "../columns/sort.svelte.ts";
-import { problemOf } from "../keys/latest_request.svelte.ts";
 
-/** Rows asked for with a new list: as many as a VirtualList asks for at a time. */
+/** Rows loaded with a new list: as many as a VirtualList loads at a time. */
 const FIRST = 100;
 
-/** The browser of a file's objects. */
-export const objectsOf = perSession((session) => new ObjectBrowser(session));
+/** Returns the object browser of a file. */
+export const objectBrowserOf = perSession((session) => new ObjectBrowserState(session));
 
-/** A list of objects that is on the screen. */
+/** The list of objects on the screen. */
 export interface ShownObjects {
   list: ObjectList;
-  /** What it is a list of. */
+  /** The scope of the list. */
   scope: ObjectScope;
-  /** Says for what it was asked, the revision included. */
-  wish: string;
+  /** The query that the list answers, including the revision. */
+  query: string;
   version: number;
 }
 
 const NOTHING: ShownObjects = {
   list: { total: 0, titles: [], sortable: false, now: null },
   scope: { kind: null, namespace: null, text: "", show: "live" },
-  wish: "",
+  query: "",
   version: 0,
 };
 
-/** Which objects are looked at, and what was found. */
-export class ObjectBrowser {
+/** The state of the objects view: filters, order, and the list. */
+export class ObjectBrowserState {
   readonly session: Session;
   text = $state("");
   show = $state<ObjectScope["show"]>("live");
   wide = $state(false);
-  /** By the number of a column; "" for the order of the keys. */
+  /** Sorted by the index of a column; "" for the order of the keys. */
   readonly sort = new Sort<string>("");
 
   kinds = $state.raw<ObjectKinds | null>(null);
   shown = $state.raw<ShownObjects>(NOTHING);
   cursor = $state(-1);
-  /** Ids of objects that were ticked. */
-  ticked = $state.raw<ReadonlySet<number>>(new Set());
+  /** Ids of the selected objects. */
+  selectedIds = $state.raw<ReadonlySet<number>>(new Set());
   problem = $state<string | null>(null);
 
   #again = false;
@@ -67,12 +66,12 @@ export class ObjectBrowser {
     return { wide: this.wide, column: this.sort.by === "" ? null : Number(this.sort.by), down: this.sort.down };
   }
 
-  /** What is to be shown, in a form that can be compared. */
-  get wish(): string {
-    return JSON.stringify([this.store.version, this.store.opened, this.scope, this.order]);
+  /** The query for the list, as a text that can be compared. */
+  get query(): string {
+    return JSON.stringify([this.store.version, this.store.decryptVersion, this.scope, this.order]);
   }
 
-  /** Shows what is wished. While an answer is on its way only the last of further wishes is kept. */
+  /** Loads the list for the current query. While an answer is pending, only the newest further query is kept. */
   refresh(): Promise<void> {
     this.#again = true;
     this.#work ??= this.#loop();
@@ -84,7 +83,7 @@ export class ObjectBrowser {
     while (this.#again) {
       this.#again = false;
       try {
-        if (this.wish !== this.shown.wish) await this.#ask();
+        if (this.query !== this.shown.query) await this.#ask();
         this.problem = null;
       } catch (error) {
         this.problem = problemOf(error);
@@ -94,8 +93,8 @@ export class ObjectBrowser {
   }
 
   async #ask(): Promise<void> {
-    const { store, wish, scope, order } = this;
-    const kindsOf = JSON.stringify([store.version, store.opened, scope.kind, scope.namespace]);
+    const { store, query, scope, order } = this;
+    const kindsOf = JSON.stringify([store.version, store.decryptVersion, scope.kind, scope.namespace]);
     if (kindsOf !== this.#kindsOf) {
       this.kinds = await store.call("objectKinds", { kind: scope.kind, namespace: scope.namespace });
       this.#kindsOf = kindsOf;
@@ -103,8 +102,8 @@ export class ObjectBrowser {
     const [list, rows] = await Promise.all([store.call("objectList", { scope, order }), store.call("objectRows", { from: 0, count: FIRST })]);
     this.#first = rows;
     this.cursor = -1;
-    this.ticked = new Set();
-    this.shown = { list, scope, wish, version: this.shown.version + 1 };
+    this.selectedIds = new Set();
+    this.shown = { list, scope, query, version: this.shown.version + 1 };
   }
 
   readonly rows = async (from: number, count: number): Promise<ObjectRow[]> => {
@@ -117,7 +116,7 @@ export class ObjectBrowser {
     }
   };
 
-  /** Puts the cursor on the first object of what is wished, and opens it if `open`. */
+  /** Selects the first object of the list once it is loaded, and opens it if `open`. */
   async first(open: boolean): Promise<void> {
     await this.refresh();
     if (this.shown.list.total === 0) return;
@@ -126,15 +125,15 @@ export class ObjectBrowser {
     if (first !== undefined) this.session.key = first.key;
   }
 
-  /** Chooses a kind, or all. Its columns are others, so it stands in the order of its keys again. */
+  /** Chooses a kind; null for all. Each kind has its own columns, so the order is reset. */
   choose(kind: string | null): void {
     this.session.kind = kind;
     this.sort.reset();
   }
 
-  tick(id: number): void {
-    const next = new Set(this.ticked);
+  toggleSelected(id: number): void {
+    const next = new Set(this.selectedIds);
     if (!next.delete(id)) next.add(id);
-    this.ticked = next;
+    this.selectedIds = next;
   }
 }

@@ -1,37 +1,37 @@
-import type { Plan } from "./plan.svelte.ts";
+import type { RestorePlan } from "./restore_plan.svelte.ts";
 
-/** Whose commands. */
+/** The commands to show: etcdsnap for all members at once, etcdsnap for each member, or etcdutl. */
 export type Tool = "all" | "each" | "etcdutl";
 
 export const TOOLS: { id: Tool; label: string; hint: string }[] = [
-  { id: "all", label: "All members at once", hint: "One run reads the snapshot once and makes a directory for each member, and beside it a file that says how to start it. Copy each to its host." },
-  { id: "each", label: "Member by member", hint: "On each member's host, with the same snapshot." },
-  { id: "etcdutl", label: "With etcdutl", hint: "The same with etcd's own tool, on each member's host. What it leaves behind when it fails has to be removed by hand." },
+  { id: "all", label: "All members at once", hint: "One command reads the snapshot once and creates a directory for each member, with a file beside it that says how to start the member. Copy each directory to its host." },
+  { id: "each", label: "Member by member", hint: "Run each command on its member's host, with the same snapshot." },
+  { id: "etcdutl", label: "With etcdutl", hint: "The same with etcd's own tool: run each command on its member's host. If it fails, remove what it left behind." },
 ];
 
-/** A command, and what it is for. */
+/** A command, and the member or members that it restores. */
 export interface Command {
   title: string;
   text: string;
 }
 
-/** A flag, with its value where it takes one. */
+/** A flag, with its value if it takes one. */
 type Flag = [name: string, value?: string];
 
-/** What has to be allowed of a snapshot. */
+/** Problems of the snapshot that the commands must allow. */
 export interface Allowed {
-  /** It has no SHA-256, or another one than its contents. */
+  /** Whether the SHA-256 is missing or does not match. */
   unhashed: boolean;
-  /** It is damaged. */
+  /** Whether the snapshot is damaged. */
   damaged: boolean;
 }
 
-/** The commands that restore by a plan. */
-export function commands(plan: Plan, tool: Tool, { unhashed, damaged }: Allowed): Command[] {
+/** Returns the commands for a plan. */
+export function commands(plan: RestorePlan, tool: Tool, { unhashed, damaged }: Allowed): Command[] {
   const common: Flag[] = [["--initial-cluster", plan.initialCluster], ["--initial-cluster-token", plan.token]];
   if (plan.bump !== "") common.push(["--bump-revision", plan.bumpFor(tool)], ["--mark-compacted"]);
   if (unhashed) common.push(["--skip-hash-check"]);
-  // etcdutl knows no such flag, and does not look.
+  // etcdutl has no such flag and does not check for damage.
   if (damaged && tool !== "etcdutl") common.push(["--force"]);
   const program = tool === "etcdutl" ? "etcdutl snapshot restore" : "etcdsnap restore";
   const start = `${program} ${quoted(operand(plan.file))}`;
@@ -42,14 +42,14 @@ export function commands(plan: Plan, tool: Tool, { unhashed, damaged }: Allowed)
   });
 }
 
-/** A step around the restore: what to do, and lines for each host. */
+/** A step before or after the restore: what to do, and the commands for it. */
 export interface Step {
   title: string;
   text: string;
 }
 
-/** What comes before a restore, and behind it. `kubernetes` for a control plane as kubeadm makes it. */
-export function stepsAround(plan: Plan, tool: Tool, kubernetes: boolean): { before: Step[]; after: Step[] } {
+/** Returns the steps before and after a restore. `kubernetes` means a control plane made by kubeadm. */
+export function stepsAround(plan: RestorePlan, tool: Tool, kubernetes: boolean): { before: Step[]; after: Step[] } {
   const directory = (index: number): string => {
     const member = plan.members[index];
     return tool === "all" ? `${plan.folder}/${member?.name ?? "NAME"}` : (member?.directory || `${member?.name ?? "NAME"}.etcd`);
@@ -62,41 +62,41 @@ export function stepsAround(plan: Plan, tool: Tool, kubernetes: boolean): { befo
   const start = kubernetes ? `mv /root/manifests/etcd.yaml ${manifests}/\nmv /root/manifests/kube-apiserver.yaml ${manifests}/` : "systemctl start etcd";
   return {
     before: [
-      { title: "On every host: stop what writes, then etcd", text: stop },
-      { title: "On every host: keep the old data", text: "mv /var/lib/etcd /var/lib/etcd.old" },
+      { title: kubernetes ? "On every host: stop the API server and etcd" : "On every host: stop the clients that write, then etcd", text: stop },
+      { title: "On every host: move the old data aside", text: "mv /var/lib/etcd /var/lib/etcd.old" },
     ],
     after: [
-      { title: `On each host: put its own directory in place${plan.members.length > 1 ? `, here that of ${plan.members[0]?.name ?? "the first member"}` : ""}`, text: `mv ${first} /var/lib/etcd` },
-      { title: "On every host: start etcd, then what writes", text: start },
-      { title: "Check it", text: `etcdctl endpoint health --cluster\netcdctl endpoint status --cluster --write-out=table${kubernetes ? "\nkubectl get nodes,pods --all-namespaces" : ""}` },
+      { title: `On each host: move its directory into place${plan.members.length > 1 ? `, here the one of ${plan.members[0]?.name ?? "the first member"}` : ""}`, text: `mv ${first} /var/lib/etcd` },
+      { title: kubernetes ? "On every host: start etcd and the API server" : "On every host: start etcd, then the clients", text: start },
+      { title: "Check the cluster", text: `etcdctl endpoint health --cluster\netcdctl endpoint status --cluster --write-out=table${kubernetes ? "\nkubectl get nodes,pods --all-namespaces" : ""}` },
     ],
   };
 }
 
-/** All steps as one script to read and go through; it stops at once, so that nobody runs the whole of it by mistake. */
-export function script(plan: Plan, made: Command[], around: { before: Step[]; after: Step[] }): string {
+/** Returns all steps as one script to follow by hand. It exits at its start, so that nobody runs it as a whole by mistake. */
+export function script(plan: RestorePlan, made: Command[], around: { before: Step[]; after: Step[] }): string {
   const block = ({ title, text }: Step): string => `# ${title}\n${text}`;
   const restore = made.map(({ title, text }) => block({ title: `Restore: ${title}`, text }));
-  const head = `#!/bin/sh\n# Restores ${plan.file.replaceAll(/[\r\n]/g, " ")}. Go through it step by step, on the hosts that each step names.\nexit 1`;
+  const head = `#!/bin/sh\n# Restores ${plan.file.replaceAll(/[\r\n]/g, " ")}. Run it step by step, each step on the hosts that it names.\nexit 1`;
   return `${[head, ...around.before.map(block), ...restore, ...around.after.map(block)].join("\n\n")}\n`;
 }
 
-/** A command line for a POSIX shell, a flag with its value a line. */
+/** Returns a command line for a POSIX shell, with one flag per line. */
 function shell(start: string, flags: Flag[]): string {
   const lines = flags.map(([name, value]) => {
     if (value === undefined) return name;
-    // Behind a space, such a value would be taken for a flag.
+    // After a space, such a value would be read as a flag.
     return value.startsWith("-") ? `${name}=${quoted(value)}` : `${name} ${quoted(value)}`;
   });
   return [start, ...lines].join(" \\\n  ");
 }
 
-/** A path that nothing takes for a flag, or for the standard input. */
+/** Returns a path that is not read as a flag or as standard input. */
 function operand(path: string): string {
   return path.startsWith("-") ? `./${path}` : path;
 }
 
-/** One word of a shell. A `=` in front means something to zsh. */
+/** Quotes a word for the shell if necessary. A leading `=` is special in zsh. */
 function quoted(word: string): string {
   return /^[\w@%+:,./-][\w@%+=:,./-]*$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }

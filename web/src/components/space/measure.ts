@@ -1,6 +1,6 @@
-import type { UsageGroup, UsageSum } from "../../generated/etcdsnap_inspector.js";
+import type { Status, UsageGroup, UsageSum } from "../../generated/etcdsnap_inspector.js";
 
-/** Which bytes a picture shows. */
+/** Which bytes the treemap shows. */
 export type Measure = "all" | "live" | "history";
 
 export const MEASURES: { id: Measure; label: string }[] = [
@@ -9,24 +9,29 @@ export const MEASURES: { id: Measure; label: string }[] = [
   { id: "history", label: "History" },
 ];
 
-export function measured({ liveBytes, historyBytes }: UsageSum, measure: Measure): bigint {
+export function measuredBytes({ liveBytes, historyBytes }: UsageSum, measure: Measure): bigint {
   return measure === "live" ? liveBytes : measure === "history" ? historyBytes : liveBytes + historyBytes;
 }
 
-/** The part of a sum that is history, 0 to 1, of what is measured. */
-export function historyPart(sum: UsageSum, measure: Measure): number {
-  const whole = measured(sum, measure);
+/** Returns the share of history in the shown bytes, from 0 to 1. */
+export function historyShare(sum: UsageSum, measure: Measure): number {
+  const whole = measuredBytes(sum, measure);
   return measure === "live" || whole === 0n ? 0 : Number(sum.historyBytes) / Number(whole);
 }
 
-/** Percent in words: `12 %`, `< 1 %`. */
+/** Returns the bytes of the free pages of a database; null while the status is unknown. */
+export function freeBytes(status: Status | null): bigint | null {
+  return status === null ? null : status.freePages * BigInt(status.pageSize);
+}
+
+/** Formats a share in percent: `12 %`, `< 1 %`. */
 export function share(part: bigint, whole: bigint): string {
   if (part === 0n || whole === 0n) return "0 %";
   const percent = (Number(part) / Number(whole)) * 100;
   return percent < 1 ? "< 1 %" : `${percent > 99 && part < whole ? Math.floor(percent) : Math.round(percent)} %`;
 }
 
-export function plus(a: UsageSum, b: UsageSum): UsageSum {
+export function addSums(a: UsageSum, b: UsageSum): UsageSum {
   return {
     keys: a.keys + b.keys,
     deletedKeys: a.deletedKeys + b.deletedKeys,
@@ -37,9 +42,9 @@ export function plus(a: UsageSum, b: UsageSum): UsageSum {
   };
 }
 
-export const NOTHING: UsageSum = { keys: 0n, deletedKeys: 0n, revisions: 0n, tombstones: 0n, liveBytes: 0n, historyBytes: 0n };
+export const EMPTY_SUM: UsageSum = { keys: 0n, deletedKeys: 0n, revisions: 0n, tombstones: 0n, liveBytes: 0n, historyBytes: 0n };
 
-/** The part of its name that a group adds to the prefix; a key may be called just like the prefix. */
+/** Returns the part of a group's name after the prefix. A key may be equal to the prefix. */
 export function nameOf(group: UsageGroup, asked: string): string {
   return group.prefix === asked ? "the key itself" : group.name;
 }

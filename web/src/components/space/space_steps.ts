@@ -1,43 +1,44 @@
 import type { Status, StoreFacts, UsageSum } from "../../generated/etcdsnap_inspector.js";
+import { freeBytes } from "./measure.ts";
 
-/** A step against a full database. */
+/** A step that frees space. */
 export interface SpaceStep {
   title: string;
-  /** Bytes that it gives back, by what the snapshot holds; null where the snapshot does not say. */
-  gives: bigint | null;
+  /** Bytes that the step frees, computed from the snapshot; null if unknown. */
+  frees: bigint | null;
   words: string;
-  /** Lines for a terminal. */
+  /** Commands for a terminal. */
   text: string;
 }
 
-/** The steps in the order in which they are taken. Those of a snapshot at an older revision have no numbers: later entries are not told apart from old versions. */
+/** Returns the steps in order. At an older revision they have no numbers, because later entries cannot be told apart from old versions. */
 export function spaceSteps(facts: StoreFacts, sum: UsageSum, status: Status | null): SpaceStep[] {
   const latest = facts.revision === facts.latest;
-  const free = status === null ? null : status.freePages * BigInt(status.pageSize);
+  const free = freeBytes(status);
   const history = latest ? sum.historyBytes : null;
   return [
     {
       title: "Compact the history",
-      gives: history,
-      words: "Old versions go; the file keeps its size, and their pages are free for new entries. An API server of Kubernetes does so every five minutes.",
+      frees: history,
+      words: "Removes old versions. The file keeps its size; the freed pages are used for new entries. A Kubernetes API server does this every five minutes.",
       text: `rev=$(etcdctl endpoint status --write-out=json | grep -o '"revision":[0-9]*' | head -n 1 | grep -o '[0-9]*')\netcdctl compact "$rev"`,
     },
     {
-      title: "Give free pages back to the disk",
-      gives: free === null || history === null ? null : free + history,
-      words: "A defragmentation writes each member's file anew: after a compaction it gives back what that freed, too. A member answers nobody while it runs, so take one after the other, the leader last.",
+      title: "Defragment each member",
+      frees: free === null || history === null ? null : free + history,
+      words: "Rewrites a member's file without free pages, including those that the compaction freed. The member does not answer meanwhile, so defragment one member after the other, the leader last.",
       text: "etcdctl defrag --endpoints=HOST:2379",
     },
     {
-      title: "Let it write again",
-      gives: null,
-      words: "Once there is room, where the quota was reached: etcd refuses every write until the alarm is taken away.",
+      title: "Clear the NOSPACE alarm",
+      frees: null,
+      words: "Needed if the quota was reached: etcd refuses all writes until the alarm is cleared. Free space first.",
       text: "etcdctl alarm list\netcdctl alarm disarm",
     },
     {
-      title: "The same for this file",
-      gives: free === null || history === null ? null : free + history,
-      words: "A new snapshot without old versions and free pages; this one stays as it is.",
+      title: "Compact and defragment this file",
+      frees: free === null || history === null ? null : free + history,
+      words: "Writes a new snapshot without old versions and free pages. This file stays unchanged.",
       text: "etcdsnap compact SNAPSHOT.db -o SMALLER.db",
     },
   ];

@@ -1,7 +1,7 @@
 /** Bytes in a line. */
 const LINE = 16;
 
-/** Bytes in lines: the offset, sixteen bytes in hexadecimal, the same as ASCII. */
+/** Formats bytes as a hex dump: offset, sixteen bytes in hexadecimal, and ASCII. */
 export function hexText(bytes: Uint8Array): string {
   const lines: string[] = [];
   for (let at = 0; at < bytes.length; at += LINE) {
@@ -22,12 +22,12 @@ export function hexByte(byte: number): string {
   return byte.toString(16).padStart(2, "0");
 }
 
-/** A byte as the sign that it is in ASCII; a dot for one that is none to see. */
+/** Returns the ASCII character of a byte; a dot if it is not printable. */
 export function asciiByte(byte: number): string {
   return byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : "·";
 }
 
-/** All bytes in hexadecimal, to copy. */
+/** Formats all bytes in hexadecimal, for copying. */
 export function hexDigits(bytes: Uint8Array): string {
   return Array.from(bytes, hexByte).join("");
 }

@@ -1,9 +1,9 @@
 import { format } from "jsonc-parser";
 
-/** Deeper JSON than this is shown as it is: its indentation would grow with the square of its depth. */
+/** The maximum depth of formatted JSON, because indentation grows with the square of the depth. */
 const MAX_DEPTH = 200;
 
-/** Whether a text is a JSON object or array that can be laid out. Of a `cut` one only the beginning is asked. */
+/** Tells whether a text is a JSON object or array that can be formatted. If `cut`, only the beginning is examined. */
 export function isJson(text: string, cut: boolean): boolean {
   if (!/^\s*(?:\{\s*["}]|\[)/.test(text) || tooDeep(text)) return false;
   if (cut) return true;
@@ -29,11 +29,11 @@ function tooDeep(text: string): boolean {
   return false;
 }
 
-/** JSON laid out in lines. Tokens stay as they are written: numbers keep all their digits, and doubled names stay. */
+/** Formats JSON in lines. Tokens stay unchanged: numbers keep all digits, and duplicate names stay. */
 export function prettyJson(text: string): string {
   const out: string[] = [];
   let at = 0;
-  // The edits come in order. The package's own `applyEdits` copies the whole text for each of them.
+  // The edits are in order. The package's `applyEdits` would copy the whole text for each one.
   for (const { offset, length, content } of format(text, undefined, { tabSize: 2, insertSpaces: true, eol: "\n" })) {
     out.push(text.slice(at, offset), content);
     at = offset + length;

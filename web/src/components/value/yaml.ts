@@ -1,19 +1,19 @@
 import { isCollection, isMap, isSeq, parseAllDocuments, Scalar, visit } from "yaml";
 
-/** A longer text is shown as it is: the parser takes some milliseconds for each KiB, and the page waits for it. */
+/** The maximum length of formatted YAML. The parser takes some milliseconds for each KiB, and the page waits for it. */
 export const LONGEST = 32 * 1024;
-/** How YAML begins that is laid out in lines: a directive, a document's start, a list, or a name with a colon, comments before it. */
+/** The beginning of YAML: comments, then a directive, the start of a document, a list, or a name with a colon. */
 const BEGINNING = /^(?:[ \t]*(?:#[^\n]*)?\r?\n)*(?:%YAML |---(?:\s|$)|[ \t]*(?:- +\S|(?:[\w./-]+|"[^"\n]+"|'[^'\n]+') *:(?:\s|$)))/;
-/** A text that YAML takes for something else than text when it stands there without quotes. */
+/** Text that YAML would read as another type if it were not quoted. */
 const AMBIGUOUS = /^(?:~|null|true|false|yes|no|on|off|[-+]?(?:\d[\d_,.:]*(?:e[-+]?\d+)?|\.\d+(?:e[-+]?\d+)?|0x[\da-f_]+|0o?[0-7_]+|\.inf)|\.nan|<<|=|\d{4}-\d\d?-\d\d?.*)?$/i;
 
-/** Every scalar is text for this schema, so that each is written as it was read: `1.10` stays, and so does `0o17`. */
+/** In this schema every scalar is text, so that `1.10` and `0o17` stay unchanged. */
 const READING = { schema: "failsafe", logLevel: "silent", uniqueKeys: false } as const;
-/** Long lines stay whole. */
+/** Long lines are not wrapped. */
 const WRITING = { indent: 2, lineWidth: 0 } as const;
 
 /**
- * YAML laid out anew, comments and quotes kept; null for what is none. Nearly every text is YAML to the letter, so it must look like YAML, and hold at least two
+ * Formats YAML and keeps comments and quotes; null if the text is not YAML. Nearly every text is formally YAML, so it must look like YAML and contain at least two
  * entries or elements.
  */
 export function prettyYaml(text: string): string | null {
@@ -27,12 +27,12 @@ export function prettyYaml(text: string): string | null {
     if (entries < 2) return null;
     return documents.map((document) => document.toString(WRITING)).join("");
   } catch {
-    // Too deep for the parser, or more than it can do.
+    // The text is too deep or too complex for the parser.
     return null;
   }
 }
 
-/** JSON as YAML; null when it is more than the parser can do. Numbers keep their digits, text is quoted only where it must be. */
+/** Converts JSON to YAML; null if the parser cannot. Numbers keep their digits; text is quoted only if necessary. */
 export function yamlOfJson(text: string): string | null {
   try {
     const documents = parseAllDocuments(text, READING);

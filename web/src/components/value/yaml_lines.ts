@@ -1,4 +1,4 @@
-/** A piece of a line of YAML, and what it is. */
+/** A piece of a line of YAML, and its type. */
 export interface Token {
   kind: "key" | "text" | "number" | "word" | "mark";
   text: string;
@@ -7,20 +7,20 @@ export interface Token {
 /** A line of YAML as kubectl prints it. */
 export interface YamlLine {
   tokens: Token[];
-  /** The line behind the last one that belongs to this; its own number where nothing does. */
+  /** The index after the last line of the part that begins here. */
   end: number;
 }
 
-/** A key with its colon, after blanks and dashes. */
+/** Spaces and dashes, a key with its colon, and the value. */
 const KEY = /^(\s*(?:- )*)((?:"(?:[^"\\]|\\.)*"|'(?:[^']|'')*'|[^\s#"'[\]{},|>&*!%@`-][^#]*?|-[^\s#][^#]*?):)(?=\s|$)(.*)$/;
-/** A value that begins a text of several lines. */
+/** The start of a multi-line text (block scalar). */
 const BLOCK = /^\s*[|>][0-9]?[-+]?$/;
 
-/** The lines of a YAML text, in colours, and what can be folded. */
+/** Splits YAML into lines with tokens to colour and parts to fold. */
 export function yamlLines(text: string): YamlLine[] {
   const lines = (text.endsWith("\n") ? text.slice(0, -1) : text).split("\n");
   const out: YamlLine[] = [];
-  /** Depth of the key of the text whose lines these are; null outside of one. */
+  /** The indentation of the key whose multi-line text is being read; null outside of one. */
   let block: number | null = null;
   const depths: number[] = [];
   for (const line of lines) {
@@ -30,7 +30,7 @@ export function yamlLines(text: string): YamlLine[] {
     const inside = block !== null;
     const tokens = inside ? [{ kind: "text" as const, text: line }] : tokensOf(line);
     if (!inside && BLOCK.test(valueOf(line))) block = indent + dashes(line);
-    // Elements of a list stand below their key without being indented.
+    // Elements of a list belong to the key above, although they are not indented.
     depths.push(empty || inside ? Number.MAX_SAFE_INTEGER : 2 * indent + (line.trimStart().startsWith("- ") ? 1 : 0));
     out.push({ tokens, end: 0 });
   }

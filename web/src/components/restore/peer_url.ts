@@ -1,15 +1,15 @@
-/** What is wrong with a peer URL, in words that follow it; null when it is fine. As `url` in core/src/restore/membership.rs. */
-export function wrongWith(url: string): string | null {
+/** Returns what is wrong with a peer URL, as the rest of a sentence; null if it is valid. Same rules as `url` in core/src/restore/membership.rs. */
+export function peerUrlProblem(url: string): string | null {
   const [, scheme = "", rest = ""] = /^([^:]*):\/\/(.*)$/.exec(url) ?? [];
   switch (scheme.toLowerCase()) {
     case "":
       return "does not begin with a scheme, such as http://";
     case "unix":
     case "unixs":
-      return PLAIN.test(rest) ? null : "has characters that a socket's name should not have";
+      return PLAIN.test(rest) ? null : "contains characters that a socket name cannot have";
     case "http":
     case "https":
-      return wrongWithHost(rest);
+      return hostProblem(rest);
     default:
       return "needs the scheme http, https, unix or unixs";
   }
@@ -18,16 +18,16 @@ export function wrongWith(url: string): string | null {
 const PLAIN = /^[\w.:/~-]+$/;
 const LARGEST_PORT = 65_535;
 
-function wrongWithHost(rest: string): string | null {
+function hostProblem(rest: string): string | null {
   if (rest.includes("/")) return "must not have a path";
   const [, host = "", port] = /^(.*):(.*)$/.exec(rest) ?? [];
   if (port === undefined) return "has no port";
-  if (!/^\d+$/.test(port) || Number(port) > LARGEST_PORT) return "has a port that is no number from 0 to 65535";
+  if (!/^\d+$/.test(port) || Number(port) > LARGEST_PORT) return "needs a port from 0 to 65535";
   const fits = host.startsWith("[") ? URL.canParse(`http://${host}`) : PLAIN.test(host) && !host.includes(":");
   return fits ? null : "has a host that is neither a name nor an address";
 }
 
-/** A URL as it is compared with others: its scheme in small letters. */
-export function sameAs(url: string): string {
+/** Normalizes a URL for comparison: its scheme in lower case. */
+export function normalizedUrl(url: string): string {
   return url.replace(/^[^:]*/, (scheme) => scheme.toLowerCase());
 }

@@ -1,8 +1,8 @@
 import { hierarchy, treemap, treemapSquarify } from "d3-hierarchy";
 import type { UsageAnswer, UsageGroup, UsageSum } from "../../generated/etcdsnap_inspector.js";
-import { measured, NOTHING, plus, type Measure } from "./measure.ts";
+import { measuredBytes, EMPTY_SUM, addSums, type Measure } from "./measure.ts";
 
-/** A rectangle of the picture, in CSS pixels from its left upper corner. */
+/** A rectangle of the treemap, in CSS pixels from its upper left corner. */
 export interface Box {
   x: number;
   y: number;
@@ -10,14 +10,14 @@ export interface Box {
   height: number;
 }
 
-/** A group, or the small ones together. */
+/** The tile of a group, or of all small groups together. */
 export interface Tile extends Box {
-  /** Null for the small ones. */
+  /** Null for the small groups. */
   group: UsageGroup | null;
-  /** How many groups it stands for. */
+  /** The number of groups in the tile. */
   groups: number;
   sum: UsageSum;
-  /** What is in it, as far as it is known and large enough. */
+  /** The contents of the group, if they are known and large enough. */
   inner: Tile[];
 }
 
@@ -28,41 +28,41 @@ interface Node {
   children: Node[];
 }
 
-/** Smaller rectangles cannot be hit or told apart: in square pixels. */
+/** The minimum area of a tile in square pixels, so that it can be clicked. */
 const LEAST = 24 * 24;
-/** What is in a group is drawn from this size on. */
+/** The minimum area of a tile that shows its contents. */
 const LEAST_NESTED = 150 * 100;
-/** More rectangles would be a mosaic, not a picture. */
+/** The maximum number of tiles, so that the treemap stays readable. */
 const MOST = 250;
-/** From this part on the small ones are shown as the whole that they are. */
+/** If the small groups have at least this share, they become the only tile. */
 const ALMOST_ALL = 0.95;
-/** Room for a group's own name above what is in it. */
+/** Height of the name of a group above its contents. */
 const NAME = 22;
 
-/** Folders whose insides are large enough to be drawn, the largest first. */
-export function nested(answer: UsageAnswer, measure: Measure, width: number, height: number): UsageGroup[] {
-  const whole = Number(measured(answer.total, measure));
+/** Returns the folders whose contents are large enough to be drawn, the largest first. */
+export function foldersToNest(answer: UsageAnswer, measure: Measure, width: number, height: number): UsageGroup[] {
+  const whole = Number(measuredBytes(answer.total, measure));
   if (whole === 0) return [];
   return answer.groups
-    .filter((group) => group.folder && (Number(measured(group.sum, measure)) / whole) * width * height >= LEAST_NESTED)
-    .sort((a, b) => Number(measured(b.sum, measure) - measured(a.sum, measure)));
+    .filter((group) => group.folder && (Number(measuredBytes(group.sum, measure)) / whole) * width * height >= LEAST_NESTED)
+    .sort((a, b) => Number(measuredBytes(b.sum, measure) - measuredBytes(a.sum, measure)));
 }
 
-/** Lays out the groups of an answer, the largest first. `insides` has the answers for some of them, by their prefix. */
-export function lay(answer: UsageAnswer, insides: ReadonlyMap<string, UsageAnswer>, measure: Measure, width: number, height: number): Tile[] {
+/** Lays out the groups of an answer, the largest first. `contents` has the contents of some groups, by prefix. */
+export function layOutTiles(answer: UsageAnswer, contents: ReadonlyMap<string, UsageAnswer>, measure: Measure, width: number, height: number): Tile[] {
   if (width < 1 || height < 1) return [];
-  const open = new Set(nested(answer, measure, width, height).map((group) => group.prefix));
+  const open = new Set(foldersToNest(answer, measure, width, height).map((group) => group.prefix));
   const children = gather(answer, measure, width * height);
   for (const child of children) {
-    const inside = child.group !== null && open.has(child.group.prefix) ? insides.get(child.group.prefix) : undefined;
-    // What is in a group is drawn in the part of the picture that the group has.
+    const inside = child.group !== null && open.has(child.group.prefix) ? contents.get(child.group.prefix) : undefined;
+    // The contents are laid out in the area of the group.
     if (inside !== undefined) child.children = gather(inside, measure, part(child.sum, answer.total, measure) * width * height);
-    // One box that stands for all that is in a group says no more than the group itself.
+    // A single tile for all contents would say no more than the group itself.
     if (child.children.length === 1 && child.children[0]?.group === null) child.children = [];
   }
-  const root = hierarchy<Node>({ group: null, groups: 0, sum: NOTHING, children })
-    .sum((node) => (node.children.length > 0 ? 0 : Number(measured(node.sum, measure))))
-    // Squares come of laying out the largest first, the small ones together being one of the large at times.
+  const root = hierarchy<Node>({ group: null, groups: 0, sum: EMPTY_SUM, children })
+    .sum((node) => (node.children.length > 0 ? 0 : Number(measuredBytes(node.sum, measure))))
+    // Laying out the largest first gives squares. The tile of the small groups may be among the largest.
     .sort((a, b) => (b.value ?? 0) - (a.value ?? 0));
   const laid = treemap<Node>()
     .tile(treemapSquarify)
@@ -85,31 +85,31 @@ export function lay(answer: UsageAnswer, insides: ReadonlyMap<string, UsageAnswe
   return [...tiles.filter(({ group }) => group !== null), ...tiles.filter(({ group }) => group === null)];
 }
 
-/** The groups that are large enough in so many square pixels, the largest first; then the others as one. */
+/** Returns the groups that are large enough in an area of square pixels, the largest first, then all others as one. */
 function gather(answer: UsageAnswer, measure: Measure, area: number): Node[] {
   const nodes: Node[] = [];
   let others: Node = { group: null, groups: answer.restCount, sum: answer.rest, children: [] };
-  const sorted = answer.groups.toSorted((a, b) => Number(measured(b.sum, measure) - measured(a.sum, measure)));
+  const sorted = answer.groups.toSorted((a, b) => Number(measuredBytes(b.sum, measure) - measuredBytes(a.sum, measure)));
   for (const group of sorted) {
     const large = nodes.length < MOST && part(group.sum, answer.total, measure) * area >= LEAST;
     if (large) nodes.push({ group, groups: 1, sum: group.sum, children: [] });
-    else others = { ...others, groups: others.groups + 1, sum: plus(others.sum, group.sum) };
+    else others = { ...others, groups: others.groups + 1, sum: addSums(others.sum, group.sum) };
   }
-  // A sliver or two beside all the others would show nothing.
+  // One or two thin tiles beside all others would show nothing.
   if (part(others.sum, answer.total, measure) > ALMOST_ALL) {
-    for (const { sum } of nodes.splice(0)) others = { ...others, groups: others.groups + 1, sum: plus(others.sum, sum) };
+    for (const { sum } of nodes.splice(0)) others = { ...others, groups: others.groups + 1, sum: addSums(others.sum, sum) };
   }
-  return measured(others.sum, measure) > 0n ? [...nodes, others] : nodes;
+  return measuredBytes(others.sum, measure) > 0n ? [...nodes, others] : nodes;
 }
 
 function part(sum: UsageSum, total: UsageSum, measure: Measure): number {
-  const whole = Number(measured(total, measure));
-  return whole === 0 ? 0 : Number(measured(sum, measure)) / whole;
+  const whole = Number(measuredBytes(total, measure));
+  return whole === 0 ? 0 : Number(measuredBytes(sum, measure)) / whole;
 }
 
 export type Direction = "ArrowLeft" | "ArrowRight" | "ArrowUp" | "ArrowDown";
 
-/** The tile next to another in a direction; the same when there is none. */
+/** Returns the index of the next tile in a direction; the same index if there is none. */
 export function neighbour(tiles: Tile[], at: number, direction: Direction): number {
   const from = tiles[at];
   if (from === undefined) return 0;
@@ -123,19 +123,19 @@ export function neighbour(tiles: Tile[], at: number, direction: Direction): numb
   let [best, least] = [at, Infinity];
   tiles.forEach((tile, index) => {
     const [along, aside] = far(tile);
-    // Beside counts for more than away: a row is followed before it is left.
+    // A sideways offset counts more than distance, so that the arrow keys follow a row.
     const distance = along + aside * 3;
     if (index !== at && along >= 0 && distance < least) [best, least] = [index, distance];
   });
   return best;
 }
 
-/** How far one span lies beyond another; negative when it does not. */
+/** Returns how far a span lies beyond another; negative if it does not. */
 function edge(start: number, length: number, from: number, fromLength: number, sign: number): number {
   return sign > 0 ? start - (from + fromLength) : from - (start + length);
 }
 
-/** How far two spans miss each other; the nearer their starts, the less, when they do not. */
+/** Returns the gap between two spans; if they overlap, a small number that grows with the distance of their starts. */
 function apart(start: number, length: number, from: number, fromLength: number): number {
   const gap = Math.max(start - (from + fromLength), from - (start + length), 0);
   return gap > 0 ? gap + 1 : Math.abs(start - from) / 1e4;

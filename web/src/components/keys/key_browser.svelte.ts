@@ -1,70 +1,69 @@
 import type { Found, KeyRow, TreeRow } from "../../generated/etcdsnap_inspector.js";
 import { perSession } from "../../per_session.ts";
 import type { Session } from "../../session.svelte.ts";
-import { Stopped, type Store } from "../../store.svelte.ts";
+import { problemOf, CallStopped, type Store } from "../../store.svelte.ts";
 import type { Order, Show } from "../../worker/calls.ts";
 import { Sort } from "../columns/sort.svelte.ts";
-import { problemOf } from "./latest_request.svelte.ts";
 
-/** Rows asked for with a new list, so that it is there at once: as many as a VirtualList asks for at a time. */
+/** Rows loaded with a new list: as many as a VirtualList loads at a time. */
 const FIRST = 100;
-/** The line of a folder is looked for in so many lines above at first, then in more and more. */
+/** Lines searched at first for the folder above a line, and at most in one step. */
 const ABOVE = 100;
 const MOST_ABOVE = 4000;
 
-/** The share that the list has until somebody moves the divider. */
+/** The initial width of the list in percent. */
 export const SHARE = 55;
 
-/** What is on the screen: the flat list of a search, or the tree, whose total are its lines. What is wrong with a search is told beside what was found before. */
+/** What the screen shows: the list of a search, or the tree, whose `total` is its number of lines. If a search has an error, the old list stays. */
 export interface Shown extends Found {
-  /** Nothing was asked yet, the tree, or the list. */
+  /** "nothing" until the first answer. */
   kind: "nothing" | "tree" | "list";
-  /** Says for what it was asked, the revision included. */
-  wish: string;
-  /** Grows whenever rows change. */
+  /** The query that this answers, including the revision. */
+  query: string;
+  /** Increases whenever rows change. */
   version: number;
 }
 
-/** The browser of a file's keys. */
-export const browserOf = perSession((session) => new Browser(session));
+/** Returns the key browser of a file. */
+export const keyBrowserOf = perSession((session) => new KeyBrowserState(session));
 
-/** What is looked for among the keys of a file, what was found, and the key in hand. */
-export class Browser {
+/** The state of the keys view: the search, its result, and the selected key. */
+export class KeyBrowserState {
   readonly session: Session;
-  /** What is looked for: words and conditions, as core reads them. */
+  /** The search: words and conditions in core's syntax. */
   text = $state("");
-  /** Which of the keys that are found are listed; null for all of a search, and for those that live where nothing is looked for. */
+  /** Lists only live or only deleted keys; null for all found keys, or for live keys without a search. */
   only = $state<"live" | "deleted" | null>(null);
-  /** Whether the search takes the focus as soon as it is on the screen. */
-  enters = false;
+  /** Whether the search field takes the focus when it appears. */
+  focusSearch = false;
   layout = $state<"tree" | "list">("tree");
   readonly sort = new Sort<Order["by"]>("key");
 
-  shown = $state.raw<Shown>({ kind: "nothing", total: 0, live: 0, deleted: 0, words: [], problem: null, unsearched: 0n, lost: 0n, wish: "", version: 0 });
-  /** The selected row of the list, and of the tree. */
+  shown = $state.raw<Shown>({ kind: "nothing", total: 0, live: 0, deleted: 0, words: [], problem: null, unsearched: 0n, lost: 0n, query: "", version: 0 });
+  /** The selected rows of the list and of the tree. */
   listCursor = $state(-1);
   treeCursor = $state(-1);
   problem = $state<string | null>(null);
 
-  /** The key in hand, once it is found; null also when there is none of that name. */
+  /** The selected key, once it is found; null if the file does not contain it. */
   row = $state.raw<KeyRow | null>(null);
-  /** The key that was looked for in vain. */
+  /** The selected key, if the file does not contain it. */
   missing = $state<string | null>(null);
   tab = $state<"value" | "history">("value");
 
-  /** The revision that is being read; null while none is. */
+  /** The revision that is being read; otherwise null. */
   reading = $state.raw<bigint | null>(null);
 
-  /** Part of the room that the list has beside the value, in hundredths. */
+  /** The width of the list in percent, beside the value. */
   share = $state(SHARE);
 
   #again = false;
   #work: Promise<void> | null = null;
-  /** What is being asked for, and whether the whole file is read for it. */
-  #asked: { wish: string; reads: boolean } | null = null;
-  /** The first rows, as long as they are those of `shown`. */
+  /** The pending query, and whether it reads the whole file. */
+  #asked: { query: string; reads: boolean } | null = null;
+  /** The first rows of `shown`. */
   #first: { rows: KeyRow[] | null; lines: TreeRow[] | null } = { rows: null, lines: null };
-  /** The version of the store that the tree is of, and its lines. */
+  /** The store's version for which the tree was loaded, and its number of lines. */
   #tree = { version: -1, total: 0 };
   #rowVersion = -1;
   #next: bigint | null = null;
@@ -77,17 +76,17 @@ export class Browser {
     return this.session.store;
   }
 
-  /** Which keys the list has. */
+  /** Which keys are listed. */
   get show(): Show {
     return this.only ?? (this.text.trim() === "" ? "live" : "all");
   }
 
-  /** Whether the whole file is read to answer. */
+  /** Whether the search reads the whole file. */
   get readsValues(): boolean {
     return /\bvalue\s*!?[~:]/.test(this.text);
   }
 
-  /** Whether nothing is asked of the keys but to live, in their own order. */
+  /** Whether there is no search, filter or order. */
   get plain(): boolean {
     return this.text.trim() === "" && this.only === null && this.sort.plain;
   }
@@ -96,38 +95,38 @@ export class Browser {
     return this.layout === "list" || !this.plain;
   }
 
-  /** What is to be shown, in a form that can be compared. */
-  get wish(): string {
+  /** The current query, as a text that can be compared. */
+  get query(): string {
     if (!this.flat) return `${this.store.version} tree`;
     return `${this.store.version} ${JSON.stringify([this.text, this.show, this.sort.by, this.sort.down])}`;
   }
 
-  /** Asks for no more than that keys live. */
+  /** Clears search, filter and order. */
   clear(): void {
     this.sort.reset();
     this.text = "";
     this.only = null;
   }
 
-  /** Shows what is wished. While an answer is on its way only the last of further wishes is kept; resolves when none is left. */
+  /** Loads the result of the current query. While an answer is pending, only the newest further query is kept. Resolves once none is left. */
   refresh(): Promise<void> {
     this.#again = true;
-    // Nobody waits any longer for what is read for another search.
-    if (this.#asked?.reads === true && this.#asked.wish !== this.wish) this.store.stop("search");
+    // The result of an older search is no longer needed.
+    if (this.#asked?.reads === true && this.#asked.query !== this.query) this.store.stop("search");
     this.#work ??= this.#loop();
     return this.#work;
   }
 
   async #loop(): Promise<void> {
-    // Never done before it is noted as begun.
+    // Gives `refresh` time to store the promise.
     await null;
     while (this.#again) {
       this.#again = false;
       try {
-        if (this.wish !== this.shown.wish) await this.#ask();
+        if (this.query !== this.shown.query) await this.#ask();
         this.problem = null;
       } catch (error) {
-        this.problem = error instanceof Stopped && !this.#again ? "The search in the values was cancelled." : problemOf(error);
+        this.problem = error instanceof CallStopped && !this.#again ? "The search of the values was cancelled." : problemOf(error);
       }
     }
     this.#asked = null;
@@ -135,18 +134,18 @@ export class Browser {
   }
 
   async #ask(): Promise<void> {
-    const { store, wish, text: line, show } = this;
-    this.#asked = { wish, reads: this.readsValues };
+    const { store, query, text: line, show } = this;
+    this.#asked = { query, reads: this.readsValues };
     if (this.flat) {
       const order = { by: this.sort.by, down: this.sort.down };
       const [found, rows] = await Promise.all([store.call("search", { line, show, order }), store.call("rows", { from: 0, count: FIRST })]);
       if (found.problem !== null) {
-        this.shown = { ...this.shown, total: this.shown.kind === "list" ? found.total : this.shown.total, wish, problem: found.problem };
+        this.shown = { ...this.shown, total: this.shown.kind === "list" ? found.total : this.shown.total, query, problem: found.problem };
         return;
       }
       this.#first = { rows, lines: null };
       this.listCursor = -1;
-      this.#show("list", wish, found);
+      this.#show("list", query, found);
       return;
     }
     if (this.#tree.version !== store.version) {
@@ -157,27 +156,27 @@ export class Browser {
       this.treeCursor = -1;
     }
     const { live, deleted } = store.facts ?? { live: 0, deleted: 0 };
-    this.#show("tree", wish, { total: this.#tree.total, live, deleted, words: [], problem: null, unsearched: 0n, lost: 0n });
-    // What was found and opened is in sight in the tree, too.
+    this.#show("tree", query, { total: this.#tree.total, live, deleted, words: [], problem: null, unsearched: 0n, lost: 0n });
+    // Shows the selected key in the tree, too.
     if (this.row !== null && this.#rowVersion === store.version) await this.#reveal(this.row);
   }
 
-  #show(kind: "tree" | "list", wish: string, found: Found): void {
-    this.shown = { ...found, kind, wish, version: this.shown.version + 1 };
+  #show(kind: "tree" | "list", query: string, found: Found): void {
+    this.shown = { ...found, kind, query, version: this.shown.version + 1 };
   }
 
   readonly rows = async (from: number, count: number): Promise<KeyRow[]> => {
     if (from === 0 && count === FIRST && this.#first.rows !== null) return this.#first.rows;
-    return this.#told(() => this.store.call("rows", { from, count }));
+    return this.#recordProblem(() => this.store.call("rows", { from, count }));
   };
 
   readonly lines = async (from: number, count: number): Promise<TreeRow[]> => {
     if (from === 0 && count === FIRST && this.#first.lines !== null) return this.#first.lines;
-    return this.#told(() => this.store.call("lines", { from, count }));
+    return this.#recordProblem(() => this.store.call("lines", { from, count }));
   };
 
-  /** Tells what went wrong; the lists themselves are silent about it. */
-  async #told<T>(question: () => Promise<T>): Promise<T> {
+  /** Records errors as `problem`, because the lists do not show them. */
+  async #recordProblem<T>(question: () => Promise<T>): Promise<T> {
     try {
       return await question();
     } catch (error) {
@@ -186,8 +185,8 @@ export class Browser {
     }
   }
 
-  /** The tree has other lines now. */
-  #grown(total: number): void {
+  /** Updates the number of lines of the tree. */
+  #setLineCount(total: number): void {
     this.#tree.total = total;
     this.#first = { ...this.#first, lines: null };
     if (this.shown.kind === "tree") this.shown = { ...this.shown, total, version: this.shown.version + 1 };
@@ -196,21 +195,21 @@ export class Browser {
   /** Opens or closes the folder at a line. */
   async toggle(line: number): Promise<void> {
     try {
-      this.#grown(await this.store.call("toggle", { line }));
+      this.#setLineCount(await this.store.call("toggle", { line }));
     } catch (error) {
       this.problem = problemOf(error);
     }
   }
 
-  /** Selects the key in hand in the tree, and opens the folders above it. */
+  /** Selects a key in the tree and opens the folders above it. */
   async #reveal({ id }: KeyRow): Promise<void> {
     const found = await this.store.call("reveal", { id });
     if (found === null) return;
-    this.#grown(found.total);
+    this.#setLineCount(found.total);
     this.treeCursor = found.line;
   }
 
-  /** The line of the folder that a line is in; null at the top. */
+  /** Returns the line of the folder that contains a line; null at the top. */
   async parent(line: number, depth: number): Promise<number | null> {
     let to = line;
     let count = ABOVE;
@@ -225,7 +224,7 @@ export class Browser {
     return null;
   }
 
-  /** Selects the first that was found, once it is found, and opens it when it is a key. */
+  /** Selects the first result once it is loaded, and opens it if `open`. */
   async first(open: boolean): Promise<void> {
     await this.refresh();
     if (this.shown.kind !== "list" || this.shown.total === 0) {
@@ -237,7 +236,7 @@ export class Browser {
     if (row !== undefined) this.open(row);
   }
 
-  /** Takes a key in hand. */
+  /** Selects a key. */
   open(row: KeyRow): void {
     this.row = row;
     this.#rowVersion = this.store.version;
@@ -251,7 +250,7 @@ export class Browser {
     this.missing = null;
   }
 
-  /** Finds the key in hand when only its name is known, or its place has changed. */
+  /** Finds the selected key if only its name is known, or if its id has changed. */
   async find(): Promise<void> {
     const { key } = this.session;
     const { version } = this.store;
@@ -274,7 +273,7 @@ export class Browser {
     }
   }
 
-  /** Reads the keys at a revision. While one is read, only the last of further wishes is kept. */
+  /** Reads the keys at a revision. Meanwhile, only the newest further request is kept. */
   async at(revision: bigint): Promise<void> {
     this.#next = revision;
     if (this.reading !== null) return;

@@ -1,7 +1,7 @@
-import type { ClusterAlarm, ClusterLease, ClusterMark, ClusterMember, ClusterRole, ClusterUser } from "../../generated/etcdsnap_inspector.js";
+import type { ClusterAlarm, ClusterLease, ClusterSetting, ClusterMember, ClusterRole, ClusterUser } from "../../generated/etcdsnap_inspector.js";
 import type { Rank } from "../columns/sort.svelte.ts";
 
-/** What stands in the tables of a cluster, and what each is sorted by. */
+/** A column of a table about the cluster, and the value to sort it by. */
 interface Column<Row> {
   label: string;
   number?: boolean;
@@ -39,7 +39,7 @@ export const ALARMS: Column<ClusterAlarm>[] = [
   { label: "Alarm", of: ({ kind }) => kind },
 ];
 
-export const MARKS: Column<ClusterMark>[] = [
+export const SETTINGS: Column<ClusterSetting>[] = [
   { label: "Bucket", of: ({ bucket }) => bucket },
   { label: "Key", of: ({ key }) => key },
   { label: "Value", of: ({ value }) => value },

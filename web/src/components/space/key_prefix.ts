@@ -1,19 +1,19 @@
-/** Prefixes of keys as the page shows them: as they are, or in quotes with escapes. */
+/** Prefixes of keys in their displayed form: plain, or in quotes with escapes. */
 
-/** A step on the way to a prefix. */
+/** A step of the path to a prefix. */
 export interface Step {
-  /** The prefix up to here. */
+  /** The prefix up to this step. */
   prefix: string;
-  /** The part that it adds, with its slash. */
+  /** The part that the step adds, with its slash. */
   name: string;
-  /** What Kubernetes keeps there; empty when it is not known. */
+  /** What Kubernetes stores at this step; empty if unknown. */
   kind: string;
 }
 
 const KUBERNETES = "/registry/";
 
-/** The steps to a prefix, the empty one left out. A slash at the start begins the first part. */
-export function steps(prefix: string): Step[] {
+/** Splits a prefix into steps, without the empty one. A slash at the start belongs to the first part. */
+export function prefixSteps(prefix: string): Step[] {
   const quote = isQuoted(prefix) ? '"' : "";
   const inner = quote === "" ? prefix : prefix.slice(1, -1);
   const parts = inner.match(/^\/?[^/]*\/?|[^/]+\/?|\//g)?.filter((part) => part !== "") ?? [];
@@ -25,27 +25,27 @@ export function steps(prefix: string): Step[] {
   });
 }
 
-/** The prefix one step up; null at the top. */
-export function above(prefix: string): string | null {
+/** Returns the prefix one step up; null at the top. */
+export function parentPrefix(prefix: string): string | null {
   if (prefix === "") return null;
-  return steps(prefix).at(-2)?.prefix ?? "";
+  return prefixSteps(prefix).at(-2)?.prefix ?? "";
 }
 
-/** What the groups below a prefix are, in the plural. */
+/** Names what the groups below a prefix are, in the plural. */
 export function groupsBelow(prefix: string): string {
   const path = isQuoted(prefix) ? prefix.slice(1, -1) : prefix;
   if (!path.startsWith(KUBERNETES)) return "Groups";
-  const below = kubernetesKinds([...steps(prefix).map((step) => step.name), ""]).at(-1) ?? "";
+  const below = kubernetesKinds([...prefixSteps(prefix).map((step) => step.name), ""]).at(-1) ?? "";
   return { resource: "Resources", "resource or group": "Resources and groups", namespace: "Namespaces", name: "Objects", part: "Parts" }[below] ?? "Groups";
 }
 
-/** What the parts of `/registry/apps.example.com/widgets/default/one` stand for. A part with a dot behind the root is an API group. */
+/** Names the parts of a key like `/registry/apps.example.com/widgets/default/one`. A first part with a dot is an API group. */
 function kubernetesKinds(parts: string[]): string[] {
   const kinds = ["registry"];
   const [, first] = parts;
   if (first === undefined) return kinds;
   if (first.includes(".")) kinds.push("group", "resource");
-  // The API server keeps services in two folders.
+  // The API server stores services below two prefixes.
   else if (first === "services/" && /^(specs|endpoints)\/$/.test(parts[2] ?? "")) kinds.push("resource", "part");
   else kinds.push(first === "" ? "resource or group" : "resource");
   kinds.push("namespace", "name");

@@ -1,9 +1,9 @@
 import type { MessageField } from "../../generated/etcdsnap_inspector.js";
 
-/** Deeper fields are indented no further. */
+/** The maximum indentation of nested fields. */
 const MAX_INDENT = 60;
 
-/** The fields of a message, each with its number; what is neither text nor a number says what it is. A text of many lines takes as many. */
+/** Formats the fields of a protobuf message, each with its number; a type follows unless it is text or a varint. */
 export function fieldText(fields: MessageField[]): string {
   return fields
     .map(({ number, depth, wire, value }) => {
@@ -15,7 +15,7 @@ export function fieldText(fields: MessageField[]): string {
     .join("\n");
 }
 
-/** What a message of Kubernetes says that it is: `v1 Pod`. */
+/** Returns the version and kind in the message of a Kubernetes object: `v1 Pod`. */
 export function kindOf(fields: MessageField[]): string | null {
   const [type, version, kind] = fields;
   if (type?.wire !== "message" || version?.depth !== 1 || version.number !== 1 || kind?.depth !== 1 || kind.number !== 2) return null;
