@@ -171,7 +171,7 @@ fn a_database_that_claims_more_pages_than_the_file_has_ends_soon() {
     let name = bomb.to_string_lossy();
     ends_soon(&run(&["verify", &name], Stdio::null()), 1, "contain no page of its database", "verify");
     // The program does not even start to copy a TiB.
-    ends_soon(&run(&["keys", &name], Stdio::null()), 2, "cannot make a temporary copy", "keys");
+    ends_soon(&run(&["keys", &name], Stdio::null()), 2, "Cannot make a temporary copy", "keys");
 }
 
 #[test]

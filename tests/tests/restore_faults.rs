@@ -254,7 +254,7 @@ fn a_dry_run_of_a_packed_file_needs_a_temporary_copy() {
         let mut command = bench.command(false);
         let output = command.arg("--dry-run").env("TMPDIR", temporary).output().unwrap();
         let told = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(told.contains("cannot make a temporary copy in") && told.contains("Set TMPDIR"), "{told}");
+        assert!(told.contains("Cannot make a temporary copy in") && told.contains("Set TMPDIR"), "{told}");
         assert_eq!(output.status.code(), Some(2), "{told}");
         told
     };
@@ -269,7 +269,7 @@ fn a_dry_run_of_a_packed_file_needs_a_temporary_copy() {
     command.args(["-c", script]).arg(wanted.get_program()).args(wanted.get_args()).arg("--dry-run");
     let output = command.output().unwrap();
     let told = String::from_utf8_lossy(&output.stderr);
-    assert!(told.contains("cannot make a temporary copy in") && told.contains("File too large"), "{told}");
+    assert!(told.contains("Cannot make a temporary copy in") && told.contains("File too large"), "{told}");
     let output = bench.command(false).arg("--dry-run").output().unwrap();
     assert!(output.status.success(), "{output:?}");
     assert_eq!(bench.names(), ["backup.db"]);
