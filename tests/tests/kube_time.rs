@@ -87,7 +87,7 @@ fn status_shows_the_time_of_the_state() {
     fs::write(&desk.file, puts::snapshot(&[(b"/a", Some(b"{}"), 0), (b"/b", Some(b"k8s:enc:x"), 0)])).unwrap();
     assert!(!desk.says("status FILE", 0).0.contains("as of"));
     let (_, said) = desk.says("keys FILE --at 1h", 2);
-    assert!(said.contains("no timestamp in this snapshot shows which revision belongs to 1h"), "{said}");
+    assert!(said.contains("No timestamp in this snapshot shows which revision belongs to 1h"), "{said}");
 }
 
 #[test]
