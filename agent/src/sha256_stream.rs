@@ -5,7 +5,7 @@ use std::mem;
 use sha2::{Digest, Sha256};
 
 /// Bytes of the SHA-256 after a database.
-pub(crate) const TRAILER: usize = 32;
+pub(crate) const TRAILER_LEN: usize = 32;
 
 /// Length and hash of a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,15 +13,15 @@ pub(crate) struct Copied {
     /// Bytes, including the trailer.
     pub len: u64,
     /// The SHA-256 after the database, if the length shows that there is one.
-    pub trailer: Option<[u8; TRAILER]>,
+    pub trailer: Option<[u8; TRAILER_LEN]>,
     /// The computed SHA-256 of the database.
-    pub sha256: [u8; TRAILER],
+    pub sha256: [u8; TRAILER_LEN],
 }
 
 impl Copied {
     /// Returns the number of bytes without the trailer.
     pub fn database_len(&self) -> u64 {
-        if self.trailer.is_some() { self.len.saturating_sub(TRAILER as u64) } else { self.len }
+        if self.trailer.is_some() { self.len.saturating_sub(TRAILER_LEN as u64) } else { self.len }
     }
 }
 
@@ -37,9 +37,9 @@ impl Hasher {
     /// Hashes the next bytes.
     pub fn push(&mut self, block: &[u8]) {
         self.len = self.len.saturating_add(block.len() as u64);
-        let keep = block.len().min(TRAILER);
+        let keep = block.len().min(TRAILER_LEN);
         let (body, tail) = block.split_at(block.len().saturating_sub(keep));
-        let gone = self.held.len().saturating_add(keep).saturating_sub(TRAILER).min(self.held.len());
+        let gone = self.held.len().saturating_add(keep).saturating_sub(TRAILER_LEN).min(self.held.len());
         // A block shorter than the trailer releases only as many bytes as it adds.
         let settled: Vec<u8> =
             if body.is_empty() { self.held.drain(..gone).collect() } else { mem::take(&mut self.held) };
@@ -50,7 +50,7 @@ impl Hasher {
 
     /// Returns length and hash of the stream.
     pub fn finish(mut self) -> Copied {
-        let trailer = (self.len % 512 == TRAILER as u64).then(|| self.held.as_slice().try_into().ok()).flatten();
+        let trailer = (self.len % 512 == TRAILER_LEN as u64).then(|| self.held.as_slice().try_into().ok()).flatten();
         if trailer.is_none() {
             self.sha256.update(&self.held);
         }

@@ -17,7 +17,7 @@ use crate::{parallel_verify, threads};
 const BLOCKS_IN_FLIGHT: usize = 4;
 
 /// Memory for pages that may not belong to the tree any more, whatever the file.
-const LEAST_ROOM: SweepRoom = SweepRoom { raw: 8 << 20, digests: 16 << 20 };
+const MIN_ROOM: SweepRoom = SweepRoom { raw: 8 << 20, digests: 16 << 20 };
 
 /// Verifies the contents of a compressed file.
 ///
@@ -29,7 +29,7 @@ pub(crate) fn run(packed: &Packed, options: &VerifyOptions<'_>) -> Result<Report
     if options.meta == MetaChoice::Older {
         return run_on_copy(packed, packed.extent().snapshot().unwrap_or(0), options);
     }
-    let mut sweep = Sweep::within(LEAST_ROOM);
+    let mut sweep = Sweep::within(MIN_ROOM);
     let swept = loop {
         let swept = pass(packed, sweep, options)?.finish().map_err(failed)?;
         match swept.second_pass() {
@@ -55,8 +55,8 @@ fn room(packed: u64) -> SweepRoom {
     let part = |of: u64| usize::try_from(packed.checked_div(of).unwrap_or(0)).unwrap_or(usize::MAX);
     let most = SweepRoom::default();
     SweepRoom {
-        raw: LEAST_ROOM.raw.saturating_add(part(16)).min(most.raw),
-        digests: LEAST_ROOM.digests.saturating_add(part(2)).min(most.digests),
+        raw: MIN_ROOM.raw.saturating_add(part(16)).min(most.raw),
+        digests: MIN_ROOM.digests.saturating_add(part(2)).min(most.digests),
     }
 }
 

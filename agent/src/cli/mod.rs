@@ -73,18 +73,18 @@ fn without_passwords(mut error: clap::Error) -> clap::Error {
 
 /// Runs the command that the command line names.
 pub fn run() -> Exit {
-    if let Some(exit) = complete::answered() {
+    if let Some(exit) = complete::answer_shell() {
         return exit;
     }
-    let args = match Args::try_parse_from(global_flags::moved_behind(std::env::args_os(), &Args::command())) {
+    let args = match Args::try_parse_from(global_flags::move_flags_behind_command(std::env::args_os(), &Args::command())) {
         Ok(args) => args,
         Err(error) => return output::refuse(&without_passwords(error)),
     };
-    if let Err(cause) = signals::end_at_once() {
+    if let Err(cause) = signals::catch_signals() {
         output::warn(&format!("Ctrl-C may leave the terminal untidy: {cause}"));
     }
     let outcome = match args.command {
-        Command::Save(args) => save::run(&args, save::Words::Ours),
+        Command::Save(args) => save::run(&args, save::OutputStyle::Ours),
         Command::Status(args) => status::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Restore(args) => restore::run(&args),
@@ -119,7 +119,7 @@ pub fn run() -> Exit {
             KubeCommand::Manifests(args) => kube::kube_manifests::run(&args),
         },
         Command::Snapshot(args) => match args.command {
-            SnapshotCommand::Save(args) => save::run(&args, save::Words::Etcdctl),
+            SnapshotCommand::Save(args) => save::run(&args, save::OutputStyle::Etcdctl),
             SnapshotCommand::Status(args) => etcdutl_words::status(&args),
             SnapshotCommand::Restore(args) => restore::run(&args),
         },

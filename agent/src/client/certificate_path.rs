@@ -23,11 +23,11 @@ use super::algorithms::ALGORITHMS;
 use super::certificate_text::{describe, parse, signature_algorithm};
 
 /// Certificates from a server that are considered; a chain has two or three.
-const MOST_OTHERS: usize = 16;
+const MAX_SENT_CERTIFICATES: usize = 16;
 /// Intermediate authorities between a server's certificate and a trusted one.
-const MOST_BETWEEN: u32 = 8;
+const MAX_INTERMEDIATES: u32 = 8;
 /// Signatures that are checked for one server, as in Go, so that a server cannot keep the client busy.
-const MOST_SIGNATURES: u32 = 100;
+const MAX_SIGNATURES: u32 = 100;
 
 /// The trusted certificates.
 #[derive(Debug)]
@@ -64,14 +64,14 @@ pub(super) fn verify(
         return Ok(());
     }
     let anchors = anchors.0.iter().filter_map(Candidate::read).collect();
-    let others = others.iter().take(MOST_OTHERS).filter_map(Candidate::read).collect();
+    let others = others.iter().take(MAX_SENT_CERTIFICATES).filter_map(Candidate::read).collect();
     let search = Search { anchors, others, now, signatures: Cell::new(0) };
     search.find_chain(&leaf, 0).map_err(Error::from)
 }
 
 /// Describes the first certificate that is signed with an unsupported algorithm; a self-signed certificate needs no supported signature.
 pub(super) fn unsupported_signature(certificate: &CertificateDer<'_>, others: &[CertificateDer<'_>]) -> Option<String> {
-    let chain = std::iter::once(certificate).chain(others.iter().take(MOST_OTHERS));
+    let chain = std::iter::once(certificate).chain(others.iter().take(MAX_SENT_CERTIFICATES));
     chain.filter_map(|der| Some((der, Candidate::read(der)?))).find_map(|(der, candidate)| {
         let is_self_issued = candidate.certificate.subject().as_raw() == candidate.certificate.issuer().as_raw();
         let is_known = ALGORITHMS.all.iter().any(|known| known.signature_alg_id().as_ref() == candidate.algorithm);
@@ -178,7 +178,7 @@ impl Search<'_> {
                 Err(cause) => error = cause,
             }
         }
-        if between >= MOST_BETWEEN {
+        if between >= MAX_INTERMEDIATES {
             return Err(error);
         }
         for issuer in self.others.iter().filter(issued) {
@@ -210,7 +210,7 @@ impl Search<'_> {
 
     fn check_signature(&self, signed: &Candidate<'_>, issuer: &Candidate<'_>) -> Result<(), CertificateError> {
         self.signatures.set(self.signatures.get().saturating_add(1));
-        if self.signatures.get() > MOST_SIGNATURES {
+        if self.signatures.get() > MAX_SIGNATURES {
             return Err(refused("its chain needs more signature checks than any real chain"));
         }
         let key = SubjectPublicKeyInfoDer::from(issuer.certificate.public_key().raw);

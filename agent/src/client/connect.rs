@@ -21,13 +21,13 @@ use super::token;
 use super::transport::dial;
 
 /// Servers close a connection that is pinged more often than every 5 s; Go's clients never ping more often than this, whatever the flag says.
-const LEAST_KEEPALIVE: Duration = Duration::from_secs(10);
+const MIN_KEEPALIVE_TIME: Duration = Duration::from_secs(10);
 /// Time limit for a request that should take no time, if `--dial-timeout` is shorter.
-const PATIENCE: Duration = Duration::from_secs(5);
+const MIN_REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// The HTTP/2 flow-control window in bytes. With the default of 64 KiB the server would wait for the client again and again.
-const WINDOW: u32 = 4 << 20;
+const FLOW_CONTROL_WINDOW: u32 = 4 << 20;
 /// The largest message accepted. A message of a snapshot has 32 KiB (`snapshotSendBufferSize`, in etcd 3.3 to 3.7); a program that is not etcd could send more.
-const LARGEST_MESSAGE: usize = 4 << 20;
+const MAX_MESSAGE_LEN: usize = 4 << 20;
 
 type Connected = TokioIo<Recorded>;
 
@@ -55,7 +55,7 @@ impl Client {
         let endpoint = Endpoint::parse(endpoint, config)?;
         let broken = Record::default();
         let limit = config.dial_timeout;
-        let keepalive = (config.keepalive_time.max(LEAST_KEEPALIVE), config.keepalive_timeout);
+        let keepalive = (config.keepalive_time.max(MIN_KEEPALIVE_TIME), config.keepalive_timeout);
         let deadline = Instant::now() + limit;
         let stream = timeout_at(deadline, dial(&endpoint, config, &broken))
             .await
@@ -72,7 +72,7 @@ impl Client {
             Some(Auth::User { name, password }) => (Some((name.clone(), password.clone())), None),
             Some(Auth::Token(token)) => (None, Some(token::header(token)?)),
         };
-        let mut client = Self { endpoint, channel, user, token, broken, patience: limit.max(PATIENCE), keepalive };
+        let mut client = Self { endpoint, channel, user, token, broken, patience: limit.max(MIN_REQUEST_TIMEOUT), keepalive };
         client.authenticate().await?;
         Ok(client)
     }
@@ -143,7 +143,7 @@ impl Client {
     }
 
     async fn begin(&self) -> Result<(Option<SnapshotResponse>, Streaming<SnapshotResponse>), ClientError> {
-        let mut server = MaintenanceClient::new(self.channel.clone()).max_decoding_message_size(LARGEST_MESSAGE);
+        let mut server = MaintenanceClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE_LEN);
         let stream = server.snapshot(self.request(SnapshotRequest {})).await;
         let mut stream = stream.map_err(|status| self.failed(&status))?.into_inner();
         // A refusal may come instead of the first message.
@@ -188,8 +188,8 @@ async fn channel(
         async move { stream.ok_or_else(|| io::Error::new(io::ErrorKind::NotConnected, "the server closed it")) }
     });
     let settings = Channel::builder(endpoint.uri())
-        .initial_stream_window_size(WINDOW)
-        .initial_connection_window_size(WINDOW)
+        .initial_stream_window_size(FLOW_CONTROL_WINDOW)
+        .initial_connection_window_size(FLOW_CONTROL_WINDOW)
         .http2_keep_alive_interval(keepalive.0)
         .keep_alive_timeout(keepalive.1);
     settings.connect_with_connector(connector).await.map_err(|cause| ClientError::Broken {

@@ -12,9 +12,9 @@ use ipnet::IpNet;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 /// Bytes of a proxy's answer at most, up to the empty line.
-const LONGEST_ANSWER: usize = 16 << 10;
+const MAX_ANSWER_LEN: usize = 16 << 10;
 /// Bytes of the proxy's answer that a message quotes.
-const SHOWN: usize = 200;
+const MAX_QUOTED_LEN: usize = 200;
 
 /// The proxy for connections: the values of `HTTPS_PROXY` and `NO_PROXY`.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -177,7 +177,7 @@ impl Proxy {
         let mut answer = Vec::new();
         while !answer.ends_with(b"\r\n\r\n") {
             let mut next = [0];
-            if answer.len() >= LONGEST_ANSWER || stream.read(&mut next).await? == 0 {
+            if answer.len() >= MAX_ANSWER_LEN || stream.read(&mut next).await? == 0 {
                 return Err(io::Error::other(refusal(&answer)));
             }
             answer.extend_from_slice(&next);
@@ -195,7 +195,7 @@ impl Proxy {
 /// Describes the answer of a proxy that refuses to connect.
 fn refusal(answer: &[u8]) -> String {
     let line = answer.split(|letter| matches!(letter, b'\r' | b'\n')).next().unwrap_or_default();
-    let line: String = String::from_utf8_lossy(line).chars().take(SHOWN).collect();
+    let line: String = String::from_utf8_lossy(line).chars().take(MAX_QUOTED_LEN).collect();
     if line.is_empty() { "it hung up".to_owned() } else { format!("it answered {:?}", crate::printable(&line)) }
 }
 

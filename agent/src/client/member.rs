@@ -13,7 +13,7 @@ use super::client_error::ClientError;
 use super::connect::Client;
 
 /// A member that lags by at most this many entries counts as up to date: under load, the answers are of slightly different moments.
-const LEVEL: u64 = 1_000;
+const MAX_LAG: u64 = 1_000;
 
 /// The status of a member.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -178,7 +178,7 @@ fn is_corruption_of(error: &str, member: u64) -> bool {
 pub(crate) fn rank(members: &mut [Member]) {
     let most = members.iter().map(|member| member.applied).max().unwrap_or_default();
     members.sort_by_key(|member| {
-        let behind = most.saturating_sub(member.applied) > LEVEL;
+        let behind = most.saturating_sub(member.applied) > MAX_LAG;
         (member.is_corrupt, !member.has_leader, behind, member.is_learner, member.is_leader, Reverse(member.applied))
     });
 }

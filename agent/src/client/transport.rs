@@ -27,10 +27,10 @@ use super::http_proxy::Proxy;
 use super::tls;
 
 /// Time to wait for the server's first message after the handshake. A server that accepts us sends its first ticket within a round trip; one that sends no tickets costs this delay once.
-const PATIENCE: Duration = Duration::from_millis(500);
+const FIRST_BYTES_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Delay before the next address of a name is tried, too, as in Go's clients (RFC 6555).
-const NEXT_ADDRESS: Duration = Duration::from_millis(300);
+const NEXT_ADDRESS_DELAY: Duration = Duration::from_millis(300);
 
 /// Connects. Later errors of the connection are recorded in `broken`.
 pub(super) async fn dial(
@@ -104,7 +104,7 @@ async fn first_to_answer(addresses: impl Iterator<Item = SocketAddr>) -> io::Res
         if let Some(address) = addresses.next() {
             tries.spawn(TcpStream::connect(address));
         }
-        let patience = if addresses.peek().is_some() { NEXT_ADDRESS } else { Duration::MAX };
+        let patience = if addresses.peek().is_some() { NEXT_ADDRESS_DELAY } else { Duration::MAX };
         match timeout(patience, tries.join_next()).await {
             Ok(Some(Ok(Ok(stream)))) => return Ok(stream),
             Ok(Some(Ok(Err(cause)))) => first = first.or(Some(cause)),
@@ -130,7 +130,7 @@ async fn first_words(secured: &mut TlsStream<Pin<Box<dyn ByteStream>>>) -> io::R
             Poll::Pending => Poll::Pending,
         }
     });
-    timeout(PATIENCE, words).await.unwrap_or_else(|_| Ok(Vec::new()))
+    timeout(FIRST_BYTES_TIMEOUT, words).await.unwrap_or_else(|_| Ok(Vec::new()))
 }
 
 #[cfg(test)]

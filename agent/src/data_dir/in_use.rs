@@ -13,7 +13,7 @@ use rustix::fs::{major, minor};
 use super::member_files::{Listing, MemberFiles};
 
 /// Bytes of `/proc/locks` that are read at most.
-const MAX_LOCKS: u64 = 16 << 20;
+const MAX_LOCKS_LEN: u64 = 16 << 20;
 
 /// Whether another program has locked a file for writing, as etcd locks its database. False if the system does not say.
 #[must_use]
@@ -64,14 +64,14 @@ impl LockedFile {
 /// Lists the files that are locked for writing.
 fn read_locks() -> io::Result<Vec<LockedFile>> {
     let mut list = String::new();
-    File::open("/proc/locks")?.take(MAX_LOCKS).read_to_string(&mut list)?;
+    File::open("/proc/locks")?.take(MAX_LOCKS_LEN).read_to_string(&mut list)?;
     Ok(list.lines().filter_map(lock).collect())
 }
 
 /// Lists the devices of all mounts: the third word of each line, `36 35 98:0 /mnt1 /mnt2 …`, in decimal numbers.
 fn read_mounts() -> io::Result<Vec<(u32, u32)>> {
     let mut list = String::new();
-    File::open("/proc/self/mountinfo")?.take(MAX_LOCKS).read_to_string(&mut list)?;
+    File::open("/proc/self/mountinfo")?.take(MAX_LOCKS_LEN).read_to_string(&mut list)?;
     let device = |line: &str| {
         let (major, minor) = line.split_whitespace().nth(2)?.split_once(':')?;
         Some((major.parse().ok()?, minor.parse().ok()?))

@@ -22,22 +22,22 @@ use zeroize::Zeroizing;
 use super::decryption_error::DecryptionError;
 
 /// Time limit for an answer of a plugin. API servers use 3 s unless the configuration says otherwise.
-const PATIENCE: Duration = Duration::from_secs(10);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Pauses before a plugin is asked again that says it is unavailable.
-const PAUSES: [Duration; 2] = [Duration::from_millis(300), Duration::from_millis(1000)];
+const RETRY_PAUSES: [Duration; 2] = [Duration::from_millis(300), Duration::from_millis(1000)];
 
 /// How often to check for cancellation while waiting for a plugin.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+const CANCEL_CHECK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Characters of a plugin's message that are quoted.
-const LONGEST_TEXT: usize = 200;
+const MAX_QUOTED_CHARS: usize = 200;
 
 /// The largest answer accepted, in bytes: a key has 32.
-const LARGEST_ANSWER: usize = 64 << 10;
+const MAX_ANSWER_LEN: usize = 64 << 10;
 
 /// Answers that are kept. A cluster uses a few encrypted keys at a time; older API servers had one per value.
-const MAX_KEPT: usize = 10_000;
+const MAX_CACHED_ANSWERS: usize = 10_000;
 
 type PluginAnswer = Result<Zeroizing<Vec<u8>>, Unopened>;
 
@@ -58,7 +58,7 @@ struct PluginState {
 }
 
 /// After this many encrypted keys in a row without a decision, for example for lack of permission, a plugin is not asked again. One such answer may be due to a damaged value.
-const MOST_SILENT: u32 = 3;
+const MAX_UNDECIDED: u32 = 3;
 
 /// The state of a plugin. After a connection error or a time-out it is not asked again: there may be thousands of values.
 enum Connection {
@@ -104,7 +104,7 @@ impl Plugins for KmsSockets {
             return answer.clone();
         }
         let answer = state.ask(plugin, sealed, self.is_stopped);
-        if state.answers.len() >= MAX_KEPT {
+        if state.answers.len() >= MAX_CACHED_ANSWERS {
             state.answers.clear();
         }
         state.answers.insert(asked, answer.clone());
@@ -125,14 +125,14 @@ impl PluginState {
         };
         let stop = async {
             while !is_stopped() {
-                tokio::time::sleep(LOOK_EVERY).await;
+                tokio::time::sleep(CANCEL_CHECK_INTERVAL).await;
             }
         };
         let answer = runtime.block_on(async {
             let answer = async {
-                timeout(PATIENCE, call(connection, request)).await.unwrap_or_else(|_| {
+                timeout(ANSWER_TIMEOUT, call(connection, request)).await.unwrap_or_else(|_| {
                     let why =
-                        format!("it did not answer within {} seconds, and is not asked again", PATIENCE.as_secs());
+                        format!("it did not answer within {} seconds, and is not asked again", ANSWER_TIMEOUT.as_secs());
                     Err(Lost(why).into())
                 })
             };
@@ -153,7 +153,7 @@ impl PluginState {
             CallFailure::Silent(why) => {
                 if let Connection::Open(_, silent) = connection {
                     *silent = silent.saturating_add(1);
-                    if *silent >= MOST_SILENT {
+                    if *silent >= MAX_UNDECIDED {
                         *connection = Connection::Lost(format!("{why}, and is not asked again"));
                     }
                 }
@@ -191,14 +191,14 @@ async fn call(connection: &mut Connection, request: DecryptRequest) -> Result<Ze
             channel
         }
     };
-    let mut client = KeyManagementServiceClient::new(channel).max_decoding_message_size(LARGEST_ANSWER);
-    let mut pauses = PAUSES.iter();
+    let mut client = KeyManagementServiceClient::new(channel).max_decoding_message_size(MAX_ANSWER_LEN);
+    let mut pauses = RETRY_PAUSES.iter();
     loop {
         let status = match client.decrypt(request.clone()).await {
             Ok(answer) => return Ok(Zeroizing::new(answer.into_inner().plaintext)),
             Err(status) => status,
         };
-        let text: String = status.message().chars().take(LONGEST_TEXT).collect();
+        let text: String = status.message().chars().take(MAX_QUOTED_CHARS).collect();
         // tonic wraps errors of the transport; such an error is not from the plugin.
         let is_broken = std::error::Error::source(&status).is_some();
         return Err(match status.code() {

@@ -10,7 +10,7 @@ use etcdsnap_core::key_syntax::is_unprintable;
 
 use super::{Row, RowWriter};
 
-const TITLES: [&str; 11] = [
+const HEADER: [&str; 11] = [
     "key",
     "key_encoding",
     "mod_revision",
@@ -25,16 +25,16 @@ const TITLES: [&str; 11] = [
 ];
 
 /// First characters by which spreadsheets recognize a formula (OWASP, "CSV Injection"; full-width ones where Japanese or Chinese is set), and the apostrophe, which is itself put in front of those.
-const ARMED: [char; 12] = ['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}', '\t', '\r', '\n', '\''];
+const FORMULA_STARTS: [char; 12] = ['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}', '\t', '\r', '\n', '\''];
 
 /// Characters after which a spreadsheet begins a new cell if it uses another separator than the comma (as in most of Europe, or when configured), although the text is in quotes:
 /// it recognizes quotes only at the start of a cell.
-const ENDS: [char; 4] = [';', '\t', '\r', '\n'];
+const CELL_ENDS: [char; 4] = [';', '\t', '\r', '\n'];
 
 /// How to treat keys and values that start like a formula.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Formulas {
-    /// Puts an apostrophe in front of them, and in front of such text after one of [`ENDS`] in them.
+    /// Puts an apostrophe in front of them, and in front of such text after one of [`CELL_ENDS`] in them.
     Disarmed,
     /// Writes them unchanged.
     Kept,
@@ -48,7 +48,7 @@ pub(super) struct CsvWriter<'o> {
 impl<'o> CsvWriter<'o> {
     pub fn new(out: Box<dyn Write + Send + 'o>, formulas: Formulas) -> io::Result<Self> {
         let mut out = csv::WriterBuilder::new().buffer_capacity(1 << 20).from_writer(out);
-        out.write_record(TITLES)?;
+        out.write_record(HEADER)?;
         Ok(Self { out, formulas })
     }
 
@@ -65,9 +65,9 @@ impl<'o> CsvWriter<'o> {
     }
 }
 
-/// Puts an apostrophe wherever a cell could start like a formula: at the start of the text, and after one of [`ENDS`].
+/// Puts an apostrophe wherever a cell could start like a formula: at the start of the text, and after one of [`CELL_ENDS`].
 fn disarmed(text: Cow<'_, str>) -> Cow<'_, str> {
-    let starts = text.match_indices(ENDS).map(|(at, end)| at.saturating_add(end.len()));
+    let starts = text.match_indices(CELL_ENDS).map(|(at, end)| at.saturating_add(end.len()));
     let starts = std::iter::once(0).chain(starts);
     let mut safe = String::new();
     let mut done = 0;
@@ -89,18 +89,18 @@ fn disarmed(text: Cow<'_, str>) -> Cow<'_, str> {
 
 /// Whether a spreadsheet would run a cell with this text as a formula.
 fn is_armed(text: &str) -> bool {
-    text.trim_start_matches(is_passed_over).starts_with(ARMED)
+    text.trim_start_matches(is_passed_over).starts_with(FORMULA_STARTS)
 }
 
-/// Whether text after one of [`ENDS`] would run as a formula: quotes may belong to the cell there, and another end starts the next cell.
+/// Whether text after one of [`CELL_ENDS`] would run as a formula: quotes may belong to the cell there, and another end starts the next cell.
 fn is_armed_behind_an_end(text: &str) -> bool {
     let text = text.trim_start_matches(|char| char == '"' || is_passed_over(char));
-    text.starts_with(ARMED) && !text.starts_with(ENDS)
+    text.starts_with(FORMULA_STARTS) && !text.starts_with(CELL_ENDS)
 }
 
 /// Whether some spreadsheets skip this invisible character in front of a formula.
 fn is_passed_over(char: char) -> bool {
-    char == ' ' || is_unprintable(char) && !ARMED.contains(&char)
+    char == ' ' || is_unprintable(char) && !FORMULA_STARTS.contains(&char)
 }
 
 impl RowWriter for CsvWriter<'_> {

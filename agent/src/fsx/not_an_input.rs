@@ -10,7 +10,7 @@ use super::file_identity::FileIdentity;
 use super::output_error::OutputError;
 
 /// Levels of subdirectories of an input directory whose files are read: `member/wal` in a data directory.
-const DEPTH: usize = 2;
+const MAX_DEPTH: usize = 2;
 
 /// Like [`check_identity`], for the metadata of an open file.
 pub(super) fn check_facts(path: &Path, facts: &fs::Metadata, inputs: &[&Path]) -> Result<(), OutputError> {
@@ -41,7 +41,7 @@ pub(super) fn check_not_in_directories(path: &Path, facts: &fs::Metadata, inputs
     }
     let output = FileIdentity::of(facts);
     let directories = inputs.iter().filter(|input| input.is_dir());
-    match directories.into_iter().find_map(|directory| file_below(directory, output, DEPTH)) {
+    match directories.into_iter().find_map(|directory| file_below(directory, output, MAX_DEPTH)) {
         Some(input) => Err(OutputError::Input { path: path.to_owned(), input }),
         None => Ok(()),
     }

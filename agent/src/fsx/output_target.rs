@@ -17,7 +17,7 @@ use super::output_directory::{attributes, directory_of, judge_directory};
 use super::output_error::OutputError;
 
 /// The bit of a directory's mode that lets only owners replace their files in it.
-const STICKY: u32 = 0o1000;
+const STICKY_BIT: u32 = 0o1000;
 
 /// Links followed to find out whether a path leads to a file descriptor of this process; the kernel follows 40.
 const MAX_LINKS: usize = 40;
@@ -237,7 +237,7 @@ pub(super) fn descriptor(path: &Path) -> Option<u32> {
 fn is_protected_by_sticky_bit(facts: &Stat, directory: &Directory) -> bool {
     let Ok(directory) = directory.facts() else { return false };
     let own = rustix::process::geteuid();
-    directory.mode() & STICKY != 0 && !own.is_root() && ![facts.st_uid, directory.uid()].contains(&own.as_raw())
+    directory.mode() & STICKY_BIT != 0 && !own.is_root() && ![facts.st_uid, directory.uid()].contains(&own.as_raw())
 }
 
 #[cfg(test)]

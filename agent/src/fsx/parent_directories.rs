@@ -9,10 +9,10 @@ use super::file_identity::FileIdentity;
 use super::other_users::{WRITABLE_BY_OTHERS, is_open_to_others, is_owner_trusted};
 
 /// The bit of a directory's mode that lets only owners replace their entries in it.
-const STICKY: u32 = 0o1000;
+const STICKY_BIT: u32 = 0o1000;
 
 /// Nesting deeper than this is refused.
-pub(crate) const DEEPEST: usize = 4096;
+pub(crate) const MAX_PARENTS: usize = 4096;
 
 /// Returns the innermost parent directory of `path` in which another user could have created or moved the entry. This user, root, and the owner
 /// of the entry itself do not count (the owner gains nothing by it). `None` if there is none. `directory` is the directory at `path`.
@@ -23,14 +23,14 @@ pub(crate) fn parent_open_to_others(directory: &Directory, path: &Path) -> io::R
     let real = fs::canonicalize(path).ok();
     let (mut inner, mut facts) = (directory.again()?, directory.facts()?);
     let owner = facts.uid();
-    for level in 1..DEEPEST {
+    for level in 1..MAX_PARENTS {
         let outer = inner.follow(Path::new(".."))?;
         let around = outer.facts()?;
         if FileIdentity::of(&around) == FileIdentity::of(&facts) {
             return Ok(None);
         }
         // With the sticky bit, nobody else can move entries of this user or root.
-        let kept = around.mode() & STICKY != 0 && is_owner_trusted(&around) && is_owner_trusted(&facts);
+        let kept = around.mode() & STICKY_BIT != 0 && is_owner_trusted(&around) && is_owner_trusted(&facts);
         let theirs = around.uid() == owner && around.mode() & WRITABLE_BY_OTHERS == 0;
         if is_open_to_others(&around) && !kept && !theirs {
             let named = real.as_deref().and_then(|real| real.ancestors().nth(level));

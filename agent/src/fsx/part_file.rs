@@ -14,11 +14,11 @@ use super::directory::Directory;
 use super::directory_sync::DirectorySync;
 use super::file_identity::FileIdentity;
 use super::part_file_error::PartFileError;
-use super::part_leftovers::{PREFIX, RANDOM, SUFFIX, is_part_name, mark, remove_leftovers, unmark};
+use super::part_leftovers::{PREFIX, RANDOM_LEN, SUFFIX, is_part_name, mark, remove_leftovers, unmark};
 use crate::printable::printable_path;
 
 /// How many times the file is created again if its name is taken or another run removed it.
-const TRIES: usize = 100;
+const MAX_TRIES: usize = 100;
 
 /// A file without its final name. It is locked, so that no other run takes it for a leftover, and marked, so that the next run can
 /// prove that a leftover is ours. If dropped, it is removed.
@@ -44,7 +44,7 @@ impl PartFile {
     pub fn new(directory: &Directory) -> Result<Self, PartFileError> {
         let failed = |cause: io::Error| PartFileError::Write { path: directory.shown().to_owned(), cause };
         let mut unproven = remove_leftovers(directory);
-        for _ in 0..TRIES {
+        for _ in 0..MAX_TRIES {
             let again = directory.again().map_err(failed)?;
             let sync = DirectorySync::prepare(directory).map_err(failed)?;
             let name = random_name();
@@ -185,7 +185,7 @@ impl Drop for PartFile {
 /// Makes a random name for a part file.
 fn random_name() -> OsString {
     let mut random = rand::rng();
-    let letters = repeat_with(|| char::from(random.sample(Alphanumeric))).take(RANDOM);
+    let letters = repeat_with(|| char::from(random.sample(Alphanumeric))).take(RANDOM_LEN);
     format!("{PREFIX}{}{SUFFIX}", letters.collect::<String>()).into()
 }
 

@@ -19,7 +19,7 @@ use super::leftover::is_private;
 /// Start and end of the names of part files; random letters and digits are between them.
 pub(super) const PREFIX: &str = ".etcdsnap-";
 pub(super) const SUFFIX: &str = ".part";
-pub(super) const RANDOM: usize = 8;
+pub(super) const RANDOM_LEN: usize = 8;
 
 /// The mode of a part file.
 const MODE: u32 = 0o600;
@@ -28,12 +28,12 @@ const MODE: u32 = 0o600;
 const MARK: &str = "user.etcdsnap.part";
 
 /// Unproven leftovers that are listed at most.
-const LISTED: usize = 10;
+const MAX_LISTED: usize = 10;
 
 /// Whether a name is that of a part file.
 pub(crate) fn is_part_name(name: &OsStr) -> bool {
     let random = name.to_str().and_then(|name| name.strip_prefix(PREFIX)).and_then(|name| name.strip_suffix(SUFFIX));
-    random.is_some_and(|random| random.len() == RANDOM && random.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+    random.is_some_and(|random| random.len() == RANDOM_LEN && random.bytes().all(|byte| byte.is_ascii_alphanumeric()))
 }
 
 /// Marks a part file as this program's. Has no effect without extended attributes.
@@ -60,7 +60,7 @@ pub(super) fn remove_leftovers(directory: &Directory) -> Vec<PathBuf> {
         let path = Path::new(&name);
         match judge(directory, path, &facts) {
             Some(Leftover::Proven) => drop(directory.remove(path, false)),
-            Some(Leftover::Unproven) if unproven.len() < LISTED => unproven.push(directory.path_of(path)),
+            Some(Leftover::Unproven) if unproven.len() < MAX_LISTED => unproven.push(directory.path_of(path)),
             Some(Leftover::Unproven) | None => {}
         }
     }
@@ -236,9 +236,9 @@ mod tests {
     #[test]
     fn at_most_so_many_are_listed() {
         let place = TestDirectory::new(0o777);
-        for number in 0..LISTED + 5 {
+        for number in 0..MAX_LISTED + 5 {
             place.file(&format!("{number:08}"), 0o600, false);
         }
-        assert_eq!(place.sweep().len(), LISTED);
+        assert_eq!(place.sweep().len(), MAX_LISTED);
     }
 }

@@ -14,14 +14,14 @@ use super::directory::Directory;
 use super::file_identity::FileIdentity;
 
 /// Nesting deeper than this is refused; this program makes no such directories.
-const DEPTH: usize = 32;
+const MAX_DEPTH: usize = 32;
 
 /// Removes the directory `name` of `parent`, and everything in it. A missing one is not an error.
 ///
 /// # Errors
 /// An error of the system, for example if something is mounted in it; part of it may be gone then.
 pub(crate) fn remove_tree(parent: &Directory, name: &Path) -> io::Result<()> {
-    remove(parent, name, DEPTH)
+    remove(parent, name, MAX_DEPTH)
 }
 
 /// Whether a directory is that file, or contains it at any depth.
@@ -29,7 +29,7 @@ pub(crate) fn remove_tree(parent: &Directory, name: &Path) -> io::Result<()> {
 /// # Errors
 /// An error of the system.
 pub(crate) fn contains(parent: &Directory, name: &Path, file: FileIdentity) -> io::Result<bool> {
-    find(parent, name, file, DEPTH)
+    find(parent, name, file, MAX_DEPTH)
 }
 
 fn remove(parent: &Directory, name: &Path, depth: usize) -> io::Result<()> {

@@ -21,13 +21,13 @@ use super::remove_tree::remove_tree;
 /// Start and end of the names of work directories; random letters and digits are between them.
 const PREFIX: &str = ".etcdsnap-";
 const SUFFIX: &str = ".work";
-const RANDOM: usize = 16;
+const RANDOM_LEN: usize = 16;
 
 /// The mode of a work directory.
 const MODE: u32 = 0o700;
 
 /// How many times a directory is created again if another run removed it as a leftover before it was locked.
-const TRIES: usize = 100;
+const MAX_TRIES: usize = 100;
 
 /// A directory of mode 0700 with a random name. If dropped, it is removed with its contents, unless it was [kept](Self::keep).
 pub struct WorkDirectory {
@@ -70,8 +70,8 @@ impl WorkDirectory {
     /// An error of the system.
     pub(crate) fn new(parent: Directory) -> io::Result<Self> {
         remove_leftovers(&parent);
-        for _ in 0..TRIES {
-            let random: String = rand::rng().sample_iter(Alphanumeric).take(RANDOM).map(char::from).collect();
+        for _ in 0..MAX_TRIES {
+            let random: String = rand::rng().sample_iter(Alphanumeric).take(RANDOM_LEN).map(char::from).collect();
             let name = OsString::from(format!("{PREFIX}{random}{SUFFIX}"));
             parent.make(Path::new(&name))?;
             let opened = parent.open_below(Path::new(&name)).and_then(|directory| {
@@ -138,7 +138,7 @@ impl Drop for WorkDirectory {
 /// Whether a name is that of a work directory.
 fn is_work_name(name: &OsStr) -> bool {
     let random = name.to_str().and_then(|name| name.strip_prefix(PREFIX)).and_then(|name| name.strip_suffix(SUFFIX));
-    random.is_some_and(|random| random.len() == RANDOM && random.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+    random.is_some_and(|random| random.len() == RANDOM_LEN && random.bytes().all(|byte| byte.is_ascii_alphanumeric()))
 }
 
 /// Removes the work directories in `parent` that no run uses and that are proven to be ours; the others stay.
@@ -208,7 +208,7 @@ mod tests {
     fn directories_that_may_belong_to_others_stay() {
         let folder = tempfile::tempdir().unwrap();
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
-        let place = |letter: &str| folder.path().join(format!("{PREFIX}{}{SUFFIX}", letter.repeat(RANDOM)));
+        let place = |letter: &str| folder.path().join(format!("{PREFIX}{}{SUFFIX}", letter.repeat(RANDOM_LEN)));
         let precious = tempfile::tempdir().unwrap();
         fs::write(precious.path().join("file"), "precious").unwrap();
         for letter in ["a", "b"] {

@@ -12,7 +12,7 @@ use crate::error::{Error, Fault};
 use crate::input::FileSource;
 
 /// Bytes in a block; the scan works best with 256 KiB to 1 MiB.
-const BLOCK: usize = 1 << 20;
+const BLOCK_LEN: usize = 1 << 20;
 
 /// Receives a block of unpacked bytes; it may keep the block and leave another in its place.
 pub(crate) type UnpackSink<'s> = dyn FnMut(&mut Vec<u8>) -> Result<(), Error> + 's;
@@ -132,7 +132,7 @@ impl Packed {
             if watch.cancelled() {
                 return Err(Error::Cancelled);
             }
-            block.resize(BLOCK, 0);
+            block.resize(BLOCK_LEN, 0);
             let (filled, broke_off) = match unpacked.fill(&mut block) {
                 Ok(filled) => (filled, None),
                 Err((filled, error)) => (filled, Some(self.failed(at.saturating_add(filled as u64), error))),
@@ -150,7 +150,7 @@ impl Packed {
             if let Some(error) = broke_off {
                 return Err(error);
             }
-            if filled < BLOCK || taken < filled {
+            if filled < BLOCK_LEN || taken < filled {
                 return Ok(taken == filled);
             }
         }

@@ -14,13 +14,13 @@ use crate::error::Error;
 use crate::progress::{Progress, Stage};
 
 /// Bytes of one read from a stream.
-const COPIED_AT_ONCE: usize = 1 << 20;
+const READ_LEN: usize = 1 << 20;
 
 /// Bytes of a compressed stream after which its contents are first examined; then again whenever they have doubled.
-const FIRST_LOOK: u64 = 1 << 20;
+const FIRST_EXAMINED_AT: u64 = 1 << 20;
 
 /// How long to wait for a stream before checking for cancellation.
-const PATIENCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+const CANCEL_CHECK_INTERVAL: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 
 /// Copies a stream to its end, or until it has proven not to be a snapshot, but at least `least` bytes.
 ///
@@ -30,7 +30,7 @@ pub(super) fn copy(mut stream: File, path: &Path, least: u64, progress: &dyn Pro
     progress.begin(Stage::Copy, None);
     let mut spool = Spool::new(None)?;
     let mut bound = Bound { least, ..Bound::default() };
-    let mut block = vec![0; COPIED_AT_ONCE];
+    let mut block = vec![0; READ_LEN];
     loop {
         until_readable(&stream, progress)?;
         let count = match stream.read(&mut block) {
@@ -55,7 +55,7 @@ fn until_readable(stream: &File, progress: &dyn Progress) -> Result<(), Error> {
         if progress.cancelled() {
             return Err(Error::Cancelled);
         }
-        match poll(&mut [PollFd::new(stream, PollFlags::IN)], Some(&PATIENCE)) {
+        match poll(&mut [PollFd::new(stream, PollFlags::IN)], Some(&CANCEL_CHECK_INTERVAL)) {
             Ok(0) | Err(Errno::INTR) => {}
             // A stream that cannot be polled is read without waiting.
             Ok(_) | Err(_) => return Ok(()),
@@ -89,7 +89,7 @@ impl Bound {
             let extent = Extent::of(&self.head);
             let packed = packing(extent.kind()).is_some();
             self.most = Some(if packed { u64::MAX } else { extent.most().max(self.least) });
-            self.look_at = packed.then_some(FIRST_LOOK);
+            self.look_at = packed.then_some(FIRST_EXAMINED_AT);
         }
         if self.look_at.is_some_and(|at| self.copied >= at) {
             match packed_bound(&self.head, spool, path) {

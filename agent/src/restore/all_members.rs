@@ -17,7 +17,7 @@ use super::new_database::Database;
 use super::new_member_files::MemberStages;
 use super::restore_job::RestoreJob;
 use super::restore_space::SpaceNeeds;
-use super::stage_directory::CONTENT;
+use super::stage_directory::CONTENT_NAME;
 use super::staged_result::{ReplaceNeed, StageRequest};
 use super::start_settings::start_file;
 use super::{RestoreConfig, RestoreError, Restored, Run, owner};
@@ -77,7 +77,7 @@ fn write(config: &RestoreConfig, directory: &Path, progress: &dyn Progress) -> R
     let room = SpaceNeeds::before_writing(&[(&directory, each.saturating_mul(cluster.commit()))]);
     let write = || {
         let stage = wanted.begin()?;
-        let root = Path::new(CONTENT);
+        let root = Path::new(CONTENT_NAME);
         let mut members = Vec::new();
         for member in &cluster.members {
             members.push((member, MemberStages::whole(stage.data(), root.join(&member.name).join("member"))));

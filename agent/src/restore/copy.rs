@@ -23,7 +23,7 @@ use crate::sha256_stream::{Copied, Hasher};
 use crate::verify_options::{Sha256 as Hashing, VerifyOptions};
 use crate::{parallel_verify, threads};
 
-const BLOCK: usize = 1 << 20;
+const BLOCK_LEN: usize = 1 << 20;
 
 /// Blocks queued between the two threads, 4 MiB in all.
 const BLOCKS_IN_FLIGHT: usize = 4;
@@ -62,8 +62,8 @@ pub(super) fn plain(
             let mut at = 0;
             let mut block = AlignedBuf::default();
             while at < len(from) {
-                let left = usize::try_from(len(from).saturating_sub(at)).unwrap_or(BLOCK);
-                resize(&mut block, BLOCK.min(left), path)?;
+                let left = usize::try_from(len(from).saturating_sub(at)).unwrap_or(BLOCK_LEN);
+                resize(&mut block, BLOCK_LEN.min(left), path)?;
                 read(from, at, &mut block)?;
                 at = at.saturating_add(block.len() as u64);
                 progress.advance(block.len() as u64);
@@ -116,8 +116,8 @@ pub(super) fn hash_only(from: &FileSource, progress: &dyn Progress) -> Result<Co
     let mut at = 0;
     let mut block = AlignedBuf::default();
     while at < len(from) {
-        let left = usize::try_from(len(from).saturating_sub(at)).unwrap_or(BLOCK);
-        resize(&mut block, BLOCK.min(left), from.path())?;
+        let left = usize::try_from(len(from).saturating_sub(at)).unwrap_or(BLOCK_LEN);
+        resize(&mut block, BLOCK_LEN.min(left), from.path())?;
         read(from, at, &mut block)?;
         hasher.push(&block);
         at = at.saturating_add(block.len() as u64);

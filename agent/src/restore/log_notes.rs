@@ -16,7 +16,7 @@ use etcdsnap_core::restore::wal;
 use rustix::fs::{Dir, Mode, OFlags, openat};
 use serde::{Deserialize, Serialize};
 
-use super::stage_directory::{CONTENT, StageDirectory};
+use super::stage_directory::{CONTENT_NAME, StageDirectory};
 use crate::fsx::directory::Directory;
 use crate::fsx::leftover::is_private;
 
@@ -27,7 +27,7 @@ const STAGE_NOTE: &str = "log-stage";
 const LOG_NOTE: &str = "log";
 
 /// Bytes of a note that are read at most: two paths.
-const LONGEST_NOTE: u64 = 64 << 10;
+const MAX_NOTE_LEN: u64 = 64 << 10;
 
 /// All notes, for code that removes them.
 pub(super) const NOTES: [&str; 2] = [STAGE_NOTE, LOG_NOTE];
@@ -96,9 +96,9 @@ impl StageNote {
 /// Writes the note about the log itself into the stage of the data directory; `path` is its place in its own stage.
 pub(super) fn leave_log_note(data: &StageDirectory, log: &StageDirectory, path: &Path) -> io::Result<()> {
     let file = log.facts(&path.join(wal::FILE))?;
-    let within = path.strip_prefix(CONTENT).unwrap_or(path).iter();
+    let within = path.strip_prefix(CONTENT_NAME).unwrap_or(path).iter();
     let note = LogNote {
-        directory: log.facts(Path::new(CONTENT))?.ino(),
+        directory: log.facts(Path::new(CONTENT_NAME))?.ino(),
         within: within.map(|name| BASE64_STANDARD.encode(name.as_bytes())).collect(),
         file: file.ino(),
         changed: changed(&file),
@@ -163,11 +163,11 @@ pub(super) fn read_small(directory: &Directory, name: &str) -> Option<Vec<u8>> {
     let file = File::from(openat(directory, name, flags, Mode::empty()).ok()?);
     let facts = file.metadata().ok()?;
     // In some overlays the device of a file is that of a lower layer, so it is not compared with the directory's.
-    if !facts.is_file() || facts.len() > LONGEST_NOTE || !is_private(&facts, facts.dev()) {
+    if !facts.is_file() || facts.len() > MAX_NOTE_LEN || !is_private(&facts, facts.dev()) {
         return None;
     }
     let mut bytes = Vec::new();
-    file.take(LONGEST_NOTE).read_to_end(&mut bytes).ok()?;
+    file.take(MAX_NOTE_LEN).read_to_end(&mut bytes).ok()?;
     Some(bytes)
 }
 

@@ -11,7 +11,7 @@ use rustix::io::Errno;
 use super::restore_error::RestoreError;
 
 /// The id that means "unchanged" to the system, and is no user's.
-const NOBODY: u32 = u32::MAX;
+const UNCHANGED_ID: u32 = u32::MAX;
 
 /// User and group to own the files; `None` leaves one unchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,8 +69,8 @@ pub(super) fn parse(text: &str) -> Result<Owner, RestoreError> {
         ),
     };
     match (id, group) {
-        (NOBODY, _) => Err(none("user", user)),
-        (_, Some(NOBODY)) => Err(none("group", text.split_once(':').map_or("", |(_, group)| group))),
+        (UNCHANGED_ID, _) => Err(none("user", user)),
+        (_, Some(UNCHANGED_ID)) => Err(none("group", text.split_once(':').map_or("", |(_, group)| group))),
         _ => Ok(Owner { user: Some(id), group }),
     }
 }

@@ -22,7 +22,7 @@ use crate::snapshot::Snapshot;
 use crate::threads;
 
 /// Bytes written at once.
-const BLOCK: usize = 1 << 20;
+const BLOCK_LEN: usize = 1 << 20;
 
 /// What was left out, and what was added.
 pub(super) struct RewriteFacts {
@@ -191,7 +191,7 @@ struct TargetsSink<'t> {
 
 impl<'t> TargetsSink<'t> {
     fn new(writers: TargetWriters<'t>) -> Self {
-        Self { writers, block: AlignedBuf::new(BLOCK), used: 0 }
+        Self { writers, block: AlignedBuf::new(BLOCK_LEN), used: 0 }
     }
 
     fn finish(mut self) -> Result<(), RestoreError> {
@@ -216,7 +216,7 @@ impl PageSink for TargetsSink<'_> {
             free.iter_mut().zip(now).for_each(|(to, from)| *to = *from);
             self.used = self.used.saturating_add(now.len());
             pages = later;
-            if self.used >= BLOCK {
+            if self.used >= BLOCK_LEN {
                 self.write()?;
             }
         }

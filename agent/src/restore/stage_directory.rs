@@ -29,19 +29,19 @@ use crate::fsx::directory_sync::DirectorySync;
 use crate::fsx::file_identity::FileIdentity;
 
 /// The name of the content in the stage.
-pub(super) const CONTENT: &str = "new";
+pub(super) const CONTENT_NAME: &str = "new";
 
 /// The name of the marker.
-pub(super) const MARKER: &str = "etcdsnap-stage";
+pub(super) const MARKER_NAME: &str = "etcdsnap-stage";
 
 /// The name of a temporary file that tests whether the owner of files can be changed.
-pub(super) const PROBE: &str = "owner";
+pub(super) const PROBE_NAME: &str = "owner";
 
 /// Numbers that are tried in turn, so that leftovers of killed runs are found without listing the parent directory.
-const SLOTS: u32 = 16;
+const MAX_STAGES: u32 = 16;
 
 /// The longest file name on nearly all file systems, in bytes.
-const LONGEST_NAME: usize = 255;
+const MAX_NAME_LEN: usize = 255;
 
 /// A directory in progress. If dropped before it is finished, it is removed with everything that was created in it.
 pub(super) struct StageDirectory {
@@ -129,11 +129,11 @@ impl StageDirectory {
             moved: RefCell::default(),
             owner: Cell::default(),
         };
-        stage.write_note(MARKER, &marker(identity, parent.identity()?, target))?;
-        stage.directory.make(Path::new(CONTENT))?;
-        stage.made(Path::new(CONTENT), true);
-        let content = stage.directory.open_below(Path::new(CONTENT))?.readable()?;
-        stage.content = Some(Directory::from_readable(content, stage.path_of(Path::new(CONTENT))));
+        stage.write_note(MARKER_NAME, &marker(identity, parent.identity()?, target))?;
+        stage.directory.make(Path::new(CONTENT_NAME))?;
+        stage.made(Path::new(CONTENT_NAME), true);
+        let content = stage.directory.open_below(Path::new(CONTENT_NAME))?.readable()?;
+        stage.content = Some(Directory::from_readable(content, stage.path_of(Path::new(CONTENT_NAME))));
         Ok(Some(stage))
     }
 
@@ -147,7 +147,7 @@ impl StageDirectory {
     /// # Errors
     /// An error of the system.
     pub fn try_owner(&self, owner: Owner) -> io::Result<()> {
-        let probe = Path::new(PROBE);
+        let probe = Path::new(PROBE_NAME);
         let file = self.new_file(probe)?;
         let given = owner.give(&file);
         self.directory.remove(probe, false)?;
@@ -211,11 +211,11 @@ impl StageDirectory {
     pub fn set_owner_and_sync(&self, mode: Option<u32>) -> Result<(), RestoreError> {
         if let Some(mode) = mode {
             // The owner must be able to enter it until it is renamed; `set_mode` sets the final mode.
-            let failed = |cause| failed(&self.path_of(Path::new(CONTENT)), cause);
+            let failed = |cause| failed(&self.path_of(Path::new(CONTENT_NAME)), cause);
             self.change_mode(mode | Mode::RWXU.as_raw_mode()).map_err(failed)?;
         }
         let entries = self.entries.borrow();
-        let directories = entries.iter().filter(|entry| entry.is_directory && entry.path.starts_with(CONTENT));
+        let directories = entries.iter().filter(|entry| entry.is_directory && entry.path.starts_with(CONTENT_NAME));
         // From the innermost outwards: after a change of owner this user may not enter any more.
         for entry in directories.rev() {
             let settle = || {
@@ -252,11 +252,11 @@ impl StageDirectory {
 
     /// Renames the content to `name` in `to`.
     pub fn move_content(&self, to: &Directory, name: &OsStr, replace: Replace) -> Result<(), Errno> {
-        let plain = || renameat(&self.directory, CONTENT, to, name);
+        let plain = || renameat(&self.directory, CONTENT_NAME, to, name);
         match replace {
             Replace::EmptyDirectory => plain(),
             Replace::Nothing => {
-                match renameat_with(&self.directory, CONTENT, to, name, RenameFlags::NOREPLACE) {
+                match renameat_with(&self.directory, CONTENT_NAME, to, name, RenameFlags::NOREPLACE) {
                     // Some file systems do not support the flag; a plain rename can only replace an empty directory.
                     Err(Errno::INVAL | Errno::NOSYS) => plain(),
                     other => other,
@@ -265,11 +265,11 @@ impl StageDirectory {
         }?;
         let mut entries = self.entries.borrow_mut();
         let moved = entries.iter().filter_map(|entry| {
-            let path = entry.path.strip_prefix(CONTENT).ok()?.to_owned();
+            let path = entry.path.strip_prefix(CONTENT_NAME).ok()?.to_owned();
             Some(Entry { path, is_directory: entry.is_directory })
         });
         *self.moved.borrow_mut() = moved.filter(|entry| !entry.path.as_os_str().is_empty()).collect();
-        entries.retain(|entry| !entry.path.starts_with(CONTENT));
+        entries.retain(|entry| !entry.path.starts_with(CONTENT_NAME));
         Ok(())
     }
 
@@ -347,13 +347,13 @@ fn check_private(parent: &Directory, made: &File) -> io::Result<()> {
 
 /// Returns the possible names of stages for `target`.
 pub(super) fn slots(target: &OsStr) -> impl Iterator<Item = OsString> {
-    (0..SLOTS).map(move |number| stage_name(target, &number.to_string()))
+    (0..MAX_STAGES).map(move |number| stage_name(target, &number.to_string()))
 }
 
 fn stage_name(target: &OsStr, end: &str) -> OsString {
     let end = format!(".etcdsnap-{end}");
     let mut name = target.as_bytes().to_vec();
-    name.truncate(LONGEST_NAME.saturating_sub(end.len()));
+    name.truncate(MAX_NAME_LEN.saturating_sub(end.len()));
     name.extend_from_slice(end.as_bytes());
     OsString::from_vec(name)
 }

@@ -21,7 +21,7 @@ use super::log_notes::{StageNote, leave_log_note};
 use super::made_directories::{MadeDirectories, failed};
 use super::owner::{self, Owner};
 use super::restore_error::RestoreError;
-use super::stage_directory::{CONTENT, Replace, StageDirectory};
+use super::stage_directory::{CONTENT_NAME, Replace, StageDirectory};
 use super::stale_stages::{CurrentRun, remove_stale};
 use super::targets::{Layout, LogPlace, MEMBER, Targets};
 use crate::fsx::directory::Directory;
@@ -200,20 +200,20 @@ impl StageRequest<'_> {
         let data = StagedDirectory::make(parent, name, None)?;
         let (log, log_path) = match (&targets.log, layout) {
             (LogPlace::Usual, _) => (None, member(layout).join("wal")),
-            (LogPlace::Within(below), Layout::Whole { .. }) => (None, Path::new(CONTENT).join(below)),
+            (LogPlace::Within(below), Layout::Whole { .. }) => (None, Path::new(CONTENT_NAME).join(below)),
             (LogPlace::Within(below), Layout::Filled) => match below.strip_prefix(MEMBER) {
-                Ok(below) => (None, Path::new(CONTENT).join(below)),
+                Ok(below) => (None, Path::new(CONTENT_NAME).join(below)),
                 Err(_) => {
                     // Everything is built beside `member`, so that nothing is in the data directory before it is complete.
                     let mut names = below.iter();
                     let first = names.next().unwrap_or_default().to_owned();
                     let part = StagedDirectory::make(again(&targets.data.base)?, first, Some(&data))?;
-                    (Some(part), Path::new(CONTENT).join(names.as_path()))
+                    (Some(part), Path::new(CONTENT_NAME).join(names.as_path()))
                 }
             },
             (LogPlace::Elsewhere(wal), _) => {
                 let (parent, name) = place(wal, &mut made)?;
-                (Some(StagedDirectory::make(parent, name, Some(&data))?), PathBuf::from(CONTENT))
+                (Some(StagedDirectory::make(parent, name, Some(&data))?), PathBuf::from(CONTENT_NAME))
             }
         };
         let before = before.prepared();
@@ -244,8 +244,8 @@ impl StageRequest<'_> {
 /// Returns the path of `<data-dir>/member` in the stage.
 fn member(layout: &Layout) -> PathBuf {
     match layout {
-        Layout::Filled => CONTENT.into(),
-        Layout::Whole { .. } => Path::new(CONTENT).join(MEMBER),
+        Layout::Filled => CONTENT_NAME.into(),
+        Layout::Whole { .. } => Path::new(CONTENT_NAME).join(MEMBER),
     }
 }
 

@@ -14,11 +14,11 @@ use rustix::fs::{Dir, FileType};
 use super::log_notes::{NOTES, StageNote, read_small, remove_log};
 use super::made_directories::failed;
 use super::restore_error::RestoreError;
-use super::stage_directory::{CONTENT, MARKER, PROBE, marker, slots};
+use super::stage_directory::{CONTENT_NAME, MARKER_NAME, PROBE_NAME, marker, slots};
 use crate::fsx::directory::Directory;
 use crate::fsx::file_identity::FileIdentity;
 use crate::fsx::leftover::is_private;
-use crate::fsx::parent_directories::DEEPEST;
+use crate::fsx::parent_directories::MAX_PARENTS;
 use crate::fsx::remove_tree::{contains, remove_tree};
 
 /// The paths of the current run, which decide what may be removed.
@@ -87,7 +87,7 @@ fn stale(parent: &Directory, name: OsString, target: &OsStr) -> Option<StaleStag
 }
 
 fn state(directory: &Directory, marker: &[u8]) -> Option<LeftoverState> {
-    let found = read_small(directory, MARKER);
+    let found = read_small(directory, MARKER_NAME);
     if found.as_deref() == Some(marker) {
         return Some(LeftoverState::Marked);
     }
@@ -95,7 +95,7 @@ fn state(directory: &Directory, marker: &[u8]) -> Option<LeftoverState> {
     let names = names(directory)?;
     match names.as_slice() {
         [] => Some(LeftoverState::Empty),
-        [only] if only == MARKER && found.is_some_and(|bytes| bytes.is_empty()) => Some(LeftoverState::Begun),
+        [only] if only == MARKER_NAME && found.is_some_and(|bytes| bytes.is_empty()) => Some(LeftoverState::Begun),
         _ => None,
     }
 }
@@ -119,7 +119,7 @@ fn names(directory: &Directory) -> Option<Vec<String>> {
 fn lies_in(directory: &Directory, parent: &Directory, name: &OsStr) -> bool {
     let outer = parent.open_below(Path::new(name)).and_then(|outer| outer.identity());
     let (Ok(outer), Ok(mut inner)) = (outer, directory.again()) else { return false };
-    for _ in 0..DEEPEST {
+    for _ in 0..MAX_PARENTS {
         let (Ok(here), Ok(around)) = (inner.identity(), inner.follow(Path::new(".."))) else { return false };
         if here == outer {
             return true;
@@ -143,14 +143,14 @@ impl StaleStage {
         }
         if self.state == LeftoverState::Marked {
             self.remove_log_of(asked)?;
-            if here.stat(Path::new(CONTENT)).map_err(failed)?.is_some() {
-                remove_tree(here, Path::new(CONTENT)).map_err(failed)?;
+            if here.stat(Path::new(CONTENT_NAME)).map_err(failed)?.is_some() {
+                remove_tree(here, Path::new(CONTENT_NAME)).map_err(failed)?;
             }
             NOTES.iter().try_for_each(|note| here.remove(Path::new(note), false)).map_err(failed)?;
-            here.remove(Path::new(PROBE), false).map_err(failed)?;
+            here.remove(Path::new(PROBE_NAME), false).map_err(failed)?;
         }
         if self.state != LeftoverState::Empty {
-            here.remove(Path::new(MARKER), false).map_err(failed)?;
+            here.remove(Path::new(MARKER_NAME), false).map_err(failed)?;
         }
         parent.remove(Path::new(&self.name), true).map_err(failed)
     }
@@ -162,7 +162,7 @@ impl StaleStage {
         let (Some(parent), Some(log)) = (note.parent(), note.log()) else { return Ok(()) };
         remove_stale(&parent, &log, &CurrentRun { log: None, ..*asked })?;
         // If the data directory is no longer in the stage, it is in place, and the log belongs to it.
-        let unfinished = here.stat(Path::new(CONTENT)).is_ok_and(|found| found.is_some());
+        let unfinished = here.stat(Path::new(CONTENT_NAME)).is_ok_and(|found| found.is_some());
         if let Some((around, name)) = asked.log
             && unfinished
             // A log that is nested deeper was renamed with its parents.

@@ -22,7 +22,7 @@ use crate::fsx::part_file_error::PartFileError;
 use crate::input::FileSource;
 use crate::parallel_verify;
 use crate::progress::Progress;
-use crate::sha256_stream::TRAILER;
+use crate::sha256_stream::TRAILER_LEN;
 use crate::verify_options::{Sha256, VerifyOptions};
 
 /// Bytes written at once.
@@ -116,7 +116,7 @@ impl NewFile {
         file.write_all_at(&built.metas, 0).map_err(failed)?;
         if self.ending == Ending::Sha256 {
             // The SHA-256 is known only after reading; until then zeros take its place.
-            file.write_all_at(&[0; TRAILER], built.len).map_err(failed)?;
+            file.write_all_at(&[0; TRAILER_LEN], built.len).map_err(failed)?;
         }
         let source = FileSource::new(self.part.handle()?, &self.path).map_err(failed)?;
         let options = VerifyOptions { threads, progress, ..VerifyOptions::default() };

@@ -23,7 +23,7 @@ use crate::snapshot::Snapshot;
 use crate::verify_options::VerifyOptions;
 
 /// Bytes read at once from a file that is compressed.
-const BLOCK: usize = 1 << 20;
+const BLOCK_LEN: usize = 1 << 20;
 
 /// The new file, and facts about it.
 pub(super) struct Compacted {
@@ -99,7 +99,7 @@ fn compressed(
         || to.sync_data(),
         |mut unflushed| {
             let mut sink = OutputEncoder::new(&to, Some(compression))?;
-            let mut block = vec![0; BLOCK];
+            let mut block = vec![0; BLOCK_LEN];
             let mut at = 0_u64;
             while at < len && !progress.cancelled() {
                 let count = from.read_at(&mut block, at)?;

@@ -22,27 +22,27 @@ use crate::snapshot::Snapshot;
 
 /// Time limit for reaching members, added to the dial timeout; and the longest dial timeout that counts: the file is already in place, and one unreachable member
 /// should not delay the user for minutes.
-const REACH: Duration = Duration::from_secs(2);
-const LONGEST_DIAL: Duration = Duration::from_secs(10);
+const REACH_TIMEOUT: Duration = Duration::from_secs(2);
+const MAX_DIAL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Time limit for a member to return the hash of a small database, including a little lag.
-const ANSWER: Duration = Duration::from_secs(3);
+const HASH_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The number of bytes per second that a server can hash at least.
-const BYTES_PER_SECOND: u64 = 100_000_000;
+const MIN_BYTES_HASHED_PER_SECOND: u64 = 100_000_000;
 
 /// Up to this many bytes in use, members are asked by default. A database of 650 MB with 2.5 million keys blocked writes for 4.4 s
 /// on a busy machine with two processors.
-const USUALLY_UP_TO: u64 = 256 << 20;
+const MAX_USUAL_BYTES: u64 = 256 << 20;
 
 /// Members that are asked at most; clusters have seven. The list comes from a server, and must not keep the client busy endlessly.
-const MOST_MEMBERS: usize = 32;
+const MAX_MEMBERS: usize = 32;
 
 /// How long a member may lag behind the snapshot.
-const LAG: Duration = Duration::from_secs(2);
+const MAX_LAG: Duration = Duration::from_secs(2);
 
 /// The pause before a member is asked again if it lags behind, or its data seem to differ.
-const PAUSE: Duration = Duration::from_millis(200);
+const RETRY_PAUSE: Duration = Duration::from_millis(200);
 
 /// The facts about a saved snapshot that the comparison needs.
 pub(super) struct Compared<'s> {
@@ -84,14 +84,14 @@ impl SaveJob<'_> {
         };
         let reason = if !is_asked_for(self.config.compare, size) {
             "the database is large, and a member blocks writes while it computes its hash; --compare compares all the same"
-        } else if others.len() > MOST_MEMBERS {
+        } else if others.len() > MAX_MEMBERS {
             "the cluster has too many members"
         } else {
-            let answer = ANSWER.saturating_add(Duration::from_secs(size / BYTES_PER_SECOND));
-            let reach = REACH.saturating_add(self.config.client.dial_timeout.min(LONGEST_DIAL));
+            let answer = HASH_TIMEOUT.saturating_add(Duration::from_secs(size / MIN_BYTES_HASHED_PER_SECOND));
+            let reach = REACH_TIMEOUT.saturating_add(self.config.client.dial_timeout.min(MAX_DIAL_TIMEOUT));
             // One hash from each other member and from the snapshot's own, and one more where hashes differ.
             let questions = u32::try_from(others.len().saturating_add(1)).unwrap_or(u32::MAX).saturating_mul(2);
-            let limit = reach.saturating_add(answer.saturating_mul(questions)).saturating_add(LAG);
+            let limit = reach.saturating_add(answer.saturating_mul(questions)).saturating_add(MAX_LAG);
             let end = Instant::now().checked_add(limit).into_iter().chain(asked.deadline).min();
             let late = async {
                 match end {
@@ -224,7 +224,7 @@ impl Reference<'_> {
             }
         };
         if self.differs(&told) != Some(false) {
-            sleep(PAUSE).await;
+            sleep(RETRY_PAUSE).await;
             self.said = self.client.store_hash(self.revision, self.limit).await.ok();
             match other.store_hash(self.revision, self.limit).await {
                 Ok(again) => told = again,
@@ -248,7 +248,7 @@ impl Reference<'_> {
 
     /// Whether the snapshot's own member still has another hash than the file.
     async fn source_still_differs(&mut self) -> bool {
-        sleep(PAUSE).await;
+        sleep(RETRY_PAUSE).await;
         self.said = self.client.store_hash(self.revision, self.limit).await.ok();
         let (Some(file), Some(said)) = (self.file, self.said) else { return false };
         file.compact_revision == said.compact_revision && file.hash != said.hash
@@ -260,10 +260,10 @@ impl Reference<'_> {
         let applied = self.client.status().await.ok()?.applied_index?;
         let since = Instant::now();
         while other.status().await.ok()?.applied_index? < applied {
-            if since.elapsed() > LAG {
+            if since.elapsed() > MAX_LAG {
                 return None;
             }
-            sleep(PAUSE).await;
+            sleep(RETRY_PAUSE).await;
         }
         // In a status, the revision may be older than the index.
         let revision = other.status().await.ok()?.revision;
@@ -274,7 +274,7 @@ impl Reference<'_> {
 /// Whether members are asked if this many bytes are in use.
 fn is_asked_for(compare: Compare, size: u64) -> bool {
     match compare {
-        Compare::Usual => size <= USUALLY_UP_TO,
+        Compare::Usual => size <= MAX_USUAL_BYTES,
         Compare::Always => true,
         Compare::Never => false,
     }
@@ -285,7 +285,7 @@ async fn hash_when_level(client: &mut Client, revision: Revision, limit: Duratio
     let since = Instant::now();
     loop {
         match client.store_hash(revision, limit).await {
-            Err(error) if since.elapsed() < LAG && is_future(&error) => sleep(PAUSE).await,
+            Err(error) if since.elapsed() < MAX_LAG && is_future(&error) => sleep(RETRY_PAUSE).await,
             outcome => return outcome,
         }
     }

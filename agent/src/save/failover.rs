@@ -17,7 +17,7 @@ use crate::progress::Progress;
 
 /// The first pause between two tries; each further pause doubles.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+const MAX_PAUSE: Duration = Duration::from_secs(10);
 
 /// Takes a snapshot from the healthiest of the endpoints; if that fails, tries the next.
 ///
@@ -145,7 +145,7 @@ pub(crate) fn jittered(pause: Duration) -> Duration {
 
 fn pause(number: u32) -> Duration {
     let doubled = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(number.saturating_sub(1)));
-    jittered(doubled.min(LONGEST_PAUSE))
+    jittered(doubled.min(MAX_PAUSE))
 }
 
 #[cfg(test)]

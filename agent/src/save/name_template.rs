@@ -13,7 +13,7 @@ use super::save_error::SaveError;
 use crate::printable::printable_path;
 
 /// The name of a snapshot if only a directory is given.
-const DEFAULT: &str = "etcd-{cluster}-{member}-{revision}-{time}.db";
+const DEFAULT_NAME: &str = "etcd-{cluster}-{member}-{revision}-{time}.db";
 
 /// What a place in a name stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,16 +37,16 @@ const PLACEHOLDERS: [(&[u8], Placeholder); 4] = [
 ];
 
 /// Extensions of compressed snapshots. Retention counts snapshots of one template together, with or without these, so that `--compress` can be turned on and off.
-const FORMS: [&str; 4] = [".gz", ".zst", ".zstd", ".zip"];
+const COMPRESSED_EXTENSIONS: [&str; 4] = [".gz", ".zst", ".zstd", ".zip"];
 
 /// Length of a time in a name.
-const TIME: usize = 16;
+const TIME_LEN: usize = 16;
 
 /// The last second of the year 9999, since 1970: later times do not fit into that length.
-const LAST: u64 = 253_402_300_799;
+const LAST_SECOND: u64 = 253_402_300_799;
 
 /// The longest file name on common file systems, in bytes.
-const LONGEST: usize = 255;
+const MAX_NAME_LEN: usize = 255;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Piece {
@@ -87,7 +87,7 @@ impl Template {
         let is_directory = is_directory.unwrap_or_else(|| names_directory(path));
         let (directory, name) = if is_directory {
             let extension = extension.map(|extension| format!(".{extension}")).unwrap_or_default();
-            (path, format!("{DEFAULT}{extension}").into())
+            (path, format!("{DEFAULT_NAME}{extension}").into())
         } else {
             let name = path.file_name().ok_or_else(|| wrong("it names no file"))?;
             (path.parent().unwrap_or(Path::new("")), name.to_owned())
@@ -168,7 +168,7 @@ impl Template {
     /// [`SaveError::Name`]; if the member's name makes it too long, the message suggests a shorter template.
     pub fn check_length(&self, name: &OsStr) -> Result<(), SaveError> {
         let length = name.len();
-        if length <= LONGEST {
+        if length <= MAX_NAME_LEN {
             return Ok(());
         }
         let advice = if self.has(Placeholder::Member) {
@@ -179,7 +179,7 @@ impl Template {
             String::new()
         };
         let reason = format!(
-            "the name is too long: it would have {length} bytes, but a file name can have only {LONGEST}{advice}"
+            "the name is too long: it would have {length} bytes, but a file name can have only {MAX_NAME_LEN}{advice}"
         );
         Err(SaveError::Name { path: self.path_of(name), reason })
     }
@@ -198,7 +198,7 @@ impl Template {
     /// Warns if the extension of the name does not match the compression; `extension` is the right one.
     pub fn mislabel(&self, extension: Option<&str>) -> Option<String> {
         let end = match self.pieces.last() {
-            Some(Piece::Text(text)) => FORMS.into_iter().find(|form| text.ends_with(form.as_bytes())),
+            Some(Piece::Text(text)) => COMPRESSED_EXTENSIONS.into_iter().find(|form| text.ends_with(form.as_bytes())),
             _ => None,
         };
         let told = end.map(|end| if end == ".zstd" { "zst" } else { end.trim_start_matches('.') });
@@ -218,7 +218,7 @@ impl Template {
     pub fn pattern(&self, cluster: u64) -> Option<Pattern> {
         let mut pieces = self.pieces.clone();
         if let Some(Piece::Text(text)) = pieces.last_mut()
-            && let Some(form) = FORMS.iter().find(|form| text.ends_with(form.as_bytes()))
+            && let Some(form) = COMPRESSED_EXTENSIONS.iter().find(|form| text.ends_with(form.as_bytes()))
         {
             text.truncate(text.len().saturating_sub(form.len()));
         }
@@ -241,7 +241,7 @@ impl Template {
                 }
             }
         }
-        let forms = FORMS.map(regex_lite::escape).join("|");
+        let forms = COMPRESSED_EXTENSIONS.map(regex_lite::escape).join("|");
         pattern.push_str(&format!("(?:{forms})?$"));
         Regex::new(&pattern).ok().filter(|_| timed).map(Pattern)
     }
@@ -278,7 +278,7 @@ pub fn names_directory(path: &Path) -> bool {
 
 /// Formats a time for names: UTC, in seconds.
 fn stamp(time: SystemTime) -> String {
-    let last = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(LAST)).unwrap_or(time);
+    let last = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(LAST_SECOND)).unwrap_or(time);
     let text = humantime::format_rfc3339_seconds(time.clamp(SystemTime::UNIX_EPOCH, last)).to_string();
     text.chars().filter(|letter| !matches!(letter, '-' | ':')).collect()
 }
@@ -286,7 +286,7 @@ fn stamp(time: SystemTime) -> String {
 /// Parses a time in a name.
 fn time(stamp: &str) -> Option<SystemTime> {
     let part = |from: usize, to: usize| stamp.get(from..to);
-    if stamp.len() != TIME {
+    if stamp.len() != TIME_LEN {
         return None;
     }
     let text = format!(
@@ -307,7 +307,7 @@ fn time(stamp: &str) -> Option<SystemTime> {
 /// [`SaveError::Clock`] if this machine's clock is beyond the year 9999, which names cannot express.
 pub(super) fn now() -> Result<SystemTime, SaveError> {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
-    let time = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(since)).filter(|_| since <= LAST);
+    let time = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(since)).filter(|_| since <= LAST_SECOND);
     time.ok_or(SaveError::Clock)
 }
 
@@ -414,8 +414,8 @@ mod tests {
     #[test]
     fn times_beyond_the_year_9999_do_no_harm() {
         let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
-        assert_eq!(stamp(at(LAST)), "99991231T235959Z");
-        assert_eq!(stamp(at(LAST + 1)), "99991231T235959Z");
+        assert_eq!(stamp(at(LAST_SECOND)), "99991231T235959Z");
+        assert_eq!(stamp(at(LAST_SECOND + 1)), "99991231T235959Z");
     }
 
     #[test]

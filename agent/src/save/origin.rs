@@ -23,10 +23,10 @@ use crate::input::{Body, Input};
 const ATTRIBUTE: &str = "user.etcdsnap.origin";
 
 /// Bytes of the attribute's value at most: six pairs with numbers.
-const LONGEST: usize = 512;
+const MAX_MARK_LEN: usize = 512;
 
 /// Length of the file name's SHA-256 in the mark.
-const NAME: usize = 16;
+const NAME_HASH_LEN: usize = 16;
 
 /// A file in an open directory, by its name there.
 #[derive(Clone, Copy)]
@@ -70,7 +70,7 @@ impl Origin {
 
     /// Reads the mark; `None` without one, or if the file was changed or renamed since.
     pub fn attached(file: &File, name: &OsStr) -> Option<Self> {
-        let mut value = [0; LONGEST];
+        let mut value = [0; MAX_MARK_LEN];
         let len = rustix::fs::fgetxattr(file, ATTRIBUTE, &mut value[..]).ok()?;
         let text = std::str::from_utf8(value.get(..len)?).ok()?;
         let unchanged = text.ends_with(&fingerprint(&file.metadata().ok()?, name));
@@ -91,7 +91,7 @@ impl Origin {
 
 fn fingerprint(facts: &std::fs::Metadata, name: &OsStr) -> String {
     let name = Sha256::digest(name.as_bytes());
-    let name: String = name.iter().map(|byte| format!("{byte:02x}")).collect::<String>().chars().take(NAME).collect();
+    let name: String = name.iter().map(|byte| format!("{byte:02x}")).collect::<String>().chars().take(NAME_HASH_LEN).collect();
     format!("name={name} bytes={} modified={}.{:09}", facts.len(), facts.mtime(), facts.mtime_nsec())
 }
 
@@ -156,7 +156,7 @@ mod tests {
         let name = path.file_name().unwrap();
         let attached = || Origin::attached(&file, name);
         origin.attach(&file, name);
-        if rustix::fs::fgetxattr(&file, ATTRIBUTE, &mut [0; LONGEST][..]).is_err() {
+        if rustix::fs::fgetxattr(&file, ATTRIBUTE, &mut [0; MAX_MARK_LEN][..]).is_err() {
             eprintln!("*** not run: the temporary directory has no extended attributes ***");
             return;
         }

@@ -15,13 +15,13 @@ use crate::error::Fault;
 use crate::threads;
 
 /// Memory for arriving pages, whatever the snapshot's size; pages that do not fit are read from the file.
-const LEAST_ROOM: SweepRoom = SweepRoom { raw: 8 << 20, digests: 16 << 20 };
+const MIN_ROOM: SweepRoom = SweepRoom { raw: 8 << 20, digests: 16 << 20 };
 
 /// Memory for arriving pages at most: the digests of ten million revisions.
-const MOST_ROOM: SweepRoom = SweepRoom { raw: 32 << 20, digests: 256 << 20 };
+const MAX_ROOM: SweepRoom = SweepRoom { raw: 32 << 20, digests: 256 << 20 };
 
 /// Bytes per batch: a server sends 32 KiB at once, and each batch wakes a thread.
-const BATCH: usize = 256 << 10;
+const BATCH_LEN: usize = 256 << 10;
 
 /// Batches queued for the thread.
 const BATCHES_IN_FLIGHT: usize = 4;
@@ -48,7 +48,7 @@ impl PageCheck {
     pub fn push(&mut self, piece: &Bytes) {
         self.bytes = self.bytes.saturating_add(piece.len());
         self.batch.push(piece.clone());
-        if self.bytes >= BATCH {
+        if self.bytes >= BATCH_LEN {
             self.send_batch();
         }
     }
@@ -73,7 +73,7 @@ impl PageCheck {
 }
 
 fn look_and_judge(coming: &Receiver<Vec<Bytes>>, told: &Receiver<Written>) -> Result<Report, SaveError> {
-    let mut sweep = Sweep::of_pages(LEAST_ROOM);
+    let mut sweep = Sweep::of_pages(MIN_ROOM);
     for piece in coming.iter().flatten() {
         sweep.set_room(room(sweep.len()));
         // Once the data is longer than any snapshot, the rest does not matter.
@@ -91,8 +91,8 @@ fn room(bytes: u64) -> SweepRoom {
         least.saturating_add(share).min(most)
     };
     SweepRoom {
-        raw: share(LEAST_ROOM.raw, MOST_ROOM.raw, 64),
-        digests: share(LEAST_ROOM.digests, MOST_ROOM.digests, 8),
+        raw: share(MIN_ROOM.raw, MAX_ROOM.raw, 64),
+        digests: share(MIN_ROOM.digests, MAX_ROOM.digests, 8),
     }
 }
 
@@ -102,9 +102,9 @@ mod tests {
 
     #[test]
     fn memory_grows_with_what_came_up_to_a_bound() {
-        assert_eq!(room(0), LEAST_ROOM);
+        assert_eq!(room(0), MIN_ROOM);
         assert_eq!(room(1 << 30).digests, (16 << 20) + (128 << 20));
-        assert_eq!(room(u64::MAX), MOST_ROOM);
+        assert_eq!(room(u64::MAX), MAX_ROOM);
     }
 
     #[test]

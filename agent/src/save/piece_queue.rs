@@ -6,10 +6,10 @@ use bytes::Bytes;
 use tokio::sync::{Semaphore, mpsc};
 
 /// Bytes in flight, plus the last message.
-const BYTES: u32 = 8 << 20;
+const MAX_BYTES: u32 = 8 << 20;
 
 /// Messages in flight. Servers send 32 KiB each; tiny ones must not cost more memory than they contain.
-const PIECES: usize = 512;
+const MAX_PIECES: usize = 512;
 
 /// The sending end, for the network.
 pub(super) struct PieceSender {
@@ -25,15 +25,15 @@ pub(super) struct PieceReceiver {
 
 /// Creates a queue.
 pub(super) fn queue() -> (PieceSender, PieceReceiver) {
-    let (sender, receiver) = mpsc::channel(PIECES);
-    let room = Arc::new(Semaphore::new(BYTES as usize));
+    let (sender, receiver) = mpsc::channel(MAX_PIECES);
+    let room = Arc::new(Semaphore::new(MAX_BYTES as usize));
     (PieceSender { pieces: sender, room: Arc::clone(&room) }, PieceReceiver { pieces: receiver, room })
 }
 
 impl PieceSender {
     /// Waits until there is room, then sends a message. Returns false if the receiver is gone.
     pub async fn send(&self, piece: Bytes) -> bool {
-        let share = u32::try_from(piece.len()).unwrap_or(BYTES).min(BYTES);
+        let share = u32::try_from(piece.len()).unwrap_or(MAX_BYTES).min(MAX_BYTES);
         let room = tokio::select! {
             room = self.room.acquire_many(share) => room,
             () = self.pieces.closed() => return false,
@@ -71,7 +71,7 @@ mod tests {
     #[tokio::test]
     async fn no_more_bytes_are_in_flight_than_there_is_room_for() {
         let (sender, mut receiver) = queue();
-        let half = BYTES as usize / 2;
+        let half = MAX_BYTES as usize / 2;
         assert!(sender.send(piece(half)).await && sender.send(piece(half)).await);
         assert!(timeout(WAIT, sender.send(piece(1))).await.is_err(), "it waits for room");
         let taken = tokio::task::spawn_blocking(move || receiver.blocking_recv().map(|piece| (receiver, piece.len())));
@@ -85,7 +85,7 @@ mod tests {
     #[tokio::test]
     async fn a_piece_that_is_longer_than_the_room_goes_through_alone() {
         let (sender, _receiver) = queue();
-        assert!(timeout(WAIT, sender.send(piece(2 * BYTES as usize))).await.unwrap());
+        assert!(timeout(WAIT, sender.send(piece(2 * MAX_BYTES as usize))).await.unwrap());
         assert!(timeout(WAIT, sender.send(piece(1))).await.is_err());
     }
 }

@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::client::{Client, ClientConfig, ClientError, ListedMember};
 
 /// Addresses per member that are tried. The list comes from a server, and must not cause endless connection attempts.
-const MOST_ADDRESSES: usize = 4;
+const MAX_ADDRESSES: usize = 4;
 
 /// A connection to each member, by its id, or why there is none.
 pub(super) type Reached = HashMap<u64, Result<Client, String>>;
@@ -35,7 +35,7 @@ pub(super) async fn reach(
         });
     }
     for member in members {
-        for url in member.client_urls.iter().take(MOST_ADDRESSES) {
+        for url in member.client_urls.iter().take(MAX_ADDRESSES) {
             let (url, config, id) = (url.clone(), config.clone(), member.id);
             reaching.spawn(async move {
                 if encrypted && !(url.starts_with("https://") || url.starts_with("unixs:")) {

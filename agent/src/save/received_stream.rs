@@ -14,7 +14,7 @@ use super::save_error::SaveError;
 use crate::client::Client;
 use crate::grouped_number::grouped;
 use crate::progress::Stage;
-use crate::sha256_stream::{Copied, TRAILER};
+use crate::sha256_stream::{Copied, TRAILER_LEN};
 
 impl SaveJob<'_> {
     /// Receives the snapshot from `client`, has it written, and compares its length and SHA-256. Also returns the storage version that the server names.
@@ -114,7 +114,7 @@ impl Count {
             let reason = format!("after {} the server counts {} more", self.so_far(), grouped(piece.remaining_bytes));
             return Err(self.incomplete(&reason));
         }
-        if self.received > self.total.saturating_add(TRAILER as u64) {
+        if self.received > self.total.saturating_add(TRAILER_LEN as u64) {
             return Err(self.incomplete(&format!(
                 "the server sent more than the {} bytes that it announced",
                 grouped(self.total)
@@ -130,14 +130,14 @@ impl Count {
 
     /// Whether the database and its SHA-256 were received.
     fn is_whole(&self) -> bool {
-        self.received == self.total.saturating_add(TRAILER as u64)
+        self.received == self.total.saturating_add(TRAILER_LEN as u64)
     }
 
     fn finish(&self) -> Result<(), SaveError> {
         if self.received < self.total {
             return Err(self.incomplete(&format!("it ended after {}", self.so_far())));
         }
-        if self.received < self.total.saturating_add(TRAILER as u64) {
+        if self.received < self.total.saturating_add(TRAILER_LEN as u64) {
             return Err(self.incomplete("it ended without its SHA-256"));
         }
         Ok(())

@@ -23,10 +23,10 @@ use crate::fsx::file_identity::FileIdentity;
 use crate::printable::printable_path;
 
 /// How many snapshots `--keep-within` alone leaves at least, including the new one, however old they are: a wrong clock must not remove everything.
-const FLOOR: usize = 3;
+const MIN_KEPT_BY_AGE: usize = 3;
 
 /// By how much the clocks of two machines that save into one directory may differ without a note.
-const SKEW: Duration = Duration::from_secs(300);
+const MAX_CLOCK_SKEW: Duration = Duration::from_secs(300);
 
 /// The rules for keeping snapshots of one template and cluster. A snapshot stays if either rule says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -111,7 +111,7 @@ impl Keep {
         for snapshot in old {
             let by_count = match (self.count, self.within) {
                 (Some(count), _) => kept < count,
-                (None, _) => kept < FLOOR,
+                (None, _) => kept < MIN_KEPT_BY_AGE,
             };
             let age = newest.taken.duration_since(snapshot.time).unwrap_or_default();
             let wanted = by_count || self.within.is_some_and(|within| age <= within);
@@ -187,7 +187,7 @@ fn list(
 
 /// Describes the snapshots from the future, except those of other clusters.
 fn future_note(directory: &Directory, future: &[OldSnapshot], newest: &NewSnapshot<'_>) -> Option<String> {
-    let is_ahead = |old: &&OldSnapshot| old.time.duration_since(newest.taken).is_ok_and(|ahead| ahead > SKEW);
+    let is_ahead = |old: &&OldSnapshot| old.time.duration_since(newest.taken).is_ok_and(|ahead| ahead > MAX_CLOCK_SKEW);
     let ahead = future.iter().filter(is_ahead).filter(|old| !newest.is_of_other_cluster(old.file_in(directory)));
     let paths: Vec<_> = ahead.map(|old| old.path.clone()).collect();
     (!paths.is_empty()).then(|| Stays::Future.describe(newest.revision, &paths))

@@ -17,10 +17,10 @@ use crate::progress::NoProgress;
 use crate::snapshot::Snapshot;
 
 /// Compressed snapshots are unpacked for this only up to this many unpacked bytes, because that takes space in the directory for temporary files.
-const UNPACKED_UP_TO: u64 = 512 << 20;
+const MAX_UNPACKED_LEN: u64 = 512 << 20;
 
 /// How many of the oldest entries of the new snapshot are looked up in the old one.
-const OLDEST: usize = 16;
+const OLDEST_COMPARED: usize = 16;
 
 /// The last revision of a snapshot, and a hash of what was written then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +46,7 @@ pub(super) enum History {
 pub(super) fn open(file: File, path: &Path) -> Option<Snapshot> {
     let input = Input::of_file(file, path).ok()?;
     if let Body::Packed(packed) = &input.body
-        && packed.extent().snapshot().is_none_or(|bytes| bytes > UNPACKED_UP_TO)
+        && packed.extent().snapshot().is_none_or(|bytes| bytes > MAX_UNPACKED_LEN)
     {
         return None;
     }
@@ -104,7 +104,7 @@ impl<'s> PastEntries<'s> {
             if !entry.key.tombstone {
                 oldest.push((entry.key, digest(entry)));
             }
-            oldest.len() < OLDEST
+            oldest.len() < OLDEST_COMPARED
         });
         is_whole(&lost).then_some(Self { store, seek, oldest })
     }

@@ -26,7 +26,7 @@ use crate::fsx::output_target::judge_file;
 use crate::fsx::part_file::PartFile;
 
 /// By how many seconds the time in a name may be moved on if earlier names are taken.
-const MOST_LATER: u64 = 60;
+const MAX_SECONDS_LATER: u64 = 60;
 
 impl Template {
     /// Opens the target directory. If its path later leads elsewhere, that has no effect.
@@ -113,8 +113,8 @@ impl SaveJob<'_> {
                 return Ok((name, time));
             }
             later = u64::saturating_add(later, 1);
-            if later > MOST_LATER {
-                let reason = format!("the names of the next {MOST_LATER} seconds are taken, too");
+            if later > MAX_SECONDS_LATER {
+                let reason = format!("the names of the next {MAX_SECONDS_LATER} seconds are taken, too");
                 return Err(SaveError::Taken { path: file, reason });
             }
         }

@@ -1,6 +1,6 @@
 //! Streams a snapshot to standard output or a FIFO; it is hashed and checked meanwhile.
 //!
-//! Output cannot be taken back, so the exit code is the proof. The last [`HELD`] bytes are held back until everything is verified: after a failed save, the
+//! Output cannot be taken back, so the exit code is the proof. The last [`HELD_BACK_LEN`] bytes are held back until everything is verified: after a failed save, the
 //! receiver never has a whole snapshot, and a compressed stream is left unfinished. Once a byte was output, no other server is tried.
 
 use std::fs::File;
@@ -26,13 +26,13 @@ use crate::error::Fault;
 use crate::fsx::output_error::printable_output;
 use crate::fsx::output_stream::OutputStream;
 use crate::fsx::output_target::OutputTarget;
-use crate::sha256_stream::{Copied, Hasher, TRAILER};
+use crate::sha256_stream::{Copied, Hasher, TRAILER_LEN};
 
 /// Bytes that are held back until everything is verified: the SHA-256, and enough of the last page that the output has a length that no database has.
-const HELD: usize = 4096 + TRAILER + 1;
+const HELD_BACK_LEN: usize = 4096 + TRAILER_LEN + 1;
 
 /// How long a FIFO may lack a reader before a message says so.
-const SAID_AFTER: Duration = Duration::from_secs(2);
+const MESSAGE_AFTER: Duration = Duration::from_secs(2);
 
 /// A stream that a snapshot can be written to, and that no file can replace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,7 +85,7 @@ impl StreamTarget {
             let (path, inputs) = (self.path.clone(), self.inputs.clone());
             let opening = tokio::task::spawn_blocking(move || open(&path, &inputs));
             let said = async {
-                tokio::time::sleep(SAID_AFTER).await;
+                tokio::time::sleep(MESSAGE_AFTER).await;
                 tracing::info!("waiting for a reader of {}", printable_output(&self.path));
                 std::future::pending().await
             };
@@ -231,7 +231,7 @@ impl StreamWriter {
                 StreamInspector::Hasher(hasher) => hasher.push(&piece),
             }
             held.extend_from_slice(&piece);
-            let free = held.split_to(held.len().saturating_sub(HELD));
+            let free = held.split_to(held.len().saturating_sub(HELD_BACK_LEN));
             sink.write_all(&free).map_err(|cause| self.failed(cause))?;
         }
         let (copied, swept) = match eyes {

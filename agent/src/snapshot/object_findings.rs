@@ -20,10 +20,10 @@ use crate::input::FileSource;
 use crate::progress::Progress;
 
 /// Findings stored per kind; more are only counted. The same limit as in `verify`.
-const KEPT: usize = 1000;
+const MAX_STORED_PER_KIND: usize = 1000;
 
 /// Seconds after which an object that is being deleted counts as stuck. A pod's grace period is already included in its deletionTimestamp.
-const GRACE: i64 = 60;
+const STUCK_AFTER_SECONDS: i64 = 60;
 
 /// A problem of one object, or of many.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -123,7 +123,7 @@ impl Snapshot {
         orphans.dedup();
         for number in orphans {
             let Some((key, object)) = objects.get(number as usize) else { continue };
-            if found.counts.get(&Trouble::OwnerGone).is_some_and(|count| *count >= KEPT as u64) {
+            if found.counts.get(&Trouble::OwnerGone).is_some_and(|count| *count >= MAX_STORED_PER_KIND as u64) {
                 found.count(Trouble::OwnerGone);
                 continue;
             }
@@ -301,7 +301,7 @@ impl Checking<'_, '_, '_> {
         let number = u32::try_from(number).unwrap_or(u32::MAX);
         part.owned.extend(owners.iter().map(|owner| (number, fingerprint(owner.uid.as_bytes()))));
         if let Some(deleted) = deleted
-            && self.cluster.taken.is_none_or(|taken| taken.saturating_sub(deleted) > GRACE)
+            && self.cluster.taken.is_none_or(|taken| taken.saturating_sub(deleted) > STUCK_AFTER_SECONDS)
         {
             let waits = if finalizers.is_empty() {
                 "no finalizer keeps it".to_owned()
@@ -391,7 +391,7 @@ impl ClusterCheck {
     }
 
     fn add(&mut self, finding: ObjectFinding) {
-        if self.count(finding.trouble) <= KEPT {
+        if self.count(finding.trouble) <= MAX_STORED_PER_KIND {
             self.findings.push(finding);
         }
     }

@@ -11,7 +11,7 @@ use crate::input::FileSource;
 use crate::progress::Progress;
 
 /// Objects that a thread takes at once, in file order.
-const PIECE: usize = 256;
+const OBJECTS_AT_ONCE: usize = 256;
 
 /// The result of one thread, and the error that ended its work.
 #[derive(Default)]
@@ -102,12 +102,12 @@ impl Snapshot {
         progress: &dyn Progress,
         take: impl Fn(&mut T, usize, &[O]) -> Result<(), Error> + Sync,
     ) -> Result<Vec<T>, Error> {
-        let count = objects.len().div_ceil(PIECE);
+        let count = objects.len().div_ceil(OBJECTS_AT_ONCE);
         let threads = self.threads().min(count).max(1);
         let parts = self.pieces(count, threads, progress, |part: &mut ThreadResult<T>, piece| {
-            let piece_objects = objects.chunks(PIECE).nth(piece).unwrap_or_default();
+            let piece_objects = objects.chunks(OBJECTS_AT_ONCE).nth(piece).unwrap_or_default();
             if part.fault.is_none() {
-                part.fault = take(&mut part.gathered, piece.saturating_mul(PIECE), piece_objects).err();
+                part.fault = take(&mut part.gathered, piece.saturating_mul(OBJECTS_AT_ONCE), piece_objects).err();
             }
         })?;
         parts.into_iter().map(|part| part.fault.map_or(Ok(part.gathered), Err)).collect()
