@@ -20,7 +20,7 @@ use serde_json::Value;
 /// Returns the objects of a snapshot at a revision: JSON as etcdsnap prints it, by identity, and how many stay encrypted.
 fn ours(recorded: &RecordedCluster, revision: i64, decryption: Decryption) -> (BTreeMap<String, String>, usize) {
     let snapshot = Snapshot::open(recorded.snapshot(), None, &NoProgress).expect("a snapshot");
-    let snapshot = snapshot.decrypted_by(Arc::new(decryption));
+    let snapshot = snapshot.with_decryption(Arc::new(decryption));
     let store = snapshot.store().expect("a store");
     let cluster = snapshot.cluster(&store, Revision::new(revision), None, &NoProgress).expect("a cluster");
     let (mut objects, mut encrypted) = (BTreeMap::new(), 0);

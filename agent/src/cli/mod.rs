@@ -24,7 +24,7 @@ mod complete;
 mod completions;
 mod connection_flags;
 mod cut;
-mod etcdutl_words;
+mod snapshot_status;
 pub mod exit;
 mod failure;
 mod global_flags;
@@ -120,7 +120,7 @@ pub fn run() -> Exit {
         },
         Command::Snapshot(args) => match args.command {
             SnapshotCommand::Save(args) => save::run(&args, save::OutputStyle::Etcdctl),
-            SnapshotCommand::Status(args) => etcdutl_words::status(&args),
+            SnapshotCommand::Status(args) => snapshot_status::status(&args),
             SnapshotCommand::Restore(args) => restore::run(&args),
         },
         Command::Codes(args) => codes::run(&args),

@@ -181,7 +181,7 @@ impl From<SaveError> for Failure {
     fn from(error: SaveError) -> Self {
         let exit = match &error {
             error if error.is_cancelled() => signals::exit_after_signal(),
-            SaveError::Judge(error) => exit_of(error),
+            SaveError::NotVerified(error) => exit_of(error),
             error if error.is_damage() => Exit::Damage,
             _ => Exit::Failed,
         };

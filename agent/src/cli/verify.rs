@@ -52,7 +52,7 @@ pub fn run(args: &VerifyArgs) -> Result<Exit, Failure> {
 fn decryption(args: &VerifyArgs) -> Result<Option<Arc<Decryption>>, Failure> {
     let files: Vec<&Path> = args.files.iter().map(AsRef::as_ref).collect();
     let decryption = inspect::encrypted::decryption(&args.decrypt, &files)?;
-    Ok(decryption.is_given().then_some(decryption))
+    Ok(decryption.can_decrypt().then_some(decryption))
 }
 
 /// The outcome for one argument.

@@ -65,12 +65,12 @@ impl ProxySettings {
         if host == "localhost" || address.is_some_and(|address| address.is_loopback()) {
             return false;
         }
-        !self.no_proxy.split(',').any(|entry| is_named(&entry.trim().to_ascii_lowercase(), host, address, port))
+        !self.no_proxy.split(',').any(|entry| matches_no_proxy(&entry.trim().to_ascii_lowercase(), host, address, port))
     }
 }
 
 /// Whether an entry of `NO_PROXY` matches a host, given as address or name.
-fn is_named(entry: &str, host: &str, address: Option<IpAddr>, port: u16) -> bool {
+fn matches_no_proxy(entry: &str, host: &str, address: Option<IpAddr>, port: u16) -> bool {
     if entry == "*" {
         return true;
     }
@@ -211,7 +211,7 @@ mod tests {
         ProxySettings { https_proxy: Some("p:1".into()), no_proxy: no_proxy.into() }.wants_proxy(host, port)
     }
 
-    /// The table of Go's own test (`UseProxyTests` in golang.org/x/net/http/httpproxy), and what it leaves out.
+    /// The table of Go's own test (`UseProxyTests` in golang.org/x/net/http/httpproxy), with further cases.
     #[test]
     fn hosts_without_a_proxy_are_those_of_go() {
         let list = "foobar.com, .barbaz.net, *.star.org, 192.168.1.1, 192.168.1.2:81, 192.168.1.3:80, 10.0.0.0/30, 2001:db8::52:0:1, [2001:db8::52:0:2]:443, [2001:db8::52:0:3]:80, 2002:db8:a::45/64";

@@ -12,13 +12,13 @@ mod first_error;
 mod handshake_facts;
 mod http_proxy;
 mod member;
-mod own_certificate;
+mod client_certificate;
 mod pem_files;
 mod percent_escapes;
 mod server_verifier;
 mod small_rsa;
 mod tls;
-mod tls_words;
+mod tls_messages;
 mod token;
 mod transport;
 

@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn small_keys_sign_what_the_algorithms_verify() {
+    fn signatures_of_small_keys_are_verified() {
         let der = key(1024);
         let small = Arc::new(SmallKey::read(&der).unwrap());
         let public = small.key.to_public_key().to_pkcs1_der().unwrap();
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_that_aws_lc_takes_stay_with_it() {
+    fn keys_that_aws_lc_supports_are_left_to_it() {
         assert!(SmallKey::read(&key(2048)).is_none());
         assert!(SmallKey::read(&PrivateKeyDer::Pkcs8(vec![1, 2, 3].into())).is_none());
     }

@@ -24,7 +24,7 @@ use super::decryption_error::DecryptionError;
 /// Time limit for an answer of a plugin. API servers use 3 s unless the configuration says otherwise.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Pauses before a plugin is asked again that says it is unavailable.
+/// Pauses before a plugin that reports that it is unavailable is asked again.
 const RETRY_PAUSES: [Duration; 2] = [Duration::from_millis(300), Duration::from_millis(1000)];
 
 /// How often to check for cancellation while waiting for a plugin.
@@ -44,12 +44,12 @@ type PluginAnswer = Result<Zeroizing<Vec<u8>>, Unopened>;
 /// The plugins. Each encrypted key is sent only once.
 pub(super) struct KmsSockets {
     names: Vec<String>,
-    /// Returns whether the work was cancelled; then no plugin is waited for any more.
+    /// Returns whether the work was cancelled, which ends the wait for a plugin.
     is_stopped: fn() -> bool,
-    state: Mutex<PluginState>,
+    state: Mutex<SocketState>,
 }
 
-struct PluginState {
+struct SocketState {
     runtime: Runtime,
     plugins: HashMap<String, Connection>,
     answers: HashMap<[u8; 32], PluginAnswer>,
@@ -57,10 +57,10 @@ struct PluginState {
     requests: u64,
 }
 
-/// After this many encrypted keys in a row without a decision, for example for lack of permission, a plugin is not asked again. One such answer may be due to a damaged value.
+/// After this many encrypted keys in a row without a decision, for example for lack of permission, a plugin is not asked again. A single such answer may be due to a damaged value.
 const MAX_UNDECIDED: u32 = 3;
 
-/// The state of a plugin. After a connection error or a time-out it is not asked again: there may be thousands of values.
+/// The connection to a plugin. After a connection error or a time-out it is not asked again: there may be thousands of values.
 enum Connection {
     New(PathBuf),
     /// With the number of encrypted keys in a row that it did not decide about.
@@ -86,7 +86,7 @@ impl KmsSockets {
         let plugins: HashMap<_, _> =
             sockets.iter().map(|(name, path)| (name.clone(), Connection::New(path.clone()))).collect();
         let names = plugins.keys().cloned().collect();
-        let state = PluginState { runtime, plugins, answers: HashMap::new(), requests: 0 };
+        let state = SocketState { runtime, plugins, answers: HashMap::new(), requests: 0 };
         Ok(Self { names, is_stopped, state: Mutex::new(state) })
     }
 }
@@ -112,7 +112,7 @@ impl Plugins for KmsSockets {
     }
 }
 
-impl PluginState {
+impl SocketState {
     fn ask(&mut self, plugin: &str, sealed: &Sealed<'_>, is_stopped: fn() -> bool) -> PluginAnswer {
         let Self { runtime, plugins, requests, .. } = self;
         let connection = plugins.get_mut(plugin).ok_or_else(|| Unopened::Unasked("there is no such plugin".into()))?;
@@ -141,7 +141,7 @@ impl PluginState {
                 () = stop => Err(Lost("the work was stopped".into()).into()),
             }
         });
-        if let (Connection::Open(_, silent), false) = (&mut *connection, matches!(answer, Err(CallFailure::Silent(_))))
+        if let (Connection::Open(_, silent), false) = (&mut *connection, matches!(answer, Err(CallFailure::Undecided(_))))
         {
             *silent = 0;
         }
@@ -150,7 +150,7 @@ impl PluginState {
                 *connection = Connection::Lost(why.clone());
                 Unopened::Unasked(why)
             }
-            CallFailure::Silent(why) => {
+            CallFailure::Undecided(why) => {
                 if let Connection::Open(_, silent) = connection {
                     *silent = silent.saturating_add(1);
                     if *silent >= MAX_UNDECIDED {
@@ -169,9 +169,9 @@ struct Lost(String);
 enum CallFailure {
     /// The plugin cannot be asked.
     Lost(Lost),
-    /// It answers without deciding about the encrypted key.
-    Silent(String),
-    /// It refuses to decrypt the key.
+    /// The plugin answers without deciding about the encrypted key.
+    Undecided(String),
+    /// The plugin refuses to decrypt the key.
     Refused(String),
 }
 
@@ -199,7 +199,7 @@ async fn call(connection: &mut Connection, request: DecryptRequest) -> Result<Ze
             Err(status) => status,
         };
         let text: String = status.message().chars().take(MAX_QUOTED_CHARS).collect();
-        // tonic wraps errors of the transport; such an error is not from the plugin.
+        // tonic wraps errors of the transport; those do not come from the plugin.
         let is_broken = std::error::Error::source(&status).is_some();
         return Err(match status.code() {
             _ if is_broken => Lost(format!("the connection broke, or it does not speak gRPC ({text})")).into(),
@@ -215,7 +215,7 @@ async fn call(connection: &mut Connection, request: DecryptRequest) -> Result<Ze
             code @ (tonic::Code::DeadlineExceeded
             | tonic::Code::ResourceExhausted
             | tonic::Code::PermissionDenied
-            | tonic::Code::Unauthenticated) => CallFailure::Silent(format!("it says: {text} ({code:?})")),
+            | tonic::Code::Unauthenticated) => CallFailure::Undecided(format!("it says: {text} ({code:?})")),
             code => CallFailure::Refused(format!("it says: {text} ({code:?})")),
         });
     }

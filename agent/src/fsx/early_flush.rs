@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn many_bytes_are_flushed_and_few_are_not() {
+    fn a_flush_starts_only_after_many_bytes() {
         let flushes = AtomicUsize::new(0);
         let (done, flushed) = channel();
         let flush = || {
@@ -88,9 +88,9 @@ mod tests {
         assert!(flushes.load(Ordering::Relaxed) > 0);
     }
 
-    /// The next sync of the same file would report success.
+    /// After a failed flush, the next sync of the same file would report success.
     #[test]
-    fn a_flush_that_fails_fails_the_write_and_ends_it() {
+    fn a_failed_flush_ends_the_write_with_its_error() {
         let flush = || Err("input/output error");
         let work = |mut unflushed: Unflushed| {
             while unflushed.add(FLUSH_AFTER_BYTES) {}

@@ -61,7 +61,7 @@ impl WorkDirectory {
     /// An error of the system.
     pub fn close(mut self) -> io::Result<()> {
         self.kept = true;
-        if self.is_there()? { remove_tree(&self.parent, Path::new(&self.name)) } else { Ok(()) }
+        if self.has_its_name()? { remove_tree(&self.parent, Path::new(&self.name)) } else { Ok(()) }
     }
 
     /// Creates one in `parent`, after removing those that killed runs left there.
@@ -76,7 +76,7 @@ impl WorkDirectory {
             parent.make(Path::new(&name))?;
             let opened = parent.open_below(Path::new(&name)).and_then(|directory| {
                 let lock = directory.readable()?;
-                Ok((parent.again()?, directory.identity()?, directory, lock))
+                Ok((parent.try_clone()?, directory.identity()?, directory, lock))
             });
             let (parent_again, identity, directory, lock) = opened.inspect_err(|_| {
                 let _ = parent.remove(Path::new(&name), true);
@@ -84,7 +84,7 @@ impl WorkDirectory {
             mark(&lock);
             let is_taken = matches!(lock.try_lock(), Err(TryLockError::WouldBlock));
             let work = Self { parent: parent_again, name, directory, identity, lock, kept: false };
-            if !is_taken && work.is_there()? {
+            if !is_taken && work.has_its_name()? {
                 return Ok(work);
             }
         }
@@ -115,7 +115,7 @@ impl WorkDirectory {
     ///
     /// # Errors
     /// An error of the system.
-    pub(crate) fn is_there(&self) -> io::Result<bool> {
+    pub(crate) fn has_its_name(&self) -> io::Result<bool> {
         self.parent.has(Path::new(&self.name), self.identity)
     }
 
@@ -129,7 +129,7 @@ impl WorkDirectory {
 
 impl Drop for WorkDirectory {
     fn drop(&mut self) {
-        if !self.kept && self.is_there().is_ok_and(|there| there) {
+        if !self.kept && self.has_its_name().is_ok_and(|there| there) {
             let _ = remove_tree(&self.parent, Path::new(&self.name));
         }
     }
@@ -143,26 +143,26 @@ fn is_work_name(name: &OsStr) -> bool {
 
 /// Removes the work directories in `parent` that no run uses and that are proven to be ours; the others stay.
 fn remove_leftovers(parent: &Directory) {
-    let (Ok(around), Ok(names)) = (parent.facts(), parent.names()) else { return };
+    let (Ok(parent_facts), Ok(names)) = (parent.metadata(), parent.names()) else { return };
     for name in names.flatten().filter(|name| is_work_name(name)) {
         // Hold the lock until it is removed, so that a run that has just created it notices.
-        if let Some(_lock) = proven_leftover(parent, Path::new(&name), &around) {
+        if let Some(_lock) = proven_leftover(parent, Path::new(&name), &parent_facts) {
             let _ = remove_tree(parent, Path::new(&name));
         }
     }
 }
 
 /// Returns the locked handle of a leftover of ours. `None` for files of other users, directories in use, and unknown cases.
-fn proven_leftover(parent: &Directory, name: &Path, around: &Metadata) -> Option<File> {
+fn proven_leftover(parent: &Directory, name: &Path, parent_facts: &Metadata) -> Option<File> {
     let directory = parent.open_below(name).ok()?;
-    let facts = directory.facts().ok()?;
-    if facts.mode() & 0o7777 != MODE || !is_private(&facts, around.dev()) {
+    let facts = directory.metadata().ok()?;
+    if facts.mode() & 0o7777 != MODE || !is_private(&facts, parent_facts.dev()) {
         return None;
     }
     let lock = directory.readable().ok()?;
     lock.try_lock().ok()?;
     let is_same = parent.has(name, FileIdentity::of(&facts)).ok()?;
-    (is_same && (is_marked(&lock) || only_we_write(around))).then_some(lock)
+    (is_same && (is_marked(&lock) || only_we_write(parent_facts))).then_some(lock)
 }
 
 #[cfg(test)]
@@ -180,7 +180,7 @@ mod tests {
         WorkDirectory::new(Directory::open(folder).unwrap()).unwrap()
     }
 
-    /// Creates what a killed run leaves; its lock is gone.
+    /// Creates the leftovers of a killed run, which are not locked.
     fn abandon(folder: &Path) -> PathBuf {
         let work = work_in(folder);
         let path = folder.join(work.name());
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn it_goes_with_what_is_in_it_and_so_does_what_a_killed_run_left() {
+    fn it_and_the_leftovers_of_a_killed_run_are_removed_with_their_contents() {
         let folder = tempfile::tempdir().unwrap();
         let left = abandon(folder.path());
         let work = work_in(folder.path());

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use etcdsnap_core::restore::membership::{Cluster, NewMember};
 use etcdsnap_core::restore::wal;
 
-use super::made_directories::failed;
+use super::created_directories::failed;
 use super::new_database::Database;
 use super::new_member_files::MemberStages;
 use super::restore_job::RestoreJob;
@@ -73,7 +73,7 @@ fn write(config: &RestoreConfig, directory: &Path, progress: &dyn Progress) -> R
         free_space::check([(Location::Path(&directory), each.saturating_mul(cluster.commit()))])?;
         return Ok(described(&database));
     }
-    let each = job.size_ahead().saturating_add(wal::SEGMENT);
+    let each = job.estimated_size().saturating_add(wal::SEGMENT);
     let room = SpaceNeeds::before_writing(&[(&directory, each.saturating_mul(cluster.commit()))]);
     let write = || {
         let stage = wanted.begin()?;

@@ -47,7 +47,7 @@ pub enum BumpBasis {
         max_raft_index: u64,
     },
     /// There is no such file.
-    Usual,
+    Default,
     /// There is such a file, but it cannot be used: its path, and why.
     Unusable(PathBuf, String),
 }
@@ -63,11 +63,11 @@ struct RevisionFile {
 pub fn auto_bump(snapshot: &Path) -> AutoBump {
     let usual = |basis| AutoBump { by: DEFAULT_BUMP, basis };
     if snapshot.as_os_str() == "-" {
-        return usual(BumpBasis::Usual);
+        return usual(BumpBasis::Default);
     }
     let path = snapshot.with_file_name(REVISION_FILE);
     if !path.exists() {
-        return usual(BumpBasis::Usual);
+        return usual(BumpBasis::Default);
     }
     match max_raft_index(&path, snapshot) {
         Ok(max_raft_index) => {
@@ -104,7 +104,7 @@ impl std::fmt::Display for AutoBump {
             BumpBasis::RevisionFile { path, max_raft_index } => {
                 write!(out, "1.2 times the maxRaftIndex {} in {}", grouped(*max_raft_index), printable_path(path))
             }
-            BumpBasis::Usual => write!(out, "there is no {REVISION_FILE} beside the snapshot"),
+            BumpBasis::Default => write!(out, "there is no {REVISION_FILE} beside the snapshot"),
             BumpBasis::Unusable(path, reason) => {
                 write!(out, "{} cannot be used, because {}", printable_path(path), crate::printable(reason))
             }
@@ -126,8 +126,8 @@ mod tests {
             fs::write(folder.path().join(REVISION_FILE), text).unwrap();
             auto_bump(&snapshot)
         };
-        assert_eq!(auto_bump(&snapshot), AutoBump { by: DEFAULT_BUMP, basis: BumpBasis::Usual });
-        assert_eq!(auto_bump(Path::new("-")).basis, BumpBasis::Usual);
+        assert_eq!(auto_bump(&snapshot), AutoBump { by: DEFAULT_BUMP, basis: BumpBasis::Default });
+        assert_eq!(auto_bump(Path::new("-")).basis, BumpBasis::Default);
         let found = of(
             r#"{"clusterId":1,"raftIndex":{"https://10.0.0.1:2379":999,"https://10.0.0.2:2379":1001},"maxRaftIndex":1001,"created":"2025"}"#,
         );

@@ -9,7 +9,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::RestoreError;
-use super::made_directories::failed;
+use super::created_directories::failed;
 use super::stage_directory::StageDirectory;
 
 /// The required multiple for memory, offset and length to bypass the page cache: the page size of nearly all machines, and at least the block size of disks.

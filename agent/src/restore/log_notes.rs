@@ -60,7 +60,7 @@ impl StageNote {
     /// Describes a log that will be called `name` in `parent` and is staged there.
     pub fn of(parent: &Directory, name: &OsStr) -> io::Result<Self> {
         Ok(Self {
-            parent: BASE64_STANDARD.encode(std::path::absolute(parent.shown())?.as_os_str().as_bytes()),
+            parent: BASE64_STANDARD.encode(std::path::absolute(parent.display_path())?.as_os_str().as_bytes()),
             parent_inode: parent.identity()?.inode(),
             log: BASE64_STANDARD.encode(name.as_bytes()),
         })
@@ -95,10 +95,10 @@ impl StageNote {
 
 /// Writes the note about the log itself into the stage of the data directory; `path` is its place in its own stage.
 pub(super) fn leave_log_note(data: &StageDirectory, log: &StageDirectory, path: &Path) -> io::Result<()> {
-    let file = log.facts(&path.join(wal::FILE))?;
+    let file = log.metadata(&path.join(wal::FILE))?;
     let within = path.strip_prefix(CONTENT_NAME).unwrap_or(path).iter();
     let note = LogNote {
-        directory: log.facts(Path::new(CONTENT_NAME))?.ino(),
+        directory: log.metadata(Path::new(CONTENT_NAME))?.ino(),
         within: within.map(|name| BASE64_STANDARD.encode(name.as_bytes())).collect(),
         file: file.ino(),
         changed: changed(&file),
@@ -112,8 +112,8 @@ pub(super) fn remove_log(stage: &Directory, parent: &Directory, name: &OsStr) ->
     let Some(note) = note else { return Ok(()) };
     let Some(within) = note.within.iter().map(|name| text(name)).collect::<Option<Vec<_>>>() else { return Ok(()) };
     let Ok(outermost) = parent.open_below(Path::new(name)) else { return Ok(()) };
-    let facts = outermost.facts()?;
-    if facts.ino() != note.directory || facts.dev() != parent.facts()?.dev() {
+    let facts = outermost.metadata()?;
+    if facts.ino() != note.directory || facts.dev() != parent.metadata()?.dev() {
         return Ok(());
     }
     let mut directories = vec![outermost];

@@ -11,7 +11,7 @@ mod deleted_keys;
 mod destination;
 mod direct_writer;
 mod log_notes;
-mod made_directories;
+mod created_directories;
 mod new_database;
 mod new_member_files;
 mod owner;
@@ -142,7 +142,7 @@ pub fn restore(config: &RestoreConfig, progress: &dyn Progress) -> Result<Restor
         free_space::check([(Location::Path(&data_dir), database.size), (Location::Path(&wal_dir), wal::SEGMENT)])?;
         return Ok(described(&database));
     }
-    let room = SpaceNeeds::before_writing(&[(&data_dir, job.size_ahead()), (&wal_dir, wal::SEGMENT)]);
+    let room = SpaceNeeds::before_writing(&[(&data_dir, job.estimated_size()), (&wal_dir, wal::SEGMENT)]);
     let write = || {
         let stage = wanted.begin()?;
         let database = job.write(&[(member, MemberStages { member: stage.member(), log: stage.log() })])?;

@@ -30,7 +30,7 @@ impl Owner {
     ///
     /// # Errors
     /// An error of the system.
-    pub fn give(self, file: impl AsFd) -> io::Result<()> {
+    pub fn set_on(self, file: impl AsFd) -> io::Result<()> {
         let facts = fstat(&file)?;
         let differs =
             self.user.is_some_and(|user| user != facts.st_uid) || self.group.is_some_and(|group| group != facts.st_gid);

@@ -3,9 +3,9 @@
 use std::net::ToSocketAddrs;
 
 /// Whether two lists contain the same URLs after names are resolved to addresses, as etcd compares them. Source: `URLStringsEqual` of etcd's `pkg/netutil`, which does not resolve `localhost`, either.
-pub(super) fn lead_to_same_addresses<T: AsRef<str>>(a: &[T], b: &[T]) -> bool {
+pub(super) fn have_same_addresses<T: AsRef<str>>(a: &[T], b: &[T]) -> bool {
     let places = |urls: &[T]| {
-        let mut places = urls.iter().map(|url| place(url.as_ref().trim())).collect::<Option<Vec<_>>>()?;
+        let mut places = urls.iter().map(|url| resolved(url.as_ref().trim())).collect::<Option<Vec<_>>>()?;
         places.sort();
         Some(places)
     };
@@ -13,7 +13,7 @@ pub(super) fn lead_to_same_addresses<T: AsRef<str>>(a: &[T], b: &[T]) -> bool {
 }
 
 /// Replaces a name in a URL by its address; `None` if the name is unknown.
-fn place(url: &str) -> Option<String> {
+fn resolved(url: &str) -> Option<String> {
     let (scheme, rest) = url.split_once("://")?;
     let scheme = scheme.to_ascii_lowercase();
     let (host, port) = match rest.rsplit_once(':') {
@@ -31,13 +31,13 @@ mod tests {
 
     #[test]
     fn spellings_of_one_address_lead_alike() {
-        assert!(lead_to_same_addresses(&["http://[0:0:0:0:0:0:0:1]:1", "http://h:2"][..1], &["http://[::1]:1"]));
-        assert!(lead_to_same_addresses(
+        assert!(have_same_addresses(&["http://[0:0:0:0:0:0:0:1]:1", "http://h:2"][..1], &["http://[::1]:1"]));
+        assert!(have_same_addresses(
             &["http://127.0.0.1:2", "HTTPS://127.0.0.1:1"],
             &["https://127.0.0.1:1", "http://127.0.0.1:2"]
         ));
-        assert!(lead_to_same_addresses(&["unix://a:1"], &["unix://a:1"]));
-        assert!(lead_to_same_addresses(&["http://localhost:1"], &["http://localhost:1"]));
+        assert!(have_same_addresses(&["unix://a:1"], &["unix://a:1"]));
+        assert!(have_same_addresses(&["http://localhost:1"], &["http://localhost:1"]));
         for (a, b) in [
             ("http://127.0.0.1:1", "http://127.0.0.1:2"),
             ("http://127.0.0.1:1", "https://127.0.0.1:1"),
@@ -45,9 +45,9 @@ mod tests {
             ("http://localhost:1", "http://127.0.0.1:1"),
             ("http://a..b:1", "http://a..c:1"),
         ] {
-            assert!(!lead_to_same_addresses(&[a], &[b]), "{a} {b}");
+            assert!(!have_same_addresses(&[a], &[b]), "{a} {b}");
         }
-        assert!(!lead_to_same_addresses(&["http://[::1]:1", "http://[::1]:2"], &["http://[::1]:1"]));
+        assert!(!have_same_addresses(&["http://[::1]:1", "http://[::1]:2"], &["http://[::1]:1"]));
     }
 
     /// A name of this machine in its own `/etc/hosts`, such as `ip6-localhost` or the host's own.
@@ -65,6 +65,6 @@ mod tests {
             std::net::IpAddr::V4(ip) => format!("http://{ip}:2380"),
             std::net::IpAddr::V6(ip) => format!("http://[{ip}]:2380"),
         };
-        assert!(lead_to_same_addresses(&[by_address], &[format!("http://{name}:2380")]));
+        assert!(have_same_addresses(&[by_address], &[format!("http://{name}:2380")]));
     }
 }

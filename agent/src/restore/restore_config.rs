@@ -135,7 +135,7 @@ impl RestoreConfig {
         let usual = [DEFAULT_PEER_URL.to_owned()];
         let advertised = if self.peer_urls.is_empty() { &usual[..] } else { &self.peer_urls };
         match cluster.check_advertised(member, advertised) {
-            Err(MembershipError::Differ { .. }) if peers::lead_to_same_addresses(advertised, &member.peer_urls) => {
+            Err(MembershipError::Differ { .. }) if peers::have_same_addresses(advertised, &member.peer_urls) => {
                 Ok(member)
             }
             Err(MembershipError::Differ { name, listed, .. }) if self.peer_urls.is_empty() => {

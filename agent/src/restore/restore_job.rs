@@ -7,7 +7,7 @@ use etcdsnap_core::{Report, Severity, Verdict};
 use super::{RestoreConfig, RestoreError, RestoreVerify};
 use crate::input::{Body, Input};
 use crate::progress::Progress;
-use crate::sha256_stream::Copied;
+use crate::sha256_stream::StreamDigest;
 
 /// A restore in progress, with its validated settings.
 pub(super) struct RestoreJob<'j> {
@@ -30,7 +30,7 @@ impl RestoreJob<'_> {
     }
 
     /// Estimates the size of one member's database, as far as possible before it is read.
-    pub fn size_ahead(&self) -> u64 {
+    pub fn estimated_size(&self) -> u64 {
         match &self.input.body {
             Body::Plain(source) => {
                 let database = self.input.extent().database().unwrap_or_else(|| super::len(source));
@@ -63,7 +63,7 @@ impl RestoreJob<'_> {
     }
 
     /// Compares the SHA-256; returns false if the check is disabled.
-    pub fn compare(&self, copied: &Copied) -> Result<bool, RestoreError> {
+    pub fn compare(&self, copied: &StreamDigest) -> Result<bool, RestoreError> {
         let path = || self.input.path.clone();
         match copied.trailer {
             _ if self.config.skip_hash_check => Ok(false),

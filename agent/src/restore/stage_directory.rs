@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Mode, OFlags, RenameFlags, openat, renameat, renameat_with};
 use rustix::io::Errno;
 
-use super::made_directories::failed;
+use super::created_directories::failed;
 use super::owner::Owner;
 use super::restore_error::RestoreError;
 use crate::fsx::directory::Directory;
@@ -82,7 +82,7 @@ impl StageDirectory {
     /// # Errors
     /// [`RestoreError::Write`]; then nothing is left behind.
     pub fn make(parent: Directory, target: &OsStr) -> Result<Self, RestoreError> {
-        let failed = |cause| failed(parent.shown(), cause);
+        let failed = |cause| failed(parent.display_path(), cause);
         // Another user may have taken all the numbered names.
         let odd = stage_name(target, &format!("{:016x}", rand::random::<u64>()));
         for slot in slots(target).chain(once(odd)) {
@@ -119,7 +119,7 @@ impl StageDirectory {
             return Ok(None);
         }
         let mut stage = Self {
-            parent: parent.again()?,
+            parent: parent.try_clone()?,
             slot: slot.to_owned(),
             directory,
             identity,
@@ -131,7 +131,7 @@ impl StageDirectory {
         };
         stage.write_note(MARKER_NAME, &marker(identity, parent.identity()?, target))?;
         stage.directory.make(Path::new(CONTENT_NAME))?;
-        stage.made(Path::new(CONTENT_NAME), true);
+        stage.note_created(Path::new(CONTENT_NAME), true);
         let content = stage.directory.open_below(Path::new(CONTENT_NAME))?.readable()?;
         stage.content = Some(Directory::from_readable(content, stage.path_of(Path::new(CONTENT_NAME))));
         Ok(Some(stage))
@@ -146,10 +146,10 @@ impl StageDirectory {
     ///
     /// # Errors
     /// An error of the system.
-    pub fn try_owner(&self, owner: Owner) -> io::Result<()> {
+    pub fn check_owner(&self, owner: Owner) -> io::Result<()> {
         let probe = Path::new(PROBE_NAME);
         let file = self.new_file(probe)?;
-        let given = owner.give(&file);
+        let given = owner.set_on(&file);
         self.directory.remove(probe, false)?;
         self.entries.borrow_mut().retain(|entry| entry.path != probe);
         given
@@ -164,7 +164,7 @@ impl StageDirectory {
                 continue;
             }
             self.directory.make(name).map_err(|cause| failed(&self.path_of(name), cause))?;
-            self.made(name, true);
+            self.note_created(name, true);
         }
         Ok(())
     }
@@ -172,7 +172,7 @@ impl StageDirectory {
     /// Creates a file that only its owner may read and write.
     pub fn create(&self, path: &Path) -> io::Result<File> {
         let file = self.new_file(path)?;
-        self.give(&file)?;
+        self.set_owner(&file)?;
         Ok(file)
     }
 
@@ -181,7 +181,7 @@ impl StageDirectory {
         let file = self.new_file(path)?;
         let flags = OFlags::WRONLY | OFlags::DIRECT | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let direct = openat(&self.directory, path, flags, Mode::empty()).ok().map(File::from);
-        self.give(&file)?;
+        self.set_owner(&file)?;
         Ok((file, direct))
     }
 
@@ -195,15 +195,15 @@ impl StageDirectory {
 
     fn new_file(&self, path: &Path) -> io::Result<File> {
         let file = self.directory.create(path)?;
-        self.made(path, false);
+        self.note_created(path, false);
         Ok(file)
     }
 
-    fn give(&self, file: &File) -> io::Result<()> {
-        self.owner.get().map_or(Ok(()), |owner| owner.give(file))
+    fn set_owner(&self, file: &File) -> io::Result<()> {
+        self.owner.get().map_or(Ok(()), |owner| owner.set_on(file))
     }
 
-    fn made(&self, path: &Path, is_directory: bool) {
+    fn note_created(&self, path: &Path, is_directory: bool) {
         self.entries.borrow_mut().push(Entry { path: path.to_owned(), is_directory });
     }
 
@@ -221,7 +221,7 @@ impl StageDirectory {
             let settle = || {
                 let directory = self.directory.open_below(&entry.path)?;
                 let sync = DirectorySync::prepare(&directory)?;
-                self.owner.get().map_or(Ok(()), |owner| owner.give(&directory))?;
+                self.owner.get().map_or(Ok(()), |owner| owner.set_on(&directory))?;
                 sync.run()
             };
             settle().map_err(|cause| failed(&self.path_of(&entry.path), cause))?;
@@ -274,7 +274,7 @@ impl StageDirectory {
     }
 
     /// Removes the renamed content `name` in `from`: only what this run created, and only if it still has that name.
-    pub fn take_back(&self, from: &Directory, name: &OsStr) {
+    pub fn remove_moved(&self, from: &Directory, name: &OsStr) {
         let Some(content) = &self.content else { return };
         remove_entries(content, &self.moved.borrow());
         if content.identity().and_then(|identity| from.has(Path::new(name), identity)).is_ok_and(|ours| ours) {
@@ -303,8 +303,8 @@ impl StageDirectory {
     }
 
     /// Returns its path, for messages.
-    pub fn shown(&self) -> &Path {
-        self.directory.shown()
+    pub fn display_path(&self) -> &Path {
+        self.directory.display_path()
     }
 
     /// Returns the path of an entry, for messages.
@@ -313,7 +313,7 @@ impl StageDirectory {
     }
 
     /// Returns the metadata of the content, or of a file in it.
-    pub fn facts(&self, path: &Path) -> io::Result<std::fs::Metadata> {
+    pub fn metadata(&self, path: &Path) -> io::Result<std::fs::Metadata> {
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         File::from(openat(&self.directory, path, flags, Mode::empty())?).metadata()
     }

@@ -12,7 +12,7 @@ use std::path::Path;
 use rustix::fs::{Dir, FileType};
 
 use super::log_notes::{NOTES, StageNote, read_small, remove_log};
-use super::made_directories::failed;
+use super::created_directories::failed;
 use super::restore_error::RestoreError;
 use super::stage_directory::{CONTENT_NAME, MARKER_NAME, PROBE_NAME, marker, slots};
 use crate::fsx::directory::Directory;
@@ -73,7 +73,7 @@ fn stale(parent: &Directory, name: OsString, target: &OsStr) -> Option<StaleStag
     let directory = parent.open_below(path).ok()?;
     let lock = directory.readable().ok()?;
     let facts = lock.metadata().ok()?;
-    if !is_private(&facts, parent.facts().ok()?.dev()) || lock.try_lock().is_err() {
+    if !is_private(&facts, parent.metadata().ok()?.dev()) || lock.try_lock().is_err() {
         return None;
     }
     // After locking it, check again: the run that created it may have just ended.
@@ -118,7 +118,7 @@ fn names(directory: &Directory) -> Option<Vec<String>> {
 /// Whether a directory is `name` in `parent`, or is below it.
 fn lies_in(directory: &Directory, parent: &Directory, name: &OsStr) -> bool {
     let outer = parent.open_below(Path::new(name)).and_then(|outer| outer.identity());
-    let (Ok(outer), Ok(mut inner)) = (outer, directory.again()) else { return false };
+    let (Ok(outer), Ok(mut inner)) = (outer, directory.try_clone()) else { return false };
     for _ in 0..MAX_PARENTS {
         let (Ok(here), Ok(around)) = (inner.identity(), inner.follow(Path::new(".."))) else { return false };
         if here == outer {
@@ -135,11 +135,11 @@ fn lies_in(directory: &Directory, parent: &Directory, name: &OsStr) -> bool {
 impl StaleStage {
     fn remove(self, parent: &Directory, asked: &CurrentRun<'_>) -> Result<(), RestoreError> {
         let here = &self.directory;
-        let failed = |cause| RestoreError::Leftover { path: here.shown().to_owned(), cause };
+        let failed = |cause| RestoreError::Leftover { path: here.display_path().to_owned(), cause };
         if let (snapshot, Some(file)) = asked.snapshot
             && contains(here, Path::new("."), file).map_err(failed)?
         {
-            return Err(RestoreError::InLeftover { snapshot: snapshot.to_owned(), stage: here.shown().to_owned() });
+            return Err(RestoreError::InLeftover { snapshot: snapshot.to_owned(), stage: here.display_path().to_owned() });
         }
         if self.state == LeftoverState::Marked {
             self.remove_log_of(asked)?;

@@ -54,7 +54,7 @@ impl NewFile {
     /// # Errors
     /// [`RewriteError::Target`] if no file can be created there or it is the snapshot itself, under any name; [`RewriteError::File`].
     pub fn open(path: &Path, input: &Path) -> Result<Self, RewriteError> {
-        let _kept = part_file::kept(input);
+        let _kept = part_file::protect_from_removal(input);
         let Some((directory, name)) = file_target(path, &[input])? else {
             let reason = "cannot take a new snapshot: its first page is written last";
             return Err(OutputError::Kind { path: path.to_owned(), reason }.into());
@@ -121,7 +121,7 @@ impl NewFile {
         let source = FileSource::new(self.part.handle()?, &self.path).map_err(failed)?;
         let options = VerifyOptions { threads, progress, ..VerifyOptions::default() };
         let judged = match self.ending {
-            Ending::Sha256 => parallel_verify::run_unsealed(&source, &options),
+            Ending::Sha256 => parallel_verify::run_before_trailer(&source, &options),
             Ending::Nothing => parallel_verify::run(&source, &VerifyOptions { sha256: Sha256::Skip, ..options }),
         };
         Ok(source.unless_changed(judged.map_err(|fault| fault.at(&self.path)))?)

@@ -140,8 +140,8 @@ impl ComparedMember {
     }
 
     /// Stores the member's hash; `differs` is `None` if it cannot be compared.
-    pub(super) fn set(&mut self, told: &StoreHash, differs: Option<bool>) {
-        self.hash = Some(told.hash);
+    pub(super) fn set_hash(&mut self, theirs: &StoreHash, differs: Option<bool>) {
+        self.hash = Some(theirs.hash);
         self.outcome = match differs {
             Some(true) => Outcome::Differs,
             Some(false) => Outcome::Same,

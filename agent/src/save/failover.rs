@@ -49,10 +49,10 @@ pub async fn save_any(
         let (order, mut ready, mut errors) = if endpoints.len() == 1 {
             (endpoints.clone(), HashMap::new(), Vec::new())
         } else {
-            ask_all(&endpoints, &config.client).await?
+            request_statuses(&endpoints, &config.client).await?
         };
         // No server answered, for a reason that waiting would not change.
-        if ready.is_empty() && !errors.is_empty() && !errors.iter().any(SaveError::is_passing) {
+        if ready.is_empty() && !errors.is_empty() && !errors.iter().any(SaveError::is_temporary) {
             return Err(SaveError::All(errors));
         }
         for (number, endpoint) in (0..tries).zip(order.iter().cycle()) {
@@ -69,7 +69,7 @@ pub async fn save_any(
             match outcome {
                 Ok(published) => return Ok(published),
                 Err(error) => {
-                    let over = !error.is_passing() || job.is_spent();
+                    let over = !error.is_temporary() || job.has_output();
                     if !over && number.saturating_add(1) < tries {
                         tracing::warn!("{error}");
                     }
@@ -93,13 +93,13 @@ pub async fn save_any(
     Ok(job.finish(published, &endpoints).await)
 }
 
-type Ready = HashMap<String, (Client, Member)>;
+type Connections = HashMap<String, (Client, Member)>;
 
 /// Asks all servers for their status. Returns the endpoints in the order to try them, connections to those that answered, and why others did not.
-async fn ask_all(
+async fn request_statuses(
     endpoints: &[String],
     config: &ClientConfig,
-) -> Result<(Vec<String>, Ready, Vec<SaveError>), SaveError> {
+) -> Result<(Vec<String>, Connections, Vec<SaveError>), SaveError> {
     let mut asking = JoinSet::new();
     for endpoint in endpoints {
         let (endpoint, config) = (endpoint.clone(), config.clone());

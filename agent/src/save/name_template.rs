@@ -137,9 +137,9 @@ impl Template {
         let pieces = self.pieces.iter().map(|piece| match piece {
             Piece::Text(text) => text.clone(),
             Piece::Placeholder(Placeholder::Cluster) => format!("{:x}", facts.cluster).into_bytes(),
-            Piece::Placeholder(Placeholder::Member) => facts.member.chars().map(tame).collect::<String>().into_bytes(),
+            Piece::Placeholder(Placeholder::Member) => facts.member.chars().map(safe_char).collect::<String>().into_bytes(),
             Piece::Placeholder(Placeholder::Revision) => facts.revision.to_string().into_bytes(),
-            Piece::Placeholder(Placeholder::Time) => stamp(facts.time).into_bytes(),
+            Piece::Placeholder(Placeholder::Time) => format_time(facts.time).into_bytes(),
         });
         OsString::from_vec(pieces.flatten().collect())
     }
@@ -196,7 +196,7 @@ impl Template {
     }
 
     /// Warns if the extension of the name does not match the compression; `extension` is the right one.
-    pub fn mislabel(&self, extension: Option<&str>) -> Option<String> {
+    pub fn extension_warning(&self, extension: Option<&str>) -> Option<String> {
         let end = match self.pieces.last() {
             Some(Piece::Text(text)) => COMPRESSED_EXTENSIONS.into_iter().find(|form| text.ends_with(form.as_bytes())),
             _ => None,
@@ -226,7 +226,7 @@ impl Template {
         let (mut timed, mut revised) = (false, false);
         for piece in &pieces {
             match piece {
-                Piece::Text(text) => pattern.push_str(&regex_lite::escape(&one_char_a_byte(text))),
+                Piece::Text(text) => pattern.push_str(&regex_lite::escape(&bytes_as_chars(text))),
                 Piece::Placeholder(Placeholder::Cluster) => pattern.push_str(&format!("{cluster:x}")),
                 Piece::Placeholder(Placeholder::Member) => pattern.push_str("[^/]+?"),
                 Piece::Placeholder(Placeholder::Revision) if revised => pattern.push_str("[0-9]+"),
@@ -253,20 +253,20 @@ pub(super) struct Pattern(Regex);
 impl Pattern {
     /// Returns the time in a name of this template, and the revision if the template has it.
     pub fn parse(&self, name: &OsStr) -> Option<(SystemTime, Option<Revision>)> {
-        let name = one_char_a_byte(name.as_bytes());
+        let name = bytes_as_chars(name.as_bytes());
         let found = self.0.captures(&name)?;
         let revision = found.name("revision").and_then(|revision| revision.as_str().parse().ok());
-        Some((time(found.name("time")?.as_str())?, revision))
+        Some((parse_time(found.name("time")?.as_str())?, revision))
     }
 }
 
 /// Maps each byte to the character with the same number, so that text patterns match names that are not UTF-8.
-fn one_char_a_byte(bytes: &[u8]) -> String {
+fn bytes_as_chars(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| char::from(*byte)).collect()
 }
 
 /// Replaces a character that not all file systems allow in names.
-fn tame(letter: char) -> char {
+fn safe_char(letter: char) -> char {
     if is_unprintable(letter) || matches!(letter, '/' | '\\' | '{' | '}') { '_' } else { letter }
 }
 
@@ -277,14 +277,14 @@ pub fn names_directory(path: &Path) -> bool {
 }
 
 /// Formats a time for names: UTC, in seconds.
-fn stamp(time: SystemTime) -> String {
+fn format_time(time: SystemTime) -> String {
     let last = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(LAST_SECOND)).unwrap_or(time);
     let text = humantime::format_rfc3339_seconds(time.clamp(SystemTime::UNIX_EPOCH, last)).to_string();
     text.chars().filter(|letter| !matches!(letter, '-' | ':')).collect()
 }
 
 /// Parses a time in a name.
-fn time(stamp: &str) -> Option<SystemTime> {
+fn parse_time(stamp: &str) -> Option<SystemTime> {
     let part = |from: usize, to: usize| stamp.get(from..to);
     if stamp.len() != TIME_LEN {
         return None;
@@ -359,7 +359,7 @@ mod tests {
             assert_eq!(parse(other), None, "{other}");
         }
         assert!(Template::parse(Path::new("backup.db"), None, None).unwrap().pattern(1).is_none());
-        assert_eq!(time("20261399T084500Z"), None);
+        assert_eq!(parse_time("20261399T084500Z"), None);
     }
 
     #[test]
@@ -377,7 +377,7 @@ mod tests {
     fn a_members_name_cannot_hide_or_reorder_what_stands_in_a_files_name() {
         let template = Template::parse(Path::new("{member}.db"), None, None).unwrap();
         let file =
-            template.fill(&PlaceholderValues { member: "a\u{202e}b\u{200b}c\u{9b}/\u{e0041}d".into(), ..facts() });
+            template.fill(&PlaceholderValues { member: "a\u{202e}b\u{200b}c\u{9b}/\u{e0041}d".into(), ..metadata() });
         assert_eq!(file, Path::new("a_b_c___d.db"));
     }
 
@@ -385,7 +385,7 @@ mod tests {
     fn a_name_that_is_too_long_is_said_with_one_that_is_not() {
         let directory = tempfile::tempdir().unwrap();
         let template = Template::parse(directory.path(), None, None).unwrap();
-        let long = template.fill(&PlaceholderValues { member: "m".repeat(230), ..facts() });
+        let long = template.fill(&PlaceholderValues { member: "m".repeat(230), ..metadata() });
         let error = template.check_length(&long).unwrap_err().to_string();
         assert!(error.contains("etcd-{cluster}-{revision}-{time}.db"), "{error}");
         template.check_length(&template.fill(&facts())).unwrap();
@@ -395,7 +395,7 @@ mod tests {
 
     #[test]
     fn an_end_that_does_not_fit_what_is_in_the_file_is_said() {
-        let of = |name: &str, extension| Template::parse(Path::new(name), None, None).unwrap().mislabel(extension);
+        let of = |name: &str, extension| Template::parse(Path::new(name), None, None).unwrap().extension_warning(extension);
         for (name, extension) in [
             ("a.db", None),
             ("a.zst", Some("zst")),
@@ -414,8 +414,8 @@ mod tests {
     #[test]
     fn times_beyond_the_year_9999_do_no_harm() {
         let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
-        assert_eq!(stamp(at(LAST_SECOND)), "99991231T235959Z");
-        assert_eq!(stamp(at(LAST_SECOND + 1)), "99991231T235959Z");
+        assert_eq!(format_time(at(LAST_SECOND)), "99991231T235959Z");
+        assert_eq!(format_time(at(LAST_SECOND + 1)), "99991231T235959Z");
     }
 
     #[test]

@@ -38,9 +38,9 @@ pub(super) struct PageCheck {
 impl PageCheck {
     /// Starts the thread; `None` if it cannot be started: then the file is read after it is written.
     pub fn start() -> Option<Self> {
-        let (batches, coming) = mpsc::sync_channel(BATCHES_IN_FLIGHT);
-        let (written, told) = mpsc::channel();
-        let thread = threads::start_alone(move || look_and_judge(&coming, &told))?;
+        let (batches, arriving) = mpsc::sync_channel(BATCHES_IN_FLIGHT);
+        let (written, written_file) = mpsc::channel();
+        let thread = threads::start_detached(move || check_and_verify(&arriving, &written_file))?;
         Some(Self { batch: Vec::new(), bytes: 0, batches, written, thread })
     }
 
@@ -62,8 +62,8 @@ impl PageCheck {
     /// Makes the verdict about all received pages, now that they are `written`.
     ///
     /// # Errors
-    /// As [`Written::judge`].
-    pub fn judge(mut self, written: Written) -> Result<Report, SaveError> {
+    /// As [`Written::verify`].
+    pub fn verify(mut self, written: Written) -> Result<Report, SaveError> {
         self.send_batch();
         let path = written.path.clone();
         let _ = self.written.send(written);
@@ -72,16 +72,16 @@ impl PageCheck {
     }
 }
 
-fn look_and_judge(coming: &Receiver<Vec<Bytes>>, told: &Receiver<Written>) -> Result<Report, SaveError> {
+fn check_and_verify(arriving: &Receiver<Vec<Bytes>>, written_file: &Receiver<Written>) -> Result<Report, SaveError> {
     let mut sweep = Sweep::of_pages(MIN_ROOM);
-    for piece in coming.iter().flatten() {
+    for piece in arriving.iter().flatten() {
         sweep.set_room(room(sweep.len()));
         // Once the data is longer than any snapshot, the rest does not matter.
         sweep.push(&piece);
     }
     // The sender is dropped when the save failed.
-    let written = told.recv().map_err(|_| SaveError::Cancelled)?;
-    written.judge(sweep.finish().ok())
+    let written = written_file.recv().map_err(|_| SaveError::Cancelled)?;
+    written.verify(sweep.finish().ok())
 }
 
 /// Chooses the memory for this many bytes of pages: most belong to the tree, and their revisions need about as much again for the verdict.
@@ -109,8 +109,8 @@ mod tests {
 
     #[test]
     fn a_save_that_fails_ends_the_thread() {
-        let (_, coming) = mpsc::sync_channel(1);
-        let (_, told) = mpsc::channel();
-        assert!(matches!(look_and_judge(&coming, &told), Err(SaveError::Cancelled)));
+        let (_, arriving) = mpsc::sync_channel(1);
+        let (_, written_file) = mpsc::channel();
+        assert!(matches!(check_and_verify(&arriving, &written_file), Err(SaveError::Cancelled)));
     }
 }

@@ -14,33 +14,33 @@ const MAX_PIECES: usize = 512;
 /// The sending end, for the network.
 pub(super) struct PieceSender {
     pieces: mpsc::Sender<(Bytes, u32)>,
-    room: Arc<Semaphore>,
+    free_bytes: Arc<Semaphore>,
 }
 
 /// The receiving end, for a thread.
 pub(super) struct PieceReceiver {
     pieces: mpsc::Receiver<(Bytes, u32)>,
-    room: Arc<Semaphore>,
+    free_bytes: Arc<Semaphore>,
 }
 
 /// Creates a queue.
 pub(super) fn queue() -> (PieceSender, PieceReceiver) {
     let (sender, receiver) = mpsc::channel(MAX_PIECES);
-    let room = Arc::new(Semaphore::new(MAX_BYTES as usize));
-    (PieceSender { pieces: sender, room: Arc::clone(&room) }, PieceReceiver { pieces: receiver, room })
+    let free_bytes = Arc::new(Semaphore::new(MAX_BYTES as usize));
+    (PieceSender { pieces: sender, free_bytes: Arc::clone(&free_bytes) }, PieceReceiver { pieces: receiver, free_bytes })
 }
 
 impl PieceSender {
     /// Waits until there is room, then sends a message. Returns false if the receiver is gone.
     pub async fn send(&self, piece: Bytes) -> bool {
         let share = u32::try_from(piece.len()).unwrap_or(MAX_BYTES).min(MAX_BYTES);
-        let room = tokio::select! {
-            room = self.room.acquire_many(share) => room,
+        let free_bytes = tokio::select! {
+            free_bytes = self.free_bytes.acquire_many(share) => free_bytes,
             () = self.pieces.closed() => return false,
         };
         // The permit is returned when the message is received.
-        let Ok(room) = room else { return false };
-        room.forget();
+        let Ok(free_bytes) = free_bytes else { return false };
+        free_bytes.forget();
         self.pieces.send((piece, share)).await.is_ok()
     }
 }
@@ -49,7 +49,7 @@ impl PieceReceiver {
     /// Returns the next message; `None` at the end. It blocks, so asynchronous code must not call it.
     pub fn blocking_recv(&mut self) -> Option<Bytes> {
         let (piece, share) = self.pieces.blocking_recv()?;
-        self.room.add_permits(share as usize);
+        self.free_bytes.add_permits(share as usize);
         Some(piece)
     }
 }

@@ -14,7 +14,7 @@ use super::save_error::SaveError;
 use crate::client::Client;
 use crate::grouped_number::grouped;
 use crate::progress::Stage;
-use crate::sha256_stream::{Copied, TRAILER_LEN};
+use crate::sha256_stream::{StreamDigest, TRAILER_LEN};
 
 impl SaveJob<'_> {
     /// Receives the snapshot from `client`, has it written, and compares its length and SHA-256. Also returns the storage version that the server names.
@@ -29,16 +29,16 @@ impl SaveJob<'_> {
         &self,
         client: &mut Client,
         start: impl FnOnce(u64) -> Result<W, SaveError>,
-    ) -> Result<(Copied, T, String), SaveError>
+    ) -> Result<(StreamDigest, T, String), SaveError>
     where
         T: Send + 'static,
-        W: FnOnce(PieceReceiver, &AtomicBool) -> Result<(Copied, T), SaveError> + Send + 'static,
+        W: FnOnce(PieceReceiver, &AtomicBool) -> Result<(StreamDigest, T), SaveError> + Send + 'static,
     {
         let limit = self.config.stall_timeout;
         let endpoint = client.endpoint().to_owned();
         let stalled = |received| SaveError::Stalled { endpoint: endpoint.clone(), after: limit, received };
         let (first, mut stream) = timeout(limit, client.snapshot()).await.map_err(|_| stalled(0))??;
-        let mut count = Count::of(&endpoint, first.as_ref())?;
+        let mut count = ByteCount::of(&endpoint, first.as_ref())?;
         let writer = start(count.total)?;
         self.progress.begin(Stage::Receive, Some(count.total));
         let (pieces, taken) = piece_queue::queue();
@@ -85,18 +85,18 @@ impl SaveJob<'_> {
 
 /// Converts a panic of one of our threads.
 pub(super) fn defect(cause: JoinError) -> SaveError {
-    SaveError::Judge(crate::Error::Defect(cause.to_string()))
+    SaveError::NotVerified(crate::Error::Defect(cause.to_string()))
 }
 
 /// Checks that the messages add up to what the server announced.
-struct Count {
+struct ByteCount {
     endpoint: String,
     /// Bytes of the database, from the first message.
     total: u64,
     received: u64,
 }
 
-impl Count {
+impl ByteCount {
     fn of(endpoint: &str, first: Option<&SnapshotResponse>) -> Result<Self, SaveError> {
         let total = first.map_or(0, |piece| piece.remaining_bytes.saturating_add(piece.blob.len() as u64));
         let count = Self { endpoint: endpoint.to_owned(), total, received: 0 };
@@ -105,13 +105,13 @@ impl Count {
 
     fn add(&mut self, piece: &SnapshotResponse) -> Result<(), SaveError> {
         if piece.blob.is_empty() {
-            let reason = format!("after {} an empty message was received", self.so_far());
+            let reason = format!("after {} an empty message was received", self.progress_text());
             return Err(self.incomplete(&reason));
         }
         self.received = self.received.saturating_add(piece.blob.len() as u64);
         let left = self.total.saturating_sub(self.received);
         if piece.remaining_bytes != left {
-            let reason = format!("after {} the server counts {} more", self.so_far(), grouped(piece.remaining_bytes));
+            let reason = format!("after {} the server counts {} more", self.progress_text(), grouped(piece.remaining_bytes));
             return Err(self.incomplete(&reason));
         }
         if self.received > self.total.saturating_add(TRAILER_LEN as u64) {
@@ -124,7 +124,7 @@ impl Count {
     }
 
     /// Formats how many of how many bytes were received.
-    fn so_far(&self) -> String {
+    fn progress_text(&self) -> String {
         format!("{} of {} bytes", grouped(self.received), grouped(self.total))
     }
 
@@ -135,7 +135,7 @@ impl Count {
 
     fn finish(&self) -> Result<(), SaveError> {
         if self.received < self.total {
-            return Err(self.incomplete(&format!("it ended after {}", self.so_far())));
+            return Err(self.incomplete(&format!("it ended after {}", self.progress_text())));
         }
         if self.received < self.total.saturating_add(TRAILER_LEN as u64) {
             return Err(self.incomplete("it ended without its SHA-256"));
@@ -157,7 +157,7 @@ mod tests {
     }
 
     fn outcome(pieces: &[SnapshotResponse]) -> String {
-        let counted = Count::of("server", pieces.first()).and_then(|mut count| {
+        let counted = ByteCount::of("server", pieces.first()).and_then(|mut count| {
             pieces.iter().try_for_each(|piece| count.add(piece))?;
             count.finish()
         });

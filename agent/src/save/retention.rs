@@ -14,7 +14,7 @@ use rustix::fs::FileType;
 
 use super::name_template::{Pattern, Placeholder, Template};
 use super::origin::FileIn;
-use super::relation::{NewSnapshot, ProofDepth, Relation, Stays};
+use super::relation::{NewSnapshot, ProofDepth, Relation, StayReason};
 use super::same_history::PastEntries;
 use super::save_error::SaveError;
 use crate::error::plain;
@@ -39,7 +39,7 @@ pub struct Keep {
 
 /// What happened to old snapshots.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Pruned {
+pub(super) struct RetentionResult {
     pub removed: Vec<PathBuf>,
     /// Those that could not be removed, with the reason.
     pub not_removed: Vec<(PathBuf, String)>,
@@ -49,7 +49,7 @@ pub(super) struct Pruned {
 
 impl Keep {
     /// Whether anything is to be removed at all.
-    pub(super) fn is_asked_for(&self) -> bool {
+    pub(super) fn removes_any(&self) -> bool {
         self.count.is_some() || self.within.is_some()
     }
 
@@ -58,7 +58,7 @@ impl Keep {
     /// # Errors
     /// [`SaveError::Name`] if they do not.
     pub(super) fn check(&self, template: &Template, path: &Path) -> Result<(), SaveError> {
-        if self.is_asked_for() && !template.has(Placeholder::Time) {
+        if self.removes_any() && !template.has(Placeholder::Time) {
             let missing = match fs::symlink_metadata(path) {
                 Err(_) if template.fixed().is_some() => {
                     " If it is meant to be a directory: it does not exist (is it mounted?)."
@@ -78,9 +78,9 @@ impl Keep {
 
     /// Removes those regular files in `directory`, the template's, that match the template and need not stay; never `newest`. Reads old snapshots if their
     /// names and marks prove too little, so it may take a while.
-    pub(super) fn apply(&self, directory: &Directory, template: &Template, newest: &NewSnapshot<'_>) -> Pruned {
-        let mut done = Pruned::default();
-        let Some(pattern) = template.pattern(newest.cluster).filter(|_| self.is_asked_for()) else { return done };
+    pub(super) fn apply(&self, directory: &Directory, template: &Template, newest: &NewSnapshot<'_>) -> RetentionResult {
+        let mut done = RetentionResult::default();
+        let Some(pattern) = template.pattern(newest.cluster).filter(|_| self.removes_any()) else { return done };
         let (old, future) = match list(directory, template, &pattern, newest) {
             Ok(listed) => listed,
             Err(cause) => {
@@ -95,18 +95,18 @@ impl Keep {
         }
         let snapshot = newest.snapshot();
         let store = snapshot.as_ref().and_then(|snapshot| snapshot.store().ok());
-        let past = store.as_ref().and_then(PastEntries::of);
-        if past.is_none() && !newest.is_packed() {
+        let past_entries = store.as_ref().and_then(PastEntries::of);
+        if past_entries.is_none() && !newest.is_packed() {
             let note = "No old snapshot was removed, because the new one could not be read again for comparison.";
             done.notes.push(note.into());
             return done;
         }
         let newest = &NewSnapshot {
-            past: past.as_ref(),
-            marked: newest.knows_marks(old.iter().map(|old| old.file_in(directory))),
+            past_entries: past_entries.as_ref(),
+            marked: newest.supports_marks(old.iter().map(|old| old.file_in(directory))),
             ..*newest
         };
-        let mut stay: BTreeMap<Stays, Vec<PathBuf>> = BTreeMap::new();
+        let mut stay: BTreeMap<StayReason, Vec<PathBuf>> = BTreeMap::new();
         let mut kept = 1_usize;
         for snapshot in old {
             let by_count = match (self.count, self.within) {
@@ -190,7 +190,7 @@ fn future_note(directory: &Directory, future: &[OldSnapshot], newest: &NewSnapsh
     let is_ahead = |old: &&OldSnapshot| old.time.duration_since(newest.taken).is_ok_and(|ahead| ahead > MAX_CLOCK_SKEW);
     let ahead = future.iter().filter(is_ahead).filter(|old| !newest.is_of_other_cluster(old.file_in(directory)));
     let paths: Vec<_> = ahead.map(|old| old.path.clone()).collect();
-    (!paths.is_empty()).then(|| Stays::Future.describe(newest.revision, &paths))
+    (!paths.is_empty()).then(|| StayReason::Future.describe(newest.revision, &paths))
 }
 
 #[cfg(test)]
@@ -215,11 +215,11 @@ mod tests {
         path.file_name().unwrap().to_str().unwrap().to_owned()
     }
 
-    fn apply(keep: Keep, template: &Template, file: &Path) -> Pruned {
+    fn apply(keep: Keep, template: &Template, file: &Path) -> RetentionResult {
         apply_of(1, keep, template, file)
     }
 
-    fn apply_of(cluster: u64, keep: Keep, template: &Template, file: &Path) -> Pruned {
+    fn apply_of(cluster: u64, keep: Keep, template: &Template, file: &Path) -> RetentionResult {
         let taken = humantime::parse_rfc3339("2026-11-03T00:00:00Z").unwrap();
         let removed = OnceCell::new();
         let directory = Directory::open(file.parent().unwrap()).unwrap();
@@ -238,7 +238,7 @@ mod tests {
     fn attach(path: &Path, cluster: u64, revision: i64) -> bool {
         let file = fs::File::options().write(true).open(path).unwrap();
         Origin { cluster, revision: Some(Revision::new(revision)), last: None }
-            .attach(&file, path.file_name().unwrap());
+            .write_mark(&file, path.file_name().unwrap());
         let directory = Directory::open(path.parent().unwrap()).unwrap();
         Origin::of(FileIn { directory: &directory, name: path.file_name().unwrap() }).is_some()
     }
@@ -255,7 +255,7 @@ mod tests {
         let done = apply(keep, &template, &file);
         assert!(done.not_removed.is_empty());
         let says = |name: &str, words: &str| done.notes.iter().any(|note| note.contains(name) && note.contains(words));
-        let asked = keep.is_asked_for();
+        let asked = keep.removes_any();
         assert_eq!((says(NAMES[6], "later"), says(NAMES[5], "in the future")), (asked, asked), "{done:?}");
         assert_eq!(done.notes.len(), if asked { 2 } else { 0 }, "{done:?}");
         let mut gone: Vec<_> = done.removed.iter().map(|path| file_name(path)).collect();

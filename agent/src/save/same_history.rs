@@ -110,7 +110,7 @@ impl<'s> PastEntries<'s> {
     }
 
     /// Whether a snapshot that ends with this write belongs to the same history. Cheap: that snapshot is not read.
-    pub fn goes_on_from(&self, last: LastWrite) -> History {
+    pub fn continues(&self, last: LastWrite) -> History {
         if last.revision <= self.store.compacted() || last.revision > self.store.current() {
             return History::Unknown;
         }
@@ -129,8 +129,8 @@ impl<'s> PastEntries<'s> {
     }
 
     /// Whether an old snapshot belongs to the same history.
-    pub fn goes_on_from_store(&self, old: &Store<'_, FileSource>) -> History {
-        let told = last_write(old).map(|last| self.goes_on_from(last));
+    pub fn continues_store(&self, old: &Store<'_, FileSource>) -> History {
+        let told = last_write(old).map(|last| self.continues(last));
         if let Some(told @ (History::Same | History::Other)) = told {
             return told;
         }

@@ -159,7 +159,7 @@ pub enum SaveError {
 impl From<RewriteError> for SaveError {
     fn from(error: RewriteError) -> Self {
         match error {
-            RewriteError::Read(error) => Self::Judge(error),
+            RewriteError::Read(error) => Self::NotVerified(error),
             RewriteError::File(error) => error.into(),
             error => Self::Compact(error),
         }
@@ -208,7 +208,7 @@ impl SaveError {
             }
             Self::NotProven { .. } => "Save it to a file, which can be read again. With --verify hash, a stream is checked only by its SHA-256.".into(),
             Self::CutShort(error) => format!("Discard the output: it lacks its end. {}", error.advice()).trim_end().into(),
-            Self::Judge(error) => error.advice(),
+            Self::NotVerified(error) => error.advice(),
             Self::Target(error) => error.advice(),
             Self::Swapped(error) => error.advice(),
             Self::Space { .. } => "Free some space, save elsewhere, or use --compress zstd.".into(),
@@ -258,10 +258,10 @@ impl SaveError {
 
     /// Whether a retry, with another server or later, may succeed.
     #[must_use]
-    pub fn is_passing(&self) -> bool {
+    pub fn is_temporary(&self) -> bool {
         match self {
-            Self::Client(error) => error.is_passing(),
-            Self::All(errors) => errors.iter().any(Self::is_passing),
+            Self::Client(error) => error.is_temporary(),
+            Self::All(errors) => errors.iter().any(Self::is_temporary),
             Self::Stalled { .. } | Self::Incomplete { .. } | Self::Sha256 { .. } | Self::Damaged { .. } => true,
             _ => false,
         }

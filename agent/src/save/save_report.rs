@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::comparison::Comparison;
 use crate::byte_text::put_path;
 use crate::client::Member;
-use crate::sha256_stream::Copied;
+use crate::sha256_stream::StreamDigest;
 
 /// The report of a save.
 ///
@@ -88,7 +88,7 @@ impl Saved {
     }
 
     /// Fills in what the transfer and the check showed about a snapshot; the rest is empty.
-    pub(super) fn of(file: &Path, member: &Member, copied: &Copied, report: Option<&Report>) -> Self {
+    pub(super) fn of(file: &Path, member: &Member, copied: &StreamDigest, report: Option<&Report>) -> Self {
         let status = report.and_then(|report| report.status.as_ref());
         Self {
             file: file.to_owned(),

@@ -20,9 +20,9 @@ use super::relation::{NewSnapshot, ProofDepth, Relation};
 use super::same_history::PastEntries;
 use super::save_error::SaveError;
 use crate::fsx::directory::Directory;
-use crate::fsx::output_directory::judge_directory;
+use crate::fsx::output_directory::check_directory;
 use crate::fsx::output_error::OutputError;
-use crate::fsx::output_target::judge_file;
+use crate::fsx::output_target::check_file_name;
 use crate::fsx::part_file::PartFile;
 
 /// By how many seconds the time in a name may be moved on if earlier names are taken.
@@ -57,15 +57,15 @@ impl Template {
 
 impl SaveJob<'_> {
     /// Fails when nothing could be saved there. A name without places is known before anything is fetched; of the others the directory is.
-    pub(super) fn judge_place(&self, directory: &Directory) -> Result<(), SaveError> {
+    pub(super) fn check_place(&self, directory: &Directory) -> Result<(), SaveError> {
         if let Some(name) = self.template.fixed() {
-            self.judge_target(directory, &name)?;
+            self.check_target(directory, &name)?;
         }
-        Ok(judge_directory(directory)?)
+        Ok(check_directory(directory)?)
     }
 
     /// Checks that the snapshot can get that name, and would not replace a file that this save reads.
-    pub(super) fn judge_target(&self, directory: &Directory, name: &OsStr) -> Result<(), SaveError> {
+    pub(super) fn check_target(&self, directory: &Directory, name: &OsStr) -> Result<(), SaveError> {
         self.template.check_length(name)?;
         let path = self.template.path_of(name);
         let is_link = statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)
@@ -74,7 +74,7 @@ impl SaveJob<'_> {
             let reason = "it is a dangling link. If it should lead to a directory, check that it is mounted; otherwise remove the link";
             return Err(SaveError::Name { path, reason: reason.into() });
         }
-        Ok(judge_file(directory, Path::new(name), &path, &inputs(self.config).collect::<Vec<_>>())?)
+        Ok(check_file_name(directory, Path::new(name), &path, &inputs(self.config).collect::<Vec<_>>())?)
     }
 
     /// Gives the file its name in `directory`, and says which, and what time that tells. A name without places replaces what has it.
@@ -89,7 +89,7 @@ impl SaveJob<'_> {
     ) -> Result<(OsString, SystemTime), SaveError> {
         let attach = |part: &PartFile, name: &OsStr| -> Result<(), SaveError> {
             if let Some(origin) = origin {
-                origin.attach(&part.handle()?, name);
+                origin.write_mark(&part.handle()?, name);
             }
             Ok(())
         };
@@ -99,7 +99,7 @@ impl SaveJob<'_> {
             let name = self.template.fill(&PlaceholderValues { time, ..facts.clone() });
             let file = self.template.path_of(&name);
             // The file with that name may have changed meanwhile.
-            self.judge_target(directory, &name)?;
+            self.check_target(directory, &name)?;
             attach(&part, &name)?;
             let is_fixed = self.template.fixed().is_some();
             if !is_fixed && part.publish_new(Path::new(&name), &file)? {
@@ -129,14 +129,14 @@ impl SaveJob<'_> {
         members: &[u64],
         revision: Revision,
     ) -> Result<(), SaveError> {
-        let (file, shown) = (part.handle()?, part.shown());
+        let (file, shown) = (part.handle()?, part.display_path());
         let revision = facts.revision.max(revision).max(Revision::FIRST);
         let removed = OnceCell::new();
         let newest = NewSnapshot::new((&file, old.name, &shown), facts.cluster, members, revision, &removed);
         let snapshot = newest.snapshot();
         let store = snapshot.as_ref().and_then(|snapshot| snapshot.store().ok());
-        let past = store.as_ref().and_then(PastEntries::of);
-        let newest = NewSnapshot { past: past.as_ref(), ..newest };
+        let past_entries = store.as_ref().and_then(PastEntries::of);
+        let newest = NewSnapshot { past_entries: past_entries.as_ref(), ..newest };
         let reason = match newest.relation(old, None, self.template.has(Placeholder::Cluster), ProofDepth::Full) {
             Relation::Older => return Ok(()),
             Relation::OtherCluster => "it belongs to another cluster".into(),

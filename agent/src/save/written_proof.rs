@@ -13,13 +13,13 @@ use std::path::{Path, PathBuf};
 
 use etcdsnap_core::{Consumed, Error as ScanError, ReadError, Report, Sha256Hex, Source, Swept, Trailer, peek_trailer};
 
-use super::Watched;
+use super::StoppableProgress;
 use super::save_error::SaveError;
 use crate::error::{Error, Fault};
 use crate::fsx::part_file_error::PartFileError;
 use crate::input::{Body, FileSource, Input, Packed};
 use crate::progress::{Progress, Stage};
-use crate::sha256_stream::{Copied, Hasher};
+use crate::sha256_stream::{StreamDigest, StreamHasher};
 use crate::verify_options::{Sha256, VerifyOptions};
 
 /// A written file that is being synced.
@@ -30,8 +30,8 @@ pub(super) struct Written {
     /// Whether it must match the SHA-256 that the server sent.
     pub is_proven: bool,
     /// Length and SHA-256 of the received data.
-    pub copied: Copied,
-    pub watched: Watched,
+    pub copied: StreamDigest,
+    pub stoppable: StoppableProgress,
 }
 
 impl Written {
@@ -39,26 +39,26 @@ impl Written {
     ///
     /// # Errors
     /// When it cannot be read, differs from the received data, or the caller asked to stop.
-    pub fn judge(self, swept: Option<Swept>) -> Result<Report, SaveError> {
+    pub fn verify(self, swept: Option<Swept>) -> Result<Report, SaveError> {
         let input = Input::of_file(self.file?, &self.path)?;
-        if let Some(report) = input.foreign() {
+        if let Some(report) = input.foreign_report() {
             return Ok(report);
         }
         let whole = ReceivedSnapshot {
             path: &self.path,
             copied: &self.copied,
             is_proven: self.is_proven,
-            watched: &self.watched,
+            stoppable: &self.stoppable,
         };
         match (&input.body, swept) {
             (Body::Plain(file), Some(swept)) if !self.is_packed => {
-                return Ok(file.unless_changed(whole.judge_plain(file, swept))?);
+                return Ok(file.unless_changed(whole.verify_plain(file, swept))?);
             }
             (Body::Packed(file), Some(swept)) if self.is_packed && self.copied.len <= file.extent().most() => {
                 if self.is_proven {
-                    file.source().unless_changed(whole.check_packed(file))??;
+                    file.source().unless_changed(whole.check_compressed(file))??;
                 }
-                if let Some(report) = whole.judge_packed(swept)? {
+                if let Some(report) = whole.verify_compressed(swept)? {
                     return Ok(report);
                 }
             }
@@ -66,7 +66,7 @@ impl Written {
         }
         // Its pages were not checked on arrival, or some pages of a compressed file are needed again.
         let sha256 = if self.is_packed && self.is_proven { Sha256::Check } else { Sha256::Skip };
-        let options = VerifyOptions { sha256, progress: &self.watched, ..VerifyOptions::default() };
+        let options = VerifyOptions { sha256, progress: &self.stoppable, ..VerifyOptions::default() };
         Ok(crate::verify_input(&input, &options)?)
     }
 }
@@ -74,39 +74,39 @@ impl Written {
 /// A received and written snapshot.
 struct ReceivedSnapshot<'w> {
     path: &'w Path,
-    copied: &'w Copied,
+    copied: &'w StreamDigest,
     is_proven: bool,
-    watched: &'w Watched,
+    stoppable: &'w StoppableProgress,
 }
 
 impl ReceivedSnapshot<'_> {
     /// Makes the verdict from the pages checked on arrival, and reads missing ones from the file. The SHA-256 was compared before.
-    fn judge_plain(&self, file: &FileSource, swept: Swept) -> Result<Report, Error> {
+    fn verify_plain(&self, file: &FileSource, swept: Swept) -> Result<Report, Error> {
         if file.len() != self.copied.len {
             return Err(Error::Changed { path: self.path.to_owned() });
         }
-        self.watched.begin(Stage::Read, Some(file.len()));
+        self.stoppable.begin(Stage::Read, Some(file.len()));
         let trailer = peek_trailer(file).map_err(|error| self.failed(error))?;
-        swept.with_trailer(trailer).verify(file, self.watched).map_err(|error| self.failed(error))
+        swept.with_trailer(trailer).verify(file, self.stoppable).map_err(|error| self.failed(error))
     }
 
     /// Makes the verdict without the file; `None` if a page is needed that was not kept.
-    fn judge_packed(&self, swept: Swept) -> Result<Option<Report>, Error> {
+    fn verify_compressed(&self, swept: Swept) -> Result<Option<Report>, Error> {
         let source = Consumed(swept.len());
         let actual = self.is_proven.then(|| Sha256Hex::of(&self.copied.sha256));
         let expected = self.copied.trailer.map(|trailer| Sha256Hex::of(&trailer));
         let trailer = Trailer { present: expected.is_some(), expected, actual, ..Trailer::default() };
-        match swept.with_trailer(trailer).verify(&source, self.watched) {
+        match swept.with_trailer(trailer).verify(&source, self.stoppable) {
             Err(ScanError::Read { cause: ReadError::Consumed, .. }) => Ok(None),
             outcome => outcome.map(Some).map_err(|error| self.failed(error)),
         }
     }
 
     /// Unpacks the written file, and checks that it matches the received data.
-    fn check_packed(&self, file: &Packed) -> Result<Result<(), SaveError>, Error> {
-        self.watched.begin(Stage::Unpack, Some(file.packed_len()));
-        let mut hasher = Hasher::default();
-        file.unpack(self.watched, &mut |block| {
+    fn check_compressed(&self, file: &Packed) -> Result<Result<(), SaveError>, Error> {
+        self.stoppable.begin(Stage::Unpack, Some(file.packed_len()));
+        let mut hasher = StreamHasher::default();
+        file.unpack(self.stoppable, &mut |block| {
             hasher.push(block);
             Ok(())
         })?;

@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::input::FileSource;
 use crate::progress::Progress;
 
-/// Objects that a thread takes at once, in file order.
+/// Objects that a thread processes at a time, in file order.
 const OBJECTS_AT_ONCE: usize = 256;
 
 /// The result of one thread, and the error that ended its work.
@@ -49,7 +49,7 @@ impl Snapshot {
             let places = piece.iter().map(|(place, _)| *place);
             self.each_pair(store, places, progress, &mut |at, place, pair| {
                 let number = piece.get(at).map_or(0, |(_, number)| *number);
-                made.push((number, make(number, &self.opened(place, pair))));
+                made.push((number, make(number, &self.decrypted_value(place, pair))));
             })
         })?;
         let mut made: Vec<(usize, T)> = parts.into_iter().flatten().collect();

@@ -14,7 +14,7 @@ use crate::fsx::file_identity::FileIdentity;
 
 /// Missing directories that were created. If dropped before they are kept, those that are still empty are removed.
 #[derive(Default)]
-pub(super) struct MadeDirectories(Vec<Made>);
+pub(super) struct CreatedDirectories(Vec<Made>);
 
 struct Made {
     parent: Directory,
@@ -22,7 +22,7 @@ struct Made {
     directory: Option<(Directory, FileIdentity)>,
 }
 
-impl MadeDirectories {
+impl CreatedDirectories {
     /// Opens the directory at `names` below `base`, outermost first; creates missing ones with mode 0700.
     pub fn make(&mut self, base: Directory, names: &[OsString]) -> Result<Directory, RestoreError> {
         let mut inner = base;
@@ -39,7 +39,7 @@ impl MadeDirectories {
                 made => made.map_err(failed)?,
             }
             self.0.push(Made {
-                parent: inner.again().map_err(|cause| {
+                parent: inner.try_clone().map_err(|cause| {
                     let _ = inner.remove(path, true);
                     failed(cause)
                 })?,
@@ -49,7 +49,7 @@ impl MadeDirectories {
             let made = inner.open_below(path).map_err(failed)?;
             check_empty(&made).map_err(failed)?;
             if let Some(last) = self.0.last_mut() {
-                last.directory = Some((made.again().map_err(failed)?, made.identity().map_err(failed)?));
+                last.directory = Some((made.try_clone().map_err(failed)?, made.identity().map_err(failed)?));
             }
             inner = made;
         }
@@ -61,7 +61,7 @@ impl MadeDirectories {
         for Made { parent, name, directory } in self.0.iter().rev() {
             let settle = || {
                 if let (Some(owner), Some((directory, _))) = (owner, directory) {
-                    owner.give(directory)?;
+                    owner.set_on(directory)?;
                 }
                 DirectorySync::prepare(parent)?.run()
             };
@@ -76,7 +76,7 @@ impl MadeDirectories {
     }
 }
 
-impl Drop for MadeDirectories {
+impl Drop for CreatedDirectories {
     fn drop(&mut self) {
         for Made { parent, name, directory } in self.0.iter().rev() {
             let path = Path::new(name);
