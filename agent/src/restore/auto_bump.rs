@@ -24,7 +24,7 @@ const DEFAULT_BUMP: u64 = 1_000_000_000;
 /// The name of OpenShift's file.
 const REVISION_FILE: &str = "revision.json";
 
-/// Bytes of the file that are read at most; enough for a thousand endpoints.
+/// Bytes of the file that are read at most; they suffice for a thousand endpoints.
 const MAX_FILE_LEN: u64 = 128 << 10;
 
 /// By how much the revision is raised, and why.
@@ -48,7 +48,7 @@ pub enum BumpBasis {
     },
     /// There is no such file.
     Default,
-    /// There is such a file, but it cannot be used: its path, and why.
+    /// There is such a file, but it cannot be used: its path, and the reason.
     Unusable(PathBuf, String),
 }
 
@@ -86,7 +86,7 @@ fn max_raft_index(path: &Path, snapshot: &Path) -> Result<u64, String> {
     let mut text = Vec::new();
     let file = File::open(path).map_err(|cause| crate::error::plain(&cause))?;
     let facts = file.metadata().map_err(|cause| crate::error::plain(&cause))?;
-    // Another user's file in a shared directory could make clients mistake old revisions for new ones. The owner of the snapshot decides about the cluster anyway.
+    // Another user's file in a shared directory could make clients mistake old revisions for new ones. The owner of the snapshot is trusted, because the snapshot decides about the cluster anyway.
     let is_theirs = fs::metadata(snapshot).is_ok_and(|snapshot| snapshot.uid() == facts.uid());
     if !(is_ours(facts.uid()) || is_theirs) || facts.mode() & WRITABLE_BY_OTHERS != 0 {
         return Err("another user may have written it".into());
@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_file_beside_the_snapshot_decides() {
+    fn the_file_beside_the_snapshot_is_used() {
         let folder = tempfile::tempdir().unwrap();
         let snapshot = folder.path().join("snapshot.db");
         let of = |text: &str| {

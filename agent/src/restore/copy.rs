@@ -46,7 +46,7 @@ pub(super) fn copy_file(
         return copy_and_verify(verifies, || verify_structure(&copy, path, &NoProgress), path, || hash_only(&copy, progress));
     }
     progress.begin(Stage::Copy, Some(len(from)));
-    // A restore that fills the disk before it fails harms all others who write there.
+    // A restore that fills the disk before it fails would harm all other programs that write there.
     let wanted = to.iter().map(|target| (Location::Open(target.file.as_fd(), &target.path), len(from)));
     if let (Some(first), Err(_)) = (to.first(), free_space::check(wanted)) {
         return Err(first.failed(io::ErrorKind::StorageFull.into()));
@@ -152,7 +152,7 @@ fn read(from: &FileSource, offset: u64, block: &mut [u8]) -> Result<(), Error> {
     })
 }
 
-/// Writes blocks to all targets, one after the other, and starts a flush to the disk now and then.
+/// Writes blocks to all targets, one after the other, and regularly starts a flush to the disk.
 pub(super) struct TargetWriters<'t> {
     writers: Vec<TargetWriter<'t>>,
     at: u64,
@@ -160,12 +160,12 @@ pub(super) struct TargetWriters<'t> {
 }
 
 impl<'t> TargetWriters<'t> {
-    /// Starts at offset 0.
+    /// Creates writers that start at offset 0.
     pub fn new(to: &'t [DatabaseTarget], unflushed: Unflushed) -> Self {
         Self { writers: to.iter().map(DatabaseTarget::writer).collect(), at: 0, unflushed }
     }
 
-    /// Starts at this offset.
+    /// Sets the offset at which to start.
     pub fn starting_at(self, at: u64) -> Self {
         Self { at, ..self }
     }
@@ -211,13 +211,13 @@ fn write_and_hash<B: AsRef<[u8]> + Default + Send>(
                 if !writers.write(block.as_ref())? {
                     break;
                 }
-                // The receiver may have ended already and not take the block back.
+                // The receiver may have ended already; then the block is not reused.
                 let _ = used.send(block);
             }
             Ok(())
         });
         let mut hasher = StreamHasher::default();
-        // Without a second thread, the writes are done here.
+        // Without a second thread, this one also writes.
         let Some(writing) = writing else {
             let mut failed = None;
             let read = source(&mut |block| {

@@ -31,7 +31,7 @@ impl CreatedDirectories {
             let shown = inner.path_of(name);
             let failed = |cause| failed(&shown, cause);
             match inner.make(path) {
-                // Another run created it, or this one for its other target.
+                // Another run created it, or this run did so for its other target.
                 Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {
                     inner = inner.open_below(path).map_err(failed)?;
                     continue;
@@ -56,7 +56,7 @@ impl CreatedDirectories {
         Ok(inner)
     }
 
-    /// Gives them to `owner`, who must be able to enter them, and syncs them.
+    /// Sets their owner, who must be able to enter them, and syncs them.
     pub fn set_owner_and_sync(&self, owner: Option<Owner>) -> Result<(), RestoreError> {
         for Made { parent, name, directory } in self.0.iter().rev() {
             let settle = || {
@@ -70,7 +70,7 @@ impl CreatedDirectories {
         Ok(())
     }
 
-    /// Keeps them.
+    /// Keeps them when this value is dropped.
     pub fn keep(&mut self) {
         self.0.clear();
     }
@@ -87,7 +87,7 @@ impl Drop for CreatedDirectories {
     }
 }
 
-/// Checks that a new directory is empty: a different one, put in its place by another user, must not be given away.
+/// Checks that a new directory is empty: if another user has put a different one in its place, its owner must not be changed.
 fn check_empty(made: &Directory) -> io::Result<()> {
     for entry in Dir::read_from(made.readable()?)? {
         if !matches!(entry?.file_name().to_bytes(), b"." | b"..") {

@@ -1,4 +1,4 @@
-//! Resolves a path once: to the innermost directory that exists, held open, and the names below it that do not exist yet.
+//! Resolves a path once: opens its innermost directory that exists, and returns the names below it that do not exist yet.
 
 use std::ffi::OsString;
 use std::io;
@@ -27,9 +27,9 @@ pub(super) enum LastComponent {
 /// Why a path cannot be resolved.
 #[derive(Debug)]
 pub(super) enum ResolveError {
-    /// Something on the path is not usable: which part, and why.
+    /// A part of the path cannot be used: the part, and the reason.
     Unfit(PathBuf, &'static str),
-    /// The system refused: where, and its error.
+    /// The system returned an error: the part of the path, and the error.
     System(PathBuf, io::Error),
 }
 
@@ -95,7 +95,7 @@ mod tests {
     use crate::fsx::file_identity::FileIdentity;
 
     #[test]
-    fn follows_what_exists_and_reads_what_does_not() {
+    fn existing_parts_are_followed_and_missing_ones_are_resolved_as_text() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         fs::create_dir_all(at("real/deep")).unwrap();

@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn every_byte_is_written_whether_past_the_page_cache_or_not() {
+    fn every_byte_is_written_with_or_without_the_page_cache() {
         let directory = tempfile::tempdir().unwrap();
         let (a, b, tail) = (block(8192, 1), block(4096, 2), block(4096 + 33, 3));
         let unaligned = &a[1..];

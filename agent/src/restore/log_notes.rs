@@ -1,7 +1,7 @@
 //! Notes in the stage of a data directory about its write-ahead log, if that is elsewhere.
 //!
-//! The log is renamed just before the data directory. A run that is killed between the two renames leaves a log without its data directory; the notes tell
-//! the next run that it is exactly that log.
+//! The log is renamed just before the data directory. A run that is killed between the two renames leaves a log without its data directory; the notes let
+//! the next run recognize exactly that log.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, Metadata};
@@ -52,7 +52,7 @@ struct LogNote {
     within: Vec<String>,
     /// The inode of the log's only file.
     file: u64,
-    /// When that file last changed (ctime), in seconds and nanoseconds. Nobody can set this time.
+    /// When that file last changed (ctime), in seconds and nanoseconds. No program can set this time.
     changed: (i64, i64),
 }
 

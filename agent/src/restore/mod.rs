@@ -52,7 +52,7 @@ use restore_job::RestoreJob;
 use restore_space::SpaceNeeds;
 use staged_result::{ReplaceNeed, StageRequest};
 
-/// What was restored, or would be.
+/// The result of a restore, or of a dry run.
 ///
 /// In JSON, a path that is not UTF-8 is also in base64: `dataDirBase64` beside `dataDir`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -115,7 +115,7 @@ pub struct Restored {
 
 /// Makes a data directory from a snapshot.
 ///
-/// The target appears complete or not at all; the input is only read. What a killed run left, the next run removes.
+/// The target appears complete or not at all; the input is only read. The next run removes leftovers of a killed run.
 ///
 /// # Errors
 /// [`RestoreError`]; then nothing is left behind, except with [`RestoreError::InPlace`].

@@ -26,7 +26,7 @@ pub(super) struct Database {
     pub revision_before: Revision,
     /// The latest revision of the restored store.
     pub revision_after: Revision,
-    /// What the new cluster inherits from the old one.
+    /// Data of the old cluster that the new one inherits.
     pub carried: Carried,
     /// Its size in bytes.
     pub size: u64,
@@ -36,7 +36,7 @@ pub(super) struct Database {
     pub sha256_checked: bool,
     /// How many keys it holds; `None` if they were not counted.
     pub keys: Option<u64>,
-    /// What was left out, if it was rewritten entry by entry.
+    /// Facts about the entries that were left out, if it was rewritten entry by entry.
     pub rewrite: Option<RewriteFacts>,
 }
 
@@ -72,7 +72,7 @@ impl RestoreJob<'_> {
         Ok(Database::copied(plan, self, CopyResult { size, sha256_checked, keys }))
     }
 
-    /// Does the same to every target, with one thread for each.
+    /// Runs a function for every target, each on its own thread.
     fn on_each_target(
         &self,
         targets: &[DatabaseTarget],

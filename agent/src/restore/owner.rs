@@ -10,7 +10,7 @@ use rustix::io::Errno;
 
 use super::restore_error::RestoreError;
 
-/// The id that means "unchanged" to the system, and is no user's.
+/// The id that the system takes to mean "unchanged"; no user has it.
 const UNCHANGED_ID: u32 = u32::MAX;
 
 /// User and group to own the files; `None` leaves one unchanged.
@@ -26,7 +26,7 @@ impl Owner {
         Self { user: Some(facts.uid()), group: Some(facts.gid()) }
     }
 
-    /// Gives an open file or directory to this owner, unless it already belongs to it.
+    /// Sets the owner of an open file or directory, unless it is already right.
     ///
     /// # Errors
     /// An error of the system.
@@ -98,9 +98,9 @@ mod tests {
         assert!(ids("root:no such group").unwrap_err().to_string().contains("no group"));
     }
 
-    /// The system takes this number to mean that nothing changes.
+    /// For the system, this number means that nothing changes.
     #[test]
-    fn the_number_of_nobody_is_no_user() {
+    fn the_number_for_unchanged_is_not_a_user() {
         assert_eq!(parse("4294967295").unwrap_err().to_string(), "--owner: there is no user \"4294967295\"");
         assert_eq!(parse("1:4294967295").unwrap_err().to_string(), "--owner: there is no group \"4294967295\"");
         for number in ["4294967295", "4294967296", "1:4294967295"] {

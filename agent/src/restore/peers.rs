@@ -12,7 +12,7 @@ pub(super) fn have_same_addresses<T: AsRef<str>>(a: &[T], b: &[T]) -> bool {
     a.len() == b.len() && places(a).is_some_and(|a| places(b) == Some(a))
 }
 
-/// Replaces a name in a URL by its address; `None` if the name is unknown.
+/// Returns a URL with its address in place of a name; `None` if the name is unknown.
 fn resolved(url: &str) -> Option<String> {
     let (scheme, rest) = url.split_once("://")?;
     let scheme = scheme.to_ascii_lowercase();
@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spellings_of_one_address_lead_alike() {
+    fn different_spellings_of_an_address_are_equal() {
         assert!(have_same_addresses(&["http://[0:0:0:0:0:0:0:1]:1", "http://h:2"][..1], &["http://[::1]:1"]));
         assert!(have_same_addresses(
             &["http://127.0.0.1:2", "HTTPS://127.0.0.1:1"],
@@ -50,9 +50,9 @@ mod tests {
         assert!(!have_same_addresses(&["http://[::1]:1", "http://[::1]:2"], &["http://[::1]:1"]));
     }
 
-    /// A name of this machine in its own `/etc/hosts`, such as `ip6-localhost` or the host's own.
+    /// Tests a name of this machine in its own `/etc/hosts`, such as `ip6-localhost` or the host's own.
     #[test]
-    fn names_lead_to_their_addresses() {
+    fn names_equal_their_addresses() {
         let hosts = std::fs::read_to_string("/etc/hosts").unwrap_or_default();
         let mut lines = hosts.lines().map(|line| line.split('#').next().unwrap_or("").split_whitespace());
         let own = lines.find_map(|mut words| {

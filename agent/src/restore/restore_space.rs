@@ -15,7 +15,7 @@ pub(super) struct SpaceNeeds {
 impl SpaceNeeds {
     /// Checks the free space at each place before writing.
     ///
-    /// Too little space is not an error yet: if the file system shares the blocks of the snapshot, a copy takes none.
+    /// Too little space is not an error yet: if the copy shares the blocks of the snapshot, it takes no space.
     pub fn before_writing(wanted: &[(&Path, u64)]) -> Self {
         let owned = wanted.iter().map(|(path, bytes)| ((*path).to_owned(), *bytes)).collect();
         let places = wanted.iter().map(|(path, bytes)| (Location::Path(path), *bytes));
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_full_disk_is_told_in_bytes() {
+    fn a_full_disk_is_reported_in_bytes() {
         let folder = tempfile::tempdir().unwrap();
         let full = || RestoreError::Write { path: "db".into(), cause: io::ErrorKind::StorageFull.into() };
         let small = SpaceNeeds::before_writing(&[(folder.path(), 1)]);

@@ -24,7 +24,7 @@ use crate::threads;
 /// Bytes written at once.
 const BLOCK_LEN: usize = 1 << 20;
 
-/// What was left out, and what was added.
+/// Facts about the entries that were left out and added.
 pub(super) struct RewriteFacts {
     /// The revision whose state was chosen, if any.
     pub as_of: Option<Revision>,
@@ -93,7 +93,7 @@ fn write_and_verify(
     };
     let (judged, written) = threads::run_both(judge, || {
         let written = write(&snapshot, job.progress);
-        // Damage of the snapshot may be the cause; then its report says so.
+        // Damage of the snapshot may be the cause, which its report would show.
         aside.stop_if(matches!(&written, Err(error) if !matches!(error, RestoreError::NotWhole { .. })));
         written
     });

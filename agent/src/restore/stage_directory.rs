@@ -34,16 +34,16 @@ pub(super) const CONTENT_NAME: &str = "new";
 /// The name of the marker.
 pub(super) const MARKER_NAME: &str = "etcdsnap-stage";
 
-/// The name of a temporary file that tests whether the owner of files can be changed.
+/// The name of a temporary file for testing whether the owner of files can be changed.
 pub(super) const PROBE_NAME: &str = "owner";
 
-/// Numbers that are tried in turn, so that leftovers of killed runs are found without listing the parent directory.
+/// How many numbers are tried in turn for a stage's name. They are few, so that leftovers of killed runs are found without listing the parent directory.
 const MAX_STAGES: u32 = 16;
 
 /// The longest file name on nearly all file systems, in bytes.
 const MAX_NAME_LEN: usize = 255;
 
-/// A directory in progress. If dropped before it is finished, it is removed with everything that was created in it.
+/// A stage: a directory in progress. If dropped before it is finished, it is removed with everything that was created in it.
 pub(super) struct StageDirectory {
     parent: Directory,
     slot: OsString,
@@ -51,7 +51,7 @@ pub(super) struct StageDirectory {
     identity: FileIdentity,
     /// Holds the lock.
     _lock: File,
-    /// The content, for the steps after its rename.
+    /// The content's open handle, for the steps after its rename.
     content: Option<Directory>,
     /// What was created here, in order.
     entries: RefCell<Vec<Entry>>,
@@ -110,7 +110,7 @@ impl StageDirectory {
         };
         let lock = directory.readable()?;
         check_private(parent, &lock)?;
-        // Without locks on the file system, the next run cannot tell whose it is and leaves it alone.
+        // If the file system has no locks, the next run cannot tell whether this one still uses the stage, and does not remove it.
         if matches!(lock.try_lock(), Err(TryLockError::WouldBlock)) {
             return Ok(None);
         }
@@ -216,7 +216,7 @@ impl StageDirectory {
         }
         let entries = self.entries.borrow();
         let directories = entries.iter().filter(|entry| entry.is_directory && entry.path.starts_with(CONTENT_NAME));
-        // From the innermost outwards: after a change of owner this user may not enter any more.
+        // From the innermost outwards: after a change of owner, this user may not be able to enter.
         for entry in directories.rev() {
             let settle = || {
                 let directory = self.directory.open_below(&entry.path)?;
@@ -295,7 +295,7 @@ impl StageDirectory {
     }
 
     fn remove_itself(&self) -> io::Result<()> {
-        // If another user moved it away, it cannot be removed by its name.
+        // If another user moved it away, it has no known name by which to remove it.
         if self.parent.has(Path::new(&self.slot), self.identity)? {
             self.parent.remove(Path::new(&self.slot), true)?;
         }
@@ -321,7 +321,7 @@ impl StageDirectory {
 
 impl Drop for StageDirectory {
     fn drop(&mut self) {
-        // By name, without opening another handle: a lack of file descriptors may be why the run failed.
+        // Remove it by name, without opening another handle: the run may have failed for lack of file descriptors.
         remove_entries(&self.directory, &self.entries.borrow());
         let _ = self.remove_itself();
     }

@@ -6,7 +6,7 @@
 //! log elsewhere:                     <wal-dir>.etcdsnap-<n>/new           renamed to <wal-dir> just before
 //! log inside the data directory:                                          is renamed with it
 //! ```
-//! The next run removes what a killed run left ([`stale_stages`](super::stale_stages)), including a log that was already renamed.
+//! The next run removes the leftovers of a killed run ([`stale_stages`](super::stale_stages)), including a log that was already renamed.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::Metadata;
@@ -53,7 +53,7 @@ struct StagedDirectory {
     sync: DirectorySync,
 }
 
-/// What may be done with an existing data directory.
+/// How an existing data directory may be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ReplaceNeed {
     /// It may be filled or replaced.
@@ -62,7 +62,7 @@ pub(super) enum ReplaceNeed {
     Whole,
 }
 
-/// What exists at the data directory's path.
+/// The directory that exists at the data directory's path.
 enum ExistingDirectory {
     Nothing,
     /// A directory that was prepared for this.
@@ -101,7 +101,7 @@ impl StageRequest<'_> {
         targets.check_writable(&layouts, self.owner)
     }
 
-    /// Finds what exists. As root, the owner and mode of a directory that another user may have planted are not used: that user would own the database.
+    /// Finds the existing directory. As root, the owner and mode of a directory that another user may have planted are not used: that user would own the database.
     ///
     /// # Errors
     /// [`RestoreError::Planted`] if it may be planted and no owner was named.
@@ -147,12 +147,12 @@ impl StageRequest<'_> {
         Ok(layouts)
     }
 
-    /// Removes what killed runs left, checks that the targets are free, and creates the stages.
+    /// Removes leftovers of killed runs, checks that the targets are free, and creates the stages.
     pub fn begin(&self) -> Result<StagedRestore, RestoreError> {
         let targets = Targets::resolve(self.data_dir, self.wal_dir)?;
         self.before(&targets)?;
         self.remove_leftovers(&targets)?;
-        // A log left in place by a killed run may have the name of this one.
+        // A log that a killed run left in place may have the same name as the new log.
         let targets = Targets::resolve(self.data_dir, self.wal_dir)?;
         let before = self.before(&targets)?;
         let mut refused = None;
@@ -204,7 +204,7 @@ impl StageRequest<'_> {
             (LogPlace::Within(below), Layout::Filled) => match below.strip_prefix(MEMBER) {
                 Ok(below) => (None, Path::new(CONTENT_NAME).join(below)),
                 Err(_) => {
-                    // Everything is built beside `member`, so that nothing is in the data directory before it is complete.
+                    // Everything is built beside `member`, so that the data directory never contains an incomplete `member`.
                     let mut names = below.iter();
                     let first = names.next().unwrap_or_default().to_owned();
                     let part = StagedDirectory::make(again(&targets.data.base)?, first, Some(&data))?;
@@ -234,7 +234,7 @@ impl StageRequest<'_> {
         match stage.check_owner(owner) {
             Ok(()) => Ok(Some(owner)),
             Err(cause) if self.owner.is_some() => Err(RestoreError::NotOurs(crate::error::plain(&cause))),
-            // The owner was not named, so keep this user.
+            // The flags name no owner, so the files stay this user's.
             Err(cause) if owner::is_refusal(&cause) => Ok(None),
             Err(cause) => Err(failed(stage.display_path(), cause)),
         }

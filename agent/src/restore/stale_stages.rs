@@ -1,6 +1,6 @@
 //! Removes leftovers of killed runs beside a target.
 //!
-//! Another user who may write to the parent directory can create entries with the names of stages. So a name proves nothing: a stage counts only if it
+//! Another user who may write to the parent directory can create entries with the names of stages. So a name proves nothing: a directory counts as a stage only if it
 //! belongs to this user, nobody else may write to it, it is on the device of its parent directory, nobody has locked it, and its marker names its
 //! own inode, that of its parent directory, and the target. Only this user can have written that marker, and it matches no other directory.
 
@@ -91,7 +91,7 @@ fn state(directory: &Directory, marker: &[u8]) -> Option<LeftoverState> {
     if found.as_deref() == Some(marker) {
         return Some(LeftoverState::Marked);
     }
-    // A run that was killed at its very start. Such a directory holds nothing valuable.
+    // The run was killed at its very start, so the directory contains nothing valuable.
     let names = names(directory)?;
     match names.as_slice() {
         [] => Some(LeftoverState::Empty),
@@ -165,7 +165,7 @@ impl StaleStage {
         let unfinished = here.stat(Path::new(CONTENT_NAME)).is_ok_and(|found| found.is_some());
         if let Some((around, name)) = asked.log
             && unfinished
-            // A log that is nested deeper was renamed with its parents.
+            // A log that is nested deeper was renamed together with its parents.
             && (note.is_about(around, name) || lies_in(around, &parent, &log))
         {
             remove_log(here, &parent, &log).map_err(|cause| failed(&parent.path_of(&log), cause))?;

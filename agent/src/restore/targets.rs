@@ -132,7 +132,7 @@ impl Targets {
         Ok(stays)
     }
 
-    /// Whether a name is what file systems put into their root, or what other runs of this user create here.
+    /// Whether a name is `lost+found` of a file system, or a stage that another run of this user created here.
     fn may_stay(&self, name: &OsStr) -> bool {
         if name == OsStr::new("lost+found") {
             let found = self.data.base.stat(Path::new(name));
@@ -156,9 +156,9 @@ impl Targets {
         };
         let refuse = |reason: &str| RestoreError::WalDir { path: self.wal_dir.clone(), reason: reason.into() };
         let exists = match names.as_slice() {
-            // For example `.`, which exists.
+            // For example `.`, which always exists.
             [] => true,
-            // Inside a data directory that does not exist yet, every place is free.
+            // In a data directory that does not exist yet, every name is free.
             [_] if matches!(self.log, LogPlace::Within(_)) && !self.data.missing.is_empty() => false,
             [name] => base.stat(Path::new(name)).map_err(|cause| failed(&self.wal_dir, cause))?.is_some(),
             _ => false,
@@ -176,14 +176,14 @@ impl Targets {
         let (Ok(facts), Some((parent, _))) = facts else { return vec![filled] };
         let movable = !stays
             && !is_mounted(&self.data.base, &facts, &parent)
-            // A process whose working directory is replaced would be in a removed directory.
+            // If the working directory were replaced, this process would be in a removed directory.
             && !is_working_directory(&facts)
             && may_be_replaced(&facts, &parent);
         let ours = rustix::process::geteuid().is_root() || facts.uid() == rustix::process::geteuid().as_raw();
         match (movable, ours) {
             (false, _) => vec![filled],
             (true, true) => vec![whole, filled],
-            // A directory prepared by another user stays that user's.
+            // A directory that another user prepared stays that user's directory.
             (true, false) => vec![filled, whole],
         }
     }

@@ -22,7 +22,7 @@ use crate::sha256_stream::StreamDigest;
 use crate::snapshot::Snapshot;
 use crate::verify_options::VerifyOptions;
 
-/// Bytes read at once from a file that is compressed.
+/// Bytes read at a time from a file to compress.
 const BLOCK_LEN: usize = 1 << 20;
 
 /// The new file, and facts about it.
@@ -32,7 +32,7 @@ pub(super) struct Compacted {
     pub copied: StreamDigest,
     pub report: Report,
     pub compaction: Compaction,
-    /// The file that the server sent, which has no name any more.
+    /// The file with the data that the server sent, which has no name any more.
     pub received: File,
 }
 

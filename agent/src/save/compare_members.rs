@@ -20,7 +20,7 @@ use crate::client::{Client, ClientError, ListedMember, Member, StoreHash};
 use crate::progress::{NoProgress, Progress};
 use crate::snapshot::Snapshot;
 
-/// Time limit for reaching members, added to the dial timeout; and the longest dial timeout that counts: the file is already in place, and one unreachable member
+/// Time limit for reaching members, in addition to the dial timeout. A dial timeout above the maximum does not count: the file is already in place, and one unreachable member
 /// should not delay the user for minutes.
 const REACH_TIMEOUT: Duration = Duration::from_secs(2);
 const MAX_DIAL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -28,7 +28,7 @@ const MAX_DIAL_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time limit for a member to return the hash of a small database, including a little lag.
 const HASH_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The number of bytes per second that a server can hash at least.
+/// Bytes per second that a server hashes at least.
 const MIN_BYTES_HASHED_PER_SECOND: u64 = 100_000_000;
 
 /// Up to this many bytes in use, members are asked by default. A database of 650 MB with 2.5 million keys blocked writes for 4.4 s
@@ -185,7 +185,7 @@ fn hash_of(file: File, path: &Path, revision: Revision, progress: &dyn Progress)
     whole.then_some(StoreHash { member_id: 0, hash: found.hash, compact_revision: found.compact_revision })
 }
 
-/// What members are compared with.
+/// The hashes with which members are compared.
 struct Reference<'c> {
     /// The connection to the snapshot's own member, which may be asked again: a compaction makes older answers useless.
     client: &'c mut Client,
@@ -254,8 +254,8 @@ impl Reference<'_> {
         file.compact_revision == own_hash.compact_revision && file.hash != own_hash.hash
     }
 
-    /// Returns the revision of a member that lacks the snapshot's revision and will never get it: it has applied every log entry that the snapshot's member has applied. The latter
-    /// has had the snapshot's revision for as long as a member may lag, so its applied index includes the entry that made it.
+    /// Returns the revision of a member that lacks the snapshot's revision and will never reach it, although it has applied every log entry that the snapshot's member has applied. The latter
+    /// reached the snapshot's revision before the comparison began, so its applied index includes the entry that wrote it.
     async fn revision_left_behind(&mut self, other: &mut Client) -> Option<Revision> {
         let applied = self.client.status().await.ok()?.applied_index?;
         let since = Instant::now();
@@ -265,7 +265,7 @@ impl Reference<'_> {
             }
             sleep(RETRY_PAUSE).await;
         }
-        // In a status, the revision may be older than the index.
+        // A status may have an older revision than its index, so ask once more.
         let revision = other.status().await.ok()?.revision;
         (revision < self.revision).then_some(revision)
     }
@@ -314,7 +314,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_large_database_is_compared_only_when_that_is_asked_for() {
+    fn a_large_database_is_compared_only_on_request() {
         for (compare, size, is_asked) in [
             (Compare::Usual, 0, true),
             (Compare::Usual, 256 << 20, true),
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn why_a_member_tells_no_hash_is_said_in_few_words() {
+    fn refusals_of_members_are_explained_briefly() {
         let refused = |message: &str| ClientError::Refused {
             endpoint: "http://a:1".into(),
             code: tonic::Code::OutOfRange,

@@ -12,7 +12,7 @@ use super::save_config::Compression;
 use crate::fsx::early_flush;
 use crate::sha256_stream::{StreamDigest, StreamHasher};
 
-/// Writes all messages until the sender is done; returns length and SHA-256. `check` gets them, too.
+/// Writes all messages until the sender is done, and passes them to `check`; returns length and SHA-256.
 ///
 /// # Errors
 /// An error of the system; further messages are then refused.
@@ -51,7 +51,7 @@ where
     file: &'f F,
     level: i32,
     encoder: zstd::Encoder<'static, &'f F>,
-    /// Whether data was accepted: before that, the library has started no thread.
+    /// Whether the encoder got any data: before that, the library has started no thread.
     has_input: bool,
 }
 
@@ -73,7 +73,7 @@ where
             self.has_input |= !bytes.is_empty();
             return outcome;
         }
-        // The library could not start, and nothing was written yet. If the cause was not a lack of threads, this fails again.
+        // The library could not start its threads, and nothing was written yet. Try again on this thread; if the cause was another one, this fails, too.
         *self = Self::new(self.file, self.level, 0)?;
         self.has_input = true;
         self.encoder.write_all(bytes)

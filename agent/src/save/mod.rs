@@ -67,9 +67,9 @@ use stream_target::StreamTarget;
 /// Takes a snapshot from the only endpoint in the configuration.
 ///
 /// To `-` (standard output) or a FIFO, the snapshot is streamed: it is verified when this returns, and until then the output lacks its end.
-/// Otherwise the last part of `path` may have places, `{cluster}`, `{member}`, `{revision}` and `{time}`; a directory stands for a name with all of them in it. A file of
-/// that name is replaced as the last step; under a name with places only one that is proven to be an older snapshot of the same cluster is, and never with a time in the
-/// name: then the time of a following second is used. If it is cancelled, or the future is dropped, nothing is left.
+/// Otherwise the last part of `path` may contain the placeholders `{cluster}`, `{member}`, `{revision}` and `{time}`; for a directory, the name contains all of them. The last step replaces
+/// an existing file with that name. If the name has placeholders, the existing file is replaced only if it is proven to be an older snapshot of the same cluster; with a time in the
+/// name it is never replaced: the time of a later second is used instead. If the save is cancelled, or the future is dropped, no file is left.
 ///
 /// # Errors
 /// - [`SaveError::Endpoints`]: there is not exactly one endpoint.
@@ -77,7 +77,7 @@ use stream_target::StreamTarget;
 /// - [`SaveError::Taken`]: another file has the name.
 /// - [`SaveError::Client`], [`SaveError::Stalled`], [`SaveError::Incomplete`], [`SaveError::Sha256`]: the server or the network failed.
 /// - [`SaveError::Damaged`]: the server's own database is damaged; [`SaveError::NotProven`]: a stream could not be fully checked.
-/// - [`SaveError::CutShort`] around any of them if a part was already streamed.
+/// - [`SaveError::CutShort`] with one of these inside, if a part was already streamed.
 /// - [`SaveError::Deadline`], [`SaveError::Cancelled`].
 pub async fn save(
     config: &SaveConfig,
@@ -136,7 +136,7 @@ async fn within<T>(
     }
 }
 
-/// A save in progress, whatever the server.
+/// A save in progress, from any of the servers.
 struct SaveJob<'j> {
     config: &'j SaveConfig,
     template: Template,
@@ -153,7 +153,7 @@ struct SaveJob<'j> {
 enum SaveDestination {
     /// To standard output or a FIFO.
     Stream(StreamTarget),
-    /// A file in this directory. It is opened once: if the path later leads elsewhere, that has no effect.
+    /// A file in this directory, which is opened once: if the path later leads elsewhere, that has no effect.
     Directory(Directory),
 }
 
@@ -169,14 +169,14 @@ fn inputs(config: &SaveConfig) -> impl Iterator<Item = &Path> {
     [&tls.cacert, &tls.cert, &tls.key].into_iter().flatten().chain(&config.inputs).map(PathBuf::as_path)
 }
 
-/// The file of a snapshot, whatever happens to its name.
+/// The file of a snapshot, open even if its name belongs to another file later.
 struct SavedFile {
     opened: File,
     /// Its name in its directory.
     name: OsString,
 }
 
-/// A snapshot that has its name. From here on, nothing makes the save fail.
+/// A snapshot that has its final name. From here on the save cannot fail.
 struct Published {
     saved: Saved,
     /// The file, unless it was streamed.
@@ -261,7 +261,7 @@ impl<'j> SaveJob<'j> {
         let named = member.name.clone().unwrap_or_else(|| format!("{:x}", member.member_id));
         let mut facts =
             PlaceholderValues { cluster: member.cluster_id, member: named, revision: member.revision, time: taken };
-        // Checked before the download, with a revision of about as many digits.
+        // Checked before the download, with the server's current revision, which has about as many digits.
         self.check_target(directory, &self.template.fill(&facts))?;
         let part = Arc::new(PartFile::new(directory)?);
         let start = |total| {
@@ -400,7 +400,7 @@ fn findings(report: &Report) -> Vec<String> {
         .collect()
 }
 
-/// The caller's progress, which the save can also stop.
+/// The caller's progress, which the save itself can also cancel.
 struct StoppableProgress {
     progress: Arc<dyn Progress + Send>,
     stop: CancellationToken,

@@ -1,4 +1,4 @@
-//! Names of snapshots, with places for what they are of.
+//! Names of snapshots, with placeholders for cluster, member, revision and time.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -15,7 +15,7 @@ use crate::printable::printable_path;
 /// The name of a snapshot if only a directory is given.
 const DEFAULT_NAME: &str = "etcd-{cluster}-{member}-{revision}-{time}.db";
 
-/// What a place in a name stands for.
+/// The value that a placeholder in a name stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Placeholder {
     /// The cluster's id in hexadecimal.
@@ -28,7 +28,7 @@ pub(super) enum Placeholder {
     Time,
 }
 
-/// The places, as they are written in a name.
+/// The placeholders as they are written in a name.
 const PLACEHOLDERS: [(&[u8], Placeholder); 4] = [
     (b"{cluster}", Placeholder::Cluster),
     (b"{member}", Placeholder::Member),
@@ -62,12 +62,12 @@ pub(super) struct Template {
     pieces: Vec<Piece>,
 }
 
-/// Whether some text has a place in it.
+/// Whether a text contains a placeholder.
 pub(super) fn has_placeholders(text: &[u8]) -> bool {
     PLACEHOLDERS.iter().any(|(word, _)| text.windows(word.len()).any(|part| part == *word))
 }
 
-/// What goes into the places.
+/// The values that replace the placeholders.
 #[derive(Debug, Clone)]
 pub(super) struct PlaceholderValues {
     pub cluster: u64,
@@ -77,11 +77,11 @@ pub(super) struct PlaceholderValues {
 }
 
 impl Template {
-    /// Reads a path whose last part may have places; a directory stands for the usual name in it, with `extension` at its end. Whether it is a directory is looked up
-    /// unless the caller knows.
+    /// Parses a path whose last part may contain placeholders; for a directory, files get the default name in it, with `extension` at the end. If `is_directory` is `None`,
+    /// the file system decides whether it is a directory.
     ///
     /// # Errors
-    /// [`SaveError::Name`] when it is no name for a file, or names a place that there is not.
+    /// [`SaveError::Name`] when it cannot be the name of a file, or contains an unknown placeholder.
     pub fn parse(path: &Path, is_directory: Option<bool>, extension: Option<&str>) -> Result<Self, SaveError> {
         let wrong = |reason: &str| SaveError::Name { path: path.to_owned(), reason: reason.to_owned() };
         let is_directory = is_directory.unwrap_or_else(|| names_directory(path));
@@ -127,12 +127,12 @@ impl Template {
         &self.directory
     }
 
-    /// Whether the name has such a place.
+    /// Whether the name contains this placeholder.
     pub fn has(&self, place: Placeholder) -> bool {
         self.pieces.contains(&Piece::Placeholder(place))
     }
 
-    /// The name in the directory, its places filled.
+    /// Returns the name in the directory, with values in place of the placeholders.
     pub fn fill(&self, facts: &PlaceholderValues) -> OsString {
         let pieces = self.pieces.iter().map(|piece| match piece {
             Piece::Text(text) => text.clone(),
@@ -144,7 +144,7 @@ impl Template {
         OsString::from_vec(pieces.flatten().collect())
     }
 
-    /// The name in the directory, if there are no places in it.
+    /// Returns the name in the directory if it has no placeholders.
     pub fn fixed(&self) -> Option<OsString> {
         let facts = PlaceholderValues {
             cluster: 0,
@@ -184,7 +184,7 @@ impl Template {
         Err(SaveError::Name { path: self.path_of(name), reason })
     }
 
-    /// The name with its places as they are written.
+    /// Returns the path with its placeholders as they are written.
     fn as_written(&self) -> PathBuf {
         let pieces = self.pieces.iter().map(|piece| match piece {
             Piece::Text(text) => text.clone(),
@@ -195,7 +195,7 @@ impl Template {
         self.directory.join(OsString::from_vec(pieces.flatten().collect()).to_string_lossy().replace("--", "-"))
     }
 
-    /// Warns if the extension of the name does not match the compression; `extension` is the right one.
+    /// Returns a warning if the extension of the name does not match the compression; `extension` is the right one.
     pub fn extension_warning(&self, extension: Option<&str>) -> Option<String> {
         let end = match self.pieces.last() {
             Some(Piece::Text(text)) => COMPRESSED_EXTENSIONS.into_iter().find(|form| text.ends_with(form.as_bytes())),
@@ -260,12 +260,12 @@ impl Pattern {
     }
 }
 
-/// Maps each byte to the character with the same number, so that text patterns match names that are not UTF-8.
+/// Maps each byte to the character with the same code, so that text patterns match names that are not UTF-8.
 fn bytes_as_chars(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| char::from(*byte)).collect()
 }
 
-/// Replaces a character that not all file systems allow in names.
+/// Replaces a character that some file systems do not allow in names.
 fn safe_char(letter: char) -> char {
     if is_unprintable(letter) || matches!(letter, '/' | '\\' | '{' | '}') { '_' } else { letter }
 }
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn places_are_filled() {
+    fn placeholders_are_replaced() {
         let template =
             Template::parse(Path::new("dir/etcd-{cluster}-{member}-{revision}-{time}.db"), None, None).unwrap();
         assert_eq!(template.path_of(&template.fill(&facts())), Path::new("dir/etcd-cafe-m_1-42-20261123T084500Z.db"));
@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_that_there_is_not_is_an_error() {
+    fn an_unknown_placeholder_is_an_error() {
         for name in ["{host}.db", "a{", "..", "/"] {
             let parsed = Template::parse(Path::new(name), None, None);
             assert!(name == ".." || name == "/" || parsed.is_err(), "{name}: {parsed:?}");
@@ -340,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn the_pattern_knows_its_own_names_only() {
+    fn the_pattern_matches_only_its_own_names() {
         let template = Template::parse(Path::new("etcd-{cluster}-{member}-{revision}-{time}.db"), None, None).unwrap();
         let pattern = template.pattern(0xcafe).unwrap();
         let parse = |name: &str| pattern.parse(OsStr::new(name));
@@ -363,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn all_forms_of_a_template_count_together() {
+    fn compressed_and_plain_files_of_a_template_count_together() {
         for template in ["{time}", "{time}.zst", "{time}.gz"] {
             let pattern = Template::parse(Path::new(template), None, None).unwrap().pattern(1).unwrap();
             for form in ["", ".gz", ".zst"] {
@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn a_members_name_cannot_hide_or_reorder_what_stands_in_a_files_name() {
+    fn a_members_name_cannot_hide_or_reorder_parts_of_a_file_name() {
         let template = Template::parse(Path::new("{member}.db"), None, None).unwrap();
         let file =
             template.fill(&PlaceholderValues { member: "a\u{202e}b\u{200b}c\u{9b}/\u{e0041}d".into(), ..metadata() });
@@ -382,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_too_long_is_said_with_one_that_is_not() {
+    fn a_name_that_is_too_long_is_refused_with_a_shorter_template() {
         let directory = tempfile::tempdir().unwrap();
         let template = Template::parse(directory.path(), None, None).unwrap();
         let long = template.fill(&PlaceholderValues { member: "m".repeat(230), ..metadata() });
@@ -394,7 +394,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_that_does_not_fit_what_is_in_the_file_is_said() {
+    fn an_extension_that_does_not_match_the_compression_is_reported() {
         let of = |name: &str, extension| Template::parse(Path::new(name), None, None).unwrap().extension_warning(extension);
         for (name, extension) in [
             ("a.db", None),
@@ -412,7 +412,7 @@ mod tests {
     }
 
     #[test]
-    fn times_beyond_the_year_9999_do_no_harm() {
+    fn times_beyond_the_year_9999_are_harmless() {
         let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
         assert_eq!(format_time(at(LAST_SECOND)), "99991231T235959Z");
         assert_eq!(format_time(at(LAST_SECOND + 1)), "99991231T235959Z");

@@ -59,7 +59,7 @@ pub(super) struct Origin {
 }
 
 impl Origin {
-    /// Puts the mark on a completely written file that will have that name. Does nothing on file systems without attributes.
+    /// Writes the mark on a complete file that will get that name. Does nothing on file systems without attributes.
     pub fn write_mark(self, file: &File, name: &OsStr) {
         let Ok(facts) = file.metadata() else { return };
         let revision = self.revision.map(|revision| format!(" revision={revision}")).unwrap_or_default();
@@ -105,7 +105,7 @@ pub(super) struct RecordedMembers {
 }
 
 impl RecordedMembers {
-    /// Reads everything except the keys; `path` is for messages. `None` if the file is compressed, or any of that is damaged.
+    /// Reads everything except the keys; `path` is for messages. `None` if the file is compressed, or if any of the read data is damaged.
     pub fn of(file: File, path: &Path) -> Option<Self> {
         let Body::Plain(source) = Input::of_file(file, path).ok()?.body else { return None };
         let OpenedStore::Store(store) = Store::open(&source).ok()? else { return None };
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn the_attribute_counts_while_the_file_is_as_it_was() {
+    fn the_mark_is_valid_only_while_the_file_is_unchanged() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("snapshot.db");
         fs::write(&path, "bytes").unwrap();
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn members_prove_a_cluster_when_all_are_known_and_one_is_there_still() {
+    fn members_prove_a_cluster_if_all_are_known_and_one_is_current() {
         let members = Members { current: &[1, 2, 4], removed: &[3] };
         for proof in [&[1, 2, 3][..], &[1, 2, 4], &[4], &[1, 3]] {
             assert!(members.prove(proof), "{proof:?}");
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn compressed_or_foreign_files_have_no_contents() {
+    fn compressed_and_foreign_files_have_no_recorded_members() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("x.db");
         fs::write(&path, "no snapshot").unwrap();

@@ -14,13 +14,13 @@ use super::written_proof::Written;
 use crate::error::Fault;
 use crate::threads;
 
-/// Memory for arriving pages, whatever the snapshot's size; pages that do not fit are read from the file.
+/// Memory for arriving pages at least; pages that do not fit are read from the file.
 const MIN_ROOM: SweepRoom = SweepRoom { raw: 8 << 20, digests: 16 << 20 };
 
 /// Memory for arriving pages at most: the digests of ten million revisions.
 const MAX_ROOM: SweepRoom = SweepRoom { raw: 32 << 20, digests: 256 << 20 };
 
-/// Bytes per batch: a server sends 32 KiB at once, and each batch wakes a thread.
+/// Bytes per batch: a server sends 32 KiB at a time, and each batch wakes a thread.
 const BATCH_LEN: usize = 256 << 10;
 
 /// Batches queued for the thread.
@@ -101,14 +101,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn memory_grows_with_what_came_up_to_a_bound() {
+    fn memory_grows_with_the_received_bytes_up_to_a_limit() {
         assert_eq!(room(0), MIN_ROOM);
         assert_eq!(room(1 << 30).digests, (16 << 20) + (128 << 20));
         assert_eq!(room(u64::MAX), MAX_ROOM);
     }
 
     #[test]
-    fn a_save_that_fails_ends_the_thread() {
+    fn a_failed_save_ends_the_thread() {
         let (_, arriving) = mpsc::sync_channel(1);
         let (_, written_file) = mpsc::channel();
         assert!(matches!(check_and_verify(&arriving, &written_file), Err(SaveError::Cancelled)));

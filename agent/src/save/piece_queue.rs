@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn no_more_bytes_are_in_flight_than_there_is_room_for() {
+    async fn the_bytes_in_flight_are_limited() {
         let (sender, mut receiver) = queue();
         let half = MAX_BYTES as usize / 2;
         assert!(sender.send(piece(half)).await && sender.send(piece(half)).await);
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_piece_that_is_longer_than_the_room_goes_through_alone() {
+    async fn a_piece_above_the_limit_is_sent_alone() {
         let (sender, _receiver) = queue();
         assert!(timeout(WAIT, sender.send(piece(2 * MAX_BYTES as usize))).await.unwrap());
         assert!(timeout(WAIT, sender.send(piece(1))).await.is_err());

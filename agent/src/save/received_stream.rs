@@ -17,7 +17,7 @@ use crate::progress::Stage;
 use crate::sha256_stream::{StreamDigest, TRAILER_LEN};
 
 impl SaveJob<'_> {
-    /// Receives the snapshot from `client`, has it written, and compares its length and SHA-256. Also returns the storage version that the server names.
+    /// Receives the snapshot from `client`, passes it to a writer, and compares its length and SHA-256. Also returns the storage version that the server reports.
     ///
     /// `start` gets the length of the database in bytes. The writer that it returns receives the messages on its own thread; at their end, the flag says whether
     /// everything that was announced arrived.
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn pieces_must_add_up() {
+    fn pieces_must_have_the_announced_length() {
         assert_eq!(outcome(&[piece(10, 5), piece(5, 0), piece(32, 0)]), "whole");
         assert!(outcome(&[]).contains("nothing was received"));
         assert!(outcome(&[piece(10, 5)]).contains("ended after 10 of 15 bytes"));

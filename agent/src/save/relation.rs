@@ -1,8 +1,8 @@
-//! Decides whether an old snapshot is an older one of the same cluster, so that it may be removed, or must stay.
+//! Decides whether an old snapshot is an older one of the same cluster and so may be removed, or must stay.
 //!
 //! That needs two proofs. First the cluster: by the mark that `save` put on the file ([`origin`](super::origin)), or, on file systems without marks, by the cluster's id
 //! in its name or by its members. Then the history ([`same_history`](super::same_history)), because ids prove too little: etcd servers that were started with their defaults share
-//! one, and a cluster that was wiped and created again with the same peer URLs and token has the same id, and must not displace the good snapshots. If the histories cannot be
+//! one id, and a cluster that was wiped and created again with the same peer URLs and token has the same id as before; its snapshots must not displace the good ones. If the histories cannot be
 //! compared, because compactions have removed everything that both had, the id counts, unless it is one of the defaults. A snapshot with a later revision than the new one, or an
 //! unreadable revision, stays.
 
@@ -38,15 +38,15 @@ pub(super) struct NewSnapshot<'n> {
     /// The server's revision when it was taken, or slightly before.
     pub revision: Revision,
     pub taken: SystemTime,
-    /// Whether the file system supports marks, so that a file without one is not ours.
+    /// Whether the file system supports marks, so that a file without a mark is not ours.
     pub marked: bool,
-    /// Its history; `None` if it cannot be read, or is compressed and large.
+    /// Its old entries; `None` if they cannot be read, or it is compressed and large.
     pub past_entries: Option<&'n PastEntries<'n>>,
     /// The removed members that it records, once they were read.
     pub removed: &'n OnceCell<Vec<u64>>,
 }
 
-/// How much is read to decide a relation.
+/// How much is read to decide the relation of two snapshots.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ProofDepth {
     /// Only name and mark: enough to recognize a snapshot that stays.
@@ -120,7 +120,7 @@ impl StayReason {
 }
 
 impl<'n> NewSnapshot<'n> {
-    /// Creates one about which no more is known yet, on a file system without marks.
+    /// Creates one with only these facts, as if the file system had no marks.
     pub fn new(
         (file, name, path): (&'n File, &'n OsStr, &'n Path),
         cluster: u64,

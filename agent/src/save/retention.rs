@@ -1,4 +1,4 @@
-//! Removes old snapshots when a new one is in place.
+//! Removes old snapshots once a new one is saved.
 //!
 //! Only snapshots that are proven to be older ones of the same cluster ([`relation`](super::relation)) count. The rules say how many of those stay; unproven ones neither
 //! count nor are removed.
@@ -22,10 +22,10 @@ use crate::fsx::directory::Directory;
 use crate::fsx::file_identity::FileIdentity;
 use crate::printable::printable_path;
 
-/// How many snapshots `--keep-within` alone leaves at least, including the new one, however old they are: a wrong clock must not remove everything.
+/// How many snapshots `--keep-within` alone keeps at least, including the new one and regardless of age: a wrong clock must not remove everything.
 const MIN_KEPT_BY_AGE: usize = 3;
 
-/// By how much the clocks of two machines that save into one directory may differ without a note.
+/// By how much the clocks of two machines that save into one directory may differ without a message.
 const MAX_CLOCK_SKEW: Duration = Duration::from_secs(300);
 
 /// The rules for keeping snapshots of one template and cluster. A snapshot stays if either rule says so.
@@ -37,7 +37,7 @@ pub struct Keep {
     pub within: Option<Duration>,
 }
 
-/// What happened to old snapshots.
+/// The result of removing old snapshots.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct RetentionResult {
     pub removed: Vec<PathBuf>,
@@ -48,12 +48,12 @@ pub(super) struct RetentionResult {
 }
 
 impl Keep {
-    /// Whether anything is to be removed at all.
+    /// Whether the rules remove any snapshots at all.
     pub(super) fn removes_any(&self) -> bool {
         self.count.is_some() || self.within.is_some()
     }
 
-    /// Checks that names of the template tell snapshots apart.
+    /// Checks that names of the template differ from snapshot to snapshot.
     ///
     /// # Errors
     /// [`SaveError::Name`] if they do not.
@@ -229,7 +229,7 @@ mod tests {
         keep.apply(&directory, template, &NewSnapshot { taken, ..newest })
     }
 
-    /// Puts a real snapshot there, the newest.
+    /// Writes a real snapshot to this path, as the newest.
     fn put_snapshot(path: &Path) {
         fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples/sample.db"), path).unwrap();
     }
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_of_the_same_template_and_cluster_go_in_all_forms() {
+    fn the_oldest_of_the_same_template_and_cluster_are_removed() {
         let day = Duration::from_secs(86_400);
         let gone = |indexes: &[usize]| {
             let mut names: Vec<_> = indexes.iter().map(|index| NAMES[*index]).collect();
@@ -282,9 +282,9 @@ mod tests {
         assert_eq!(after(Keep { count: Some(2), within: Some(day * 2) }), gone(&[7]));
     }
 
-    /// A template without the cluster's id; either nothing or the attribute says which cluster files belong to.
+    /// Tests a template without the cluster's id: only marks, if there are any, show which cluster a file belongs to.
     #[test]
-    fn without_a_proof_nothing_goes() {
+    fn without_a_proof_nothing_is_removed() {
         let directory = tempfile::tempdir().unwrap();
         let at = |number: u32| directory.path().join(format!("etcd-2026110{number}T000000Z.db"));
         (1..=3).for_each(|number| fs::write(at(number), "").unwrap());
@@ -309,7 +309,7 @@ mod tests {
 
     /// A name with the cluster's id, and copies of one such file.
     #[test]
-    fn where_files_have_marks_a_copy_without_its_own_stays() {
+    fn a_copy_without_its_own_mark_stays() {
         let directory = tempfile::tempdir().unwrap();
         let at = |name: &str| directory.path().join(name);
         let names =
@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn a_revision_that_cannot_be_read_is_no_older_one() {
+    fn a_snapshot_with_an_unreadable_revision_stays() {
         let directory = tempfile::tempdir().unwrap();
         let at = |day: u32| directory.path().join(format!("etcd-1-2026110{day}T000000Z.db.zst"));
         (1..=3).for_each(|day| fs::write(at(day), "no snapshot").unwrap());
@@ -351,7 +351,7 @@ mod tests {
         let done = apply(keep, &template, &at(3));
         assert!(done.removed.is_empty() && done.notes[0].contains("revision cannot be read"), "{done:?}");
         assert!(done.notes[0].contains("{cluster}-{revision}-{time}"), "{done:?}");
-        // A compressed one shows it.
+        // The revision of a compressed snapshot is read, too.
         let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples/sample.db");
         fs::write(at(1), zstd::encode_all(&fs::read(&sample).unwrap()[..], 1).unwrap()).unwrap();
         let done = apply(keep, &template, &at(3));
@@ -359,9 +359,9 @@ mod tests {
         assert!(done.notes.iter().any(|note| note.contains("later than the new one's, 20")), "{done:?}");
     }
 
-    /// Ids of clusters that were started with the defaults prove nothing by themselves.
+    /// The id of a cluster that was started with the defaults proves nothing by itself.
     #[test]
-    fn an_id_that_many_clusters_have_needs_keys_in_common() {
+    fn a_default_cluster_id_needs_common_keys_as_proof() {
         let directory = tempfile::tempdir().unwrap();
         let at = |day: u32| directory.path().join(format!("etcd-cdf818194e3a8c32-7-2026110{day}T000000Z.db"));
         (1..=3).for_each(|day| fs::write(at(day), "").unwrap());
@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_that_cannot_be_listed_is_said() {
+    fn a_directory_that_cannot_be_listed_is_reported() {
         let template = Template::parse(Path::new("/nowhere/etcd-{time}.db"), None, None).unwrap();
         let none = Directory::from_readable(tempfile::tempfile().unwrap(), "/nowhere".into());
         let (file, name, removed) = (tempfile::tempfile().unwrap(), OsString::from("x"), OnceCell::new());

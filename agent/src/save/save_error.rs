@@ -115,7 +115,7 @@ pub enum SaveError {
         /// The error of the system.
         cause: io::Error,
     },
-    /// Another user moved the file away or replaced it before it had its name, or that is unknown.
+    /// Another user moved the file away or replaced it before it had its name, or this could not be checked.
     #[error(transparent)]
     Swapped(PartFileError),
     /// The name cannot be used.
@@ -126,7 +126,7 @@ pub enum SaveError {
         /// The problem.
         reason: String,
     },
-    /// A name with places is that of a file which is there, and which is not proven to be an older snapshot of the same cluster.
+    /// A name with placeholders belongs to an existing file that is not proven to be an older snapshot of the same cluster.
     #[error("{} exists already and is not replaced: {reason}", printable_path(path))]
     Taken {
         /// The file.
@@ -145,7 +145,7 @@ pub enum SaveError {
     /// This machine's clock is beyond the year 9999.
     #[error("this machine's clock is beyond the year 9999")]
     Clock,
-    /// No file can get that name, or the name is that of an input.
+    /// No file can get that name, or an input has the name.
     #[error(transparent)]
     Target(#[from] OutputError),
     /// The time limit was exceeded.

@@ -25,7 +25,7 @@ use crate::fsx::output_error::OutputError;
 use crate::fsx::output_target::check_file_name;
 use crate::fsx::part_file::PartFile;
 
-/// By how many seconds the time in a name may be moved on if earlier names are taken.
+/// By how many seconds the time in a name is moved on at most if earlier names are taken.
 const MAX_SECONDS_LATER: u64 = 60;
 
 impl Template {
@@ -56,7 +56,7 @@ impl Template {
 }
 
 impl SaveJob<'_> {
-    /// Fails when nothing could be saved there. A name without places is known before anything is fetched; of the others the directory is.
+    /// Checks that a snapshot can be saved there: a name without placeholders is checked completely, of other names only the directory, because they are not known yet.
     pub(super) fn check_place(&self, directory: &Directory) -> Result<(), SaveError> {
         if let Some(name) = self.template.fixed() {
             self.check_target(directory, &name)?;
@@ -77,7 +77,7 @@ impl SaveJob<'_> {
         Ok(check_file_name(directory, Path::new(name), &path, &inputs(self.config).collect::<Vec<_>>())?)
     }
 
-    /// Gives the file its name in `directory`, and says which, and what time that tells. A name without places replaces what has it.
+    /// Gives the file its name in `directory`; returns the name and the time in it. If the name has no placeholders, an existing file is replaced.
     pub(super) fn publish(
         &self,
         directory: &Directory,
@@ -98,7 +98,7 @@ impl SaveJob<'_> {
             let time = facts.time.checked_add(Duration::from_secs(later)).unwrap_or(facts.time);
             let name = self.template.fill(&PlaceholderValues { time, ..facts.clone() });
             let file = self.template.path_of(&name);
-            // The file with that name may have changed meanwhile.
+            // The file with that name may have changed since the first check.
             self.check_target(directory, &name)?;
             attach(&part, &name)?;
             let is_fixed = self.template.fixed().is_some();

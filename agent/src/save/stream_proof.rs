@@ -1,4 +1,4 @@
-//! Verifies a snapshot before its file gets its name.
+//! Syncs and verifies a received file before it gets its name.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::fsx::part_file::PartFile;
 use crate::sha256_stream::StreamDigest;
 
 impl SaveJob<'_> {
-    /// Whether the contents of the snapshot matter: to verify it, or because its revision is needed for retention or its name.
+    /// Whether the contents of the snapshot must be read: to verify it, or because its revision is needed for retention or its name.
     pub(super) fn is_structure_wanted(&self) -> bool {
         let is_revision_wanted = self.template.has(Placeholder::Revision) || self.keep.removes_any();
         self.must_be_sound() || is_revision_wanted
@@ -38,12 +38,12 @@ impl SaveJob<'_> {
         };
         let judging = self.is_structure_wanted().then(|| {
             let written = Written {
-                // The file is used by its handle: its name may belong to another user's file by now.
+                // Use the file by its handle: its name may belong to another user's file by now.
                 file: part.handle(),
                 path: part.display_path(),
                 // If the file is to be rewritten, it is compressed then.
                 is_packed: self.config.compression.is_some() && !self.config.compact,
-                is_proven: self.config.verify != SaveVerify::None,
+                must_match_sha256: self.config.verify != SaveVerify::None,
                 copied: copied.clone(),
                 stoppable: StoppableProgress { progress: Arc::clone(&self.progress), stop: self.stop.clone() },
             };

@@ -1,7 +1,7 @@
 //! Streams a snapshot to standard output or a FIFO; it is hashed and checked meanwhile.
 //!
 //! Output cannot be taken back, so the exit code is the proof. The last [`HELD_BACK_LEN`] bytes are held back until everything is verified: after a failed save, the
-//! receiver never has a whole snapshot, and a compressed stream is left unfinished. Once a byte was output, no other server is tried.
+//! receiver never has a complete snapshot, and a compressed stream is left unfinished. Once a byte was output, no other server is tried.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -34,7 +34,7 @@ const HELD_BACK_LEN: usize = 4096 + TRAILER_LEN + 1;
 /// How long a FIFO may lack a reader before a message says so.
 const MESSAGE_AFTER: Duration = Duration::from_secs(2);
 
-/// A stream that a snapshot can be written to, and that no file can replace.
+/// The kind of stream at an output path; no file can replace it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SaveStream {
@@ -198,7 +198,7 @@ struct StreamWriter {
 }
 
 impl StreamWriter {
-    /// Receives all messages. The last bytes are output when `is_whole` says that everything arrived and the checks are passed; otherwise the output stays cut short.
+    /// Receives and writes all messages. The last bytes are output only if everything arrived (`is_whole`) and the checks passed; otherwise the output stays cut short.
     fn write(&self, pieces: PieceReceiver, is_whole: &AtomicBool) -> Result<(StreamDigest, Option<Box<Report>>), SaveError> {
         let mut sink = OutputEncoder::new(&*self.out, self.compression).map_err(|cause| self.failed(cause))?;
         let proven = self.receive_all(&mut sink, pieces, is_whole);
@@ -213,7 +213,7 @@ impl StreamWriter {
         Ok((copied, report))
     }
 
-    /// Returns length and SHA-256, and the held bytes if the checks are passed. The receiving side notices and reports an incomplete stream or a wrong SHA-256.
+    /// Returns length and SHA-256, and the held bytes if the checks passed. The receiving side notices and reports an incomplete stream or a wrong SHA-256.
     fn receive_all(
         &self,
         sink: &mut OutputEncoder<'_, CountedOutput>,
@@ -272,7 +272,7 @@ impl StreamWriter {
     }
 }
 
-/// Inspects the bytes on their way.
+/// Checks or hashes the bytes while they are streamed.
 enum StreamInspector {
     Sweep(Box<Sweep>),
     StreamHasher(StreamHasher),

@@ -1,6 +1,6 @@
 //! Verifies a written snapshot before its file gets its name.
 //!
-//! The bytes were checked when they arrived, and the same bytes were written, so most is known without reading the file. It is read where that proves more:
+//! The bytes were checked when they arrived, and the same bytes were written, so most is known without reading the file. It is read only in these cases:
 //! - pages that did not fit into memory, and unusual ones, are read from the file;
 //! - its length must be that of the received data, or another program has written to it or truncated it;
 //! - a compressed file is unpacked again, and must match the received data, because the compressor could have a bug.
@@ -28,7 +28,7 @@ pub(super) struct Written {
     pub path: PathBuf,
     pub is_packed: bool,
     /// Whether it must match the SHA-256 that the server sent.
-    pub is_proven: bool,
+    pub must_match_sha256: bool,
     /// Length and SHA-256 of the received data.
     pub copied: StreamDigest,
     pub stoppable: StoppableProgress,
@@ -47,7 +47,7 @@ impl Written {
         let whole = ReceivedSnapshot {
             path: &self.path,
             copied: &self.copied,
-            is_proven: self.is_proven,
+            must_match_sha256: self.must_match_sha256,
             stoppable: &self.stoppable,
         };
         match (&input.body, swept) {
@@ -55,7 +55,7 @@ impl Written {
                 return Ok(file.unless_changed(whole.verify_plain(file, swept))?);
             }
             (Body::Packed(file), Some(swept)) if self.is_packed && self.copied.len <= file.extent().most() => {
-                if self.is_proven {
+                if self.must_match_sha256 {
                     file.source().unless_changed(whole.check_compressed(file))??;
                 }
                 if let Some(report) = whole.verify_compressed(swept)? {
@@ -65,7 +65,7 @@ impl Written {
             _ => {}
         }
         // Its pages were not checked on arrival, or some pages of a compressed file are needed again.
-        let sha256 = if self.is_packed && self.is_proven { Sha256::Check } else { Sha256::Skip };
+        let sha256 = if self.is_packed && self.must_match_sha256 { Sha256::Check } else { Sha256::Skip };
         let options = VerifyOptions { sha256, progress: &self.stoppable, ..VerifyOptions::default() };
         Ok(crate::verify_input(&input, &options)?)
     }
@@ -75,7 +75,7 @@ impl Written {
 struct ReceivedSnapshot<'w> {
     path: &'w Path,
     copied: &'w StreamDigest,
-    is_proven: bool,
+    must_match_sha256: bool,
     stoppable: &'w StoppableProgress,
 }
 
@@ -90,10 +90,10 @@ impl ReceivedSnapshot<'_> {
         swept.with_trailer(trailer).verify(file, self.stoppable).map_err(|error| self.failed(error))
     }
 
-    /// Makes the verdict without the file; `None` if a page is needed that was not kept.
+    /// Makes the verdict without the file; `None` if it needs a page that was not kept.
     fn verify_compressed(&self, swept: Swept) -> Result<Option<Report>, Error> {
         let source = Consumed(swept.len());
-        let actual = self.is_proven.then(|| Sha256Hex::of(&self.copied.sha256));
+        let actual = self.must_match_sha256.then(|| Sha256Hex::of(&self.copied.sha256));
         let expected = self.copied.trailer.map(|trailer| Sha256Hex::of(&trailer));
         let trailer = Trailer { present: expected.is_some(), expected, actual, ..Trailer::default() };
         match swept.with_trailer(trailer).verify(&source, self.stoppable) {
