@@ -47,7 +47,7 @@ pub const GROUPS: &[Group] = &[
     Group { calls: &["read", "pread64", "getdents64"], errors: &["EIO"] },
 ];
 
-/// What the injection does.
+/// The effect of an injection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Failure {
     /// Returns this error without executing the call.
@@ -61,9 +61,9 @@ pub enum Failure {
 pub struct InjectedFailure {
     /// The system call.
     pub call: &'static str,
-    /// Which call of that name, from 1 on; each thread counts its own.
+    /// The number of the call among those of that name, from 1; each thread counts its own calls.
     pub nth: usize,
-    /// What the injection does.
+    /// The effect of an injection.
     pub failure: Failure,
 }
 
@@ -172,7 +172,7 @@ pub fn run(command: &Command, trial: &InjectedFailure) -> RunResult {
     RunResult { hit: killed || calls.contains("(INJECTED)"), killed, output, calls }
 }
 
-/// Returns every failure at every call that an undisturbed run makes.
+/// Returns every failure at every call of a run without failures.
 fn all_trials<P>(groups: &[Group], prepare: impl Fn() -> (P, Command)) -> Vec<InjectedFailure> {
     let log = tempfile::NamedTempFile::new().expect("a temporary file");
     let (_place, command) = prepare();
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn injects_every_failure() {
+    fn every_failure_is_injected() {
         if !available() {
             return;
         }
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn names_the_failures_that_the_check_rejects() {
+    fn rejected_failures_are_named() {
         if !available() {
             return;
         }
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn takes_the_same_sample_in_every_run() {
+    fn the_sample_is_the_same_in_every_run() {
         let trial = |nth| InjectedFailure { call: "openat", nth, failure: Failure::Kill };
         let choice = || sample((0..100).map(trial).collect(), 10);
         assert_eq!(choice().len(), 10);
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_calls_by_thread() {
+    fn calls_are_counted_by_thread() {
         let log = "12 openat(AT_FDCWD, \"a\") = 3\n13 openat(1) = 4\n12 openat(2) = 5\n12 +++ exited with 0 +++\n13 statx(1) = 0\n";
         let most = most_by_one_thread(log);
         assert_eq!((most["openat"], most["statx"], most.len()), (2, 1, 2));

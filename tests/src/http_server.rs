@@ -90,7 +90,7 @@ impl HttpServer {
         }
     }
 
-    /// Sends a valid request and returns the whole answer, which must arrive within a second. It tries four times, for a busy machine; clients that could block
+    /// Sends a valid request and returns the whole answer, which must arrive within a second. It tries four times, because the machine may be busy; a client that could block
     /// others would do so for longer.
     ///
     /// # Panics

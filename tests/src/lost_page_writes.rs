@@ -19,7 +19,7 @@ pub enum Role {
     Leaf,
 }
 
-/// A snapshot with one lost write.
+/// A snapshot in which one write was lost.
 pub struct Stale {
     /// The page with old content.
     pub page: u64,

@@ -50,7 +50,7 @@ pub fn start(records: Vec<Record>) -> Option<String> {
 pub fn with_name_server(server: &str, folder: &Path, program: &Command) -> Option<Command> {
     let conf = folder.join("resolv.conf");
     std::fs::write(&conf, format!("nameserver {server}\n")).expect("a file");
-    // A mount that only this program sees.
+    // Mount another resolv.conf that only this program sees.
     let script = r#"mount --bind "$0" /etc/resolv.conf && exec "$@""#;
     let mut command = Command::new("unshare");
     command.args(["--map-root-user", "--mount", "sh", "-c"]);

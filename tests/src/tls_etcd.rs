@@ -20,7 +20,7 @@ pub struct Secured {
     pub url: String,
     /// The port of that URL.
     pub port: u16,
-    /// The authority that signed its certificate, unless the server has its own.
+    /// The authority that signed its certificate, unless the server created its certificate itself.
     pub authority: Authority,
 }
 
@@ -113,8 +113,8 @@ impl Secured {
         let theirs = etcdctl_reads(url, flags);
         let ours = self.save_at(url, flags);
         let text = |output: &Output| String::from_utf8_lossy(&output.stderr).into_owned();
-        let (said, they_said) = (text(&ours), text(&theirs));
-        assert_eq!(ours.status.success(), theirs.status.success(), "{flags:?}\nours: {said}\netcdctl: {they_said}");
+        let (printed, they_said) = (text(&ours), text(&theirs));
+        assert_eq!(ours.status.success(), theirs.status.success(), "{flags:?}\nours: {printed}\netcdctl: {they_said}");
         ours
     }
 

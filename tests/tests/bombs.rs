@@ -69,7 +69,7 @@ fn zstd(start: &[u8], times: usize) -> Vec<u8> {
 #[derive(Debug)]
 struct Run {
     code: Option<i32>,
-    said: String,
+    printed: String,
     /// Its peak memory, as far as observed.
     memory_kib: u64,
     took: Duration,
@@ -101,14 +101,14 @@ fn run_with_disk(args: &[&str], input: Stdio, disk_kib: u64) -> Run {
         }
         (waiting.join().expect("an output"), most)
     });
-    let said = [output.stdout, output.stderr].concat();
-    let said = String::from_utf8_lossy(&said).into_owned();
-    Run { code: output.status.code(), said, memory_kib, took: started.elapsed() }
+    let printed = [output.stdout, output.stderr].concat();
+    let printed = String::from_utf8_lossy(&printed).into_owned();
+    Run { code: output.status.code(), printed, memory_kib, took: started.elapsed() }
 }
 
 fn ends_soon(run: &Run, code: i32, words: &str, what: &str) {
     assert_eq!(run.code, Some(code), "{what}: {run:?}");
-    assert!(run.said.contains(words), "{what}: {run:?}");
+    assert!(run.printed.contains(words), "{what}: {run:?}");
     assert!(run.took < SOON, "{what} took {:?}", run.took);
     assert!(run.memory_kib < MEMORY_KIB, "{what} took {} KiB", run.memory_kib);
 }

@@ -34,15 +34,15 @@ fn two_keys_with_the_same_hash_stay_distinct() {
     let verified = cli::run(&["verify".as_ref(), file.path()]);
     assert_eq!(verified.status.code(), Some(0), "{}", String::from_utf8_lossy(&verified.stdout));
     for command in ["keys", "export"] {
-        let said = cli::run(&[command.as_ref(), file.path()]);
-        assert_eq!(said.stdout.iter().filter(|byte| **byte == b'\n').count(), 2, "{command}");
+        let printed = cli::run(&[command.as_ref(), file.path()]);
+        assert_eq!(printed.stdout.iter().filter(|byte| **byte == b'\n').count(), 2, "{command}");
     }
 }
 
 #[test]
 fn two_values_with_the_same_hash_differ() {
     let [one, two] = [1, 2].map(|number| file(&[(b"/key", Some(colliding(number)), 0)]));
-    let said = cli::run(&["diff".as_ref(), one.path(), two.path()]);
-    assert_eq!(said.status.code(), Some(1), "{}", String::from_utf8_lossy(&said.stdout));
-    assert!(String::from_utf8_lossy(&said.stdout).contains("/key"));
+    let printed = cli::run(&["diff".as_ref(), one.path(), two.path()]);
+    assert_eq!(printed.status.code(), Some(1), "{}", String::from_utf8_lossy(&printed.stdout));
+    assert!(String::from_utf8_lossy(&printed.stdout).contains("/key"));
 }

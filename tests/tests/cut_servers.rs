@@ -143,8 +143,8 @@ fn servers_serve_the_remaining_keys_and_report_older_revisions_as_compacted() {
             let asked = servers.etcdctl(None, &["get", "/registry/pods/1", &format!("--rev={old}")]);
             let compacted = "required revision has been compacted";
             assert!(String::from_utf8_lossy(&asked.stderr).contains(compacted), "{version} {newest:?}: {asked:?}");
-            let said = watched(&servers, oldest - 1);
-            assert!(said.contains(compacted), "{version} {newest:?}: {said}");
+            let printed = watched(&servers, oldest - 1);
+            assert!(printed.contains(compacted), "{version} {newest:?}: {printed}");
             etcdctl(&servers, &["get", "/registry/pods/1", &format!("--rev={oldest}")]);
             let listed = etcdctl(&servers, &["lease", "list"]);
             assert!(!listed.contains(&leases[0]) && listed.contains(&leases[1]), "{version} {newest:?}: {listed}");

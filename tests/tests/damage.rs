@@ -112,16 +112,16 @@ fn command_line_agrees(damaged: &Damaged, report: &Report) -> Result<(), String>
         let complained = String::from_utf8_lossy(&output.stderr).into_owned();
         return Err(format!("the program ended with {:?}, not {exit}: {complained}", output.status));
     }
-    let said = cli::json(&output);
+    let printed = cli::json(&output);
     if is_compressed(&damaged.file) {
         // The program verifies the unpacked contents.
-        let code = &said["findings"][0]["code"];
+        let code = &printed["findings"][0]["code"];
         return if code == "not-a-snapshot" { Ok(()) } else { Err(format!("the program found {code}")) };
     }
     let expected = serde_json::to_value(report).map_err(|error| error.to_string())?;
     for member in ["verdict", "findings", "sha256", "status"] {
-        if said[member] != expected[member] {
-            return Err(format!("the program's {member}: {}\nthe library's: {}", said[member], expected[member]));
+        if printed[member] != expected[member] {
+            return Err(format!("the program's {member}: {}\nthe library's: {}", printed[member], expected[member]));
         }
     }
     let after = std::fs::read(file.path()).map_err(|error| error.to_string())?;

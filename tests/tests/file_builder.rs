@@ -59,8 +59,8 @@ fn any_entries_are_read_back() {
         let codes: Vec<_> = report.findings.counts().keys().filter(wrong).collect();
         assert!(codes.is_empty(), "seed {seed}: {codes:?}");
         if let Some(bbolt) = bbolt.as_ref().filter(|_| bytes.len() >= LEAST_BYTES) {
-            let (passed, said) = bbolt_check(bbolt, &bytes);
-            assert!(passed, "seed {seed}: {said}");
+            let (passed, printed) = bbolt_check(bbolt, &bytes);
+            assert!(passed, "seed {seed}: {printed}");
             checked += 1;
         }
     }

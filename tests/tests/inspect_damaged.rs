@@ -74,13 +74,13 @@ fn every_command_prints_every_format_or_refuses_it() {
         &["meta"],
     ];
     for words in commands {
-        let said = |form: &str| {
+        let printed = |form: &str| {
             let output = small.run(&[words, &["-w", form]].concat());
             assert_eq!(output.status.code(), Some(i32::from(words[0] == "diff")), "{words:?} {form}: {output:?}");
             String::from_utf8(output.stdout).unwrap()
         };
-        assert!(said("table").contains('│') && !said("simple").contains('│'), "{words:?}");
-        lines(&said("json"));
+        assert!(printed("table").contains('│') && !printed("simple").contains('│'), "{words:?}");
+        lines(&printed("json"));
     }
     let table = small.output_of(&["get", pod, "-w", "table"]);
     for cell in ["VALUE", "CREATE", pod, "{\"kind\":\"Pod\",\"v\":2}"] {

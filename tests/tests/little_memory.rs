@@ -24,15 +24,15 @@ fn every_command_succeeds_or_fails_cleanly() {
             remove_new(&folder, &before);
             for mebibytes in STEPS {
                 let output = folder.run(&limited_resources::memory(mebibytes), &command);
-                let said = String::from_utf8_lossy(&output.stderr).into_owned();
+                let printed = String::from_utf8_lossy(&output.stderr).into_owned();
                 let left = remove_new(&folder, &before);
                 let fine = output.status.code() == usual.status.code() && output.stdout == usual.stdout;
                 // A part file may stay if memory ran out for something small: the next run removes it.
                 let nothing_made = !left.iter().any(|name| MADE.contains(&name.as_str()));
-                let refused = output.status.code() == Some(2) && said.contains("memory") && nothing_made;
+                let refused = output.status.code() == Some(2) && printed.contains("memory") && nothing_made;
                 refusals += usize::from(refused);
                 if !fine && !refused {
-                    failures.push(format!("{command:?} with {mebibytes} MiB: {:?}, {left:?}, {said}", output.status));
+                    failures.push(format!("{command:?} with {mebibytes} MiB: {:?}, {left:?}, {printed}", output.status));
                 }
             }
         }
@@ -53,11 +53,11 @@ fn a_window_too_large_for_memory_is_not_damage() {
     let mut refusals = 0;
     for command in limited_resources::commands(&packed, Path::new(".")) {
         let output = folder.run(&limited_resources::memory(110), &command);
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let printed = String::from_utf8_lossy(&output.stderr).into_owned();
         let reads_the_file = command.iter().any(|word| Path::new(word) == packed);
-        assert_eq!(output.status.code(), Some(if reads_the_file { 2 } else { 0 }), "{command:?}: {said}");
-        assert!(!said.contains("broken") && !said.contains("damaged"), "{command:?}: {said}");
-        refusals += usize::from(said.contains("window of the compressed file (134217728 bytes)"));
+        assert_eq!(output.status.code(), Some(if reads_the_file { 2 } else { 0 }), "{command:?}: {printed}");
+        assert!(!printed.contains("broken") && !printed.contains("damaged"), "{command:?}: {printed}");
+        refusals += usize::from(printed.contains("window of the compressed file (134217728 bytes)"));
     }
     assert!(refusals > 3, "only {refusals} commands spoke of the window");
 }

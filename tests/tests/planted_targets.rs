@@ -154,7 +154,7 @@ fn links_of_other_users_are_not_followed() {
         lchown(around.join(name), Some(USER), Some(USER)).unwrap();
     }
     let at = |name: &str| around.join(name).to_str().unwrap().to_owned();
-    let said = ["is a symbolic link of user 65534", "is not followed"];
+    let printed = ["is a symbolic link of user 65534", "is not followed"];
     // Nothing listens there: the target is refused before any connection.
     let save = |target: String| run(&["save", "--endpoints=http://127.0.0.1:1", "--keep=1"], &[target]);
     let export = |target: String| run(&["export", snapshot().to_str().unwrap(), "-o"], &[target]);
@@ -162,12 +162,12 @@ fn links_of_other_users_are_not_followed() {
         mode(&around, shared);
         // In a directory of their own another user may write whatever its mode is.
         chown(&around, Some(if shared == 0o755 { USER } else { 0 }), None).unwrap();
-        refused(&save(at("link")), &said);
-        refused(&save(at("link/etcd-{time}.db")), &said);
-        refused(&export(at("link/out.ndjson")), &said);
-        refused(&restore(&[format!("--data-dir={}", at("to-empty"))]), &said);
-        refused(&restore(&[format!("--data-dir={}", at("to-empty/below"))]), &said);
-        refused(&restore(&[format!("--all-members={}", at("to-empty"))]), &said);
+        refused(&save(at("link")), &printed);
+        refused(&save(at("link/etcd-{time}.db")), &printed);
+        refused(&export(at("link/out.ndjson")), &printed);
+        refused(&restore(&[format!("--data-dir={}", at("to-empty"))]), &printed);
+        refused(&restore(&[format!("--data-dir={}", at("to-empty/below"))]), &printed);
+        refused(&restore(&[format!("--all-members={}", at("to-empty"))]), &printed);
     }
     assert_eq!((names(&victim), names(&empty)), (vec!["precious".to_owned()], Vec::new()));
     // Root's own link is followed, in any directory.

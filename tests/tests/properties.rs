@@ -153,7 +153,7 @@ fn etcdutl_agrees_on_random_members() {
         let path = copy.path().to_string_lossy().into_owned();
         let status =
             core_verdict::verify_by_random_access(&with_trailer(&member.built.database)).status.expect("a status");
-        let said = |etcdutl: &std::path::Path| -> serde_json::Value {
+        let printed = |etcdutl: &std::path::Path| -> serde_json::Value {
             let output = run(etcdutl, &["snapshot", "status", &path, "-w", "json"]);
             assert!(output.status.success(), "seed {seed}: {}", String::from_utf8_lossy(&output.stderr));
             serde_json::from_slice(&output.stdout).expect("JSON")
@@ -162,12 +162,12 @@ fn etcdutl_agrees_on_random_members() {
             "hash": status.hash, "revision": status.revision, "totalKey": status.total_key, "totalSize": status.total_size,
             "version": status.version,
         });
-        assert_eq!(said(&new), ours, "seed {seed}");
+        assert_eq!(printed(&new), ours, "seed {seed}");
         let ours = serde_json::json!({
             "hash": status.hash, "revision": status.revision, "totalKey": status.total_entries,
             "totalSize": status.total_size,
         });
-        assert_eq!(said(&old), ours, "seed {seed}");
+        assert_eq!(printed(&old), ours, "seed {seed}");
     }
 }
 
@@ -182,13 +182,13 @@ fn core_finds_everything_that_bbolt_finds() {
         for _ in 0..rng.between(3, 12) {
             mutate(&mut database, &mut rng);
         }
-        let (passed, said) = bbolt_check(&bbolt, &database);
+        let (passed, printed) = bbolt_check(&bbolt, &database);
         let report = core_verdict::verify_by_random_access(&with_trailer(&database));
         found += u32::from(!passed);
         // A meta page with a wrong page number stops bbolt's check, but disturbs neither bolt nor etcd otherwise: core only warns.
-        let stray_meta = ["be: 0,", "be: 1,"].iter().any(|meta| said.contains(&format!("Page expected to {meta}")));
+        let stray_meta = ["be: 0,", "be: 1,"].iter().any(|meta| printed.contains(&format!("Page expected to {meta}")));
         let found_by_us = report.verdict == Verdict::Damaged || (stray_meta && report.verdict == Verdict::Warnings);
-        assert!(passed || found_by_us, "seed {seed}: ours {:?}, bbolt's {said}", report.verdict);
+        assert!(passed || found_by_us, "seed {seed}: ours {:?}, bbolt's {printed}", report.verdict);
     }
     assert!(found > 20, "only {found} of the files were damaged for bbolt");
 }

@@ -105,29 +105,29 @@ fn try_all(kind: &RestoreCase) {
     let after = tree(folder.path());
     let judge = |folder: &tempfile::TempDir, trial: &InjectedFailure, ended: &RunResult| {
         let found = tree(folder.path());
-        let mut said = String::from_utf8_lossy(&ended.output.stderr).into_owned();
+        let mut printed = String::from_utf8_lossy(&ended.output.stderr).into_owned();
         let last: Vec<_> = ended.calls.lines().rev().take(8).collect();
-        said.extend(last.into_iter().rev().map(|line| format!("\n{line}")));
+        printed.extend(last.into_iter().rev().map(|line| format!("\n{line}")));
         if ended.killed {
             let whole = after.iter().all(|(path, facts)| found.get(path) == Some(facts));
             let again = command(kind, folder.path()).output().unwrap();
-            let said = String::from_utf8_lossy(&again.stderr).into_owned();
+            let printed = String::from_utf8_lossy(&again.stderr).into_owned();
             // A complete result is not restored again.
-            assert_eq!(again.status.success(), !whole, "{trial}: {said} {:?}", found.keys());
-            assert_tree(&tree(folder.path()), &after, trial, &said);
+            assert_eq!(again.status.success(), !whole, "{trial}: {printed} {:?}", found.keys());
+            assert_tree(&tree(folder.path()), &after, trial, &printed);
             return;
         }
         match ended.output.status.code() {
-            Some(0) => assert_tree(&found, &after, trial, &said),
-            Some(2) if said.contains("is restored and in place, but") => {
+            Some(0) => assert_tree(&found, &after, trial, &printed),
+            Some(2) if printed.contains("is restored and in place, but") => {
                 // Its stage may remain.
                 let found = found.into_iter().filter(|(path, _)| !path.to_string_lossy().contains(".etcdsnap-"));
-                assert_tree(&found.collect(), &after, trial, &said);
+                assert_tree(&found.collect(), &after, trial, &printed);
             }
-            Some(2) if said.contains("cannot write to standard output") => assert_tree(&found, &after, trial, &said),
+            Some(2) if printed.contains("cannot write to standard output") => assert_tree(&found, &after, trial, &printed),
             // The dynamic loader has its own code for a library that it cannot open, and damage has another.
-            Some(1 | 2 | 127) => assert_tree(&found, &before, trial, &said),
-            other => panic!("{trial}: ended with {other:?}: {said}"),
+            Some(1 | 2 | 127) => assert_tree(&found, &before, trial, &printed),
+            other => panic!("{trial}: ended with {other:?}: {printed}"),
         }
     };
     let swept = sweep(GROUPS, BOUNDED, || prepare(kind), judge);
@@ -135,9 +135,9 @@ fn try_all(kind: &RestoreCase) {
     assert!(swept.hit * 10 >= (swept.hit + swept.missed) * 8, "{swept:?}");
 }
 
-fn assert_tree(found: &Tree, expected: &Tree, trial: &InjectedFailure, said: &str) {
+fn assert_tree(found: &Tree, expected: &Tree, trial: &InjectedFailure, printed: &str) {
     let differs = |path: &&PathBuf| found.get(*path) != expected.get(*path);
     let mut paths: Vec<_> = found.keys().chain(expected.keys()).filter(differs).collect();
     paths.dedup();
-    assert!(paths.is_empty(), "{trial}: {paths:?} are not as they should be\n{said}");
+    assert!(paths.is_empty(), "{trial}: {paths:?} are not as they should be\n{printed}");
 }

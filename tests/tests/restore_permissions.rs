@@ -43,17 +43,17 @@ fn an_unreadable_directory_is_reported_with_its_owner() {
         let flags = [format!("--data-dir={}", target.display())];
         let Some(output) = restore_as_user(&source, &flags) else { return };
         assert_eq!(output.status.code(), Some(2));
-        let said = cli::stderr(&output).split_whitespace().collect::<Vec<_>>().join(" ");
-        assert!(said.contains(&format!("permission denied (it belongs to {names_it}, mode 0700)")), "{said}");
+        let printed = cli::stderr(&output).split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(printed.contains(&format!("permission denied (it belongs to {names_it}, mode 0700)")), "{printed}");
         assert!(
-            said.contains(advice) && said.contains("sudo etcdsnap restore") && !said.contains("Move it away"),
-            "{said}"
+            printed.contains(advice) && printed.contains("sudo etcdsnap restore") && !printed.contains("Move it away"),
+            "{printed}"
         );
         assert_eq!(names(&target), [""; 0]);
         // The same for verify, with a message that fits a directory.
         let output = program().unwrap().arg("verify").arg(&target).output().unwrap();
-        let said = cli::stderr(&output).split_whitespace().collect::<Vec<_>>().join(" ");
-        assert!(output.status.code() == Some(2) && said.contains("mode 0700"), "{said}");
+        let printed = cli::stderr(&output).split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(output.status.code() == Some(2) && printed.contains("mode 0700"), "{printed}");
     }
 }
 

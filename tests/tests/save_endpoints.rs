@@ -43,8 +43,8 @@ fn save_as_etcdctl(folder: &Path, flags: &[&str], variables: &[(&str, &str)]) ->
     let theirs = output(etcdctl.args(flags).args(["--command-timeout=2s", "get", "x"]));
     let ours = output(Command::new(cli::program()).arg("save").args(flags).arg("snapshot.db"));
     let text = |output: &Output| String::from_utf8_lossy(&output.stderr).into_owned();
-    let (said, they_said) = (text(&ours), text(&theirs));
-    assert_eq!(ours.status.success(), theirs.status.success(), "{flags:?}\nours: {said}\netcdctl: {they_said}");
+    let (printed, they_said) = (text(&ours), text(&theirs));
+    assert_eq!(ours.status.success(), theirs.status.success(), "{flags:?}\nours: {printed}\netcdctl: {they_said}");
     ours
 }
 
@@ -273,8 +273,8 @@ fn endpoints_come_from_srv_records() {
         let mut ours = Command::new(cli::program());
         let ours = run_with_name_server(&address, folder, ours.arg("save").args(flags).arg("srv.db"))?;
         let text = |output: &Output| String::from_utf8_lossy(&output.stderr).into_owned();
-        let (said, they_said) = (text(&ours), text(&theirs));
-        assert_eq!(ours.status.success(), theirs.status.success(), "{flags:?}\nours: {said}\netcdctl: {they_said}");
+        let (printed, they_said) = (text(&ours), text(&theirs));
+        assert_eq!(ours.status.success(), theirs.status.success(), "{flags:?}\nours: {printed}\netcdctl: {they_said}");
         Some(ours)
     };
     let run = |flags: &[&str]| run_beside("3.7", flags);

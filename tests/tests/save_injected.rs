@@ -59,31 +59,31 @@ fn is_sound(path: &Path) -> bool {
 }
 
 /// Returns whether the program reports the new file as in place, in a run that failed.
-fn reports_in_place(said: &str) -> bool {
-    said.contains("is complete and in place") || said.contains("cannot write to standard output")
+fn reports_in_place(printed: &str) -> bool {
+    printed.contains("is complete and in place") || printed.contains("cannot write to standard output")
 }
 
 /// Asserts that the exit code and the message agree on whether the new file is in place, and that nothing else is left unless it could not be removed.
 fn check_end(trial: &InjectedFailure, ended: &RunResult, in_place: bool, litter: &[String]) {
-    let said = String::from_utf8_lossy(&ended.output.stderr).into_owned();
+    let printed = String::from_utf8_lossy(&ended.output.stderr).into_owned();
     // The runtime wakes itself by a write to an event file, which never fails in practice, and aborts without it.
-    if ended.killed || said.contains("failed to wake I/O driver") {
+    if ended.killed || printed.contains("failed to wake I/O driver") {
         return;
     }
-    assert!(!said.contains("panicked"), "{trial}: {said}");
+    assert!(!printed.contains("panicked"), "{trial}: {printed}");
     match ended.output.status.code() {
-        Some(0) => assert!(in_place, "{trial}: {said}"),
+        Some(0) => assert!(in_place, "{trial}: {printed}"),
         Some(2) => {
             // The failure may hit the message too, wholly or in the middle.
-            let silent = said.is_empty() && matches!(trial.call, "write" | "pwrite64" | "writev" | "pwritev");
-            assert!(silent || in_place == reports_in_place(&said), "{trial}: {said}");
-            assert!(silent || said.contains("etcdsnap:"), "{trial}: {said}");
+            let silent = printed.is_empty() && matches!(trial.call, "write" | "pwrite64" | "writev" | "pwritev");
+            assert!(silent || in_place == reports_in_place(&printed), "{trial}: {printed}");
+            assert!(silent || printed.contains("etcdsnap:"), "{trial}: {printed}");
         }
         // The dynamic loader has its own code for a library that it cannot open.
-        Some(127) => assert!(!in_place, "{trial}: {said}"),
-        other => panic!("{trial}: ended with {other:?}: {said}"),
+        Some(127) => assert!(!in_place, "{trial}: {printed}"),
+        other => panic!("{trial}: ended with {other:?}: {printed}"),
     }
-    assert!(litter.is_empty() || matches!(trial.call, "unlink" | "unlinkat" | "rmdir"), "{trial}: {litter:?}\n{said}");
+    assert!(litter.is_empty() || matches!(trial.call, "unlink" | "unlinkat" | "rmdir"), "{trial}: {litter:?}\n{printed}");
 }
 
 /// Tests a save that replaces a file.
@@ -144,10 +144,10 @@ fn failures_while_removing_an_old_snapshot() {
         let (old, new) = (snapshots.contains(&old_name), snapshots.iter().any(|name| *name != old_name));
         check_end(trial, ended, new, &litter);
         if ended.output.status.success() && old {
-            let said = String::from_utf8_lossy(&ended.output.stderr);
+            let printed = String::from_utf8_lossy(&ended.output.stderr);
             assert!(
-                said.contains("removed") || said.contains("stayed"),
-                "{trial}: nothing says why the old snapshot is still there: {said}"
+                printed.contains("removed") || printed.contains("stayed"),
+                "{trial}: nothing says why the old snapshot is still there: {printed}"
             );
         }
         let has_none = |name: &&String| **name != old_name && !has_mark(&folder.path().join(name));
@@ -178,17 +178,17 @@ fn a_stream_is_whole_or_cut_short() {
     };
     let judge = |folder: &tempfile::TempDir, trial: &InjectedFailure, ended: &RunResult| {
         assert!(names(folder.path()).is_empty(), "{trial}: {:?}", names(folder.path()));
-        let said = String::from_utf8_lossy(&ended.output.stderr).into_owned();
+        let printed = String::from_utf8_lossy(&ended.output.stderr).into_owned();
         // As above.
-        if ended.killed || said.contains("failed to wake I/O driver") {
+        if ended.killed || printed.contains("failed to wake I/O driver") {
             return;
         }
-        assert!(!said.contains("panicked"), "{trial}: {said}");
+        assert!(!printed.contains("panicked"), "{trial}: {printed}");
         let out = folder.path().join("out.db");
         fs::write(&out, &ended.output.stdout).unwrap();
         let code = ended.output.status.code();
-        assert!(matches!(code, Some(0 | 2 | 127)), "{trial}: ended with {code:?}: {said}");
-        assert_eq!(is_sound(&out), code == Some(0), "{trial}: ended with {code:?}: {said}");
+        assert!(matches!(code, Some(0 | 2 | 127)), "{trial}: ended with {code:?}: {printed}");
+        assert_eq!(is_sound(&out), code == Some(0), "{trial}: ended with {code:?}: {printed}");
     };
     let swept = sweep(&groups(), BOUNDED, prepare, judge);
     println!("{swept:?}");

@@ -133,22 +133,22 @@ fn the_recorded_outcomes_equal_those_of_servers() {
     }
     let seen = parallel_map(work, |(change, base, good)| {
         let column = VERSIONS.iter().position(|version| *version == base.version).expect("a version");
-        let said = known(&change, column).unwrap_or_else(|| server_outcome(&change, base, good));
-        (change, base.version, said)
+        let printed = known(&change, column).unwrap_or_else(|| server_outcome(&change, base, good));
+        (change, base.version, printed)
     });
     if matches!(extent, Extent::Record | Extent::New) {
         let rows = seen.chunks(VERSIONS.len()).map(|row| {
-            let outcomes = row.iter().map(|(_, _, said)| said.clone());
+            let outcomes = row.iter().map(|(_, _, printed)| printed.clone());
             [description(&row[0].0)].into_iter().chain(outcomes).chain([verdict_of(&row[0].0, &bases)]).collect()
         });
         record("cases", &rows.collect::<Vec<Vec<String>>>());
         return;
     }
     assert!(seen.len() >= 15, "{}", seen.len());
-    for (change, version, said) in seen {
+    for (change, version, printed) in seen {
         let column = VERSIONS.iter().position(|known| *known == version).expect("a version");
         let row = there.get(&description(&change)).unwrap_or_else(|| panic!("{} is not recorded", change.name));
-        assert_eq!(said, row[column], "{} of etcd {version}", change.name);
+        assert_eq!(printed, row[column], "{} of etcd {version}", change.name);
     }
 }
 
@@ -273,29 +273,29 @@ fn the_oldest_etcd_is_named() {
             Some(Outcome::NotStarted(_)) => etcd_verdict::start(etcd, &member_config, folder.path()),
             started => started,
         };
-        let said = started.map(|outcome| match outcome {
+        let printed = started.map(|outcome| match outcome {
             Outcome::Answers(service) if service.keys.is_some_and(|(keys, _)| keys == 188) && service.writes => SERVES,
             Outcome::Answers(service) => panic!("{written} {etcd}: {service:?}"),
             Outcome::NotRestored(_) | Outcome::NotStarted(_) => "no start",
         });
-        (written, etcd, oldest, said)
+        (written, etcd, oldest, printed)
     });
-    if seen.iter().any(|(.., said)| said.is_none()) {
+    if seen.iter().any(|(.., printed)| printed.is_none()) {
         return;
     }
     let rows = |seen: &[(&str, &str, String, Option<&str>)]| {
-        let outcomes = seen.iter().map(|(.., said)| said.unwrap_or_default().to_owned());
+        let outcomes = seen.iter().map(|(.., printed)| printed.unwrap_or_default().to_owned());
         [format!("etcd {}", seen[0].0)].into_iter().chain(outcomes).chain([seen[0].2.clone()]).collect::<Vec<_>>()
     };
     if extent == Extent::Record {
         record("servers", &seen.chunks(SERVERS.len()).map(rows).collect::<Vec<_>>());
     }
     let there = recorded("servers");
-    for (written, etcd, oldest, said) in seen {
+    for (written, etcd, oldest, printed) in seen {
         let row = &there[&format!("etcd {written}")];
         let column = SERVERS.iter().position(|known| *known == etcd).expect("a version");
-        assert_eq!(said, Some(row[column].as_str()), "what etcd {written} wrote, started by etcd {etcd}");
+        assert_eq!(printed, Some(row[column].as_str()), "what etcd {written} wrote, started by etcd {etcd}");
         assert_eq!(oldest, row[SERVERS.len()], "the oldest etcd for what {written} wrote");
-        assert!(etcd < oldest.as_str() || said == Some(SERVES), "{written} {etcd} {oldest}");
+        assert!(etcd < oldest.as_str() || printed == Some(SERVES), "{written} {etcd} {oldest}");
     }
 }

@@ -249,8 +249,8 @@ fn etcdutl_computes_the_same_hash_for_random_members() {
             torn += u32::from(before != after);
             let pending = with_store(&member, &member.history);
             assert_eq!(before, ours(&pending, revision, &mut rng), "{at}, interrupted");
-            let (said, written) = theirs(&etcdutl, &pending, revision);
-            assert!(said == before || said == after, "{at}: {said}, not {before} or {after}");
+            let (printed, written) = theirs(&etcdutl, &pending, revision);
+            assert!(printed == before || printed == after, "{at}: {printed}, not {before} or {after}");
             let (passed, complaint) = bbolt_check(&bbolt, &written);
             assert!(passed, "{at}: etcdutl could not write to what the builder built: {complaint}");
         }
@@ -282,8 +282,8 @@ fn theirs(etcdutl: &Path, file: &Bytes, revision: i64) -> (String, Bytes) {
     let path = copy.path().to_string_lossy().into_owned();
     let output = run(etcdutl, &["hashkv", &path, "-w", "json", "--rev", &revision.to_string()]);
     assert!(output.status.success(), "revision {revision}: {}", String::from_utf8_lossy(&output.stderr));
-    let said = String::from_utf8_lossy(&output.stdout).trim_end().to_owned();
-    (said, std::fs::read(copy.path()).expect("the copy"))
+    let printed = String::from_utf8_lossy(&output.stdout).trim_end().to_owned();
+    (printed, std::fs::read(copy.path()).expect("the copy"))
 }
 
 /// Formats our answer in the same way.

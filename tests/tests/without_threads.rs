@@ -72,17 +72,17 @@ fn no_thread_can_be_started_here() {
         [(vec!["env".to_owned()], false), (limited_resources::threads(1), true), (limited_resources::no_stacks(), true)]
     {
         let output = folder.run(&scarcity, &["save", "--endpoints=127.0.0.1:1", "snapshot.db"]);
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(2), "{said}");
-        assert_eq!(said.contains("no thread can be started"), fails, "{scarcity:?}: {said}");
-        assert!(!said.contains("panicked") && said.contains("ulimit -u") == fails, "{said}");
+        let printed = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{printed}");
+        assert_eq!(printed.contains("no thread can be started"), fails, "{scarcity:?}: {printed}");
+        assert!(!printed.contains("panicked") && printed.contains("ulimit -u") == fails, "{printed}");
         assert!(!folder.path("snapshot.db").exists());
     }
     let service = ["save", "--every=1s", "--metrics-listen=127.0.0.1:0", "--endpoints=127.0.0.1:1", "{time}.db"];
     let output = folder.run(&limited_resources::threads(1), &service);
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(2), "{said}");
-    assert!(said.contains("no thread can be started") && !said.contains("panicked"), "{said}");
+    let printed = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{printed}");
+    assert!(printed.contains("no thread can be started") && !printed.contains("panicked"), "{printed}");
 }
 
 /// With one thread for signals and one for the file, a save works, and compresses on that thread.
@@ -102,8 +102,8 @@ fn a_save_works_with_one_thread_for_the_file() {
         let endpoints = format!("--endpoints={}", member_configs[0].client_url());
         let words = [&["save", &endpoints], flags, &[name]].concat();
         let output = folder.run(&limited_resources::threads(3), &words);
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!((output.status.code(), said.as_str()), (Some(0), ""), "{name}");
+        let printed = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!((output.status.code(), printed.as_str()), (Some(0), ""), "{name}");
         let report = etcdsnap::verify(folder.path(name), etcdsnap::VerifyOptions::default()).unwrap();
         assert_eq!(report.verdict, etcdsnap::Verdict::Sound, "{name}");
     }
@@ -125,10 +125,10 @@ fn the_page_is_served_and_a_signal_ends_it() {
             let answer = exchange(address.parse().unwrap(), request.as_bytes(), Duration::from_secs(5));
             assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("<p>a page"), "{answer}");
             kill_process(Pid::from_child(&child), signal).unwrap();
-            let mut said = String::new();
-            child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-            assert_eq!(child.wait().unwrap().code(), Some(0), "{said}");
-            assert!(!said.contains("panicked"), "{said}");
+            let mut printed = String::new();
+            child.stderr.take().unwrap().read_to_string(&mut printed).unwrap();
+            assert_eq!(child.wait().unwrap().code(), Some(0), "{printed}");
+            assert!(!printed.contains("panicked"), "{printed}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Damage to authentication: who may read and write after a restore. `alice` has only the role `reader`, which allows her to read everything below `/` and `app/`.
+//! Damage to authentication, which decides who may read and write after a restore. `alice` has only the role `reader`, which allows her to read everything below `/` and `app/`.
 
 use prost::Message;
 

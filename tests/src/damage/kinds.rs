@@ -1,4 +1,4 @@
-//! Files that are not a snapshot, but that people pass to the program.
+//! Files that are not snapshots, but that users may pass to the program.
 
 use super::Damage;
 use crate::seeded_random::SeededRandom;
@@ -29,7 +29,7 @@ pub const ALL: &[Damage] = &[
     Damage::file("beginning_lost", &["not-a-snapshot", "no-valid-meta"], |good| good[4096 * 2..].to_vec()),
 ];
 
-/// One stored block, with correct checksums.
+/// Builds a gzip file of one stored block, with correct checksums.
 fn gzip_of_text(_: &[u8]) -> Vec<u8> {
     let text = b"this is no snapshot\n";
     let mut file = vec![0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 3, 1];
@@ -41,7 +41,7 @@ fn gzip_of_text(_: &[u8]) -> Vec<u8> {
     file
 }
 
-/// One stored member.
+/// Builds a zip file of one stored member.
 fn zip_of_text(_: &[u8]) -> Vec<u8> {
     let (name, text) = (b"note.txt", b"this is no snapshot\n");
     let crc = crc32(text).to_le_bytes();
@@ -56,7 +56,7 @@ fn zip_of_text(_: &[u8]) -> Vec<u8> {
     [local, central, end].concat()
 }
 
-/// One raw block without a checksum.
+/// Builds a zstd file of one raw block without a checksum.
 fn zstd_of_text(_: &[u8]) -> Vec<u8> {
     let text = b"this is no snapshot\n";
     let mut file = vec![0x28, 0xB5, 0x2F, 0xFD, 0x20, text.len() as u8];
@@ -65,7 +65,7 @@ fn zstd_of_text(_: &[u8]) -> Vec<u8> {
     file
 }
 
-/// The first frame of a write-ahead log, followed by the zeros that etcd preallocates.
+/// Builds the first frame of a write-ahead log, followed by the zeros that etcd preallocates.
 fn write_ahead_log(_: &[u8]) -> Vec<u8> {
     let mut file = vec![4, 0, 0, 0, 0, 0, 0, 0x84, 0x08, 0x04, 0x10, 0x00, 0, 0, 0, 0];
     file.resize(64_000, 0);

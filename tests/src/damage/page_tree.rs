@@ -4,7 +4,7 @@ use super::Damage;
 use super::Location::{self, Pages};
 use crate::read::{BRANCH, File, LEAF, META, Visit, meta};
 
-/// Codes that may be found if a page is read as something that it is not.
+/// Codes that may be found if a page is read as a page of another type.
 const MISREAD: &[&str] =
     &["page-type", "page-layout", "element-range", "element-overlap", "page-out-of-range", "page-count", "key-bounds"];
 const RANGE: &[&str] = &["page-out-of-range"];
@@ -156,7 +156,7 @@ fn leaf_type(file: &mut File, flags: u16) -> Option<Location> {
     Some(Pages(vec![page]))
 }
 
-/// Any page below may reveal it.
+/// Makes a branch page claim to be a leaf; any page below it may reveal that.
 fn branch_says_it_is_a_leaf(file: &mut File) -> Option<Location> {
     let page = inner(file, BRANCH).first()?.page;
     file.put_u16(file.at(page) + 8, LEAF);

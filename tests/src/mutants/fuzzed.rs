@@ -49,7 +49,7 @@ pub fn seeds() -> Vec<(String, Vec<u8>)> {
     let mut seeds = good();
     let bases: Vec<_> = seeds.iter().filter(|(_, file)| file.len() < 12 << 10).map(|(_, file)| file.clone()).collect();
     for damage in damage::all() {
-        // Not every file contains what a damage needs: the largest most often does.
+        // Not every damage applies to every file; most apply to the largest.
         let damaged = bases.iter().rev().find_map(|base| {
             let made = std::panic::catch_unwind(|| damage.apply(base)).ok()?;
             made.into_iter().last()
