@@ -68,7 +68,9 @@ impl Outcome {
         let mut printed = Vec::new();
         match (service.keys, good.keys.unwrap_or_default()) {
             (None, _) => printed.push("refuses root".to_owned()),
-            (Some((keys, _)), (wanted, _)) if keys != wanted => printed.push(format!("{keys} keys instead of {wanted}")),
+            (Some((keys, _)), (wanted, _)) if keys != wanted => {
+                printed.push(format!("{keys} keys instead of {wanted}"))
+            }
             (Some((_, revision)), (_, wanted)) if revision != wanted => {
                 printed.push("another revision".to_owned());
             }

@@ -1,7 +1,7 @@
 //! Injects failures into every system call of a program with `strace`: a call returns an error without being executed, or the program is killed as it enters the call.
 //!
 //! A first run counts the calls of each group. Then, for each call and each failure of the group, `prepare` creates fresh files and the command, the command
-//! runs with that one failure, and `check` inspects the result. A test run takes a fixed sample of bounded size; `ETCDSNAP_INJECT=all` tries everything
+//! runs with that one failure, and `check` inspects the result. A test run takes a fixed sample of limited size; `ETCDSNAP_INJECT=all` tries everything
 //! (some minutes per sweep), and `ETCDSNAP_INJECT=<call>:<failure>:<n>` runs a single one, as a failing test prints it.
 
 use std::collections::BTreeMap;
@@ -110,7 +110,7 @@ pub fn available() -> bool {
     works
 }
 
-/// Injects failures at the calls of `groups`. Tries at most `bounded` of them, a fixed sample of all groups, unless `ETCDSNAP_INJECT` says otherwise.
+/// Injects failures at the calls of `groups`. Tries at most `max_trials` of them, a fixed sample of all groups, unless `ETCDSNAP_INJECT` says otherwise.
 ///
 /// `prepare` creates fresh files and the command that works on them; several threads call it. `check` panics if the result is wrong.
 ///
@@ -118,11 +118,11 @@ pub fn available() -> bool {
 /// Panics with all failures at which `check` panicked, or if the program cannot be run.
 pub fn sweep<P>(
     groups: &[Group],
-    bounded: usize,
+    max_trials: usize,
     prepare: impl Fn() -> (P, Command) + Sync,
     check: impl Fn(&P, &InjectedFailure, &RunResult) + Sync,
 ) -> SweepCounts {
-    let trials = apply_selection(all_trials(groups, &prepare), bounded);
+    let trials = apply_selection(all_trials(groups, &prepare), max_trials);
     let (next, hit) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let failed = Mutex::new(Vec::new());
     let work = || {
@@ -213,9 +213,9 @@ fn most_by_one_thread(log: &str) -> BTreeMap<String, usize> {
     most
 }
 
-fn apply_selection(trials: Vec<InjectedFailure>, bounded: usize) -> Vec<InjectedFailure> {
+fn apply_selection(trials: Vec<InjectedFailure>, max_trials: usize) -> Vec<InjectedFailure> {
     match std::env::var("ETCDSNAP_INJECT").ok().as_deref() {
-        None | Some("") => sample(trials, bounded),
+        None | Some("") => sample(trials, max_trials),
         Some("all") => trials,
         Some(named) => {
             let named: Vec<_> = named.split_whitespace().collect();
@@ -225,10 +225,10 @@ fn apply_selection(trials: Vec<InjectedFailure>, bounded: usize) -> Vec<Injected
 }
 
 /// Returns a sample of this size, the same in every run; all if there are fewer.
-fn sample(mut trials: Vec<InjectedFailure>, bounded: usize) -> Vec<InjectedFailure> {
-    if bounded < trials.len() {
+fn sample(mut trials: Vec<InjectedFailure>, max_trials: usize) -> Vec<InjectedFailure> {
+    if max_trials < trials.len() {
         SeededRandom::new(1).shuffle(&mut trials);
-        trials.truncate(bounded);
+        trials.truncate(max_trials);
     }
     trials
 }

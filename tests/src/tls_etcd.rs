@@ -11,7 +11,7 @@ use crate::server::{Servers, member_configs, program};
 pub const NAMES: &[&str] = &["127.0.0.1", "localhost"];
 
 /// A server with TLS.
-pub struct Secured {
+pub struct TlsServer {
     /// The directory of all its files.
     pub folder: tempfile::TempDir,
     /// The server.
@@ -24,7 +24,7 @@ pub struct Secured {
     pub authority: Authority,
 }
 
-impl Secured {
+impl TlsServer {
     /// Starts a server with a certificate for `whose`; `None` if the version's etcd is not built.
     #[must_use]
     pub fn start(

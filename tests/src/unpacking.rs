@@ -24,7 +24,12 @@ pub fn unpack_any(bytes: &[u8]) {
         for error in [&printed, &again].into_iter().flatten() {
             assert!(!error.to_string().contains("uffer"), "{format}: nobody knows our buffers: {error}");
         }
-        assert!(printed.is_some() || whole.len() == pieces.len(), "{format}: {} and {} bytes", whole.len(), pieces.len());
+        assert!(
+            printed.is_some() || whole.len() == pieces.len(),
+            "{format}: {} and {} bytes",
+            whole.len(),
+            pieces.len()
+        );
     }
 }
 

@@ -7,7 +7,7 @@ use etcdsnap_tests::programs::{bbolt_check, reference};
 use etcdsnap_tests::read::File;
 
 #[test]
-fn reads_back_what_it_wrote() {
+fn written_contents_are_read_back() {
     for seed in 0..60 {
         let (root, layout) = random::bolt(seed, 120);
         let built = write(&root, &layout);

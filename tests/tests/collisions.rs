@@ -6,7 +6,7 @@
 use etcdsnap_tests::build::puts::{Put, snapshot};
 use etcdsnap_tests::cli;
 
-/// Returns blocks of XXH3 whose product with the secret is zero, so that the other half of the block has no effect.
+/// Returns bytes in which the product of each XXH3 block with the secret is zero, so that the other half of the block has no effect on the hash.
 fn colliding(number: u8) -> &'static [u8] {
     let words: [u64; 8] = [
         0xbe4b_a423_396c_feb8,

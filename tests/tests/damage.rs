@@ -145,7 +145,7 @@ fn is_healthy(change: &Damage, base: &GoodSnapshot) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Asserts that every code is the best code of some damage, and that it is found there. Codes of data directories and of encryption have their own tests (`data_dir.rs`, `encryption.rs`).
+/// Asserts that every code is the best code of some damage, and that it is found in files with that damage. Codes of data directories and of encryption have their own tests (`data_dir.rs`, `encryption.rs`).
 fn every_code_is_found(bases: &[GoodSnapshot]) -> Result<(), Failed> {
     let mut found: BTreeSet<&str> = BTreeSet::new();
     for damage in damage::all() {

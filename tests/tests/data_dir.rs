@@ -174,13 +174,13 @@ fn the_newest_of_several_members_is_named() {
 #[test]
 fn a_removed_member_is_reported_and_etcd_does_not_serve_it() {
     for version in VERSIONS {
-        // The others may not tell it that its removal is committed; then it cannot know.
+        // The other members may not inform it that its removal is committed; then its directory does not show it.
         let told = (0..5).any(|_| is_removed_member_reported(version));
         assert!(told, "{version}: the member never heard of it");
     }
 }
 
-/// Removes a member of a new cluster, and verifies its directory; false if the member never heard of its removal.
+/// Removes a member of a new cluster, and verifies its directory; false if the member never learned of its removal.
 fn is_removed_member_reported(version: &'static str) -> bool {
     let folder = tempfile::tempdir().unwrap();
     let member_configs = member_configs(folder.path(), &["a", "b", "c"]);
@@ -196,7 +196,7 @@ fn is_removed_member_reported(version: &'static str) -> bool {
         assert!(since.elapsed() < Duration::from_secs(60), "{version}: the member stays");
         sleep(Duration::from_millis(250));
     }
-    // The member hears of it, writes it to disk, and stops.
+    // The member learns of its removal, writes it to disk, and stops.
     let since = Instant::now();
     while !codes(&verify(&[&member_configs[2].data]).1).contains("directory-member-removed") {
         if since.elapsed() > Duration::from_secs(15) {
@@ -215,7 +215,7 @@ fn is_removed_member_reported(version: &'static str) -> bool {
 }
 
 #[test]
-fn what_etcd_repairs_is_a_warning() {
+fn damage_that_etcd_repairs_is_a_warning() {
     for version in VERSIONS {
         let folder = tempfile::tempdir().unwrap();
         let member_config = member_configs(folder.path(), &["m"]).remove(0);

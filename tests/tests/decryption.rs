@@ -113,7 +113,7 @@ fn keys_are_distinguished_by_name() {
     assert_eq!(nothing.why, Why::NothingGiven);
 }
 
-/// No panic, and an authenticated value no longer decrypts once any byte changes.
+/// Changes each byte of a value: there is no panic, and an authenticated value no longer decrypts.
 #[test]
 fn changed_values_do_not_decrypt() {
     let mut rng = SeededRandom::new(17);
@@ -201,7 +201,7 @@ fn random_values_are_decrypted() {
     }
 }
 
-/// AES-CBC authenticates nothing: a value changed in the middle still begins as an object.
+/// AES-CBC has no authentication: a value that is changed in the middle still begins like an object.
 #[test]
 fn a_changed_value_of_aescbc_is_found() {
     let folder = folder_with_snapshot();

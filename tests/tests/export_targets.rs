@@ -116,7 +116,7 @@ fn no_command_prints_into_its_input() {
             "{words:?}: {}",
             cli::stderr(&printed)
         );
-        // The case cannot be tested where writing is impossible.
+        // Where no file can be written, this case cannot be tested.
         let printed = place.command(words).stderr(append()).output().unwrap();
         assert_eq!((printed.status.code(), printed.stdout.len()), (Some(2), 0), "{words:?}");
         let text = fs::read(place.at("a.db")).unwrap();
@@ -224,7 +224,7 @@ fn targets_that_are_not_files_are_written_directly() {
     assert_eq!(place.files().iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["a.db", "a.db.gz"]);
 }
 
-/// The snapshot never arrives: the program reports the target before it waits for it.
+/// Tests with a snapshot that never arrives: the program must report the target before it waits.
 #[test]
 fn targets_are_checked_before_the_snapshot_is_read() {
     let place = TestFolder::new();

@@ -86,9 +86,9 @@ fn a_shared_source_is_decrypted_once() {
     assert_eq!(plugin.finish(), 1);
 }
 
-/// A plugin that says something of one value says nothing of the others: each has a finding of its own, or none.
+/// An answer of a plugin about one value says nothing about the others: each value has its own finding, or no finding.
 #[test]
-fn what_a_plugin_says_of_one_value_is_a_finding_of_that_value() {
+fn an_answer_about_one_value_is_a_finding_only_for_that_value() {
     let folder = tempfile::tempdir().expect("a folder");
     let seed = vectors().into_iter().find(|vector| vector.provider == "kms-seed").expect("a vector");
     let with_key_id = |id: &[u8; 8]| {
@@ -114,7 +114,7 @@ fn what_a_plugin_says_of_one_value_is_a_finding_of_that_value() {
     assert_eq!((with("cannot be asked: it says"), with("PermissionDenied")), (1, 1), "{report}");
     assert_eq!((with("does not open it: it says"), with("is not known")), (2, 2), "{report}");
     assert_eq!(plugin.finish(), 1);
-    // Where it says so of one source after the other, it is not asked for more.
+    // If it gives that answer for several sources in a row, it is not asked again.
     let ids: Vec<[u8; 8]> = (b'0'..b'8').map(|digit| [b'd', b'e', b'n', b'i', b'e', b'd', b'-', digit]).collect();
     let many: Vec<TestVector> = ids.iter().map(with_key_id).collect();
     fs::write(folder.path().join("a.db"), snapshot(&many)).expect("a file");
@@ -133,7 +133,7 @@ fn a_missing_plugin_is_reported() {
         &["verify", "a.db", "-wjson", "--encryption-config", "all.yaml", "--kms-socket", "vault=none.sock"],
     );
     let report: Value = serde_json::from_str(&out).expect("JSON");
-    // Nothing is known to be wrong with the values: the program could not find out.
+    // The values are not known to be damaged: the program could not check them.
     assert_eq!(
         (code, &report["verdict"], &report["findingCounts"]),
         (2, &json!("warnings"), &json!({"value-unchecked": 4}))
@@ -149,7 +149,10 @@ fn a_missing_plugin_is_reported() {
         &["verify", "a.db", "--encryption-config", "all.yaml", "--kms-socket", &format!("vault={}", socket.display())],
     );
     closer.join().expect("no panic");
-    assert!(code == 2 && out.contains("value-unchecked") && out.contains("the plugin cannot be asked"), "{out}{printed}");
+    assert!(
+        code == 2 && out.contains("value-unchecked") && out.contains("the plugin cannot be asked"),
+        "{out}{printed}"
+    );
 }
 
 /// A plugin that accepts connections and never answers does not delay Ctrl-C.

@@ -1,4 +1,4 @@
-//! `etcdsnap kube get` prints of a recorded cluster what kubectl printed of the same cluster while it ran.
+//! `etcdsnap kube get` prints the same for a recorded cluster as kubectl printed for the same cluster while it ran.
 
 use std::fmt::Write as _;
 

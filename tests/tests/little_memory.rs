@@ -5,10 +5,10 @@ use std::path::Path;
 use etcdsnap_tests::limited_resources::{self, PublicFolder};
 
 /// Address space in MiB: from hardly enough for the program itself to plenty.
-const STEPS: [usize; 4] = [48, 56, 80, 200];
+const ADDRESS_SPACES: [usize; 4] = [48, 56, 80, 200];
 
 /// The outputs of the commands.
-const MADE: [&str; 4] = ["export.parquet", "export.ndjson", "restored.etcd", "all"];
+const OUTPUTS: [&str; 4] = ["export.parquet", "export.ndjson", "restored.etcd", "all"];
 
 #[test]
 fn every_command_succeeds_or_fails_cleanly() {
@@ -22,17 +22,18 @@ fn every_command_succeeds_or_fails_cleanly() {
         for command in limited_resources::commands(file, Path::new(".")) {
             let usual = folder.run(&["env".into()], &command);
             remove_new(&folder, &before);
-            for mebibytes in STEPS {
+            for mebibytes in ADDRESS_SPACES {
                 let output = folder.run(&limited_resources::memory(mebibytes), &command);
                 let printed = String::from_utf8_lossy(&output.stderr).into_owned();
                 let left = remove_new(&folder, &before);
                 let fine = output.status.code() == usual.status.code() && output.stdout == usual.stdout;
-                // A part file may stay if memory ran out for something small: the next run removes it.
-                let nothing_made = !left.iter().any(|name| MADE.contains(&name.as_str()));
+                // If memory ran out for a small allocation, a part file may stay; the next run removes it.
+                let nothing_made = !left.iter().any(|name| OUTPUTS.contains(&name.as_str()));
                 let refused = output.status.code() == Some(2) && printed.contains("memory") && nothing_made;
                 refusals += usize::from(refused);
                 if !fine && !refused {
-                    failures.push(format!("{command:?} with {mebibytes} MiB: {:?}, {left:?}, {printed}", output.status));
+                    failures
+                        .push(format!("{command:?} with {mebibytes} MiB: {:?}, {left:?}, {printed}", output.status));
                 }
             }
         }

@@ -19,7 +19,7 @@ use etcdsnap_tests::{case, core_verdict, damage, etcd_verdict};
 /// The seed of the first mutant.
 const FIRST: u64 = 1;
 
-/// How many mutants every run verifies, and how many servers it starts on them.
+/// How many mutants every run verifies.
 const SAMPLE: usize = 600;
 const STARTED: usize = 40;
 

@@ -64,8 +64,10 @@ fn verify_reports_that_the_older_tree_is_intact() {
         assert_eq!(output.status.code(), Some(1));
         let printed = cli::json(&output);
         let findings = printed["findings"].as_array().unwrap();
-        let older =
-            findings.iter().find(|finding| finding["code"] == "older-meta-sound").unwrap_or_else(|| panic!("{printed}"));
+        let older = findings
+            .iter()
+            .find(|finding| finding["code"] == "older-meta-sound")
+            .unwrap_or_else(|| panic!("{printed}"));
         let status = cli::json(&run(&files.meta_lost, &["verify", "-w", "json"]));
         let revision = status["status"]["revision"].as_u64().unwrap();
         let keys = status["status"]["totalKey"].as_u64().unwrap();

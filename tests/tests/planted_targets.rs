@@ -1,4 +1,4 @@
-//! What another user put where root writes: an empty data directory, a link, a FIFO. The database must not become theirs, and nothing is written elsewhere.
+//! Another user has put an empty data directory, a link or a FIFO at the path that root writes to: that user must not get the database, and nothing is written elsewhere.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, lchown, symlink};
@@ -102,7 +102,7 @@ fn the_existing_owner_can_be_named() {
     assert_eq!(owner_and_mode(&data.join("member/snap/db")).0, USER);
 }
 
-/// A directory with `lost+found` is filled, not replaced: it would stay the other user's, who could put another member into it.
+/// A directory with `lost+found` is filled, not replaced: it would still belong to the other user, who could put another member into it.
 #[test]
 fn a_planted_directory_that_cannot_be_replaced_is_refused_with_an_owner_too() {
     let Some((_folder, around)) = place(0o1777) else { return };
@@ -200,7 +200,7 @@ fn streams_of_other_users_are_not_written() {
     assert_eq!(names(&around), before);
 }
 
-/// The export waits for a reader of the FIFO, and a signal ends that.
+/// An export waits for a reader of the FIFO, and a signal ends the wait.
 #[test]
 fn an_export_that_waits_for_a_reader_can_be_ended() {
     let folder = tempfile::tempdir().unwrap();

@@ -134,7 +134,7 @@ fn several_files_make_an_array() {
     assert_eq!(status.as_array().map(Vec::len), Some(2));
 }
 
-/// A file that is unreadable, or not a snapshot, does not prevent the verdict on the others; a line separates two texts, none separates rows.
+/// A file that is unreadable, or not a snapshot, does not prevent the verdict on the others; an empty line separates texts, but not rows.
 #[test]
 fn several_files_are_reported_one_after_the_other() {
     let directory = TempDir::new().expect("a directory");

@@ -98,7 +98,7 @@ proptest! {
 /// Changes a bit, a byte, a number in a page header or an element, or a range of bytes.
 fn mutate(bytes: &mut [u8], rng: &mut SeededRandom) {
     let at = match rng.below(4) {
-        // Most of a file is values: prefer the start of pages.
+        // Most bytes of a file belong to values, so prefer the start of pages.
         0 | 1 => rng.below(bytes.len() / 512) * 512 + rng.below(64),
         _ => rng.below(bytes.len()),
     };
@@ -193,7 +193,7 @@ fn core_finds_everything_that_bbolt_finds() {
     assert!(found > 20, "only {found} of the files were damaged for bbolt");
 }
 
-/// The properties above also test the read-ahead strips: random layouts scatter the leaves of some files and not of others.
+/// The properties above also test the read-ahead strips: random layouts scatter the leaves in some files only.
 #[test]
 fn some_random_members_are_read_ahead_and_some_are_not() {
     let strips: Vec<_> =

@@ -253,7 +253,7 @@ fn a_failed_sync_keeps_the_result() {
     assert!(seen.0 > 3 && seen.1 == 1, "{seen:?}");
 }
 
-/// However few descriptors there are: the result is complete, or nothing is left.
+/// With any number of file descriptors, the result is complete, or nothing is left.
 #[test]
 fn without_file_descriptors_nothing_incomplete_remains() {
     let mut seen = (0, 0);
@@ -283,7 +283,7 @@ fn without_file_descriptors_nothing_incomplete_remains() {
     assert!(seen.0 > 0 && seen.1 > 5, "{seen:?}");
 }
 
-/// Paths that lead to one another through directories that do not exist yet.
+/// Tests paths that lead into each other through directories that do not exist yet.
 #[test]
 fn a_log_inside_the_database_by_another_path_is_refused() {
     let folder = tempfile::tempdir().unwrap();
@@ -319,7 +319,7 @@ fn a_log_inside_the_database_by_another_path_is_refused() {
     }
 }
 
-/// Unusual paths to valid targets.
+/// Tests unusual paths to valid targets.
 #[test]
 fn unusual_paths_to_valid_targets_work() {
     for (data, wal, expected) in [

@@ -1,4 +1,4 @@
-//! Compares the verdicts with what real servers do with files that lack entries they need.
+//! Compares the verdicts on files that lack necessary entries with the behaviour of real servers.
 //!
 //! `docs/what-etcd-starts-from.md` records the outcomes. The test compares a sample of them with servers; all with `ETCDSNAP_ALL_STARTS=1`, which takes minutes.
 //! `cargo xtask record --starts` writes them anew; with `ETCDSNAP_NEW_STARTS=1` it tries only outcomes not recorded yet.
@@ -17,7 +17,7 @@ use etcdsnap_tests::{case, core_verdict, programs};
 const VERSIONS: [&str; 4] = ["3.4", "3.5", "3.6", "3.7"];
 const SERVERS: [&str; 5] = ["3.3", "3.4", "3.5", "3.6", "3.7"];
 
-/// A change that does not apply to a version's file.
+/// The cell for a change that does not apply to a version's file.
 const NOT_APPLICABLE: &str = "–";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,14 +152,14 @@ fn the_recorded_outcomes_equal_those_of_servers() {
     }
 }
 
-/// Returns what a server of the version of `base` does with its changed file; `good` describes the unchanged one.
+/// Describes the behaviour of a server of `base`'s version on the changed file; `good` is the state that it serves from the unchanged one.
 fn server_outcome(change: &Damage, base: &Base, good: &ServedState) -> String {
     base.changed(change).map_or(NOT_APPLICABLE.to_owned(), |file| {
         etcd_verdict::restore_and_start(base.version, &file).expect("programs that are built").describe(good)
     })
 }
 
-/// Returns what `verify` says about a change: the verdict and the codes, which may differ between versions.
+/// Returns the result of `verify` for a change: the verdict and the codes, which may differ between versions.
 fn verdict_of(change: &Damage, bases: &[Base]) -> String {
     let mut verdicts: Vec<String> = Vec::new();
     for file in bases.iter().filter_map(|base| base.changed(change)) {
@@ -194,7 +194,7 @@ fn verdicts_follow_from_the_outcomes() {
             let what = format!("{} of etcd {}: {outcome}, {verdict:?}", change.name, base.version);
             sound += u32::from(verdict == Verdict::Sound);
             assert!(outcome == SERVES || verdict != Verdict::Sound, "{what}");
-            // Each may be legitimate: a cluster whose keys were all deleted, the file of a newer etcd, a downgrade in progress, a grant that servers accept.
+            // Each of these can be legitimate: a cluster whose keys were all deleted, the file of a newer etcd, a downgrade in progress, a permission that servers accept.
             let may_be_right = [
                 "store_empty",
                 "both_versions_of_the_next_minor",

@@ -151,10 +151,10 @@ proptest! {
     /// The difference of two revisions of one snapshot, of two snapshots of one member, or of two unrelated ones, applied
     /// to the values that the builder wrote on one side, gives those on the other.
     #[test]
-    fn differences_transform_one_side_into_the_other(seed in any::<u64>(), transactions in 2_usize..200, kin in 0..3) {
+    fn differences_transform_one_side_into_the_other(seed in any::<u64>(), transactions in 2_usize..200, relation in 0..3) {
         let mut rng = SeededRandom::new(seed);
         let one = any_member(seed, transactions);
-        let other = match kin {
+        let other = match relation {
             0 => one.clone(),
             1 => with_more_history(&one, seed, transactions / 2),
             _ => any_member(seed ^ 1, transactions),
@@ -190,7 +190,7 @@ proptest! {
         prop_assert!(changes.iter().map(KeyDifference::key).is_sorted());
     }
 
-    /// Whatever damages a file, there is an answer, and it counts what could not be read.
+    /// Every damaged file gives an answer, which counts the unreadable parts.
     #[test]
     fn damaged_files_give_an_answer(seed in any::<u64>(), transactions in 0_usize..80, changes in 1_usize..20) {
         let mut rng = SeededRandom::new(seed);

@@ -1,4 +1,4 @@
-//! Where the system grants no thread, every command works on the main thread, or says that it cannot.
+//! If no thread can be started, every command works on the main thread, or reports that it cannot.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -12,7 +12,11 @@ use etcdsnap_tests::server::{Servers, member_configs};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// Returns the output of a run and the names of its new files, and removes the files.
-fn traces(folder: &PublicFolder, before: &[String], output: &Output) -> (Option<i32>, String, String, Vec<String>) {
+fn output_and_new_files(
+    folder: &PublicFolder,
+    before: &[String],
+    output: &Output,
+) -> (Option<i32>, String, String, Vec<String>) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let mut left = Vec::new();
     for name in folder.names().into_iter().filter(|name| !before.contains(name)) {
@@ -36,7 +40,7 @@ fn packed(bytes: &[u8]) -> [(&'static str, Vec<u8>); 3] {
     ]
 }
 
-/// With no thread, and with one or two besides the main thread, the answers are the same.
+/// Without other threads, and with one or two of them, the answers are the same.
 #[test]
 fn every_command_gives_the_same_answer() {
     let folder = PublicFolder::new();
@@ -53,10 +57,10 @@ fn every_command_gives_the_same_answer() {
     for file in &files {
         let outs = Path::new(".");
         for command in limited_resources::commands(file, outs) {
-            let usual = traces(&folder, &before, &folder.run(&["env".into()], &command));
+            let usual = output_and_new_files(&folder, &before, &folder.run(&["env".into()], &command));
             for scarcity in &scarcities {
                 // Another user's restore has another owner, and nothing else differs.
-                let found = traces(&folder, &before, &folder.run(scarcity, &command));
+                let found = output_and_new_files(&folder, &before, &folder.run(scarcity, &command));
                 assert!(!found.2.contains("panicked"), "{command:?} below {scarcity:?}: {}", found.2);
                 assert_eq!(found, usual, "{command:?} below {scarcity:?}");
             }

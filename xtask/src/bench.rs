@@ -182,8 +182,10 @@ fn mib(bytes: u64) -> f64 {
 
 /// Counts the entries of the `key` bucket with bbolt.
 fn entries(input: &Path) -> Result<u64> {
-    let output = repo::capture(Command::new(reference::program(REFERENCE_VERSION, "bbolt")).arg("stats").arg(input).arg("key"))?;
-    output.lines()
+    let output =
+        repo::capture(Command::new(reference::program(REFERENCE_VERSION, "bbolt")).arg("stats").arg(input).arg("key"))?;
+    output
+        .lines()
         .find_map(|line| line.trim().strip_prefix("Number of keys/value pairs:"))
         .and_then(|count| count.trim().parse().ok())
         .context("bbolt stats did not print the number of pairs")

@@ -127,7 +127,8 @@ fn figures(output: &str) -> Run {
         let line = output.lines().find_map(|line| line.strip_prefix(&format!("stat::{name}:")));
         line.and_then(|number| number.trim().parse().ok()).unwrap_or(0)
     };
-    let edges = output.lines().filter_map(|line| line.split_once("cov: ")?.1.split(' ').next()?.parse().ok()).next_back();
+    let edges =
+        output.lines().filter_map(|line| line.split_once("cov: ")?.1.split(' ').next()?.parse().ok()).next_back();
     Run {
         executions: stat("number_of_executed_units"),
         per_second: stat("average_exec_per_sec"),

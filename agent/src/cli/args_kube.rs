@@ -207,7 +207,8 @@ impl TypedValueParser for KubeOutputParser {
             }
         }
         let word = text.split('=').next().unwrap_or_default();
-        if let Some((_, advice)) = UNSUPPORTED_FORMS.iter().find(|(form, _)| word.trim_end_matches("-as-json") == *form) {
+        if let Some((_, advice)) = UNSUPPORTED_FORMS.iter().find(|(form, _)| word.trim_end_matches("-as-json") == *form)
+        {
             let what = format!("-o {word}: {advice}\n");
             return Err(clap::Error::raw(clap::error::ErrorKind::InvalidValue, what).with_cmd(command));
         }

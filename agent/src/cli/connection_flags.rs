@@ -122,8 +122,10 @@ fn ask_for_password(user: &str) -> Result<String, Failure> {
             OTHER_WAYS,
         ));
     }
-    signals::keeping_terminal_settings(|| rpassword::prompt_password("Password: ")).map_err(|cause| match cause.kind() {
-        io::ErrorKind::Interrupted => Failure { exit: signals::exit_after_ctrl_c(), ..Failure::new("stopped", "") },
-        _ => Failure::new(format!("the password cannot be asked for: {cause}"), OTHER_WAYS),
+    signals::keeping_terminal_settings(|| rpassword::prompt_password("Password: ")).map_err(|cause| {
+        match cause.kind() {
+            io::ErrorKind::Interrupted => Failure { exit: signals::exit_after_ctrl_c(), ..Failure::new("stopped", "") },
+            _ => Failure::new(format!("the password cannot be asked for: {cause}"), OTHER_WAYS),
+        }
     })
 }

@@ -61,8 +61,8 @@ mod tests {
             after_move("etcdsnap --endpoints=a:1 --cacert ca.pem snapshot save f.db"),
             "etcdsnap snapshot save --endpoints=a:1 --cacert ca.pem f.db"
         );
-        assert_eq! (after_move("etcdsnap -w json snapshot status f.db"), "etcdsnap snapshot status -w json f.db");
-        assert_eq! (after_move("etcdsnap snapshot -w json status f.db"), "etcdsnap snapshot status -w json f.db");
+        assert_eq!(after_move("etcdsnap -w json snapshot status f.db"), "etcdsnap snapshot status -w json f.db");
+        assert_eq!(after_move("etcdsnap snapshot -w json status f.db"), "etcdsnap snapshot status -w json f.db");
         assert_eq!(
             after_move("etcdsnap --cacert c snapshot --endpoints a:1 save f"),
             "etcdsnap snapshot save --cacert c --endpoints a:1 f"
@@ -91,6 +91,6 @@ mod tests {
         ] {
             assert_eq!(after_move(line), line);
         }
-        assert_eq! (after_move("etcdsnap --cert"), "etcdsnap --cert");
+        assert_eq!(after_move("etcdsnap --cert"), "etcdsnap --cert");
     }
 }

@@ -52,7 +52,8 @@ pub fn verify_all(
     let mut objects = Vec::new();
     let mut between = "";
     for path in files {
-        let formatted = verify_file(path, sha256, work, meta, decryption).and_then(|report| Ok((form.of(path, &report)?, report)));
+        let formatted =
+            verify_file(path, sha256, work, meta, decryption).and_then(|report| Ok((form.of(path, &report)?, report)));
         match formatted {
             Ok((formatted, report)) => {
                 worst = worst.max(Exit::of_report(&report, warnings));

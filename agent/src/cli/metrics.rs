@@ -21,7 +21,7 @@ use prometheus_client::registry::{Registry, Unit};
 use tokio_util::sync::CancellationToken;
 
 use super::failure::Failure;
-use super::http_server::{HttpAnswer, Server, Responder, text};
+use super::http_server::{HttpAnswer, Responder, Server, text};
 
 const OPEN_METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -161,7 +161,10 @@ impl Metrics {
         }
         let stop = CancellationToken::new();
         let registry = self.registry();
-        let responder = Arc::new(Responder { answer: Box::new(move |request| answer(request, &registry)), longest_answer: MAX_ANSWER_LEN });
+        let responder = Arc::new(Responder {
+            answer: Box::new(move |request| answer(request, &registry)),
+            longest_answer: MAX_ANSWER_LEN,
+        });
         let token = stop.clone();
         let begun = thread::Builder::new().name("metrics".into()).spawn(move || serve(&server, &responder, &token));
         if let Err(cause) = &begun {

@@ -24,7 +24,6 @@ mod complete;
 mod completions;
 mod connection_flags;
 mod cut;
-mod snapshot_status;
 pub mod exit;
 mod failure;
 mod global_flags;
@@ -48,6 +47,7 @@ mod save;
 mod save_run;
 mod service;
 mod signals;
+mod snapshot_status;
 mod status;
 mod verify;
 mod version;
@@ -76,10 +76,11 @@ pub fn run() -> Exit {
     if let Some(exit) = complete::answer_shell() {
         return exit;
     }
-    let args = match Args::try_parse_from(global_flags::move_flags_behind_command(std::env::args_os(), &Args::command())) {
-        Ok(args) => args,
-        Err(error) => return output::refuse(&without_passwords(error)),
-    };
+    let args =
+        match Args::try_parse_from(global_flags::move_flags_behind_command(std::env::args_os(), &Args::command())) {
+            Ok(args) => args,
+            Err(error) => return output::refuse(&without_passwords(error)),
+        };
     if let Err(cause) = signals::catch_signals() {
         output::warn(&format!("Ctrl-C may leave the terminal untidy: {cause}"));
     }

@@ -15,7 +15,7 @@ use hyper::{Request, Response, StatusCode};
 use super::args::OpenArgs;
 use super::exit::Exit;
 use super::failure::Failure;
-use super::http_server::{HttpAnswer, Server, Responder, text};
+use super::http_server::{HttpAnswer, Responder, Server, text};
 use super::{judge_files, log, output, signals};
 
 /// The page, if it was built before this program; otherwise empty.

@@ -18,7 +18,8 @@ const SHOW_AFTER: Duration = Duration::from_millis(500);
 const LINE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The bar of work whose total is known. On a narrow terminal the name is shortened, so that the bar fits on one line.
-const BAR_WITH_TOTAL: &str = "{wide_msg}  [{bar:16}] {percent:>3} %  {decimal_bytes}  {decimal_bytes_per_sec}  {eta} left";
+const BAR_WITH_TOTAL: &str =
+    "{wide_msg}  [{bar:16}] {percent:>3} %  {decimal_bytes}  {decimal_bytes_per_sec}  {eta} left";
 const BAR_WITHOUT_TOTAL: &str = "{wide_msg}  {decimal_bytes}  {decimal_bytes_per_sec}";
 
 /// Whether a bar is on the terminal now.

@@ -43,7 +43,8 @@ pub fn run(args: &SaveArgs, config: &SaveConfig) -> Result<Exit, Failure> {
     };
     let cancel = CancellationToken::new();
     let runtime = runtime()?;
-    let outcome = runtime.block_on(signals::with_signal_polling(&stop, serve(args, config, every, &metrics, &stop, &cancel)));
+    let outcome =
+        runtime.block_on(signals::with_signal_polling(&stop, serve(args, config, every, &metrics, &stop, &cancel)));
     runtime.shutdown_timeout(Duration::from_secs(2));
     drop(serving);
     outcome

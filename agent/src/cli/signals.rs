@@ -32,7 +32,8 @@ const ALWAYS_CAUGHT: [i32; 2] = [SIGINT, SIGTERM];
 
 /// Signals that end the program unless they were ignored when it started: `nohup` ignores SIGHUP for its program, and a shell ignores SIGQUIT for background jobs.
 /// SIGXCPU comes when a limit of processor time is near (`ulimit -t`), before SIGKILL at the limit. The others have no meaning here, and would end the program by default.
-const CAUGHT_UNLESS_IGNORED: [i32; 9] = [SIGHUP, SIGQUIT, SIGALRM, SIGUSR1, SIGUSR2, SIGVTALRM, SIGPROF, SIGXCPU, SIGIO];
+const CAUGHT_UNLESS_IGNORED: [i32; 9] =
+    [SIGHUP, SIGQUIT, SIGALRM, SIGUSR1, SIGUSR2, SIGVTALRM, SIGPROF, SIGXCPU, SIGIO];
 
 /// Signals that end the program at once if they arrive while the work cleans up. The others may arrive twice: a closed terminal sends SIGHUP more than once (from the shell and the system),
 /// systemd sends it after SIGTERM, and SIGXCPU comes every second.
@@ -150,7 +151,8 @@ fn install_flag_handlers() -> io::Result<HandlerFlags> {
 
 /// Returns the signal that stops the work; 0 for none.
 fn stop_signal() -> i32 {
-    let received = HANDLER_FLAGS.get().map_or(0, |flags| i32::try_from(flags.received.load(Ordering::SeqCst)).unwrap_or_default());
+    let received =
+        HANDLER_FLAGS.get().map_or(0, |flags| i32::try_from(flags.received.load(Ordering::SeqCst)).unwrap_or_default());
     if received == 0 { STOP_SIGNAL.load(Ordering::Relaxed) } else { received }
 }
 
@@ -273,10 +275,15 @@ mod tests {
 
     #[test]
     fn ignored_signals_are_read_from_proc() {
-        let mask = parse_ignored_signals("Name:\tetcdsnap\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000001001\n").unwrap();
+        let mask =
+            parse_ignored_signals("Name:\tetcdsnap\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000001001\n").unwrap();
         assert!(has_signal(mask, SIGHUP) && has_signal(mask, 13));
         assert!(
-            !has_signal(mask, SIGINT) && !has_signal(mask, SIGXCPU) && !has_signal(mask, 0) && !has_signal(mask, 65) && !has_signal(mask, -1)
+            !has_signal(mask, SIGINT)
+                && !has_signal(mask, SIGXCPU)
+                && !has_signal(mask, 0)
+                && !has_signal(mask, 65)
+                && !has_signal(mask, -1)
         );
         assert_eq!(parse_ignored_signals("Name:\tetcdsnap\n"), None);
         // Rust itself ignores SIGPIPE.
@@ -285,6 +292,9 @@ mod tests {
 
     #[test]
     fn the_exit_code_has_the_number() {
-        assert_eq!([SIGHUP, SIGINT, SIGQUIT, SIGTERM, 0].map(|signal| exit_for(signal).code()), [129, 130, 131, 143, 130]);
+        assert_eq!(
+            [SIGHUP, SIGINT, SIGQUIT, SIGTERM, 0].map(|signal| exit_for(signal).code()),
+            [129, 130, 131, 143, 130]
+        );
     }
 }

@@ -18,7 +18,8 @@ const MAX_PRINTED_FINDINGS: usize = 50;
 /// When the file cannot be read or stdout cannot be written.
 pub fn status(args: &SnapshotStatusArgs) -> Result<Exit, Failure> {
     judge_files::check_not_written(&[&args.file])?;
-    let report = judge_files::verify_file(&args.file, Sha256::Skip, WorkArgs { threads: None }, MetaArgs::default(), None)?;
+    let report =
+        judge_files::verify_file(&args.file, Sha256::Skip, WorkArgs { threads: None }, MetaArgs::default(), None)?;
     let structure = worst_impact(&report);
     if let (Some(status), FindingImpact::None | FindingImpact::UnseenByEtcdutl) =
         (report.status.as_ref().filter(|status| status.complete), structure)

@@ -72,7 +72,8 @@ impl Client {
             Some(Auth::User { name, password }) => (Some((name.clone(), password.clone())), None),
             Some(Auth::Token(token)) => (None, Some(token::header(token)?)),
         };
-        let mut client = Self { endpoint, channel, user, token, broken, request_timeout: limit.max(MIN_REQUEST_TIMEOUT), keepalive };
+        let mut client =
+            Self { endpoint, channel, user, token, broken, request_timeout: limit.max(MIN_REQUEST_TIMEOUT), keepalive };
         client.authenticate().await?;
         Ok(client)
     }

@@ -7,11 +7,11 @@ use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 
 use super::algorithms::provider;
+use super::client_certificate::ClientCertificate;
 use super::client_config::Tls;
 use super::client_error::ClientError;
 use super::endpoint::Endpoint;
 use super::handshake_facts::HandshakeFacts;
-use super::client_certificate::ClientCertificate;
 use super::pem_files::{certificates, certified_key, wrong};
 use super::server_verifier::ServerVerifier;
 

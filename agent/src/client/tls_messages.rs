@@ -103,7 +103,10 @@ fn alert(alert: AlertDescription, facts: &HandshakeRecord) -> (String, String) {
             | A::AccessDenied
             | A::DecryptError,
             HandshakeRecord { sent: Some(sent), .. },
-        ) => (format!("the server rejects our certificate {sent}, and does not say why ({alert:?})"), GIVE_CLIENT_CERTIFICATE.into()),
+        ) => (
+            format!("the server rejects our certificate {sent}, and does not say why ({alert:?})"),
+            GIVE_CLIENT_CERTIFICATE.into(),
+        ),
         (A::HandshakeFailure | A::InsufficientSecurity, _) => {
             ("the server and this program have no cipher suite or kind of key in common".into(), SUPPORTED_TLS.into())
         }

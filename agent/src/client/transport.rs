@@ -67,7 +67,9 @@ async fn connect_through(proxy: &Proxy, endpoint: &Endpoint, host: &str, port: u
 async fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
     let stream = match parse_with_zone(host, port)? {
         Some(address) => TcpStream::connect(address).await?,
-        None => connect_to_first(lookup_host((host, port)).await?).await.map_err(|cause| explain_missing_zone(cause, host))?,
+        None => connect_to_first(lookup_host((host, port)).await?)
+            .await
+            .map_err(|cause| explain_missing_zone(cause, host))?,
     };
     stream.set_nodelay(true)?;
     Ok(stream)

@@ -131,8 +131,10 @@ impl SocketState {
         let answer = runtime.block_on(async {
             let answer = async {
                 timeout(ANSWER_TIMEOUT, call(connection, request)).await.unwrap_or_else(|_| {
-                    let why =
-                        format!("it did not answer within {} seconds, and is not asked again", ANSWER_TIMEOUT.as_secs());
+                    let why = format!(
+                        "it did not answer within {} seconds, and is not asked again",
+                        ANSWER_TIMEOUT.as_secs()
+                    );
                     Err(Lost(why).into())
                 })
             };
@@ -141,7 +143,8 @@ impl SocketState {
                 () = stop => Err(Lost("the work was stopped".into()).into()),
             }
         });
-        if let (Connection::Open(_, silent), false) = (&mut *connection, matches!(answer, Err(CallFailure::Undecided(_))))
+        if let (Connection::Open(_, silent), false) =
+            (&mut *connection, matches!(answer, Err(CallFailure::Undecided(_))))
         {
             *silent = 0;
         }

@@ -25,7 +25,8 @@ const HEADER: [&str; 11] = [
 ];
 
 /// First characters by which spreadsheets recognize a formula (OWASP, "CSV Injection"; full-width ones where Japanese or Chinese is set), and the apostrophe, which is itself put in front of those.
-const FORMULA_STARTS: [char; 12] = ['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}', '\t', '\r', '\n', '\''];
+const FORMULA_STARTS: [char; 12] =
+    ['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}', '\t', '\r', '\n', '\''];
 
 /// Characters after which a spreadsheet begins a new cell if it uses another separator than the comma (as in most of Europe, or when configured), although the text is in quotes:
 /// it recognizes quotes only at the start of a cell.

@@ -54,7 +54,8 @@ impl Directory {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn follow(&self, name: &Path) -> io::Result<Self> {
-        Self::at_end(walk(self.try_clone()?.into_walk(), name)?).map(|directory| directory.with_display_path(&self.path_of(name)))
+        Self::at_end(walk(self.try_clone()?.into_walk(), name)?)
+            .map(|directory| directory.with_display_path(&self.path_of(name)))
     }
 
     /// Follows `name` to something that is not a directory. Returns the directory that contains it, its name there, and its metadata.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::syncfs;
 
 use super::directory_sync::DirectorySync;
-use super::output_directory::{directory_of, check_directory};
+use super::output_directory::{check_directory, directory_of};
 use super::output_error::OutputError;
 use super::work_directory::WorkDirectory;
 

@@ -6,7 +6,7 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
 use super::output_error::OutputError;
-use super::output_target::{check_output_streams, is_stdout, check_stream};
+use super::output_target::{check_output_streams, check_stream, is_stdout};
 
 /// A stream at an output path: bytes are written directly, and no file can replace it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

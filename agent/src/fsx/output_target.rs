@@ -13,7 +13,7 @@ use super::directory::Directory;
 use super::file_identity::FileIdentity;
 use super::named_stream::NamedStream;
 use super::not_an_input::{check_facts, check_identity, check_not_in_directories};
-use super::output_directory::{attributes, directory_of, check_directory};
+use super::output_directory::{attributes, check_directory, directory_of};
 use super::output_error::OutputError;
 
 /// The bit of a directory's mode that lets only owners replace their files in it.
@@ -82,7 +82,12 @@ pub(super) fn check_stream(path: &Path, inputs: &[&Path]) -> Result<(), OutputEr
 ///
 /// # Errors
 /// As [`OutputTarget::open`].
-pub(crate) fn check_file_name(directory: &Directory, name: &Path, path: &Path, inputs: &[&Path]) -> Result<(), OutputError> {
+pub(crate) fn check_file_name(
+    directory: &Directory,
+    name: &Path,
+    path: &Path,
+    inputs: &[&Path],
+) -> Result<(), OutputError> {
     match named_kind(directory, name, path, inputs)? {
         NamedKind::File => Ok(()),
         NamedKind::Stream(FileType::Fifo) => Err(OutputError::Kind { path: path.to_owned(), reason: "is a FIFO" }),

@@ -43,7 +43,12 @@ pub(super) fn copy_file(
     {
         let copy = first.file.try_clone().and_then(|file| FileSource::new(file, path));
         let copy = copy.map_err(|cause| first.failed(cause))?;
-        return copy_and_verify(verifies, || verify_structure(&copy, path, &NoProgress), path, || hash_only(&copy, progress));
+        return copy_and_verify(
+            verifies,
+            || verify_structure(&copy, path, &NoProgress),
+            path,
+            || hash_only(&copy, progress),
+        );
     }
     progress.begin(Stage::Copy, Some(len(from)));
     // A restore that fills the disk before it fails would harm all other programs that write there.
@@ -92,13 +97,21 @@ fn copy_and_verify(
 }
 
 /// Unpacks a compressed file to all targets.
-pub(super) fn unpack_to_targets(from: &Packed, to: &[DatabaseTarget], progress: &dyn Progress) -> Result<StreamDigest, RestoreError> {
+pub(super) fn unpack_to_targets(
+    from: &Packed,
+    to: &[DatabaseTarget],
+    progress: &dyn Progress,
+) -> Result<StreamDigest, RestoreError> {
     progress.begin(Stage::Unpack, Some(from.packed_len()));
     copy_and_hash(to, from.source().path(), progress, |sink| from.unpack(progress, sink))
 }
 
 /// Unpacks a compressed file into a file without a name, for random access.
-pub(super) fn unpack_to_nameless_file(from: &Packed, path: &Path, progress: &dyn Progress) -> Result<(File, StreamDigest), RestoreError> {
+pub(super) fn unpack_to_nameless_file(
+    from: &Packed,
+    path: &Path,
+    progress: &dyn Progress,
+) -> Result<(File, StreamDigest), RestoreError> {
     let failed = |cause| RestoreError::from(Spool::failed(cause));
     let target = DatabaseTarget::of(Spool::new(from.extent().snapshot())?.into_file(), path);
     let copied = unpack_to_targets(from, std::slice::from_ref(&target), progress).map_err(|error| match error {
@@ -130,7 +143,11 @@ pub(super) fn hash_only(from: &FileSource, progress: &dyn Progress) -> Result<St
 }
 
 /// Verifies everything except the SHA-256. It leaves one processor to hashing, which takes longest.
-pub(super) fn verify_structure(source: &FileSource, path: &Path, progress: &dyn Progress) -> Result<Report, RestoreError> {
+pub(super) fn verify_structure(
+    source: &FileSource,
+    path: &Path,
+    progress: &dyn Progress,
+) -> Result<Report, RestoreError> {
     let options = VerifyOptions { sha256: Hashing::Skip, progress, ..VerifyOptions::default() };
     let threads = NonZeroUsize::new(options.workers().saturating_sub(1).max(1));
     let options = VerifyOptions { threads, ..options };

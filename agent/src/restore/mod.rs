@@ -6,12 +6,12 @@
 mod all_members;
 mod auto_bump;
 mod copy;
+mod created_directories;
 mod defaults;
 mod deleted_keys;
 mod destination;
 mod direct_writer;
 mod log_notes;
-mod created_directories;
 mod new_database;
 mod new_member_files;
 mod owner;

@@ -149,7 +149,8 @@ impl RestoreJob<'_> {
             (Some(source), _) | (None, Body::Plain(source)) => source,
             (None, Body::Packed(packed)) => packed.source(),
         };
-        let judged = self.verifies_structure().then(|| copy::verify_structure(source, &path, self.progress)).transpose()?;
+        let judged =
+            self.verifies_structure().then(|| copy::verify_structure(source, &path, self.progress)).transpose()?;
         let keys = judged.map_or(Ok(None), |report| self.accept(report))?;
         deleted_keys::check_latest(self, source)?;
         let plan = plan(source, self.cluster, self.keys())?;

@@ -172,7 +172,8 @@ pub(super) fn verify_result(job: &RestoreJob<'_>, target: &DatabaseTarget) -> Re
         return Ok(None);
     }
     let source = target.file.try_clone().and_then(|file| FileSource::new(file, &target.path));
-    let report: Report = copy::verify_structure(&source.map_err(|cause| target.failed(cause))?, &target.path, job.progress)?;
+    let report: Report =
+        copy::verify_structure(&source.map_err(|cause| target.failed(cause))?, &target.path, job.progress)?;
     job.accept(report).map_err(|error| match error {
         RestoreError::Damaged { report, .. } => {
             let finding = report.findings.list().first().map(|finding| finding.message.clone()).unwrap_or_default();

@@ -16,9 +16,9 @@ use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
+use super::created_directories::{CreatedDirectories, failed};
 use super::destination::ResolvedPath;
 use super::log_notes::{StageNote, leave_log_note};
-use super::created_directories::{CreatedDirectories, failed};
 use super::owner::{self, Owner};
 use super::restore_error::RestoreError;
 use super::stage_directory::{CONTENT_NAME, Replace, StageDirectory};
@@ -189,7 +189,8 @@ impl StageRequest<'_> {
         before: &ExistingDirectory,
     ) -> Result<StagedRestore, RestoreError> {
         let mut made = CreatedDirectories::default();
-        let again = |directory: &Directory| directory.try_clone().map_err(|cause| failed(directory.display_path(), cause));
+        let again =
+            |directory: &Directory| directory.try_clone().map_err(|cause| failed(directory.display_path(), cause));
         let (parent, name) = match layout {
             Layout::Filled => (again(&targets.data.base)?, OsString::from(MEMBER)),
             Layout::Whole { replaces: true } => {

@@ -11,8 +11,8 @@ use std::path::Path;
 
 use rustix::fs::{Dir, FileType};
 
-use super::log_notes::{NOTES, StageNote, read_small, remove_log};
 use super::created_directories::failed;
+use super::log_notes::{NOTES, StageNote, read_small, remove_log};
 use super::restore_error::RestoreError;
 use super::stage_directory::{CONTENT_NAME, MARKER_NAME, PROBE_NAME, marker, slots};
 use crate::fsx::directory::Directory;
@@ -139,7 +139,10 @@ impl StaleStage {
         if let (snapshot, Some(file)) = asked.snapshot
             && contains(here, Path::new("."), file).map_err(failed)?
         {
-            return Err(RestoreError::InLeftover { snapshot: snapshot.to_owned(), stage: here.display_path().to_owned() });
+            return Err(RestoreError::InLeftover {
+                snapshot: snapshot.to_owned(),
+                stage: here.display_path().to_owned(),
+            });
         }
         if self.state == LeftoverState::Marked {
             self.remove_log_of(asked)?;

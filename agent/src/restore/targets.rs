@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Access, AtFlags, Dir, FileType, StatxAttributes, StatxFlags, accessat, statx};
 use rustix::io::Errno;
 
-use super::destination::{ResolveError, LastComponent, ResolvedPath};
 use super::created_directories::failed;
+use super::destination::{LastComponent, ResolveError, ResolvedPath};
 use super::owner::Owner;
 use super::restore_error::RestoreError;
 use super::stage_directory::slots;

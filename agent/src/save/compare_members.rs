@@ -281,7 +281,11 @@ fn should_compare(compare: Compare, size: u64) -> bool {
 }
 
 /// Returns the hash of a member that may lag a little.
-async fn hash_when_caught_up(client: &mut Client, revision: Revision, limit: Duration) -> Result<StoreHash, ClientError> {
+async fn hash_when_caught_up(
+    client: &mut Client,
+    revision: Revision,
+    limit: Duration,
+) -> Result<StoreHash, ClientError> {
     let since = Instant::now();
     loop {
         match client.store_hash(revision, limit).await {

@@ -137,7 +137,9 @@ impl Template {
         let pieces = self.pieces.iter().map(|piece| match piece {
             Piece::Text(text) => text.clone(),
             Piece::Placeholder(Placeholder::Cluster) => format!("{:x}", facts.cluster).into_bytes(),
-            Piece::Placeholder(Placeholder::Member) => facts.member.chars().map(safe_char).collect::<String>().into_bytes(),
+            Piece::Placeholder(Placeholder::Member) => {
+                facts.member.chars().map(safe_char).collect::<String>().into_bytes()
+            }
             Piece::Placeholder(Placeholder::Revision) => facts.revision.to_string().into_bytes(),
             Piece::Placeholder(Placeholder::Time) => format_time(facts.time).into_bytes(),
         });
@@ -395,7 +397,8 @@ mod tests {
 
     #[test]
     fn an_extension_that_does_not_match_the_compression_is_reported() {
-        let of = |name: &str, extension| Template::parse(Path::new(name), None, None).unwrap().extension_warning(extension);
+        let of =
+            |name: &str, extension| Template::parse(Path::new(name), None, None).unwrap().extension_warning(extension);
         for (name, extension) in [
             ("a.db", None),
             ("a.zst", Some("zst")),

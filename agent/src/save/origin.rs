@@ -91,7 +91,8 @@ impl Origin {
 
 fn fingerprint(facts: &std::fs::Metadata, name: &OsStr) -> String {
     let name = Sha256::digest(name.as_bytes());
-    let name: String = name.iter().map(|byte| format!("{byte:02x}")).collect::<String>().chars().take(NAME_HASH_LEN).collect();
+    let name: String =
+        name.iter().map(|byte| format!("{byte:02x}")).collect::<String>().chars().take(NAME_HASH_LEN).collect();
     format!("name={name} bytes={} modified={}.{:09}", facts.len(), facts.mtime(), facts.mtime_nsec())
 }
 

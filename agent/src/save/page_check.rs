@@ -90,10 +90,7 @@ fn room(bytes: u64) -> SweepRoom {
         let share = usize::try_from(bytes.checked_div(of).unwrap_or(0)).unwrap_or(most);
         least.saturating_add(share).min(most)
     };
-    SweepRoom {
-        raw: share(MIN_ROOM.raw, MAX_ROOM.raw, 64),
-        digests: share(MIN_ROOM.digests, MAX_ROOM.digests, 8),
-    }
+    SweepRoom { raw: share(MIN_ROOM.raw, MAX_ROOM.raw, 64), digests: share(MIN_ROOM.digests, MAX_ROOM.digests, 8) }
 }
 
 #[cfg(test)]

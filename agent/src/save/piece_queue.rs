@@ -27,7 +27,10 @@ pub(super) struct PieceReceiver {
 pub(super) fn queue() -> (PieceSender, PieceReceiver) {
     let (sender, receiver) = mpsc::channel(MAX_PIECES);
     let free_bytes = Arc::new(Semaphore::new(MAX_BYTES as usize));
-    (PieceSender { pieces: sender, free_bytes: Arc::clone(&free_bytes) }, PieceReceiver { pieces: receiver, free_bytes })
+    (
+        PieceSender { pieces: sender, free_bytes: Arc::clone(&free_bytes) },
+        PieceReceiver { pieces: receiver, free_bytes },
+    )
 }
 
 impl PieceSender {

@@ -111,7 +111,8 @@ impl ByteCount {
         self.received = self.received.saturating_add(piece.blob.len() as u64);
         let left = self.total.saturating_sub(self.received);
         if piece.remaining_bytes != left {
-            let reason = format!("after {} the server counts {} more", self.progress_text(), grouped(piece.remaining_bytes));
+            let reason =
+                format!("after {} the server counts {} more", self.progress_text(), grouped(piece.remaining_bytes));
             return Err(self.incomplete(&reason));
         }
         if self.received > self.total.saturating_add(TRAILER_LEN as u64) {

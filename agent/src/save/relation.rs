@@ -13,7 +13,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::origin::{RecordedMembers, FileIn, Members, Origin};
+use super::origin::{FileIn, Members, Origin, RecordedMembers};
 use super::same_history::{self, History, PastEntries};
 use crate::printable::printable_path;
 use crate::snapshot::Snapshot;

@@ -78,7 +78,12 @@ impl Keep {
 
     /// Removes those regular files in `directory`, the template's, that match the template and need not stay; never `newest`. Reads old snapshots if their
     /// names and marks prove too little, so it may take a while.
-    pub(super) fn apply(&self, directory: &Directory, template: &Template, newest: &NewSnapshot<'_>) -> RetentionResult {
+    pub(super) fn apply(
+        &self,
+        directory: &Directory,
+        template: &Template,
+        newest: &NewSnapshot<'_>,
+    ) -> RetentionResult {
         let mut done = RetentionResult::default();
         let Some(pattern) = template.pattern(newest.cluster).filter(|_| self.removes_any()) else { return done };
         let (old, future) = match list(directory, template, &pattern, newest) {

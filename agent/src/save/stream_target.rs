@@ -199,7 +199,11 @@ struct StreamWriter {
 
 impl StreamWriter {
     /// Receives and writes all messages. The last bytes are output only if everything arrived (`is_whole`) and the checks passed; otherwise the output stays cut short.
-    fn write(&self, pieces: PieceReceiver, is_whole: &AtomicBool) -> Result<(StreamDigest, Option<Box<Report>>), SaveError> {
+    fn write(
+        &self,
+        pieces: PieceReceiver,
+        is_whole: &AtomicBool,
+    ) -> Result<(StreamDigest, Option<Box<Report>>), SaveError> {
         let mut sink = OutputEncoder::new(&*self.out, self.compression).map_err(|cause| self.failed(cause))?;
         let proven = self.receive_all(&mut sink, pieces, is_whole);
         let Ok((copied, Some(VerifiedStream { held, report }))) = proven else {
@@ -282,7 +286,11 @@ enum StreamInspector {
 fn copied(swept: &Swept) -> StreamDigest {
     let digest = |hex: &Option<Sha256Hex>| hex.as_ref().and_then(Sha256Hex::to_bytes);
     let trailer = swept.trailer();
-    StreamDigest { len: swept.len(), trailer: digest(&trailer.expected), sha256: digest(&trailer.actual).unwrap_or_default() }
+    StreamDigest {
+        len: swept.len(),
+        trailer: digest(&trailer.expected),
+        sha256: digest(&trailer.actual).unwrap_or_default(),
+    }
 }
 
 /// A stream that passed its checks.

@@ -3,29 +3,29 @@
 use super::Damage;
 use crate::seeded_random::SeededRandom;
 
-const NO_SNAPSHOT: &[&str] = &["not-a-snapshot"];
+const NOT_A_SNAPSHOT: &[&str] = &["not-a-snapshot"];
 
 pub const ALL: &[Damage] = &[
-    Damage::file("empty_file", NO_SNAPSHOT, |_| Vec::new()),
-    Damage::file("all_zeros", NO_SNAPSHOT, |good| vec![0; good.len()]),
-    Damage::file("all_zeros_and_a_trailer", NO_SNAPSHOT, |_| crate::build::with_trailer(&[0; 16384])),
-    Damage::file("a_single_zero", NO_SNAPSHOT, |_| vec![0]),
-    Damage::file("random_bytes", NO_SNAPSHOT, |good| SeededRandom::new(11).bytes(good.len())),
-    Damage::file("gzip_of_text", NO_SNAPSHOT, gzip_of_text),
-    Damage::file("zip_of_text", NO_SNAPSHOT, zip_of_text),
-    Damage::file("zstd_of_text", NO_SNAPSHOT, zstd_of_text),
-    Damage::file("xml_error_of_an_object_store", NO_SNAPSHOT, |_| {
+    Damage::file("empty_file", NOT_A_SNAPSHOT, |_| Vec::new()),
+    Damage::file("all_zeros", NOT_A_SNAPSHOT, |good| vec![0; good.len()]),
+    Damage::file("all_zeros_and_a_trailer", NOT_A_SNAPSHOT, |_| crate::build::with_trailer(&[0; 16384])),
+    Damage::file("a_single_zero", NOT_A_SNAPSHOT, |_| vec![0]),
+    Damage::file("random_bytes", NOT_A_SNAPSHOT, |good| SeededRandom::new(11).bytes(good.len())),
+    Damage::file("gzip_of_text", NOT_A_SNAPSHOT, gzip_of_text),
+    Damage::file("zip_of_text", NOT_A_SNAPSHOT, zip_of_text),
+    Damage::file("zstd_of_text", NOT_A_SNAPSHOT, zstd_of_text),
+    Damage::file("xml_error_of_an_object_store", NOT_A_SNAPSHOT, |_| {
         b"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>NoSuchKey</Code><Key>etcd/snap.db</Key></Error>"
             .to_vec()
     }),
-    Damage::file("html_error_page", NO_SNAPSHOT, |_| {
+    Damage::file("html_error_page", NOT_A_SNAPSHOT, |_| {
         b"<!DOCTYPE html>\n<html><head><title>502 Bad Gateway</title></head><body></body></html>\n".to_vec()
     }),
-    Damage::file("html_without_doctype", NO_SNAPSHOT, |_| b"<html>\r\n<h1>403 Forbidden</h1></html>".to_vec()),
-    Damage::file("json_error", NO_SNAPSHOT, |_| b"{\"error\":\"forbidden\",\"code\":7}\n".to_vec()),
-    Damage::file("text_error", NO_SNAPSHOT, |_| b"Error: context deadline exceeded\n".to_vec()),
-    Damage::file("write_ahead_log", NO_SNAPSHOT, write_ahead_log),
-    Damage::file("tar_archive", NO_SNAPSHOT, tar_archive),
+    Damage::file("html_without_doctype", NOT_A_SNAPSHOT, |_| b"<html>\r\n<h1>403 Forbidden</h1></html>".to_vec()),
+    Damage::file("json_error", NOT_A_SNAPSHOT, |_| b"{\"error\":\"forbidden\",\"code\":7}\n".to_vec()),
+    Damage::file("text_error", NOT_A_SNAPSHOT, |_| b"Error: context deadline exceeded\n".to_vec()),
+    Damage::file("write_ahead_log", NOT_A_SNAPSHOT, write_ahead_log),
+    Damage::file("tar_archive", NOT_A_SNAPSHOT, tar_archive),
     Damage::file("beginning_lost", &["not-a-snapshot", "no-valid-meta"], |good| good[4096 * 2..].to_vec()),
 ];
 

@@ -191,7 +191,7 @@ pub fn healthy() -> Vec<Damage> {
 #[must_use]
 pub fn with_authentication(good: &[u8]) -> (Vec<u8>, Vec<u8>) {
     let apply = |damage: Damage| damage.apply(good).pop().expect("a changed file").file;
-    (apply(access::ON), apply(access::OFF))
+    (apply(access::AUTH_ON), apply(access::AUTH_OFF))
 }
 
 /// Flips one bit in an entry of a bucket other than `key`, and updates the SHA-256; returns the file and a description of the bit.

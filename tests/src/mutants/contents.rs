@@ -325,7 +325,8 @@ fn alarm(tree: &mut Bucket, rng: &mut SeededRandom) -> String {
     let id = u64::from_str_radix(&String::from_utf8_lossy(&member), 16).unwrap_or(1);
     let alarm = AlarmMember { member_id: if rng.chance(50) { id } else { rng.bits() }, alarm: rng.below(4) as i32 };
     let key = alarm.encode_to_vec();
-    let (key, printed) = if rng.chance(50) { messages::mutate(&key, rng) } else { (key, "as etcd writes it".to_owned()) };
+    let (key, printed) =
+        if rng.chance(50) { messages::mutate(&key, rng) } else { (key, "as etcd writes it".to_owned()) };
     let key = if key.is_empty() { vec![0x10, 1] } else { key };
     let value = if rng.chance(20) { rng.bytes(3) } else { Vec::new() };
     tree.bucket("alarm").put(key, value);

@@ -17,7 +17,7 @@ use crate::{case, core_verdict, damage};
 pub const ROOT: &str = "root:root-secret";
 
 /// A server is started on one of this many damaged mutants, because etcd may see no difference.
-const DAMAGED_SHARE: u64 = 12;
+const DAMAGED_PER_SERVER: u64 = 12;
 
 /// Time to live, in seconds, of a lease that may expire before the server is queried.
 const SHORT_LEASE: i64 = 120;
@@ -112,7 +112,7 @@ impl ComparedMutant<'_> {
             Verdict::Damaged => {
                 self.mutant.checksums_valid
                     && self.mutant.level == Level::Contents
-                    && self.mutant.seed.is_multiple_of(DAMAGED_SHARE)
+                    && self.mutant.seed.is_multiple_of(DAMAGED_PER_SERVER)
             }
         }
     }
@@ -144,7 +144,7 @@ impl ComparedMutant<'_> {
         }
         match describe_difference(&found, &answer) {
             None => Comparison::Agreed,
-            // The messages of these findings predict that etcd does not start.
+            // The message of this finding predicts the difference.
             Some(_) if self.report.findings.counts().keys().any(|code| code.as_str() == "version-unknown") => {
                 Comparison::NotQueried
             }

@@ -41,7 +41,10 @@ pub fn mutate(message: &[u8], rng: &mut SeededRandom) -> (Vec<u8>, String) {
             let printed = change(&mut other, rng);
             let to = if rng.chance(50) { 0 } else { fields.len() };
             fields.insert(to, other);
-            format!("field {number} twice, {} of them changed: {printed}", if to == 0 { "the first" } else { "the last" })
+            format!(
+                "field {number} twice, {} of them changed: {printed}",
+                if to == 0 { "the first" } else { "the last" }
+            )
         }
         3 => {
             rng.shuffle(&mut fields);

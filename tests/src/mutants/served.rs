@@ -17,7 +17,7 @@ use crate::programs::tests_dir;
 use crate::server::{Servers, member_configs, program};
 
 /// Values longer than this are compared by their SHA-256, as the program `history` writes them.
-const LONGEST: usize = 32;
+const MAX_PRINTED_LEN: usize = 32;
 
 /// All answers, one line each: keys at a revision, hashes, leases, users and roles, alarms.
 pub type Lines = BTreeSet<String>;
@@ -107,7 +107,7 @@ fn keys(store: &Store<'_, Vec<u8>>, revision: Revision, lines: &mut Lines) {
         if key.lease != 0 {
             line["lease"] = json!(go_hex(key.lease));
         }
-        if message.value.len() > LONGEST {
+        if message.value.len() > MAX_PRINTED_LEN {
             let hash: String = Sha256::digest(message.value).iter().map(|byte| format!("{byte:02x}")).collect();
             line["sha256"] = json!(hash);
         } else if !message.value.is_empty() {
@@ -173,7 +173,8 @@ pub fn served(version: &str, file: &[u8], user: Option<&str>, older: Option<Revi
     let member_config = member_configs(folder.path(), &["m"]).remove(0);
     let path = folder.path().join("snapshot.db");
     std::fs::write(&path, file).expect("a file");
-    if let Err(printed) = crate::etcd_verdict::restore(version, &path, &member_config, file.len().is_multiple_of(512))? {
+    if let Err(printed) = crate::etcd_verdict::restore(version, &path, &member_config, file.len().is_multiple_of(512))?
+    {
         return Some(Served::NotRestored(printed));
     }
     let servers = match Servers::try_start(version, &member_config, folder.path())? {

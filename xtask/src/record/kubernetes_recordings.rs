@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
-use super::kubernetes_answers::{write_compressed, record_answers, record_kubectl, record_snapshot};
+use super::kubernetes_answers::{record_answers, record_kubectl, record_snapshot, write_compressed};
 use super::kubernetes_cluster::{Kubernetes, Process};
 use super::kubernetes_kubelet::run_pods;
 use super::kubernetes_restore::record_restore;
@@ -20,7 +20,8 @@ const FLAGS_WITHOUT_CONTROLLERS: [&str; 2] =
     ["--disable-admission-plugins=ServiceAccount,TaintNodesByCondition", "--runtime-config=api/all=true"];
 
 /// Flags for a server with controllers.
-const FLAGS_WITH_CONTROLLERS: [&str; 2] = ["--disable-admission-plugins=TaintNodesByCondition", "--runtime-config=api/all=true"];
+const FLAGS_WITH_CONTROLLERS: [&str; 2] =
+    ["--disable-admission-plugins=TaintNodesByCondition", "--runtime-config=api/all=true"];
 
 /// How long controllers may take for an action.
 const TIMEOUT: Duration = Duration::from_secs(90);
@@ -193,7 +194,9 @@ fn restored() -> Result<()> {
     let config = to.join("encryption.yaml");
     write_configuration(&config, &["secrets", "configmaps", "widgets.example.com"])?;
     let kubernetes = shop(&config)?;
-    kubernetes.with_controllers_stopped(|| record_snapshot(&kubernetes, &to.join("answers.jsonl.zst"), &to.join("snapshot.db.zst")))?;
+    kubernetes.with_controllers_stopped(|| {
+        record_snapshot(&kubernetes, &to.join("answers.jsonl.zst"), &to.join("snapshot.db.zst"))
+    })?;
     record_restore(&kubernetes, &kubernetes.path("snapshot.db"), &config, &to)
 }
 

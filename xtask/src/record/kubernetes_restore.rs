@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 
-use super::kubernetes_answers::{write_compressed, record_answers};
+use super::kubernetes_answers::{record_answers, write_compressed};
 use super::kubernetes_cluster::Kubernetes;
 use super::kubernetes_kubelet::run_pods;
 use crate::repo;
