@@ -1,4 +1,4 @@
-//! A DNS server on the loopback address that knows a few records, and a way to run programs that use it instead of the machine's own.
+//! A DNS server on the loopback address that knows a few records, and runs programs that use it instead of the machine's own.
 
 use std::net::UdpSocket;
 use std::path::Path;

@@ -168,7 +168,7 @@ fn every_code_is_found(bases: &[GoodSnapshot]) -> Result<(), Failed> {
 const RECORDED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/damage-findings.txt");
 
 /// Asserts that the codes are exactly the recorded ones: an extra code fails as a missing one does. With `ETCDSNAP_RECORD=1` in the environment
-/// the test writes the file anew, so that a person can review its diff.
+/// the test writes the file again, so that a person can review its diff.
 fn assert_recorded_findings(bases: &[GoodSnapshot]) -> Result<(), Failed> {
     let mut lines = String::new();
     for damage in damage::all() {

@@ -1,4 +1,4 @@
-//! A database whose newest tree is lost can be inspected as it was one transaction earlier.
+//! If the newest tree of a database is lost, its state one transaction earlier can be inspected.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -160,7 +160,7 @@ fn links_of_other_users_are_not_followed() {
     let export = |target: String| run(&["export", snapshot().to_str().unwrap(), "-o"], &[target]);
     for shared in [0o1777, 0o777, 0o755] {
         mode(&around, shared);
-        // In a directory of their own another user may write whatever its mode is.
+        // In their own directory, other users may write regardless of its mode.
         chown(&around, Some(if shared == 0o755 { USER } else { 0 }), None).unwrap();
         refused(&save(at("link")), &printed);
         refused(&save(at("link/etcd-{time}.db")), &printed);

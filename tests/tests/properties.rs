@@ -1,4 +1,4 @@
-//! Properties of every file: core must find exactly what the builder wrote; whatever damages a file, core answers, and
+//! Properties of every file: core must find exactly the data that the builder wrote; for every damaged file core gives a report, and
 //! all ways to verify agree.
 
 use std::io::Write;

@@ -136,7 +136,7 @@ fn of_version(version: &str) {
         servers.stop();
     }
 
-    // The usual way: raised above every revision that clients may know, and compacted.
+    // The usual way: the revision is raised above every revision that clients may know, and marked as compacted.
     let name = at("raised");
     fs::create_dir(&name).unwrap();
     let flags = [&format!("--rev={}", past.leased), "--delete=/webhook", "--compact", "-wjson"];

@@ -1,4 +1,4 @@
-//! The verdict counts what the queries list, whatever the damage.
+//! The counts in the verdict equal the entries that queries list, with any damage.
 
 use std::process::ExitCode;
 use std::sync::Arc;

@@ -225,7 +225,7 @@ fn consistent_indexes(database: &[u8]) -> Vec<usize> {
     places.map(|at| at + name.len()).collect()
 }
 
-/// Simulates a bug of 3.5.0: a member marks entries of the log as applied that it has not applied, and its revision stays behind forever.
+/// Simulates a bug of 3.5.0: a member marks entries of the log as applied that it has not applied, so its revision stays too low forever.
 #[test]
 fn a_member_that_lost_revisions_is_reported() {
     let folder = tempfile::tempdir().unwrap();

@@ -296,7 +296,7 @@ fn a_signal_that_was_ignored_stays_ignored() {
     }
 }
 
-/// The next run removes what a killed run left, but not what another run still writes.
+/// The next run removes the leftovers of a killed run, but not a file that another run still writes.
 #[test]
 fn a_kill_at_any_moment_keeps_the_old_file() {
     let Some(shared) = server() else { return };

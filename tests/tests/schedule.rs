@@ -51,7 +51,7 @@ impl ScheduledServer {
         Some(Self { folder, _servers: servers, url })
     }
 
-    /// Returns the words of a document with this machine's paths in place of its own.
+    /// Replaces the paths in a document's text by paths of this test.
     fn with_local_paths(&self, text: &str, pki: &str, backup: &str) -> String {
         let place = |name: &str| self.folder.path().join(name).to_str().unwrap().to_owned();
         let with_local_paths = text

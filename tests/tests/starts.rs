@@ -1,7 +1,7 @@
 //! Compares the verdicts on files that lack necessary entries with the behaviour of real servers.
 //!
 //! `docs/what-etcd-starts-from.md` records the outcomes. The test compares a sample of them with servers; all with `ETCDSNAP_ALL_STARTS=1`, which takes minutes.
-//! `cargo xtask record --starts` writes them anew; with `ETCDSNAP_NEW_STARTS=1` it tries only outcomes not recorded yet.
+//! `cargo xtask record --starts` records them again; with `ETCDSNAP_NEW_STARTS=1` it tries only outcomes not recorded yet.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! The store inside any file: queries return what the builder wrote, in whatever order its pages are read; whatever damages a file, there is an answer.
+//! The store in any file: queries return the data that the builder wrote, with its pages read in any order; a damaged file gives an answer, too.
 
 use std::collections::BTreeMap;
 use std::path::Path;

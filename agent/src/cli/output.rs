@@ -118,7 +118,7 @@ pub fn complain(what: &str, advice: &str) {
     tell(&text);
 }
 
-/// Prints a warning or a note while the work goes on.
+/// Prints a warning or a note; the work continues.
 pub fn warn(what: &str) {
     tell(&format!("{WARN}etcdsnap:{WARN:#} {}\n", lines(&sentence(what))));
 }

@@ -157,7 +157,7 @@ fn base64_of(path: &Path) -> Option<String> {
     path.to_str().is_none().then(|| BASE64_STANDARD.encode(path.as_os_str().as_bytes()))
 }
 
-/// Prints one line of JSON. A failure is only logged: the snapshot exists all the same.
+/// Prints one line of JSON. A failure is only logged, because the snapshot exists nevertheless.
 fn print(saved: &Saved) {
     if let Err(failure) = json(saved).and_then(|line| output::print(&format!("{line}\n"))) {
         tracing::warn!("{}", failure.what);

@@ -1,6 +1,6 @@
 //! Signals that end the program: Ctrl-C, SIGTERM, a closed terminal, and others that would end it silently.
 //!
-//! All are handled alike: work that would leave something behind is stopped and cleans up, and the exit code is 128 plus the signal's number. Only SIGKILL cannot be caught.
+//! All are handled in the same way: work that would leave files behind is stopped and cleans up, and the exit code is 128 plus the signal's number. Only SIGKILL cannot be caught.
 
 use std::convert::Infallible;
 use std::fs::{self, File};

@@ -20,7 +20,7 @@ use super::first_error::{ConnectionRecord, RecordedConnection};
 use super::token;
 use super::transport::dial;
 
-/// Servers close a connection that is pinged more often than every 5 s; Go's clients never ping more often than this, whatever the flag says.
+/// Servers close a connection that is pinged more often than every 5 s; Go's clients never ping more often than this, even if the flag is shorter.
 const MIN_KEEPALIVE_TIME: Duration = Duration::from_secs(10);
 /// Time limit at least for a request that a healthy server answers at once; a longer `--dial-timeout` applies instead.
 const MIN_REQUEST_TIMEOUT: Duration = Duration::from_secs(5);

@@ -1,6 +1,6 @@
 //! Chooses the HTTP proxy for a connection, as Go's clients do (golang.org/x/net/http/httpproxy), and opens it with CONNECT.
 //!
-//! gRPC looks up the proxy for `https://HOST:PORT` whatever the endpoint's own scheme is, so `HTTP_PROXY` is not used, and it speaks plain HTTP to the proxy.
+//! gRPC looks up the proxy for `https://HOST:PORT`, even if the endpoint has another scheme, so `HTTP_PROXY` is not used. It speaks plain HTTP to the proxy.
 
 use std::env;
 use std::io;

@@ -78,7 +78,7 @@ impl ExportTarget {
         }
     }
 
-    /// Returns the writer. CSV has no escapes of its own, so on a terminal it is escaped like all other text; elsewhere it is written unchanged.
+    /// Returns the writer. CSV has no escapes for control characters, so on a terminal it is escaped like all other text; elsewhere it is written unchanged.
     pub(super) fn writer(&self, format: ExportFormat) -> Result<Box<dyn Write + Send>, ExportError> {
         let out: Box<dyn Write + Send> = match &self.kind {
             TargetKind::Stdout => Box::new(io::stdout()),

@@ -1,6 +1,6 @@
 //! A private directory for work in progress, removed with its contents.
 //!
-//! The next run that works in the same place removes what a killed run left. If others may write to the parent directory, a name proves nothing, so a work
+//! The next run in the same parent directory removes the leftovers of a killed run. If others may write to the parent directory, a name proves nothing, so a work
 //! directory carries the mark of part files ([`part_leftovers`](super::part_leftovers)), an extended attribute that only its owner can set. A run holds a lock on its work directory.
 
 use std::ffi::{OsStr, OsString};

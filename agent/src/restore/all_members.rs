@@ -30,7 +30,7 @@ use crate::progress::Progress;
 /// `directory` appears complete or not at all. The config's name, directories and peer URLs are not used: they follow from the cluster.
 ///
 /// # Errors
-/// [`RestoreError`]; then nothing is left behind, except with [`RestoreError::InPlace`].
+/// [`RestoreError`]; then no files are left, except with [`RestoreError::InPlace`].
 pub fn restore_all_members(
     config: &RestoreConfig,
     directory: &Path,

@@ -71,7 +71,7 @@ impl StageNote {
         data.write_note(STAGE_NOTE, &serde_json::to_vec(self)?)
     }
 
-    /// Reads the note in a stage that a killed run left; `None` if there is none, or it cannot be trusted.
+    /// Reads the note in the stage of a killed run; `None` if there is no note, or it cannot be trusted.
     pub fn read(stage: &Directory) -> Option<Self> {
         serde_json::from_slice(&read_small(stage, STAGE_NOTE)?).ok()
     }

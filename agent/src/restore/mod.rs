@@ -118,7 +118,7 @@ pub struct Restored {
 /// The target appears complete or not at all; the input is only read. The next run removes leftovers of a killed run.
 ///
 /// # Errors
-/// [`RestoreError`]; then nothing is left behind, except with [`RestoreError::InPlace`].
+/// [`RestoreError`]; then no files are left, except with [`RestoreError::InPlace`].
 pub fn restore(config: &RestoreConfig, progress: &dyn Progress) -> Result<Restored, RestoreError> {
     let cluster = config.cluster()?;
     let member = config.member(&cluster)?;

@@ -80,7 +80,7 @@ impl StageDirectory {
     /// Creates a stage in `parent` for a target with the name `target`.
     ///
     /// # Errors
-    /// [`RestoreError::Write`]; then nothing is left behind.
+    /// [`RestoreError::Write`]; then the stage was removed.
     pub fn make(parent: Directory, target: &OsStr) -> Result<Self, RestoreError> {
         let failed = |cause| failed(parent.display_path(), cause);
         // Another user may have taken all the numbered names.

@@ -324,7 +324,7 @@ mod tests {
         let template = Template::parse(directory.path(), None, None).unwrap();
         let keep = Keep { count: Some(2), within: None };
         put_snapshot(&at(names[0]));
-        // Only one file has a mark: enough to know that files can have one.
+        // Only one file has a mark, which shows that the file system supports marks.
         if !attach(&at(names[2]), 1, 8) {
             return;
         }

@@ -53,7 +53,7 @@ pub struct ClusterCheck {
     pub findings: Vec<ObjectFinding>,
     /// Number of findings of each kind, including those that are not stored.
     pub counts: BTreeMap<Trouble, u64>,
-    /// Whether part of the file is lost, so that missing objects cannot be told from lost ones.
+    /// Whether part of the file is lost, so that missing objects cannot be distinguished from lost ones.
     pub is_damaged: bool,
 }
 

@@ -57,7 +57,7 @@ enum How {
     File(fn(&[u8]) -> Vec<u8>),
     /// Changes bytes of its pages.
     Pages(fn(&mut File) -> Option<Location>),
-    /// Changes its contents and writes the pages anew.
+    /// Changes its contents and writes new pages.
     Content(fn(&mut Bucket) -> Option<Location>),
 }
 

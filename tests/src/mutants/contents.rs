@@ -1,4 +1,4 @@
-//! Mutates entries of etcd's buckets, and writes the pages anew, in etcd's layout or in any other that bolt can read.
+//! Mutates entries of etcd's buckets, and writes new pages, in etcd's layout or in any other that bolt can read.
 
 use prost::Message;
 

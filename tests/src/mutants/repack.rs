@@ -1,4 +1,4 @@
-//! Takes a leaf page apart, changes it, and writes it anew in the same space.
+//! Parses a leaf page, changes its elements, and writes a new page in the same space.
 
 use super::{messages, numbers};
 use crate::seeded_random::SeededRandom;

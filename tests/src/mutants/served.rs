@@ -117,7 +117,7 @@ fn keys(store: &Store<'_, Vec<u8>>, revision: Revision, lines: &mut Lines) {
     }
 }
 
-/// Returns the same line whatever the order of the fields.
+/// Formats a key as a line in which the fields have a fixed order.
 fn key_line(revision: Revision, key: &Value) -> String {
     let fields = ["key", "create", "mod", "version", "lease", "size", "value", "sha256"];
     let fields: Vec<_> = fields.iter().map(|name| format!("{name} {}", key[name])).collect();
