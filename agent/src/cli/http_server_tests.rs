@@ -130,13 +130,13 @@ fn a_stop_lets_answers_end_and_closes_the_port() {
     let address = server.addresses[0];
     let idle = TcpStream::connect(address).unwrap();
     thread::sleep(Duration::from_millis(50));
-    let (tell, told) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     let since = Instant::now();
     thread::spawn(move || {
         drop(server);
-        tell.send(()).unwrap();
+        sender.send(()).unwrap();
     });
-    told.recv_timeout(Duration::from_secs(10)).unwrap();
+    receiver.recv_timeout(Duration::from_secs(10)).unwrap();
     assert!(since.elapsed() < STOP_TIMEOUT + Duration::from_secs(2));
     assert!(TcpStream::connect(address).is_err());
     drop(idle);

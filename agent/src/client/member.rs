@@ -83,8 +83,8 @@ impl Member {
             ),
             (self.is_learner, "it is a learner, and may lag behind the others"),
         ];
-        let told = doubts.into_iter().filter(|(is, _)| *is);
-        told.map(|(_, doubt)| format!("{}: {doubt}", self.endpoint)).collect()
+        let raised = doubts.into_iter().filter(|(is, _)| *is);
+        raised.map(|(_, doubt)| format!("{}: {doubt}", self.endpoint)).collect()
     }
 }
 

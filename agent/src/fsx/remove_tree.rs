@@ -79,14 +79,14 @@ fn open(parent: &Directory, name: &Path, depth: usize) -> io::Result<File> {
 
 /// Whether this is a mount point. A bind mount has the device of its source, so comparing devices is not enough.
 fn is_mounted(parent: &Directory, directory: &File) -> io::Result<bool> {
-    let told = match statx(directory, "", AtFlags::EMPTY_PATH, StatxFlags::empty()) {
+    let is_mount_root = match statx(directory, "", AtFlags::EMPTY_PATH, StatxFlags::empty()) {
         Ok(facts) if facts.stx_attributes_mask.contains(StatxAttributes::MOUNT_ROOT) => {
             facts.stx_attributes.contains(StatxAttributes::MOUNT_ROOT)
         }
         _ => false,
     };
     let device = |facts: &std::fs::Metadata| std::os::unix::fs::MetadataExt::dev(facts);
-    Ok(told || device(&directory.metadata()?) != device(&parent.metadata()?))
+    Ok(is_mount_root || device(&directory.metadata()?) != device(&parent.metadata()?))
 }
 
 /// Lists names and kinds of all entries, before the first is removed.

@@ -145,8 +145,8 @@ mod tests {
         assert_eq!(largest.by, u64::MAX);
         use std::os::unix::fs::PermissionsExt;
         fs::set_permissions(folder.path().join(REVISION_FILE), fs::Permissions::from_mode(0o666)).unwrap();
-        let told = auto_bump(&snapshot);
-        assert!(told.by == DEFAULT_BUMP && told.to_string().contains("another user may have written it"), "{told}");
+        let found = auto_bump(&snapshot);
+        assert!(found.by == DEFAULT_BUMP && found.to_string().contains("another user may have written it"), "{found}");
         fs::remove_file(folder.path().join(REVISION_FILE)).unwrap();
         fs::create_dir(folder.path().join(REVISION_FILE)).unwrap();
         assert!(auto_bump(&snapshot).to_string().contains("it is no file"));

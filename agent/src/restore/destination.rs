@@ -125,7 +125,7 @@ mod tests {
             ("file", "is not a directory"),
             ("file/a", "is not a directory"),
         ] {
-            assert!(matches!(resolve(path), Err(ResolveError::Unfit(_, told)) if told == reason), "{path}");
+            assert!(matches!(resolve(path), Err(ResolveError::Unfit(_, found)) if found == reason), "{path}");
         }
     }
 

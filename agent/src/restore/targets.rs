@@ -255,9 +255,9 @@ fn named(directory: &Directory, path: &Path) -> Option<(Directory, OsString)> {
 
 /// Whether a directory is a mount point, which no rename can replace. A bind mount can have the same device as its parent.
 fn is_mounted(directory: &Directory, facts: &Metadata, parent: &Directory) -> bool {
-    let told = statx(directory, "", AtFlags::EMPTY_PATH, StatxFlags::empty()).ok();
-    let told = told.filter(|facts| facts.stx_attributes_mask.contains(StatxAttributes::MOUNT_ROOT));
-    told.is_some_and(|facts| facts.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
+    let attributes = statx(directory, "", AtFlags::EMPTY_PATH, StatxFlags::empty()).ok();
+    let attributes = attributes.filter(|facts| facts.stx_attributes_mask.contains(StatxAttributes::MOUNT_ROOT));
+    attributes.is_some_and(|facts| facts.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
         || !parent.metadata().is_ok_and(|parent| parent.dev() == facts.dev())
 }
 

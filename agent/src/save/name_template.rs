@@ -203,9 +203,9 @@ impl Template {
             Some(Piece::Text(text)) => COMPRESSED_EXTENSIONS.into_iter().find(|form| text.ends_with(form.as_bytes())),
             _ => None,
         };
-        let told = end.map(|end| if end == ".zstd" { "zst" } else { end.trim_start_matches('.') });
-        match (told, extension) {
-            (told, extension) if told == extension => None,
+        let named = end.map(|end| if end == ".zstd" { "zst" } else { end.trim_start_matches('.') });
+        match (named, extension) {
+            (named, extension) if named == extension => None,
             (_, Some(extension)) => Some(format!(
                 "The file is compressed, but its name does not show it: use a name that ends with .{extension}. etcdsnap reads it under any name; for etcdutl it must be unpacked."
             )),

@@ -130,9 +130,9 @@ impl<'s> PastEntries<'s> {
 
     /// Whether an old snapshot belongs to the same history.
     pub fn continues_store(&self, old: &Store<'_, FileSource>) -> History {
-        let told = last_write(old).map(|last| self.continues(last));
-        if let Some(told @ (History::Same | History::Other)) = told {
-            return told;
+        let by_last_write = last_write(old).map(|last| self.continues(last));
+        if let Some(by_last_write @ (History::Same | History::Other)) = by_last_write {
+            return by_last_write;
         }
         let seek = Seek::new(old);
         let (mut same, current, compacted) = (false, old.current(), old.compacted());

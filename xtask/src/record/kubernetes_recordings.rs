@@ -226,9 +226,9 @@ fn shop(config: &Path) -> Result<Kubernetes> {
 /// Returns whether the controllers have processed the shop's current Deployment, and exactly so many of its pods are updated and ready.
 fn is_rolled_out(kubernetes: &Kubernetes, wanted: &str) -> Result<bool> {
     run_pods(kubernetes)?;
-    let told = "{.status.updatedReplicas}/{.status.readyReplicas}/{.status.replicas} {.metadata.generation} {.status.observedGeneration}";
-    let told = format!("jsonpath={told}");
-    let output = repo::capture(kubernetes.kubectl().args(["get", "deployment", "web", "-n", "shop", "-o", &told]))?;
+    let counts = "{.status.updatedReplicas}/{.status.readyReplicas}/{.status.replicas} {.metadata.generation} {.status.observedGeneration}";
+    let counts = format!("jsonpath={counts}");
+    let output = repo::capture(kubernetes.kubectl().args(["get", "deployment", "web", "-n", "shop", "-o", &counts]))?;
     let words: Vec<&str> = output.split(' ').collect();
     Ok(
         matches!(words[..], [replicas, wanted_generation, observed] if replicas == wanted && wanted_generation == observed),
