@@ -1,4 +1,4 @@
-//! How bytes of keys, values and paths become text in JSON.
+//! Converts bytes of keys, values and paths to text in JSON.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_can_be_read_and_can_be_opened() {
+    fn a_path_is_both_readable_and_exact() {
         let mut object = Map::new();
         put_path(&mut object, "file", Path::new("a/b.db"));
         put_path(&mut object, "odd", Path::new(OsStr::from_bytes(b"a/\xff.db")));

@@ -1,4 +1,4 @@
-//! Why a file could not be verified or read, for the person who must act on it.
+//! Why a file could not be verified or read.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -43,7 +43,7 @@ pub enum Error {
         /// The error, with its offset.
         cause: etcdsnap_core::Error,
     },
-    /// The file is not a snapshot, or has lost the parts that everything else depends on.
+    /// The file is not a snapshot, or has lost the pages through which all others are found.
     #[error("{} is not a readable snapshot: {}", printable_path(path), first(report))]
     NoStore {
         /// As the caller named it.
@@ -167,7 +167,7 @@ impl Error {
         }
     }
 
-    /// Whether the error itself proves that the file is damaged, as a broken gzip file does.
+    /// Whether the error itself proves that the file is damaged, as for a broken gzip file.
     #[must_use]
     pub fn is_damage(&self) -> bool {
         matches!(self, Self::Unpack { .. } | Self::NoStore { .. } | Self::TooLong { .. } | Self::NoPages { .. })
@@ -212,7 +212,7 @@ fn spool_reason(needed: Option<u64>, available: Option<u64>, cause: Option<&io::
     }
 }
 
-/// A failed scan, before the path of the file is known.
+/// Why a scan failed, without the path of the file.
 #[derive(Debug)]
 pub(crate) enum Fault {
     /// Core's own error.
@@ -226,7 +226,7 @@ fn first(report: &etcdsnap_core::Report) -> String {
 }
 
 impl Fault {
-    /// Converts to the error about `path`.
+    /// Converts it to an error about the file `path`.
     pub(crate) fn at(self, path: &Path) -> Error {
         match self {
             Self::Scan(etcdsnap_core::Error::Cancelled) => Error::Cancelled,

@@ -20,7 +20,7 @@ pub(crate) struct NotEnoughSpace {
     pub available: u64,
 }
 
-/// A place to write to.
+/// A location on a file system.
 #[derive(Clone, Copy)]
 pub(crate) enum Location<'p> {
     /// A path that exists, or will.
@@ -32,10 +32,10 @@ pub(crate) enum Location<'p> {
 impl<'p> Location<'p> {
     /// Wraps an open directory.
     pub fn of_directory(directory: &'p Directory) -> Self {
-        Self::Open(directory.as_fd(), directory.shown())
+        Self::Open(directory.as_fd(), directory.display_path())
     }
 
-    /// Returns the device number of its file system, the free space, and an existing path on it. `None` if the system does not say; writing will then show it.
+    /// Returns the device number of its file system, the free space, and an existing path on it. `None` if the system does not say; then only writing shows whether there is enough.
     fn disk(self) -> Option<(u64, StatVfs, PathBuf)> {
         match self {
             Self::Path(path) => {
@@ -48,7 +48,7 @@ impl<'p> Location<'p> {
     }
 }
 
-/// Checks that the given numbers of bytes are free at each place; places on one file system share its free space.
+/// Checks that this many bytes are free at each location; locations on one file system share its free space.
 pub(crate) fn check<'p>(wanted: impl IntoIterator<Item = (Location<'p>, u64)>) -> Result<(), NotEnoughSpace> {
     let mut disks: BTreeMap<u64, NotEnoughSpace> = BTreeMap::new();
     for (place, bytes) in wanted {
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places_on_one_disk_are_added_up() {
+    fn locations_on_one_disk_are_added_up() {
         let directory = tempfile::tempdir().unwrap();
         let facts = rustix::fs::statvfs(directory.path()).unwrap();
         let free = facts.f_bavail * facts.f_frsize;

@@ -1,4 +1,4 @@
-//! Formats numbers for people.
+//! Formats numbers for text output.
 
 use etcdsnap_core::Revision;
 pub use etcdsnap_core::number_words::{counted, grouped};
@@ -24,7 +24,7 @@ pub fn si_bytes(bytes: u64) -> String {
     if value < 10.0 { format!("{value:.1} {name}") } else { format!("{value:.0} {name}") }
 }
 
-/// Returns a part in percent of the whole, rounded to a whole number; `None` if the whole is 0.
+/// Returns `part` in percent of `whole`, rounded to an integer; `None` if `whole` is 0.
 #[must_use]
 pub fn percent(part: u64, whole: u64) -> Option<u64> {
     part.saturating_mul(100).saturating_add(whole.div_euclid(2)).checked_div(whole)
@@ -42,7 +42,7 @@ pub fn grouped_revision(revision: Revision) -> String {
     grouped_positive(revision.get())
 }
 
-/// Formats a size for exact comparison: `1.5 GB (1,474,560,000 bytes)`, `154 bytes`.
+/// Formats a size with its exact bytes: `1.5 GB (1,474,560,000 bytes)`, `154 bytes`.
 #[must_use]
 pub fn exact_bytes(bytes: u64) -> String {
     if bytes < 1000 {
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_read_as_go_humanize_prints_them() {
+    fn sizes_are_formatted_as_by_go_humanize() {
         // Printed by go-humanize 1.0.1.
         let printed = [
             (0, "0 B"),
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn thousands_are_set_apart() {
+    fn thousands_are_separated() {
         assert_eq!(grouped(7), "7");
         assert_eq!(grouped(577_536), "577,536");
         assert_eq!(grouped(1_000_000), "1,000,000");

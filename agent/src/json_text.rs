@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_data_looks_as_serde_json_writes_it() {
+    fn other_text_is_the_same_as_from_serde_json() {
         let value = json!({"key": "/registry/pods/a", "n": -1, "list": ["schön", "\u{1}"], "none": null});
         assert_eq!(to_json(&value).unwrap(), serde_json::to_string(&value).unwrap());
     }

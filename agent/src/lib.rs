@@ -103,7 +103,7 @@ pub fn verify(path: impl AsRef<Path>, options: VerifyOptions<'_>) -> Result<Repo
 
 /// Like [`verify`], for an open input.
 pub(crate) fn verify_input(input: &Input, options: &VerifyOptions<'_>) -> Result<Report, Error> {
-    if let Some(report) = input.foreign() {
+    if let Some(report) = input.foreign_report() {
         return Ok(report);
     }
     match &input.body {

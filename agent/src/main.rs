@@ -6,6 +6,6 @@ use std::panic;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    // A panic has printed its message; its exit code must not be one with another meaning.
+    // A panic has printed its message; its exit code must not have another meaning.
     panic::catch_unwind(cli::run).unwrap_or(cli::exit::Exit::Failed).into()
 }

@@ -1,7 +1,7 @@
 //! Verifies a file on all processors, by random access.
 //!
-//! Threads take the pieces of each pass from one counter: first the strips that are read ahead, then the parts of the tree walk. The calling thread is one of them, and does everything
-//! if no other can be started. SHA-256 is a single stream and takes longest, so one thread does only that; with two processors the scan runs beside it.
+//! Threads take the pieces of each pass from one counter: first the strips that are read ahead, then the parts of the tree walk. The calling thread is one of them, and does all the work
+//! if no other thread can be started. SHA-256 is a single stream and takes longest, so one thread does only that; with two processors the scan runs beside it.
 
 use std::panic::{self, AssertUnwindSafe};
 
@@ -22,21 +22,21 @@ use crate::verify_options::{Sha256, VerifyOptions};
 /// # Errors
 /// The first error of any worker; the others then stop soon.
 pub(crate) fn run<S: Source + Sync + ?Sized>(source: &S, options: &VerifyOptions<'_>) -> Result<Report, Fault> {
-    judge(source, options, |trailer| trailer)
+    verify(source, options, |trailer| trailer)
 }
 
-/// The same of a file whose trailer is to be written yet, over 32 bytes that hold its place: the SHA-256 is in the report, as the one that was expected.
+/// Scans a file whose SHA-256 was not written yet: the last 32 bytes are a placeholder. The report contains the computed SHA-256 as the expected one.
 ///
 /// # Errors
 /// As [`run`].
-pub(crate) fn run_unsealed<S: Source + Sync + ?Sized>(
+pub(crate) fn run_before_trailer<S: Source + Sync + ?Sized>(
     source: &S,
     options: &VerifyOptions<'_>,
 ) -> Result<Report, Fault> {
-    judge(source, options, |trailer| Trailer { expected: trailer.actual.clone(), ..trailer })
+    verify(source, options, |trailer| Trailer { expected: trailer.actual.clone(), ..trailer })
 }
 
-fn judge<S: Source + Sync + ?Sized>(
+fn verify<S: Source + Sync + ?Sized>(
     source: &S,
     options: &VerifyOptions<'_>,
     trailer_of: impl Fn(Trailer) -> Trailer,
@@ -57,66 +57,66 @@ fn judge<S: Source + Sync + ?Sized>(
         }
         Opened::Refused(report) => return Ok(*report),
     };
-    let team = Team::new(options.progress);
+    let workers = Workers::new(options.progress);
     let done = match options.sha256 {
         Sha256::Skip => {
-            let conclusion = conclude(*scan, options.workers(), &team);
-            conclusion.zip(team.note(quick_trailer(source, &team)))
+            let conclusion = conclude(*scan, options.workers(), &workers);
+            conclusion.zip(workers.stop_on_error(quick_trailer(source, &workers)))
         }
-        // The caller asked for one thread, so run one after the other.
+        // The caller asked for one thread, so do one after the other.
         Sha256::Check if options.workers() == 1 => {
-            let trailer = team.share(1, 1, |_| check_trailer(source, &team)).and_then(|mut done| done.pop());
-            trailer.and_then(|trailer| conclude(*scan, 1, &team).map(|conclusion| (conclusion, trailer)))
+            let trailer = workers.run_jobs(1, 1, |_| check_trailer(source, &workers)).and_then(|mut done| done.pop());
+            trailer.and_then(|trailer| conclude(*scan, 1, &workers).map(|conclusion| (conclusion, trailer)))
         }
         Sha256::Check => {
             let (hashed, conclusion) = threads::both(
-                || team.share(1, 1, |_| check_trailer(source, &team)),
-                || conclude(*scan, options.workers().saturating_sub(1), &team),
+                || workers.run_jobs(1, 1, |_| check_trailer(source, &workers)),
+                || conclude(*scan, options.workers().saturating_sub(1), &workers),
             );
             let trailer: Option<Trailer> = hashed.ok().flatten().and_then(|mut done| done.pop());
             conclusion.zip(trailer)
         }
     };
-    match (team.into_fault(), done) {
+    match (workers.into_fault(), done) {
         (Some(fault), _) => Err(fault),
         (None, Some((conclusion, trailer))) => Ok(conclusion.report(trailer_of(trailer))),
         (None, None) => Err(Fault::Panic("a worker ended without its result".into())),
     }
 }
 
-/// Checks everything except the SHA-256, on this many threads; `None` if the team was stopped. A panic stops the team.
-fn conclude<S: Source + Sync + ?Sized>(scan: Scan<'_, S>, threads: usize, team: &Team<'_>) -> Option<Conclusion> {
-    let concluded = panic::catch_unwind(AssertUnwindSafe(|| walk(scan, threads, team)));
+/// Checks everything except the SHA-256, on this many threads; `None` if they were stopped. A panic stops the workers.
+fn conclude<S: Source + Sync + ?Sized>(scan: Scan<'_, S>, threads: usize, workers: &Workers<'_>) -> Option<Conclusion> {
+    let concluded = panic::catch_unwind(AssertUnwindSafe(|| walk(scan, threads, workers)));
     concluded.unwrap_or_else(|payload| {
-        team.fail(Fault::panic(payload.as_ref()));
+        workers.fail(Fault::panic(payload.as_ref()));
         None
     })
 }
 
-fn walk<S: Source + Sync + ?Sized>(scan: Scan<'_, S>, threads: usize, team: &Team<'_>) -> Option<Conclusion> {
-    let reading_ahead = team.note(scan.read_ahead())?;
-    let walking = team.run(threads, reading_ahead)?;
-    let resolving = team.run(threads, walking)?;
-    team.run(threads, resolving)
+fn walk<S: Source + Sync + ?Sized>(scan: Scan<'_, S>, threads: usize, workers: &Workers<'_>) -> Option<Conclusion> {
+    let reading_ahead = workers.stop_on_error(scan.read_ahead())?;
+    let walking = workers.run(threads, reading_ahead)?;
+    let resolving = workers.run(threads, walking)?;
+    workers.run(threads, resolving)
 }
 
 /// State that the workers of one scan share.
-pub(crate) struct Team<'p> {
+pub(crate) struct Workers<'p> {
     progress: &'p dyn Progress,
     stop: AtomicBool,
     fault: Mutex<Option<Fault>>,
 }
 
-impl<'p> Team<'p> {
+impl<'p> Workers<'p> {
     pub(crate) fn new(progress: &'p dyn Progress) -> Self {
         Self { progress, stop: AtomicBool::new(false), fault: Mutex::new(None) }
     }
 
-    /// Lets this many threads, including the calling one, take the pieces of a pass; `None` if the team was stopped.
+    /// Lets this many threads, including the calling one, take the pieces of a pass; `None` if they were stopped.
     pub(crate) fn run<P: Pass + Sync>(&self, threads: usize, pass: P) -> Option<P::Outcome> {
         let (next, pieces) = (AtomicUsize::new(0), pass.pieces());
         let threads = threads.min(pieces).max(1);
-        let gathered = self.share(threads, threads, |_| {
+        let gathered = self.run_jobs(threads, threads, |_| {
             let mut gathered = pass.begin();
             loop {
                 let piece = next.fetch_add(1, Ordering::Relaxed);
@@ -129,11 +129,11 @@ impl<'p> Team<'p> {
                 pass.take(piece, &mut gathered, self)?;
             }
         })?;
-        self.note(pass.finish(gathered, self))
+        self.stop_on_error(pass.finish(gathered, self))
     }
 
-    /// Lets this many threads, including the calling one, do jobs. Returns the results in the order of the jobs; `None` if the team was stopped.
-    pub(crate) fn share<T: Send>(
+    /// Lets this many threads, including the calling one, do jobs. Returns the results in the order of the jobs; `None` if they were stopped.
+    pub(crate) fn run_jobs<T: Send>(
         &self,
         threads: usize,
         jobs: usize,
@@ -143,13 +143,13 @@ impl<'p> Team<'p> {
         let (send, receive) = mpsc::channel();
         let mut done = thread::scope(|scope| {
             let worker = || {
-                let _alarm = Alarm(self);
+                let _alarm = StopOnPanic(self);
                 while !self.stop.load(Ordering::Relaxed) {
                     let number = next.fetch_add(1, Ordering::Relaxed);
                     if number >= jobs {
                         break;
                     }
-                    let Some(result) = self.note(work(number)) else { break };
+                    let Some(result) = self.stop_on_error(work(number)) else { break };
                     // The receiver outlives the threads.
                     let _ = send.send((number, result));
                 }
@@ -167,12 +167,12 @@ impl<'p> Team<'p> {
         (done.len() == jobs).then(|| done.into_iter().map(|(_, result)| result).collect())
     }
 
-    /// Returns the value; on an error, stops the team and returns `None`.
-    fn note<T>(&self, result: Result<T, Error>) -> Option<T> {
+    /// Returns the value; on an error, stops the workers and returns `None`.
+    fn stop_on_error<T>(&self, result: Result<T, Error>) -> Option<T> {
         result.map_err(|error| self.fail(Fault::Scan(error))).ok()
     }
 
-    /// Stops the team. The first fault is kept, but a cancellation is replaced by its cause.
+    /// Stops the workers. The first fault is kept, but a cancellation is replaced by its cause.
     fn fail(&self, fault: Fault) {
         let mut kept = self.fault.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         if matches!(*kept, None | Some(Fault::Scan(Error::Cancelled))) {
@@ -186,7 +186,7 @@ impl<'p> Team<'p> {
     }
 }
 
-impl Watch for Team<'_> {
+impl Watch for Workers<'_> {
     fn advance(&self, bytes: u64) {
         self.progress.advance(bytes);
     }
@@ -196,10 +196,10 @@ impl Watch for Team<'_> {
     }
 }
 
-/// Stops the team if its worker panics: otherwise the others would finish a useless scan.
-struct Alarm<'t, 'p>(&'t Team<'p>);
+/// Stops the workers if one of them panics: otherwise the others would finish a useless scan.
+struct StopOnPanic<'t, 'p>(&'t Workers<'p>);
 
-impl Drop for Alarm<'_, '_> {
+impl Drop for StopOnPanic<'_, '_> {
     fn drop(&mut self) {
         if thread::panicking() {
             self.0.stop.store(true, Ordering::Relaxed);
@@ -219,7 +219,7 @@ mod tests {
 
     const SNAPSHOT: &[u8] = include_bytes!("../../tests/cases/3.7-history/snapshot.db");
 
-    /// A snapshot that can no longer be read once it is open.
+    /// A snapshot whose reads fail once it is open.
     struct Faulty {
         fault: fn() -> ReadError,
         good_reads: AtomicUsize,
@@ -263,14 +263,14 @@ mod tests {
     }
 
     #[test]
-    fn without_the_sha256_everything_else_is_the_same() {
+    fn the_report_without_sha256_is_otherwise_the_same() {
         let whole = run(SNAPSHOT, &options(2)).unwrap();
         let without = run(SNAPSHOT, &VerifyOptions { sha256: Sha256::Skip, ..options(2) }).unwrap();
         assert_eq!((without.trailer.actual, without.status), (None, whole.status));
     }
 
     #[test]
-    fn a_failed_read_comes_out_with_its_offset() {
+    fn a_failed_read_is_reported_with_its_offset() {
         for threads in [1, 2, 3] {
             let source = Faulty::once_open(|| ReadError::Medium("broken disk".into()));
             match run(&source, &options(threads)) {
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn the_caller_can_stop_it() {
+    fn the_caller_can_cancel_it() {
         struct StopAfter(AtomicU64);
         impl Watch for StopAfter {
             fn advance(&self, bytes: u64) {

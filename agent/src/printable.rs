@@ -7,7 +7,7 @@ use std::path::Path;
 use etcdsnap_core::credentials::without_credentials;
 use etcdsnap_core::key_syntax::printable;
 
-/// Formats a path for people; bytes that are not UTF-8 are replaced.
+/// Formats a path for messages; bytes that are not UTF-8 are replaced.
 #[must_use]
 pub fn printable_path(path: &Path) -> String {
     let text = path.to_string_lossy();

@@ -18,7 +18,7 @@ pub enum Stage {
 
 /// Receives each stage and the number of bytes done in it, and can stop the work.
 pub trait Progress: Watch + Sync {
-    /// Called when a stage begins; at most `total` bytes will be processed.
+    /// Reports that a stage begins, in which at most `total` bytes will be processed.
     fn begin(&self, stage: Stage, total: Option<u64>);
 }
 

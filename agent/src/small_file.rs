@@ -13,7 +13,7 @@ pub const MAX_PASSWORD_FILE: u64 = 64 << 10;
 /// Maximum bytes of a page file; the page itself has about 1 MiB.
 pub const MAX_PAGE_FILE: u64 = 64 << 20;
 
-/// Reads a file of at most `most` bytes. It may be a FIFO, as of `<(command)`. An endless one, such as `/dev/zero`, is an error as soon as it is too long.
+/// Reads a file of at most `most` bytes. It may be a FIFO, as of `<(command)`. An endless file such as `/dev/zero` is an error as soon as more bytes were read.
 ///
 /// # Errors
 /// An error of the system, or that the file is too long.

@@ -16,8 +16,8 @@ use crate::{parallel_verify, threads};
 /// Blocks queued between the two threads, to smooth out delays; 4 MiB in all.
 const BLOCKS_IN_FLIGHT: usize = 4;
 
-/// Memory for pages that may not belong to the tree any more, whatever the file.
-const LEAST_ROOM: SweepRoom = SweepRoom { raw: 8 << 20, digests: 16 << 20 };
+/// Memory for pages that may not belong to the tree any more, at least, however small the compressed file is.
+const MIN_ROOM: SweepRoom = SweepRoom { raw: 8 << 20, digests: 16 << 20 };
 
 /// Verifies the contents of a compressed file.
 ///
@@ -25,11 +25,11 @@ const LEAST_ROOM: SweepRoom = SweepRoom { raw: 8 << 20, digests: 16 << 20 };
 /// As [`verify`](crate::verify) for a compressed file.
 pub(crate) fn run(packed: &Packed, options: &VerifyOptions<'_>) -> Result<Report, Error> {
     let failed = |error| Fault::Scan(error).at(packed.path());
-    // Pages are kept only for the newest tree.
+    // A sweep keeps only the pages of the newest tree.
     if options.meta == MetaChoice::Older {
         return run_on_copy(packed, packed.extent().snapshot().unwrap_or(0), options);
     }
-    let mut sweep = Sweep::within(LEAST_ROOM);
+    let mut sweep = Sweep::within(MIN_ROOM);
     let swept = loop {
         let swept = pass(packed, sweep, options)?.finish().map_err(failed)?;
         match swept.second_pass() {
@@ -38,32 +38,32 @@ pub(crate) fn run(packed: &Packed, options: &VerifyOptions<'_>) -> Result<Report
         }
     };
     let len = swept.len();
-    match judged(*swept, options) {
+    match verdict_of(*swept, options) {
         Err(ScanError::Read { cause: ReadError::Consumed, .. }) => run_on_copy(packed, len, options),
         outcome => outcome.map_err(failed),
     }
 }
 
-fn judged(swept: Swept, options: &VerifyOptions<'_>) -> Result<Report, ScanError> {
+fn verdict_of(swept: Swept, options: &VerifyOptions<'_>) -> Result<Report, ScanError> {
     let source = Consumed(swept.len());
     swept.verify(&source, options.progress)
 }
 
 /// Chooses the memory for pages that may not belong to the tree any more, after reading `packed` bytes of the compressed file. Real pages compress badly, and
-/// what is kept of them is far smaller; a small file that unpacks to endless pages gets hardly more than the minimum.
+/// the memory kept for them is far smaller than their compressed size; a small file that unpacks to endless pages gets hardly more than the minimum.
 fn room(packed: u64) -> SweepRoom {
     let part = |of: u64| usize::try_from(packed.checked_div(of).unwrap_or(0)).unwrap_or(usize::MAX);
     let most = SweepRoom::default();
     SweepRoom {
-        raw: LEAST_ROOM.raw.saturating_add(part(16)).min(most.raw),
-        digests: LEAST_ROOM.digests.saturating_add(part(2)).min(most.digests),
+        raw: MIN_ROOM.raw.saturating_add(part(16)).min(most.raw),
+        digests: MIN_ROOM.digests.saturating_add(part(2)).min(most.digests),
     }
 }
 
 /// Reads all bytes once.
 fn pass(packed: &Packed, mut sweep: Sweep, options: &VerifyOptions<'_>) -> Result<Sweep, Error> {
     options.progress.begin(Stage::Unpack, Some(packed.packed_len()));
-    let taken = Taken { progress: options.progress, bytes: AtomicU64::new(0) };
+    let taken = CompressedProgress { progress: options.progress, bytes: AtomicU64::new(0) };
     thread::scope(|scope| {
         let (full, blocks) = mpsc::sync_channel(BLOCKS_IN_FLIGHT);
         let (used, spare) = mpsc::channel();
@@ -89,12 +89,12 @@ fn pass(packed: &Packed, mut sweep: Sweep, options: &VerifyOptions<'_>) -> Resul
 }
 
 /// Counts the compressed bytes that were read.
-struct Taken<'p> {
+struct CompressedProgress<'p> {
     progress: &'p dyn Progress,
     bytes: AtomicU64,
 }
 
-impl Watch for Taken<'_> {
+impl Watch for CompressedProgress<'_> {
     fn advance(&self, bytes: u64) {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
         self.progress.advance(bytes);
@@ -117,7 +117,7 @@ fn unpack_into(
     })
 }
 
-/// Verifies slowly if a single pass is not enough: unpacks again, into a file without a name, and scans that.
+/// Verifies a file for which a single pass is not enough: unpacks it again, into a file without a name, and scans that.
 fn run_on_copy(packed: &Packed, len: u64, options: &VerifyOptions<'_>) -> Result<Report, Error> {
     let mut spool = Spool::new(Some(len))?;
     options.progress.begin(Stage::Unpack, Some(packed.packed_len()));

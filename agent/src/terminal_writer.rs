@@ -10,9 +10,9 @@ use crate::json_text::write_escape;
 /// How a character is escaped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Escapes {
-    /// `\u{9b}`, as in all text for people.
+    /// `\u{9b}`, as in all text output.
     Text,
-    /// `\u009b`, which keeps JSON valid and equal.
+    /// `\u009b`, which a JSON parser reads as the same character.
     Json,
 }
 
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn escapes_however_the_bytes_are_cut() {
+    fn escapes_for_any_lengths_of_the_pieces() {
         let hostile = "a\u{1b}[31m\u{9b}\u{202e}\u{e0041} schön\r\n日本".as_bytes();
         for piece in 1..=hostile.len() {
             let text = written(hostile, Escapes::Text, piece);

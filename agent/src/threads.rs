@@ -12,12 +12,12 @@ pub(crate) fn start<'scope, T: Send + 'scope>(
 }
 
 /// Like [`start`], for work that borrows nothing and may outlive the caller.
-pub(crate) fn start_alone<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<JoinHandle<T>> {
+pub(crate) fn start_detached<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<JoinHandle<T>> {
     Builder::new().spawn(work).ok()
 }
 
-/// Runs both in parallel if a thread can be started for `aside`, otherwise one after the other. A panic of `aside` becomes its result.
-pub(crate) fn both<A: Send, B>(aside: impl Fn() -> A + Sync, here: impl FnOnce() -> B) -> (thread::Result<A>, B) {
+/// Runs two functions in parallel if a thread can be started for `aside`, otherwise one after the other. A panic of `aside` becomes its result.
+pub(crate) fn run_both<A: Send, B>(aside: impl Fn() -> A + Sync, here: impl FnOnce() -> B) -> (thread::Result<A>, B) {
     thread::scope(|scope| {
         let thread = start(scope, &aside);
         let here = here();
@@ -34,10 +34,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_are_done_and_a_panic_is_a_result() {
-        assert_eq!(both(|| 1, || 2).0.unwrap(), 1);
-        assert_eq!(both(|| 1, || 2).1, 2);
-        let (aside, here) = both(|| -> u8 { panic!("a defect") }, || 2);
+    fn both_are_run_and_a_panic_is_a_result() {
+        assert_eq!(run_both(|| 1, || 2).0.unwrap(), 1);
+        assert_eq!(run_both(|| 1, || 2).1, 2);
+        let (aside, here) = run_both(|| -> u8 { panic!("a defect") }, || 2);
         assert!(aside.is_err() && here == 2);
     }
 }

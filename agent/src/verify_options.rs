@@ -21,7 +21,7 @@ pub enum Sha256 {
 pub struct VerifyOptions<'p> {
     /// Whether to compute the SHA-256; for a compressed file it always is.
     pub sha256: Sha256,
-    /// The meta page to read the file by.
+    /// The meta page from which to read the file.
     pub meta: MetaChoice,
     /// Number of threads; `None` means as many as there are processors.
     pub threads: Option<NonZeroUsize>,

@@ -10,7 +10,7 @@ use etcdsnap_core::store::{
 };
 use etcdsnap_core::{PageId, Unwatched};
 
-/// How many pages are dissected, and how many keys are asked for their history.
+/// How many pages are dissected, and the history of how many keys is queried.
 const SAMPLE: usize = 64;
 
 /// Queries any bytes without a panic, and checks that answers that must agree do. Entry point of a fuzzer.

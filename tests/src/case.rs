@@ -37,8 +37,8 @@ pub struct CaseToml {
     pub sha256: String,
 }
 
-/// A case in which etcdutl counts wrongly and the right answer is known, so that our number must differ by exactly this. The output in etcdutl's
-/// own format still repeats etcdutl's number.
+/// A case in which etcdutl counts wrongly, so that our number must differ by exactly this. Output in etcdutl's own format
+/// repeats etcdutl's number nevertheless.
 #[derive(Debug, Clone, Copy)]
 pub struct KnownMiscount {
     /// The case.

@@ -38,7 +38,7 @@ pub enum Key {
     SmallRsaPkcs1,
 }
 
-/// What a certificate is for.
+/// The use of a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CertificateUse<'n> {
     /// A server with these names and addresses.
@@ -225,7 +225,7 @@ fn in_pem(label: &str, der: &[u8]) -> String {
     pem::encode_string(label, LineEnding::LF, der).expect("PEM")
 }
 
-/// A key that rcgen generates, or one that is too small for rcgen.
+/// A key that rcgen generates, or a small RSA key, which rcgen does not support.
 enum TestKey {
     Usual(KeyPair),
     SmallRsa { key: Box<rsa::pkcs1v15::SigningKey<rsa::sha2::Sha256>>, public: Vec<u8> },

@@ -65,7 +65,7 @@ pub fn verify_like_save(bytes: &[u8], longest: usize, rng: &mut SeededRandom) ->
     let mut rest = bytes;
     while !rest.is_empty() {
         let (piece, after) = rest.split_at(rng.between(1, longest).min(rest.len()));
-        // More bytes than can affect the report do no harm.
+        // Bytes beyond those that can affect the report are harmless.
         sweep.push(piece);
         rest = after;
     }
@@ -103,7 +103,7 @@ fn sweep_pieces(bytes: &[u8], longest: usize, rng: &mut SeededRandom) -> etcdsna
     }
 }
 
-/// Returns little buffer space, so that the bytes need several passes, or as much as core ever uses.
+/// Returns either little buffer space, so that the bytes need several passes, or the maximum that core uses.
 fn random_room(bytes: &[u8], rng: &mut SeededRandom) -> SweepRoom {
     let some = |rng: &mut SeededRandom| rng.below(bytes.len() / 2 + 1);
     if rng.below(2) == 0 { SweepRoom { raw: some(rng), digests: some(rng) } } else { SweepRoom::default() }
@@ -168,7 +168,7 @@ pub fn verify_checksummed(bytes: &[u8]) {
     }
 }
 
-/// Repairs the checksums of both meta pages and the SHA-256, so that a reader gets past them to the damage behind; `None` for too few bytes.
+/// Repairs the checksums of both meta pages and the SHA-256, so that a reader reaches the damage in the pages; `None` for too few bytes.
 #[must_use]
 pub fn with_valid_checksums(bytes: &[u8]) -> Option<Vec<u8>> {
     if bytes.len() < 1024 {

@@ -44,7 +44,7 @@ impl Crc32c {
 }
 
 #[test]
-fn the_check_value_of_the_polynomial() {
+fn the_check_value_of_crc32c_is_right() {
     let mut crc = Crc32c::default();
     crc.update(b"123456789");
     assert_eq!(crc.finish(), 0xE306_9283);

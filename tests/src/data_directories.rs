@@ -1,4 +1,4 @@
-//! Data directories of real members: their log, and how to leave entries in it that the database lacks.
+//! Data directories of real members whose log contains entries that the database lacks.
 
 use std::fs;
 use std::io::{Read, Write};

@@ -23,7 +23,7 @@ pub enum Outcome {
     Answers(ServedState),
 }
 
-/// What a server answers.
+/// The answers of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServedState {
     /// Number of keys that root (or anyone) can read, and the revision; `None` if the server refuses.
@@ -45,7 +45,7 @@ pub struct ServedState {
 impl Outcome {
     const BEST: u32 = 6;
 
-    /// Returns how far it came; higher is better.
+    /// Returns a rank: the further the restore and the start got, the higher.
     fn rank(&self) -> u32 {
         match self {
             Self::NotRestored(_) => 0,
@@ -57,7 +57,7 @@ impl Outcome {
         }
     }
 
-    /// Describes the outcome as `docs/what-etcd-starts-from.md` does; `good` is what the unchanged file gives.
+    /// Describes the outcome as `docs/what-etcd-starts-from.md` does; `good` is the outcome of the unchanged file.
     #[must_use]
     pub fn describe(&self, good: &ServedState) -> String {
         let service = match self {
@@ -65,38 +65,40 @@ impl Outcome {
             Self::NotStarted(_) => return "no start".to_owned(),
             Self::Answers(service) => service,
         };
-        let mut said = Vec::new();
+        let mut printed = Vec::new();
         match (service.keys, good.keys.unwrap_or_default()) {
-            (None, _) => said.push("refuses root".to_owned()),
-            (Some((keys, _)), (wanted, _)) if keys != wanted => said.push(format!("{keys} keys instead of {wanted}")),
+            (None, _) => printed.push("refuses root".to_owned()),
+            (Some((keys, _)), (wanted, _)) if keys != wanted => {
+                printed.push(format!("{keys} keys instead of {wanted}"))
+            }
             (Some((_, revision)), (_, wanted)) if revision != wanted => {
-                said.push("another revision".to_owned());
+                printed.push("another revision".to_owned());
             }
             _ => {}
         }
         if service.open && !good.open {
-            said.push("open to all".to_owned());
+            printed.push("open to all".to_owned());
         }
         if !service.open && !service.alice && good.alice {
-            said.push("refuses alice".to_owned());
+            printed.push("refuses alice".to_owned());
         }
         if !service.writes && service.keys.is_some() {
-            said.push("read-only".to_owned());
+            printed.push("read-only".to_owned());
         }
         if service.writes && service.after_write.is_none() {
-            said.push("no answers after a write".to_owned());
+            printed.push("no answers after a write".to_owned());
         }
-        if !service.healthy && said.is_empty() {
-            said.push("unhealthy".to_owned());
+        if !service.healthy && printed.is_empty() {
+            printed.push("unhealthy".to_owned());
         }
         if service.members != good.members && service.keys.is_some() {
-            said.push(format!("{} members", service.members));
+            printed.push(format!("{} members", service.members));
         }
-        if said.is_empty() { SERVES.to_owned() } else { said.join(", ") }
+        if printed.is_empty() { SERVES.to_owned() } else { printed.join(", ") }
     }
 }
 
-/// Describes a file that serves everything, to those who should read it.
+/// Describes an outcome in which everything is served, to the right users.
 pub const SERVES: &str = "serves";
 
 /// Restores a snapshot with the tool of a version and starts its server. `None` if they are not built.
@@ -121,7 +123,7 @@ fn try_once(version: &str, snapshot: &[u8]) -> Option<Outcome> {
     let path = folder.path().join("snapshot.db");
     std::fs::write(&path, snapshot).expect("a file");
     match restore(version, &path, &member_config, false)? {
-        Err(said) => Some(Outcome::NotRestored(said)),
+        Err(printed) => Some(Outcome::NotRestored(printed)),
         Ok(()) => start(version, &member_config, folder.path()),
     }
 }
@@ -131,7 +133,7 @@ fn try_once(version: &str, snapshot: &[u8]) -> Option<Outcome> {
 pub fn start(version: &str, member_config: &MemberConfig, logs: &Path) -> Option<Outcome> {
     Some(match Servers::try_start(version, member_config, logs)? {
         Ok(servers) => Outcome::Answers(query(&servers)),
-        Err(said) => Outcome::NotStarted(said),
+        Err(printed) => Outcome::NotStarted(printed),
     })
 }
 
@@ -162,8 +164,8 @@ pub fn restore(
         command.arg("--skip-hash-check");
     }
     let output = command.stdin(Stdio::null()).output().expect("the tool runs");
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    Some(if output.status.success() { Ok(()) } else { Err(said) })
+    let printed = String::from_utf8_lossy(&output.stderr).into_owned();
+    Some(if output.status.success() { Ok(()) } else { Err(printed) })
 }
 
 /// Returns the number of keys and the revision, from the header of a response.
@@ -171,9 +173,9 @@ fn count(servers: &Servers, user: Option<&str>) -> Option<(u64, u64)> {
     // etcdctl 3.4 has no --count-only.
     let get = ["get", "", "--prefix", "--keys-only", "--limit=1", "--write-out=fields", "--command-timeout=5s"];
     let output = servers.etcdctl(user, &get);
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
     let field = |name: &str| {
-        let line = said.lines().find_map(|line| line.strip_prefix(&format!("\"{name}\" : ")))?;
+        let line = printed.lines().find_map(|line| line.strip_prefix(&format!("\"{name}\" : ")))?;
         line.trim().parse::<u64>().ok()
     };
     output.status.success().then(|| (field("Count").unwrap_or(0), field("Revision").unwrap_or(0)))

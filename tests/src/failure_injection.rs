@@ -1,7 +1,7 @@
 //! Injects failures into every system call of a program with `strace`: a call returns an error without being executed, or the program is killed as it enters the call.
 //!
 //! A first run counts the calls of each group. Then, for each call and each failure of the group, `prepare` creates fresh files and the command, the command
-//! runs with that one failure, and `check` inspects the result. A test run takes a fixed sample of bounded size; `ETCDSNAP_INJECT=all` tries everything
+//! runs with that one failure, and `check` inspects the result. A test run takes a fixed sample of limited size; `ETCDSNAP_INJECT=all` tries everything
 //! (some minutes per sweep), and `ETCDSNAP_INJECT=<call>:<failure>:<n>` runs a single one, as a failing test prints it.
 
 use std::collections::BTreeMap;
@@ -47,7 +47,7 @@ pub const GROUPS: &[Group] = &[
     Group { calls: &["read", "pread64", "getdents64"], errors: &["EIO"] },
 ];
 
-/// What the injection does.
+/// The effect of an injection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Failure {
     /// Returns this error without executing the call.
@@ -61,9 +61,9 @@ pub enum Failure {
 pub struct InjectedFailure {
     /// The system call.
     pub call: &'static str,
-    /// Which call of that name, from 1 on; each thread counts its own.
+    /// The number of the call among those of that name, from 1; each thread counts its own calls.
     pub nth: usize,
-    /// What the injection does.
+    /// The effect of an injection.
     pub failure: Failure,
 }
 
@@ -110,7 +110,7 @@ pub fn available() -> bool {
     works
 }
 
-/// Injects failures at the calls of `groups`. Tries at most `bounded` of them, a fixed sample of all groups, unless `ETCDSNAP_INJECT` says otherwise.
+/// Injects failures at the calls of `groups`. Tries at most `max_trials` of them, a fixed sample of all groups, unless `ETCDSNAP_INJECT` says otherwise.
 ///
 /// `prepare` creates fresh files and the command that works on them; several threads call it. `check` panics if the result is wrong.
 ///
@@ -118,11 +118,11 @@ pub fn available() -> bool {
 /// Panics with all failures at which `check` panicked, or if the program cannot be run.
 pub fn sweep<P>(
     groups: &[Group],
-    bounded: usize,
+    max_trials: usize,
     prepare: impl Fn() -> (P, Command) + Sync,
     check: impl Fn(&P, &InjectedFailure, &RunResult) + Sync,
 ) -> SweepCounts {
-    let trials = apply_selection(all_trials(groups, &prepare), bounded);
+    let trials = apply_selection(all_trials(groups, &prepare), max_trials);
     let (next, hit) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let failed = Mutex::new(Vec::new());
     let work = || {
@@ -172,7 +172,7 @@ pub fn run(command: &Command, trial: &InjectedFailure) -> RunResult {
     RunResult { hit: killed || calls.contains("(INJECTED)"), killed, output, calls }
 }
 
-/// Returns every failure at every call that an undisturbed run makes.
+/// Returns every failure at every call of a run without failures.
 fn all_trials<P>(groups: &[Group], prepare: impl Fn() -> (P, Command)) -> Vec<InjectedFailure> {
     let log = tempfile::NamedTempFile::new().expect("a temporary file");
     let (_place, command) = prepare();
@@ -213,9 +213,9 @@ fn most_by_one_thread(log: &str) -> BTreeMap<String, usize> {
     most
 }
 
-fn apply_selection(trials: Vec<InjectedFailure>, bounded: usize) -> Vec<InjectedFailure> {
+fn apply_selection(trials: Vec<InjectedFailure>, max_trials: usize) -> Vec<InjectedFailure> {
     match std::env::var("ETCDSNAP_INJECT").ok().as_deref() {
-        None | Some("") => sample(trials, bounded),
+        None | Some("") => sample(trials, max_trials),
         Some("all") => trials,
         Some(named) => {
             let named: Vec<_> = named.split_whitespace().collect();
@@ -225,10 +225,10 @@ fn apply_selection(trials: Vec<InjectedFailure>, bounded: usize) -> Vec<Injected
 }
 
 /// Returns a sample of this size, the same in every run; all if there are fewer.
-fn sample(mut trials: Vec<InjectedFailure>, bounded: usize) -> Vec<InjectedFailure> {
-    if bounded < trials.len() {
+fn sample(mut trials: Vec<InjectedFailure>, max_trials: usize) -> Vec<InjectedFailure> {
+    if max_trials < trials.len() {
         SeededRandom::new(1).shuffle(&mut trials);
-        trials.truncate(bounded);
+        trials.truncate(max_trials);
     }
     trials
 }
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn injects_every_failure() {
+    fn every_failure_is_injected() {
         if !available() {
             return;
         }
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn names_the_failures_that_the_check_rejects() {
+    fn rejected_failures_are_named() {
         if !available() {
             return;
         }
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn takes_the_same_sample_in_every_run() {
+    fn the_sample_is_the_same_in_every_run() {
         let trial = |nth| InjectedFailure { call: "openat", nth, failure: Failure::Kill };
         let choice = || sample((0..100).map(trial).collect(), 10);
         assert_eq!(choice().len(), 10);
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_calls_by_thread() {
+    fn calls_are_counted_by_thread() {
         let log = "12 openat(AT_FDCWD, \"a\") = 3\n13 openat(1) = 4\n12 openat(2) = 5\n12 +++ exited with 0 +++\n13 statx(1) = 0\n";
         let most = most_by_one_thread(log);
         assert_eq!((most["openat"], most["statx"], most.len()), (2, 1, 2));

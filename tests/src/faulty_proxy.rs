@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rustix::net::sockopt::set_socket_linger;
 
-/// How the proxy disturbs the bytes that a server sends; each number counts bytes from the start of a connection.
+/// How the proxy disturbs the bytes that a server sends; each number is an offset from the start of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NetworkFault {
     /// Nothing.
@@ -20,9 +20,9 @@ pub enum NetworkFault {
     Reset(usize),
     /// Stops sending, but keeps the connection open.
     Stall(usize),
-    /// Changes the byte there.
+    /// Changes the byte at this offset.
     Flip(usize),
-    /// Swaps two consecutive HTTP/2 DATA frames there.
+    /// Swaps two consecutive HTTP/2 DATA frames at this offset.
     Swap(usize),
     /// Sends this many bytes each hundredth of a second.
     Drip(usize),

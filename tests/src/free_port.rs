@@ -27,7 +27,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn returns_no_port_twice() {
+    fn no_port_is_returned_twice() {
         let ports: Vec<u16> = (0..2000).map(|_| listener().local_addr().unwrap().port()).collect();
         assert_eq!(ports.iter().collect::<HashSet<_>>().len(), ports.len());
         assert!(ports.iter().all(|port| (15_000..32_000).contains(port)));

@@ -90,7 +90,7 @@ impl HttpServer {
         }
     }
 
-    /// Sends a valid request and returns the whole answer, which must arrive within a second. It tries four times, for a busy machine; clients that could block
+    /// Sends a valid request and returns the whole answer, which must arrive within a second. It tries four times, because the machine may be busy; a client that could block
     /// others would do so for longer.
     ///
     /// # Panics
@@ -202,11 +202,11 @@ pub fn read_answer(stream: &mut TcpStream, timeout: Duration) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-/// Writes a block repeatedly until the server closes the connection or `at_most` bytes are written. Returns the number of bytes.
+/// Writes a block repeatedly until the server closes the connection or `max_bytes` bytes are written. Returns the number of bytes.
 #[must_use]
-pub fn write_until_closed(stream: &mut TcpStream, block: &[u8], at_most: usize) -> usize {
+pub fn write_until_closed(stream: &mut TcpStream, block: &[u8], max_bytes: usize) -> usize {
     let mut poured = 0;
-    while poured < at_most && stream.write_all(block).is_ok() {
+    while poured < max_bytes && stream.write_all(block).is_ok() {
         poured += block.len();
     }
     let _ = stream.shutdown(Shutdown::Write);

@@ -1,4 +1,4 @@
-//! Stages of a restore as a killed run leaves them, and directories to compare afterwards.
+//! Creates stages of a restore like those of killed runs, and lists directories for comparison.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -44,7 +44,7 @@ pub fn tree(directory: &Path) -> BTreeMap<PathBuf, (u32, Vec<u8>)> {
     found
 }
 
-/// Creates a directory with contents to lose.
+/// Creates a directory with contents that must not be lost.
 pub fn create_valuable_directory(path: &Path) {
     fs::create_dir_all(path.join("deep")).unwrap();
     fs::write(path.join("deep/precious"), "data").unwrap();
@@ -58,7 +58,7 @@ pub fn marker(stage: &Path, target: &str) -> String {
     format!("etcdsnap restore\nstage {}\nparent {}\ntarget {target}\n", inode(stage), inode(stage.parent().unwrap()))
 }
 
-/// Creates a stage as a killed run leaves it, with a link that must not be followed.
+/// Creates a stage like that of a killed run, with a link that must not be followed.
 pub fn create_leftover_stage(stage: &Path, target: &str, outside: &Path) {
     fs::create_dir_all(stage.join("new/member/snap")).unwrap();
     fs::set_permissions(stage, fs::Permissions::from_mode(0o700)).unwrap();

@@ -14,7 +14,7 @@ use crate::build::{Layout, with_trailer, write};
 use crate::cli;
 use crate::seeded_random::SeededRandom;
 
-/// Returns a user who exists nowhere and runs nothing else: a different one for each call, because the limit counts all processes of a user.
+/// Returns a user id that no user has: a different one for each call, because the limit counts all processes of a user.
 fn unused_user() -> String {
     static CALLS: AtomicU32 = AtomicU32::new(0);
     let call = CALLS.fetch_add(1, Ordering::Relaxed);
@@ -118,7 +118,7 @@ pub fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// Returns a wrapper under which no thread gets its stack, for any user.
+/// Returns a wrapper under which no thread can get a stack, for any user.
 #[must_use]
 pub fn no_stacks() -> Vec<String> {
     // 64 TiB each; Rust's standard library reads this variable.

@@ -19,8 +19,8 @@ pub enum Role {
     Leaf,
 }
 
-/// A snapshot with one lost write.
-pub struct Stale {
+/// A snapshot in which one write was lost.
+pub struct LostWrite {
     /// The page with old content.
     pub page: u64,
     /// The free page that held the older version.
@@ -33,7 +33,7 @@ pub struct Stale {
 
 /// Returns every snapshot that one lost write can produce from a good one, as far as the older version survives in a free page.
 #[must_use]
-pub fn all(snapshot: &[u8]) -> Vec<Stale> {
+pub fn all(snapshot: &[u8]) -> Vec<LostWrite> {
     let file = File::new(database_of(snapshot).to_vec());
     let free = free_pages(&file);
     let tree = file.visits_of("key");
@@ -49,7 +49,7 @@ pub fn all(snapshot: &[u8]) -> Vec<Stale> {
                 (BRANCH, Some(_)) => Role::Branch,
                 _ => Role::Leaf,
             };
-            found.push(Stale { page: visit.page, older: *older, role, file: with_trailer(&stale.bytes) });
+            found.push(LostWrite { page: visit.page, older: *older, role, file: with_trailer(&stale.bytes) });
         }
     }
     found

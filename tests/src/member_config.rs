@@ -37,7 +37,7 @@ impl MemberConfig {
 /// Panics if no ports are free.
 #[must_use]
 pub fn member_configs(folder: &Path, names: &[&str]) -> Vec<MemberConfig> {
-    // All listeners live until every port is chosen, so no port occurs twice.
+    // All listeners stay open until every port is chosen, so no port occurs twice.
     let listeners: Vec<_> = (0..names.len() * 2).map(|_| free_port::listener()).collect();
     let port = |index: usize| listeners[index].local_addr().expect("a bound socket").port();
     let member_config = |(index, name): (usize, &&str)| MemberConfig {

@@ -1,4 +1,4 @@
-//! A DNS server on the loopback address that knows a few records, and a way to run programs that use it instead of the machine's own.
+//! A DNS server on the loopback address that knows a few records, and runs programs that use it instead of the machine's own.
 
 use std::net::UdpSocket;
 use std::path::Path;
@@ -50,7 +50,7 @@ pub fn start(records: Vec<Record>) -> Option<String> {
 pub fn with_name_server(server: &str, folder: &Path, program: &Command) -> Option<Command> {
     let conf = folder.join("resolv.conf");
     std::fs::write(&conf, format!("nameserver {server}\n")).expect("a file");
-    // A mount that only this program sees.
+    // Mount another resolv.conf that only this program sees.
     let script = r#"mount --bind "$0" /etc/resolv.conf && exec "$@""#;
     let mut command = Command::new("unshare");
     command.args(["--map-root-user", "--mount", "sh", "-c"]);

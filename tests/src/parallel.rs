@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-/// How many threads run: servers wait more than they compute.
+/// How many threads run: tests with servers wait more than they compute.
 const THREADS: usize = 4;
 
 /// Runs `run` over each item on several threads, and returns the results in the order of the items.

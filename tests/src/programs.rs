@@ -62,11 +62,11 @@ pub fn run(program: &Path, args: &[&str]) -> Output {
 pub fn bbolt_check(bbolt: &Path, database: &[u8]) -> (bool, String) {
     let copy = tempfile::NamedTempFile::new().expect("a temporary file");
     std::fs::write(copy.path(), database).expect("a copy");
-    // A cycle makes it run out of stack, and a wrong size out of memory: both count as "not passed".
+    // On a cycle it runs out of stack, and on a wrong size out of memory: both count as "not passed".
     let limited = "ulimit -v 8000000; exec timeout 5 \"$0\" check \"$1\"";
     let output = Command::new("sh").args(["-c", limited]).arg(bbolt).arg(copy.path()).output().expect("sh runs");
-    let mut said = String::from_utf8_lossy(&output.stdout).into_owned();
-    said.push_str(&String::from_utf8_lossy(&output.stderr));
-    said.truncate(said.char_indices().nth(2000).map_or(said.len(), |(at, _)| at));
-    (output.status.success(), said)
+    let mut printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    printed.push_str(&String::from_utf8_lossy(&output.stderr));
+    printed.truncate(printed.char_indices().nth(2000).map_or(printed.len(), |(at, _)| at));
+    (output.status.success(), printed)
 }

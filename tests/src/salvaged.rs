@@ -1,4 +1,4 @@
-//! What a salvage gets out of a damaged file, and what it must and must not be.
+//! Salvages damaged files in memory, and checks which entries the new file contains.
 
 use std::collections::BTreeMap;
 
@@ -10,13 +10,13 @@ use crate::build::message::KeyValue;
 use crate::build::{Node, with_trailer};
 use crate::read::{File, LEAF};
 
-/// Everything that can be had.
+/// Limits that allow everything.
 pub const ALL: Limits = Limits { only_tree: false, proven_only: false, meta: MetaChoice::Newest };
 
 /// Entries of bucket `key`.
 pub type Entries = BTreeMap<Vec<u8>, Vec<u8>>;
 
-/// The new database, and what was found; none when nothing can be had.
+/// Returns the new database and the report; `None` if nothing can be salvaged.
 pub fn salvaged(file: &[u8], limits: Limits) -> Option<(Vec<u8>, SalvageReport)> {
     let salvage = Salvage::open(file, limits, &Unwatched).unwrap()?;
     if salvage.has_nothing() {
@@ -48,16 +48,16 @@ pub fn entries(database: &[u8]) -> Entries {
     pairs.collect()
 }
 
-/// The key of an entry.
+/// Returns the key of an entry.
 ///
 /// # Panics
-/// When the value is none of etcd's.
+/// Panics if the value is not one that etcd writes.
 #[must_use]
 pub fn name(value: &[u8]) -> Vec<u8> {
     KeyValue::decode(value).unwrap().key
 }
 
-/// Keys of the entries of leaves that are as they were, like all pages above them.
+/// Returns the keys of entries in unchanged leaves below unchanged pages.
 fn intact(good: &File, damaged: &[u8]) -> Vec<Vec<u8>> {
     let same = |page: u64| {
         let extent = good.extent(page);
@@ -84,11 +84,11 @@ fn intact(good: &File, damaged: &[u8]) -> Vec<Vec<u8>> {
     leaves.flat_map(|visit| good.leaves(visit.page)).map(|leaf| good.bytes[leaf.key].to_vec()).collect()
 }
 
-/// Entries of bucket `key` in every leaf page of a good file that carries its own number and is part of no other, free pages among them: all of them were once in the store. What a page holds that
-/// was written over in part is left out.
+/// Returns the entries of bucket `key` in every leaf page of a good file, including free pages: all of them were once in the store. A page counts only if it has its own number and is not
+/// the overflow of another page; entries of partly overwritten pages are left out.
 ///
 /// # Panics
-/// When the file is not good.
+/// Panics if the file is not good.
 #[must_use]
 pub fn entries_of_all_pages(good: &File) -> Entries {
     let pages = (good.bytes.len() / good.page_size) as u64;
@@ -109,7 +109,7 @@ pub fn entries_of_all_pages(good: &File) -> Entries {
     found
 }
 
-/// Panics unless the new file is sound, holds nothing that `known` does not, and all entries of intact pages but those that a later revision of their key supersedes.
+/// Asserts that the new file is sound, contains only entries of `known`, and contains all entries of intact pages except those that a later revision of their key supersedes.
 pub fn assert_salvaged(
     what: &str,
     good: &File,

@@ -13,7 +13,7 @@ use etcdsnap_core::store::{OpenedStore, Store};
 use serde_json::Value;
 
 /// Shorter texts occur in every file by chance.
-const SHORTEST: usize = 6;
+const MIN_SECRET_LEN: usize = 6;
 
 /// Returns the secret texts of a file, without those that also occur in its keys and names.
 #[must_use]
@@ -27,7 +27,7 @@ pub fn secret_texts(file: &Vec<u8>) -> BTreeSet<Vec<u8>> {
         collect_secrets(&object, &mut all);
         // Names and words, which redaction keeps.
         visit_members(&object, "", &mut |name, value| {
-            if OPEN.contains(&name) {
+            if KEPT_FIELDS.contains(&name) {
                 visit_texts(value, &mut |text| open.extend([text.as_bytes(), b"\n"].concat()));
                 value.as_object().into_iter().flatten().for_each(|(name, _)| {
                     open.extend([name.as_bytes(), b"\n"].concat());
@@ -38,7 +38,7 @@ pub fn secret_texts(file: &Vec<u8>) -> BTreeSet<Vec<u8>> {
     }
     let open = String::from_utf8_lossy(&open).into_owned();
     all.retain(|text| {
-        text.len() >= SHORTEST
+        text.len() >= MIN_SECRET_LEN
             && !(text.len() == 20 && text.ends_with(b"Z"))
             && !open.contains(&*String::from_utf8_lossy(text))
     });
@@ -48,20 +48,20 @@ pub fn secret_texts(file: &Vec<u8>) -> BTreeSet<Vec<u8>> {
 /// Returns the patterns that occur in the bytes, plain, in base64 and in UTF-16.
 #[must_use]
 pub fn find_texts(patterns: &BTreeSet<Vec<u8>>, bytes: &[u8]) -> BTreeSet<String> {
-    let mut by_start: HashMap<[u8; SHORTEST], Vec<Form<'_>>> = HashMap::new();
+    let mut by_start: HashMap<[u8; MIN_SECRET_LEN], Vec<Form<'_>>> = HashMap::new();
     for pattern in patterns {
         let base64 = STANDARD.encode(pattern).trim_end_matches('=').as_bytes().to_vec();
         // The last character depends on the following byte.
         let base64 = base64[..base64.len() - 1].to_vec();
         let utf16 = String::from_utf8_lossy(pattern).encode_utf16().flat_map(u16::to_le_bytes).collect();
         for form in [pattern.clone(), base64, utf16] {
-            let start = form[..SHORTEST].try_into().unwrap();
+            let start = form[..MIN_SECRET_LEN].try_into().unwrap();
             by_start.entry(start).or_default().push((form, pattern));
         }
     }
     let mut found = BTreeSet::new();
-    for at in 0..bytes.len().saturating_sub(SHORTEST) {
-        let start: [u8; SHORTEST] = bytes[at..at + SHORTEST].try_into().unwrap();
+    for at in 0..bytes.len().saturating_sub(MIN_SECRET_LEN) {
+        let start: [u8; MIN_SECRET_LEN] = bytes[at..at + MIN_SECRET_LEN].try_into().unwrap();
         for (form, pattern) in by_start.get(&start).into_iter().flatten() {
             if bytes[at..].starts_with(form) {
                 found.insert(String::from_utf8_lossy(pattern).into_owned());
@@ -160,7 +160,7 @@ fn collect_secrets(object: &Value, found: &mut BTreeSet<Vec<u8>>) {
 type Form<'t> = (Vec<u8>, &'t [u8]);
 
 /// Fields whose texts redaction keeps.
-const OPEN: &[&str] = &[
+const KEPT_FIELDS: &[&str] = &[
     "name",
     "namespace",
     "labels",

@@ -18,7 +18,7 @@ use crate::programs::{reference, tests_dir};
 /// How long a cluster may take to elect its leader, or a server to stop; test machines may be slow.
 const TIMEOUT: Duration = Duration::from_secs(90);
 
-/// How long a server may take that may fail to start; a good one takes a second.
+/// How long to wait for a server that may be unable to start; a good one takes a second.
 const START_TIMEOUT: Duration = Duration::from_secs(12);
 
 /// Running servers of one version.
@@ -26,7 +26,7 @@ pub struct Servers {
     version: String,
     running: Vec<(MemberConfig, Child)>,
     logs: PathBuf,
-    /// Flags after the usual ones; etcd uses the last of a kind.
+    /// Flags after the usual ones; if etcd gets a flag twice, it uses the last one.
     extra: Vec<String>,
 }
 
@@ -330,7 +330,7 @@ impl Servers {
         self.logs.join(format!("{}-{}.log", member_config.name, self.version))
     }
 
-    /// Returns whether a server is healthy, or only has an alarm, which a restore keeps: it serves reads nevertheless.
+    /// Returns whether a server is healthy, or only has an alarm, which a restore keeps and with which it still serves reads.
     fn ready(&self, index: usize) -> bool {
         let answer = health(self.running[index].0.client).unwrap_or_default();
         let reads = || self.etcdctl_of(index, None, &["get", "x", "--command-timeout=2s"]).status.success();

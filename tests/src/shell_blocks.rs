@@ -1,8 +1,8 @@
-//! Runs shell blocks of documents in order in one shell, and compares what they print with the output that the document shows.
+//! Runs the shell blocks of a document in order in one shell, and compares their output with the output that the document shows.
 //!
-//! In a page of the guide a fenced block ` ```sh ` runs, ` ```sh,illustration ` does not, and a block ` ```text ` right behind one that runs is
-//! what it prints. In a ` ```console ` block lines behind `$ ` run, and the lines below them, if any, are what they print.
-//! In what is printed, `…` stands for any text within a line, and a line `…` alone for any number of lines.
+//! In a page of the guide, fenced blocks ` ```sh ` run, blocks ` ```sh,illustration ` do not, and a block ` ```text ` directly after one that runs is
+//! its output. In a ` ```console ` block, lines that start with `$ ` run, and the lines after them, if any, are the output.
+//! In an output, `…` means any text within a line, and a line with only `…` means any number of lines.
 
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
@@ -13,23 +13,23 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
-/// How long all blocks of a document may take together; the longest takes half a minute on an idle machine.
+/// How long all blocks of a document may take together; the slowest document takes half a minute on an idle machine.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// What stands for anything.
+/// The text in an output that means any text.
 const ANYTHING: &str = "…";
 
-/// No document and no program here prints this character: it separates the output of steps.
+/// The character between the outputs of two steps; no document contains it, and no program here prints it.
 const SEPARATOR: char = '\u{1e}';
 
-/// Commands that run together, and what they print.
+/// Commands that run together, with their expected output.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
     /// The line of the document with the first command, counted from 1.
     pub line: usize,
     /// Lines of shell.
     pub commands: Vec<String>,
-    /// The lines that they print; none when the document does not say.
+    /// The lines that they must print; `None` if the document does not show any.
     pub expected: Option<Vec<String>>,
 }
 
@@ -41,10 +41,10 @@ struct Block<'t> {
     lines: Vec<&'t str>,
 }
 
-/// The steps of a page of the guide.
+/// Returns the steps of a page of the guide.
 ///
 /// # Errors
-/// A block has no language or one that neither runs nor is marked, so that it would be left out in silence.
+/// Fails if a block has no language, or one that is neither run nor marked: such a block would be skipped unnoticed.
 pub fn page_steps(text: &str) -> Result<Vec<Step>, String> {
     let mut steps: Vec<Step> = Vec::new();
     let mut shows_output = false;
@@ -65,10 +65,10 @@ pub fn page_steps(text: &str) -> Result<Vec<Step>, String> {
     Ok(steps)
 }
 
-/// The steps of a document with `console` blocks, one for each command.
+/// Returns the steps of a document with `console` blocks, one for each command.
 ///
 /// # Errors
-/// A fence is not closed.
+/// Fails if a fence is not closed.
 pub fn console_steps(text: &str) -> Result<Vec<Step>, String> {
     let mut steps: Vec<Step> = Vec::new();
     for block in blocks(text)?.into_iter().filter(|block| block.kind == "console") {
@@ -110,7 +110,7 @@ fn blocks(text: &str) -> Result<Vec<Block<'_>>, String> {
     }
 }
 
-/// Whether printed lines are those that a document shows. Blanks at the ends of lines do not count.
+/// Returns whether the printed lines match the lines that a document shows. Blanks at the ends of lines do not count.
 #[must_use]
 pub fn prints_as_shown(expected: &[String], printed: &[&str]) -> bool {
     let Some((first, rest)) = expected.split_first() else { return printed.is_empty() };
@@ -121,7 +121,7 @@ pub fn prints_as_shown(expected: &[String], printed: &[&str]) -> bool {
     line_fits(first.trim_end(), line.trim_end()) && prints_as_shown(rest, others)
 }
 
-/// Whether a line consists of the parts between the `…`, in order.
+/// Returns whether a line consists of the parts between the `…`, in order, with any text between them.
 fn line_fits(shown: &str, printed: &str) -> bool {
     let Some((head, tail)) = shown.split_once(ANYTHING) else { return shown == printed };
     let Some(rest) = printed.strip_prefix(head) else { return false };
@@ -129,14 +129,14 @@ fn line_fits(shown: &str, printed: &str) -> bool {
     starts.any(|at| line_fits(tail, &rest[at..]))
 }
 
-/// Runs all steps in one bash, in `folder`, with these variables set and etcd's own removed; `output` is a file for what they print.
-/// What a step starts in the background ends with the last one.
+/// Runs all steps in one bash, in `folder`, with these variables and without the caller's variables of etcd; `output` is a file for their output.
+/// Programs that a step starts in the background end with the last step.
 ///
 /// # Errors
-/// A command ends with another exit code than 0 and has no `||` behind it, prints something else than what is shown, or takes too long.
+/// Fails if a command without `||` after it ends with another exit code than 0, if the output differs from the shown one, or if it takes too long.
 ///
 /// # Panics
-/// When bash cannot be started, or `output` cannot be written.
+/// Panics if bash cannot be started, or `output` cannot be written.
 pub fn run(steps: &[Step], folder: &Path, output: &Path, variables: &[(String, String)]) -> Result<(), String> {
     let mut script = "set -euo pipefail\n".to_owned();
     for (index, step) in steps.iter().enumerate() {
@@ -145,26 +145,26 @@ pub fn run(steps: &[Step], folder: &Path, output: &Path, variables: &[(String, S
     let ended = run_script(&script, folder, output, variables);
     let printed = fs::read(output).expect("the output of the blocks");
     let printed = String::from_utf8_lossy(&printed);
-    // Behind each separator stand the number of a step and a line break.
+    // Each separator is followed by the number of a step and a line break.
     let printed: Vec<Vec<&str>> = printed.split(SEPARATOR).skip(1).map(|text| text.lines().skip(1).collect()).collect();
     let complete = if ended.is_ok() { printed.len() } else { printed.len().saturating_sub(1) };
     for (step, lines) in steps.iter().zip(&printed).take(complete) {
         let Some(expected) = &step.expected else { continue };
         if !prints_as_shown(expected, lines) {
-            return Err(told(step, "prints", lines) + "\ninstead of\n" + &expected.join("\n"));
+            return Err(failure_text(step, "prints", lines) + "\ninstead of\n" + &expected.join("\n"));
         }
     }
     ended.map_err(|how| match steps.get(complete).zip(printed.last()) {
-        Some((step, lines)) => told(step, &how, lines),
+        Some((step, lines)) => failure_text(step, &how, lines),
         None => how,
     })
 }
 
-fn told(step: &Step, what: &str, lines: &[&str]) -> String {
+fn failure_text(step: &Step, what: &str, lines: &[&str]) -> String {
     format!("line {}:\n{}\n{what}\n{}", step.line, step.commands.join("\n"), lines.join("\n"))
 }
 
-/// Runs a script in a process group of its own, which ends with it.
+/// Runs a script in its own process group, which ends with the script.
 fn run_script(script: &str, folder: &Path, output: &Path, variables: &[(String, String)]) -> Result<(), String> {
     let file = File::create(output).expect("a file for the output");
     let mut bash = Command::new("bash");
@@ -178,7 +178,7 @@ fn run_script(script: &str, folder: &Path, output: &Path, variables: &[(String, 
     let mut child = bash.spawn().expect("bash");
     let group = Pid::from_child(&child);
     let since = Instant::now();
-    // The child stays a zombie until the group is killed, so that its number cannot be another process's meanwhile.
+    // The child stays a zombie until the group is killed, so that no other process can get its number in the meantime.
     let wait = || waitid(WaitId::Pid(group), WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT);
     let ends = loop {
         if wait().expect("a child").is_some() {
@@ -189,7 +189,7 @@ fn run_script(script: &str, folder: &Path, output: &Path, variables: &[(String, 
         }
         sleep(Duration::from_millis(20));
     };
-    // Some systems refuse when nothing but the zombie is left.
+    // Some systems refuse if only the zombie is left in the group.
     let _ = kill_process_group(group, Signal::KILL);
     let status = child.wait().expect("a child");
     match ends {
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ellipsis_stands_for_anything_and_nothing_else_does() {
+    fn only_the_ellipsis_matches_any_text() {
         assert!(fits("a\nb", "a\nb  "));
         assert!(!fits("a\nb", "a\nb\nc") && !fits("a\nb", "a") && !fits("", "a") && !fits("a", ""));
         assert!(fits("saved …: … B", "saved x.db: 12 B") && !fits("saved …: … B", "saved x.db: 12 kB!"));
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn what_differs_and_what_fails_is_told() {
+    fn differences_and_failures_are_reported() {
         let folder = tempfile::tempdir().unwrap();
         let output = folder.path().join("output");
         let run = |page: &str| run(&page_steps(page).unwrap(), folder.path(), &output, &[("X".into(), "x".into())]);

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
-/// Longer than any wait takes on a busy machine.
+/// Time limit of each wait, which suffices on a busy machine, too.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A terminal with a program in it, which ends when the value is dropped.

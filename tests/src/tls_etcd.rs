@@ -11,7 +11,7 @@ use crate::server::{Servers, member_configs, program};
 pub const NAMES: &[&str] = &["127.0.0.1", "localhost"];
 
 /// A server with TLS.
-pub struct Secured {
+pub struct TlsServer {
     /// The directory of all its files.
     pub folder: tempfile::TempDir,
     /// The server.
@@ -20,11 +20,11 @@ pub struct Secured {
     pub url: String,
     /// The port of that URL.
     pub port: u16,
-    /// The authority that signed its certificate, unless the server has its own.
+    /// The authority that signed its certificate, unless the server created its certificate itself.
     pub authority: Authority,
 }
 
-impl Secured {
+impl TlsServer {
     /// Starts a server with a certificate for `whose`; `None` if the version's etcd is not built.
     #[must_use]
     pub fn start(
@@ -113,8 +113,8 @@ impl Secured {
         let theirs = etcdctl_reads(url, flags);
         let ours = self.save_at(url, flags);
         let text = |output: &Output| String::from_utf8_lossy(&output.stderr).into_owned();
-        let (said, they_said) = (text(&ours), text(&theirs));
-        assert_eq!(ours.status.success(), theirs.status.success(), "{flags:?}\nours: {said}\netcdctl: {they_said}");
+        let (printed, they_said) = (text(&ours), text(&theirs));
+        assert_eq!(ours.status.success(), theirs.status.success(), "{flags:?}\nours: {printed}\netcdctl: {they_said}");
         ours
     }
 

@@ -15,16 +15,21 @@ const MAX_OUTPUT: usize = 1 << 20;
 /// Panics if they differ.
 pub fn unpack_any(bytes: &[u8]) {
     for format in [Format::Gzip, Format::Zip, Format::Zstd] {
-        let (whole, said) = unpack(format, bytes, MAX_OUTPUT);
+        let (whole, printed) = unpack(format, bytes, MAX_OUTPUT);
         let (pieces, again) = unpack(format, bytes, 1 + bytes.len() % 611);
         let common = whole.len().min(pieces.len());
         assert!(whole[..common] == pieces[..common], "{format}: other bytes");
         let kind = |error: &Option<UnpackError>| error.as_ref().map(std::mem::discriminant);
-        assert_eq!(kind(&said), kind(&again), "{format}: {said:?} {again:?}");
-        for error in [&said, &again].into_iter().flatten() {
+        assert_eq!(kind(&printed), kind(&again), "{format}: {printed:?} {again:?}");
+        for error in [&printed, &again].into_iter().flatten() {
             assert!(!error.to_string().contains("uffer"), "{format}: nobody knows our buffers: {error}");
         }
-        assert!(said.is_some() || whole.len() == pieces.len(), "{format}: {} and {} bytes", whole.len(), pieces.len());
+        assert!(
+            printed.is_some() || whole.len() == pieces.len(),
+            "{format}: {} and {} bytes",
+            whole.len(),
+            pieces.len()
+        );
     }
 }
 

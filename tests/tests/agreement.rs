@@ -35,8 +35,8 @@ fn every_damage_applies_to_some_snapshot() {
 fn bbolt_passes_the_undamaged_snapshots() {
     let Some(bbolt) = reference("3.7", "bbolt") else { return };
     for base in damage::bases() {
-        let (passed, said) = bbolt_check(&bbolt, database_of(&base.snapshot));
-        assert!(passed, "{}: {said}", base.name);
+        let (passed, printed) = bbolt_check(&bbolt, database_of(&base.snapshot));
+        assert!(passed, "{}: {printed}", base.name);
     }
 }
 

@@ -70,7 +70,7 @@ fn query(store: &Store<'_, Bytes>, rng: &mut SeededRandom) -> Query {
     Query { range, revision, hash_values: true }
 }
 
-/// Returns the top keys of an index by a number: the largest, and of equal ones those written first.
+/// Returns the keys of an index with the largest numbers; of equal ones, those written first.
 fn top(index: &Index, count: usize, number: impl Fn(&Key<'_>) -> u32) -> Vec<(u32, Revision, Bytes)> {
     let mut list: Vec<Key<'_>> = index.iter().filter(|key| number(key) > 0).collect();
     list.sort_by(|a, b| number(b).cmp(&number(a)).then(a.revision.cmp(&b.revision)));

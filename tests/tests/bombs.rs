@@ -12,10 +12,10 @@ use etcdsnap_tests::read::{File, database_of, meta};
 use flate2::{Compress, Compression, FlushCompress, Status};
 use tempfile::TempDir;
 
-/// A run takes some hundredths of a second alone, but tests run in parallel on small machines.
-const SOON: Duration = Duration::from_secs(20);
+/// Time limit of a run. Alone it takes some hundredths of a second, but tests run in parallel on small machines.
+const TIME_LIMIT: Duration = Duration::from_secs(20);
 
-/// How many KiB one temporary file may have: a small snapshot, and what is read after it.
+/// How many KiB one temporary file may have: a small snapshot, and the bytes that are read after it.
 const DISK_KIB: u64 = 96 << 10;
 
 /// How many KiB of memory suffice for any run here.
@@ -69,7 +69,7 @@ fn zstd(start: &[u8], times: usize) -> Vec<u8> {
 #[derive(Debug)]
 struct Run {
     code: Option<i32>,
-    said: String,
+    printed: String,
     /// Its peak memory, as far as observed.
     memory_kib: u64,
     took: Duration,
@@ -101,15 +101,15 @@ fn run_with_disk(args: &[&str], input: Stdio, disk_kib: u64) -> Run {
         }
         (waiting.join().expect("an output"), most)
     });
-    let said = [output.stdout, output.stderr].concat();
-    let said = String::from_utf8_lossy(&said).into_owned();
-    Run { code: output.status.code(), said, memory_kib, took: started.elapsed() }
+    let printed = [output.stdout, output.stderr].concat();
+    let printed = String::from_utf8_lossy(&printed).into_owned();
+    Run { code: output.status.code(), printed, memory_kib, took: started.elapsed() }
 }
 
 fn ends_soon(run: &Run, code: i32, words: &str, what: &str) {
     assert_eq!(run.code, Some(code), "{what}: {run:?}");
-    assert!(run.said.contains(words), "{what}: {run:?}");
-    assert!(run.took < SOON, "{what} took {:?}", run.took);
+    assert!(run.printed.contains(words), "{what}: {run:?}");
+    assert!(run.took < TIME_LIMIT, "{what} took {:?}", run.took);
     assert!(run.memory_kib < MEMORY_KIB, "{what} took {} KiB", run.memory_kib);
 }
 
@@ -161,7 +161,7 @@ fn a_snapshot_before_endless_zeros_is_too_long() {
     }
 }
 
-/// The meta pages claim a TiB, the rest is zeros.
+/// Tests a file whose meta pages claim a TiB, and whose other bytes are zeros.
 #[test]
 fn a_database_that_claims_more_pages_than_the_file_has_ends_soon() {
     let directory = TempDir::new().expect("a directory");

@@ -18,11 +18,11 @@ use etcdsnap_tests::seeded_random::SeededRandom;
 use etcdsnap_tests::{all_queries, cli, core_verdict, damage, forged};
 use tempfile::TempDir;
 
-/// How much memory a command may use beside twice its files.
-const ROOM: u64 = 96 << 20;
+/// How much memory a command may use in addition to twice its files.
+const MEMORY_LIMIT: u64 = 96 << 20;
 /// How much processor time a command may use.
 const TIMEOUT: Duration = Duration::from_secs(15);
-/// The longest file that is forged.
+/// Length of the longest forged file.
 const LONGEST: usize = 16 << 20;
 
 /// These tests hold long files in memory, so they run one after another.
@@ -32,15 +32,15 @@ fn alone() -> MutexGuard<'static, ()> {
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A file on disk, with the commands to measure.
-struct Asked {
+/// A directory with the file that the commands read.
+struct MeasuredFile {
     directory: TempDir,
     name: String,
     len: u64,
 }
 
-/// What a command used.
-struct Taken {
+/// The cost of running a command.
+struct Cost {
     command: &'static str,
     memory: u64,
     processor: Duration,
@@ -114,7 +114,7 @@ const COMMANDS: &[&str] = &[
     "restore --dry-run --skip-hash-check --force --verify none --bump-revision 100 --mark-compacted --data-dir OUT FILE",
 ];
 
-impl Asked {
+impl MeasuredFile {
     fn new(name: &str, bytes: &[u8]) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         std::fs::write(directory.path().join("file.db"), bytes).expect("a file");
@@ -127,7 +127,7 @@ impl Asked {
         self.directory.path().join(name)
     }
 
-    fn run(&self, command: &'static str) -> Taken {
+    fn run(&self, command: &'static str) -> Cost {
         let out = self.path("out");
         let _ = std::fs::remove_file(&out);
         let argument = |word: &str| match word {
@@ -156,14 +156,14 @@ impl Asked {
         let (memory, processor) = taken.split_once(' ').expect("two numbers");
         let memory = memory.parse().expect("bytes");
         let processor = Duration::from_micros(processor.parse().expect("microseconds"));
-        Taken { command, memory, processor, wall }
+        Cost { command, memory, processor, wall }
     }
 
     /// Runs some commands and asserts that each stays within the bounds.
     fn within_bounds<'c>(&self, commands: impl IntoIterator<Item = &'c &'static str>) {
         for command in commands {
-            let Taken { memory, processor, .. } = self.run(command);
-            let bound = ROOM + 2 * self.len;
+            let Cost { memory, processor, .. } = self.run(command);
+            let bound = MEMORY_LIMIT + 2 * self.len;
             let what = format!("{}: {command}", self.name);
             assert!(memory <= bound, "{what} took {} KiB, {} are allowed", memory >> 10, bound >> 10);
             assert!(processor <= TIMEOUT, "{what} took {processor:?}");
@@ -173,24 +173,24 @@ impl Asked {
 
 /// Prints the cost of every command for every kind of file and page size, for a person with a release build.
 #[test]
-#[ignore = "takes minutes, and judges nothing"]
+#[ignore = "takes minutes, and asserts nothing"]
 fn print_costs() {
     let _alone = alone();
     let only = std::env::var("ETCDSNAP_FORGED").unwrap_or_default();
-    let mut all: Vec<(String, Taken)> = Vec::new();
+    let mut all: Vec<(String, Cost)> = Vec::new();
     for (name, make) in forged::all().into_iter().filter(|(name, _)| name.contains(&only)) {
         for page_size in [512, 65_536] {
             for seed in 0..2 {
                 let bytes = make(&mut SeededRandom::new(seed), page_size, LONGEST).bytes;
                 let name = format!("{name} {page_size} {seed}");
-                let asked = Asked::new(&name, &bytes);
+                let asked = MeasuredFile::new(&name, &bytes);
                 drop(bytes);
                 all.extend(COMMANDS.iter().map(|command| (name.clone(), asked.run(command))));
             }
         }
     }
-    let print = |(name, taken): &(String, Taken)| {
-        let Taken { command, memory, processor, wall } = taken;
+    let print = |(name, taken): &(String, Cost)| {
+        let Cost { command, memory, processor, wall } = taken;
         let [processor, wall] = [processor, wall].map(|time| time.as_secs_f64());
         println!("{:5} MiB {processor:5.2} s {wall:5.2} s wall  {command}  [{name}]", memory >> 20);
     };
@@ -205,21 +205,21 @@ fn print_costs() {
 #[test]
 fn a_value_that_32768_buckets_share() {
     let _alone = alone();
-    Asked::new("32768 buckets", &forged::one_value_for_32768_buckets()).within_bounds(COMMANDS);
+    MeasuredFile::new("32768 buckets", &forged::one_value_for_32768_buckets()).within_bounds(COMMANDS);
 }
 
 #[test]
 fn a_key_that_is_printed_in_four_times_its_length() {
     let _alone = alone();
     let bytes = forged::a_key_of_control_characters(65_536, LONGEST).bytes;
-    Asked::new("a key of control characters", &bytes).within_bounds(COMMANDS);
+    MeasuredFile::new("a key of control characters", &bytes).within_bounds(COMMANDS);
 }
 
 #[test]
 fn five_nested_tables_of_800_elements() {
     let _alone = alone();
     let bytes = forged::nested_tables(65_536, 5, 800).bytes;
-    Asked::new("5 tables of 800", &bytes).within_bounds(COMMANDS);
+    MeasuredFile::new("5 tables of 800", &bytes).within_bounds(COMMANDS);
     let begun = Instant::now();
     let OpenedStore::Store(store) = Store::open(&bytes).expect("readable bytes") else { panic!("a database") };
     let view = store.page_view(etcdsnap_core::PageId::FIRST).expect("readable bytes");
@@ -233,7 +233,7 @@ fn an_object_of_three_million_members() {
     let _alone = alone();
     let value = format!("{{\"kind\":\"ConfigMap\",\"data\":{{{}\"\":0}}}}", "\"\":0,".repeat((LONGEST - 65_536) / 5));
     let bytes = cluster(&[("/registry/configmaps/default/x", Some(value.into_bytes()))]);
-    let asked = Asked::new("an object of many members", &bytes);
+    let asked = MeasuredFile::new("an object of many members", &bytes);
     drop(bytes);
     asked.within_bounds(COMMANDS.iter().filter(|command| command.starts_with("kube")));
     asked.within_bounds(&["get FILE /registry/configmaps/default/x"]);
@@ -246,7 +246,7 @@ fn a_hundred_thousand_types_of_objects() {
     let keys: Vec<String> = (0..100_000).map(|number| format!("/registry/g/t{number}/x")).collect();
     let writes: Vec<(&str, Option<Vec<u8>>)> = keys.iter().map(|key| (key.as_str(), Some(b"{}".to_vec()))).collect();
     let bytes = cluster(&writes);
-    let asked = Asked::new("a hundred thousand types", &bytes);
+    let asked = MeasuredFile::new("a hundred thousand types", &bytes);
     drop(bytes);
     asked.within_bounds(COMMANDS.iter().filter(|command| command.starts_with("kube")));
 }
@@ -258,7 +258,7 @@ fn every_kind_of_file_is_within_the_bounds() {
     for (number, (name, make)) in forged::all().into_iter().enumerate() {
         let page_size = 512 << (number * 5 % 8);
         let bytes = make(&mut SeededRandom::new(number as u64), page_size, LONGEST).bytes;
-        let asked = Asked::new(&format!("{name}, pages of {page_size}"), &bytes);
+        let asked = MeasuredFile::new(&format!("{name}, pages of {page_size}"), &bytes);
         drop(bytes);
         asked.within_bounds(COMMANDS.iter().skip(number % 4).step_by(4));
     }
@@ -270,13 +270,13 @@ fn any_file_is_within_the_bounds() {
     let _alone = alone();
     for seed in 0..40 {
         let (name, bytes) = forged::any(seed, LONGEST);
-        let asked = Asked::new(&name, &bytes);
+        let asked = MeasuredFile::new(&name, &bytes);
         drop(bytes);
         asked.within_bounds(COMMANDS.iter().skip(seed as usize % 13).step_by(13));
     }
 }
 
-/// All ways to verify agree on these files too, and every query succeeds.
+/// All ways to verify agree on these files, too, and every query succeeds.
 #[test]
 fn all_ways_to_verify_any_file_agree() {
     let _alone = alone();
@@ -291,7 +291,7 @@ fn all_ways_to_verify_any_file_agree() {
     }
 }
 
-/// An element that overlaps others is left out, and only that one.
+/// Only elements that overlap others are left out.
 #[test]
 fn elements_that_share_no_bytes_are_still_read() {
     let _alone = alone();

@@ -7,7 +7,7 @@ use etcdsnap_tests::programs::{bbolt_check, reference};
 use etcdsnap_tests::read::File;
 
 #[test]
-fn reads_back_what_it_wrote() {
+fn written_contents_are_read_back() {
     for seed in 0..60 {
         let (root, layout) = random::bolt(seed, 120);
         let built = write(&root, &layout);
@@ -30,11 +30,11 @@ fn bbolt_passes_the_built_files() {
     let Some(bbolt) = reference("3.7", "bbolt") else { return };
     for seed in 0..60 {
         let (root, layout) = random::bolt(seed, 150);
-        let (passed, said) = bbolt_check(&bbolt, &write(&root, &layout).database);
-        assert!(passed, "seed {seed}: {said}");
+        let (passed, printed) = bbolt_check(&bbolt, &write(&root, &layout).database);
+        assert!(passed, "seed {seed}: {printed}");
         let member = random::any_member(seed, 150);
-        let (passed, said) = bbolt_check(&bbolt, &member.built.database);
-        assert!(passed, "member {seed}: {said}");
+        let (passed, printed) = bbolt_check(&bbolt, &member.built.database);
+        assert!(passed, "member {seed}: {printed}");
     }
 }
 
@@ -43,6 +43,6 @@ fn bbolt_passes_a_freelist_of_more_than_65534_pages() {
     let Some(bbolt) = reference("3.7", "bbolt") else { return };
     let (root, layout) = random::bolt(3, 20);
     let layout = Layout { page_size: 512, free_pages: 65_600, freelist: Freelist::Synced, ..layout };
-    let (passed, said) = bbolt_check(&bbolt, &write(&root, &layout).database);
-    assert!(passed, "{said}");
+    let (passed, printed) = bbolt_check(&bbolt, &write(&root, &layout).database);
+    assert!(passed, "{printed}");
 }

@@ -113,13 +113,13 @@ fn command_line(case: &Case) -> Result<(), Failed> {
     let report = serde_json::to_value(core_verdict::verify_by_random_access(&case.bytes()))?;
     let output = cli::run(&["verify", "-w", "json", &path]);
     expect("exit code", &output.status.code(), &Some(0))?;
-    let said = cli::json(&output);
-    expect("file", &said["file"], &json!(path))?;
-    same_members(&said, &report, &["verdict", "findings", "sha256", "status"])?;
+    let printed = cli::json(&output);
+    expect("file", &printed["file"], &json!(path))?;
+    same_members(&printed, &report, &["verdict", "findings", "sha256", "status"])?;
 
     let strict = cli::run(&["verify", "--strict", "-w", "json", &path]);
     expect("exit code with --strict", &strict.status.code(), &Some(i32::from(!expected_codes(case).is_empty())))?;
-    expect("output with --strict", &cli::json(&strict), &said)?;
+    expect("output with --strict", &cli::json(&strict), &printed)?;
 
     let text = cli::run(&["verify", &path]);
     expect("exit code of text", &text.status.code(), &Some(0))?;
@@ -140,8 +140,8 @@ fn command_line(case: &Case) -> Result<(), Failed> {
     Ok(())
 }
 
-fn same_members(said: &Value, expected: &Value, members: &[&str]) -> Result<(), Failed> {
-    members.iter().try_for_each(|member| expect(member, &said[member], &expected[member]))
+fn same_members(printed: &Value, expected: &Value, members: &[&str]) -> Result<(), Failed> {
+    members.iter().try_for_each(|member| expect(member, &printed[member], &expected[member]))
 }
 
 fn snapshot_status(case: &Case) -> Result<(), Failed> {

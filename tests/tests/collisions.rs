@@ -6,7 +6,7 @@
 use etcdsnap_tests::build::puts::{Put, snapshot};
 use etcdsnap_tests::cli;
 
-/// Returns blocks of XXH3 whose product with the secret is zero, so that the other half of the block has no effect.
+/// Returns bytes in which the product of each XXH3 block with the secret is zero, so that the other half of the block has no effect on the hash.
 fn colliding(number: u8) -> &'static [u8] {
     let words: [u64; 8] = [
         0xbe4b_a423_396c_feb8,
@@ -34,15 +34,15 @@ fn two_keys_with_the_same_hash_stay_distinct() {
     let verified = cli::run(&["verify".as_ref(), file.path()]);
     assert_eq!(verified.status.code(), Some(0), "{}", String::from_utf8_lossy(&verified.stdout));
     for command in ["keys", "export"] {
-        let said = cli::run(&[command.as_ref(), file.path()]);
-        assert_eq!(said.stdout.iter().filter(|byte| **byte == b'\n').count(), 2, "{command}");
+        let printed = cli::run(&[command.as_ref(), file.path()]);
+        assert_eq!(printed.stdout.iter().filter(|byte| **byte == b'\n').count(), 2, "{command}");
     }
 }
 
 #[test]
 fn two_values_with_the_same_hash_differ() {
     let [one, two] = [1, 2].map(|number| file(&[(b"/key", Some(colliding(number)), 0)]));
-    let said = cli::run(&["diff".as_ref(), one.path(), two.path()]);
-    assert_eq!(said.status.code(), Some(1), "{}", String::from_utf8_lossy(&said.stdout));
-    assert!(String::from_utf8_lossy(&said.stdout).contains("/key"));
+    let printed = cli::run(&["diff".as_ref(), one.path(), two.path()]);
+    assert_eq!(printed.status.code(), Some(1), "{}", String::from_utf8_lossy(&printed.stdout));
+    assert!(String::from_utf8_lossy(&printed.stdout).contains("/key"));
 }

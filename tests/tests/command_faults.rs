@@ -85,7 +85,7 @@ impl TestFolder {
 
     fn command(&self, line: &str) -> Command {
         let mut command = Command::new(cli::program());
-        // With one thread, the numbers of the reads are those of the file's reads.
+        // With one thread, all reads of the file are counted together.
         let threads = ["restore", "export", "snapshot"].iter().all(|word| !line.starts_with(word));
         command.args(line.split(' ').map(|word| match word {
             "FILE" | "GZ" | "ZST" | "ZIP" | "OUT" => self.at(word).into_os_string(),
@@ -154,7 +154,7 @@ fn a_failed_read_ends_with_exit_code_2() {
         let expected = whole.command(line).output().unwrap();
         let made = whole.made();
         let mut met = 0;
-        // Each of the first reads is of another kind; a few of the many that follow suffice.
+        // Each of the first reads is of a different kind; of the many others, a few suffice.
         for nth in (1..10).chain((10..).step_by(7)) {
             let place = TestFolder::new();
             let trial = InjectedFailure { call: "pread64", nth, failure: Failure::Error("EIO") };
@@ -167,7 +167,7 @@ fn a_failed_read_ends_with_exit_code_2() {
             if !ended.hit {
                 break;
             }
-            // A failed read-ahead may be harmless if the needed bytes can be read, and some reads are repeated.
+            // A failed read may be harmless: read-ahead is optional, and some reads are repeated.
             if ended.output.status.code() == expected.status.code() {
                 let texts = [&ended.output, &expected].map(|output| output.stdout.len());
                 assert_eq!(texts[0], texts[1], "{line}, read {nth}: {text}");

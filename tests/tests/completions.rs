@@ -140,22 +140,23 @@ const CASES: &[Case] = &[
 const ODD_IN_BASH: Case = ("etcdsnap get snap.db '\"odd/\\xff\t", &["get", "snap.db", "\"odd/\\xff\\x00/"]);
 const ODD_IN_ZSH: Case = ("etcdsnap get snap.db '\"odd/\\xff\tr\t", &["get", "snap.db", "\"odd/\\xff\\x00/raw\""]);
 
-fn check(desk: &TestFolder, shell: &mut Interactive, more: Case) {
-    let home = desk.folder.path().to_str().unwrap();
+fn check(test_folder: &TestFolder, shell: &mut Interactive, more: Case) {
+    let home = test_folder.folder.path().to_str().unwrap();
     for (line, want) in CASES.iter().chain([&more]) {
         let want: Vec<String> = want.iter().map(|word| word.replace("DESK", home)).collect();
         let words = shell.words(line);
         assert_eq!(words.first().map(String::as_str), Some("etcdsnap"), "{line:?}");
         assert_eq!(&words[1..], want, "{line:?}");
     }
-    assert_eq!(fs::read(desk.folder.path().join("snap.db")).unwrap(), desk.bytes);
+    assert_eq!(fs::read(test_folder.folder.path().join("snap.db")).unwrap(), test_folder.bytes);
 }
 
 #[test]
 fn bash_completes() {
-    let desk = TestFolder::new();
-    let mut shell = desk.interactive("bash", &["--norc", "--noprofile", "-i"], "source <(etcdsnap completions bash)");
-    check(&desk, &mut shell, ODD_IN_BASH);
+    let test_folder = TestFolder::new();
+    let mut shell =
+        test_folder.interactive("bash", &["--norc", "--noprofile", "-i"], "source <(etcdsnap completions bash)");
+    check(&test_folder, &mut shell, ODD_IN_BASH);
     // Readline lists names by their last parts.
     let mut has = |line: &str, want: &[&str]| {
         let suggestions = shell.suggestions(line);
@@ -187,11 +188,11 @@ fn zsh_completes() {
     if !is_installed("zsh") {
         return;
     }
-    let desk = TestFolder::new();
+    let test_folder = TestFolder::new();
     let setup =
         "bindkey -e; unsetopt beep; autoload -Uz compinit && compinit -u -D; source <(etcdsnap completions zsh)";
-    let mut shell = desk.interactive("zsh", &["-f", "-i"], setup);
-    check(&desk, &mut shell, ODD_IN_ZSH);
+    let mut shell = test_folder.interactive("zsh", &["-f", "-i"], setup);
+    check(&test_folder, &mut shell, ODD_IN_ZSH);
 }
 
 #[test]
@@ -199,11 +200,11 @@ fn fish_completes() {
     if !is_installed("fish") {
         return;
     }
-    let desk = TestFolder::new();
+    let test_folder = TestFolder::new();
     let offered = |line: &str| {
         // The completion script, then the suggestions for TAB.
         let script = format!("etcdsnap completions fish | source; complete -C {}", quoted(line));
-        let output = desk.shell("fish", &["--no-config", "-c", &script]).output().unwrap();
+        let output = test_folder.shell("fish", &["--no-config", "-c", &script]).output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         text.lines().map(|line| line.split('\t').next().unwrap().to_owned()).collect::<Vec<_>>()
     };

@@ -136,7 +136,7 @@ fn neither_a_save_nor_a_service_prints_credentials() {
     }
 }
 
-/// The help of a command explains its own exit codes.
+/// Tests that the help of a command explains its exit codes.
 #[test]
 fn the_help_explains_the_exit_codes() {
     for (command, words) in [

@@ -250,7 +250,7 @@ fn the_command_refuses_and_leaves_nothing() {
     names.sort();
     assert_eq!(names, ["flipped.db", "old.db"]);
     assert_eq!(fs::read(&old).unwrap(), good);
-    // What the flags ask for explicitly is done, and reported.
+    // With --allow-empty the command writes an empty snapshot, and reports that.
     let output = cli::run(&["cut", file, "-o", &target, "--drop", "", "--allow-empty", "-w", "json"]);
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     let object = cli::json(&output);

@@ -11,13 +11,13 @@ use etcdsnap_tests::server::{Servers, member_configs, program, stdout_of};
 
 const VERSIONS: [&str; 4] = ["3.4", "3.5", "3.6", "3.7"];
 
-/// Which key has the newest revision.
+/// The key with the newest revision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Newest {
-    /// A key that the cut removes.
-    Goes,
-    /// A key that stays, written after those that are removed.
-    Stays,
+    /// A key that the cut drops.
+    Dropped,
+    /// A key that stays, written after those that the cut drops.
+    Kept,
     /// One of each, in one transaction.
     Both,
 }
@@ -58,8 +58,8 @@ fn write(servers: &Servers, newest: Newest) -> [String; 2] {
     etcdctl(servers, &["put", "/registry/pods/shared", "pod", &format!("--lease={}", leases[1])]);
     etcdctl(servers, &["del", "/registry/events/3"]);
     match newest {
-        Newest::Goes => {}
-        Newest::Stays => {
+        Newest::Dropped => {}
+        Newest::Kept => {
             (0..3).for_each(|number| drop(etcdctl(servers, &["put", "/registry/pods/late", &number.to_string()])))
         }
         Newest::Both => put_both(servers),
@@ -98,7 +98,7 @@ fn watched(servers: &Servers, from: i64) -> String {
 #[test]
 fn servers_serve_the_remaining_keys_and_report_older_revisions_as_compacted() {
     for version in VERSIONS {
-        for newest in [Newest::Goes, Newest::Stays, Newest::Both] {
+        for newest in [Newest::Dropped, Newest::Kept, Newest::Both] {
             let folder = tempfile::tempdir().unwrap();
             let place = member_configs(folder.path(), &["one"]);
             let Some(servers) = Servers::start(version, &place, folder.path()) else { return };
@@ -113,10 +113,10 @@ fn servers_serve_the_remaining_keys_and_report_older_revisions_as_compacted() {
             assert_eq!(output.status.code(), Some(0), "{version} {newest:?}: {output:?}");
             let report = cli::json(&output);
             assert_eq!(report["verdict"], "sound", "{version} {newest:?}: {report}");
-            assert_eq!(report["placeholder"], newest == Newest::Goes, "{version} {newest:?}: {report}");
+            assert_eq!(report["placeholder"], newest == Newest::Dropped, "{version} {newest:?}: {report}");
             assert_eq!(report["leasesDropped"], 1, "{version} {newest:?}: {report}");
             let oldest = report["raisedTo"].as_i64().unwrap();
-            assert_eq!(oldest, if newest == Newest::Stays { latest - 2 } else { latest }, "{version} {newest:?}");
+            assert_eq!(oldest, if newest == Newest::Kept { latest - 2 } else { latest }, "{version} {newest:?}");
             // The version's own tools accept it.
             let tool = if version == "3.4" { "etcdctl" } else { "etcdutl" };
             let mut status = program(version, tool).unwrap();
@@ -143,8 +143,8 @@ fn servers_serve_the_remaining_keys_and_report_older_revisions_as_compacted() {
             let asked = servers.etcdctl(None, &["get", "/registry/pods/1", &format!("--rev={old}")]);
             let compacted = "required revision has been compacted";
             assert!(String::from_utf8_lossy(&asked.stderr).contains(compacted), "{version} {newest:?}: {asked:?}");
-            let said = watched(&servers, oldest - 1);
-            assert!(said.contains(compacted), "{version} {newest:?}: {said}");
+            let printed = watched(&servers, oldest - 1);
+            assert!(printed.contains(compacted), "{version} {newest:?}: {printed}");
             etcdctl(&servers, &["get", "/registry/pods/1", &format!("--rev={oldest}")]);
             let listed = etcdctl(&servers, &["lease", "list"]);
             assert!(!listed.contains(&leases[0]) && listed.contains(&leases[1]), "{version} {newest:?}: {listed}");

@@ -112,16 +112,16 @@ fn command_line_agrees(damaged: &Damaged, report: &Report) -> Result<(), String>
         let complained = String::from_utf8_lossy(&output.stderr).into_owned();
         return Err(format!("the program ended with {:?}, not {exit}: {complained}", output.status));
     }
-    let said = cli::json(&output);
+    let printed = cli::json(&output);
     if is_compressed(&damaged.file) {
         // The program verifies the unpacked contents.
-        let code = &said["findings"][0]["code"];
+        let code = &printed["findings"][0]["code"];
         return if code == "not-a-snapshot" { Ok(()) } else { Err(format!("the program found {code}")) };
     }
     let expected = serde_json::to_value(report).map_err(|error| error.to_string())?;
     for member in ["verdict", "findings", "sha256", "status"] {
-        if said[member] != expected[member] {
-            return Err(format!("the program's {member}: {}\nthe library's: {}", said[member], expected[member]));
+        if printed[member] != expected[member] {
+            return Err(format!("the program's {member}: {}\nthe library's: {}", printed[member], expected[member]));
         }
     }
     let after = std::fs::read(file.path()).map_err(|error| error.to_string())?;
@@ -145,7 +145,7 @@ fn is_healthy(change: &Damage, base: &GoodSnapshot) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Asserts that every code is the best code of some damage, and that it is found there. Codes of data directories and of encryption have their own tests (`data_dir.rs`, `encryption.rs`).
+/// Asserts that every code is the best code of some damage, and that it is found in files with that damage. Codes of data directories and of encryption have their own tests (`data_dir.rs`, `encryption.rs`).
 fn every_code_is_found(bases: &[GoodSnapshot]) -> Result<(), Failed> {
     let mut found: BTreeSet<&str> = BTreeSet::new();
     for damage in damage::all() {
@@ -168,7 +168,7 @@ fn every_code_is_found(bases: &[GoodSnapshot]) -> Result<(), Failed> {
 const RECORDED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/damage-findings.txt");
 
 /// Asserts that the codes are exactly the recorded ones: an extra code fails as a missing one does. With `ETCDSNAP_RECORD=1` in the environment
-/// the test writes the file anew, so that a person can review its diff.
+/// the test writes the file again, so that a person can review its diff.
 fn assert_recorded_findings(bases: &[GoodSnapshot]) -> Result<(), Failed> {
     let mut lines = String::new();
     for damage in damage::all() {

@@ -174,13 +174,13 @@ fn the_newest_of_several_members_is_named() {
 #[test]
 fn a_removed_member_is_reported_and_etcd_does_not_serve_it() {
     for version in VERSIONS {
-        // The others may not tell it that its removal is committed; then it cannot know.
+        // The other members may not inform it that its removal is committed; then its directory does not show it.
         let told = (0..5).any(|_| is_removed_member_reported(version));
         assert!(told, "{version}: the member never heard of it");
     }
 }
 
-/// Removes a member of a new cluster, and verifies its directory; false if the member never heard of its removal.
+/// Removes a member of a new cluster, and verifies its directory; false if the member never learned of its removal.
 fn is_removed_member_reported(version: &'static str) -> bool {
     let folder = tempfile::tempdir().unwrap();
     let member_configs = member_configs(folder.path(), &["a", "b", "c"]);
@@ -196,7 +196,7 @@ fn is_removed_member_reported(version: &'static str) -> bool {
         assert!(since.elapsed() < Duration::from_secs(60), "{version}: the member stays");
         sleep(Duration::from_millis(250));
     }
-    // The member hears of it, writes it to disk, and stops.
+    // The member learns of its removal, writes it to disk, and stops.
     let since = Instant::now();
     while !codes(&verify(&[&member_configs[2].data]).1).contains("directory-member-removed") {
         if since.elapsed() > Duration::from_secs(15) {
@@ -215,7 +215,7 @@ fn is_removed_member_reported(version: &'static str) -> bool {
 }
 
 #[test]
-fn what_etcd_repairs_is_a_warning() {
+fn damage_that_etcd_repairs_is_a_warning() {
     for version in VERSIONS {
         let folder = tempfile::tempdir().unwrap();
         let member_config = member_configs(folder.path(), &["m"]).remove(0);
@@ -421,10 +421,10 @@ fn a_restored_directory_is_sound() {
         // The commands for files point to the right command.
         for command in ["status", "keys", "restore"] {
             let output = cli::run(&[command.as_ref(), data.as_os_str()]);
-            let said = String::from_utf8(output.stderr).unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
-            assert_eq!(output.status.code(), Some(2), "{said}");
-            assert!(said.contains(&format!("etcdsnap verify {}", data.display())), "{command}: {said}");
-            assert!(said.contains(&format!("{}/member/snap/db", data.display())), "{command}: {said}");
+            let printed = String::from_utf8(output.stderr).unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
+            assert_eq!(output.status.code(), Some(2), "{printed}");
+            assert!(printed.contains(&format!("etcdsnap verify {}", data.display())), "{command}: {printed}");
+            assert!(printed.contains(&format!("{}/member/snap/db", data.display())), "{command}: {printed}");
         }
     }
 }
@@ -442,35 +442,35 @@ fn hostile_directories_are_bounded_in_time() {
         let since = Instant::now();
         let output = cli::run(&["verify".as_ref(), data.as_os_str()]);
         assert!(since.elapsed() < Duration::from_secs(60));
-        let said = [output.stdout, output.stderr].concat();
-        (output.status.code(), String::from_utf8(said).unwrap())
+        let printed = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(printed).unwrap())
     };
     // Only regular files are opened.
     fifo(&segment);
-    let (exit, said) = outcome();
-    assert!(exit == Some(2) && said.contains("regular file"), "{exit:?}: {said}");
+    let (exit, printed) = outcome();
+    assert!(exit == Some(2) && printed.contains("regular file"), "{exit:?}: {printed}");
     fs::remove_file(&segment).unwrap();
     std::os::unix::fs::symlink("/dev/zero", &segment).unwrap();
-    let (exit, said) = outcome();
-    assert!(exit == Some(2) && said.contains("regular file"), "{exit:?}: {said}");
+    let (exit, printed) = outcome();
+    assert!(exit == Some(2) && printed.contains("regular file"), "{exit:?}: {printed}");
     fs::remove_file(&segment).unwrap();
     fifo(&snap.join("db"));
-    let (exit, said) = outcome();
-    assert!(exit == Some(2) && said.contains("regular file"), "{exit:?}: {said}");
+    let (exit, printed) = outcome();
+    assert!(exit == Some(2) && printed.contains("regular file"), "{exit:?}: {printed}");
     fs::remove_file(snap.join("db")).unwrap();
     // Lengths without bytes, in files that are not logs.
     let frame = |len: u64| [len.to_le_bytes().to_vec(), vec![8, 2, 16, 1, 26, 255, 255, 255, 255, 15]].concat();
     for (len, size) in [(u64::MAX, 100), (1 << 55, 1 << 20), (1 << 30, 1 << 31), (60 << 20, 64_000_000), (8, 1 << 40)] {
         fs::write(&segment, frame(len)).unwrap();
         fs::File::options().write(true).open(&segment).unwrap().set_len(size).unwrap();
-        let (exit, said) = outcome();
-        assert!(exit == Some(1) && said.contains("database-missing"), "{len}: {exit:?}: {said}");
+        let (exit, printed) = outcome();
+        assert!(exit == Some(1) && printed.contains("database-missing"), "{len}: {exit:?}: {printed}");
     }
     // Millions of tiny records.
     let tiny: Vec<u8> = [2_u64.to_le_bytes().as_slice(), &[8, 9, 0, 0, 0, 0, 0, 0]].concat();
     fs::write(&segment, tiny.repeat(2_000_000)).unwrap();
-    let (exit, said) = outcome();
-    assert!(exit == Some(1) && said.contains("wal-record-broken") && said.len() < 100_000, "{exit:?}");
+    let (exit, printed) = outcome();
+    assert!(exit == Some(1) && printed.contains("wal-record-broken") && printed.len() < 100_000, "{exit:?}");
     let bare = folder.path().join("bare");
     fs::create_dir(&bare).unwrap();
     let output = cli::run(&["verify".as_ref(), bare.as_os_str()]);

@@ -113,7 +113,7 @@ fn keys_are_distinguished_by_name() {
     assert_eq!(nothing.why, Why::NothingGiven);
 }
 
-/// No panic, and an authenticated value no longer decrypts once any byte changes.
+/// Changes each byte of a value: there is no panic, and an authenticated value no longer decrypts.
 #[test]
 fn changed_values_do_not_decrypt() {
     let mut rng = SeededRandom::new(17);
@@ -201,7 +201,7 @@ fn random_values_are_decrypted() {
     }
 }
 
-/// AES-CBC authenticates nothing: a value changed in the middle still begins as an object.
+/// AES-CBC has no authentication: a value that is changed in the middle still begins like an object.
 #[test]
 fn a_changed_value_of_aescbc_is_found() {
     let folder = folder_with_snapshot();
@@ -237,8 +237,8 @@ fn a_changed_value_of_aescbc_is_found() {
         code == 1 && out.contains("object-undecodable (1)") && out.contains("cannot be decrypted (aescbc:v1"),
         "{out}"
     );
-    let (code, _, said) = with(&["kube", "encryption", "b.db"]);
-    assert!(code == 1 && said.contains("decrypts to something that is no object"), "{said}");
+    let (code, _, printed) = with(&["kube", "encryption", "b.db"]);
+    assert!(code == 1 && printed.contains("decrypts to something that is no object"), "{printed}");
     // An object whose start is intact and whose end is not: a Pod whose metadata is longer than the object.
     let pod = b"k8s\0\x0a\x09\x0a\x02v1\x12\x03Pod\x12\x04\x0a\x7f\x0a\x00\x1a\x00\x22\x00";
     let key: &[u8] = &[7; 32];
@@ -252,8 +252,8 @@ fn a_changed_value_of_aescbc_is_found() {
     let (code, out, _) = own(&["verify", "c.db"]);
     let words: Vec<&str> = out.split_whitespace().collect();
     assert!(code == 1 && words.join(" ").contains("decrypts to something that is not a complete object"), "{out}");
-    let (code, _, said) = own(&["kube", "encryption", "c.db"]);
-    assert!(code == 1 && said.contains("1 value decrypts to something that is no whole object"), "{said}");
+    let (code, _, printed) = own(&["kube", "encryption", "c.db"]);
+    assert!(code == 1 && printed.contains("1 value decrypts to something that is no whole object"), "{printed}");
     let (code, out, _) = own(&["kube", "check", "c.db"]);
     assert!(code == 1 && out.contains("object-undecodable"), "{out}");
 }

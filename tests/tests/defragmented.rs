@@ -110,7 +110,7 @@ fn the_estimate_includes_a_compaction() {
     assert!(real < before);
     // The estimate for the smallest possible database.
     let fresh = case::named("3.7-fresh").path();
-    let said = String::from_utf8(cli::run(&["usage", fresh.to_str().unwrap()]).stdout).unwrap();
-    assert!(said.contains("20 kB of database") && said.contains("would leave about 20 kB"), "{said}");
-    assert!(!said.contains("would free most of that"), "{said}");
+    let printed = String::from_utf8(cli::run(&["usage", fresh.to_str().unwrap()]).stdout).unwrap();
+    assert!(printed.contains("20 kB of database") && printed.contains("would leave about 20 kB"), "{printed}");
+    assert!(!printed.contains("would free most of that"), "{printed}");
 }

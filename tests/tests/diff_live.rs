@@ -71,8 +71,8 @@ fn lists_what_a_restore_would_undo() {
     }
 }
 
-/// A running server, and a backup of it from before more data was written.
-struct Later {
+/// A running server, and a backup from before its latest writes.
+struct GrownServer {
     folder: tempfile::TempDir,
     member_config: MemberConfig,
     servers: Servers,
@@ -81,7 +81,7 @@ struct Later {
     temporary: PathBuf,
 }
 
-impl Later {
+impl GrownServer {
     /// Writes this many megabytes to it. `None` without the program.
     fn start(megabytes: usize) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
@@ -96,11 +96,11 @@ impl Later {
     }
 }
 
-/// No server, a stream that is cut, and a full disk.
+/// Tests a missing server, a stream that is cut, and a full disk.
 #[test]
 fn a_failed_comparison_leaves_no_files() {
-    let Some(later) = Later::start(2) else { return };
-    let Later { folder, member_config, backup, temporary, .. } = &later;
+    let Some(later) = GrownServer::start(2) else { return };
+    let GrownServer { folder, member_config, backup, temporary, .. } = &later;
     let cut = FaultyProxy::start(member_config.client, |_| NetworkFault::Cut(500_000));
     for url in ["http://127.0.0.1:1", &cut.url()] {
         let output = diff(backup, temporary, &["--endpoints", url]).output().unwrap();
@@ -116,8 +116,8 @@ fn a_failed_comparison_leaves_no_files() {
 
 #[test]
 fn a_comparison_stopped_by_a_signal_leaves_no_files() {
-    let Some(later) = Later::start(8) else { return };
-    let Later { member_config, backup, temporary, .. } = &later;
+    let Some(later) = GrownServer::start(8) else { return };
+    let GrownServer { member_config, backup, temporary, .. } = &later;
     // Slow enough for a signal to arrive in the middle.
     let slow = FaultyProxy::start(member_config.client, |_| NetworkFault::Drip(4_000));
     for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130)] {

@@ -124,7 +124,7 @@ fn verify_says_which_key_is_missing_where() {
     );
 }
 
-/// From a file, from one that is unpacked while read, and from a streaming save.
+/// Tests a plain file, a compressed file, and a save that streams.
 #[test]
 fn one_read_lists_the_keys_that_are_needed() {
     let folder = folder_with_snapshot();
@@ -273,7 +273,7 @@ fn an_unreadable_configuration_is_reported() {
     assert_eq!(fs::read(folder.path().join("all.yaml")).expect("a file"), all);
 }
 
-/// For each command: a configuration from a pipe decrypts as one from a file.
+/// Tests each command: a configuration from a pipe decrypts like one from a file.
 #[test]
 fn a_configuration_can_come_through_a_pipe() {
     let folder = folder_with_snapshot();
@@ -283,13 +283,13 @@ fn a_configuration_can_come_through_a_pipe() {
     assert!(output.status.success() && String::from_utf8_lossy(&output.stdout).contains("kind: Widget"), "{output:?}");
     let fifo = folder.path().join("pipe");
     assert!(Command::new("mkfifo").arg(&fifo).status().expect("mkfifo runs").success());
-    // Both ends, so that open() does not block: the pipe keeps what is written until its end is closed.
+    // Open both ends, so that open() does not block: the pipe keeps the written bytes until its end is closed.
     let mut pipe = fs::OpenOptions::new().read(true).write(true).open(&fifo).expect("a pipe");
     pipe.write_all(configuration_with_all_keys().as_bytes()).expect("room");
     let named = [&get[..3], &["--encryption-config", fifo.to_str().expect("text")]].concat();
     let child = Command::new(cli::program()).args(&named).stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
     let child = child.expect("it runs");
-    // The program reads what is there and waits for more, until the last writer is gone.
+    // The program reads the available bytes and waits for more, until the last writer closes the pipe.
     std::thread::sleep(std::time::Duration::from_millis(700));
     drop(pipe);
     let output = child.wait_with_output().expect("it ends");
@@ -301,7 +301,7 @@ fn a_configuration_can_come_through_a_pipe() {
     assert!(long.status.code() == Some(2) && cli::stderr(&long).contains("1,048,576 bytes"), "{long:?}");
 }
 
-/// A value counts as an API server would read it: with the providers of its own resource.
+/// Each value is decrypted as by an API server: with the providers of its own resource.
 #[test]
 fn verify_uses_the_entry_of_each_resource() {
     let folder = tempfile::tempdir().expect("a folder");

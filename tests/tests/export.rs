@@ -183,8 +183,8 @@ fn every_format_holds_the_snapshots_entries() {
             assert_eq!(csv, expected, "{name} {flags:?}");
             let file = folder.path().join("out.parquet");
             let to = format!("--output={}", file.display());
-            let said = export(&path, &[flags, &["--format=parquet", &to]].concat());
-            assert!(String::from_utf8(said).unwrap().starts_with(&format!("exported {} row", expected.len())));
+            let printed = export(&path, &[flags, &["--format=parquet", &to]].concat());
+            assert!(String::from_utf8(printed).unwrap().starts_with(&format!("exported {} row", expected.len())));
             assert_eq!(of_parquet(&file), expected, "{name} {flags:?}");
         }
     }
@@ -366,8 +366,8 @@ fn csv_contains_no_formulas_unless_requested() {
     keys.retain(|key| std::str::from_utf8(key).is_ok());
     assert!(keys.iter().all(|key| cells.iter().any(|cell| cell.as_bytes() == key.as_slice())), "{cells:?}");
     for form in ["ndjson", "parquet"] {
-        let said = cli::run(&["export", path.to_str().unwrap(), "--csv-raw", "--format", form]);
-        assert_eq!(said.status.code(), Some(2), "{form}");
+        let printed = cli::run(&["export", path.to_str().unwrap(), "--csv-raw", "--format", form]);
+        assert_eq!(printed.status.code(), Some(2), "{form}");
     }
     let Some(python) = reference("duckdb", "bin/python") else { return };
     let file = folder.path().join("formulas.csv");

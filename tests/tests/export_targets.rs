@@ -67,15 +67,15 @@ fn an_export_never_replaces_what_it_reads() {
         let (dotted, round) = (format!("./{name}"), format!("below/../{name}"));
         for output in [name, &dotted, &round, &absolute, &hard, &soft] {
             for input in [name, &hard, &soft] {
-                let said = place.run(&["export", input, "-o", output]);
-                let text = cli::stderr(&said);
-                assert_eq!(said.status.code(), Some(2), "{input} {output}: {text}");
+                let printed = place.run(&["export", input, "-o", output]);
+                let text = cli::stderr(&printed);
+                assert_eq!(printed.status.code(), Some(2), "{input} {output}: {text}");
                 assert!(text.contains("is the same file as") && text.contains("Name another file."), "{text}");
             }
             let stdin = File::open(place.at(name)).unwrap();
-            let said = place.command(&["export", "-", "-o", output]).stdin(stdin).output().unwrap();
-            assert_eq!(said.status.code(), Some(2), "{}", cli::stderr(&said));
-            assert!(cli::stderr(&said).contains("the same file as standard input"), "{}", cli::stderr(&said));
+            let printed = place.command(&["export", "-", "-o", output]).stdin(stdin).output().unwrap();
+            assert_eq!(printed.status.code(), Some(2), "{}", cli::stderr(&printed));
+            assert!(cli::stderr(&printed).contains("the same file as standard input"), "{}", cli::stderr(&printed));
         }
     }
     assert_eq!(place.files(), before);
@@ -109,16 +109,16 @@ fn no_command_prints_into_its_input() {
         &["verify", "."],
     ] {
         let append = || OpenOptions::new().append(true).open(place.at("a.db")).unwrap();
-        let said = place.command(words).stdout(append()).output().unwrap();
-        assert_eq!(said.status.code(), Some(2), "{words:?}: {}", cli::stderr(&said));
+        let printed = place.command(words).stdout(append()).output().unwrap();
+        assert_eq!(printed.status.code(), Some(2), "{words:?}: {}", cli::stderr(&printed));
         assert!(
-            cli::stderr(&said).contains("Standard output is the same file as"),
+            cli::stderr(&printed).contains("Standard output is the same file as"),
             "{words:?}: {}",
-            cli::stderr(&said)
+            cli::stderr(&printed)
         );
-        // The case cannot be tested where writing is impossible.
-        let said = place.command(words).stderr(append()).output().unwrap();
-        assert_eq!((said.status.code(), said.stdout.len()), (Some(2), 0), "{words:?}");
+        // Where no file can be written, this case cannot be tested.
+        let printed = place.command(words).stderr(append()).output().unwrap();
+        assert_eq!((printed.status.code(), printed.stdout.len()), (Some(2), 0), "{words:?}");
         let text = fs::read(place.at("a.db")).unwrap();
         let grown = text.len() - before.iter().find(|(name, _)| name == "a.db").unwrap().1.len();
         assert_eq!(grown, 0, "{words:?} wrote {grown} bytes into its input");
@@ -131,8 +131,8 @@ fn no_command_prints_into_its_input() {
 fn a_directory_can_be_listed_into_a_new_file_in_it() {
     let place = TestFolder::new();
     let new = File::create(place.at("found.txt")).unwrap();
-    let said = place.command(&["find", "--prefix", "", "."]).stdout(new).output().unwrap();
-    assert_eq!(said.status.code(), Some(0), "{}", cli::stderr(&said));
+    let printed = place.command(&["find", "--prefix", "", "."]).stdout(new).output().unwrap();
+    assert_eq!(printed.status.code(), Some(0), "{}", cli::stderr(&printed));
     assert!(fs::metadata(place.at("found.txt")).unwrap().len() > 0);
 }
 
@@ -168,15 +168,15 @@ fn no_command_prints_into_files_named_by_its_flags() {
             command.envs(variable.map(|name| (name, file)));
             command
         };
-        let said = command().stdout(append()).output().unwrap();
-        assert_eq!(said.status.code(), Some(2), "{words:?}: {}", cli::stderr(&said));
+        let printed = command().stdout(append()).output().unwrap();
+        assert_eq!(printed.status.code(), Some(2), "{words:?}: {}", cli::stderr(&printed));
         assert!(
-            cli::stderr(&said).contains("Standard output is the same file as"),
+            cli::stderr(&printed).contains("Standard output is the same file as"),
             "{words:?}: {}",
-            cli::stderr(&said)
+            cli::stderr(&printed)
         );
-        let said = command().stderr(append()).output().unwrap();
-        assert_eq!((said.status.code(), said.stdout.len()), (Some(2), 0), "{words:?}");
+        let printed = command().stderr(append()).output().unwrap();
+        assert_eq!((printed.status.code(), printed.stdout.len()), (Some(2), 0), "{words:?}");
         assert_eq!(place.files(), before, "{words:?} wrote into {file}");
     }
 }
@@ -187,13 +187,13 @@ fn targets_that_are_not_files_are_written_directly() {
     let whole = place.run(&["export", "a.db"]).stdout;
     assert!(whole.len() > 1000);
     for output in ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"] {
-        let said = place.run(&["export", "a.db", "-o", output]);
-        assert_eq!((said.status.code(), cli::stderr(&said).as_str()), (Some(0), ""), "{output}");
-        assert!(said.stdout == whole, "{output}");
+        let printed = place.run(&["export", "a.db", "-o", output]);
+        assert_eq!((printed.status.code(), cli::stderr(&printed).as_str()), (Some(0), ""), "{output}");
+        assert!(printed.stdout == whole, "{output}");
         // Redirected to a file, as a shell does it.
         let redirected = File::create(place.at("redirected")).unwrap();
-        let said = place.command(&["export", "a.db", "-o", output]).stdout(redirected).output().unwrap();
-        assert_eq!(said.status.code(), Some(0), "{output}: {}", cli::stderr(&said));
+        let printed = place.command(&["export", "a.db", "-o", output]).stdout(redirected).output().unwrap();
+        assert_eq!(printed.status.code(), Some(0), "{output}: {}", cli::stderr(&printed));
         assert!(fs::read(place.at("redirected")).unwrap() == whole, "{output}");
         fs::remove_file(place.at("redirected")).unwrap();
     }
@@ -218,13 +218,13 @@ fn targets_that_are_not_files_are_written_directly() {
     // A reader that closes the pipe has everything it wants.
     thread::scope(|scope| {
         scope.spawn(|| File::open(place.at("fifo")).unwrap().read_exact(&mut [0; 10]).unwrap());
-        let said = place.run(&["export", "a.db", "--history", "-o", "fifo"]);
-        assert_eq!((said.status.code(), cli::stderr(&said).as_str()), (Some(0), ""));
+        let printed = place.run(&["export", "a.db", "--history", "-o", "fifo"]);
+        assert_eq!((printed.status.code(), cli::stderr(&printed).as_str()), (Some(0), ""));
     });
     assert_eq!(place.files().iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["a.db", "a.db.gz"]);
 }
 
-/// The snapshot never arrives: the program reports the target before it waits for it.
+/// Tests with a snapshot that never arrives: the program must report the target before it waits.
 #[test]
 fn targets_are_checked_before_the_snapshot_is_read() {
     let place = TestFolder::new();
@@ -241,10 +241,10 @@ fn targets_are_checked_before_the_snapshot_is_read() {
         let mut child =
             place.command(&["export", "-", "-o", output]).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let stdin = child.stdin.take();
-        let said = child.wait_with_output().unwrap();
+        let printed = child.wait_with_output().unwrap();
         drop(stdin);
-        assert_eq!(said.status.code(), Some(2), "{output}: {}", cli::stderr(&said));
-        assert!(cli::stderr(&said).contains(words), "{output}: {}", cli::stderr(&said));
+        assert_eq!(printed.status.code(), Some(2), "{output}: {}", cli::stderr(&printed));
+        assert!(cli::stderr(&printed).contains(words), "{output}: {}", cli::stderr(&printed));
     }
     assert_eq!(place.files().len(), 2);
 }
@@ -253,8 +253,8 @@ fn targets_are_checked_before_the_snapshot_is_read() {
 fn the_part_file_of_a_killed_save_can_be_exported_beside_it() {
     let place = TestFolder::new();
     fs::rename(place.at("a.db"), place.at(".etcdsnap-abcdefgh.part")).unwrap();
-    let said = place.run(&["export", ".etcdsnap-abcdefgh.part", "-o", "out.ndjson"]);
-    assert_eq!(said.status.code(), Some(0), "{}", cli::stderr(&said));
+    let printed = place.run(&["export", ".etcdsnap-abcdefgh.part", "-o", "out.ndjson"]);
+    assert_eq!(printed.status.code(), Some(0), "{}", cli::stderr(&printed));
     assert!(place.at(".etcdsnap-abcdefgh.part").exists() && place.at("out.ndjson").exists());
 }
 
@@ -347,9 +347,9 @@ fn an_export_to_a_pipe_ends_with_an_error_when_the_file_changes() {
         change(&path, cut);
         let mut rest = Vec::new();
         stdout.read_to_end(&mut rest).unwrap();
-        let said = child.wait_with_output().unwrap();
-        assert_eq!(said.status.code(), Some(2), "{}", cli::stderr(&said));
-        assert!(cli::stderr(&said).contains("changed while it was read"), "{}", cli::stderr(&said));
+        let printed = child.wait_with_output().unwrap();
+        assert_eq!(printed.status.code(), Some(2), "{}", cli::stderr(&printed));
+        assert!(cli::stderr(&printed).contains("changed while it was read"), "{}", cli::stderr(&printed));
     }
 }
 

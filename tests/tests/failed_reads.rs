@@ -1,4 +1,4 @@
-//! A failed read says nothing about the file: whatever core is asked, it returns an error, never damage and never an incomplete answer.
+//! A failed read does not mean that the file is damaged: every query of core returns an error, never damage and never an incomplete answer.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,7 +11,7 @@ use etcdsnap_core::store::{
 use etcdsnap_core::{Error, ReadError, Source, Sweep, Unwatched, peek, status, verify};
 use etcdsnap_tests::damage;
 
-/// Bytes some of which cannot be read.
+/// A source in which some reads fail.
 struct Failing<'b> {
     bytes: &'b [u8],
     fails: FailingReads,

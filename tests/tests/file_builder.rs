@@ -52,15 +52,15 @@ fn any_entries_are_read_back() {
         assert_eq!(file.tree(), root, "seed {seed}");
         assert_eq!((file.meta().txid, file.has_freelist()), (form.txid, false), "seed {seed}");
         assert_eq!(file.live_meta(), form.txid % 2, "seed {seed}: bolt would overwrite the live meta page");
-        // bolt does not care about nested or missing buckets.
+        // For bolt, buckets may be nested or missing.
         let of_etcd = [Code::BucketMissing, Code::BucketNested];
         let report = verify(&bytes, &Unwatched).unwrap();
         let wrong = |code: &&Code| code.severity() == Severity::Damage && !of_etcd.contains(code);
         let codes: Vec<_> = report.findings.counts().keys().filter(wrong).collect();
         assert!(codes.is_empty(), "seed {seed}: {codes:?}");
         if let Some(bbolt) = bbolt.as_ref().filter(|_| bytes.len() >= LEAST_BYTES) {
-            let (passed, said) = bbolt_check(bbolt, &bytes);
-            assert!(passed, "seed {seed}: {said}");
+            let (passed, printed) = bbolt_check(bbolt, &bytes);
+            assert!(passed, "seed {seed}: {printed}");
             checked += 1;
         }
     }
@@ -96,7 +96,7 @@ fn pages_are_filled_as_etcd_fills_them() {
     }
 }
 
-/// Two values that fit on no page share one with its overflow, as in bolt: a page has at least two entries.
+/// Two values that are larger than a page share one page with its overflow, as in bolt: a page has at least two entries.
 #[test]
 fn large_values_share_their_overflow() {
     let mut root = Bucket::default();

@@ -121,7 +121,7 @@ fn broken_and_missing_files_are_counted() {
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     let lines = lines(&output);
     assert_eq!(lines.iter().filter(|line| line["error"].is_string()).count(), 3);
-    // A file named on the command line counts, whatever it is.
+    // A file that the command line names counts even if it is not a snapshot.
     assert_eq!(find(&["/a"], &[&backups.at("notes.txt")]).status.code(), Some(1));
     let none = find(&["/nowhere"], &[&backups.at("monday.db")]);
     assert_eq!(none.status.code(), Some(1));

@@ -12,18 +12,18 @@ use etcdsnap_tests::server::{Servers, stdout_of};
 use etcdsnap_tests::shell_blocks::{self, Step, console_steps, page_steps};
 use libtest_mimic::{Arguments, Failed, Trial};
 
-/// The version of etcd and its tools that the commands find.
+/// The version of etcd and its tools that the commands use.
 const VERSION: &str = "3.7";
 
-/// What a page says that needs a running etcd behind `ETCDCTL_ENDPOINTS`.
+/// The mark in a page that needs a running etcd at `ETCDCTL_ENDPOINTS`.
 const NEEDS_ETCD: &str = "<!-- test: etcd -->";
 
-/// What that etcd holds, and what README's `backup.db` is.
-const STORE: &str = "samples/kubernetes/today.db.zst";
-const BACKUP: &str = "samples/kubernetes/yesterday.db.zst";
+/// The snapshot that this etcd is restored from, and the one that is `backup.db` in README.
+const SERVED_SNAPSHOT: &str = "samples/kubernetes/today.db.zst";
+const README_BACKUP: &str = "samples/kubernetes/yesterday.db.zst";
 
-/// How commands of README begin that are not tried: chores that build for minutes, and a server that runs until it is stopped.
-const NOT_TRIED: &[&str] = &["cargo ", "etcdsnap open"];
+/// The beginnings of commands in README that are not run: tasks that build for minutes, and a server that runs until it is stopped.
+const NOT_RUN: &[&str] = &["cargo ", "etcdsnap open"];
 
 fn main() -> ExitCode {
     let mut trials: Vec<Trial> = pages().into_iter().map(page_trial).collect();
@@ -58,11 +58,11 @@ fn page_trial(page: PathBuf) -> Trial {
     })
 }
 
-/// README's own commands, with the folder of backups inside of the scratch directory.
+/// Runs README's commands, with the folder of backups in the scratch directory.
 fn readme() -> Result<(), Failed> {
     let mut steps = console_steps(&read(&root().join("README.md")))?;
     let all = steps.len();
-    steps.retain(|step| !NOT_TRIED.iter().any(|words| step.commands[0].starts_with(words)));
+    steps.retain(|step| !NOT_RUN.iter().any(|words| step.commands[0].starts_with(words)));
     if steps.len() < 4 || all - steps.len() > 6 {
         return Err(format!("{} of {all} commands of README are tried", steps.len()).into());
     }
@@ -73,12 +73,12 @@ fn readme() -> Result<(), Failed> {
         let backups = scratch.join("var/backups/etcd");
         fs::create_dir_all(&backups).expect("a folder");
         for copy in [scratch.join("backup.db"), backups.join("yesterday.db.zst")] {
-            fs::copy(root().join(BACKUP), copy).expect("a copy");
+            fs::copy(root().join(README_BACKUP), copy).expect("a copy");
         }
     })
 }
 
-/// Runs the steps of a document in a scratch directory of their own.
+/// Runs the steps of a document in their own scratch directory.
 fn run(steps: &[Step], needs_etcd: bool, prepare: impl FnOnce(&Path)) -> Result<(), Failed> {
     let Some(etcd) = reference(VERSION, "etcd").filter(|_| !steps.is_empty()) else { return Ok(()) };
     let scratch = tempfile::tempdir().expect("a scratch directory");
@@ -104,7 +104,7 @@ fn run(steps: &[Step], needs_etcd: bool, prepare: impl FnOnce(&Path)) -> Result<
     Ok(())
 }
 
-/// Our program first, then the reference programs, then those of the system.
+/// Returns a search path with our program first, then the reference programs, then those of the system.
 fn search_path(etcd: &Path) -> String {
     let own = [cli::program(), etcd].map(|program| program.parent().expect("a folder").to_owned());
     let system = std::env::var_os("PATH").unwrap_or_default();
@@ -112,9 +112,9 @@ fn search_path(etcd: &Path) -> String {
     std::env::join_paths(folders).expect("no colon in a folder's name").into_string().expect("UTF-8")
 }
 
-/// A server that holds a cluster of Kubernetes.
+/// Starts a server with the data of a Kubernetes cluster.
 fn filled_etcd(member: &MemberConfig, logs: &Path) -> Servers {
-    let store = root().join(STORE);
+    let store = root().join(SERVED_SNAPSHOT);
     let cluster = initial_cluster(std::slice::from_ref(member));
     let url = member.peer_url();
     stdout_of(&cli::run(&[
@@ -132,7 +132,7 @@ fn filled_etcd(member: &MemberConfig, logs: &Path) -> Servers {
     Servers::start(VERSION, std::slice::from_ref(member), logs).expect("etcd is built")
 }
 
-/// The block of the page "From Rust" is the example that clippy and the tests compile.
+/// Checks that the block in the page "From Rust" equals the example that clippy and the tests compile.
 fn rust_example() -> Result<(), Failed> {
     let page = read(&root().join("docs/guide/rust.md"));
     let block = page.split("```rust\n").nth(1).and_then(|rest| rest.split("```").next());

@@ -9,7 +9,7 @@ use etcdsnap_tests::http_server::{HttpServer, ServerKind, connect, exchange, rea
 use rustix::process::Signal;
 
 /// How much memory a server may use for all attacks together.
-const ROOM: u64 = 24 << 20;
+const MEMORY_LIMIT: u64 = 24 << 20;
 
 /// The possible status codes of the answer to an attack; 0 for no answer.
 type Statuses = &'static [u16];
@@ -154,7 +154,7 @@ const REQUESTS: &[(&str, &str, Statuses, Statuses)] = &[
 /// An attack with its name.
 type Attack = (&'static str, fn(&HttpServer));
 
-/// This many connections, each opened by the function.
+/// A name, a number of connections, and the function that opens each of them.
 type ConnectionFlood = (&'static str, usize, fn(&HttpServer) -> TcpStream);
 
 /// Attacks that need more than one request, or a misbehaving client.
@@ -287,7 +287,7 @@ fn run_attacks(kind: ServerKind) {
     let still_well = |after: &str| {
         let _ = server.valid_answer(after);
         let taken = server.peak_memory().saturating_sub(before);
-        assert!(taken < ROOM, "{kind:?}: {taken} bytes were taken by: {after}");
+        assert!(taken < MEMORY_LIMIT, "{kind:?}: {taken} bytes were taken by: {after}");
     };
     for (name, request, by_page, by_metrics) in REQUESTS {
         let request = request.replace("PATH", server.path()).replace("HOST", &server.address.to_string());
@@ -329,7 +329,7 @@ fn the_metrics_withstand_attacks() {
 }
 
 #[test]
-fn there_are_enough_attacks() {
+fn there_are_at_least_sixty_attacks() {
     assert!(REQUESTS.len() + ATTACKS.len() + CONNECTION_FLOODS.len() >= 60);
 }
 

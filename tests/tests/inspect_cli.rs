@@ -231,12 +231,12 @@ fn usage_groups_add_up_to_the_total() {
 fn usage_by_kubernetes_resource_and_namespace() {
     let path = case::named("3.7-cluster").path();
     let file = path.to_str().unwrap();
-    let said = |words: &[&str]| String::from_utf8(cli::run(&[&["usage", file], words].concat()).stdout).unwrap();
-    let all = lines(&said(&["-w", "json"]))[0].clone();
+    let printed = |words: &[&str]| String::from_utf8(cli::run(&[&["usage", file], words].concat()).stdout).unwrap();
+    let all = lines(&printed(&["-w", "json"]))[0].clone();
     for (by, kind) in
         [("resource", "resource"), ("namespace", "namespace"), ("resource-namespace", "resource and namespace")]
     {
-        let json = lines(&said(&["-w", "json", "--by", by]));
+        let json = lines(&printed(&["-w", "json", "--by", by]));
         let groups: Vec<_> = json.iter().filter(|line| line["kind"] == kind).collect();
         for field in ["keys", "revisions", "liveBytes", "historyBytes"] {
             let sum: u64 = groups.iter().map(|group| group[field].as_u64().unwrap()).sum();
@@ -254,9 +254,9 @@ fn usage_by_kubernetes_resource_and_namespace() {
             }
         }
     }
-    assert!(said(&["--by", "resource-namespace"]).contains("pods shop"));
-    assert!(said(&["--by", "namespace"]).contains("(cluster)"));
-    let elsewhere = said(&["--by", "resource", "--etcd-prefix", "/prod"]);
+    assert!(printed(&["--by", "resource-namespace"]).contains("pods shop"));
+    assert!(printed(&["--by", "namespace"]).contains("(cluster)"));
+    let elsewhere = printed(&["--by", "resource", "--etcd-prefix", "/prod"]);
     assert!(elsewhere.contains("(no object)") && !elsewhere.contains("nodes"), "{elsewhere}");
 }
 
@@ -265,9 +265,9 @@ fn usage_by_kubernetes_resource_and_namespace() {
 fn usage_of_buckets_and_of_an_older_revision() {
     let path = case::named("3.7-history").path();
     let file = path.to_str().unwrap();
-    let said = |words: &[&str]| String::from_utf8(cli::run(&[&["usage", file], words].concat()).stdout).unwrap();
+    let printed = |words: &[&str]| String::from_utf8(cli::run(&[&["usage", file], words].concat()).stdout).unwrap();
     let status = etcdsnap::status(&path).unwrap().status.unwrap();
-    let json = lines(&said(&["-w", "json", "--buckets"]));
+    let json = lines(&printed(&["-w", "json", "--buckets"]));
     let buckets: Vec<_> = json.iter().filter(|line| line["kind"] == "bucket").collect();
     assert_eq!(buckets.len(), status.buckets.len());
     for (line, bucket) in buckets.iter().zip(&status.buckets) {
@@ -276,13 +276,13 @@ fn usage_of_buckets_and_of_an_older_revision() {
     }
     let pages = json.iter().find(|line| line["kind"] == "pages").unwrap();
     assert_eq!(pages["freePages"].as_u64().unwrap(), status.free_pages);
-    let text = said(&["--buckets"]);
+    let text = printed(&["--buckets"]);
     assert!(text.contains("BUCKET") && text.contains("(free)") && text.contains(" %"), "{text}");
 
-    let latest = lines(&said(&["-w", "json"]))[0].clone();
-    assert!(latest["revisions"].as_u64().unwrap() > 10 && !said(&[]).contains("BUCKET"));
+    let latest = lines(&printed(&["-w", "json"]))[0].clone();
+    assert!(latest["revisions"].as_u64().unwrap() > 10 && !printed(&[]).contains("BUCKET"));
     let rev = (status.revision.get() - 5).to_string();
-    let older = lines(&said(&["-w", "json", "--rev", &rev]))[0].clone();
+    let older = lines(&printed(&["-w", "json", "--rev", &rev]))[0].clone();
     let keys = lines(&String::from_utf8(cli::run(&["keys", file, "-w", "json", "--rev", &rev]).stdout).unwrap());
     assert_eq!(older["keys"].as_u64().unwrap(), keys.len() as u64);
     assert!(older["revisions"].as_u64() < latest["revisions"].as_u64());
@@ -293,17 +293,17 @@ fn usage_of_buckets_and_of_an_older_revision() {
 fn small_buckets_are_printed() {
     let path = case::named("3.7-cluster").path();
     let path = path.to_str().unwrap();
-    let said = |words: &[&str]| String::from_utf8(cli::run(words).stdout).unwrap();
-    let members = lines(&said(&["members", path, "-w", "json"]));
+    let printed = |words: &[&str]| String::from_utf8(cli::run(words).stdout).unwrap();
+    let members = lines(&printed(&["members", path, "-w", "json"]));
     let roles: Vec<_> = members.iter().map(|member| member["role"].as_str().unwrap()).collect();
     assert_eq!(roles, ["member", "learner", "member", "member", "removed"]);
-    assert!(said(&["members", path]).contains("member-2"));
-    let meta = lines(&said(&["meta", path, "-w", "json"]));
+    assert!(printed(&["members", path]).contains("member-2"));
+    let meta = lines(&printed(&["meta", path, "-w", "json"]));
     let of = |key: &str| meta.iter().find(|mark| mark["key"] == key).unwrap()["value"].as_str().unwrap().to_owned();
     assert_eq!((of("storageVersion").as_str(), of("clusterVersion").as_str()), ("3.7.0", "3.7.0"));
     assert!(of("consistent_index").parse::<u64>().unwrap() > 400);
-    assert!(said(&["leases", path]).contains("TTL"));
-    assert_eq!(said(&["alarms", path, "-w", "json"]), "");
+    assert!(printed(&["leases", path]).contains("TTL"));
+    assert_eq!(printed(&["alarms", path, "-w", "json"]), "");
 }
 
 #[test]

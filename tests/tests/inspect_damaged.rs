@@ -22,11 +22,11 @@ fn unreadable_entries_are_reported() {
     let whole = cli::run(&["keys", path.to_str().unwrap()]).stdout;
     let output = run(&["keys"]);
     assert_eq!(output.status.code(), Some(1));
-    // There are fewer keys, or more: those whose deletion is hidden.
+    // There may be fewer keys, or more: keys whose deletion cannot be read.
     assert!(!output.stdout.is_empty() && output.stdout != whole);
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(text.contains("damaged") && text.contains("1 place") && text.contains("etcdsnap verify"), "{text}");
-    // Part of a hash is useless, in any format.
+    // A hash of only some entries is useless, in any format.
     for form in ["simple", "json", "table", "fields"] {
         let output = run(&["hashkv", "-w", form]);
         assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), &b""[..]));
@@ -55,7 +55,7 @@ fn unreadable_entries_are_reported() {
     assert_eq!(output.status.code(), Some(2));
 }
 
-/// Every command prints in every format, or says why not.
+/// Every command prints in every format, or gives a reason why it cannot.
 #[test]
 fn every_command_prints_every_format_or_refuses_it() {
     let small = SmallSnapshot::new();
@@ -74,13 +74,13 @@ fn every_command_prints_every_format_or_refuses_it() {
         &["meta"],
     ];
     for words in commands {
-        let said = |form: &str| {
+        let printed = |form: &str| {
             let output = small.run(&[words, &["-w", form]].concat());
             assert_eq!(output.status.code(), Some(i32::from(words[0] == "diff")), "{words:?} {form}: {output:?}");
             String::from_utf8(output.stdout).unwrap()
         };
-        assert!(said("table").contains('│') && !said("simple").contains('│'), "{words:?}");
-        lines(&said("json"));
+        assert!(printed("table").contains('│') && !printed("simple").contains('│'), "{words:?}");
+        lines(&printed("json"));
     }
     let table = small.output_of(&["get", pod, "-w", "table"]);
     for cell in ["VALUE", "CREATE", pod, "{\"kind\":\"Pod\",\"v\":2}"] {

@@ -60,14 +60,14 @@ fn a_plugin_is_called_once_for_each_source() {
     let config = configuration_with_all_keys()
         .replace("  - identity", "  - kms: {apiVersion: v2, name: vault, endpoint: 'unix:///s'}\n  - identity");
     fs::write(folder.path().join("kms.yaml"), config).expect("a file");
-    let (code, out, said) =
+    let (code, out, printed) =
         cli::run_in(folder.path(), &["verify", "a.db", "--encryption-config", "kms.yaml", "--kms-socket", &socket]);
-    assert!(code == 0 && out.contains("24 encrypted values open, all of them"), "{out}{said}");
-    let (code, out, said) = cli::run_in(
+    assert!(code == 0 && out.contains("24 encrypted values open, all of them"), "{out}{printed}");
+    let (code, out, printed) = cli::run_in(
         folder.path(),
         &["kube", "get", "a.db", "widgets.example.com", "-n", "shop", "-oyaml", "--kms-socket", &socket],
     );
-    assert!(code == 1 && out.contains("name: kms-seed-10") && out.contains("name: kms-key-11"), "{out}{said}");
+    assert!(code == 1 && out.contains("name: kms-seed-10") && out.contains("name: kms-key-11"), "{out}{printed}");
     // One source for each value of the vectors: four by each of the first two commands, two by the last.
     assert_eq!(plugin.finish(), 10);
 }
@@ -81,14 +81,14 @@ fn a_shared_source_is_decrypted_once() {
     fs::write(folder.path().join("a.db"), snapshot(&writes)).expect("a file");
     let Some(plugin) = Plugin::start(&folder) else { return };
     let socket = format!("vault={}", plugin.socket);
-    let (code, out, said) = cli::run_in(folder.path(), &["verify", "a.db", "--kms-socket", &socket]);
-    assert!(code == 0 && out.contains("50 encrypted values open, all of them"), "{out}{said}");
+    let (code, out, printed) = cli::run_in(folder.path(), &["verify", "a.db", "--kms-socket", &socket]);
+    assert!(code == 0 && out.contains("50 encrypted values open, all of them"), "{out}{printed}");
     assert_eq!(plugin.finish(), 1);
 }
 
-/// A plugin that says something of one value says nothing of the others: each has a finding of its own, or none.
+/// An answer of a plugin about one value says nothing about the others: each value has its own finding, or no finding.
 #[test]
-fn what_a_plugin_says_of_one_value_is_a_finding_of_that_value() {
+fn an_answer_about_one_value_is_a_finding_only_for_that_value() {
     let folder = tempfile::tempdir().expect("a folder");
     let seed = vectors().into_iter().find(|vector| vector.provider == "kms-seed").expect("a vector");
     let with_key_id = |id: &[u8; 8]| {
@@ -102,8 +102,8 @@ fn what_a_plugin_says_of_one_value_is_a_finding_of_that_value() {
     fs::write(folder.path().join("a.db"), snapshot(&writes)).expect("a file");
     let verify = |socket: &str| {
         let socket = format!("vault={socket}");
-        let (code, out, said) = cli::run_in(folder.path(), &["verify", "a.db", "-wjson", "--kms-socket", &socket]);
-        (code, serde_json::from_str::<Value>(&out).unwrap_or_else(|_| panic!("{said}")))
+        let (code, out, printed) = cli::run_in(folder.path(), &["verify", "a.db", "-wjson", "--kms-socket", &socket]);
+        (code, serde_json::from_str::<Value>(&out).unwrap_or_else(|_| panic!("{printed}")))
     };
     let Some(plugin) = Plugin::start(&folder) else { return };
     let (code, report) = verify(&plugin.socket);
@@ -114,7 +114,7 @@ fn what_a_plugin_says_of_one_value_is_a_finding_of_that_value() {
     assert_eq!((with("cannot be asked: it says"), with("PermissionDenied")), (1, 1), "{report}");
     assert_eq!((with("does not open it: it says"), with("is not known")), (2, 2), "{report}");
     assert_eq!(plugin.finish(), 1);
-    // Where it says so of one source after the other, it is not asked for more.
+    // If it gives that answer for several sources in a row, it is not asked again.
     let ids: Vec<[u8; 8]> = (b'0'..b'8').map(|digit| [b'd', b'e', b'n', b'i', b'e', b'd', b'-', digit]).collect();
     let many: Vec<TestVector> = ids.iter().map(with_key_id).collect();
     fs::write(folder.path().join("a.db"), snapshot(&many)).expect("a file");
@@ -133,7 +133,7 @@ fn a_missing_plugin_is_reported() {
         &["verify", "a.db", "-wjson", "--encryption-config", "all.yaml", "--kms-socket", "vault=none.sock"],
     );
     let report: Value = serde_json::from_str(&out).expect("JSON");
-    // Nothing is known to be wrong with the values: the program could not find out.
+    // The values are not known to be damaged: the program could not check them.
     assert_eq!(
         (code, &report["verdict"], &report["findingCounts"]),
         (2, &json!("warnings"), &json!({"value-unchecked": 4}))
@@ -144,12 +144,15 @@ fn a_missing_plugin_is_reported() {
     let socket = folder.path().join("mute.sock");
     let listener = std::os::unix::net::UnixListener::bind(&socket).expect("a socket");
     let closer = std::thread::spawn(move || drop(listener.accept()));
-    let (code, out, said) = cli::run_in(
+    let (code, out, printed) = cli::run_in(
         folder.path(),
         &["verify", "a.db", "--encryption-config", "all.yaml", "--kms-socket", &format!("vault={}", socket.display())],
     );
     closer.join().expect("no panic");
-    assert!(code == 2 && out.contains("value-unchecked") && out.contains("the plugin cannot be asked"), "{out}{said}");
+    assert!(
+        code == 2 && out.contains("value-unchecked") && out.contains("the plugin cannot be asked"),
+        "{out}{printed}"
+    );
 }
 
 /// A plugin that accepts connections and never answers does not delay Ctrl-C.

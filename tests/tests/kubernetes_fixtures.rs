@@ -114,7 +114,7 @@ fn is_known(name: &str, folders: &[String]) -> bool {
     // 1.15 had an alpha field `managedFields[].fields`, whose type no newer module has: it is printed by its number, and counted.
     let others: Vec<&str> = folders.iter().map(String::as_str).filter(|at| *at != "api@v0.17.5/v1.15.0").collect();
     let Some((kind, what)) = name.split_once(' ') else { return false };
-    // A later field that may be null and has no `omitempty`: on the wire a null of its own servers equals its absence on older ones.
+    // A newer field that may be null and has no `omitempty`: in protobuf, null on newer servers looks the same as a missing field on older ones.
     let null: &[&str] = match kind {
         "core.v1.Pod" => &["api@v0.37.2/HEAD"],
         "certificates.k8s.io.v1beta1.PodCertificateRequest" => &["v1.35.0", "api@v0.35.10/HEAD"],

@@ -83,7 +83,7 @@ fn mutants_of_real_objects_are_decoded() {
 #[test]
 fn decoding_bombs_are_bounded() {
     let started = Instant::now();
-    // Four million empty containers, each of which would print its nulls; and as many unknown fields.
+    // Four million empty containers, each of which would be printed with its null fields; and as many unknown fields.
     let containers = [0x12, 0, 0x1a, 0].repeat(4_000_000);
     let mut raw = vec![0x12];
     let mut len = containers.len();

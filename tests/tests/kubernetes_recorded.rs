@@ -20,7 +20,7 @@ use serde_json::Value;
 /// Returns the objects of a snapshot at a revision: JSON as etcdsnap prints it, by identity, and how many stay encrypted.
 fn ours(recorded: &RecordedCluster, revision: i64, decryption: Decryption) -> (BTreeMap<String, String>, usize) {
     let snapshot = Snapshot::open(recorded.snapshot(), None, &NoProgress).expect("a snapshot");
-    let snapshot = snapshot.decrypted_by(Arc::new(decryption));
+    let snapshot = snapshot.with_decryption(Arc::new(decryption));
     let store = snapshot.store().expect("a store");
     let cluster = snapshot.cluster(&store, Revision::new(revision), None, &NoProgress).expect("a cluster");
     let (mut objects, mut encrypted) = (BTreeMap::new(), 0);
@@ -45,14 +45,14 @@ fn ours(recorded: &RecordedCluster, revision: i64, decryption: Decryption) -> (B
 }
 
 /// Stored keys that are not objects of the API: allocated addresses and ports, and endpoints of servers.
-const NO_OBJECTS: [&str; 3] = ["/registry/ranges/", "/registry/peerserverleases/", "/registry/masterleases/"];
+const KEYS_WITHOUT_OBJECT: [&str; 3] = ["/registry/ranges/", "/registry/peerserverleases/", "/registry/masterleases/"];
 
 /// Kinds whose members have another order than the server's: they are stored with sorted keys, and their types are not in our table.
-const SORTED: [&str; 1] = ["apiextensions.k8s.io/v1 CustomResourceDefinition "];
+const STORED_SORTED: [&str; 1] = ["apiextensions.k8s.io/v1 CustomResourceDefinition "];
 
 fn is_same(identity: &str, answer: &str, ours: &str) -> bool {
     let value = |text| serde_json::from_str::<Value>(text).expect("JSON");
-    answer == ours || SORTED.iter().any(|kind| identity.starts_with(kind)) && value(answer) == value(ours)
+    answer == ours || STORED_SORTED.iter().any(|kind| identity.starts_with(kind)) && value(answer) == value(ours)
 }
 
 /// Compares every decrypted object with the server's answer; returns the number of objects, and how many stay encrypted.
@@ -60,7 +60,7 @@ fn compare(recorded: &RecordedCluster, answers: &Answers, decryption: Decryption
     let (objects, encrypted) = ours(recorded, answers.revision, decryption);
     let mut wrong = Vec::new();
     for (identity, json) in &objects {
-        if NO_OBJECTS.iter().any(|prefix| identity.starts_with(prefix)) {
+        if KEYS_WITHOUT_OBJECT.iter().any(|prefix| identity.starts_with(prefix)) {
             continue;
         }
         match answers.bodies.get(identity) {

@@ -8,8 +8,8 @@ use etcdsnap_tests::cli;
 use etcdsnap_tests::recorded::RecordedCluster;
 use serde_json::{Map, Value};
 
-/// Kinds that every cluster creates by itself.
-const MADE: [&str; 4] = ["Endpoints", "EndpointSlice", "Event", "Lease"];
+/// Kinds of objects that every cluster creates by itself.
+const CREATED_BY_CLUSTER: [&str; 4] = ["Endpoints", "EndpointSlice", "Event", "Lease"];
 
 /// Returns our manifests, one file after the other, as `record` writes them.
 fn written(recorded: &RecordedCluster) -> String {
@@ -57,7 +57,7 @@ fn user_written_parts(bodies: &BTreeMap<String, String>) -> BTreeMap<String, Val
         let is_ours = namespace == Some("shop")
             || (kind, name) == ("Namespace", "shop")
             || (kind, name) == ("CustomResourceDefinition", "widgets.example.com");
-        let is_made = MADE.contains(&kind) || ["kube-root-ca.crt", "default"].contains(&name);
+        let is_made = CREATED_BY_CLUSTER.contains(&kind) || ["kube-root-ca.crt", "default"].contains(&name);
         let has_owner = object["metadata"].get("ownerReferences").is_some();
         if !is_ours || is_made || has_owner {
             continue;
@@ -101,7 +101,7 @@ fn the_restored_namespace_equals_the_deleted_one() {
     assert!(differing.is_empty(), "{}", differing.join("\n"));
 }
 
-/// The server created all of it: everything has a new uid, and pods run anew.
+/// All objects were created again: each has a new uid, and pods were started again.
 #[test]
 fn everything_was_created_again() {
     let recorded = RecordedCluster::open("restored");

@@ -67,7 +67,7 @@ fn history_has_the_new_image_and_the_deletion() {
     let history = out(&["kube", "history", TODAY, "deploy/web", "-n", "shop"]);
     let image = r#"~ .spec.template.spec.containers[?(@.name=="web")].image: "registry.example/shop/web:1.4.2" → "registry.example/shop/web:1.5.0""#;
     assert!(history.contains(image), "{history}");
-    // Writes of controllers in the same second belong to them.
+    // Writes of controllers in the same second have the same time.
     assert_eq!(history.matches("kubectl-set").count(), 1, "{history}");
     let last = history.lines().last().expect("a line");
     assert!(last.split_whitespace().any(|word| word == "delete"), "{history}");
@@ -94,7 +94,7 @@ fn every_value_decrypts_and_nothing_is_wrong() {
         let (checked, said, code) = run(&[&["kube", "check", file][..], &KEYS].concat());
         assert!(code == Some(0) && checked.contains("nothing found"), "{checked}{said}");
     }
-    // A clone without the configuration hears what is missing.
+    // Without the configuration, the report names the missing key.
     let status = json(&["status", TODAY, "-wjson"]);
     assert_eq!(status["encrypted"][0]["name"], "first", "{status}");
 }
@@ -112,7 +112,7 @@ fn both_days_are_compared_object_by_object() {
 }
 
 #[test]
-fn events_and_custom_resources_are_there() {
+fn events_and_custom_resources_are_listed() {
     let events = out(&["kube", "events", TODAY, "-n", "shop"]);
     assert!(events.lines().count() > 20, "{events}");
     assert!(events.contains("Deployment/web") && events.contains("ScalingReplicaSet"), "{events}");

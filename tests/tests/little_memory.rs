@@ -5,10 +5,10 @@ use std::path::Path;
 use etcdsnap_tests::limited_resources::{self, PublicFolder};
 
 /// Address space in MiB: from hardly enough for the program itself to plenty.
-const STEPS: [usize; 4] = [48, 56, 80, 200];
+const ADDRESS_SPACES: [usize; 4] = [48, 56, 80, 200];
 
 /// The outputs of the commands.
-const MADE: [&str; 4] = ["export.parquet", "export.ndjson", "restored.etcd", "all"];
+const OUTPUTS: [&str; 4] = ["export.parquet", "export.ndjson", "restored.etcd", "all"];
 
 #[test]
 fn every_command_succeeds_or_fails_cleanly() {
@@ -22,17 +22,18 @@ fn every_command_succeeds_or_fails_cleanly() {
         for command in limited_resources::commands(file, Path::new(".")) {
             let usual = folder.run(&["env".into()], &command);
             remove_new(&folder, &before);
-            for mebibytes in STEPS {
+            for mebibytes in ADDRESS_SPACES {
                 let output = folder.run(&limited_resources::memory(mebibytes), &command);
-                let said = String::from_utf8_lossy(&output.stderr).into_owned();
+                let printed = String::from_utf8_lossy(&output.stderr).into_owned();
                 let left = remove_new(&folder, &before);
                 let fine = output.status.code() == usual.status.code() && output.stdout == usual.stdout;
-                // A part file may stay if memory ran out for something small: the next run removes it.
-                let nothing_made = !left.iter().any(|name| MADE.contains(&name.as_str()));
-                let refused = output.status.code() == Some(2) && said.contains("memory") && nothing_made;
+                // If memory ran out for a small allocation, a part file may stay; the next run removes it.
+                let nothing_made = !left.iter().any(|name| OUTPUTS.contains(&name.as_str()));
+                let refused = output.status.code() == Some(2) && printed.contains("memory") && nothing_made;
                 refusals += usize::from(refused);
                 if !fine && !refused {
-                    failures.push(format!("{command:?} with {mebibytes} MiB: {:?}, {left:?}, {said}", output.status));
+                    failures
+                        .push(format!("{command:?} with {mebibytes} MiB: {:?}, {left:?}, {printed}", output.status));
                 }
             }
         }
@@ -53,11 +54,11 @@ fn a_window_too_large_for_memory_is_not_damage() {
     let mut refusals = 0;
     for command in limited_resources::commands(&packed, Path::new(".")) {
         let output = folder.run(&limited_resources::memory(110), &command);
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let printed = String::from_utf8_lossy(&output.stderr).into_owned();
         let reads_the_file = command.iter().any(|word| Path::new(word) == packed);
-        assert_eq!(output.status.code(), Some(if reads_the_file { 2 } else { 0 }), "{command:?}: {said}");
-        assert!(!said.contains("broken") && !said.contains("damaged"), "{command:?}: {said}");
-        refusals += usize::from(said.contains("window of the compressed file (134217728 bytes)"));
+        assert_eq!(output.status.code(), Some(if reads_the_file { 2 } else { 0 }), "{command:?}: {printed}");
+        assert!(!printed.contains("broken") && !printed.contains("damaged"), "{command:?}: {printed}");
+        refusals += usize::from(printed.contains("window of the compressed file (134217728 bytes)"));
     }
     assert!(refusals > 3, "only {refusals} commands spoke of the window");
 }

@@ -36,7 +36,7 @@ fn check_reported_loss(damage: &Damage, base: &GoodSnapshot) -> Result<(), Faile
     if !uncovered.is_empty() {
         return Err(format!("{}: revisions {uncovered:?} are gone, and {lost:?}", base.name).into());
     }
-    // A page whose count contradicts its contents may have held more.
+    // A page whose count contradicts its contents may have contained more entries.
     let counts_differ =
         [Code::PageCount, Code::PageLayout, Code::ElementRange].into_iter().any(|code| report.findings.has(code));
     if left == whole && !lost.unreadable.is_empty() && !counts_differ {

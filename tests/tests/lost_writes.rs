@@ -75,7 +75,7 @@ fn a_store_migrated_by_etcdctl_is_not_damaged() {
     assert_eq!(agreed(&unpacked("migrated-compacted.db.gz")).findings.list(), &[]);
 }
 
-/// What a file says about its own history, computed without core.
+/// Facts about a file's own history, computed without core.
 struct IndependentReader {
     mark: i64,
     /// Whether a revision is missing above the compaction mark, or a version lacks the version before it.
@@ -151,7 +151,7 @@ fn deep(seed: u64, transactions: usize) -> MemberDatabase {
     member(&params, &layout, Version::V36, seed)
 }
 
-/// Returns a page of bucket `key` as it was when it had only its first elements.
+/// Returns an earlier version of a page of bucket `key`, with only its first elements.
 fn as_it_was(database: &[u8], visit: &Visit, elements: usize) -> Vec<u8> {
     let mut file = File::new(database.to_vec());
     if visit.flags == BRANCH {

@@ -12,7 +12,7 @@ use peak_alloc::PeakAlloc;
 static MEMORY: PeakAlloc = PeakAlloc;
 
 /// How much memory a scan may use: blocks, and the pages that it keeps.
-const ROOM: usize = 24 << 20;
+const MEMORY_LIMIT: usize = 24 << 20;
 
 /// Returns the peak of allocated bytes while `run` runs, above the level before.
 fn peak<T>(run: impl FnOnce() -> T) -> usize {
@@ -24,7 +24,7 @@ fn peak<T>(run: impl FnOnce() -> T) -> usize {
 
 fn verify_within(bytes: &[u8], what: &str) {
     // A stream keeps pages of the file, so it may use as much again.
-    let bound = ROOM + 2 * bytes.len();
+    let bound = MEMORY_LIMIT + 2 * bytes.len();
     let walk = peak(|| verify(bytes, &Unwatched));
     assert!(walk <= bound, "{what}: a walk over {} bytes took {walk}", bytes.len());
     let strips = peak(|| core_verdict::verify_in_parts(bytes));

@@ -19,7 +19,7 @@ use etcdsnap_tests::{case, core_verdict, damage, etcd_verdict};
 /// The seed of the first mutant.
 const FIRST: u64 = 1;
 
-/// How many mutants every run verifies, and how many servers it starts on them.
+/// How many mutants every run verifies.
 const SAMPLE: usize = 600;
 const STARTED: usize = 40;
 
@@ -47,8 +47,8 @@ fn servers_serve_unchanged_files_as_core_reads_them() {
         }
         let found = ours(&base.file, 1).expect("a store");
         let answer = || served(base.version, &base.file, found.auth.then_some(ROOT), found.older).expect("built");
-        let said = describe_difference(&found, &answer()).and_then(|_| describe_difference(&found, &answer()))?;
-        Some(format!("{}: {said}", base.name))
+        let printed = describe_difference(&found, &answer()).and_then(|_| describe_difference(&found, &answer()))?;
+        Some(format!("{}: {printed}", base.name))
     });
     let wrong: Vec<_> = wrong.into_iter().flatten().collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -83,7 +83,7 @@ fn a_cluster_version_that_no_etcd_writes_is_damage() {
         if version == "3.7.0-rc.0"
             && let Some(answer) = served("3.7", &file, None, None)
         {
-            assert!(matches!(&answer, Served::Refused(said) if said.contains("not capable")), "{answer:?}");
+            assert!(matches!(&answer, Served::Refused(printed) if printed.contains("not capable")), "{answer:?}");
         }
     }
 }
@@ -104,8 +104,8 @@ fn a_lease_that_no_etcd_grants_ends_with_its_keys() {
     let before = ours(&file, 1).expect("a store").lines.iter().filter(|line| line.starts_with("lease")).count();
     let since = Instant::now();
     loop {
-        let said = servers.etcdctl(None, &["lease", "list", "-w", "json"]);
-        let leases: serde_json::Value = serde_json::from_slice(&said.stdout).unwrap_or_default();
+        let printed = servers.etcdctl(None, &["lease", "list", "-w", "json"]);
+        let leases: serde_json::Value = serde_json::from_slice(&printed.stdout).unwrap_or_default();
         if leases["leases"].as_array().map(Vec::len) == Some(before - 1) {
             break;
         }

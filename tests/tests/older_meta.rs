@@ -1,4 +1,4 @@
-//! A database whose newest tree is lost can be inspected as it was one transaction earlier.
+//! If the newest tree of a database is lost, its state one transaction earlier can be inspected.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -62,10 +62,12 @@ fn verify_reports_that_the_older_tree_is_intact() {
         let files = Files::of(name);
         let output = run(&files.root_lost, &["verify", "-w", "json"]);
         assert_eq!(output.status.code(), Some(1));
-        let said = cli::json(&output);
-        let findings = said["findings"].as_array().unwrap();
-        let older =
-            findings.iter().find(|finding| finding["code"] == "older-meta-sound").unwrap_or_else(|| panic!("{said}"));
+        let printed = cli::json(&output);
+        let findings = printed["findings"].as_array().unwrap();
+        let older = findings
+            .iter()
+            .find(|finding| finding["code"] == "older-meta-sound")
+            .unwrap_or_else(|| panic!("{printed}"));
         let status = cli::json(&run(&files.meta_lost, &["verify", "-w", "json"]));
         let revision = status["status"]["revision"].as_u64().unwrap();
         let keys = status["status"]["totalKey"].as_u64().unwrap();
@@ -94,10 +96,10 @@ fn every_command_shows_the_tree_that_bolt_would_use() {
             let newest = run(&files.root_lost, words);
             assert_ne!(newest.status.code(), Some(0), "{words:?}: {newest:?}");
         }
-        let without_meta_page = |mut said: Value| {
-            let findings = said["findings"].as_array_mut().unwrap();
+        let without_meta_page = |mut printed: Value| {
+            let findings = printed["findings"].as_array_mut().unwrap();
             findings.retain(|finding| finding["code"] != "meta-invalid");
-            (said["verdict"].clone(), said["findings"].clone(), said["status"].clone())
+            (printed["verdict"].clone(), printed["findings"].clone(), printed["status"].clone())
         };
         let expected = without_meta_page(cli::json(&run(&files.meta_lost, &["verify", "-w", "json"])));
         let got = without_meta_page(cli::json(&run(&files.whole, &["verify", "-w", "json", "--meta", "older"])));

@@ -17,9 +17,9 @@ fn packings_that_once_failed_are_read() {
     for (name, code, words) in FILES {
         let path = programs::tests_dir().join("packings").join(name);
         let output = cli::run(&["verify", &path.to_string_lossy()]);
-        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-        assert_eq!(output.status.code(), Some(code), "{name}: {said}");
-        assert!(said.contains(words), "{name}: {said}");
+        let printed = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{name}: {printed}");
+        assert!(printed.contains(words), "{name}: {printed}");
         let keys = cli::run(&["keys", &path.to_string_lossy()]);
         assert_ne!(keys.status.code(), if code == 2 { Some(1) } else { Some(2) }, "{name}");
     }
@@ -37,9 +37,9 @@ fn a_dictionary_is_not_called_damage() {
         [&["verify", &file][..], &["status", &file], &["keys", &file], &["restore", &file, "--data-dir", &data]]
     {
         let output = cli::run(command);
-        let said = String::from_utf8_lossy(&output.stderr).split_whitespace().collect::<Vec<_>>().join(" ");
-        assert_eq!(output.status.code(), Some(2), "{command:?}: {said}");
-        assert!(said.contains("cannot be read here: it was compressed with a dictionary (number 7)"), "{said}");
+        let printed = String::from_utf8_lossy(&output.stderr).split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(output.status.code(), Some(2), "{command:?}: {printed}");
+        assert!(printed.contains("cannot be read here: it was compressed with a dictionary (number 7)"), "{printed}");
     }
 }
 
@@ -91,10 +91,10 @@ fn every_command_gives_the_same_answer_for_a_file_that_is_not_a_snapshot() {
         ];
         for command in commands {
             let output = cli::run(command);
-            let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-            assert_eq!(output.status.code(), Some(1), "{command:?}: {said}");
-            assert!(said.contains(words), "{command:?}: {said}");
-            assert!(!said.contains("--skip-hash-check"), "{command:?}: {said}");
+            let printed = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+            assert_eq!(output.status.code(), Some(1), "{command:?}: {printed}");
+            assert!(printed.contains(words), "{command:?}: {printed}");
+            assert!(!printed.contains("--skip-hash-check"), "{command:?}: {printed}");
         }
         assert!(!directory.path().join("data").exists());
     }

@@ -1,4 +1,4 @@
-//! What another user put where root writes: an empty data directory, a link, a FIFO. The database must not become theirs, and nothing is written elsewhere.
+//! Another user has put an empty data directory, a link or a FIFO at the path that root writes to: that user must not get the database, and nothing is written elsewhere.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, lchown, symlink};
@@ -102,7 +102,7 @@ fn the_existing_owner_can_be_named() {
     assert_eq!(owner_and_mode(&data.join("member/snap/db")).0, USER);
 }
 
-/// A directory with `lost+found` is filled, not replaced: it would stay the other user's, who could put another member into it.
+/// A directory with `lost+found` is filled, not replaced: it would still belong to the other user, who could put another member into it.
 #[test]
 fn a_planted_directory_that_cannot_be_replaced_is_refused_with_an_owner_too() {
     let Some((_folder, around)) = place(0o1777) else { return };
@@ -154,20 +154,20 @@ fn links_of_other_users_are_not_followed() {
         lchown(around.join(name), Some(USER), Some(USER)).unwrap();
     }
     let at = |name: &str| around.join(name).to_str().unwrap().to_owned();
-    let said = ["is a symbolic link of user 65534", "is not followed"];
+    let printed = ["is a symbolic link of user 65534", "is not followed"];
     // Nothing listens there: the target is refused before any connection.
     let save = |target: String| run(&["save", "--endpoints=http://127.0.0.1:1", "--keep=1"], &[target]);
     let export = |target: String| run(&["export", snapshot().to_str().unwrap(), "-o"], &[target]);
     for shared in [0o1777, 0o777, 0o755] {
         mode(&around, shared);
-        // In a directory of their own another user may write whatever its mode is.
+        // In their own directory, other users may write regardless of its mode.
         chown(&around, Some(if shared == 0o755 { USER } else { 0 }), None).unwrap();
-        refused(&save(at("link")), &said);
-        refused(&save(at("link/etcd-{time}.db")), &said);
-        refused(&export(at("link/out.ndjson")), &said);
-        refused(&restore(&[format!("--data-dir={}", at("to-empty"))]), &said);
-        refused(&restore(&[format!("--data-dir={}", at("to-empty/below"))]), &said);
-        refused(&restore(&[format!("--all-members={}", at("to-empty"))]), &said);
+        refused(&save(at("link")), &printed);
+        refused(&save(at("link/etcd-{time}.db")), &printed);
+        refused(&export(at("link/out.ndjson")), &printed);
+        refused(&restore(&[format!("--data-dir={}", at("to-empty"))]), &printed);
+        refused(&restore(&[format!("--data-dir={}", at("to-empty/below"))]), &printed);
+        refused(&restore(&[format!("--all-members={}", at("to-empty"))]), &printed);
     }
     assert_eq!((names(&victim), names(&empty)), (vec!["precious".to_owned()], Vec::new()));
     // Root's own link is followed, in any directory.
@@ -200,7 +200,7 @@ fn streams_of_other_users_are_not_written() {
     assert_eq!(names(&around), before);
 }
 
-/// The export waits for a reader of the FIFO, and a signal ends that.
+/// An export waits for a reader of the FIFO, and a signal ends the wait.
 #[test]
 fn an_export_that_waits_for_a_reader_can_be_ended() {
     let folder = tempfile::tempdir().unwrap();

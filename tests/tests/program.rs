@@ -112,8 +112,8 @@ fn a_broken_archive_is_reported() {
     for (name, bytes) in files {
         let output = cli::run(&["verify", &text(&write(&directory, name, &bytes))]);
         assert!(matches!(output.status.code(), Some(1 | 2)), "{name}: {:?}", output.status);
-        let said = [output.stdout, output.stderr].concat();
-        assert!(!said.is_empty() && !String::from_utf8_lossy(&said).contains("panicked"), "{name}");
+        let printed = [output.stdout, output.stderr].concat();
+        assert!(!printed.is_empty() && !String::from_utf8_lossy(&printed).contains("panicked"), "{name}");
     }
 }
 
@@ -124,17 +124,17 @@ fn several_files_make_an_array() {
     let bad = write(&directory, "bad.db", b"<html></html>");
     let output = cli::run(&["verify", "-w", "json", &text(&case.path()), &text(&bad)]);
     assert_eq!(output.status.code(), Some(1));
-    let said = cli::json(&output);
-    let said = said.as_array().expect("an array");
-    assert_eq!(said.len(), 2);
-    assert_eq!((&said[0]["file"], &said[0]["verdict"]), (&json!(text(&case.path())), &json!("sound")));
-    assert_eq!((&said[1]["file"], &said[1]["verdict"]), (&json!(text(&bad)), &json!("damaged")));
-    assert_eq!(said[1]["findings"][0]["code"], "not-a-snapshot");
+    let printed = cli::json(&output);
+    let printed = printed.as_array().expect("an array");
+    assert_eq!(printed.len(), 2);
+    assert_eq!((&printed[0]["file"], &printed[0]["verdict"]), (&json!(text(&case.path())), &json!("sound")));
+    assert_eq!((&printed[1]["file"], &printed[1]["verdict"]), (&json!(text(&bad)), &json!("damaged")));
+    assert_eq!(printed[1]["findings"][0]["code"], "not-a-snapshot");
     let status = cli::json(&cli::run(&["status", "-w", "json", &text(&case.path()), &text(&case.path())]));
     assert_eq!(status.as_array().map(Vec::len), Some(2));
 }
 
-/// A file that is unreadable, or not a snapshot, does not prevent the verdict on the others; a line separates two texts, none separates rows.
+/// A file that is unreadable, or not a snapshot, does not prevent the verdict on the others; an empty line separates texts, but not rows.
 #[test]
 fn several_files_are_reported_one_after_the_other() {
     let directory = TempDir::new().expect("a directory");
@@ -202,10 +202,10 @@ fn a_closed_pipe_is_not_an_error() {
         let mut child =
             command.args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("etcdsnap runs");
         drop(child.stdout.take());
-        let mut said = String::new();
-        child.stderr.take().expect("stderr").read_to_string(&mut said).expect("text");
-        assert_eq!(child.wait().expect("an end").code(), Some(0), "{args:?}: {said}");
-        assert_eq!(said, "", "{args:?}");
+        let mut printed = String::new();
+        child.stderr.take().expect("stderr").read_to_string(&mut printed).expect("text");
+        assert_eq!(child.wait().expect("an end").code(), Some(0), "{args:?}: {printed}");
+        assert_eq!(printed, "", "{args:?}");
     }
 }
 
@@ -296,10 +296,10 @@ exec \"$2\" save x.db --user root";
         let mut shell = Command::new("sh");
         shell.args(["-c", "sh \"$0\" $1 \"$2\"; echo code $?; stty -a; echo that is all"]);
         shell.args([text(&script).as_str(), signal, text(cli::program()).as_str()]).current_dir(directory.path());
-        let said = Terminal::start(&shell).output_until("that is all");
-        assert!(said.contains("Password: ") && said.contains(&format!("code {code}")), "{said}");
-        assert!(said.contains(" echo ") && said.contains(" icanon") && said.contains("isig "), "{said}");
-        assert!(!said.contains("-echo ") && !said.contains("-icanon") && !said.contains("-isig"), "{said}");
+        let printed = Terminal::start(&shell).output_until("that is all");
+        assert!(printed.contains("Password: ") && printed.contains(&format!("code {code}")), "{printed}");
+        assert!(printed.contains(" echo ") && printed.contains(" icanon") && printed.contains("isig "), "{printed}");
+        assert!(!printed.contains("-echo ") && !printed.contains("-icanon") && !printed.contains("-isig"), "{printed}");
     }
 }
 

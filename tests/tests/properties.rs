@@ -1,4 +1,4 @@
-//! Properties of every file: core must find exactly what the builder wrote; whatever damages a file, core answers, and
+//! Properties of every file: core must find exactly the data that the builder wrote; for every damaged file core gives a report, and
 //! all ways to verify agree.
 
 use std::io::Write;
@@ -98,7 +98,7 @@ proptest! {
 /// Changes a bit, a byte, a number in a page header or an element, or a range of bytes.
 fn mutate(bytes: &mut [u8], rng: &mut SeededRandom) {
     let at = match rng.below(4) {
-        // Most of a file is values: prefer the start of pages.
+        // Most bytes of a file belong to values, so prefer the start of pages.
         0 | 1 => rng.below(bytes.len() / 512) * 512 + rng.below(64),
         _ => rng.below(bytes.len()),
     };
@@ -153,7 +153,7 @@ fn etcdutl_agrees_on_random_members() {
         let path = copy.path().to_string_lossy().into_owned();
         let status =
             core_verdict::verify_by_random_access(&with_trailer(&member.built.database)).status.expect("a status");
-        let said = |etcdutl: &std::path::Path| -> serde_json::Value {
+        let printed = |etcdutl: &std::path::Path| -> serde_json::Value {
             let output = run(etcdutl, &["snapshot", "status", &path, "-w", "json"]);
             assert!(output.status.success(), "seed {seed}: {}", String::from_utf8_lossy(&output.stderr));
             serde_json::from_slice(&output.stdout).expect("JSON")
@@ -162,12 +162,12 @@ fn etcdutl_agrees_on_random_members() {
             "hash": status.hash, "revision": status.revision, "totalKey": status.total_key, "totalSize": status.total_size,
             "version": status.version,
         });
-        assert_eq!(said(&new), ours, "seed {seed}");
+        assert_eq!(printed(&new), ours, "seed {seed}");
         let ours = serde_json::json!({
             "hash": status.hash, "revision": status.revision, "totalKey": status.total_entries,
             "totalSize": status.total_size,
         });
-        assert_eq!(said(&old), ours, "seed {seed}");
+        assert_eq!(printed(&old), ours, "seed {seed}");
     }
 }
 
@@ -182,18 +182,18 @@ fn core_finds_everything_that_bbolt_finds() {
         for _ in 0..rng.between(3, 12) {
             mutate(&mut database, &mut rng);
         }
-        let (passed, said) = bbolt_check(&bbolt, &database);
+        let (passed, printed) = bbolt_check(&bbolt, &database);
         let report = core_verdict::verify_by_random_access(&with_trailer(&database));
         found += u32::from(!passed);
         // A meta page with a wrong page number stops bbolt's check, but disturbs neither bolt nor etcd otherwise: core only warns.
-        let stray_meta = ["be: 0,", "be: 1,"].iter().any(|meta| said.contains(&format!("Page expected to {meta}")));
+        let stray_meta = ["be: 0,", "be: 1,"].iter().any(|meta| printed.contains(&format!("Page expected to {meta}")));
         let found_by_us = report.verdict == Verdict::Damaged || (stray_meta && report.verdict == Verdict::Warnings);
-        assert!(passed || found_by_us, "seed {seed}: ours {:?}, bbolt's {said}", report.verdict);
+        assert!(passed || found_by_us, "seed {seed}: ours {:?}, bbolt's {printed}", report.verdict);
     }
     assert!(found > 20, "only {found} of the files were damaged for bbolt");
 }
 
-/// The properties above also test the read-ahead strips: random layouts scatter the leaves of some files and not of others.
+/// The properties above also test the read-ahead strips: random layouts scatter the leaves in some files only.
 #[test]
 fn some_random_members_are_read_ahead_and_some_are_not() {
     let strips: Vec<_> =

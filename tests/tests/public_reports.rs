@@ -3,11 +3,11 @@
 //! | report | what failed there | the test |
 //! |---|---|---|
 //! | kamaji-etcd#141 | a restore, not by root, into a root-owned volume with `fsGroup` and a `lost+found` | `kamaji_etcd_141_…` here; `restore_permissions.rs` |
-//! | etcd#14456 | a restore looked up names of peers that were not running | `etcd_14456_…` here; `restore_start.rs` starts servers by what is printed |
+//! | etcd#14456 | a restore looked up names of peers that were not running | `etcd_14456_…` here; `restore_start.rs` starts servers with the printed flags |
 //! | etcd#8793 | "context deadline exceeded" for each TLS fault, and with `--auto-tls` | `etcd_8793_…` here; `save_certificates.rs`, `save_secure.rs` |
-//! | etcd#10287 | link-local addresses without their zone | `save_endpoints.rs`: `a_zone_is_no_part_of_a_certificates_name`; `restore_start.rs` |
-//! | etcd#12174 | a proxy for the connection to etcd | `save_endpoints.rs`: `through_a_proxy` |
-//! | etcd#13691 | SRV records with an underscore for a hyphen | `save_endpoints.rs`: `endpoints_from_srv_records` |
+//! | etcd#10287 | link-local addresses without their zone | `save_endpoints.rs`: `a_zone_is_not_part_of_a_certificates_name`; `restore_start.rs` |
+//! | etcd#12174 | a proxy for the connection to etcd | `save_endpoints.rs`: `saves_through_a_proxy` |
+//! | etcd#13691 | SRV records with an underscore for a hyphen | `save_endpoints.rs`: `endpoints_come_from_srv_records` |
 //! | etcd#14015 | an encrypted key | `save_certificates.rs`: `an_encrypted_key_is_named` |
 //! | etcd#16242 | a snapshot into a pipe | `save_stream.rs` |
 //! | rke2#4771 | a restored database above etcd's default quota refused its first write | `rke2_4771_…` here; `restore_start.rs` |
@@ -25,7 +25,7 @@ use etcdsnap_tests::folder_names::names;
 use etcdsnap_tests::other_user::{GROUP, USER, as_user, is_root, program, world_readable_folder};
 use etcdsnap_tests::server::{Servers, member_configs, stdout_of};
 use etcdsnap_tests::sparse_files::grow;
-use etcdsnap_tests::tls_etcd::{Secured, assert_refused, client_flags};
+use etcdsnap_tests::tls_etcd::{TlsServer, assert_refused, client_flags};
 use etcdsnap_tests::{case, cli};
 use serde_json::Value;
 
@@ -91,7 +91,7 @@ fn etcd_14456_names_of_peers_that_are_not_running() {
 /// etcdctl reports each of these as "context deadline exceeded". etcdsnap names the fault, and accepts what `--auto-tls` creates.
 #[test]
 fn etcd_8793_each_tls_fault_has_its_own_message() {
-    let Some(server) = Secured::start("3.7", CertificateUse::Server(&["127.0.0.1"]), Key::EcPkcs8, true, &[]) else {
+    let Some(server) = TlsServer::start("3.7", CertificateUse::Server(&["127.0.0.1"]), Key::EcPkcs8, true, &[]) else {
         return;
     };
     let cacert = server.cacert();
@@ -102,7 +102,7 @@ fn etcd_8793_each_tls_fault_has_its_own_message() {
     let [cert, key] = client_flags(&server.authority.sign("client", CertificateUse::Client("someone"), Key::EcPkcs8));
     stdout_of(&server.save_as_etcdctl(&[&cacert, &cert, &key]));
     assert_refused(&server.save(&[&cacert, &cert]), &["--key"]);
-    let Some(auto) = Secured::with("3.3", |_, _| vec!["--auto-tls".into()]) else { return };
+    let Some(auto) = TlsServer::with("3.3", |_, _| vec!["--auto-tls".into()]) else { return };
     stdout_of(&auto.save_as_etcdctl(&["--insecure-skip-tls-verify"]));
 }
 
@@ -140,7 +140,7 @@ fn rke2_4771_a_database_above_the_quota() {
     }
 }
 
-/// A directory with mode 0600, in which no file can be created: the program finds out before it fetches anything, and the message says what is missing. It does not claim that the directory has no snapshot.
+/// A directory with mode 0600, in which no file can be created: the program finds out before it fetches anything, and the message names the missing permission. It does not claim that the directory has no snapshot.
 #[test]
 fn etcd_cloud_operator_76_a_directory_that_no_user_may_enter() {
     let (folder, source) = world_readable_folder(&case::named("3.7-fresh").path());

@@ -29,8 +29,8 @@ fn any_edit_of_any_file_has_exactly_its_effect() {
             assert_eq!(File::new(bytes.clone()).tree(), root, "seed {seed}, round {round}");
             assert_untouched(&before, &bytes, layout.page_size);
             if let Some(bbolt) = &bbolt {
-                let (passed, said) = bbolt_check(bbolt, &bytes);
-                assert!(passed, "seed {seed}, round {round}: {said}");
+                let (passed, printed) = bbolt_check(bbolt, &bytes);
+                assert!(passed, "seed {seed}, round {round}: {printed}");
             }
             let report = etcdsnap_core::verify(&bytes, &etcdsnap_core::Unwatched).unwrap();
             let structural = |code: &&etcdsnap_core::Code| {

@@ -153,7 +153,7 @@ fn a_kill_with_a_separate_log_leaves_nothing_incomplete() {
     kills(true, 2, 60);
 }
 
-/// A killed run that had already put its log in place does not stop the next one: whenever the kill came, the same command works.
+/// Whenever a run is killed, even after it has put its log in place, the same command works again.
 #[test]
 fn the_same_command_works_after_a_kill() {
     let bench = TestFolder::new();

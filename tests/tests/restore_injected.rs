@@ -1,4 +1,4 @@
-//! Injects a failure or a kill at every system call of a restore: the result is complete, or everything is as before; the next run removes what a kill left.
+//! Injects a failure or a kill at every system call of a restore: the result is complete, or everything is as before; the next run removes the leftovers of a kill.
 //!
 //! By default a fixed sample runs; `ETCDSNAP_INJECT=all cargo test -p etcdsnap-tests --test restore_injected` tries everything, which takes about an hour.
 
@@ -13,7 +13,7 @@ use etcdsnap_tests::failure_injection::{GROUPS, InjectedFailure, RunResult, avai
 use etcdsnap_tests::{case, cli};
 
 /// Failures to try per kind of restore, without `ETCDSNAP_INJECT`.
-const BOUNDED: usize = 40;
+const MAX_TRIALS: usize = 40;
 
 /// A kind of restore: what exists before, and the flags, in which `@` is the directory.
 struct RestoreCase {
@@ -52,7 +52,7 @@ fn failures_while_restoring_all_members() {
     try_all(&RestoreCase { directories: &[], flags: &["--all-members=@/all", MEMBERS] });
 }
 
-/// Everything below a directory: path, kind and mode, size, and the first bytes, which differ wherever anything does.
+/// Everything below a directory: path, kind and mode, size, and the first bytes, in which different files differ.
 type Tree = BTreeMap<PathBuf, (u32, u64, Vec<u8>)>;
 
 fn tree(directory: &Path) -> Tree {
@@ -63,7 +63,7 @@ fn tree(directory: &Path) -> Tree {
         let mut start = Vec::new();
         if facts.is_file() {
             fs::File::open(&path).unwrap().take(1 << 16).read_to_end(&mut start).unwrap();
-            // It contains its own path.
+            // The file of variables contains its own path.
             if path.extension().is_some_and(|end| end == "env") {
                 start.clear();
             }
@@ -105,39 +105,41 @@ fn try_all(kind: &RestoreCase) {
     let after = tree(folder.path());
     let judge = |folder: &tempfile::TempDir, trial: &InjectedFailure, ended: &RunResult| {
         let found = tree(folder.path());
-        let mut said = String::from_utf8_lossy(&ended.output.stderr).into_owned();
+        let mut printed = String::from_utf8_lossy(&ended.output.stderr).into_owned();
         let last: Vec<_> = ended.calls.lines().rev().take(8).collect();
-        said.extend(last.into_iter().rev().map(|line| format!("\n{line}")));
+        printed.extend(last.into_iter().rev().map(|line| format!("\n{line}")));
         if ended.killed {
             let whole = after.iter().all(|(path, facts)| found.get(path) == Some(facts));
             let again = command(kind, folder.path()).output().unwrap();
-            let said = String::from_utf8_lossy(&again.stderr).into_owned();
+            let printed = String::from_utf8_lossy(&again.stderr).into_owned();
             // A complete result is not restored again.
-            assert_eq!(again.status.success(), !whole, "{trial}: {said} {:?}", found.keys());
-            assert_tree(&tree(folder.path()), &after, trial, &said);
+            assert_eq!(again.status.success(), !whole, "{trial}: {printed} {:?}", found.keys());
+            assert_tree(&tree(folder.path()), &after, trial, &printed);
             return;
         }
         match ended.output.status.code() {
-            Some(0) => assert_tree(&found, &after, trial, &said),
-            Some(2) if said.contains("is restored and in place, but") => {
+            Some(0) => assert_tree(&found, &after, trial, &printed),
+            Some(2) if printed.contains("is restored and in place, but") => {
                 // Its stage may remain.
                 let found = found.into_iter().filter(|(path, _)| !path.to_string_lossy().contains(".etcdsnap-"));
-                assert_tree(&found.collect(), &after, trial, &said);
+                assert_tree(&found.collect(), &after, trial, &printed);
             }
-            Some(2) if said.contains("cannot write to standard output") => assert_tree(&found, &after, trial, &said),
+            Some(2) if printed.contains("cannot write to standard output") => {
+                assert_tree(&found, &after, trial, &printed)
+            }
             // The dynamic loader has its own code for a library that it cannot open, and damage has another.
-            Some(1 | 2 | 127) => assert_tree(&found, &before, trial, &said),
-            other => panic!("{trial}: ended with {other:?}: {said}"),
+            Some(1 | 2 | 127) => assert_tree(&found, &before, trial, &printed),
+            other => panic!("{trial}: ended with {other:?}: {printed}"),
         }
     };
-    let swept = sweep(GROUPS, BOUNDED, || prepare(kind), judge);
+    let swept = sweep(GROUPS, MAX_TRIALS, || prepare(kind), judge);
     println!("{swept:?}");
     assert!(swept.hit * 10 >= (swept.hit + swept.missed) * 8, "{swept:?}");
 }
 
-fn assert_tree(found: &Tree, expected: &Tree, trial: &InjectedFailure, said: &str) {
+fn assert_tree(found: &Tree, expected: &Tree, trial: &InjectedFailure, printed: &str) {
     let differs = |path: &&PathBuf| found.get(*path) != expected.get(*path);
     let mut paths: Vec<_> = found.keys().chain(expected.keys()).filter(differs).collect();
     paths.dedup();
-    assert!(paths.is_empty(), "{trial}: {paths:?} are not as they should be\n{said}");
+    assert!(paths.is_empty(), "{trial}: {paths:?} are not as they should be\n{printed}");
 }

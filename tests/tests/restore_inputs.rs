@@ -1,4 +1,4 @@
-//! What can be restored: damaged, compressed, piped and raw files, and a wrong SHA-256.
+//! Restores of damaged, compressed, piped and raw files, and of files with a wrong SHA-256.
 
 use std::fs;
 use std::io::Write;
@@ -64,7 +64,7 @@ fn a_damaged_file_is_refused_with_all_findings() {
     }
 }
 
-/// `--verify structure` accepts damage in entries, `none` everything that can be edited, and `--force` what they refuse.
+/// `--verify structure` accepts damage in entries, `none` accepts every file that can be edited, and `--force` accepts files that these levels refuse.
 #[test]
 fn each_level_of_verification_accepts_its_damage() {
     let folder = tempfile::tempdir().unwrap();
@@ -116,7 +116,7 @@ fn each_level_of_verification_accepts_its_damage() {
 }
 
 #[test]
-fn compressed_files_and_streams_give_the_same() {
+fn compressed_files_and_streams_give_the_same_result() {
     let case = case::named("3.7-cluster");
     let plain = case.bytes();
     let folder = tempfile::tempdir().unwrap();

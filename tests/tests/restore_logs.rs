@@ -61,7 +61,7 @@ fn the_log_of_a_killed_run_is_removed() {
     assert!(!slot.exists() && fs::metadata(log.join(SEGMENT)).unwrap().len() == 64_000_000);
 }
 
-/// etcd started on it, somebody added a file, or another log got the inode number of the old one.
+/// Tests a log that etcd started on, one with an added file, and another log with the inode number of the old one.
 #[test]
 fn a_log_that_was_used_since_stays() {
     let changes: [fn(&Path); 4] = [
@@ -109,9 +109,9 @@ fn the_log_of_a_complete_restore_stays() {
     assert!(log.join(SEGMENT).exists() && !slot.exists());
 }
 
-/// A note in a directory that is not a stage.
+/// Tests a note in a directory that is not a stage.
 #[test]
-fn a_planted_note_is_not_believed() {
+fn a_planted_note_is_ignored() {
     let folder = tempfile::tempdir().unwrap();
     let (slot, log) = killed_between(folder.path());
     fs::remove_file(slot.join(MARKER)).unwrap();

@@ -21,7 +21,7 @@ fn config(target: &Path) -> RestoreConfig {
 
 type PlantedFile = (&'static str, fn(&Path));
 
-/// Things at the name of a stage that the program did not create, or that have changed since.
+/// Files and directories with the name of a stage that the program did not create, or that have changed since.
 const PLANTED_FILES: [PlantedFile; 16] = [
     ("a directory without a marker", |slot| create_valuable_directory(slot)),
     ("a directory that others may write to", |slot| {
@@ -140,7 +140,7 @@ fn a_stage_of_another_user_stays() {
     }
 }
 
-/// The counterpart: the same things are removed if a killed run left them, without following links.
+/// In contrast, leftovers of a killed run are removed, without following links.
 #[test]
 fn leftovers_of_a_killed_run_are_removed_without_following_links() {
     let folder = tempfile::tempdir().unwrap();
@@ -149,7 +149,7 @@ fn leftovers_of_a_killed_run_are_removed_without_following_links() {
     create_valuable_directory(&outside);
     let before = tree(&outside);
     create_leftover_stage(&slot, "data", &outside);
-    // And two that were killed right at their start.
+    // Two more runs were killed right at their start.
     for (number, begun) in [("5", false), ("15", true)] {
         let slot = folder.path().join(format!("data.etcdsnap-{number}"));
         fs::create_dir(&slot).unwrap();
@@ -164,7 +164,7 @@ fn leftovers_of_a_killed_run_are_removed_without_following_links() {
     assert!(tree(&outside) == before);
 }
 
-/// A file system mounted below a stage belongs to somebody.
+/// A file system that is mounted below a stage is not removed.
 #[test]
 fn a_mount_in_a_stage_stays() {
     let folder = tempfile::tempdir().unwrap();

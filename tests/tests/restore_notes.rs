@@ -89,14 +89,14 @@ fn packed_files_and_streams_get_the_same_verdict() {
         let verdict = |path: &str, bytes: &[u8]| {
             let file = folder.path().join(path);
             std::fs::write(&file, bytes).expect("a file");
-            let said = cli::json(&cli::run(&["verify", "-w", "json", file.to_str().expect("text")]));
-            (said["verdict"].clone(), said["findings"].clone())
+            let printed = cli::json(&cli::run(&["verify", "-w", "json", file.to_str().expect("text")]));
+            (printed["verdict"].clone(), printed["findings"].clone())
         };
         let plain = verdict("plain.db", &bytes);
         assert_eq!(verdict("packed.db.gz", &gzip(&bytes)), plain, "{}", damage.name);
         for input in [bytes.clone(), gzip(&bytes)] {
-            let said = cli::json(&cli::run_with_input(&["verify", "-w", "json", "-"], &input));
-            assert_eq!((said["verdict"].clone(), said["findings"].clone()), plain, "{}", damage.name);
+            let printed = cli::json(&cli::run_with_input(&["verify", "-w", "json", "-"], &input));
+            assert_eq!((printed["verdict"].clone(), printed["findings"].clone()), plain, "{}", damage.name);
         }
     }
 }

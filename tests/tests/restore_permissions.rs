@@ -43,17 +43,17 @@ fn an_unreadable_directory_is_reported_with_its_owner() {
         let flags = [format!("--data-dir={}", target.display())];
         let Some(output) = restore_as_user(&source, &flags) else { return };
         assert_eq!(output.status.code(), Some(2));
-        let said = cli::stderr(&output).split_whitespace().collect::<Vec<_>>().join(" ");
-        assert!(said.contains(&format!("permission denied (it belongs to {names_it}, mode 0700)")), "{said}");
+        let printed = cli::stderr(&output).split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(printed.contains(&format!("permission denied (it belongs to {names_it}, mode 0700)")), "{printed}");
         assert!(
-            said.contains(advice) && said.contains("sudo etcdsnap restore") && !said.contains("Move it away"),
-            "{said}"
+            printed.contains(advice) && printed.contains("sudo etcdsnap restore") && !printed.contains("Move it away"),
+            "{printed}"
         );
         assert_eq!(names(&target), [""; 0]);
         // The same for verify, with a message that fits a directory.
         let output = program().unwrap().arg("verify").arg(&target).output().unwrap();
-        let said = cli::stderr(&output).split_whitespace().collect::<Vec<_>>().join(" ");
-        assert!(output.status.code() == Some(2) && said.contains("mode 0700"), "{said}");
+        let printed = cli::stderr(&output).split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(output.status.code() == Some(2) && printed.contains("mode 0700"), "{printed}");
     }
 }
 
@@ -253,7 +253,7 @@ fn a_failed_sync_keeps_the_result() {
     assert!(seen.0 > 3 && seen.1 == 1, "{seen:?}");
 }
 
-/// However few descriptors there are: the result is complete, or nothing is left.
+/// With any number of file descriptors, the result is complete, or nothing is left.
 #[test]
 fn without_file_descriptors_nothing_incomplete_remains() {
     let mut seen = (0, 0);
@@ -283,7 +283,7 @@ fn without_file_descriptors_nothing_incomplete_remains() {
     assert!(seen.0 > 0 && seen.1 > 5, "{seen:?}");
 }
 
-/// Paths that lead to one another through directories that do not exist yet.
+/// Tests paths that lead into each other through directories that do not exist yet.
 #[test]
 fn a_log_inside_the_database_by_another_path_is_refused() {
     let folder = tempfile::tempdir().unwrap();
@@ -319,7 +319,7 @@ fn a_log_inside_the_database_by_another_path_is_refused() {
     }
 }
 
-/// Unusual paths to valid targets.
+/// Tests unusual paths to valid targets.
 #[test]
 fn unusual_paths_to_valid_targets_work() {
     for (data, wal, expected) in [

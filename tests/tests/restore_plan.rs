@@ -30,8 +30,8 @@ fn every_case_equals_etcdutls_restore() {
             for (at, bytes) in &plan.edited.writes {
                 ours[at.get() as usize..][..bytes.len()].copy_from_slice(bytes);
             }
-            let (passed, said) = bbolt_check(&bbolt, &ours);
-            assert!(passed, "{}: {said}", path.display());
+            let (passed, printed) = bbolt_check(&bbolt, &ours);
+            assert!(passed, "{}: {printed}", path.display());
 
             let directory = tempfile::tempdir().unwrap();
             let target = directory.path().join("data");

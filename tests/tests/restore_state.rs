@@ -228,7 +228,7 @@ fn packed_piped_and_all_member_restores_give_the_same_database() {
     }
 }
 
-/// Stops after this many bytes.
+/// Cancels after this many bytes.
 struct StopAfter(u64, AtomicU64);
 
 impl Watch for StopAfter {
@@ -268,7 +268,7 @@ fn a_stopped_restore_leaves_no_files() {
             let progress = StopAfter(total * step / 20, AtomicU64::new(0));
             match restore(&RestoreConfig { run, ..config("data") }, &progress) {
                 Err(RestoreError::Input(etcdsnap::Error::Cancelled)) => stopped += 1,
-                // It ended before it checked.
+                // The restore ended before it checked for cancellation.
                 Ok(_) if run == Run::Dry => {}
                 other => panic!("{step}: {other:?}"),
             }

@@ -108,7 +108,7 @@ fn of_version(version: &str) {
     servers.stop();
     let (oldest, middle) = (*past.states.keys().next().unwrap(), *past.states.keys().nth(1).unwrap());
 
-    // As it was, including its history, with the old revisions.
+    // The same state, including its history, with the old revisions.
     for (number, revision) in [middle, past.leased, past.latest - 1].into_iter().enumerate() {
         let name = at(&format!("as-it-was-{number}"));
         fs::create_dir(&name).unwrap();
@@ -136,7 +136,7 @@ fn of_version(version: &str) {
         servers.stop();
     }
 
-    // The usual way: raised above every revision that clients may know, and compacted.
+    // The usual way: the revision is raised above every revision that clients may know, and marked as compacted.
     let name = at("raised");
     fs::create_dir(&name).unwrap();
     let flags = [&format!("--rev={}", past.leased), "--delete=/webhook", "--compact", "-wjson"];

@@ -1,4 +1,4 @@
-//! Where to restore: existing directories, owners, logs, mounts and flags.
+//! The target of a restore: existing directories, owners, logs, mounts and flags.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
@@ -254,7 +254,7 @@ fn every_mistake_names_its_flag_and_writes_nothing() {
         (&["--bump-revision=5"], "--bump-revision is given without --mark-compacted"),
         (&["--mark-compacted"], "--mark-compacted is given without --bump-revision"),
         (&["--bump-revision=9223372036854775807", "--mark-compacted"], "--bump-revision: "),
-        // It would fit, and leave no revision for the next change.
+        // This revision fits into its type, but leaves none for the next write.
         (&["--bump-revision=9223372036854775806", "--mark-compacted"], "--bump-revision: "),
         (&["--bump-revision", "-1", "--mark-compacted"], "'--bump-revision <N>'"),
         (
@@ -282,7 +282,7 @@ fn every_mistake_names_its_flag_and_writes_nothing() {
 
 /// Compares URLs as etcdutl does: `urlsEqual` in etcd's netutil.
 #[test]
-fn peer_urls_may_be_spelled_in_two_ways() {
+fn different_spellings_of_a_peer_url_are_equal() {
     let folder = tempfile::tempdir().unwrap();
     let config = RestoreConfig {
         initial_cluster: Some("default=http://[0:0:0:0:0:0:0:1]:2380".into()),

@@ -1,4 +1,4 @@
-//! The verdict counts what the queries list, whatever the damage.
+//! The counts in the verdict equal the entries that queries list, with any damage.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -49,7 +49,7 @@ fn flipped_bytes(base: &GoodSnapshot) -> Result<(), Failed> {
 
 /// The counts: living keys, their entries, tombstones, and the last revision.
 #[derive(Debug, PartialEq, Eq)]
-struct Counted {
+struct Counts {
     keys: u64,
     tombstones: u64,
     current: Revision,
@@ -83,9 +83,9 @@ fn agree(file: &Vec<u8>) -> Result<(), String> {
     Ok(())
 }
 
-fn of_status(status: &Status) -> Counted {
+fn of_status(status: &Status) -> Counts {
     let marks = status.compacted_revision.max(status.scheduled_compact_revision).unwrap_or(Revision::FIRST);
-    Counted {
+    Counts {
         keys: status.total_key,
         tombstones: status.tombstones,
         current: status.revision.max(marks).max(Revision::FIRST),
@@ -96,20 +96,20 @@ fn query() -> Query {
     Query { range: KeyRange::all(), revision: Revision::MAX, hash_values: false }
 }
 
-fn of_index(store: &Store<'_, Vec<u8>>) -> Counted {
+fn of_index(store: &Store<'_, Vec<u8>>) -> Counts {
     let mut index = Index::new(query());
     for work in store.work() {
         index.read(store, work, &Unwatched).expect("bytes can always be read");
     }
     let keys = index.sorted(|_| true);
-    Counted {
+    Counts {
         keys: keys.iter().filter(|key| !key.deleted).count() as u64,
         tombstones: keys.iter().map(|key| u64::from(key.tombstones)).sum(),
         current: store.current(),
     }
 }
 
-fn of_sums(store: &Store<'_, Vec<u8>>) -> Counted {
+fn of_sums(store: &Store<'_, Vec<u8>>) -> Counts {
     let mut tally = GroupTally::new(query(), &|_, _| {});
     for work in store.work() {
         tally.read(store, work, &Unwatched).expect("bytes can always be read");
@@ -117,5 +117,5 @@ fn of_sums(store: &Store<'_, Vec<u8>>) -> Counted {
     let tallies = Tallies::of(vec![tally]);
     let mut sums = Sums::default();
     (0..Tallies::pieces()).for_each(|piece| tallies.sum(piece, 0, &mut sums));
-    Counted { keys: sums.total.keys, tombstones: sums.total.tombstones, current: store.current() }
+    Counts { keys: sums.total.keys, tombstones: sums.total.tombstones, current: store.current() }
 }

@@ -4,7 +4,7 @@ use std::fs;
 
 use etcdsnap_tests::certificates::{Authority, CertificateUse, Key, self_signed};
 use etcdsnap_tests::server::stdout_of;
-use etcdsnap_tests::tls_etcd::{NAMES, Secured, assert_refused, certificate_flags, client_flags};
+use etcdsnap_tests::tls_etcd::{NAMES, TlsServer, assert_refused, certificate_flags, client_flags};
 
 /// A key in PKCS#8, and one in OpenSSL's older form, both encrypted with the passphrase "secret".
 const ENCRYPTED: [&str; 2] = [
@@ -35,7 +35,7 @@ fn flag(name: &str, path: &std::path::Path) -> String {
 #[test]
 fn certificates_of_auto_tls_are_accepted() {
     for version in ["3.3", "3.4", "3.5", "3.6", "3.7"] {
-        let Some(server) = Secured::with(version, |_, _| vec!["--auto-tls".into()]) else { return };
+        let Some(server) = TlsServer::with(version, |_, _| vec!["--auto-tls".into()]) else { return };
         let fixtures = server.folder.path().join("one/fixtures/client");
         let cacert = flag("cacert", &fixtures.join("cert.pem"));
         stdout_of(&server.save_as_etcdctl(&[&cacert]));
@@ -62,7 +62,7 @@ fn server_keys_of_every_kind_are_accepted() {
         (Key::SmallRsaPkcs1, Key::P521, "--tls-max-version=TLS1.2"),
     ] {
         let mut cacert = String::new();
-        let server = Secured::with("3.7", |_, folder| {
+        let server = TlsServer::with("3.7", |_, folder| {
             let authority = Authority::with_key(folder, "other", authority);
             cacert = flag("cacert", &authority.cert);
             let mut flags = certificate_flags(&authority.sign("server", CertificateUse::Server(NAMES), key)).to_vec();
@@ -79,7 +79,9 @@ fn server_keys_of_every_kind_are_accepted() {
 #[test]
 fn client_keys_of_every_kind_are_accepted() {
     for extra in [&[][..], &["--tls-max-version=TLS1.2"]] {
-        let Some(server) = Secured::start("3.7", CertificateUse::Server(NAMES), Key::P521, true, extra) else { return };
+        let Some(server) = TlsServer::start("3.7", CertificateUse::Server(NAMES), Key::P521, true, extra) else {
+            return;
+        };
         let cacert = server.cacert();
         for (number, key) in [Key::P384, Key::P521, Key::P521Sec1, Key::Ed25519, Key::SmallRsa, Key::SmallRsaPkcs1]
             .into_iter()
@@ -134,7 +136,7 @@ fn server_certificates_marked_as_authority_are_accepted() {
         }),
     ];
     for (case, flags) in cases {
-        let Some(server) = Secured::with("3.6", flags) else { return };
+        let Some(server) = TlsServer::with("3.6", flags) else { return };
         let own = flag("cacert", &server.folder.path().join("server.crt"));
         stdout_of(&server.save_as_etcdctl(&[&own]));
         stdout_of(&server.save_as_etcdctl(&["--insecure-skip-tls-verify"]));
@@ -149,14 +151,14 @@ fn server_certificates_marked_as_authority_are_accepted() {
     }
 }
 
-/// The names count, even for a certificate in `--cacert` itself.
+/// The names in a certificate count, even if it is in `--cacert` itself.
 #[test]
 fn an_authority_certificate_for_another_name_is_refused() {
     let flags = |_: &Authority, folder: &std::path::Path| {
         let whose = CertificateUse::ServerAndAuthority(&["other.example"]);
         certificate_flags(&self_signed(folder, "server", whose, Key::EcPkcs8)).to_vec()
     };
-    let Some(server) = Secured::with("3.7", flags) else { return };
+    let Some(server) = TlsServer::with("3.7", flags) else { return };
     let own = flag("cacert", &server.folder.path().join("server.crt"));
     assert_refused(&server.save_as_etcdctl(&[&own]), &["is for another name", "127.0.0.1", "other.example"]);
     stdout_of(&server.save_as_etcdctl(&["--insecure-skip-tls-verify"]));
@@ -165,7 +167,7 @@ fn an_authority_certificate_for_another_name_is_refused() {
 /// `--cacert server.crt`, as some instructions have it, although an authority signed that certificate.
 #[test]
 fn a_server_certificate_given_as_authority_is_trusted() {
-    let Some(server) = Secured::start("3.5", CertificateUse::Server(NAMES), Key::EcPkcs8, false, &[]) else { return };
+    let Some(server) = TlsServer::start("3.5", CertificateUse::Server(NAMES), Key::EcPkcs8, false, &[]) else { return };
     let own = flag("cacert", &server.folder.path().join("server.crt"));
     stdout_of(&server.save_as_etcdctl(&[&own]));
     let other = server.authority.sign("other", CertificateUse::Server(NAMES), Key::EcPkcs8);
@@ -182,7 +184,7 @@ fn invalid_certificates_are_refused_with_a_reason() {
         (CertificateUse::Expired(NAMES), &["has expired", "clock"]),
     ];
     for (whose, words) in cases {
-        let Some(server) = Secured::start("3.7", whose, Key::EcPkcs8, false, &[]) else { return };
+        let Some(server) = TlsServer::start("3.7", whose, Key::EcPkcs8, false, &[]) else { return };
         assert_refused(&server.save_as_etcdctl(&[&server.cacert()]), words);
         stdout_of(&server.save_as_etcdctl(&["--insecure-skip-tls-verify"]));
     }
@@ -192,7 +194,7 @@ fn invalid_certificates_are_refused_with_a_reason() {
 #[test]
 fn a_missing_common_cipher_suite_is_reported() {
     let suites = ["--tls-max-version=TLS1.2", "--cipher-suites=TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"];
-    let Some(server) = Secured::start("3.7", CertificateUse::Server(NAMES), Key::EcPkcs8, false, &suites) else {
+    let Some(server) = TlsServer::start("3.7", CertificateUse::Server(NAMES), Key::EcPkcs8, false, &suites) else {
         return;
     };
     let [cert, key] = client_flags(&server.authority.sign("client", CertificateUse::Client("someone"), Key::EcPkcs8));
@@ -204,7 +206,7 @@ fn a_missing_common_cipher_suite_is_reported() {
 /// etcd#14015: an encrypted key. etcdctl says that it cannot parse it; etcdsnap says that it is encrypted, and what to do.
 #[test]
 fn an_encrypted_key_is_named() {
-    let Some(server) = Secured::start("3.7", CertificateUse::Server(NAMES), Key::EcPkcs8, true, &[]) else { return };
+    let Some(server) = TlsServer::start("3.7", CertificateUse::Server(NAMES), Key::EcPkcs8, true, &[]) else { return };
     let [cert, _] = client_flags(&server.authority.sign("client", CertificateUse::Client("someone"), Key::EcPkcs8));
     for (number, pem) in ENCRYPTED.into_iter().enumerate() {
         let path = server.folder.path().join(format!("encrypted-{number}.key"));
@@ -217,7 +219,7 @@ fn an_encrypted_key_is_named() {
 /// An invalid token has nothing to do with TLS.
 #[test]
 fn a_token_with_several_lines_is_refused() {
-    let Some(server) = Secured::start("3.7", CertificateUse::Server(NAMES), Key::EcPkcs8, false, &[]) else { return };
+    let Some(server) = TlsServer::start("3.7", CertificateUse::Server(NAMES), Key::EcPkcs8, false, &[]) else { return };
     let output = server.save(&[&server.cacert(), "--auth-jwt-token=one\ntwo"]);
     assert_refused(&output, &["The token has characters that cannot be sent", "--auth-jwt-token"]);
     assert!(!String::from_utf8_lossy(&output.stderr).contains("TLS"));

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 /// A value that is easy to find in a database file, and another of the same length.
 const VALUE: &[u8] = b"this-is-what-all-members-agree-on";
-const OTHER: &[u8] = b"this-is-what-only-one-of-them-has";
+const OTHER_VALUE: &[u8] = b"this-is-what-only-one-of-them-has";
 
 fn save(member_config: &MemberConfig, flags: &[&str], target: &Path) -> Output {
     let endpoints = format!("--endpoints={}", member_config.client_url());
@@ -132,7 +132,7 @@ fn check_members_that_agree(version: &str) {
 
 /// Stops a member, changes a value in its database, and starts it again.
 fn change_value_of(servers: &mut Servers, index: usize) {
-    // By then everything is in the file.
+    // After the stop, everything is in the file.
     sleep(Duration::from_millis(500));
     let member_config = servers.kill(index);
     let path = member_config.data.join("member/snap/db");
@@ -141,7 +141,7 @@ fn change_value_of(servers: &mut Servers, index: usize) {
     assert!(!found.is_empty(), "the value is not in the database of {}", member_config.name);
     let database = fs::File::options().write(true).open(&path).unwrap();
     for at in found {
-        database.write_all_at(OTHER, at as u64).unwrap();
+        database.write_all_at(OTHER_VALUE, at as u64).unwrap();
     }
     servers.restart(&member_config);
 }
@@ -203,7 +203,7 @@ fn a_member_that_has_diverged(version: &str) {
     let words = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(words.contains("The member that sent this snapshot has diverged"), "{words}");
     assert!(words.contains("a, b have other data") && file.exists(), "{words}");
-    // Nor does a stream lack anything.
+    // A stream is complete, too.
     let output = cli::run(&["save", "-", &format!("--endpoints={}", member_configs[0].client_url()), "-w=json"]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let words = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -225,7 +225,7 @@ fn consistent_indexes(database: &[u8]) -> Vec<usize> {
     places.map(|at| at + name.len()).collect()
 }
 
-/// Simulates a bug of 3.5.0: a member marks entries of the log as applied that it has not applied, and its revision stays behind forever.
+/// Simulates a bug of 3.5.0: a member marks entries of the log as applied that it has not applied, so its revision stays too low forever.
 #[test]
 fn a_member_that_lost_revisions_is_reported() {
     let folder = tempfile::tempdir().unwrap();
@@ -260,13 +260,13 @@ fn a_member_that_lost_revisions_is_reported() {
     assert_outcomes(&json, ["same", "same", "differs"]);
     let of_c = json["comparison"]["members"].as_array().unwrap().iter().find(|member| member["name"] == "c").unwrap();
     assert!(of_c["reason"].as_str().unwrap().contains("its revision is only 3"), "{of_c}");
-    // From the other member's view, the others have another history.
+    // A snapshot of the other member reports that all others differ.
     let output = save(&member_configs[2], &["-w=json"], &file);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     assert_outcomes(&cli::json(&output), ["differs", "differs", "same"]);
 }
 
-/// Uncertainty is reported and is not a failure: members compacted at other revisions, members that never answer, a cluster without keys.
+/// Members that cannot be compared are reported, which is not a failure: compacted at other revisions, without an answer, or without keys.
 #[test]
 fn uncertain_comparisons_are_reported() {
     let folder = tempfile::tempdir().unwrap();

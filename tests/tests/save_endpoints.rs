@@ -10,7 +10,7 @@ use etcdsnap_tests::cli;
 use etcdsnap_tests::connect_proxy::{ConnectProxy, ProxyReply};
 use etcdsnap_tests::name_server::{self, Record};
 use etcdsnap_tests::server::{Servers, member_configs, program, stdout_of};
-use etcdsnap_tests::tls_etcd::{Secured, assert_refused};
+use etcdsnap_tests::tls_etcd::{TlsServer, assert_refused};
 
 /// A server that speaks plain text.
 struct PlainServer {
@@ -43,8 +43,8 @@ fn save_as_etcdctl(folder: &Path, flags: &[&str], variables: &[(&str, &str)]) ->
     let theirs = output(etcdctl.args(flags).args(["--command-timeout=2s", "get", "x"]));
     let ours = output(Command::new(cli::program()).arg("save").args(flags).arg("snapshot.db"));
     let text = |output: &Output| String::from_utf8_lossy(&output.stderr).into_owned();
-    let (said, they_said) = (text(&ours), text(&theirs));
-    assert_eq!(ours.status.success(), theirs.status.success(), "{flags:?}\nours: {said}\netcdctl: {they_said}");
+    let (printed, they_said) = (text(&ours), text(&theirs));
+    assert_eq!(ours.status.success(), theirs.status.success(), "{flags:?}\nours: {printed}\netcdctl: {they_said}");
     ours
 }
 
@@ -76,7 +76,7 @@ fn endpoints_work_in_every_form() {
 #[test]
 fn a_zone_is_not_part_of_a_certificates_name() {
     let whose = CertificateUse::Server(&["::1", "127.0.0.1"]);
-    let Some(server) = Secured::start("3.7", whose, Key::EcPkcs8, false, &[]) else { return };
+    let Some(server) = TlsServer::start("3.7", whose, Key::EcPkcs8, false, &[]) else { return };
     let cacert = server.cacert();
     let url = format!("https://[::1%25lo]:{}", server.port);
     stdout_of(&server.save_at_as_etcdctl(&url, &["--insecure-skip-tls-verify"]));
@@ -122,7 +122,7 @@ fn unix_sockets_work() {
 #[test]
 fn saves_through_a_proxy() {
     let Some(server) =
-        Secured::start("3.7", CertificateUse::Server(&["etcd.example", "127.0.0.1"]), Key::EcPkcs8, false, &[])
+        TlsServer::start("3.7", CertificateUse::Server(&["etcd.example", "127.0.0.1"]), Key::EcPkcs8, false, &[])
     else {
         return;
     };
@@ -243,7 +243,7 @@ fn run_with_name_server(server: &str, folder: &Path, command: &mut Command) -> O
 #[test]
 fn endpoints_come_from_srv_records() {
     let whose = CertificateUse::Server(&["secure.test", "one.test", "one.own.test", "elsewhere.invalid"]);
-    let Some(server) = Secured::start("3.7", whose, Key::EcPkcs8, false, &[]) else { return };
+    let Some(server) = TlsServer::start("3.7", whose, Key::EcPkcs8, false, &[]) else { return };
     let plain = stdout_of(&server.servers.etcdctl(None, &["member", "list", "-w", "fields"]));
     let plain = plain.lines().find_map(|line| line.strip_prefix("\"ClientURL\" : ")).unwrap().trim_matches('"');
     let plain: u16 = plain.rsplit(':').next().unwrap().parse().unwrap();
@@ -273,8 +273,8 @@ fn endpoints_come_from_srv_records() {
         let mut ours = Command::new(cli::program());
         let ours = run_with_name_server(&address, folder, ours.arg("save").args(flags).arg("srv.db"))?;
         let text = |output: &Output| String::from_utf8_lossy(&output.stderr).into_owned();
-        let (said, they_said) = (text(&ours), text(&theirs));
-        assert_eq!(ours.status.success(), theirs.status.success(), "{flags:?}\nours: {said}\netcdctl: {they_said}");
+        let (printed, they_said) = (text(&ours), text(&theirs));
+        assert_eq!(ours.status.success(), theirs.status.success(), "{flags:?}\nours: {printed}\netcdctl: {they_said}");
         Some(ours)
     };
     let run = |flags: &[&str]| run_beside("3.7", flags);

@@ -33,9 +33,9 @@ struct TestFolder {
 
 impl TestFolder {
     fn new() -> Self {
-        let bench = Self { folder: tempfile::tempdir().unwrap() };
-        fs::write(bench.file(), OLD).unwrap();
-        bench
+        let test_folder = Self { folder: tempfile::tempdir().unwrap() };
+        fs::write(test_folder.file(), OLD).unwrap();
+        test_folder
     }
 
     fn file(&self) -> PathBuf {
@@ -76,9 +76,9 @@ fn save_through(fault: NetworkFault, flags: &[&str], code: i32, words: &[&str]) 
     let Some(shared) = server() else { return };
     let member_config = &shared.member_config;
     let proxy = FaultyProxy::start(member_config.client, move |_| fault);
-    let bench = TestFolder::new();
-    let output = bench.command(&proxy.url(), flags).output().unwrap();
-    bench.refused(&output, code, words);
+    let test_folder = TestFolder::new();
+    let output = test_folder.command(&proxy.url(), flags).output().unwrap();
+    test_folder.refused(&output, code, words);
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn a_stalled_stream_is_an_error() {
     save_through(NetworkFault::Stall(SIZE / 2), &["--command-timeout=2s"], 2, &["longer than 2s", "--command-timeout"]);
 }
 
-/// After ten seconds of silence at the earliest, as in Go's clients, the client sends a ping.
+/// Like Go's clients, the client sends a ping after ten seconds of silence at the earliest.
 #[test]
 fn a_server_that_answers_no_ping_is_an_error() {
     let flags = ["--stall-timeout=60s", "--keepalive-time=1s", "--keepalive-timeout=1s"];
@@ -136,15 +136,15 @@ fn a_changed_byte_is_detected() {
     for round in 0..12 {
         let at = 10_000 + rng.below(SIZE - 20_000);
         let proxy = FaultyProxy::start(member_config.client, move |_| NetworkFault::Flip(at));
-        let bench = TestFolder::new();
-        let output = bench.command(&proxy.url(), &["--stall-timeout=5s"]).output().unwrap();
+        let test_folder = TestFolder::new();
+        let output = test_folder.command(&proxy.url(), &["--stall-timeout=5s"]).output().unwrap();
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(matches!(output.status.code(), Some(1 | 2)), "round {round}, byte {at}: {text}");
         if output.status.code() == Some(1) {
             assert!(text.contains("damaged in transit"), "{text}");
             by_hash += 1;
         }
-        bench.assert_unchanged();
+        test_folder.assert_unchanged();
     }
     assert!(by_hash >= 6, "{by_hash}");
 }
@@ -156,14 +156,14 @@ fn faults_are_reported_even_without_checks() {
     let member_config = &shared.member_config;
     let kept = (1..10).find_map(|tenth| {
         let proxy = FaultyProxy::start(member_config.client, move |_| NetworkFault::Flip(SIZE / 10 * tenth));
-        let bench = TestFolder::new();
+        let test_folder = TestFolder::new();
         let flags = ["--verify=none", "--stall-timeout=5s", "-w=json"];
-        let output = bench.command(&proxy.url(), &flags).output().unwrap();
-        output.status.success().then(|| (cli::json(&output), bench))
+        let output = test_folder.command(&proxy.url(), &flags).output().unwrap();
+        output.status.success().then(|| (cli::json(&output), test_folder))
     });
-    let (json, bench) = kept.expect("a byte of a value rather than of a frame");
+    let (json, test_folder) = kept.expect("a byte of a value rather than of a frame");
     assert_eq!((&json["sha256Matches"], &json["verified"]), (&false.into(), &false.into()), "{json}");
-    let report = etcdsnap::verify(bench.file(), etcdsnap::VerifyOptions::default()).unwrap();
+    let report = etcdsnap::verify(test_folder.file(), etcdsnap::VerifyOptions::default()).unwrap();
     assert!(report.findings.list().iter().any(|finding| finding.code.to_string() == "sha256-mismatch"));
 }
 
@@ -173,24 +173,24 @@ fn swapped_frames_are_detected() {
     let member_config = &shared.member_config;
     for at in [SIZE / 4, SIZE / 2] {
         let proxy = FaultyProxy::start(member_config.client, move |_| NetworkFault::Swap(at));
-        let bench = TestFolder::new();
-        let output = bench.command(&proxy.url(), &["--stall-timeout=5s"]).output().unwrap();
+        let test_folder = TestFolder::new();
+        let output = test_folder.command(&proxy.url(), &["--stall-timeout=5s"]).output().unwrap();
         assert!(matches!(output.status.code(), Some(1 | 2)), "{output:?}");
-        bench.assert_unchanged();
+        test_folder.assert_unchanged();
     }
 }
 
-/// Slow is not stalled.
+/// A slow stream is not a stalled one.
 #[test]
 fn a_slow_stream_arrives() {
     let Some(shared) = server() else { return };
     let member_config = &shared.member_config;
     let proxy = FaultyProxy::start(member_config.client, |_| NetworkFault::Drip(60_000));
-    let bench = TestFolder::new();
-    stdout_of(&bench.command(&proxy.url(), &["--stall-timeout=1s"]).output().unwrap());
-    let report = etcdsnap::verify(bench.file(), etcdsnap::VerifyOptions::default()).unwrap();
+    let test_folder = TestFolder::new();
+    stdout_of(&test_folder.command(&proxy.url(), &["--stall-timeout=1s"]).output().unwrap());
+    let report = etcdsnap::verify(test_folder.file(), etcdsnap::VerifyOptions::default()).unwrap();
     assert_eq!(report.verdict, etcdsnap::Verdict::Sound);
-    assert_eq!(bench.names(), ["backup.db"]);
+    assert_eq!(test_folder.names(), ["backup.db"]);
 }
 
 /// With retries the same server is asked once more.
@@ -201,13 +201,13 @@ fn a_retry_succeeds() {
     let proxy = FaultyProxy::start(member_config.client, |number| {
         if number < 2 { NetworkFault::Cut(SIZE / 2) } else { NetworkFault::None }
     });
-    let bench = TestFolder::new();
-    let output = bench.command(&proxy.url(), &["--retries=1"]).output().unwrap();
-    bench.refused(&output, 2, &["No server sent a snapshot"]);
+    let test_folder = TestFolder::new();
+    let output = test_folder.command(&proxy.url(), &["--retries=1"]).output().unwrap();
+    test_folder.refused(&output, 2, &["No server sent a snapshot"]);
     assert_eq!(proxy.connections(), 2);
-    stdout_of(&bench.command(&proxy.url(), &["--retries=1"]).output().unwrap());
+    stdout_of(&test_folder.command(&proxy.url(), &["--retries=1"]).output().unwrap());
     assert_eq!(proxy.connections(), 3);
-    assert_ne!(fs::read(bench.file()).unwrap(), OLD);
+    assert_ne!(fs::read(test_folder.file()).unwrap(), OLD);
 }
 
 #[test]
@@ -218,29 +218,29 @@ fn a_killed_server_is_an_error() {
     servers.put_megabytes(12);
     // Slowly, so that the kill hits the middle.
     let proxy = FaultyProxy::start(member_configs[0].client, |_| NetworkFault::Drip(30_000));
-    let bench = TestFolder::new();
-    let child = bench.command(&proxy.url(), &[]).spawn().unwrap();
-    wait_until_saving(&bench);
+    let test_folder = TestFolder::new();
+    let child = test_folder.command(&proxy.url(), &[]).spawn().unwrap();
+    wait_until_saving(&test_folder);
     servers.kill(0);
-    bench.refused(&child.wait_with_output().unwrap(), 2, &["broke"]);
-    // And nothing listens any more.
-    let output = bench.command(&member_configs[0].client_url(), &[]).output().unwrap();
-    bench.refused(&output, 2, &["cannot be reached", "nothing listens there"]);
+    test_folder.refused(&child.wait_with_output().unwrap(), 2, &["broke"]);
+    // Afterwards no server listens.
+    let output = test_folder.command(&member_configs[0].client_url(), &[]).output().unwrap();
+    test_folder.refused(&output, 2, &["cannot be reached", "nothing listens there"]);
 }
 
-fn wait_until_saving(bench: &TestFolder) {
+fn wait_until_saving(test_folder: &TestFolder) {
     let since = Instant::now();
-    while bench.names().len() == 1 {
+    while test_folder.names().len() == 1 {
         assert!(since.elapsed() < Duration::from_secs(30), "it does not begin");
         sleep(Duration::from_millis(1));
     }
     sleep(Duration::from_millis(100));
 }
 
-fn slowly(bench: &TestFolder, member_config: &MemberConfig) -> Child {
+fn slowly(test_folder: &TestFolder, member_config: &MemberConfig) -> Child {
     let proxy = FaultyProxy::start(member_config.client, |_| NetworkFault::Drip(20_000));
-    let child = bench.command(&proxy.url(), &[]).spawn().unwrap();
-    wait_until_saving(bench);
+    let child = test_folder.command(&proxy.url(), &[]).spawn().unwrap();
+    wait_until_saving(test_folder);
     child
 }
 
@@ -261,16 +261,16 @@ fn a_save_stopped_by_a_signal_cleans_up() {
         (Signal::XCPU, 152),
         (Signal::IO, 157),
     ] {
-        let bench = TestFolder::new();
-        let child = slowly(&bench, &shared.member_config);
+        let test_folder = TestFolder::new();
+        let child = slowly(&test_folder, &shared.member_config);
         kill_process(Pid::from_child(&child), signal).unwrap();
-        // A closed terminal sends its signal more than once; only repeated signals of insistence end the program without cleaning up.
+        // A closed terminal sends its signal more than once; only a second Ctrl-C, SIGTERM or SIGQUIT ends the program without cleaning up.
         for _ in 0..if [Signal::INT, Signal::TERM, Signal::QUIT].contains(&signal) { 0 } else { 20 } {
             sleep(Duration::from_micros(500));
             kill_process(Pid::from_child(&child), signal).unwrap();
         }
         let since = Instant::now();
-        bench.refused(&child.wait_with_output().unwrap(), code, &["Stopped"]);
+        test_folder.refused(&child.wait_with_output().unwrap(), code, &["Stopped"]);
         assert!(since.elapsed() < Duration::from_secs(5));
     }
 }
@@ -280,80 +280,80 @@ fn a_save_stopped_by_a_signal_cleans_up() {
 fn a_signal_that_was_ignored_stays_ignored() {
     let Some(shared) = server() else { return };
     for (name, signal) in [("HUP", Signal::HUP), ("QUIT", Signal::QUIT), ("USR1", Signal::USR1)] {
-        let bench = TestFolder::new();
+        let test_folder = TestFolder::new();
         let proxy = FaultyProxy::start(shared.member_config.client, |_| NetworkFault::Drip(20_000));
-        let plain = bench.command(&proxy.url(), &[]);
+        let plain = test_folder.command(&proxy.url(), &[]);
         let mut command = Command::new("sh");
         command.args(["-c", &format!("trap '' {name}; exec \"$0\" \"$@\"")]).arg(plain.get_program());
         command.args(plain.get_args()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
-        wait_until_saving(&bench);
+        wait_until_saving(&test_folder);
         kill_process(Pid::from_child(&child), signal).unwrap();
         sleep(Duration::from_millis(500));
         assert!(child.try_wait().unwrap().is_none(), "{name} ended it");
         kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
-        bench.refused(&child.wait_with_output().unwrap(), 143, &["Stopped"]);
+        test_folder.refused(&child.wait_with_output().unwrap(), 143, &["Stopped"]);
     }
 }
 
-/// The next run removes what a killed run left, but not what another run still writes.
+/// The next run removes the leftovers of a killed run, but not a file that another run still writes.
 #[test]
 fn a_kill_at_any_moment_keeps_the_old_file() {
     let Some(shared) = server() else { return };
     let member_config = &shared.member_config;
-    let bench = TestFolder::new();
+    let test_folder = TestFolder::new();
     let mut rng = SeededRandom::new(9);
     let mut left = 0;
     for _ in 0..30 {
-        let mut child = bench.command(&member_config.client_url(), &[]).spawn().unwrap();
+        let mut child = test_folder.command(&member_config.client_url(), &[]).spawn().unwrap();
         sleep(Duration::from_millis(rng.below(120) as u64));
         let _ = child.kill();
         let _ = child.wait();
         // The old file, or a complete new one.
-        if fs::read(bench.file()).unwrap() != OLD {
-            let report = etcdsnap::verify(bench.file(), etcdsnap::VerifyOptions::default()).unwrap();
+        if fs::read(test_folder.file()).unwrap() != OLD {
+            let report = etcdsnap::verify(test_folder.file(), etcdsnap::VerifyOptions::default()).unwrap();
             assert_eq!(report.verdict, etcdsnap::Verdict::Sound);
-            fs::write(bench.file(), OLD).unwrap();
+            fs::write(test_folder.file(), OLD).unwrap();
         }
-        left += bench.names().len() - 1;
+        left += test_folder.names().len() - 1;
     }
     println!("{left} times something was left");
-    let other = slowly(&bench, member_config);
-    let before = bench.names().len();
-    assert_eq!(before, 2, "the run at work, and nothing older: {:?}", bench.names());
-    stdout_of(&bench.command(&member_config.client_url(), &[]).output().unwrap());
-    assert_eq!(bench.names().len(), 2, "{:?}", bench.names());
+    let other = slowly(&test_folder, member_config);
+    let before = test_folder.names().len();
+    assert_eq!(before, 2, "the run at work, and nothing older: {:?}", test_folder.names());
+    stdout_of(&test_folder.command(&member_config.client_url(), &[]).output().unwrap());
+    assert_eq!(test_folder.names().len(), 2, "{:?}", test_folder.names());
     stdout_of(&other.wait_with_output().unwrap());
-    assert_eq!(bench.names(), ["backup.db"]);
+    assert_eq!(test_folder.names(), ["backup.db"]);
 }
 
 #[test]
 fn a_full_disk_keeps_the_old_file() {
     let Some(shared) = server() else { return };
     let member_config = &shared.member_config;
-    let bench = TestFolder::new();
+    let test_folder = TestFolder::new();
     // Files of at most 5 MB, as under a quota.
     let script = "ulimit -f 5000; exec \"$0\" save --endpoints=\"$1\" \"$2\"";
     let output = Command::new("bash")
         .args(["-c", script])
         .arg(cli::program())
         .arg(member_config.client_url())
-        .arg(bench.file())
+        .arg(test_folder.file())
         .stdin(Stdio::null())
         .output()
         .unwrap();
-    bench.refused(&output, 2, &["Cannot write", bench.folder.path().to_str().unwrap()]);
+    test_folder.refused(&output, 2, &["Cannot write", test_folder.folder.path().to_str().unwrap()]);
     // Compressed, random letters still take more than half of that.
     let script = "ulimit -f 2000; exec \"$0\" save --compress zstd --endpoints=\"$1\" \"$2\"";
     let output = Command::new("bash")
         .args(["-c", script])
         .arg(cli::program())
         .arg(member_config.client_url())
-        .arg(bench.file())
+        .arg(test_folder.file())
         .stdin(Stdio::null())
         .output()
         .unwrap();
-    bench.refused(&output, 2, &["Cannot write"]);
+    test_folder.refused(&output, 2, &["Cannot write"]);
 }
 
 /// A disk with too little space is reported before anything is written.
@@ -381,19 +381,19 @@ fn too_little_space_is_reported_before_writing() {
 fn unwritable_targets_are_refused() {
     let Some(shared) = server() else { return };
     let member_config = &shared.member_config;
-    let bench = TestFolder::new();
+    let test_folder = TestFolder::new();
     let run = |path: &str| cli::run(&["save", &format!("--endpoints={}", member_config.client_url()), path]);
-    let nowhere = bench.folder.path().join("nowhere/backup.db");
-    bench.refused(&run(nowhere.to_str().unwrap()), 2, &["nowhere", "create the directory first"]);
-    bench.refused(&run("/proc/backup.db"), 2, &["/proc"]);
-    bench.refused(&run(bench.folder.path().join("{host}.db").to_str().unwrap()), 2, &["{cluster}"]);
-    let below = bench.file().join("x.db");
-    bench.refused(&run(below.to_str().unwrap()), 2, &["Cannot write"]);
+    let nowhere = test_folder.folder.path().join("nowhere/backup.db");
+    test_folder.refused(&run(nowhere.to_str().unwrap()), 2, &["nowhere", "create the directory first"]);
+    test_folder.refused(&run("/proc/backup.db"), 2, &["/proc"]);
+    test_folder.refused(&run(test_folder.folder.path().join("{host}.db").to_str().unwrap()), 2, &["{cluster}"]);
+    let below = test_folder.file().join("x.db");
+    test_folder.refused(&run(below.to_str().unwrap()), 2, &["Cannot write"]);
     // A target that is not a file is not replaced by one.
     let aside = tempfile::tempdir().unwrap();
     let socket = aside.path().join("socket");
     drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
-    bench.refused(&run(socket.to_str().unwrap()), 2, &["is a socket"]);
+    test_folder.refused(&run(socket.to_str().unwrap()), 2, &["is a socket"]);
     assert!(!fs::metadata(&socket).unwrap().is_file());
 }
 
@@ -419,12 +419,12 @@ fn a_database_damaged_on_the_server_is_detected() {
         // The tag of the key's own field, two bytes before it.
         open.write_all_at(&[0xff], at as u64 - 2).unwrap();
     }
-    let bench = TestFolder::new();
-    let output = bench.command(&member_configs[0].client_url(), &[]).output().unwrap();
-    bench.refused(&output, 1, &["database of", "is damaged", "another member", "--verify hash"]);
+    let test_folder = TestFolder::new();
+    let output = test_folder.command(&member_configs[0].client_url(), &[]).output().unwrap();
+    test_folder.refused(&output, 1, &["database of", "is damaged", "another member", "--verify hash"]);
     // With --force or the like, the file is kept nevertheless.
-    stdout_of(&bench.command(&member_configs[0].client_url(), &["--verify=hash"]).output().unwrap());
-    let report = etcdsnap::verify(bench.file(), etcdsnap::VerifyOptions::default()).unwrap();
+    stdout_of(&test_folder.command(&member_configs[0].client_url(), &["--verify=hash"]).output().unwrap());
+    let report = etcdsnap::verify(test_folder.file(), etcdsnap::VerifyOptions::default()).unwrap();
     assert_eq!(report.verdict, etcdsnap::Verdict::Damaged);
     assert_eq!(report.trailer.actual, report.trailer.expected);
 }

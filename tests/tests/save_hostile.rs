@@ -49,7 +49,7 @@ fn assert_refused(pieces: impl Fn(&Pieces<'_>) -> std::io::Result<()> + Send + S
     memory
 }
 
-/// The test's server itself is one that a save accepts.
+/// A save accepts the test's own server.
 #[test]
 fn pieces_of_any_length_make_a_snapshot() {
     for len in [1_000, 32 << 10, 1 << 20, 4_000_000] {
@@ -91,7 +91,7 @@ fn messages_without_bytes_count_as_a_stall() {
     assert_refused(goes_on, "an empty message");
 }
 
-/// Everything announced has arrived, its SHA-256 is right, and the stream is never closed.
+/// Tests a stream that is never closed, although all announced bytes have arrived with the right SHA-256.
 #[test]
 fn a_complete_stream_that_stays_open_is_accepted() {
     let server = FakeEtcd::start(|pieces| pieces.send_snapshot(snapshot(), 32 << 10));

@@ -1,5 +1,5 @@
 //! Injects a failure or a kill at every system call of a save: the old file or the new one is complete under its name; a sound snapshot to keep is never lost; the
-//! next run removes what a kill left.
+//! next run removes the leftovers of a kill.
 //!
 //! By default a fixed sample runs; `ETCDSNAP_INJECT=all cargo test -p etcdsnap-tests --test save_injected` tries everything, which takes about an hour.
 
@@ -14,7 +14,7 @@ use etcdsnap_tests::origin_mark::{copy_with_mark, has_mark};
 use etcdsnap_tests::server::{Servers, member_configs, stdout_of};
 
 /// Failures to try per kind of save, without `ETCDSNAP_INJECT`.
-const BOUNDED: usize = 60;
+const MAX_TRIALS: usize = 60;
 
 /// The contents of the old file.
 const OLD: &[u8] = b"yesterday's";
@@ -59,31 +59,34 @@ fn is_sound(path: &Path) -> bool {
 }
 
 /// Returns whether the program reports the new file as in place, in a run that failed.
-fn reports_in_place(said: &str) -> bool {
-    said.contains("is complete and in place") || said.contains("cannot write to standard output")
+fn reports_in_place(printed: &str) -> bool {
+    printed.contains("is complete and in place") || printed.contains("cannot write to standard output")
 }
 
 /// Asserts that the exit code and the message agree on whether the new file is in place, and that nothing else is left unless it could not be removed.
-fn check_end(trial: &InjectedFailure, ended: &RunResult, in_place: bool, litter: &[String]) {
-    let said = String::from_utf8_lossy(&ended.output.stderr).into_owned();
-    // The runtime wakes itself by a write to an event file, which never fails in practice, and aborts without it.
-    if ended.killed || said.contains("failed to wake I/O driver") {
+fn check_end(trial: &InjectedFailure, ended: &RunResult, in_place: bool, leftovers: &[String]) {
+    let printed = String::from_utf8_lossy(&ended.output.stderr).into_owned();
+    // The runtime wakes itself by a write to an event file. That never fails in practice; if it does, the runtime aborts.
+    if ended.killed || printed.contains("failed to wake I/O driver") {
         return;
     }
-    assert!(!said.contains("panicked"), "{trial}: {said}");
+    assert!(!printed.contains("panicked"), "{trial}: {printed}");
     match ended.output.status.code() {
-        Some(0) => assert!(in_place, "{trial}: {said}"),
+        Some(0) => assert!(in_place, "{trial}: {printed}"),
         Some(2) => {
             // The failure may hit the message too, wholly or in the middle.
-            let silent = said.is_empty() && matches!(trial.call, "write" | "pwrite64" | "writev" | "pwritev");
-            assert!(silent || in_place == reports_in_place(&said), "{trial}: {said}");
-            assert!(silent || said.contains("etcdsnap:"), "{trial}: {said}");
+            let silent = printed.is_empty() && matches!(trial.call, "write" | "pwrite64" | "writev" | "pwritev");
+            assert!(silent || in_place == reports_in_place(&printed), "{trial}: {printed}");
+            assert!(silent || printed.contains("etcdsnap:"), "{trial}: {printed}");
         }
         // The dynamic loader has its own code for a library that it cannot open.
-        Some(127) => assert!(!in_place, "{trial}: {said}"),
-        other => panic!("{trial}: ended with {other:?}: {said}"),
+        Some(127) => assert!(!in_place, "{trial}: {printed}"),
+        other => panic!("{trial}: ended with {other:?}: {printed}"),
     }
-    assert!(litter.is_empty() || matches!(trial.call, "unlink" | "unlinkat" | "rmdir"), "{trial}: {litter:?}\n{said}");
+    assert!(
+        leftovers.is_empty() || matches!(trial.call, "unlink" | "unlinkat" | "rmdir"),
+        "{trial}: {leftovers:?}\n{printed}"
+    );
 }
 
 /// Tests a save that replaces a file.
@@ -100,13 +103,13 @@ fn check_replacing(flags: &[&str]) {
         let file = folder.path().join("backup.db");
         let in_place = fs::read(&file).unwrap() != OLD;
         assert!(!in_place || is_sound(&file), "{trial}: {ended:?}");
-        let litter: Vec<_> = names(folder.path()).into_iter().filter(|name| name != "backup.db").collect();
-        check_end(trial, ended, in_place, &litter);
+        let leftovers: Vec<_> = names(folder.path()).into_iter().filter(|name| name != "backup.db").collect();
+        check_end(trial, ended, in_place, &leftovers);
         stdout_of(&server.command(flags, &file).output().unwrap());
         assert!(is_sound(&file), "{trial}");
         assert_eq!(names(folder.path()), ["backup.db"], "{trial}");
     };
-    let swept = sweep(&groups(), BOUNDED, prepare, judge);
+    let swept = sweep(&groups(), MAX_TRIALS, prepare, judge);
     println!("{flags:?}: {swept:?}");
     assert!(swept.hit * 10 >= (swept.hit + swept.missed) * 8, "{swept:?}");
 }
@@ -137,17 +140,17 @@ fn failures_while_removing_an_old_snapshot() {
     };
     let judge = |folder: &tempfile::TempDir, trial: &InjectedFailure, ended: &RunResult| {
         let all = names(folder.path());
-        let (snapshots, litter): (Vec<_>, Vec<_>) = all.into_iter().partition(|name| name.starts_with("etcd-"));
+        let (snapshots, leftovers): (Vec<_>, Vec<_>) = all.into_iter().partition(|name| name.starts_with("etcd-"));
         let sound: Vec<_> = snapshots.iter().filter(|name| is_sound(&folder.path().join(name))).collect();
         assert_eq!(sound.len(), snapshots.len(), "{trial}: {snapshots:?} {ended:?}");
         assert!(!sound.is_empty(), "{trial}: all snapshots are gone: {ended:?}");
         let (old, new) = (snapshots.contains(&old_name), snapshots.iter().any(|name| *name != old_name));
-        check_end(trial, ended, new, &litter);
+        check_end(trial, ended, new, &leftovers);
         if ended.output.status.success() && old {
-            let said = String::from_utf8_lossy(&ended.output.stderr);
+            let printed = String::from_utf8_lossy(&ended.output.stderr);
             assert!(
-                said.contains("removed") || said.contains("stayed"),
-                "{trial}: nothing says why the old snapshot is still there: {said}"
+                printed.contains("removed") || printed.contains("stayed"),
+                "{trial}: nothing says why the old snapshot is still there: {printed}"
             );
         }
         let has_none = |name: &&String| **name != old_name && !has_mark(&folder.path().join(name));
@@ -161,12 +164,12 @@ fn failures_while_removing_an_old_snapshot() {
         // A snapshot that could not be marked stays, as a copy does.
         assert!((1..=1 + without_mark).contains(&left.len()), "{trial}: {left:?} {ended:?}");
     };
-    let swept = sweep(&groups(), BOUNDED, prepare, judge);
+    let swept = sweep(&groups(), MAX_TRIALS, prepare, judge);
     println!("{swept:?}");
     assert!(swept.hit * 10 >= (swept.hit + swept.missed) * 8, "{swept:?}");
 }
 
-/// The output is complete exactly if the exit code says so.
+/// The output is complete if, and only if, the exit code is 0.
 #[test]
 fn a_stream_is_whole_or_cut_short() {
     let Some(server) = Server::start() else { return };
@@ -178,19 +181,19 @@ fn a_stream_is_whole_or_cut_short() {
     };
     let judge = |folder: &tempfile::TempDir, trial: &InjectedFailure, ended: &RunResult| {
         assert!(names(folder.path()).is_empty(), "{trial}: {:?}", names(folder.path()));
-        let said = String::from_utf8_lossy(&ended.output.stderr).into_owned();
-        // As above.
-        if ended.killed || said.contains("failed to wake I/O driver") {
+        let printed = String::from_utf8_lossy(&ended.output.stderr).into_owned();
+        // As in `check_end`: the runtime aborts if it cannot wake itself.
+        if ended.killed || printed.contains("failed to wake I/O driver") {
             return;
         }
-        assert!(!said.contains("panicked"), "{trial}: {said}");
+        assert!(!printed.contains("panicked"), "{trial}: {printed}");
         let out = folder.path().join("out.db");
         fs::write(&out, &ended.output.stdout).unwrap();
         let code = ended.output.status.code();
-        assert!(matches!(code, Some(0 | 2 | 127)), "{trial}: ended with {code:?}: {said}");
-        assert_eq!(is_sound(&out), code == Some(0), "{trial}: ended with {code:?}: {said}");
+        assert!(matches!(code, Some(0 | 2 | 127)), "{trial}: ended with {code:?}: {printed}");
+        assert_eq!(is_sound(&out), code == Some(0), "{trial}: ended with {code:?}: {printed}");
     };
-    let swept = sweep(&groups(), BOUNDED, prepare, judge);
+    let swept = sweep(&groups(), MAX_TRIALS, prepare, judge);
     println!("{swept:?}");
     assert!(swept.hit * 10 >= (swept.hit + swept.missed) * 8, "{swept:?}");
 }

@@ -50,7 +50,7 @@ fn on_day(file: &Path, day: u32) -> PathBuf {
     old
 }
 
-/// Two lines of a crontab.
+/// Tests two lines of a crontab that run at the same time.
 #[test]
 fn two_clusters_may_save_in_the_same_second() {
     let folder = tempfile::tempdir().unwrap();
@@ -61,7 +61,7 @@ fn two_clusters_may_save_in_the_same_second() {
     fs::create_dir(&out).unwrap();
     let mut files = BTreeSet::new();
     for _ in 0..3 {
-        // Of the same cluster, too.
+        // Two saves of the same cluster work, too.
         let runs = [&both[0], &both[1], &both[0], &both[1]]
             .map(|member_config| begin(member_config, &[], &out.join("etcd-{time}.db")));
         for run in runs {
@@ -212,7 +212,7 @@ fn the_same_cluster_is_recognised_after_a_compaction() {
     }
 }
 
-/// A copy with extra words in its name, which looks like another member's.
+/// Tests a copy with extra words in its name, which looks like a snapshot of another member.
 #[test]
 fn a_copy_under_its_own_name_stays() {
     let folder = tempfile::tempdir().unwrap();
@@ -240,9 +240,9 @@ fn a_copy_under_its_own_name_stays() {
     assert!(notes.len() == 1 && notes[0].contains("2 old snapshots ("), "{report}");
 }
 
-/// A clock that was wrong once.
+/// Tests snapshots from a time when the clock was wrong.
 #[test]
-fn retention_by_age_keeps_some() {
+fn retention_by_age_keeps_the_newest_three() {
     let folder = tempfile::tempdir().unwrap();
     let member_configs = member_configs(folder.path(), &["one"]);
     let Some(_servers) = Servers::start("3.6", &member_configs, folder.path()) else { return };

@@ -185,7 +185,7 @@ fn command_line_errors_are_explained() {
     assert!(!String::from_utf8_lossy(&output.stderr).contains("is empty"), "{output:?}");
 }
 
-/// A full disk for the log.
+/// Tests a full disk for the log.
 #[test]
 fn the_exit_code_is_right_even_if_printing_fails() {
     let Some(shared) = server() else { return };
@@ -215,7 +215,7 @@ fn the_exit_code_is_right_even_if_printing_fails() {
 }
 
 #[test]
-fn a_name_without_the_compressions_suffix_is_reported() {
+fn a_name_without_the_extension_of_its_compression_is_reported() {
     let Some(shared) = server() else { return };
     let (url, folder) = (shared.member_config.client_url(), tempfile::tempdir().unwrap());
     for (name, flag, says) in [

@@ -42,7 +42,7 @@ fn forget_origin(file: &Path) {
     let _ = rustix::fs::removexattr(file, MARK);
 }
 
-/// Saves as on a file system without extended attributes.
+/// Saves like on a file system without extended attributes.
 fn save_without_marks(member_config: &MemberConfig, flags: &[&str], target: &Path) -> Option<Output> {
     if !failure_injection::available() {
         return None;

@@ -20,7 +20,7 @@ fn assert_sound(file: &std::path::Path) {
 }
 
 #[test]
-fn learners_are_a_last_resort() {
+fn a_learner_is_used_only_if_there_is_no_other_member() {
     for version in ["3.4", "3.5", "3.6", "3.7"] {
         let folder = tempfile::tempdir().unwrap();
         let member_configs = member_configs(folder.path(), &["voter", "learner"]);
@@ -74,13 +74,13 @@ fn a_member_without_quorum_can_be_saved() {
     }
 }
 
-/// This variable marks the test's child process inside its own network namespace.
-const INSIDE: &str = "ETCDSNAP_TEST_NETWORK";
+/// The variable that marks the test's child process in its own network namespace.
+const NAMESPACE_VARIABLE: &str = "ETCDSNAP_TEST_NETWORK";
 
 /// Runs in its own namespaces, where a DNS server may listen at port 53 and the system uses it.
 #[test]
 fn endpoints_found_by_dns_are_saved() {
-    if std::env::var_os(INSIDE).is_some() {
+    if std::env::var_os(NAMESPACE_VARIABLE).is_some() {
         return save_inside_the_network_namespace();
     }
     let able = Command::new("unshare").args(["--mount", "--net", "ip", "link", "set", "lo", "up"]).output();
@@ -90,7 +90,11 @@ fn endpoints_found_by_dns_are_saved() {
     }
     let mut itself = Command::new("unshare");
     itself.args(["--mount", "--net"]).arg(std::env::current_exe().unwrap());
-    let output = itself.args(["--exact", "servers_that_dns_names", "--nocapture"]).env(INSIDE, "1").output().unwrap();
+    let output = itself
+        .args(["--exact", "servers_that_dns_names", "--nocapture"])
+        .env(NAMESPACE_VARIABLE, "1")
+        .output()
+        .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 

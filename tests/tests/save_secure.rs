@@ -8,13 +8,13 @@ use std::time::Duration;
 use etcdsnap_tests::certificates::{Authority, CertificateUse, Key};
 use etcdsnap_tests::cli;
 use etcdsnap_tests::server::{MemberConfig, Servers, member_configs, stdout_of};
-use etcdsnap_tests::tls_etcd::{NAMES, Secured, assert_refused, client_flags as flags};
+use etcdsnap_tests::tls_etcd::{NAMES, TlsServer, assert_refused, client_flags as flags};
 
 #[test]
 fn tls_works_with_every_version() {
     for (version, key) in [("3.4", Key::EcPkcs8), ("3.5", Key::RsaPkcs1), ("3.6", Key::EcSec1), ("3.7", Key::RsaPkcs8)]
     {
-        let Some(server) = Secured::start(version, CertificateUse::Server(NAMES), key, false, &[]) else { return };
+        let Some(server) = TlsServer::start(version, CertificateUse::Server(NAMES), key, false, &[]) else { return };
         stdout_of(&server.save(&[&server.cacert()]));
         stdout_of(&server.save(&["--insecure-skip-tls-verify"]));
         // Without a scheme, certificates imply TLS, as does this flag.
@@ -27,7 +27,7 @@ fn tls_works_with_every_version() {
 
 #[test]
 fn client_certificates_work_with_every_key_encoding() {
-    let Some(server) = Secured::start("3.7", CertificateUse::Server(NAMES), Key::EcPkcs8, true, &[]) else { return };
+    let Some(server) = TlsServer::start("3.7", CertificateUse::Server(NAMES), Key::EcPkcs8, true, &[]) else { return };
     let cacert = server.cacert();
     for (number, key) in [Key::EcPkcs8, Key::EcSec1, Key::RsaPkcs8, Key::RsaPkcs1].into_iter().enumerate() {
         let pair = server.authority.sign(&format!("client-{number}"), CertificateUse::Client("someone"), key);
@@ -42,7 +42,7 @@ fn client_certificates_work_with_every_key_encoding() {
 
 #[test]
 fn certificates_that_do_not_match_are_explained() {
-    let Some(server) = Secured::start("3.6", CertificateUse::Server(&["other.example"]), Key::EcPkcs8, false, &[])
+    let Some(server) = TlsServer::start("3.6", CertificateUse::Server(&["other.example"]), Key::EcPkcs8, false, &[])
     else {
         return;
     };
@@ -74,12 +74,14 @@ fn certificates_that_do_not_match_are_explained() {
 
 #[test]
 fn an_expired_certificate_is_explained() {
-    let Some(server) = Secured::start("3.5", CertificateUse::Expired(NAMES), Key::EcPkcs8, false, &[]) else { return };
+    let Some(server) = TlsServer::start("3.5", CertificateUse::Expired(NAMES), Key::EcPkcs8, false, &[]) else {
+        return;
+    };
     assert_refused(&server.save(&[&server.cacert()]), &["expired", "clock"]);
 }
 
 /// Creates the user root, and one without rights, and enables authentication.
-fn with_users(server: &Secured) {
+fn with_users(server: &TlsServer) {
     for arguments in [
         &["user", "add", "root:rootpw"][..],
         &["user", "grant-role", "root", "root"],
@@ -95,11 +97,11 @@ fn with_users(server: &Secured) {
 #[test]
 fn users_and_passwords_work_as_in_etcdctl() {
     for version in ["3.4", "3.5", "3.6", "3.7"] {
-        let Some(server) = Secured::start(version, CertificateUse::Server(NAMES), Key::EcPkcs8, true, &[]) else {
+        let Some(server) = TlsServer::start(version, CertificateUse::Server(NAMES), Key::EcPkcs8, true, &[]) else {
             return;
         };
         let certified = server.authority.sign("certified", CertificateUse::Client("certified"), Key::EcPkcs8);
-        // A certificate whose name is no user's: then the password decides.
+        // If no user has the name in the certificate, the password decides.
         let nobody = server.authority.sign("nobody", CertificateUse::Client("nobody"), Key::EcPkcs8);
         let (cacert, [cert, key]) = (server.cacert(), flags(&nobody));
         let run = |more: &[&str]| server.save(&[&[cacert.as_str(), &cert, &key][..], more].concat());
@@ -145,7 +147,7 @@ fn users_and_passwords_work_as_in_etcdctl() {
 
 #[test]
 fn a_missing_user_is_explained() {
-    let Some(server) = Secured::start("3.7", CertificateUse::Server(NAMES), Key::EcPkcs8, false, &[]) else { return };
+    let Some(server) = TlsServer::start("3.7", CertificateUse::Server(NAMES), Key::EcPkcs8, false, &[]) else { return };
     with_users(&server);
     assert_refused(&server.save(&[&server.cacert()]), &["--user and --password"]);
 }
@@ -159,7 +161,8 @@ fn signed_tokens_work() {
     let ttl = "--auth-token=jwt,sign-method=RS256,ttl=2s";
     let flag = format!("{ttl},priv-key={}", pair.key.display());
     for version in ["3.4", "3.7"] {
-        let Some(server) = Secured::start(version, CertificateUse::Server(NAMES), Key::EcPkcs8, false, &[&flag]) else {
+        let Some(server) = TlsServer::start(version, CertificateUse::Server(NAMES), Key::EcPkcs8, false, &[&flag])
+        else {
             return;
         };
         with_users(&server);

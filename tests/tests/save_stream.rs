@@ -244,13 +244,13 @@ fn saves_into_a_fifo() {
     assert_complete(&bytes);
     // The FIFO is still one, and there is nothing beside it.
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
-    // What a shell makes of >(…).
+    // A shell converts >(…) to such a path.
     let out = folder.path().join("through.db");
     let script = r#""$0" save --endpoints="$1" >(cat > "$2") && wait $!"#;
     let output = Command::new("bash").args(["-c", script]).arg(cli::program()).arg(&url).arg(&out).output().unwrap();
     stdout_of(&output);
     assert_complete(&fs::read(&out).unwrap());
-    // Without a reader: a signal ends it.
+    // Without a reader, the save waits, and a signal ends it.
     let child = command(&url, &[name]).spawn().unwrap();
     thread::sleep(Duration::from_millis(500));
     kill_process(Pid::from_child(&child), Signal::INT).unwrap();

@@ -86,7 +86,7 @@ fn impossible_targets_are_refused_before_anything_is_fetched() {
     assert_eq!(names(folder.path()), before);
 }
 
-/// A certificate overwritten by the snapshot would be lost for good.
+/// The snapshot must not overwrite a certificate, which would be lost for good.
 #[test]
 fn inputs_are_not_replaced() {
     let folder = tempfile::tempdir().unwrap();
@@ -184,7 +184,7 @@ fn planted_part_files_are_ignored() {
         chown(planted("stranger"), Some(USER), None).unwrap();
     }
     let before = names(folder.path());
-    // What a killed run of ours left there.
+    // A leftover of a killed run of ours.
     let slow = FaultyProxy::start(shared.member_config.client, |_| NetworkFault::Drip(5_000));
     let mut killed = command(&slow.url(), &[], folder.path().join("backup.db")).spawn().unwrap();
     let since = Instant::now();
@@ -208,7 +208,7 @@ fn planted_part_files_are_ignored() {
     assert_eq!(fs::read_to_string(planted("renamed0")).unwrap(), "planted");
 }
 
-/// A name that becomes something else while the snapshot arrives is found before the rename.
+/// If the target becomes another type of file while the snapshot arrives, the save notices it before the rename.
 #[test]
 fn a_target_that_changes_its_type_is_refused() {
     let Some(shared) = server() else { return };

@@ -1,4 +1,4 @@
-//! The files of docs/schedule work: the matching tool parses each, and the test runs what it runs, on a server that requires certificates.
+//! The files in docs/schedule work: the tool for each of them parses it, and the test runs its commands on a server that requires certificates.
 
 use std::fs;
 use std::os::unix::net::UnixDatagram;
@@ -19,13 +19,13 @@ fn document(name: &str) -> PathBuf {
 }
 
 /// A server, the files that the documents name, and a directory for snapshots.
-struct Site {
+struct ScheduledServer {
     folder: tempfile::TempDir,
     _servers: Servers,
     url: String,
 }
 
-impl Site {
+impl ScheduledServer {
     fn start() -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let pki = folder.path().join("pki");
@@ -51,7 +51,7 @@ impl Site {
         Some(Self { folder, _servers: servers, url })
     }
 
-    /// Returns the words of a document with this machine's paths in place of its own.
+    /// Replaces the paths in a document's text by paths of this test.
     fn with_local_paths(&self, text: &str, pki: &str, backup: &str) -> String {
         let place = |name: &str| self.folder.path().join(name).to_str().unwrap().to_owned();
         let with_local_paths = text
@@ -89,17 +89,20 @@ fn the_cron_line_works() {
     let words: Vec<&str> = job.splitn(7, ' ').collect();
     assert!(is_schedule(&words[..5]), "{job}");
     assert_eq!(words[5], "root");
-    // cron would take it for the end of the line.
+    // cron would treat a percent sign as the end of the line.
     assert!(!job.contains('%'), "{job}");
-    let Some(site) = Site::start() else { return };
+    let Some(server) = ScheduledServer::start() else { return };
     for count in 1..=2 {
         let mut shell = Command::new("sh");
-        shell.arg("-c").arg(site.with_local_paths(words[6], "/etc/etcd/pki", "/var/backups/etcd")).stdin(Stdio::null());
+        shell
+            .arg("-c")
+            .arg(server.with_local_paths(words[6], "/etc/etcd/pki", "/var/backups/etcd"))
+            .stdin(Stdio::null());
         let output = shell.env("PATH", with_program()).output().unwrap();
         // No output: cron sends no mail if all is well.
         assert_eq!(stdout_of(&output), "");
         assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
-        assert_eq!(site.snapshots().len(), count);
+        assert_eq!(server.snapshots().len(), count);
         // Names distinguish snapshots by the second.
         sleep(Duration::from_millis(1100));
     }
@@ -119,11 +122,11 @@ fn the_systemd_unit_works() {
     let command = text.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/local/bin/etcdsnap ")).unwrap();
     assert_systemd_accepts(&text.replace("/usr/local/bin/etcdsnap", program));
 
-    let Some(site) = Site::start() else { return };
-    let socket = site.folder.path().join("notify");
+    let Some(server) = ScheduledServer::start() else { return };
+    let socket = server.folder.path().join("notify");
     let systemd = UnixDatagram::bind(&socket).unwrap();
     systemd.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-    let words = site.with_local_paths(command, "/etc/etcd/pki", "/var/lib/etcdsnap");
+    let words = server.with_local_paths(command, "/etc/etcd/pki", "/var/lib/etcdsnap");
     let mut service = Command::new(program)
         .args(words.split(' '))
         .arg("--metrics-listen=127.0.0.1:0")
@@ -136,13 +139,13 @@ fn the_systemd_unit_works() {
     let told = systemd.recv(&mut block).unwrap();
     assert!(String::from_utf8_lossy(&block[..told]).contains("READY=1"));
     let since = Instant::now();
-    while site.folder.path().join("backup").read_dir().unwrap().all(|entry| !is_snapshot(&entry.unwrap().path())) {
+    while server.folder.path().join("backup").read_dir().unwrap().all(|entry| !is_snapshot(&entry.unwrap().path())) {
         assert!(since.elapsed() < Duration::from_secs(60), "no snapshot");
         sleep(Duration::from_millis(20));
     }
     kill_process(Pid::from_child(&service), Signal::TERM).unwrap();
     assert!(service.wait().unwrap().success());
-    assert_eq!(site.snapshots().len(), 1);
+    assert_eq!(server.snapshots().len(), 1);
 }
 
 fn is_snapshot(path: &Path) -> bool {
@@ -177,12 +180,12 @@ fn the_kubernetes_job_works() {
     assert!(is_schedule(&schedule), "{schedule:?}");
     assert_eq!(job["mounts"]["/pki"], "/etc/kubernetes/pki/etcd");
     assert!(job["mounts"]["/backup"].is_string());
-    let Some(site) = Site::start() else { return };
+    let Some(server) = ScheduledServer::start() else { return };
     let words: Vec<&str> = job["args"].as_array().unwrap().iter().map(|word| word.as_str().unwrap()).collect();
-    let words = site.with_local_paths(&words.join("\n"), "/pki", "/backup");
+    let words = server.with_local_paths(&words.join("\n"), "/pki", "/backup");
     let mut command = Command::new(cli::program());
     // The container's own file system is read-only.
     command.args(words.lines()).env("TMPDIR", "/nowhere").stdin(Stdio::null());
     stdout_of(&command.output().unwrap());
-    assert_eq!(site.snapshots().len(), 1);
+    assert_eq!(server.snapshots().len(), 1);
 }

@@ -96,7 +96,7 @@ fn messages_name_sizes_and_outputs_correctly() {
 
 /// `completion`, as etcdutl calls it, and our own name for it.
 #[test]
-fn completions_have_both_names() {
+fn the_completions_command_has_both_names() {
     let ours = stdout_of(&cli::run(&["completions", "bash"]));
     assert_eq!(stdout_of(&cli::run(&["completion", "bash"])), ours);
     assert!(!ours.is_empty());

@@ -1,7 +1,7 @@
-//! Compares the verdicts with what real servers do with files that lack entries they need.
+//! Compares the verdicts on files that lack necessary entries with the behaviour of real servers.
 //!
 //! `docs/what-etcd-starts-from.md` records the outcomes. The test compares a sample of them with servers; all with `ETCDSNAP_ALL_STARTS=1`, which takes minutes.
-//! `cargo xtask record --starts` writes them anew; with `ETCDSNAP_NEW_STARTS=1` it tries only outcomes not recorded yet.
+//! `cargo xtask record --starts` records them again; with `ETCDSNAP_NEW_STARTS=1` it tries only outcomes not recorded yet.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -17,7 +17,7 @@ use etcdsnap_tests::{case, core_verdict, programs};
 const VERSIONS: [&str; 4] = ["3.4", "3.5", "3.6", "3.7"];
 const SERVERS: [&str; 5] = ["3.3", "3.4", "3.5", "3.6", "3.7"];
 
-/// A change that does not apply to a version's file.
+/// The cell for a change that does not apply to a version's file.
 const NOT_APPLICABLE: &str = "–";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,33 +133,33 @@ fn the_recorded_outcomes_equal_those_of_servers() {
     }
     let seen = parallel_map(work, |(change, base, good)| {
         let column = VERSIONS.iter().position(|version| *version == base.version).expect("a version");
-        let said = known(&change, column).unwrap_or_else(|| server_outcome(&change, base, good));
-        (change, base.version, said)
+        let printed = known(&change, column).unwrap_or_else(|| server_outcome(&change, base, good));
+        (change, base.version, printed)
     });
     if matches!(extent, Extent::Record | Extent::New) {
         let rows = seen.chunks(VERSIONS.len()).map(|row| {
-            let outcomes = row.iter().map(|(_, _, said)| said.clone());
+            let outcomes = row.iter().map(|(_, _, printed)| printed.clone());
             [description(&row[0].0)].into_iter().chain(outcomes).chain([verdict_of(&row[0].0, &bases)]).collect()
         });
         record("cases", &rows.collect::<Vec<Vec<String>>>());
         return;
     }
     assert!(seen.len() >= 15, "{}", seen.len());
-    for (change, version, said) in seen {
+    for (change, version, printed) in seen {
         let column = VERSIONS.iter().position(|known| *known == version).expect("a version");
         let row = there.get(&description(&change)).unwrap_or_else(|| panic!("{} is not recorded", change.name));
-        assert_eq!(said, row[column], "{} of etcd {version}", change.name);
+        assert_eq!(printed, row[column], "{} of etcd {version}", change.name);
     }
 }
 
-/// Returns what a server of the version of `base` does with its changed file; `good` describes the unchanged one.
+/// Describes the behaviour of a server of `base`'s version on the changed file; `good` is the state that it serves from the unchanged one.
 fn server_outcome(change: &Damage, base: &Base, good: &ServedState) -> String {
     base.changed(change).map_or(NOT_APPLICABLE.to_owned(), |file| {
         etcd_verdict::restore_and_start(base.version, &file).expect("programs that are built").describe(good)
     })
 }
 
-/// Returns what `verify` says about a change: the verdict and the codes, which may differ between versions.
+/// Returns the result of `verify` for a change: the verdict and the codes, which may differ between versions.
 fn verdict_of(change: &Damage, bases: &[Base]) -> String {
     let mut verdicts: Vec<String> = Vec::new();
     for file in bases.iter().filter_map(|base| base.changed(change)) {
@@ -194,7 +194,7 @@ fn verdicts_follow_from_the_outcomes() {
             let what = format!("{} of etcd {}: {outcome}, {verdict:?}", change.name, base.version);
             sound += u32::from(verdict == Verdict::Sound);
             assert!(outcome == SERVES || verdict != Verdict::Sound, "{what}");
-            // Each may be legitimate: a cluster whose keys were all deleted, the file of a newer etcd, a downgrade in progress, a grant that servers accept.
+            // Each of these can be legitimate: a cluster whose keys were all deleted, the file of a newer etcd, a downgrade in progress, a permission that servers accept.
             let may_be_right = [
                 "store_empty",
                 "both_versions_of_the_next_minor",
@@ -273,29 +273,29 @@ fn the_oldest_etcd_is_named() {
             Some(Outcome::NotStarted(_)) => etcd_verdict::start(etcd, &member_config, folder.path()),
             started => started,
         };
-        let said = started.map(|outcome| match outcome {
+        let printed = started.map(|outcome| match outcome {
             Outcome::Answers(service) if service.keys.is_some_and(|(keys, _)| keys == 188) && service.writes => SERVES,
             Outcome::Answers(service) => panic!("{written} {etcd}: {service:?}"),
             Outcome::NotRestored(_) | Outcome::NotStarted(_) => "no start",
         });
-        (written, etcd, oldest, said)
+        (written, etcd, oldest, printed)
     });
-    if seen.iter().any(|(.., said)| said.is_none()) {
+    if seen.iter().any(|(.., printed)| printed.is_none()) {
         return;
     }
     let rows = |seen: &[(&str, &str, String, Option<&str>)]| {
-        let outcomes = seen.iter().map(|(.., said)| said.unwrap_or_default().to_owned());
+        let outcomes = seen.iter().map(|(.., printed)| printed.unwrap_or_default().to_owned());
         [format!("etcd {}", seen[0].0)].into_iter().chain(outcomes).chain([seen[0].2.clone()]).collect::<Vec<_>>()
     };
     if extent == Extent::Record {
         record("servers", &seen.chunks(SERVERS.len()).map(rows).collect::<Vec<_>>());
     }
     let there = recorded("servers");
-    for (written, etcd, oldest, said) in seen {
+    for (written, etcd, oldest, printed) in seen {
         let row = &there[&format!("etcd {written}")];
         let column = SERVERS.iter().position(|known| *known == etcd).expect("a version");
-        assert_eq!(said, Some(row[column].as_str()), "what etcd {written} wrote, started by etcd {etcd}");
+        assert_eq!(printed, Some(row[column].as_str()), "what etcd {written} wrote, started by etcd {etcd}");
         assert_eq!(oldest, row[SERVERS.len()], "the oldest etcd for what {written} wrote");
-        assert!(etcd < oldest.as_str() || said == Some(SERVES), "{written} {etcd} {oldest}");
+        assert!(etcd < oldest.as_str() || printed == Some(SERVES), "{written} {etcd} {oldest}");
     }
 }

@@ -1,4 +1,4 @@
-//! The store inside any file: queries return what the builder wrote, in whatever order its pages are read; whatever damages a file, there is an answer.
+//! The store in any file: queries return the data that the builder wrote, with its pages read in any order; a damaged file gives an answer, too.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -151,10 +151,10 @@ proptest! {
     /// The difference of two revisions of one snapshot, of two snapshots of one member, or of two unrelated ones, applied
     /// to the values that the builder wrote on one side, gives those on the other.
     #[test]
-    fn differences_transform_one_side_into_the_other(seed in any::<u64>(), transactions in 2_usize..200, kin in 0..3) {
+    fn differences_transform_one_side_into_the_other(seed in any::<u64>(), transactions in 2_usize..200, relation in 0..3) {
         let mut rng = SeededRandom::new(seed);
         let one = any_member(seed, transactions);
-        let other = match kin {
+        let other = match relation {
             0 => one.clone(),
             1 => with_more_history(&one, seed, transactions / 2),
             _ => any_member(seed ^ 1, transactions),
@@ -190,7 +190,7 @@ proptest! {
         prop_assert!(changes.iter().map(KeyDifference::key).is_sorted());
     }
 
-    /// Whatever damages a file, there is an answer, and it counts what could not be read.
+    /// Every damaged file gives an answer, which counts the unreadable parts.
     #[test]
     fn damaged_files_give_an_answer(seed in any::<u64>(), transactions in 0_usize..80, changes in 1_usize..20) {
         let mut rng = SeededRandom::new(seed);
@@ -249,8 +249,8 @@ fn etcdutl_computes_the_same_hash_for_random_members() {
             torn += u32::from(before != after);
             let pending = with_store(&member, &member.history);
             assert_eq!(before, ours(&pending, revision, &mut rng), "{at}, interrupted");
-            let (said, written) = theirs(&etcdutl, &pending, revision);
-            assert!(said == before || said == after, "{at}: {said}, not {before} or {after}");
+            let (printed, written) = theirs(&etcdutl, &pending, revision);
+            assert!(printed == before || printed == after, "{at}: {printed}, not {before} or {after}");
             let (passed, complaint) = bbolt_check(&bbolt, &written);
             assert!(passed, "{at}: etcdutl could not write to what the builder built: {complaint}");
         }
@@ -282,8 +282,8 @@ fn theirs(etcdutl: &Path, file: &Bytes, revision: i64) -> (String, Bytes) {
     let path = copy.path().to_string_lossy().into_owned();
     let output = run(etcdutl, &["hashkv", &path, "-w", "json", "--rev", &revision.to_string()]);
     assert!(output.status.success(), "revision {revision}: {}", String::from_utf8_lossy(&output.stderr));
-    let said = String::from_utf8_lossy(&output.stdout).trim_end().to_owned();
-    (said, std::fs::read(copy.path()).expect("the copy"))
+    let printed = String::from_utf8_lossy(&output.stdout).trim_end().to_owned();
+    (printed, std::fs::read(copy.path()).expect("the copy"))
 }
 
 /// Formats our answer in the same way.

@@ -73,7 +73,7 @@ fn assert_refused(output: &Output, words: &str) {
 
 type Swap = (&'static str, fn(&Path, &Path));
 
-/// What a neighbour puts in place of a file; the second path is that of a file that only its owner may read.
+/// Ways in which a neighbour replaces a file; the second path is that of a file that only its owner may read.
 const SWAPS: [Swap; 4] = [
     ("nothing", |_, _| {}),
     ("a FIFO", |path, _| mknodat(CWD, path, FileType::Fifo, 0o666.into(), 0).unwrap()),

@@ -310,7 +310,7 @@ fn json_preserves_names_and_values() {
     assert_eq!(verified["file"], place.file.to_str().unwrap());
 }
 
-/// A printed key can be typed: the shell passes it on as it was printed.
+/// A printed key can be typed: the shell passes it to the program as it was printed.
 #[test]
 fn a_hostile_key_can_be_typed_as_it_is_printed() {
     let place = TestFolder::new();

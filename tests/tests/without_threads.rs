@@ -1,4 +1,4 @@
-//! Where the system grants no thread, every command works on the main thread, or says that it cannot.
+//! If no thread can be started, every command works on the main thread, or reports that it cannot.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -12,7 +12,11 @@ use etcdsnap_tests::server::{Servers, member_configs};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// Returns the output of a run and the names of its new files, and removes the files.
-fn traces(folder: &PublicFolder, before: &[String], output: &Output) -> (Option<i32>, String, String, Vec<String>) {
+fn output_and_new_files(
+    folder: &PublicFolder,
+    before: &[String],
+    output: &Output,
+) -> (Option<i32>, String, String, Vec<String>) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let mut left = Vec::new();
     for name in folder.names().into_iter().filter(|name| !before.contains(name)) {
@@ -36,7 +40,7 @@ fn packed(bytes: &[u8]) -> [(&'static str, Vec<u8>); 3] {
     ]
 }
 
-/// With no thread, and with one or two besides the main thread, the answers are the same.
+/// Without other threads, and with one or two of them, the answers are the same.
 #[test]
 fn every_command_gives_the_same_answer() {
     let folder = PublicFolder::new();
@@ -53,10 +57,10 @@ fn every_command_gives_the_same_answer() {
     for file in &files {
         let outs = Path::new(".");
         for command in limited_resources::commands(file, outs) {
-            let usual = traces(&folder, &before, &folder.run(&["env".into()], &command));
+            let usual = output_and_new_files(&folder, &before, &folder.run(&["env".into()], &command));
             for scarcity in &scarcities {
                 // Another user's restore has another owner, and nothing else differs.
-                let found = traces(&folder, &before, &folder.run(scarcity, &command));
+                let found = output_and_new_files(&folder, &before, &folder.run(scarcity, &command));
                 assert!(!found.2.contains("panicked"), "{command:?} below {scarcity:?}: {}", found.2);
                 assert_eq!(found, usual, "{command:?} below {scarcity:?}");
             }
@@ -72,17 +76,17 @@ fn no_thread_can_be_started_here() {
         [(vec!["env".to_owned()], false), (limited_resources::threads(1), true), (limited_resources::no_stacks(), true)]
     {
         let output = folder.run(&scarcity, &["save", "--endpoints=127.0.0.1:1", "snapshot.db"]);
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(2), "{said}");
-        assert_eq!(said.contains("No thread can be started"), fails, "{scarcity:?}: {said}");
-        assert!(!said.contains("panicked") && said.contains("ulimit -u") == fails, "{said}");
+        let printed = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{printed}");
+        assert_eq!(printed.contains("No thread can be started"), fails, "{scarcity:?}: {printed}");
+        assert!(!printed.contains("panicked") && printed.contains("ulimit -u") == fails, "{printed}");
         assert!(!folder.path("snapshot.db").exists());
     }
     let service = ["save", "--every=1s", "--metrics-listen=127.0.0.1:0", "--endpoints=127.0.0.1:1", "{time}.db"];
     let output = folder.run(&limited_resources::threads(1), &service);
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(2), "{said}");
-    assert!(said.contains("No thread can be started") && !said.contains("panicked"), "{said}");
+    let printed = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{printed}");
+    assert!(printed.contains("No thread can be started") && !printed.contains("panicked"), "{printed}");
 }
 
 /// With one thread for signals and one for the file, a save works, and compresses on that thread.
@@ -102,8 +106,8 @@ fn a_save_works_with_one_thread_for_the_file() {
         let endpoints = format!("--endpoints={}", member_configs[0].client_url());
         let words = [&["save", &endpoints], flags, &[name]].concat();
         let output = folder.run(&limited_resources::threads(3), &words);
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!((output.status.code(), said.as_str()), (Some(0), ""), "{name}");
+        let printed = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!((output.status.code(), printed.as_str()), (Some(0), ""), "{name}");
         let report = etcdsnap::verify(folder.path(name), etcdsnap::VerifyOptions::default()).unwrap();
         assert_eq!(report.verdict, etcdsnap::Verdict::Sound, "{name}");
     }
@@ -125,10 +129,10 @@ fn the_page_is_served_and_a_signal_ends_it() {
             let answer = exchange(address.parse().unwrap(), request.as_bytes(), Duration::from_secs(5));
             assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("<p>a page"), "{answer}");
             kill_process(Pid::from_child(&child), signal).unwrap();
-            let mut said = String::new();
-            child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-            assert_eq!(child.wait().unwrap().code(), Some(0), "{said}");
-            assert!(!said.contains("panicked"), "{said}");
+            let mut printed = String::new();
+            child.stderr.take().unwrap().read_to_string(&mut printed).unwrap();
+            assert_eq!(child.wait().unwrap().code(), Some(0), "{printed}");
+            assert!(!printed.contains("panicked"), "{printed}");
         }
     }
 }

@@ -19,7 +19,7 @@ use self::measure::{Run, alternate};
 use crate::{reference, repo};
 
 /// The etcd version whose `etcdutl snapshot status` is the reference.
-const COMPARED: &str = "3.7";
+const REFERENCE_VERSION: &str = "3.7";
 
 /// `status` should be this many times faster than etcdutl's.
 const STATUS_TARGET: f64 = 8.0;
@@ -53,7 +53,7 @@ pub struct Arguments {
 /// Runs the benchmarks.
 pub fn run(arguments: &Arguments) -> Result<()> {
     ensure!(arguments.runs > 0, "--runs must be at least 1");
-    reference::ensure_version(COMPARED)?;
+    reference::ensure_version(REFERENCE_VERSION)?;
     let release = build(arguments.etcdsnap.is_none())?;
     let etcdsnap = arguments.etcdsnap.clone().unwrap_or_else(|| release.join("etcdsnap"));
     if arguments.page {
@@ -62,7 +62,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let inputs = if arguments.files.is_empty() { generated(arguments.megabytes)? } else { arguments.files.clone() };
     for input in inputs {
         measure(&input, arguments.runs, &etcdsnap, &release.join("xtask"))?;
-        let etcdutl = reference::program(COMPARED, "etcdutl");
+        let etcdutl = reference::program(REFERENCE_VERSION, "etcdutl");
         answers::measure(&input, arguments.runs, &etcdsnap, &etcdutl)?;
         kube::measure(&input, arguments.runs, &etcdsnap)?;
         restore::measure(&input, arguments.runs, &etcdsnap, &release.join("xtask"), &etcdutl)?;
@@ -75,7 +75,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-/// Builds the programs optimised and returns their folder, which only cargo knows.
+/// Builds the programs with optimisation and returns their folder, as cargo reports it.
 fn build(with_etcdsnap: bool) -> Result<PathBuf> {
     #[derive(Deserialize)]
     struct Metadata {
@@ -87,10 +87,10 @@ fn build(with_etcdsnap: bool) -> Result<PathBuf> {
         cargo.args(["-p", "etcdsnap"]);
     }
     repo::run(&mut cargo)?;
-    let said = repo::capture(
+    let output = repo::capture(
         Command::new(env!("CARGO")).args(["metadata", "--format-version", "1", "--no-deps"]).current_dir(repo::root()),
     )?;
-    let metadata: Metadata = serde_json::from_str(&said)?;
+    let metadata: Metadata = serde_json::from_str(&output)?;
     Ok(metadata.target_directory.join("release"))
 }
 
@@ -130,7 +130,7 @@ fn templates(folder: &Path) -> Result<PathBuf> {
 }
 
 fn measure(input: &Path, runs: usize, etcdsnap: &Path, xtask: &Path) -> Result<()> {
-    let etcdutl = reference::program(COMPARED, "etcdutl");
+    let etcdutl = reference::program(REFERENCE_VERSION, "etcdutl");
     let entries = entries(input)?;
     let size = fs::metadata(input)?.len();
     let name = input.file_name().unwrap_or_default().to_string_lossy();
@@ -141,7 +141,7 @@ fn measure(input: &Path, runs: usize, etcdsnap: &Path, xtask: &Path) -> Result<(
         command.args(arguments).arg(input);
         command
     };
-    // Reading the file once puts it into the page cache.
+    // Read the file once, so that it is in the page cache.
     repo::capture(&mut command(xtask, &["sha256"]))?;
 
     let (ours, theirs) =
@@ -182,8 +182,10 @@ fn mib(bytes: u64) -> f64 {
 
 /// Counts the entries of the `key` bucket with bbolt.
 fn entries(input: &Path) -> Result<u64> {
-    let said = repo::capture(Command::new(reference::program(COMPARED, "bbolt")).arg("stats").arg(input).arg("key"))?;
-    said.lines()
+    let output =
+        repo::capture(Command::new(reference::program(REFERENCE_VERSION, "bbolt")).arg("stats").arg(input).arg("key"))?;
+    output
+        .lines()
         .find_map(|line| line.trim().strip_prefix("Number of keys/value pairs:"))
         .and_then(|count| count.trim().parse().ok())
         .context("bbolt stats did not print the number of pairs")

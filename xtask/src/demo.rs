@@ -12,7 +12,7 @@ pub const SAMPLE: &str = "samples/sample.db";
 /// Options of `cargo xtask demo`.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Only the terminal: build and serve no page (needs no Node.js)
+    /// Show only the terminal part, without the page (needs no Node.js)
     #[arg(long)]
     no_page: bool,
 }

@@ -1,4 +1,4 @@
-//! Installs DuckDB, with which the tests read exports: `tests/reference/duckdb/` pins it, `tests/reference/bin/duckdb/` is a virtual environment with it.
+//! Installs DuckDB, with which the tests read exports: `tests/reference/duckdb/` pins its version, and `tests/reference/bin/duckdb/` is its virtual environment.
 
 use std::fs;
 use std::process::Command;

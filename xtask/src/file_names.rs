@@ -1,4 +1,4 @@
-//! Checks the names of source files: each occurs once in its crate, so that a person who types one reaches the right file.
+//! Checks that each name of a source file occurs only once in its crate, so that a person who types a name in an editor reaches the right file.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -20,11 +20,11 @@ const CRATES: &[&[&str]] = &[
     &["web/src"],
 ];
 
-/// Names that the language prescribes: every folder may have one.
-const GIVEN: &[&str] = &["mod", "lib", "main"];
+/// Names that the language prescribes: they may occur in every folder.
+const REPEATABLE_NAMES: &[&str] = &["mod", "lib", "main"];
 
 /// The file extensions to check.
-const SOURCES: &[&str] = &["rs", "ts", "svelte"];
+const EXTENSIONS: &[&str] = &["rs", "ts", "svelte"];
 
 /// Fails when two files of a crate have the same name.
 pub fn check() -> Result<()> {
@@ -43,7 +43,7 @@ pub fn check() -> Result<()> {
 }
 
 /// Adds the source files below a folder under their names without extension. A Rust file and the TypeScript that it declares
-/// for the page (`types.rs`, `types.ts`) are two halves of one thing, so the extension counts.
+/// for the page (`types.rs`, `types.ts`) belong together, so the extension counts.
 fn collect(folder: &Path, files: &mut BTreeMap<(String, String), Vec<PathBuf>>) -> Result<()> {
     let entries = fs::read_dir(folder).with_context(|| folder.display().to_string())?;
     for path in entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>()? {
@@ -51,7 +51,7 @@ fn collect(folder: &Path, files: &mut BTreeMap<(String, String), Vec<PathBuf>>) 
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         if path.is_dir() {
             collect(&path, files)?;
-        } else if SOURCES.contains(&extension.as_str()) && !GIVEN.contains(&name.as_str()) {
+        } else if EXTENSIONS.contains(&extension.as_str()) && !REPEATABLE_NAMES.contains(&name.as_str()) {
             files.entry((name, extension)).or_default().push(path);
         }
     }

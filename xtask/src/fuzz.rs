@@ -1,4 +1,4 @@
-//! Runs the fuzz targets in turn: builds them for libFuzzer with the pinned stable toolchain, writes their seeds, and prints each one's coverage.
+//! Runs the fuzz targets in turn: builds them for libFuzzer with the pinned stable toolchain, writes their seeds, and prints the coverage of each.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -14,15 +14,15 @@ const COVERAGE: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-l
     -Cllvm-args=-sanitizer-coverage-trace-compares --cfg fuzzing -Ccodegen-units=1";
 
 /// Longest input in bytes.
-const LONGEST: &str = "32768";
+const MAX_INPUT_LEN: &str = "32768";
 
-/// An input that takes this many seconds counts as a hang; most take less than a millisecond.
-const HANGS: &str = "60";
+/// Seconds after which an input counts as a hang; most inputs take less than a millisecond.
+const HANG_SECONDS: &str = "60";
 
 /// Options of `cargo xtask fuzz`.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// How long to go on, all targets together
+    /// How long to run all targets together
     #[arg(long, value_name = "N", default_value_t = 10)]
     minutes: u64,
 
@@ -34,7 +34,7 @@ pub struct Arguments {
 /// The counts of a target's run.
 struct Run {
     executions: u64,
-    a_second: u64,
+    per_second: u64,
     edges: u64,
 }
 
@@ -89,7 +89,7 @@ fn seeds(kind: &str, folder: &Path) -> Result<()> {
     repo::run(cargo.current_dir(repo::root()))
 }
 
-/// Runs a target for this many seconds; returns the command that repeats a finding.
+/// Runs a target for this many seconds; returns the command that reproduces a finding, if there was one.
 fn fuzz(target: &str, programs: &Path, folder: &Path, seconds: u64) -> Result<Option<String>> {
     let of_target = |kind: &str| folder.join(kind).join(target);
     let (corpus, found) = (of_target("corpus"), of_target("artifacts"));
@@ -104,14 +104,14 @@ fn fuzz(target: &str, programs: &Path, folder: &Path, seconds: u64) -> Result<Op
         _ => "snapshots",
     };
     program.arg(&corpus).arg(folder.join("seeds").join(seeds));
-    program.arg(format!("-max_len={LONGEST}")).arg(format!("-max_total_time={seconds}"));
-    program.arg(format!("-timeout={HANGS}")).args(["-rss_limit_mb=2048", "-print_final_stats=1"]);
+    program.arg(format!("-max_len={MAX_INPUT_LEN}")).arg(format!("-max_total_time={seconds}"));
+    program.arg(format!("-timeout={HANG_SECONDS}")).args(["-rss_limit_mb=2048", "-print_final_stats=1"]);
     program.arg(format!("-artifact_prefix={}/", found.display()));
     let output = File::create(&log)?;
     let status = program.stdout(output.try_clone()?).stderr(output).status().context("cannot start a fuzz target")?;
-    let said = String::from_utf8_lossy(&fs::read(&log)?).into_owned();
-    let run = figures(&said);
-    println!("{target}: {} executions, {} per second, {} edges", run.executions, run.a_second, run.edges);
+    let output = String::from_utf8_lossy(&fs::read(&log)?).into_owned();
+    let run = figures(&output);
+    println!("{target}: {} executions, {} per second, {} edges", run.executions, run.per_second, run.edges);
     if status.success() {
         return Ok(None);
     }
@@ -122,15 +122,16 @@ fn fuzz(target: &str, programs: &Path, folder: &Path, seconds: u64) -> Result<Op
 }
 
 /// Parses the counts that libFuzzer prints.
-fn figures(said: &str) -> Run {
+fn figures(output: &str) -> Run {
     let stat = |name: &str| {
-        let line = said.lines().find_map(|line| line.strip_prefix(&format!("stat::{name}:")));
+        let line = output.lines().find_map(|line| line.strip_prefix(&format!("stat::{name}:")));
         line.and_then(|number| number.trim().parse().ok()).unwrap_or(0)
     };
-    let edges = said.lines().filter_map(|line| line.split_once("cov: ")?.1.split(' ').next()?.parse().ok()).next_back();
+    let edges =
+        output.lines().filter_map(|line| line.split_once("cov: ")?.1.split(' ').next()?.parse().ok()).next_back();
     Run {
         executions: stat("number_of_executed_units"),
-        a_second: stat("average_exec_per_sec"),
+        per_second: stat("average_exec_per_sec"),
         edges: edges.unwrap_or(0),
     }
 }

@@ -1,4 +1,4 @@
-//! Finds circular imports: files of a crate that import each other, so that no one can understand one before the other.
+//! Finds circular imports: files of a crate that import each other, so that a reader cannot understand one without the other.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -10,13 +10,13 @@ use syn::{Attribute, ItemMod, ItemUse, UseTree};
 
 use crate::repo;
 
-/// The crates that are looked at.
+/// The crates to check.
 const CRATES: &[&str] = &["core", "unpack", "agent", "inspector-wasm", "tests", "xtask"];
 
 /// The path of a module from the root of its crate, such as `store::index`; the root itself is empty.
 type Module = String;
 
-/// The modules of the same crate that each module imports. A `mod.rs` counts only for its own module, not for its submodules.
+/// The modules of the same crate that each module imports. The imports of a `mod.rs` count only for its own module, not for its submodules.
 type Imports = BTreeMap<Module, BTreeSet<Module>>;
 
 /// Fails if any crate has a circular import.
@@ -63,12 +63,12 @@ fn modules(folder: &Path, above: &mut Vec<String>, files: &mut BTreeMap<Module, 
     Ok(())
 }
 
-/// Returns the module that a path from the crate root leads into.
+/// Returns the module that contains the item with this path from the crate root.
 fn target(path: &[String], files: &BTreeMap<Module, PathBuf>) -> Option<Module> {
     (1..=path.len()).rev().map(|len| path[..len].join("::")).find(|module| files.contains_key(module))
 }
 
-/// Collects the paths that a file names, from the crate root. Skips what only tests need.
+/// Collects the paths in a file, from the crate root. Skips those that only tests use.
 struct Named<'m> {
     within: &'m str,
     paths: Vec<Vec<String>>,
@@ -139,7 +139,7 @@ impl<'ast> Visit<'ast> for Named<'_> {
     }
 }
 
-/// Returns the groups of two or more modules that all lead to each other.
+/// Returns the groups of two or more modules that all import each other, directly or indirectly.
 fn circles(imports: &Imports) -> Vec<Vec<Module>> {
     let reached: BTreeMap<&Module, BTreeSet<&Module>> =
         imports.keys().map(|module| (module, reached(module, imports))).collect();
@@ -155,7 +155,7 @@ fn circles(imports: &Imports) -> Vec<Vec<Module>> {
     circles
 }
 
-/// Returns all modules that a module leads to, in any number of steps.
+/// Returns all modules that a module imports, directly or indirectly.
 fn reached<'i>(module: &Module, imports: &'i Imports) -> BTreeSet<&'i Module> {
     let mut reached = BTreeSet::new();
     let mut next: Vec<&Module> = imports.get(module).into_iter().flatten().collect();

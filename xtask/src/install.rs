@@ -1,4 +1,4 @@
-//! Finds programs of the system that a command needs, or installs them on Debian as root.
+//! Finds programs of the system that a task needs, or, on Debian as root, installs them.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use crate::repo;
 
-/// Returns the first of these programs in the search path; on Debian, as root, it first installs the packages if none is found.
+/// Returns the first of these programs in the search path. If there are none, and this is Debian and the user root, installs the packages first.
 pub fn installed(names: &[&str], packages: &[&str]) -> Result<Option<PathBuf>> {
     if in_path(names).is_none() {
         debian(packages)?;

@@ -1,4 +1,4 @@
-//! Checks links of documents: those within the repository must lead to files that exist, and to headings that these files have.
+//! Checks links in documents: those within the repository must lead to existing files and headings.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::repo;
 
-/// Documents and folders of documents, from the root of the repository.
+/// Documents and folders with documents, relative to the root of the repository.
 const DOCUMENTS: &[&str] = &["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "SECURITY.md", "docs"];
 
 /// Fails when a link leads nowhere.
@@ -19,12 +19,12 @@ pub fn check() -> Result<()> {
     for document in DOCUMENTS {
         collect(&root, Path::new(document), &mut texts)?;
     }
-    let broken = broken(&texts, |path| root.join(path).exists());
+    let broken = broken_links(&texts, |path| root.join(path).exists());
     ensure!(broken.is_empty(), "Links of documents lead nowhere:\n  {}", broken.join("\n  "));
     Ok(())
 }
 
-/// Adds a document, or all that lie in a folder, with their texts.
+/// Adds a document, or all documents in a folder, with their texts.
 fn collect(root: &Path, path: &Path, texts: &mut BTreeMap<PathBuf, String>) -> Result<()> {
     let whole = root.join(path);
     if whole.is_dir() {
@@ -38,8 +38,8 @@ fn collect(root: &Path, path: &Path, texts: &mut BTreeMap<PathBuf, String>) -> R
     Ok(())
 }
 
-/// What is wrong with the links of these documents, each as `document:line: link: reason`.
-fn broken(texts: &BTreeMap<PathBuf, String>, exists: impl Fn(&Path) -> bool) -> Vec<String> {
+/// Lists the broken links in these documents, each as `document:line: link: reason`.
+fn broken_links(texts: &BTreeMap<PathBuf, String>, exists: impl Fn(&Path) -> bool) -> Vec<String> {
     let anchors: BTreeMap<&Path, Vec<String>> =
         texts.iter().map(|(path, text)| (path.as_path(), anchors(text))).collect();
     let mut broken = Vec::new();
@@ -67,7 +67,7 @@ fn is_external(link: &str) -> bool {
     link.split_once(':').is_some_and(|(scheme, _)| scheme.bytes().all(|byte| byte.is_ascii_alphanumeric()))
 }
 
-/// The path from the root to which a path leads that stands in a document.
+/// Converts a path in a document to a path relative to the root.
 fn resolved(document: &Path, path: &str) -> PathBuf {
     let mut whole = PathBuf::new();
     for part in document.parent().unwrap_or(Path::new("")).join(path).components() {
@@ -80,7 +80,7 @@ fn resolved(document: &Path, path: &str) -> PathBuf {
     whole
 }
 
-/// The lines of a text that are no code, with their numbers from 1.
+/// Returns the lines of a text outside code blocks, with their numbers from 1.
 fn prose(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let mut is_code = false;
     text.lines().zip(1..).filter_map(move |(line, number)| {
@@ -90,7 +90,7 @@ fn prose(text: &str) -> impl Iterator<Item = (usize, &str)> {
     })
 }
 
-/// The links and images of a text, with their lines. What stands between backquotes is none.
+/// Returns the links and images in a text, with their lines. Text between backquotes does not count.
 fn links(text: &str) -> impl Iterator<Item = (usize, &str)> {
     prose(text).flat_map(|(number, line)| {
         let outside = line.split('`').step_by(2);
@@ -100,7 +100,7 @@ fn links(text: &str) -> impl Iterator<Item = (usize, &str)> {
     })
 }
 
-/// The anchors of a text's headings, as GitHub and mdBook make them: small letters, hyphens for blanks, no punctuation, a number behind repeated ones.
+/// Returns the anchors of a text's headings, as GitHub and mdBook create them: lower case, hyphens for blanks, no punctuation, and a number at the end of repeated ones.
 fn anchors(text: &str) -> Vec<String> {
     let mut anchors: Vec<String> = Vec::new();
     for (_, line) in prose(text) {
@@ -129,13 +129,13 @@ mod tests {
     }
 
     #[test]
-    fn headings_have_their_anchors() {
+    fn anchors_of_headings_are_computed() {
         let text = "# Is it sound?\n## `restore`, step 1\n#no\n## A-b_c\n## A-b_c\n```\n# comment\n```\n";
         assert_eq!(anchors(text), ["is-it-sound", "restore-step-1", "a-b_c", "a-b_c-1"]);
     }
 
     #[test]
-    fn what_leads_nowhere_is_told() {
+    fn broken_links_are_reported() {
         let document = |path: &str, text: &str| (PathBuf::from(path), text.to_owned());
         let texts = BTreeMap::from([
             document("README.md", "[1](docs/a.md#one) [2](docs/a.md#two)\n[3](docs/none.md) [4](docs)"),
@@ -144,7 +144,7 @@ mod tests {
         let exists =
             |path: &Path| ["README.md", "docs", "docs/a.md", "docs/c.png"].iter().any(|own| path == Path::new(own));
         assert_eq!(
-            broken(&texts, exists),
+            broken_links(&texts, exists),
             [
                 "README.md:1: docs/a.md#two: there is no such heading",
                 "README.md:2: docs/none.md: there is no such file",

@@ -52,7 +52,7 @@ enum Task {
     Kubernetes(kubernetes::Arguments),
     /// Build etcd, etcdctl, etcdutl and bbolt of every reference version (needs Go), and install DuckDB (needs Python)
     Reference(reference::Arguments),
-    /// Record the test cases anew: real servers write histories, reference programs describe the snapshots (needs Go)
+    /// Record all test cases again: real servers write histories, reference programs describe the snapshots (needs Go)
     Record(record::Arguments),
     /// Mutate the recorded snapshots, and compare core's verdict with real servers (needs Go)
     Mutants(mutants::Arguments),

@@ -17,7 +17,7 @@ pub struct Arguments {
     #[arg(long, value_name = "S", default_value_t = 1)]
     seed: u64,
 
-    /// Make only the mutant of this seed, describe it, and start a server on it whatever the verdict
+    /// Make only the mutant of this seed, describe it, and start a server on it regardless of the verdict
     #[arg(long, value_name = "S", conflicts_with_all = ["minutes", "seed"])]
     only: Option<u64>,
 }

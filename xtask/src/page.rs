@@ -14,12 +14,12 @@ use crate::repo;
 /// The target for which the inspector is compiled.
 const TARGET: &str = "wasm32-unknown-unknown";
 
-/// The inspector, as wasm-bindgen calls it, and packed.
+/// The inspector's file as wasm-bindgen names it, and its compressed file.
 const WASM: &str = "etcdsnap_inspector_bg.wasm";
-const PACKED: &str = "etcdsnap_inspector_bg.wasm.lzma";
+const COMPRESSED_WASM: &str = "etcdsnap_inspector_bg.wasm.lzma";
 
 /// The compressor's window in bytes: the whole wasm.
-const DICTIONARY: u32 = 4 << 20;
+const WINDOW: u32 = 4 << 20;
 
 /// Upper limit of the page's size, so that it opens at once and fits into an email.
 const MAX_PAGE: u64 = 1_200_000;
@@ -71,7 +71,8 @@ pub fn build(bench: bool) -> Result<PathBuf> {
     let page = web.join("dist/index.html");
     let size = fs::metadata(&page).with_context(|| format!("no page at {}", page.display()))?.len();
     ensure!(size < MAX_PAGE, "the page has {size} bytes, more than {MAX_PAGE}");
-    let [wasm, packed] = [WASM, PACKED].map(|name| fs::metadata(generated.join(name)).map_or(0, |facts| facts.len()));
+    let [wasm, packed] =
+        [WASM, COMPRESSED_WASM].map(|name| fs::metadata(generated.join(name)).map_or(0, |facts| facts.len()));
     eprintln!("page: {size} bytes, of which packed wasm before base64: {packed} ({wasm} unpacked)");
     Ok(page)
 }
@@ -154,11 +155,11 @@ fn optimise(web: &Path, generated: &Path) -> Result<()> {
 /// Packs the wasm with LZMA, which `web/src/lzma.ts` unpacks.
 fn pack(generated: &Path) -> Result<()> {
     let wasm = fs::read(generated.join(WASM))?;
-    let options =
-        LzmaOptions { dict_size: DICTIONARY, nice_len: LzmaOptions::NICE_LEN_MAX, ..LzmaOptions::with_preset(9) };
+    let options = LzmaOptions { dict_size: WINDOW, nice_len: LzmaOptions::NICE_LEN_MAX, ..LzmaOptions::with_preset(9) };
     let mut writer = LzmaWriter::new_use_header(Vec::new(), &options, Some(wasm.len() as u64)).context("lzma")?;
     writer.write_all(&wasm)?;
-    fs::write(generated.join(PACKED), writer.finish().context("lzma")?).context("the packed wasm cannot be written")
+    fs::write(generated.join(COMPRESSED_WASM), writer.finish().context("lzma")?)
+        .context("the packed wasm cannot be written")
 }
 
 fn npm() -> Command {

@@ -1,4 +1,4 @@
-//! Where the reference programs are pinned and built, and how to tell that one is up to date.
+//! Locates the reference programs, and checks whether they are up to date.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::repo;
 
-/// The build settings, as part of the stamp: change it if the way of building changes.
+/// The build settings, which are part of the stamp: change this text if the way of building changes.
 const RECIPE: &str = "CGO_ENABLED=0 -trimpath -ldflags='-s -w'";
 
 /// Hashes all files of a module's folder (it is flat) and the build settings.

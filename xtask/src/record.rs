@@ -5,8 +5,8 @@ mod expect;
 mod kubernetes_answers;
 mod kubernetes_cluster;
 mod kubernetes_kubelet;
+mod kubernetes_recordings;
 mod kubernetes_restore;
-mod kubernetes_story;
 mod replay;
 mod scenario;
 mod server;
@@ -28,7 +28,7 @@ pub struct Arguments {
     #[arg(long)]
     replays: bool,
 
-    /// Record only how servers start on files that lack entries they need, in docs/what-etcd-starts-from.md
+    /// Record only how servers start on files that lack necessary entries, in docs/what-etcd-starts-from.md
     #[arg(long, conflicts_with_all = ["only", "replays"])]
     starts: bool,
 
@@ -43,7 +43,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         return record_starts();
     }
     if let Some(name) = &arguments.kubernetes {
-        return kubernetes_story::record((name != "all").then_some(name));
+        return kubernetes_recordings::record((name != "all").then_some(name));
     }
     let record = if arguments.replays { replay::record_version } else { scenario::record_version };
     // The expected outputs come from several versions, whichever one is recorded.

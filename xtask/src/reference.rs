@@ -1,4 +1,4 @@
-//! Builds the reference programs: `tests/reference/<version>/go.mod` pins them, `tests/reference/bin/` holds them, and also DuckDB.
+//! Builds the reference programs, which `tests/reference/<version>/go.mod` pins, into `tests/reference/bin/`, and installs DuckDB there.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -77,7 +77,7 @@ pub fn ensure_own(name: &str) -> Result<PathBuf> {
 
 /// Builds Kubernetes' own programs, which takes a quarter of an hour.
 pub fn ensure_kubernetes() -> Result<()> {
-    // A build through the module commands has no version number, but clients and servers compare theirs.
+    // A build from a Go module has no version number by default, but clients and servers compare their versions.
     let version = ["k8s.io/component-base/version", "k8s.io/client-go/pkg/version"]
         .map(|package| format!("-X {package}.gitVersion=v1.37.2 -X {package}.gitMajor=1 -X {package}.gitMinor=37"));
     let flags = format!("-s -w {}", version.join(" "));

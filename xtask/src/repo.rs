@@ -26,7 +26,7 @@ pub fn capture(command: &mut Command) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// Runs a command and returns its output, whatever the exit code.
+/// Runs a command and returns its output, even if it fails.
 pub fn output(command: &mut Command) -> Result<Output> {
     command.output().with_context(|| format!("cannot start {}", described(command)))
 }

@@ -61,7 +61,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     npm.args(["test"]).env("CHROMIUM", browser).env("ETCDSNAP_BIN", program);
     let page = count.run(npm.current_dir(root.join("web")))?;
     steps.end();
-    // A runner that died without counting has failed nevertheless.
+    // A runner that crashed without printing counts has failed, too.
     let failed = if rust && page { count.failed } else { count.failed.max(1) };
     println!("{} passed, {failed} failed", count.passed);
     ensure!(failed == 0, "Some tests failed.");

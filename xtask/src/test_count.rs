@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counts_both_runners() {
+    fn counts_of_both_runners_are_parsed() {
         let mut count = Count::default();
         for line in [
             "test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.10s",

@@ -19,16 +19,16 @@ const AT_ONCE: usize = 2;
 /// How many of the slowest programs are listed at the end.
 const SLOWEST: usize = 20;
 
-/// A program made of the tests of one file or of one library.
+/// A program with the tests of one file or of one library.
 struct TestProgram {
     /// Its name, such as `etcdsnap-tests damage`.
     name: String,
     executable: PathBuf,
-    /// The directory of its package, in which cargo, too, starts it.
+    /// The directory of its package, in which it is started, as by cargo.
     directory: PathBuf,
 }
 
-/// A line of cargo's JSON output, as far as it concerns test programs. Described in "External tools" of the Cargo book.
+/// A line of cargo's JSON output, with the fields that matter for test programs. Source: "External tools" in the Cargo book.
 #[derive(Deserialize)]
 struct Message {
     reason: String,

@@ -14,7 +14,7 @@ pub use super::args_rewrite::{CompactArgs, CutArgs, DefragArgs, RedactArgs, Salv
 pub use super::args_save::{ClientArgs, SaveArgs};
 use super::exit;
 
-/// Verifies etcd v3 snapshots, shows what they hold, saves and restores them.
+/// Verifies, inspects, saves and restores snapshots of etcd v3.
 ///
 /// A FILE is a snapshot of etcd 3.3 to 3.7, or a copy of a stopped member's member/snap/db. It may be compressed with gzip, zip or
 /// zstd. `-` is standard input. FILE is only read, never changed.
@@ -22,7 +22,7 @@ use super::exit;
 // If a flag is given twice, the last one counts, as for etcd's tools.
 #[command(name = "etcdsnap", version, after_help = exit::HELP_ALL, max_term_width = 120, args_override_self = true)]
 pub struct Args {
-    /// What to do.
+    /// The command to run.
     #[command(subcommand)]
     pub command: Command,
 }
@@ -51,8 +51,8 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Make a member's data directory from a snapshot
     ///
-    /// The flags are those of `etcdutl snapshot restore`. The data directory appears complete, verified and synced, or not at all. What a
-    /// killed run left beside it, the next run removes.
+    /// The flags are those of `etcdutl snapshot restore`. The data directory appears complete, verified and synced, or not at all. If
+    /// a run is killed, the next run removes its leftovers.
     Restore(Box<RestoreArgs>),
     /// Write a copy of a snapshot with its history compacted at a revision
     ///
@@ -61,7 +61,7 @@ pub enum Command {
     Compact(CompactArgs),
     /// Write a copy of a snapshot without its free pages
     ///
-    /// Every entry is kept. OUT appears complete, verified and synced, or not at all; FILE is only read. With --data-dir, the database of a stopped
+    /// All entries stay. OUT appears complete, verified and synced, or not at all; FILE is only read. With --data-dir, the database of a stopped
     /// member is rewritten in place, as by `etcdutl defrag --data-dir`.
     Defrag(DefragArgs),
     /// Write a copy of a snapshot with only some of its keys, for example without events
@@ -75,14 +75,14 @@ pub enum Command {
     /// custom resources' own fields, and fields that this program does not know. Values that are not Kubernetes objects are replaced completely. OUT appears complete, verified and synced, or not at
     /// all; FILE is only read.
     Redact(RedactArgs),
-    /// Get out of a damaged snapshot what can be read, as a new one from which etcd starts
+    /// Recover the readable data of a damaged snapshot into a new one from which etcd starts
     ///
-    /// Taken is every entry of every page that is intact and hangs in its place; nothing is guessed. Where revisions are missing, the compaction revision is raised to the
-    /// first one behind them, so that the new file is sound. It says what is missing and what to distrust: a key that was changed or deleted in a gap is as it was before.
+    /// It recovers every entry of every intact page and guesses nothing. Where revisions are missing, the compaction revision is raised to the first revision after the
+    /// gap, so that the new file is sound. The report lists what is missing and what not to rely on: a key that was changed or deleted in a gap has its state before the gap.
     Salvage(SalvageArgs),
     /// List the keys
     Keys(KeysArgs),
-    /// Print the value of a key; an object of Kubernetes as YAML
+    /// Print the value of a key; a Kubernetes object as YAML
     Get(GetArgs),
     /// List the revisions of a key
     History(HistoryArgs),
@@ -114,11 +114,11 @@ pub enum Command {
     Auth(AuthArgs),
     /// List the alarms
     Alarms(ListArgs),
-    /// List what the server stores about itself: raft index and term, compactions, versions
+    /// List the server's own settings in the file: raft index and term, compactions, versions
     Meta(ListArgs),
     /// Show Kubernetes objects, in the terms of kubectl
     Kube(KubeArgs),
-    /// The same arguments and output as `etcdctl snapshot` and `etcdutl snapshot`, for scripts
+    /// Take the arguments and print the output of `etcdctl snapshot` and `etcdutl snapshot`, for scripts
     Snapshot(SnapshotArgs),
     /// Explain the codes of findings
     Codes(CodesArgs),
@@ -177,7 +177,7 @@ pub struct VerifyArgs {
     /// Exit with code 1 for warnings, too
     #[arg(long)]
     pub strict: bool,
-    /// Print all findings that were kept, not only the first few of each code
+    /// Print every recorded finding, not only the first few of each code
     #[arg(long)]
     pub all: bool,
     #[command(flatten)]
@@ -191,7 +191,7 @@ pub struct VerifyArgs {
 /// Arguments of `snapshot`.
 #[derive(Debug, clap::Args)]
 pub struct SnapshotArgs {
-    /// What to do.
+    /// The command to run.
     #[command(subcommand)]
     pub command: SnapshotCommand,
 }

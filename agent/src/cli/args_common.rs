@@ -9,7 +9,7 @@ use clap::ValueEnum;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use etcdsnap::core::MetaChoice;
 
-/// Arguments that say how to do the work.
+/// Arguments that control how the work is done.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub struct WorkArgs {
     /// Number of worker threads [default: one for each processor]
@@ -17,19 +17,19 @@ pub struct WorkArgs {
     pub threads: Option<NonZeroUsize>,
 }
 
-/// Chooses the meta page by which a file is read.
+/// The meta page from which a file is read.
 #[derive(Debug, Clone, Copy, Default, clap::Args)]
 pub struct MetaArgs {
-    /// Which of the two meta pages to read the file by; `older` shows the database one transaction earlier, if the file still has that
+    /// The meta page from which to read the file; `older` shows the database one transaction earlier, if the file still contains that state
     ///
-    /// Only a copy of a member's database can have a different tree below its older meta page. `verify` reports when the newest tree is damaged
+    /// Only in a copy of a member's database can the older meta page lead to a different tree. `verify` reports when the newest tree is damaged
     /// and the older one is sound (older-meta-sound).
     #[arg(long, value_name = "WHICH", default_value = "newest", hide_default_value = true)]
     pub meta: MetaPage,
 }
 
 impl MetaArgs {
-    /// Converts to the type that core uses.
+    /// Converts it to core's type.
     pub fn choice(self) -> MetaChoice {
         match self.meta {
             MetaPage::Newest => MetaChoice::Newest,
@@ -43,7 +43,7 @@ impl MetaArgs {
 pub struct DecryptArgs {
     /// Decrypt values with the keys of this file, the one given to kube-apiserver as --encryption-provider-config
     ///
-    /// If several keys have the same name, all are tried. A value that cannot be decrypted is left as it is, and the provider and key that it needs are reported. Values of secrets
+    /// If several keys have the same name, all are tried. A value that cannot be decrypted is printed as it is stored, and the provider and key that it needs are reported. Values of secrets
     /// stay hidden unless --show-secrets is given. The file may be a pipe, --encryption-config <(sops -d encryption.yaml), or - for standard input.
     #[arg(long, value_name = "FILE")]
     pub encryption_config: Option<PathBuf>,
@@ -67,13 +67,13 @@ fn kms_socket(text: &OsString) -> Result<(String, PathBuf), &'static str> {
     Ok((name.to_owned(), PathBuf::from(OsString::from_vec(path.to_vec()))))
 }
 
-/// The meta page to read by.
+/// One of the two meta pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum MetaPage {
-    /// The one of the last transaction, which etcd reads
+    /// The one that the last transaction wrote, which etcd reads
     #[default]
     Newest,
-    /// The one of the transaction before
+    /// The one that the transaction before it wrote
     Older,
 }
 

@@ -29,7 +29,7 @@ pub struct InspectArgs {
 /// A half-open interval of keys, like etcd's `range_end`.
 #[derive(Debug, clap::Args)]
 pub struct IntervalArgs {
-    /// Only keys from this one on, itself included
+    /// Only keys from this one on, including it
     #[arg(long, value_name = "KEY")]
     pub from: Option<String>,
     /// Only keys before this one
@@ -175,7 +175,7 @@ pub struct DiffArgs {
     /// Output form
     #[arg(short, long, value_name = "FORM", default_value = "simple")]
     pub write_out: InspectForm,
-    /// Which of its two meta pages to read A by; `older` shows A one transaction earlier, if the file still has that
+    /// The meta page from which to read A; `older` shows A one transaction earlier, if the file still contains that state
     #[arg(long, value_name = "WHICH", default_value = "newest", hide_default_value = true)]
     pub meta: MetaPage,
     #[command(flatten)]
@@ -212,7 +212,7 @@ pub struct ExportArgs {
     /// gets another one, as does text after a semicolon, a tab or a line break in a cell. To undo it, drop one apostrophe at the start and after each of those.
     #[arg(long)]
     pub csv_raw: bool,
-    /// Export every retained entry, tombstones too, ordered by revision
+    /// Export every entry that the snapshot still contains, including tombstones, ordered by revision
     #[arg(long)]
     pub history: bool,
     /// Export values of Kubernetes secrets, too
@@ -248,7 +248,7 @@ pub struct UsageArgs {
     pub prefix: String,
     #[command(flatten)]
     pub interval: IntervalArgs,
-    /// How many parts of the key after the prefix make a group: 2 is a Kubernetes resource, 3 a namespace [default: 2]
+    /// Group by this many parts of the key after the prefix: with 2 a group is a Kubernetes resource, with 3 a namespace [default: 2]
     #[arg(long, value_name = "N", value_parser = one_or_more)]
     pub depth: Option<NonZeroUsize>,
     /// What to group by

@@ -44,7 +44,7 @@ pub enum KubeCommand {
     ///
     /// Fields that servers and controllers set are removed: uid, resourceVersion, managedFields, owners, status, addresses and ports of services, tokens of pods. These objects are left out: those that a
     /// controller owns, those that every cluster creates itself (kube-root-ca.crt, the service account `default`), tokens of service accounts, events, leases and nodes; and secrets, unless
-    /// --show-secrets is given. Objects that were being deleted at the time of the snapshot, and those that ran to completion, are left out unless they are named. Whatever is left out is reported on
+    /// --show-secrets is given. Objects that were being deleted at the time of the snapshot, and those that ran to completion, are left out unless they are named. Everything that is left out is reported on
     /// stderr. A directory appears when it is complete, and nothing is ever overwritten.
     ///
     /// Without TYPE, everything in the namespace is written, with the namespace itself and the definitions of its custom resources. To get deleted objects, use --rev N with a revision
@@ -158,7 +158,7 @@ pub enum KubeForm {
 /// The value of `-o`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KubeOutput {
-    /// A form given by its name.
+    /// A named form, such as `yaml`.
     Form(KubeForm),
     /// `custom-columns=TITLE:PATH,…`
     CustomColumns(String),
@@ -171,22 +171,22 @@ pub enum KubeOutput {
 pub struct KubeOutputParser;
 
 /// The prefix of custom columns.
-const CUSTOM: &str = "custom-columns=";
+const CUSTOM_COLUMNS_PREFIX: &str = "custom-columns=";
 /// The prefixes of templates.
-const TEMPLATES: [(&str, TemplateForm); 2] =
+const TEMPLATE_PREFIXES: [(&str, TemplateForm); 2] =
     [("jsonpath=", TemplateForm::Text), ("jsonpath-as-json=", TemplateForm::Json)];
 /// Forms of kubectl that do not exist here, and what to use instead.
-const ELSEWHERE: [(&str, &str); 8] = [
-    ("go-template-file", TEMPLATE_ADVICE),
-    ("go-template", TEMPLATE_ADVICE),
-    ("templatefile", TEMPLATE_ADVICE),
-    ("template", TEMPLATE_ADVICE),
+const UNSUPPORTED_FORMS: [(&str, &str); 8] = [
+    ("go-template-file", GO_TEMPLATE_ADVICE),
+    ("go-template", GO_TEMPLATE_ADVICE),
+    ("templatefile", GO_TEMPLATE_ADVICE),
+    ("template", GO_TEMPLATE_ADVICE),
     ("jsonpath-file", "write the template itself: -o jsonpath=\"$(cat FILE)\""),
     ("custom-columns-file", "write the columns themselves: -o custom-columns=NAME:.metadata.name"),
     ("jsonpath", "write -o jsonpath='{.metadata.name}'"),
     ("custom-columns", "write -o custom-columns=NAME:.metadata.name,IMAGE:.spec.containers[*].image"),
 ];
-const TEMPLATE_ADVICE: &str = "Go templates are not supported: use -o jsonpath='{.metadata.name}', -o custom-columns=NAME:.metadata.name, or -o json with another program";
+const GO_TEMPLATE_ADVICE: &str = "Go templates are not supported: use -o jsonpath='{.metadata.name}', -o custom-columns=NAME:.metadata.name, or -o json with another program";
 
 impl TypedValueParser for KubeOutputParser {
     type Value = KubeOutput;
@@ -197,17 +197,18 @@ impl TypedValueParser for KubeOutputParser {
         _: Option<&clap::Arg>,
         value: &OsStr,
     ) -> Result<Self::Value, clap::Error> {
-        if let Some(columns) = value.to_str().and_then(|value| value.strip_prefix(CUSTOM)) {
+        if let Some(columns) = value.to_str().and_then(|value| value.strip_prefix(CUSTOM_COLUMNS_PREFIX)) {
             return Ok(KubeOutput::CustomColumns(columns.to_owned()));
         }
         let text = value.to_str().unwrap_or_default();
-        for (before, form) in TEMPLATES {
+        for (before, form) in TEMPLATE_PREFIXES {
             if let Some(template) = text.strip_prefix(before).filter(|template| !template.is_empty()) {
                 return Ok(KubeOutput::Template(form, template.to_owned()));
             }
         }
         let word = text.split('=').next().unwrap_or_default();
-        if let Some((_, advice)) = ELSEWHERE.iter().find(|(form, _)| word.trim_end_matches("-as-json") == *form) {
+        if let Some((_, advice)) = UNSUPPORTED_FORMS.iter().find(|(form, _)| word.trim_end_matches("-as-json") == *form)
+        {
             let what = format!("-o {word}: {advice}\n");
             return Err(clap::Error::raw(clap::error::ErrorKind::InvalidValue, what).with_cmd(command));
         }
@@ -227,7 +228,7 @@ impl TypedValueParser for KubeOutputParser {
 
     fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
         let forms = KubeForm::value_variants().iter().filter_map(ValueEnum::to_possible_value);
-        let custom = PossibleValue::new(CUSTOM).help("Your own columns: TITLE:PATH,TITLE:PATH");
+        let custom = PossibleValue::new(CUSTOM_COLUMNS_PREFIX).help("Your own columns: TITLE:PATH,TITLE:PATH");
         let template =
             PossibleValue::new("jsonpath=").help("The values that a template finds, such as {.items[*].metadata.name}");
         let as_json = PossibleValue::new("jsonpath-as-json=").help("The same as a JSON array");

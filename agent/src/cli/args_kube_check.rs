@@ -13,7 +13,7 @@ pub struct KubeCheckArgs {
     pub file: KubeFileArgs,
     #[command(flatten)]
     pub choice: ChoiceArgs,
-    /// Print all findings that were kept, not only the first few of each kind
+    /// Print every recorded finding, not only the first few of each kind
     #[arg(long)]
     pub all: bool,
     /// Output form

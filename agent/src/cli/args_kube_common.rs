@@ -46,7 +46,7 @@ pub struct NamespaceArgs {
     /// Read this namespace [default: default]
     #[arg(short, long, value_name = "NS")]
     pub namespace: Option<String>,
-    /// Read all namespaces, whatever -n says
+    /// Read all namespaces, even if -n is given
     #[arg(short = 'A', long)]
     pub all_namespaces: bool,
 }

@@ -10,7 +10,7 @@ use super::exit;
 pub struct KubeEventsArgs {
     #[command(flatten)]
     pub file: KubeFileArgs,
-    /// Only about these objects: types with commas between and names behind them, or TYPE/NAME for each object [default: all]
+    /// Only Events about these objects: types with commas between, then names; or TYPE/NAME for each object [default: all]
     #[arg(value_name = "TYPE [NAME]", conflicts_with = "about")]
     pub objects: Vec<String>,
     #[command(flatten)]

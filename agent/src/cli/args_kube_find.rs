@@ -19,7 +19,7 @@ pub struct KubeFindArgs {
     pub object: String,
     #[command(flatten)]
     pub namespace: NamespaceArgs,
-    /// Print the object as YAML from the newest file that has it, instead of the list; if that file only records its deletion, print the state before, if that is still there
+    /// Instead of the list, print the object as YAML from the newest file that has it; if that file only records its deletion, print the last state before the deletion, if the file still contains it
     #[arg(long)]
     pub last: bool,
     /// Show managedFields in YAML

@@ -31,7 +31,7 @@ pub struct ManifestsArgs {
     /// Write objects that are deleted but still in the history, in their last state
     #[arg(long)]
     pub deleted: bool,
-    /// Fields to keep that would be removed, with commas between
+    /// Keep these fields, which are removed otherwise; with commas between
     #[arg(long, value_name = "FIELDS", value_delimiter = ',', value_parser = PossibleValuesParser::new(fields()))]
     pub keep: Vec<String>,
     /// Write objects that a controller owns, too, such as the pods of a Deployment

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, ValueEnum};
 
 use super::args_revision::AskedTime;
-use super::args_save::{path, truth};
+use super::args_save::{go_bool, path_or_empty};
 use super::exit;
 
 /// Arguments of `restore`.
@@ -17,10 +17,10 @@ pub struct RestoreArgs {
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
     /// The data directory to create; must be absent or empty [default: NAME.etcd]
-    #[arg(long, value_name = "DIR", value_parser = path())]
+    #[arg(long, value_name = "DIR", value_parser = path_or_empty())]
     pub data_dir: Option<PathBuf>,
     /// The directory of the write-ahead log [default: its usual place in the data directory]
-    #[arg(long, value_name = "DIR", value_parser = path())]
+    #[arg(long, value_name = "DIR", value_parser = path_or_empty())]
     pub wal_dir: Option<PathBuf>,
     /// Make a data directory for every member of the cluster in this directory, and beside each a file that says how to start it
     #[arg(
@@ -41,18 +41,18 @@ pub struct RestoreArgs {
     /// The member's own peer URLs, as listed in the cluster [default: http://localhost:2380]
     #[arg(long, value_name = "URLS")]
     pub initial_advertise_peer_urls: Option<String>,
-    /// Restore although the SHA-256 is missing, as in a copy of member/snap/db, or does not match
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_default_value = true, hide_possible_values = true, value_name = "BOOL", action = ArgAction::Set, value_parser = |text: &str| truth(text, false))]
+    /// Restore even if the SHA-256 is missing, as in a copy of member/snap/db, or does not match
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_default_value = true, hide_possible_values = true, value_name = "BOOL", action = ArgAction::Set, value_parser = |text: &str| go_bool(text, false))]
     pub skip_hash_check: bool,
     /// Add this number to the latest revision; `auto` adds 1.2 times the maxRaftIndex of OpenShift's revision.json beside the snapshot, or else a billion
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = bump)]
     pub bump_revision: Option<Bump>,
     /// Mark all revisions up to the raised one as compacted; requires --bump-revision
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true, value_name = "BOOL", action = ArgAction::Set, value_parser = |text: &str| truth(text, false))]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true, value_name = "BOOL", action = ArgAction::Set, value_parser = |text: &str| go_bool(text, false))]
     pub mark_compacted: Option<bool>,
     /// Restore the state at this revision, or at the `latest`: later writes and deletions are undone, and the revision is raised as by --bump-revision auto --mark-compacted
     ///
-    /// Users, roles, alarms and leases have no history: they stay as they are at the latest revision. If keys of that state use a lease that is gone since, the lease is granted again.
+    /// Users, roles, alarms and leases have no history: they stay as they are at the latest revision. If keys of that state use a lease that no longer exists, the lease is granted again.
     #[arg(long, value_name = "N", allow_negative_numbers = true, group = "past", value_parser = revision)]
     pub rev: Option<Revision>,
     /// Restore the state at about this time: 2026-03-09T10:04:00Z, '2026-03-09 10:04' (UTC), or 2h, which is two hours before the snapshot was taken
@@ -68,13 +68,13 @@ pub struct RestoreArgs {
     pub lease_ttl: i64,
     /// Delete this key or Kubernetes object before etcd starts, for example a webhook that blocks every request. May be given several times
     ///
-    /// TYPE/NAME is what kubectl accepts: `--delete validatingwebhookconfiguration/policy`. If the snapshot has a key with the given name, that key is meant. With standard input only keys can be named; `etcdsnap keys` lists them.
+    /// TYPE/NAME is what kubectl accepts: `--delete validatingwebhookconfiguration/policy`. If the snapshot has a key with exactly the given name, that key is deleted. With standard input only keys can be named; `etcdsnap keys` lists them.
     #[arg(long, value_name = "KEY|TYPE/NAME")]
     pub delete: Vec<String>,
     /// The namespace of the objects that --delete names
     #[arg(short, long, value_name = "NS", default_value = "default", requires = "delete")]
     pub namespace: String,
-    /// Leave out what a compaction at the restored revision removes, so that etcd starts faster
+    /// Leave out the old versions that a compaction at the restored revision removes, so that etcd starts faster
     #[arg(long)]
     pub compact: bool,
     /// Ignored; accepted for compatibility with etcdutl
@@ -89,7 +89,7 @@ pub struct RestoreArgs {
     /// As root: the owner of the files [default: the owner of the existing directory, unless another user could have put it there]
     #[arg(long, value_name = "USER[:GROUP]")]
     pub owner: Option<String>,
-    /// Check everything and say what would be written; a compressed file is unpacked to a temporary copy for this (TMPDIR)
+    /// Check everything and report what would be written; a compressed file is unpacked to a temporary copy for this (TMPDIR)
     #[arg(long)]
     pub dry_run: bool,
     /// Print the flags with which to start etcd
@@ -100,12 +100,12 @@ pub struct RestoreArgs {
     pub write_out: RestoreForm,
 }
 
-/// How far `restore` raises the revision.
+/// By how much `restore` raises the revision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bump {
     /// By this number; 0 for not at all.
     By(u64),
-    /// By a number derived from the file beside the snapshot.
+    /// By a number that follows from OpenShift's `revision.json` beside the snapshot.
     Auto,
 }
 

@@ -16,7 +16,7 @@ pub struct RevisionArgs {
     pub at: Option<AskedTime>,
 }
 
-/// A time from the command line.
+/// A time that the user gave on the command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AskedTime {
     /// The text as it was typed.
@@ -25,7 +25,7 @@ pub struct AskedTime {
     pub when: When,
 }
 
-/// An absolute time, or a span before the snapshot was taken.
+/// A point in time, or a duration before the snapshot was taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum When {
     /// Seconds since 1970.
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_and_spans_are_told_apart() {
+    fn points_in_time_and_durations_are_distinguished() {
         let when = |text: &str| AskedTime::parse(text).map(|asked| asked.when);
         assert_eq!(when("1970-01-01T00:01:00Z"), Ok(When::At(60)));
         assert_eq!(when("1970-01-02"), Ok(When::At(86_400)));

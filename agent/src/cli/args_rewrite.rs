@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::args_common::{MetaArgs, WorkArgs};
 use super::args_restore::{RestoreForm, revision};
 use super::args_revision::AskedTime;
-use super::args_save::path;
+use super::args_save::path_or_empty;
 use super::exit;
 
 /// Arguments of `compact`.
@@ -35,8 +35,8 @@ pub struct DefragArgs {
     pub output: Option<PathBuf>,
     /// Rewrite the database of a stopped member in place, with the same entries, owner, mode and consistent index
     ///
-    /// The database is locked as etcd locks it. The new one takes its name after it was written, read back and synced; until then the old one is unchanged.
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["file", "output", "meta"], value_parser = path())]
+    /// The database is locked as etcd locks it. The new database replaces it after it was written, read back and synced; until then the old one is unchanged.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["file", "output", "meta"], value_parser = path_or_empty())]
     pub data_dir: Option<PathBuf>,
     /// Output form
     #[arg(short, long, value_name = "FORM", default_value = "text")]
@@ -59,10 +59,10 @@ pub struct CutArgs {
     /// Drop keys that start with this, and keep all others; may be given several times
     #[arg(long, value_name = "PREFIX", group = "choice")]
     pub drop: Vec<String>,
-    /// Keep Kubernetes objects of these types, besides what --keep names; names as in kubectl: `secrets,configmaps`
+    /// Keep Kubernetes objects of these types, in addition to --keep; names as in kubectl: `secrets,configmaps`
     #[arg(long, value_name = "TYPE", group = "choice", value_delimiter = ',', conflicts_with_all = ["drop", "drop_type"])]
     pub keep_type: Vec<String>,
-    /// Drop Kubernetes objects of these types, besides what --drop names, such as `events`
+    /// Drop Kubernetes objects of these types, such as `events`, in addition to --drop
     #[arg(long, value_name = "TYPE", group = "choice", value_delimiter = ',')]
     pub drop_type: Vec<String>,
     /// Prefix of Kubernetes' keys: --etcd-prefix of kube-apiserver [default: /registry, and OpenShift's]
@@ -79,7 +79,7 @@ pub struct CutArgs {
 pub struct RedactArgs {
     #[command(flatten)]
     pub new: NewFileArgs,
-    /// Replace texts by texts of the same length, so that sizes stay the same
+    /// Replace each text by one of the same length, so that sizes stay the same
     #[arg(long)]
     pub keep_size: bool,
     /// Do not redact objects of this kind, such as `ConfigMap`; may be given several times
@@ -131,13 +131,13 @@ pub struct SalvageArgs {
     /// The file to create; an existing one is replaced
     #[arg(short, long, value_name = "OUT", required_unless_present = "dry_run")]
     pub output: Option<PathBuf>,
-    /// Say what would be recovered, and write nothing
+    /// Report what would be recovered, and write nothing
     #[arg(long, conflicts_with = "output")]
     pub dry_run: bool,
-    /// Use only pages in their place in the newest tree, not those of an older state of the database, in a wrong place or in no tree
+    /// Use only pages of the newest tree that are in their right place, not pages of an older state, misplaced pages, or pages to which nothing points
     #[arg(long)]
     pub only_tree: bool,
-    /// Leave out entries that may have been deleted since: those of an older state at or below the last compaction, and those of a single page in no tree
+    /// Leave out entries that may have been deleted since: those of an older state at or below the last compaction, and those of a page to which nothing points
     #[arg(long)]
     pub proven_only: bool,
     /// If users and roles cannot be read completely, write a file without any, which gives everybody access

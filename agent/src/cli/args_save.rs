@@ -11,7 +11,7 @@ use etcdsnap::save::Compression;
 
 use super::exit;
 
-/// Flags that say how to reach a server.
+/// Flags for reaching a server.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "The server")]
 pub struct ClientArgs {
@@ -26,21 +26,21 @@ pub struct ClientArgs {
     )]
     pub endpoints: Vec<String>,
     /// Certificates of the authorities that sign the servers' certificates (PEM) [default: those of the system]
-    #[arg(long, value_name = "PATH", env = "ETCDCTL_CACERT", hide_env_values = true, value_parser = path())]
+    #[arg(long, value_name = "PATH", env = "ETCDCTL_CACERT", hide_env_values = true, value_parser = path_or_empty())]
     pub cacert: Option<PathBuf>,
     /// Client certificate (PEM)
-    #[arg(long, value_name = "PATH", env = "ETCDCTL_CERT", hide_env_values = true, value_parser = path())]
+    #[arg(long, value_name = "PATH", env = "ETCDCTL_CERT", hide_env_values = true, value_parser = path_or_empty())]
     pub cert: Option<PathBuf>,
     /// Key of the client certificate (PEM)
-    #[arg(long, value_name = "PATH", env = "ETCDCTL_KEY", hide_env_values = true, value_parser = path())]
+    #[arg(long, value_name = "PATH", env = "ETCDCTL_KEY", hide_env_values = true, value_parser = path_or_empty())]
     pub key: Option<PathBuf>,
     /// Accept any server certificate
-    #[arg(long, env = "ETCDCTL_INSECURE_SKIP_TLS_VERIFY", hide_env_values = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_default_value = true, hide_possible_values = true, value_name = "BOOL", action = ArgAction::Set, value_parser = |text: &str| truth(text, false))]
+    #[arg(long, env = "ETCDCTL_INSECURE_SKIP_TLS_VERIFY", hide_env_values = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_default_value = true, hide_possible_values = true, value_name = "BOOL", action = ArgAction::Set, value_parser = |text: &str| go_bool(text, false))]
     pub insecure_skip_tls_verify: bool,
     /// Use plain text for an endpoint without a scheme if no certificates are given
-    #[arg(long, env = "ETCDCTL_INSECURE_TRANSPORT", hide_env_values = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "true", hide_possible_values = true, value_name = "BOOL", action = ArgAction::Set, value_parser = |text: &str| truth(text, true))]
+    #[arg(long, env = "ETCDCTL_INSECURE_TRANSPORT", hide_env_values = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "true", hide_possible_values = true, value_name = "BOOL", action = ArgAction::Set, value_parser = |text: &str| go_bool(text, true))]
     pub insecure_transport: bool,
-    /// The user, with the root role; without a password, it is asked for
+    /// The user, who needs the root role; if no password is given, the program asks for it
     #[arg(long, value_name = "NAME[:PASSWORD]", env = "ETCDCTL_USER", hide_env_values = true)]
     pub user: Option<String>,
     /// The password; other users can see it in the list of processes
@@ -53,16 +53,16 @@ pub struct ClientArgs {
     #[arg(long, value_name = "TOKEN", env = "ETCDCTL_AUTH_JWT_TOKEN", hide_env_values = true, conflicts_with_all = ["user", "password", "password_file"])]
     pub auth_jwt_token: Option<String>,
     /// Time limit for connecting to a server until its first answer
-    #[arg(long, value_name = "TIME", env = "ETCDCTL_DIAL_TIMEOUT", hide_env_values = true, default_value = "2s", value_parser = span)]
+    #[arg(long, value_name = "TIME", env = "ETCDCTL_DIAL_TIMEOUT", hide_env_values = true, default_value = "2s", value_parser = duration_or_zero)]
     pub dial_timeout: Duration,
     /// Time limit for the whole command [default: none]
-    #[arg(long, value_name = "TIME", env = "ETCDCTL_COMMAND_TIMEOUT", hide_env_values = true, value_parser = span)]
+    #[arg(long, value_name = "TIME", env = "ETCDCTL_COMMAND_TIMEOUT", hide_env_values = true, value_parser = duration_or_zero)]
     pub command_timeout: Option<Duration>,
     /// How long a server may be silent before it is pinged; at least 10s
-    #[arg(long, value_name = "TIME", env = "ETCDCTL_KEEPALIVE_TIME", hide_env_values = true, default_value = "2s", value_parser = span)]
+    #[arg(long, value_name = "TIME", env = "ETCDCTL_KEEPALIVE_TIME", hide_env_values = true, default_value = "2s", value_parser = duration_or_zero)]
     pub keepalive_time: Duration,
     /// Time limit for the answer to a ping
-    #[arg(long, value_name = "TIME", env = "ETCDCTL_KEEPALIVE_TIMEOUT", hide_env_values = true, default_value = "6s", value_parser = span)]
+    #[arg(long, value_name = "TIME", env = "ETCDCTL_KEEPALIVE_TIMEOUT", hide_env_values = true, default_value = "6s", value_parser = duration_or_zero)]
     pub keepalive_timeout: Duration,
     /// Find the servers by SRV records of this domain
     #[arg(long, short = 'd', value_name = "DOMAIN", env = "ETCDCTL_DISCOVERY_SRV", hide_env_values = true)]
@@ -71,7 +71,7 @@ pub struct ClientArgs {
     #[arg(long, value_name = "NAME", env = "ETCDCTL_DISCOVERY_SRV_NAME", hide_env_values = true)]
     pub discovery_srv_name: Option<String>,
     /// Also accept servers without TLS from those records, and servers outside the domain by their own certificates
-    #[arg(long, env = "ETCDCTL_INSECURE_DISCOVERY", hide_env_values = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "true", hide_possible_values = true, value_name = "BOOL", action = ArgAction::Set, value_parser = |text: &str| truth(text, true))]
+    #[arg(long, env = "ETCDCTL_INSECURE_DISCOVERY", hide_env_values = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "true", hide_possible_values = true, value_name = "BOOL", action = ArgAction::Set, value_parser = |text: &str| go_bool(text, true))]
     pub insecure_discovery: bool,
 }
 
@@ -119,28 +119,28 @@ pub struct SaveArgs {
     /// Leave out the history that a compaction at the snapshot's own revision removes. The file then differs from the one that the server sent: it has its own hash and SHA-256, and `restore --rev` and `--at` cannot go back in it
     #[arg(long)]
     pub compact: bool,
-    /// Time limit for a pause in the stream
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = positive)]
+    /// Give up if the server sends no data for this long
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = positive_duration)]
     pub stall_timeout: Duration,
-    /// Number of retries after a failure [default: 0 with one endpoint; with several, each of the others and at least 2]
+    /// Number of retries after a failure [default: 0 with one endpoint; with several, one for each of the others, and at least 2]
     #[arg(long, value_name = "N")]
     pub retries: Option<u32>,
     /// Do not compare the snapshot with the members of the cluster
     #[arg(long, conflicts_with = "compare")]
     pub no_compare: bool,
-    /// Compare it even if the database is large, although each member in turn blocks writes meanwhile
+    /// Compare it even if the database is large, although each member blocks writes while it computes its hash
     #[arg(long)]
     pub compare: bool,
     /// Afterwards, keep only this many of the newest snapshots with this name and cluster
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub keep: Option<NonZeroUsize>,
     /// Afterwards, remove older snapshots with this name and cluster; the newest three stay, or with --keep those that it keeps
-    #[arg(long, value_name = "TIME", value_parser = time)]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
     pub keep_within: Option<Duration>,
     /// Output form; with --every, json prints a line for each snapshot, and text only the log
     #[arg(short, long, value_name = "FORM", default_value = "text")]
     pub write_out: SaveForm,
-    /// Print nothing for people unless something is wrong
+    /// Print only warnings and errors, and the JSON of -w json
     #[arg(short, long, conflicts_with = "every")]
     pub quiet: bool,
     #[command(flatten)]
@@ -154,13 +154,13 @@ pub struct SaveArgs {
 #[command(next_help_heading = "As a service")]
 pub struct ServiceArgs {
     /// Save a snapshot at this interval
-    #[arg(long, value_name = "TIME", value_parser = positive)]
+    #[arg(long, value_name = "TIME", value_parser = positive_duration)]
     pub every: Option<Duration>,
     /// Address for Prometheus to read the metrics (/metrics): HOST:PORT, or `off`
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9479", value_parser = listen)]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9479", value_parser = listen_address)]
     pub metrics_listen: Listen,
     /// Time limit after SIGTERM for finishing a snapshot in progress
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = time)]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
     pub grace: Duration,
     /// Form of the log
     #[arg(long, value_name = "FORM", default_value = "text")]
@@ -170,18 +170,18 @@ pub struct ServiceArgs {
 // As for etcdctl, a variable set to nothing counts as not set: each parser then returns the default.
 
 /// Parses a path that may be empty; clap's own parser refuses that.
-pub fn path() -> impl TypedValueParser<Value = PathBuf> {
+pub fn path_or_empty() -> impl TypedValueParser<Value = PathBuf> {
     OsStringValueParser::new().map(PathBuf::from)
 }
 
-/// Parses a time; an empty text gives zero, which these flags treat as not set.
-fn span(text: &str) -> Result<Duration, humantime::DurationError> {
-    if text.is_empty() { Ok(Duration::ZERO) } else { time(text) }
+/// Parses a duration; an empty text gives zero, which these flags treat as not set.
+fn duration_or_zero(text: &str) -> Result<Duration, humantime::DurationError> {
+    if text.is_empty() { Ok(Duration::ZERO) } else { duration(text) }
 }
 
-/// Parses a time greater than zero.
-fn positive(text: &str) -> Result<Duration, String> {
-    match time(text) {
+/// Parses a duration greater than zero.
+fn positive_duration(text: &str) -> Result<Duration, String> {
+    match duration(text) {
         Ok(time) if time.is_zero() => Err("it must be greater than zero".into()),
         other => other.map_err(|error| error.to_string()),
     }
@@ -196,13 +196,13 @@ fn at_least_one(text: &str) -> Result<NonZeroUsize, String> {
     }
 }
 
-/// Parses a time as people write it, or as Go does, with fractions.
-fn time(text: &str) -> Result<Duration, humantime::DurationError> {
-    humantime::parse_duration(text).or_else(|error| fractions(text).filter(|_| !text.is_empty()).ok_or(error))
+/// Parses a duration such as `1h 30m`, or in Go's notation with fractions.
+fn duration(text: &str) -> Result<Duration, humantime::DurationError> {
+    humantime::parse_duration(text).or_else(|error| go_duration(text).filter(|_| !text.is_empty()).ok_or(error))
 }
 
 /// Parses Go's `1.5h` or `2m0.5s`. Source: `time.ParseDuration`.
-fn fractions(text: &str) -> Option<Duration> {
+fn go_duration(text: &str) -> Option<Duration> {
     let is_number = |letter: char| letter.is_ascii_digit() || letter == '.';
     let (mut rest, mut total) = (text, Duration::ZERO);
     while !rest.is_empty() {
@@ -224,8 +224,8 @@ fn fractions(text: &str) -> Option<Duration> {
     Some(total)
 }
 
-/// Parses what Go accepts as a boolean.
-pub fn truth(text: &str, default: bool) -> Result<bool, String> {
+/// Parses a boolean as Go does; an empty text gives `default`.
+pub fn go_bool(text: &str, default: bool) -> Result<bool, String> {
     match text {
         "" => Ok(default),
         "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
@@ -237,13 +237,13 @@ pub fn truth(text: &str, default: bool) -> Result<bool, String> {
 /// The address of the metrics server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Listen {
-    /// Nowhere.
+    /// The metrics are not served.
     Off,
-    /// At this HOST:PORT; a name is looked up when the service starts.
+    /// The metrics are served at this HOST:PORT; a name is looked up when the service starts.
     At(String),
 }
 
-fn listen(text: &str) -> Result<Listen, String> {
+fn listen_address(text: &str) -> Result<Listen, String> {
     let wrong = || "it must be HOST:PORT or `off`".to_owned();
     match text.rsplit_once(':') {
         None if text == "off" => Ok(Listen::Off),
@@ -262,7 +262,7 @@ pub enum SaveLevel {
     Full,
     /// Only the SHA-256
     Hash,
-    /// Only that everything arrived; to get a copy from the last server that is left, even a damaged one
+    /// Only that everything arrived; to get any copy from the last server that is left, even if its database is damaged
     None,
 }
 
@@ -297,20 +297,20 @@ mod tests {
     }
 
     #[test]
-    fn metrics_are_served_at_a_host_and_a_port() {
+    fn metrics_need_a_host_and_a_port() {
         for text in ["127.0.0.1:9479", "localhost:0", "[::1]:9479", "0.0.0.0:1"] {
-            assert_eq!(listen(text), Ok(Listen::At(text.to_owned())));
+            assert_eq!(listen_address(text), Ok(Listen::At(text.to_owned())));
         }
-        assert_eq!(listen("off"), Ok(Listen::Off));
+        assert_eq!(listen_address("off"), Ok(Listen::Off));
         for text in
             ["", "nowhere", "localhost", ":9479", "::1", "localhost:http", "localhost:70000", "http://localhost:1x"]
         {
-            assert!(listen(text).is_err(), "{text}");
+            assert!(listen_address(text).is_err(), "{text}");
         }
     }
 
     #[test]
-    fn times_are_those_of_people_and_of_go() {
+    fn durations_parse_in_both_notations() {
         for (text, millis) in [
             ("2s", 2_000),
             ("1.5s", 1_500),
@@ -323,12 +323,12 @@ mod tests {
             ("7d", 604_800_000),
             ("1h 30m", 5_400_000),
         ] {
-            assert_eq!(time(text), Ok(Duration::from_millis(millis)), "{text}");
+            assert_eq!(duration(text), Ok(Duration::from_millis(millis)), "{text}");
         }
         for text in ["", "5", "1.5", "1.5x", "1..5s", "-1s", "s", ".s", "1e3s", "inf", "99999999999999999999h"] {
-            assert!(time(text).is_err(), "{text}");
+            assert!(duration(text).is_err(), "{text}");
         }
-        assert_eq!(span(""), Ok(Duration::ZERO));
-        assert!(positive("0s").is_err() && positive("1ns").is_ok());
+        assert_eq!(duration_or_zero(""), Ok(Duration::ZERO));
+        assert!(positive_duration("0s").is_err() && positive_duration("1ns").is_ok());
     }
 }

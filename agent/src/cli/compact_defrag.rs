@@ -120,7 +120,7 @@ pub fn open(args: &NewFileArgs) -> Result<Opened, Failure> {
     }
     // From here on, a signal stops the work so that a half-written file is removed.
     let bar = signals::Cancellable::new(Bar::new(&args.file));
-    let snapshot = Snapshot::open(&args.file, args.work.threads, &bar)?.by(args.meta.choice());
+    let snapshot = Snapshot::open(&args.file, args.work.threads, &bar)?.with_meta(args.meta.choice());
     Ok(Opened { target, bar, snapshot })
 }
 

@@ -63,7 +63,7 @@ pub fn files(args: &ClientArgs) -> Vec<&Path> {
     named.map(PathBuf::as_path).filter(|path| !path.as_os_str().is_empty()).collect()
 }
 
-/// Treats a variable that is set to nothing as not set, as etcdctl does.
+/// Returns the text of a flag or variable; an empty one counts as not set, as in etcdctl.
 fn given(text: Option<&String>) -> Option<String> {
     text.filter(|text| !text.is_empty()).cloned()
 }
@@ -76,14 +76,14 @@ fn file(path: Option<&PathBuf>) -> Option<PathBuf> {
 ///
 /// # Errors
 /// When it cannot be read.
-pub fn read_password_anew(args: &ClientArgs, config: &mut ClientConfig) -> Result<(), Failure> {
+pub fn reread_password_file(args: &ClientArgs, config: &mut ClientConfig) -> Result<(), Failure> {
     if let (Some(path), Some(Auth::User { password, .. })) = (&args.password_file, &mut config.auth) {
-        *password = password_of(path)?;
+        *password = read_password_file(path)?;
     }
     Ok(())
 }
 
-fn password_of(path: &Path) -> Result<String, Failure> {
+fn read_password_file(path: &Path) -> Result<String, Failure> {
     let text = read_small_file(path, MAX_PASSWORD_FILE)
         .and_then(|bytes| String::from_utf8(bytes).map_err(|_| io::Error::other("it is not UTF-8")))
         .map_err(|cause| Failure::new(format!("--password-file: {}: {cause}", printable_path(path)), ""))?;
@@ -95,7 +95,7 @@ fn auth(args: &ClientArgs) -> Result<Option<Auth>, Failure> {
         return Ok(Some(Auth::Token(token)));
     }
     let password = match (&args.password_file, given(args.password.as_ref())) {
-        (Some(path), _) => Some(password_of(path)?),
+        (Some(path), _) => Some(read_password_file(path)?),
         (None, password) => password,
     };
     let Some(user) = given(args.user.as_ref()) else {
@@ -115,15 +115,17 @@ fn auth(args: &ClientArgs) -> Result<Option<Auth>, Failure> {
 }
 
 fn ask_for_password(user: &str) -> Result<String, Failure> {
-    const OTHERWISE: &str = "Give it with --password-file or the variable ETCDCTL_PASSWORD.";
+    const OTHER_WAYS: &str = "Give it with --password-file or the variable ETCDCTL_PASSWORD.";
     if !io::stdin().is_terminal() {
         return Err(Failure::new(
             format!("no password was given for the user {user:?}, and there is no terminal to ask for it"),
-            OTHERWISE,
+            OTHER_WAYS,
         ));
     }
-    signals::asking(|| rpassword::prompt_password("Password: ")).map_err(|cause| match cause.kind() {
-        io::ErrorKind::Interrupted => Failure { exit: signals::interrupted(), ..Failure::new("stopped", "") },
-        _ => Failure::new(format!("the password cannot be asked for: {cause}"), OTHERWISE),
+    signals::keeping_terminal_settings(|| rpassword::prompt_password("Password: ")).map_err(|cause| {
+        match cause.kind() {
+            io::ErrorKind::Interrupted => Failure { exit: signals::exit_after_ctrl_c(), ..Failure::new("stopped", "") },
+            _ => Failure::new(format!("the password cannot be asked for: {cause}"), OTHER_WAYS),
+        }
     })
 }

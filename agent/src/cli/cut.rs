@@ -52,7 +52,7 @@ pub fn run(args: &CutArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// A choice of keys, and how the command line names it.
+/// A choice of keys, with its name on the command line.
 struct ChosenKeys {
     words: String,
     choice: KeyChoice,
@@ -142,7 +142,7 @@ struct Object<'r> {
     leases_dropped: u64,
     /// The oldest readable revision; null if it did not change.
     raised_to: Option<Revision>,
-    /// Whether an empty entry stands in the place of the newest revision.
+    /// Whether an empty entry was written to keep the latest revision, because the entry of that revision was dropped.
     placeholder: bool,
 }
 

@@ -30,50 +30,50 @@ macro_rules! help {
     };
 }
 
-/// Of the commands that read or verify a file.
+/// Exit codes of commands that read or verify a file.
 pub const HELP: &str = help!("done; sound, or warnings only", "done; damage was found, or the file is not a snapshot");
-/// Of all commands together.
+/// Exit codes of all commands together.
 pub const HELP_ALL: &str = help!(
     "done; sound, or warnings only; a server or service was stopped by a signal",
     "done; damage was found, the file is not a snapshot, there is no such key, or diff found a difference"
 );
-/// Of `get` and `history`.
+/// Exit codes of `get` and `history`.
 pub const HELP_KEY: &str = help!("done", "there is no such key, damage was found, or the file is not a snapshot");
-/// Of `kube get`.
+/// Exit codes of `kube get`.
 pub const HELP_KUBE: &str = help!(
     "done",
     "a named object does not exist, one cannot be read completely, damage was found, or the file is not a snapshot"
 );
-/// Of `kube check`.
+/// Exit codes of `kube check`.
 pub const HELP_KUBE_CHECK: &str =
     help!("done; nothing found", "done; there are findings, damage was found, or the file is not a snapshot");
-/// Of `kube history`.
+/// Exit codes of `kube history`.
 pub const HELP_KUBE_HISTORY: &str = help!(
     "done",
     "the snapshot does not know the object, a revision cannot be read completely, damage was found, or the file is not a snapshot"
 );
-/// Of `find`.
+/// Exit codes of `find`.
 pub const HELP_FIND: &str =
     help!("done; a snapshot holds the key", "no snapshot holds the key, damage was found, or a file is not a snapshot");
-/// Of `kube find`.
+/// Exit codes of `kube find`.
 pub const HELP_KUBE_FIND: &str = help!(
     "done; a snapshot holds the object",
     "no snapshot holds the object, damage was found, or a file is not a snapshot"
 );
-/// Of `diff`.
+/// Exit codes of `diff`.
 pub const HELP_DIFF: &str =
     help!("done; no difference", "done; there are differences, damage was found, or a file is not a snapshot");
-/// Of `compact`, `defrag` and `cut`.
+/// Exit codes of `compact`, `defrag` and `cut`.
 pub const HELP_REWRITE: &str = help!("written", "FILE is damaged or no snapshot, and nothing was written");
-/// Of `salvage`.
+/// Exit codes of `salvage`.
 pub const HELP_SALVAGE: &str = help!(
     "all of FILE is there, and nothing in doubt",
     "something is missing or in doubt, or the file is not a snapshot"
 );
-/// Of `restore`.
+/// Exit codes of `restore`.
 pub const HELP_RESTORE: &str =
     help!("restored", "the file is damaged or not a snapshot, or lacks a key to delete, and nothing was written");
-/// Of `save`.
+/// Exit codes of `save`.
 pub const HELP_SAVE: &str = concat!(
     help!(
         "saved; with --every, stopped by SIGTERM, Ctrl-C or another signal",
@@ -81,7 +81,7 @@ pub const HELP_SAVE: &str = concat!(
     ),
     "; with --every, by a second signal"
 );
-/// Of `open`.
+/// Exit codes of `open`.
 pub const HELP_OPEN: &str = concat!(
     "Exit codes:\n  0    stopped by Ctrl-C or another signal\n  2    could not be done\n",
     "  130  interrupted a second time (143 by SIGTERM, 129 by SIGHUP)"

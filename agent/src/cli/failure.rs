@@ -17,7 +17,7 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A failure with exit code 2.
+    /// Creates a failure with exit code 2.
     pub fn new(what: impl Into<String>, advice: impl Into<String>) -> Self {
         Self { what: what.into(), advice: advice.into(), exit: Exit::Failed }
     }
@@ -32,7 +32,7 @@ impl From<Error> for Failure {
 /// Returns the exit code for this error.
 pub fn exit_of(error: &Error) -> Exit {
     match error {
-        Error::Cancelled => signals::stopped(),
+        Error::Cancelled => signals::exit_after_signal(),
         error if error.is_damage() => Exit::Damage,
         _ => Exit::Failed,
     }

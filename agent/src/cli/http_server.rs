@@ -1,6 +1,6 @@
 //! A small HTTP server for the page and for the metrics: GET and HEAD, one request per connection, and no request bodies.
 //!
-//! Everything that a client can use up is bounded: the head of a request, the time for head and answer, and the number of connections. When all connections are in
+//! Everything that a client can consume is bounded: the head of a request, the time for head and answer, and the number of connections. When all connections are in
 //! use, a new one replaces an old one, so that idle clients do not block others.
 
 use std::collections::VecDeque;
@@ -26,41 +26,41 @@ use tokio::net::TcpStream;
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tokio::time::{sleep, timeout};
 
-/// Connections at the same time: a browser opens six, and each Prometheus server one.
-const CONNECTIONS: usize = 64;
-/// Connections may use one out of this many of the process's file descriptors; snapshots need the rest.
-const SHARE_OF_DESCRIPTORS: u64 = 4;
-/// Bytes of a request's head. A browser sends the cookies of all servers on this host, whatever their ports.
-const HEAD_BYTES: usize = 32 << 10;
-/// Lines of a request's head; what browsers send has about twenty.
-const HEAD_LINES: usize = 100;
+/// Open connections at most: a browser opens six, and each Prometheus server one.
+const MAX_CONNECTIONS: usize = 64;
+/// File descriptors that the process must have for each connection; snapshots need the others.
+const DESCRIPTORS_PER_CONNECTION: u64 = 4;
+/// Bytes of a request's head at most. A browser sends the cookies of all servers on this host, whatever their ports.
+const MAX_HEAD_LEN: usize = 32 << 10;
+/// Lines of a request's head at most; browsers send about twenty.
+const MAX_HEAD_LINES: usize = 100;
 /// Time limit for a client to send the head.
-const HEAD_TIME: Duration = Duration::from_secs(5);
-/// Time limit for the answer, besides the time that [`SLOWEST`] grants it.
-const ANSWER_TIME: Duration = Duration::from_secs(10);
-/// The slowest reader that is served, in bytes per second: a terminal session over a poor line.
-const SLOWEST: u64 = 16 << 10;
-/// After the answer, what a client still sends is read for this long: closing a connection with unread bytes may destroy the answer.
-const LINGER: Duration = Duration::from_millis(500);
-/// Bytes that are read during that time.
-const LINGER_BYTES: usize = 256 << 10;
+const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+/// Time limit for the answer, in addition to the time that its bytes take at [`MIN_BYTES_PER_SECOND`].
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// The speed of the slowest client that is served, in bytes per second: a terminal session over a poor line.
+const MIN_BYTES_PER_SECOND: u64 = 16 << 10;
+/// How long bytes from the client are read and discarded after the answer: closing a connection with unread bytes may destroy the answer.
+const DISCARD_TIME: Duration = Duration::from_millis(500);
+/// Bytes read during that time at most.
+const MAX_DISCARDED_BYTES: usize = 256 << 10;
 /// The pause after the system refused a connection, for example for lack of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Time limit for answers in progress when the server stops.
-const STOP_TIME: Duration = Duration::from_secs(1);
+const STOP_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// An answer whose body is in memory.
 pub type HttpAnswer = Response<Full<Bytes>>;
 
 /// Answers a GET or HEAD request that has no body and at most one `Host`.
-pub type Respond = Box<dyn Fn(&Request<Incoming>) -> HttpAnswer + Send + Sync>;
+pub type RespondFn = Box<dyn Fn(&Request<Incoming>) -> HttpAnswer + Send + Sync>;
 
-/// The answers of a server.
-pub struct Site {
-    /// Makes the answers.
-    pub answer: Respond,
+/// Makes the answers of a server.
+pub struct Responder {
+    /// Makes the answer to a request.
+    pub answer: RespondFn,
     /// Bytes of the longest answer, by which its time limit is computed.
-    pub longest: u64,
+    pub longest_answer: u64,
 }
 
 /// A server that is bound to its addresses.
@@ -94,7 +94,7 @@ impl Server {
     /// Returns the addresses it listens on.
     ///
     /// # Errors
-    /// What the system says.
+    /// An error of the system.
     pub fn addresses(&self) -> io::Result<Vec<SocketAddr>> {
         self.listeners.iter().map(TcpListener::local_addr).collect()
     }
@@ -103,13 +103,13 @@ impl Server {
     ///
     /// # Errors
     /// When the system cannot wait for connections.
-    pub fn run(&self, site: Arc<Site>, stop: impl Future<Output = ()>) -> io::Result<()> {
+    pub fn run(&self, responder: Arc<Responder>, stop: impl Future<Output = ()>) -> io::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {
             let copies = self.listeners.iter().map(TcpListener::try_clone);
             let listeners = copies.map(|copy| copy.and_then(tokio::net::TcpListener::from_std));
             let listeners = listeners.collect::<io::Result<Vec<_>>>()?;
-            accept_all(&listeners, &site, stop).await;
+            accept_all(&listeners, &responder, stop).await;
             Ok(())
         })
     }
@@ -123,7 +123,7 @@ pub fn text(status: StatusCode, words: &'static str) -> HttpAnswer {
     answer
 }
 
-async fn accept_all(listeners: &[tokio::net::TcpListener], site: &Arc<Site>, stop: impl Future<Output = ()>) {
+async fn accept_all(listeners: &[tokio::net::TcpListener], responder: &Arc<Responder>, stop: impl Future<Output = ()>) {
     let mut connections = Connections::new();
     let mut refused = false;
     let mut turn = 0_usize;
@@ -133,23 +133,23 @@ async fn accept_all(listeners: &[tokio::net::TcpListener], site: &Arc<Site>, sto
         tokio::select! {
             biased;
             () = &mut stop => break,
-            Some(ended) = connections.tasks.join_next_with_id() => connections.ended(ended),
+            Some(ended) = connections.tasks.join_next_with_id() => connections.remove_ended(ended),
             accepted = accept(listeners, turn) => match accepted {
                 Ok((stream, peer)) => {
                     refused = false;
-                    connections.add(peer.ip(), serve(stream, Arc::clone(site)));
+                    connections.add(peer.ip(), serve(stream, Arc::clone(responder)));
                     // The new connection is served before the next is accepted: otherwise clients could make the server accept and drop it unanswered.
                     tokio::task::yield_now().await;
                 }
                 // The client went away before it was accepted.
-                Err(cause) if is_of_client(&cause) => tokio::task::yield_now().await,
+                Err(cause) if is_client_error(&cause) => tokio::task::yield_now().await,
                 Err(cause) => {
                     // Logged once until a connection is accepted again: the condition may last.
                     if !refused {
                         tracing::warn!("No connection can be accepted: {cause}. Trying again.");
                     }
                     refused = true;
-                    connections.drop_one();
+                    connections.close_oldest();
                     tokio::select! {
                         () = &mut stop => break,
                         () = sleep(ACCEPT_PAUSE) => {}
@@ -159,7 +159,7 @@ async fn accept_all(listeners: &[tokio::net::TcpListener], site: &Arc<Site>, sto
         }
     }
     let rest = async { while connections.tasks.join_next().await.is_some() {} };
-    let _ = timeout(STOP_TIME, rest).await;
+    let _ = timeout(STOP_TIMEOUT, rest).await;
 }
 
 /// Accepts the next connection of any listener; `turn` is the listener to poll first, so that each gets its turn.
@@ -173,7 +173,7 @@ async fn accept(listeners: &[tokio::net::TcpListener], turn: usize) -> io::Resul
     .await
 }
 
-fn is_of_client(cause: &io::Error) -> bool {
+fn is_client_error(cause: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
     matches!(cause.kind(), ConnectionAborted | ConnectionReset | Interrupted)
 }
@@ -182,26 +182,26 @@ fn is_of_client(cause: &io::Error) -> bool {
 struct Connections {
     tasks: JoinSet<()>,
     open: VecDeque<(Id, IpAddr, AbortHandle)>,
-    most: usize,
+    limit: usize,
 }
 
 impl Connections {
     fn new() -> Self {
         let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-        let share = usize::try_from(descriptors / SHARE_OF_DESCRIPTORS).unwrap_or(usize::MAX);
-        Self { tasks: JoinSet::new(), open: VecDeque::new(), most: CONNECTIONS.min(share).max(1) }
+        let share = usize::try_from(descriptors / DESCRIPTORS_PER_CONNECTION).unwrap_or(usize::MAX);
+        Self { tasks: JoinSet::new(), open: VecDeque::new(), limit: MAX_CONNECTIONS.min(share).max(1) }
     }
 
     fn add(&mut self, peer: IpAddr, serving: impl Future<Output = ()> + Send + 'static) {
-        while self.open.len() >= self.most {
-            self.drop_one();
+        while self.open.len() >= self.limit {
+            self.close_oldest();
         }
         let task = self.tasks.spawn(serving);
         self.open.push_back((task.id(), peer, task));
     }
 
-    /// Closes the oldest connection of the address that has most of them.
-    fn drop_one(&mut self) {
+    /// Closes the oldest connection of the address with the most connections.
+    fn close_oldest(&mut self) {
         let count = |peer: &IpAddr| self.open.iter().filter(|(_, other, _)| other == peer).count();
         // `max_by_key` takes the last of equal items, so the oldest must come last.
         let worst = self.open.iter().enumerate().rev().max_by_key(|(_, (_, peer, _))| count(peer));
@@ -210,7 +210,7 @@ impl Connections {
         }
     }
 
-    fn ended(&mut self, outcome: Result<(Id, ()), JoinError>) {
+    fn remove_ended(&mut self, outcome: Result<(Id, ()), JoinError>) {
         let id = match outcome {
             Ok((id, ())) => id,
             Err(error) => {
@@ -227,22 +227,22 @@ impl Connections {
 }
 
 /// Answers one request and closes the connection.
-async fn serve(stream: TcpStream, site: Arc<Site>) {
-    let reading = Duration::from_secs(site.longest / SLOWEST);
-    let limit = HEAD_TIME.saturating_add(ANSWER_TIME).saturating_add(reading);
+async fn serve(stream: TcpStream, responder: Arc<Responder>) {
+    let reading = Duration::from_secs(responder.longest_answer / MIN_BYTES_PER_SECOND);
+    let limit = HEAD_TIMEOUT.saturating_add(ANSWER_TIMEOUT).saturating_add(reading);
     // A client that is too slow or disconnects is not logged: it could fill the log.
-    let _ = timeout(limit, serve_within(stream, &site)).await;
+    let _ = timeout(limit, serve_without_limit(stream, &responder)).await;
 }
 
-async fn serve_within(stream: TcpStream, site: &Site) {
+async fn serve_without_limit(stream: TcpStream, responder: &Responder) {
     let _ = stream.set_nodelay(true);
-    let service = service_fn(|request| ready(Ok::<_, Infallible>(answer(site, &request))));
+    let service = service_fn(|request| ready(Ok::<_, Infallible>(answer(responder, &request))));
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIME)
-        .max_headers(HEAD_LINES)
-        .max_header_size(HEAD_BYTES)
-        .max_buf_size(HEAD_BYTES)
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_headers(MAX_HEAD_LINES)
+        .max_header_size(MAX_HEAD_LEN)
+        .max_buf_size(MAX_HEAD_LEN)
         .half_close(true)
         .keep_alive(false)
         .serve_connection(TokioIo::new(stream), service);
@@ -252,14 +252,14 @@ async fn serve_within(stream: TcpStream, site: &Site) {
     }
     let mut stream = connection.into_parts().io.into_inner();
     if stream.shutdown().await.is_ok() {
-        let _ = timeout(LINGER, discard(&mut stream)).await;
+        let _ = timeout(DISCARD_TIME, discard(&mut stream)).await;
     }
 }
 
-/// Reads what a client still sends, up to [`LINGER_BYTES`].
+/// Reads and discards bytes from the client, up to [`MAX_DISCARDED_BYTES`].
 async fn discard(stream: &mut TcpStream) {
     let mut block = [0; 4096];
-    let mut left = LINGER_BYTES;
+    let mut left = MAX_DISCARDED_BYTES;
     while left > 0 {
         match stream.read(&mut block).await {
             Ok(0) | Err(_) => return,
@@ -268,8 +268,8 @@ async fn discard(stream: &mut TcpStream) {
     }
 }
 
-/// Refuses requests that no ordinary client sends; passes the others to the site.
-fn answer(site: &Site, request: &Request<Incoming>) -> HttpAnswer {
+/// Refuses requests that ordinary clients do not send; passes the others to the responder.
+fn answer(responder: &Responder, request: &Request<Incoming>) -> HttpAnswer {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD are answered here.\n");
         answer.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
@@ -280,10 +280,10 @@ fn answer(site: &Site, request: &Request<Incoming>) -> HttpAnswer {
     if has_body || headers.contains_key(TRANSFER_ENCODING) {
         return text(StatusCode::BAD_REQUEST, "A request with a body is not answered here.\n");
     }
-    // RFC 9112, 3.2: HTTP/1.1 needs exactly one.
+    // RFC 9112, 3.2: HTTP/1.1 requires exactly one Host.
     match headers.get_all(HOST).iter().count() {
         0 if request.version() == Version::HTTP_11 => text(StatusCode::BAD_REQUEST, "The request has no Host.\n"),
-        0 | 1 => (site.answer)(request),
+        0 | 1 => (responder.answer)(request),
         _ => text(StatusCode::BAD_REQUEST, "The request has several Hosts.\n"),
     }
 }

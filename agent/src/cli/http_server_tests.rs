@@ -27,9 +27,9 @@ impl Running {
             "/defect" => panic!("a defect"),
             _ => text(StatusCode::OK, "fine\n"),
         };
-        let site = Arc::new(Site { answer: Box::new(answer), longest: 5 });
+        let responder = Arc::new(Responder { answer: Box::new(answer), longest_answer: 5 });
         let token = stop.clone();
-        let thread = thread::spawn(move || server.run(site, token.cancelled_owned()).unwrap());
+        let thread = thread::spawn(move || server.run(responder, token.cancelled_owned()).unwrap());
         Self { addresses, stop, thread: Some(thread) }
     }
 
@@ -74,7 +74,7 @@ fn the_address_with_most_connections_loses_one() {
     // Written in two halves, the second after the flood.
     other.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n").unwrap();
     thread::sleep(Duration::from_millis(50));
-    let flood: Vec<TcpStream> = (0..CONNECTIONS * 3).map(|_| from("127.0.0.2:0", port)).collect();
+    let flood: Vec<TcpStream> = (0..MAX_CONNECTIONS * 3).map(|_| from("127.0.0.2:0", port)).collect();
     thread::sleep(Duration::from_millis(200));
     other.write_all(b"\r\n").unwrap();
     let mut answer = String::new();
@@ -85,7 +85,7 @@ fn the_address_with_most_connections_loses_one() {
         !matches!((&mut &*stream).read(&mut [0; 8]), Err(cause) if cause.kind() == io::ErrorKind::WouldBlock)
     });
     let closed = closed.count();
-    assert!((CONNECTIONS * 2..=CONNECTIONS * 2 + 2).contains(&closed), "{closed} were closed");
+    assert!((MAX_CONNECTIONS * 2..=MAX_CONNECTIONS * 2 + 2).contains(&closed), "{closed} were closed");
 }
 
 /// Connects from a given loopback address.
@@ -106,7 +106,7 @@ fn a_head_that_does_not_end_is_waited_for_a_few_seconds() {
     let mut answer = Vec::new();
     let _ = slow.read_to_end(&mut answer);
     let took = since.elapsed();
-    assert!(took > HEAD_TIME / 2 && took < HEAD_TIME + Duration::from_secs(3), "{took:?}");
+    assert!(took > HEAD_TIMEOUT / 2 && took < HEAD_TIMEOUT + Duration::from_secs(3), "{took:?}");
 }
 
 #[test]
@@ -130,14 +130,14 @@ fn a_stop_lets_answers_end_and_closes_the_port() {
     let address = server.addresses[0];
     let idle = TcpStream::connect(address).unwrap();
     thread::sleep(Duration::from_millis(50));
-    let (tell, told) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     let since = Instant::now();
     thread::spawn(move || {
         drop(server);
-        tell.send(()).unwrap();
+        sender.send(()).unwrap();
     });
-    told.recv_timeout(Duration::from_secs(10)).unwrap();
-    assert!(since.elapsed() < STOP_TIME + Duration::from_secs(2));
+    receiver.recv_timeout(Duration::from_secs(10)).unwrap();
+    assert!(since.elapsed() < STOP_TIMEOUT + Duration::from_secs(2));
     assert!(TcpStream::connect(address).is_err());
     drop(idle);
 }

@@ -14,17 +14,17 @@ use super::progress_bar::Bar;
 use super::render::json;
 
 /// Formats the report of a file; `None` prints nothing.
-pub type TextOf<'f> = &'f dyn Fn(&Path, &Report) -> Result<Option<String>, Error>;
+pub type FormatText<'f> = &'f dyn Fn(&Path, &Report) -> Result<Option<String>, Error>;
 
 /// How to print the reports of several files.
-pub enum Form<'f> {
+pub enum ReportForm<'f> {
     /// One JSON object per file, also for a file that could not be read; all are printed together at the end.
     Json(&'f dyn Fn(&Path, &Report) -> Result<String, Error>),
-    /// A text per file, printed as soon as it is known, with `gap` between two.
-    Text { gap: &'static str, of: TextOf<'f> },
+    /// A text per file, printed as soon as the file is verified, with `gap` between two texts.
+    Text { gap: &'static str, of: FormatText<'f> },
 }
 
-impl Form<'_> {
+impl ReportForm<'_> {
     /// Formats the report of one file; `None` prints nothing.
     fn of(&self, path: &Path, report: &Report) -> Result<Option<String>, Error> {
         match self {
@@ -38,35 +38,36 @@ impl Form<'_> {
 ///
 /// # Errors
 /// When stdout cannot be written, or standard input is named twice. A file that cannot be read is reported on stderr, and the next ones are verified.
-pub fn judge_all(
+pub fn verify_all(
     files: &[PathBuf],
     sha256: Sha256,
     work: WorkArgs,
     meta: MetaArgs,
     decryption: Option<&Arc<Decryption>>,
     warnings: Exit,
-    form: &Form<'_>,
+    form: &ReportForm<'_>,
 ) -> Result<Exit, Failure> {
     check_inputs(files)?;
     let mut worst = Exit::Done;
     let mut objects = Vec::new();
     let mut between = "";
     for path in files {
-        let told = judge(path, sha256, work, meta, decryption).and_then(|report| Ok((form.of(path, &report)?, report)));
-        match told {
-            Ok((told, report)) => {
+        let formatted =
+            verify_file(path, sha256, work, meta, decryption).and_then(|report| Ok((form.of(path, &report)?, report)));
+        match formatted {
+            Ok((formatted, report)) => {
                 worst = worst.max(Exit::of_report(&report, warnings));
                 // The values could not be checked, so the file is not known to be a usable backup.
                 if report.findings.has(Code::ValueUnchecked) {
                     worst = worst.max(Exit::Failed);
                 }
-                match (form, told) {
-                    (Form::Json(_), told) => objects.extend(told),
-                    (Form::Text { gap, .. }, Some(text)) => {
+                match (form, formatted) {
+                    (ReportForm::Json(_), formatted) => objects.extend(formatted),
+                    (ReportForm::Text { gap, .. }, Some(text)) => {
                         output::print(&format!("{between}{text}"))?;
                         between = gap;
                     }
-                    (Form::Text { .. }, None) => {}
+                    (ReportForm::Text { .. }, None) => {}
                 }
             }
             Err(error) => {
@@ -77,7 +78,7 @@ pub fn judge_all(
             }
         }
     }
-    if let Form::Json(_) = form {
+    if let ReportForm::Json(_) = form {
         output::print(&json::one_or_array(objects, files.len()))?;
     }
     Ok(worst)
@@ -86,7 +87,7 @@ pub fn judge_all(
 /// Checks that standard input is named at most once, and that the output does not go into one of the inputs.
 ///
 /// # Errors
-/// When it is not so; the error says what is wrong.
+/// When either is violated; the error says what is wrong.
 pub fn check_inputs(files: &[PathBuf]) -> Result<(), Failure> {
     if files.iter().filter(|path| path.as_os_str() == "-").count() > 1 {
         return Err(stdin_twice());
@@ -94,7 +95,7 @@ pub fn check_inputs(files: &[PathBuf]) -> Result<(), Failure> {
     check_not_written(&files.iter().map(PathBuf::as_path).collect::<Vec<_>>())
 }
 
-/// The error for a second `-`.
+/// Returns the error for a second `-`.
 pub fn stdin_twice() -> Failure {
     Failure::new("`-` is named twice, but standard input can be read only once", "Save the snapshot to a file first.")
 }
@@ -103,7 +104,7 @@ pub fn stdin_twice() -> Failure {
 ///
 /// # Errors
 /// Those of [`etcdsnap::verify`].
-pub fn judge(
+pub fn verify_file(
     path: &Path,
     sha256: Sha256,
     work: WorkArgs,

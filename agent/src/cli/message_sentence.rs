@@ -1,6 +1,6 @@
-//! The form of a message: a sentence with a capital letter and a full stop.
+//! Formats messages as sentences with a capital letter and a full stop.
 
-/// The words with which our own messages begin. Any other first word may be a name, such as that of a file, and stays as it is.
+/// The words with which our own messages begin. Any other first word may be a name, for example of a file, and is not changed.
 const FIRST_WORDS: [&str; 34] = [
     "a",
     "all",
@@ -38,7 +38,7 @@ const FIRST_WORDS: [&str; 34] = [
     "users",
 ];
 
-/// Returns this message as a sentence. The text of an error has neither capital letter nor full stop, because it may stand within another.
+/// Returns a message as a sentence. The text of an error has neither capital letter nor full stop, because it may be part of another message.
 pub fn sentence(message: &str) -> String {
     let first = message.split(' ').next().unwrap_or_default();
     let mut sentence = message.to_owned();
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn what_introduces_a_list_gets_no_full_stop() {
+    fn the_introduction_of_a_list_gets_no_full_stop() {
         assert_eq!(sentence("the file has two faults:\n  - one,"), "The file has two faults:\n  - one,");
     }
 }

@@ -21,12 +21,12 @@ use prometheus_client::registry::{Registry, Unit};
 use tokio_util::sync::CancellationToken;
 
 use super::failure::Failure;
-use super::http_server::{HttpAnswer, Server, Site, text};
+use super::http_server::{HttpAnswer, Responder, Server, text};
 
-const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+const OPEN_METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// An upper bound for the bytes of the answer, which has a handful of lines.
-const LONGEST: u64 = 16 << 10;
+/// Bytes of the answer at most; it has a handful of lines.
+const MAX_ANSWER_LEN: u64 = 16 << 10;
 
 /// The pause before a failed metrics server is started again.
 const RESTART_PAUSE: Duration = Duration::from_secs(5);
@@ -75,7 +75,7 @@ fn label(cause: FailureCause) -> Vec<(String, String)> {
 }
 
 impl Metrics {
-    /// Records a snapshot that is in place.
+    /// Records a saved snapshot.
     pub fn saved(&self, saved: &Saved) {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         self.last_success.set(since.as_secs_f64());
@@ -94,7 +94,7 @@ impl Metrics {
         }
     }
 
-    /// Records a snapshot that failed.
+    /// Records a failed save.
     pub fn failed(&self, error: &SaveError) {
         self.failures.get_or_create(&label(error.cause())).inc();
     }
@@ -149,7 +149,7 @@ impl Metrics {
     ///
     /// # Errors
     /// When this machine does not have the address, or it is in use.
-    pub fn serve(self: &Arc<Self>, address: &str) -> Result<Serving, Failure> {
+    pub fn serve(self: &Arc<Self>, address: &str) -> Result<MetricsServer, Failure> {
         let failed = |cause: std::io::Error| {
             let advice = "Give another address with --metrics-listen, or `off`.";
             Failure::new(format!("the metrics cannot be served at {address}: {cause}"), advice)
@@ -161,25 +161,28 @@ impl Metrics {
         }
         let stop = CancellationToken::new();
         let registry = self.registry();
-        let site = Arc::new(Site { answer: Box::new(move |request| answer(request, &registry)), longest: LONGEST });
+        let responder = Arc::new(Responder {
+            answer: Box::new(move |request| answer(request, &registry)),
+            longest_answer: MAX_ANSWER_LEN,
+        });
         let token = stop.clone();
-        let begun = thread::Builder::new().name("metrics".into()).spawn(move || serve(&server, &site, &token));
+        let begun = thread::Builder::new().name("metrics".into()).spawn(move || serve(&server, &responder, &token));
         if let Err(cause) = &begun {
             tracing::error!(
                 "The metrics are not served, because no thread could be started: {cause}. Snapshots are still taken."
             );
         }
-        Ok(Serving { stop, thread: begun.ok() })
+        Ok(MetricsServer { stop, thread: begun.ok() })
     }
 }
 
 /// Serves the metrics until it is dropped.
-pub struct Serving {
+pub struct MetricsServer {
     stop: CancellationToken,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Drop for Serving {
+impl Drop for MetricsServer {
     fn drop(&mut self) {
         self.stop.cancel();
         // The thread logs its own problems.
@@ -188,9 +191,9 @@ impl Drop for Serving {
 }
 
 /// Serves until `stop`, and starts again after a failure.
-fn serve(server: &Server, site: &Arc<Site>, stop: &CancellationToken) {
+fn serve(server: &Server, responder: &Arc<Responder>, stop: &CancellationToken) {
     while !stop.is_cancelled() {
-        let run = || server.run(Arc::clone(site), stop.clone().cancelled_owned());
+        let run = || server.run(Arc::clone(responder), stop.clone().cancelled_owned());
         let reason = match panic::catch_unwind(AssertUnwindSafe(run)) {
             Ok(Ok(())) => continue,
             Ok(Err(cause)) => cause.to_string(),
@@ -213,7 +216,7 @@ fn answer(request: &Request<Incoming>, registry: &Registry) -> HttpAnswer {
         return text(StatusCode::INTERNAL_SERVER_ERROR, "The metrics cannot be written.\n");
     }
     let mut answer = Response::new(Full::new(Bytes::from(body)));
-    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(OPEN_METRICS));
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(OPEN_METRICS_TYPE));
     answer.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     answer
 }

@@ -24,7 +24,6 @@ mod complete;
 mod completions;
 mod connection_flags;
 mod cut;
-mod etcdutl_words;
 pub mod exit;
 mod failure;
 mod global_flags;
@@ -48,6 +47,7 @@ mod save;
 mod save_run;
 mod service;
 mod signals;
+mod snapshot_status;
 mod status;
 mod verify;
 mod version;
@@ -73,18 +73,19 @@ fn without_passwords(mut error: clap::Error) -> clap::Error {
 
 /// Runs the command that the command line names.
 pub fn run() -> Exit {
-    if let Some(exit) = complete::answered() {
+    if let Some(exit) = complete::answer_shell() {
         return exit;
     }
-    let args = match Args::try_parse_from(global_flags::moved_behind(std::env::args_os(), &Args::command())) {
-        Ok(args) => args,
-        Err(error) => return output::refuse(&without_passwords(error)),
-    };
-    if let Err(cause) = signals::end_at_once() {
+    let args =
+        match Args::try_parse_from(global_flags::move_flags_behind_command(std::env::args_os(), &Args::command())) {
+            Ok(args) => args,
+            Err(error) => return output::refuse(&without_passwords(error)),
+        };
+    if let Err(cause) = signals::catch_signals() {
         output::warn(&format!("Ctrl-C may leave the terminal untidy: {cause}"));
     }
     let outcome = match args.command {
-        Command::Save(args) => save::run(&args, save::Words::Ours),
+        Command::Save(args) => save::run(&args, save::OutputStyle::Ours),
         Command::Status(args) => status::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Restore(args) => restore::run(&args),
@@ -119,8 +120,8 @@ pub fn run() -> Exit {
             KubeCommand::Manifests(args) => kube::kube_manifests::run(&args),
         },
         Command::Snapshot(args) => match args.command {
-            SnapshotCommand::Save(args) => save::run(&args, save::Words::Etcdctl),
-            SnapshotCommand::Status(args) => etcdutl_words::status(&args),
+            SnapshotCommand::Save(args) => save::run(&args, save::OutputStyle::Etcdctl),
+            SnapshotCommand::Status(args) => snapshot_status::status(&args),
             SnapshotCommand::Restore(args) => restore::run(&args),
         },
         Command::Codes(args) => codes::run(&args),

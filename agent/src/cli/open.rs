@@ -15,7 +15,7 @@ use hyper::{Request, Response, StatusCode};
 use super::args::OpenArgs;
 use super::exit::Exit;
 use super::failure::Failure;
-use super::http_server::{HttpAnswer, Server, Site, text};
+use super::http_server::{HttpAnswer, Responder, Server, text};
 use super::{judge_files, log, output, signals};
 
 /// The page, if it was built before this program; otherwise empty.
@@ -53,9 +53,9 @@ pub fn run(args: &OpenArgs) -> Result<Exit, Failure> {
         None => output::tell("Open this address in a browser and drag a snapshot into the page.\n"),
     }
     output::tell("No data leaves this machine. Press Ctrl-C to stop.\n");
-    let longest = page.len() as u64;
-    let site = Site { answer: Box::new(move |request| answer(request, &page, address)), longest };
-    server.run(Arc::new(site), signals::stopping(stop)).map_err(unusable)?;
+    let longest_answer = page.len() as u64;
+    let responder = Responder { answer: Box::new(move |request| answer(request, &page, address)), longest_answer };
+    server.run(Arc::new(responder), signals::wait_for_signal(stop)).map_err(unusable)?;
     Ok(Exit::Done)
 }
 
@@ -73,7 +73,7 @@ fn page(args: &OpenArgs) -> Result<Bytes, Failure> {
 }
 
 /// Returns the full path of the file, so that a person can find it in a file manager.
-fn existing(file: &Path) -> Result<String, Failure> {
+fn absolute_path(file: &Path) -> Result<String, Failure> {
     let full =
         file.canonicalize().map_err(|cause| Failure::from(etcdsnap::Error::Open { path: file.to_owned(), cause }))?;
     Ok(printable_path(&full))
@@ -90,7 +90,7 @@ fn listen(port: u16) -> Result<Server, Failure> {
 }
 
 fn answer(request: &Request<Incoming>, page: &Bytes, address: SocketAddr) -> HttpAnswer {
-    let mut answer = if !is_ours(request, address) {
+    let mut answer = if !names_this_server(request, address) {
         text(StatusCode::MISDIRECTED_REQUEST, "This server answers only under its own address.\n")
     } else if matches!(request.uri().path(), "/" | "/index.html") {
         html(page)
@@ -111,14 +111,14 @@ fn html(page: &Bytes) -> HttpAnswer {
 
 /// Whether the request names this server's own address. A foreign name that resolves to it (DNS rebinding) is refused. The address in the request line counts
 /// like the one in `Host` (RFC 9112, 3.2.2).
-fn is_ours(request: &Request<Incoming>, address: SocketAddr) -> bool {
+fn names_this_server(request: &Request<Incoming>, address: SocketAddr) -> bool {
     let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
     let in_line = request.uri().authority().map(|authority| authority.as_str());
-    host.is_some_and(|host| is_name_of(host, address)) && in_line.is_none_or(|host| is_name_of(host, address))
+    host.is_some_and(|host| is_host_of(host, address)) && in_line.is_none_or(|host| is_host_of(host, address))
 }
 
 /// Whether a browser writes `host` for `address`; it leaves out the default port.
-fn is_name_of(host: &str, address: SocketAddr) -> bool {
+fn is_host_of(host: &str, address: SocketAddr) -> bool {
     let (ip, port) = (address.ip(), address.port());
     let ip = if ip.is_ipv6() { format!("[{ip}]") } else { ip.to_string() };
     let is = |name: &str| {
@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_names_of_this_machine_are_ours() {
+    fn only_names_of_this_machine_are_accepted() {
         let v4: SocketAddr = "127.0.0.1:8080".parse().unwrap();
         let v6: SocketAddr = "[::1]:80".parse().unwrap();
         for (host, address, ours) in [
@@ -150,7 +150,7 @@ mod tests {
             ("localhost", v6, true),
             ("::1", v6, false),
         ] {
-            assert_eq!(is_name_of(host, address), ours, "{host}");
+            assert_eq!(is_host_of(host, address), ours, "{host}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Prints data to stdout and messages to stderr; colours only on a terminal and without `NO_COLOR`.
+//! Prints data to stdout and messages to stderr; with colours only on a terminal and if `NO_COLOR` is not set.
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +11,7 @@ use super::message_sentence::sentence;
 use super::render::style::{BAD, BOLD, WARN};
 use super::render::wrap;
 
-/// Prints data. A broken pipe is not an error: the reader has all that it wanted.
+/// Prints data. A broken pipe is not an error: the reader has everything it wanted.
 ///
 /// # Errors
 /// A [`Failure`] when stdout cannot be written, such as on a full disk.
@@ -48,7 +48,7 @@ impl Lines {
         Self { out: io::BufWriter::with_capacity(1 << 16, io::stdout().lock()), wanted: true }
     }
 
-    /// Whether the reader of stdout is still there, so that going on makes sense.
+    /// Whether the reader of stdout is still there, so that more output makes sense.
     pub fn wanted(&self) -> bool {
         self.wanted
     }
@@ -94,10 +94,10 @@ fn unwritable(cause: &io::Error) -> Failure {
     Failure::new(format!("cannot write to standard output: {cause}"), "The printed output is incomplete.")
 }
 
-/// Whether nothing may be written to stderr.
+/// Whether all output to stderr is suppressed.
 static SILENT: AtomicBool = AtomicBool::new(false);
 
-/// Stops all output to stderr, which is redirected to a file that must not be overwritten. The exit code then says everything.
+/// Stops all output to stderr, which is redirected to a file that must not be overwritten. The user then sees only the exit code.
 pub fn be_silent() {
     SILENT.store(true, Ordering::Relaxed);
 }
@@ -118,7 +118,7 @@ pub fn complain(what: &str, advice: &str) {
     tell(&text);
 }
 
-/// Prints a warning or a note while the work goes on.
+/// Prints a warning or a note; the work continues.
 pub fn warn(what: &str) {
     tell(&format!("{WARN}etcdsnap:{WARN:#} {}\n", lines(&sentence(what))));
 }

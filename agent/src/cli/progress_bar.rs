@@ -11,25 +11,26 @@ use etcdsnap::core::Watch;
 use etcdsnap::{Progress, Stage, printable_path};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// No bar is shown for work that ends sooner.
-const PATIENCE: Duration = Duration::from_millis(500);
+/// How long work must take before its bar is shown.
+const SHOW_AFTER: Duration = Duration::from_millis(500);
 
 /// Interval of progress lines for a snapshot where there is no terminal for a bar.
-const LINE_EVERY: Duration = Duration::from_secs(10);
+const LINE_INTERVAL: Duration = Duration::from_secs(10);
 
-/// On a narrow terminal the name is shortened, so that the bar fits on one line.
-const KNOWN: &str = "{wide_msg}  [{bar:16}] {percent:>3} %  {decimal_bytes}  {decimal_bytes_per_sec}  {eta} left";
-const UNKNOWN: &str = "{wide_msg}  {decimal_bytes}  {decimal_bytes_per_sec}";
+/// The bar of work whose total is known. On a narrow terminal the name is shortened, so that the bar fits on one line.
+const BAR_WITH_TOTAL: &str =
+    "{wide_msg}  [{bar:16}] {percent:>3} %  {decimal_bytes}  {decimal_bytes_per_sec}  {eta} left";
+const BAR_WITHOUT_TOTAL: &str = "{wide_msg}  {decimal_bytes}  {decimal_bytes_per_sec}";
 
 /// Whether a bar is on the terminal now.
-static SHOWN: AtomicBool = AtomicBool::new(false);
+static IS_SHOWN: AtomicBool = AtomicBool::new(false);
 
 /// The bar for one file.
 pub struct Bar {
     bar: ProgressBar,
-    begun: Instant,
+    started: Instant,
     name: String,
-    /// When the last line was printed; `None` if no lines are to be printed.
+    /// When the last line was printed; `None` if a bar is shown instead of lines.
     last_line: Mutex<Option<Instant>>,
 }
 
@@ -37,18 +38,18 @@ impl Bar {
     /// Creates a bar that is not shown yet.
     pub fn new(path: &Path) -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
-        Self { bar, begun: Instant::now(), name: printable_path(path), last_line: Mutex::new(None) }
+        Self { bar, started: Instant::now(), name: printable_path(path), last_line: Mutex::new(None) }
     }
 
-    fn show_when_it_takes_long(&self) {
-        if self.begun.elapsed() > PATIENCE && !SHOWN.swap(true, Ordering::Relaxed) {
+    fn show_after_delay(&self) {
+        if self.started.elapsed() > SHOW_AFTER && !IS_SHOWN.swap(true, Ordering::Relaxed) {
             self.bar.set_draw_target(ProgressDrawTarget::stderr());
         }
     }
 
-    fn line_now_and_then(&self) {
+    fn print_line_at_interval(&self) {
         let Ok(mut last) = self.last_line.try_lock() else { return };
-        if last.is_some_and(|last| last.elapsed() >= LINE_EVERY) {
+        if last.is_some_and(|last| last.elapsed() >= LINE_INTERVAL) {
             *last = Some(Instant::now());
             let (done, rate) = (si_bytes(self.bar.position()), si_bytes(self.bar.per_sec().round() as u64));
             let total = self.bar.length().map(|total| format!(" of {}", si_bytes(total))).unwrap_or_default();
@@ -60,8 +61,8 @@ impl Bar {
 impl Watch for Bar {
     fn advance(&self, bytes: u64) {
         self.bar.inc(bytes);
-        self.show_when_it_takes_long();
-        self.line_now_and_then();
+        self.show_after_delay();
+        self.print_line_at_interval();
     }
 }
 
@@ -73,7 +74,7 @@ impl Progress for Bar {
             Stage::Receive => "receiving",
             _ => "reading",
         };
-        let template = if total.is_some() { KNOWN } else { UNKNOWN };
+        let template = if total.is_some() { BAR_WITH_TOTAL } else { BAR_WITHOUT_TOTAL };
         self.bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
         self.bar.set_message(format!("{doing} {}", self.name));
         match total {
@@ -89,13 +90,13 @@ impl Progress for Bar {
 impl Drop for Bar {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
-        SHOWN.store(false, Ordering::Relaxed);
+        IS_SHOWN.store(false, Ordering::Relaxed);
     }
 }
 
 /// Leaves the bar at its last state and starts a new line for the shell.
-pub fn leave() {
-    if SHOWN.load(Ordering::Relaxed) {
+pub fn leave_bar_visible() {
+    if IS_SHOWN.load(Ordering::Relaxed) {
         let _ = io::stderr().write_all(b"\n");
     }
 }

@@ -36,7 +36,7 @@ pub fn run(args: &RestoreArgs) -> Result<Exit, Failure> {
         Some(time) => Some(revision_at(&args.file, time)?),
         None => args.rev,
     };
-    // Clients know later revisions than those of a past state.
+    // Clients may know later revisions than that of a past state.
     let wanted = args.bump_revision.or_else(|| (as_of.is_some() && !args.no_bump).then_some(Bump::Auto));
     if as_of.is_some() && args.mark_compacted == Some(false) && wanted != Some(Bump::By(0)) {
         return Err(Failure::new(
@@ -94,20 +94,20 @@ pub fn run(args: &RestoreArgs) -> Result<Exit, Failure> {
         }
     })?;
     found_bump.iter().for_each(|found| output::warn(found));
-    let mut told = match (args.write_out, restored.as_slice()) {
+    let mut printed = match (args.write_out, restored.as_slice()) {
         (RestoreForm::Json, [one]) if args.print_flags => json(&WithFlags::of(one))?,
         (RestoreForm::Json, [one]) if args.all_members.is_none() => json(one)?,
         (RestoreForm::Json, all) => json(all)?,
         (RestoreForm::Text, all) => all.iter().map(text).collect(),
     };
     if args.print_flags && args.write_out == RestoreForm::Text {
-        told.extend(restored.iter().map(|restored| format!("{}\n", shell(restored))));
+        printed.extend(restored.iter().map(|restored| format!("{}\n", shell(restored))));
     }
     let written: Vec<_> = restored.iter().filter(|restored| restored.written).collect();
     match written.as_slice() {
-        [] => output::print(&told)?,
-        [one] => output::print_of(&format!("{} is complete and in place", printable_path(&one.data_dir)), &told)?,
-        all => output::print_of(&format!("all {} data directories are complete and in place", all.len()), &told)?,
+        [] => output::print(&printed)?,
+        [one] => output::print_of(&format!("{} is complete and in place", printable_path(&one.data_dir)), &printed)?,
+        all => output::print_of(&format!("all {} data directories are complete and in place", all.len()), &printed)?,
     }
     Ok(Exit::Done)
 }
@@ -180,7 +180,7 @@ fn text(restored: &Restored) -> String {
     )
 }
 
-/// Finds the revision at about a time, and reports it on stderr. This opens the snapshot one more time.
+/// Finds the revision at about this time, and reports it on stderr. It opens the snapshot one more time.
 fn revision_at(file: &Path, time: &AskedTime) -> Result<Revision, Failure> {
     if is_stream(file) {
         return Err(Failure::new(

@@ -32,7 +32,7 @@ pub fn notes(restored: &Restored) -> String {
 }
 
 /// Keys named in a note at most.
-const NAMED: usize = 10;
+const MAX_NAMED_KEYS: usize = 10;
 
 /// Describes the differences from the latest state of the snapshot.
 fn state_notes(restored: &Restored) -> Vec<String> {
@@ -85,7 +85,7 @@ fn state_notes(restored: &Restored) -> Vec<String> {
 
 /// Lists the first of `count` keys.
 fn named(keys: &[Vec<u8>], count: u64) -> String {
-    let first: Vec<String> = keys.iter().take(NAMED).map(|key| key_text(key)).collect();
+    let first: Vec<String> = keys.iter().take(MAX_NAMED_KEYS).map(|key| key_text(key)).collect();
     let more = count.saturating_sub(first.len() as u64);
     let more = if more == 0 { String::new() } else { format!(", and {} more (-w json has a thousand)", grouped(more)) };
     format!("{}{more}", first.join(", "))
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn another_state_is_told_with_what_follows_from_it() {
+    fn a_past_state_is_reported_with_its_consequences() {
         let lease = |id: &str, keys| NewLease { id: id.into(), ttl: 3600, keys };
         let changes = StateChanges {
             as_of_revision: Some(Revision::new(5)),
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_there_is_noted() {
+    fn notes_are_only_about_existing_things() {
         assert_eq!(notes(&restored()), "  - etcd 3.7 or newer starts on it.\n");
         let all =
             Restored { alarms: vec!["CORRUPT".into(), "NOSPACE".into()], empty: true, has_leases: true, ..restored() };

@@ -19,12 +19,12 @@ use super::render::text_verify;
 use super::save_run::{json, keep, runtime};
 use super::{connection_flags, judge_files, log, output, service, signals};
 
-/// Whose output is imitated.
+/// The program whose output is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Words {
-    /// This program's.
+pub enum OutputStyle {
+    /// The output of this program.
     Ours,
-    /// etcdctl's.
+    /// The output of etcdctl.
     Etcdctl,
 }
 
@@ -32,7 +32,7 @@ pub enum Words {
 ///
 /// # Errors
 /// When nothing was saved, or stdout cannot be written.
-pub fn run(args: &SaveArgs, words: Words) -> Result<Exit, Failure> {
+pub fn run(args: &SaveArgs, style: OutputStyle) -> Result<Exit, Failure> {
     judge_files::check_not_written(&connection_flags::files(&args.client))?;
     let config = SaveConfig {
         client: connection_flags::config(&args.client)?,
@@ -71,9 +71,9 @@ pub fn run(args: &SaveArgs, words: Words) -> Result<Exit, Failure> {
     let token = signals::token();
     let runtime = runtime()?;
     let save = etcdsnap::save::save_any(&config, &args.file, keep(args), args.retries, Arc::clone(&bar) as _, &token);
-    let saved = runtime.block_on(signals::relayed(&token, save));
+    let saved = runtime.block_on(signals::with_signal_polling(&token, save));
     runtime.shutdown_timeout(Duration::from_secs(2));
-    // Until here, a thread may still hold the unfinished file.
+    // Until the runtime has ended, a thread may still hold the unfinished file.
     drop(bar);
     let saved = saved.inspect_err(|error| {
         if let Some(report) = error.report() {
@@ -89,16 +89,16 @@ pub fn run(args: &SaveArgs, words: Words) -> Result<Exit, Failure> {
     for (path, reason) in &saved.not_removed {
         output::warn(&format!("The old snapshot {} cannot be removed: {reason}.", printable_path(path)));
     }
-    let told = match (args.write_out, words) {
+    let printed = match (args.write_out, style) {
         (SaveForm::Json, _) => format!("{}\n", json(&saved)?),
         (SaveForm::Text, _) if args.quiet => String::new(),
-        (SaveForm::Text, Words::Ours) => text(&saved),
-        (SaveForm::Text, Words::Etcdctl) => etcdctl(&args.file, &saved),
+        (SaveForm::Text, OutputStyle::Ours) => text(&saved),
+        (SaveForm::Text, OutputStyle::Etcdctl) => etcdctl(&args.file, &saved),
     };
     if stream == Some(SaveStream::StandardOutput) {
-        output::tell(&told);
+        output::tell(&printed);
     } else {
-        output::print_of(&format!("{} is complete and in place", printable_target(&saved.file)), &told)?;
+        output::print_of(&format!("{} is complete and in place", printable_target(&saved.file)), &printed)?;
     }
     Ok(if saved.is_diverged() { Exit::Damage } else { Exit::Done })
 }
@@ -148,11 +148,11 @@ fn text(saved: &Saved) -> String {
 /// Lists the members with which the snapshot was compared. A warning explains differences.
 fn compared(comparison: &Comparison) -> String {
     let others = |outcome| comparison.with(outcome).filter(|member| !member.is_source);
-    let mut told = Vec::new();
+    let mut printed = Vec::new();
     for (outcome, words) in [(Outcome::Same, "same data as"), (Outcome::Differs, "OTHER data than")] {
         let names: Vec<_> = others(outcome).map(ComparedMember::display_name).collect();
         if !names.is_empty() {
-            told.push(format!("{words} {}", names.join(", ")));
+            printed.push(format!("{words} {}", names.join(", ")));
         }
     }
     let mut not: Vec<(&str, Vec<String>)> = Vec::new();
@@ -163,11 +163,11 @@ fn compared(comparison: &Comparison) -> String {
             None => not.push((reason, vec![member.display_name()])),
         }
     }
-    told.extend(not.iter().map(|(reason, names)| format!("not compared with {} ({reason})", names.join(", "))));
-    format!("  at revision {}: {}\n", comparison.revision, told.join("; "))
+    printed.extend(not.iter().map(|(reason, names)| format!("not compared with {} ({reason})", names.join(", "))));
+    format!("  at revision {}: {}\n", comparison.revision, printed.join("; "))
 }
 
-/// Formats what `etcdctl snapshot save` prints; from 3.6 on, with the server's version.
+/// Formats the output of `etcdctl snapshot save`; from 3.6 on, with the server's version.
 fn etcdctl(asked: &Path, saved: &Saved) -> String {
     let name = if asked.is_dir() || asked != saved.file { &saved.file } else { asked };
     let version = match saved.storage_version.as_str() {
@@ -180,8 +180,8 @@ fn etcdctl(asked: &Path, saved: &Saved) -> String {
 impl From<SaveError> for Failure {
     fn from(error: SaveError) -> Self {
         let exit = match &error {
-            error if error.is_cancelled() => signals::stopped(),
-            SaveError::Judge(error) => exit_of(error),
+            error if error.is_cancelled() => signals::exit_after_signal(),
+            SaveError::NotVerified(error) => exit_of(error),
             error if error.is_damage() => Exit::Damage,
             _ => Exit::Failed,
         };

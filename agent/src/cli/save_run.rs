@@ -1,4 +1,4 @@
-//! Shared by a single save and the service that saves repeatedly.
+//! Functions that a single save and the service share.
 
 use std::panic::{self, AssertUnwindSafe};
 use std::time::Duration;
@@ -9,8 +9,8 @@ use tokio::runtime::Runtime;
 use super::args::SaveArgs;
 use super::failure::Failure;
 
-/// Starts the runtime: one thread waits for the network; others hash, write and verify. One of those is started now and kept: without any the runtime panics, and
-/// with one everything works, only slower.
+/// Starts the runtime: one thread waits for the network; others hash, write and verify. One of the other threads is started now and kept: without any of them the runtime panics,
+/// and with one everything works, only slower.
 pub fn runtime() -> Result<Runtime, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -23,7 +23,7 @@ use super::{connection_flags, log, output, signals};
 
 /// The first pause after a failure; each further pause doubles, up to the normal interval.
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
-/// The share of the interval by which a snapshot may be delayed at random, so that many services do not ask at the same moment.
+/// The share of the interval by which a snapshot may be delayed at random, so that many services do not start at the same moment.
 const JITTER: f64 = 0.1;
 
 /// Runs the service.
@@ -43,7 +43,8 @@ pub fn run(args: &SaveArgs, config: &SaveConfig) -> Result<Exit, Failure> {
     };
     let cancel = CancellationToken::new();
     let runtime = runtime()?;
-    let outcome = runtime.block_on(signals::relayed(&stop, serve(args, config, every, &metrics, &stop, &cancel)));
+    let outcome =
+        runtime.block_on(signals::with_signal_polling(&stop, serve(args, config, every, &metrics, &stop, &cancel)));
     runtime.shutdown_timeout(Duration::from_secs(2));
     drop(serving);
     outcome
@@ -60,16 +61,16 @@ async fn serve(
     notify(&[NotifyState::Ready, NotifyState::Status("taking the first snapshot")]);
     let mut failures = 0_u32;
     let mut worked = false;
-    // Decided once: a directory that is missing for a while must not turn into a file name.
+    // Decided once: if a directory is missing for a while, a file must not be created under its name.
     let mut config = SaveConfig { is_directory: Some(names_directory(&args.file)), ..config.clone() };
     loop {
         let begun = Instant::now();
-        if let Err(failure) = connection_flags::read_password_anew(&args.client, &mut config.client) {
+        if let Err(failure) = connection_flags::reread_password_file(&args.client, &mut config.client) {
             // The old password may still be valid; if not, the server refuses it.
             tracing::warn!("{}", failure.what);
         }
         let saving = save_any(&config, &args.file, keep(args), args.retries, Arc::new(NoProgress), cancel);
-        match until_graceless(saving, args.service.grace, stop, cancel).await {
+        match within_grace_period(saving, args.service.grace, stop, cancel).await {
             Ok(saved) => {
                 failures = 0;
                 worked = true;
@@ -83,7 +84,7 @@ async fn serve(
                 tracing::warn!("a snapshot was under way and is abandoned");
                 break;
             }
-            // A wrong configuration does not change by itself. But if it worked once, it may again: certificates are renewed, mounts come back.
+            // A wrong configuration does not become right by itself. But if it worked once, it may work again: certificates are renewed, mounts come back.
             Err(error) if error.cause() == FailureCause::Configuration && !worked => return Err(error.into()),
             Err(error) => {
                 failures = failures.saturating_add(1);
@@ -104,8 +105,8 @@ async fn serve(
     Ok(Exit::Done)
 }
 
-/// Lets `saving` go on for the grace period after a signal, then cancels it.
-async fn until_graceless<T>(
+/// Runs `saving`; after a signal, lets it continue for the grace period, then cancels it.
+async fn within_grace_period<T>(
     saving: impl Future<Output = T>,
     grace: Duration,
     stop: &CancellationToken,
@@ -121,7 +122,7 @@ async fn until_graceless<T>(
     tokio::pin!(saving);
     tokio::select! {
         outcome = &mut saving => outcome,
-        // Never reached: it ends through the other branch.
+        // `end` never completes: the other branch ends the wait.
         () = end => saving.await,
     }
 }
@@ -156,7 +157,7 @@ fn base64_of(path: &Path) -> Option<String> {
     path.to_str().is_none().then(|| BASE64_STANDARD.encode(path.as_os_str().as_bytes()))
 }
 
-/// Prints one line of JSON. A failure is only logged: the snapshot exists all the same.
+/// Prints one line of JSON. A failure is only logged, because the snapshot exists nevertheless.
 fn print(saved: &Saved) {
     if let Err(failure) = json(saved).and_then(|line| output::print(&format!("{line}\n"))) {
         tracing::warn!("{}", failure.what);

@@ -9,7 +9,7 @@ use super::args::{VerifyArgs, VerifyForm};
 use super::exit::Exit;
 use super::failure::{self, Failure};
 use super::inspect;
-use super::judge_files::{self, Form};
+use super::judge_files::{self, ReportForm};
 use super::output;
 use super::progress_bar::Bar;
 use super::render::finding_groups::Shown;
@@ -18,7 +18,7 @@ use super::render::{json, text_directory, text_verify};
 /// Runs the command; the exit code is that of the worst file or directory.
 ///
 /// # Errors
-/// Those of [`input::judge_all`]; also when `--wal-dir` is given without exactly one directory.
+/// Those of [`judge_files::verify_all`]; also when `--wal-dir` is given without exactly one directory.
 pub fn run(args: &VerifyArgs) -> Result<Exit, Failure> {
     let directories = args.files.iter().filter(|path| path.is_dir()).count();
     if args.wal_dir.is_some() && (directories != 1 || args.files.len() != 1) {
@@ -37,22 +37,22 @@ pub fn run(args: &VerifyArgs) -> Result<Exit, Failure> {
         ));
     }
     if directories > 0 {
-        return judge_mixed(args, warnings, shown);
+        return verify_with_directories(args, warnings, shown);
     }
     let form = match args.write_out {
-        VerifyForm::Json => Form::Json(&|path, report| Ok(json::verify(path, report))),
+        VerifyForm::Json => ReportForm::Json(&|path, report| Ok(json::verify(path, report))),
         VerifyForm::Text => {
-            Form::Text { gap: "\n", of: &|path, report| Ok(Some(text_verify::text(path, report, shown))) }
+            ReportForm::Text { gap: "\n", of: &|path, report| Ok(Some(text_verify::text(path, report, shown))) }
         }
     };
-    judge_files::judge_all(&args.files, Sha256::Check, args.work, args.meta, decryption.as_ref(), warnings, &form)
+    judge_files::verify_all(&args.files, Sha256::Check, args.work, args.meta, decryption.as_ref(), warnings, &form)
 }
 
-/// Returns the decryption if the command line gives any means for it.
+/// Returns the decryption if the command line gives keys or plugins for it.
 fn decryption(args: &VerifyArgs) -> Result<Option<Arc<Decryption>>, Failure> {
     let files: Vec<&Path> = args.files.iter().map(AsRef::as_ref).collect();
     let decryption = inspect::encrypted::decryption(&args.decrypt, &files)?;
-    Ok(decryption.is_given().then_some(decryption))
+    Ok(decryption.can_decrypt().then_some(decryption))
 }
 
 /// The outcome for one argument.
@@ -62,8 +62,8 @@ enum ArgumentOutcome {
     Failed(Error),
 }
 
-/// Verifies directories, and perhaps files among them. All are verified before JSON is printed, because each object says whether its member is the newest.
-fn judge_mixed(args: &VerifyArgs, warnings: Exit, shown: Shown) -> Result<Exit, Failure> {
+/// Verifies a list of directories and files. All are verified before JSON is printed, because each object says whether its member is the newest.
+fn verify_with_directories(args: &VerifyArgs, warnings: Exit, shown: Shown) -> Result<Exit, Failure> {
     judge_files::check_inputs(&args.files)?;
     if let Some(log) = &args.wal_dir {
         judge_files::check_not_written(&[log])?;
@@ -71,16 +71,16 @@ fn judge_mixed(args: &VerifyArgs, warnings: Exit, shown: Shown) -> Result<Exit, 
     let mut worst = Exit::Done;
     let mut all = Vec::new();
     for path in &args.files {
-        let judged = judge(args, path);
-        worst = worst.max(exit_of(&judged, warnings));
-        if let ArgumentOutcome::Failed(error) = &judged {
+        let outcome = verify_argument(args, path);
+        worst = worst.max(exit_of(&outcome, warnings));
+        if let ArgumentOutcome::Failed(error) = &outcome {
             output::complain(&error.to_string(), &error.advice());
         } else if args.write_out == VerifyForm::Text {
             let gap =
-                if all.iter().any(|(_, judged)| !matches!(judged, ArgumentOutcome::Failed(_))) { "\n" } else { "" };
-            output::print(&format!("{gap}{}", text(path, &judged, shown)))?;
+                if all.iter().any(|(_, outcome)| !matches!(outcome, ArgumentOutcome::Failed(_))) { "\n" } else { "" };
+            output::print(&format!("{gap}{}", text(path, &outcome, shown)))?;
         }
-        all.push((path.as_path(), judged));
+        all.push((path.as_path(), outcome));
     }
     let directories: Vec<(&Path, &DirectoryReport)> = all.iter().filter_map(directory).collect();
     let newest = newest(&directories);
@@ -92,7 +92,7 @@ fn judge_mixed(args: &VerifyArgs, warnings: Exit, shown: Shown) -> Result<Exit, 
         VerifyForm::Json => {
             let mut flags = newest.unwrap_or_default().into_iter();
             let is_compared = directories.len() > 1;
-            let object = |(path, judged): &(&Path, ArgumentOutcome)| match judged {
+            let object = |(path, outcome): &(&Path, ArgumentOutcome)| match outcome {
                 ArgumentOutcome::File(report) => json::verify(path, report),
                 ArgumentOutcome::Directory(report) => {
                     json::directory(path, report, flags.next().filter(|_| is_compared))
@@ -106,9 +106,9 @@ fn judge_mixed(args: &VerifyArgs, warnings: Exit, shown: Shown) -> Result<Exit, 
     Ok(worst)
 }
 
-fn judge(args: &VerifyArgs, path: &Path) -> ArgumentOutcome {
+fn verify_argument(args: &VerifyArgs, path: &Path) -> ArgumentOutcome {
     if !path.is_dir() {
-        return match judge_files::judge(path, Sha256::Check, args.work, args.meta, None) {
+        return match judge_files::verify_file(path, Sha256::Check, args.work, args.meta, None) {
             Ok(report) => ArgumentOutcome::File(Box::new(report)),
             Err(error) => ArgumentOutcome::Failed(error),
         };
@@ -122,8 +122,8 @@ fn judge(args: &VerifyArgs, path: &Path) -> ArgumentOutcome {
     }
 }
 
-fn exit_of(judged: &ArgumentOutcome, warnings: Exit) -> Exit {
-    match judged {
+fn exit_of(outcome: &ArgumentOutcome, warnings: Exit) -> Exit {
+    match outcome {
         ArgumentOutcome::File(report) => Exit::of_report(report, warnings),
         ArgumentOutcome::Directory(report) if !report.database_judged => Exit::Failed,
         ArgumentOutcome::Directory(report) => Exit::of_verdict(report.verdict, warnings),
@@ -131,16 +131,16 @@ fn exit_of(judged: &ArgumentOutcome, warnings: Exit) -> Exit {
     }
 }
 
-fn text(path: &Path, judged: &ArgumentOutcome, shown: Shown) -> String {
-    match judged {
+fn text(path: &Path, outcome: &ArgumentOutcome, shown: Shown) -> String {
+    match outcome {
         ArgumentOutcome::File(report) => text_verify::text(path, report, shown),
         ArgumentOutcome::Directory(report) => text_directory::text(path, report, shown),
         ArgumentOutcome::Failed(_) => String::new(),
     }
 }
 
-fn directory<'j>((path, judged): &'j (&Path, ArgumentOutcome)) -> Option<(&'j Path, &'j DirectoryReport)> {
-    match judged {
+fn directory<'j>((path, outcome): &'j (&Path, ArgumentOutcome)) -> Option<(&'j Path, &'j DirectoryReport)> {
+    match outcome {
         ArgumentOutcome::Directory(report) => Some((path, report)),
         ArgumentOutcome::File(_) | ArgumentOutcome::Failed(_) => None,
     }

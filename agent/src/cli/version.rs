@@ -9,13 +9,13 @@ use super::failure::Failure;
 use super::output;
 
 /// Versions of etcd whose snapshots can be read.
-const READ: [&str; 5] = ["3.3", "3.4", "3.5", "3.6", "3.7"];
+const READABLE_VERSIONS: [&str; 5] = ["3.3", "3.4", "3.5", "3.6", "3.7"];
 
-/// Versions of etcd from which snapshots can be saved, and which start from a restored directory.
-const SERVED: [&str; 4] = ["3.4", "3.5", "3.6", "3.7"];
+/// Versions of etcd that snapshots can be saved from and restored for.
+const SERVER_VERSIONS: [&str; 4] = ["3.4", "3.5", "3.6", "3.7"];
 
 /// Supported compressions of a snapshot.
-const PACKINGS: [&str; 3] = ["gzip", "zip", "zstd"];
+const COMPRESSIONS: [&str; 3] = ["gzip", "zip", "zstd"];
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -35,21 +35,21 @@ struct Version {
 pub fn run(args: &VersionArgs) -> Result<Exit, Failure> {
     let known = Version {
         version: env!("CARGO_PKG_VERSION"),
-        reads: READ,
-        saves: SERVED,
-        restores: SERVED,
+        reads: READABLE_VERSIONS,
+        saves: SERVER_VERSIONS,
+        restores: SERVER_VERSIONS,
         database_format: meta::VERSION,
-        compressions: PACKINGS,
+        compressions: COMPRESSIONS,
     };
     let text = match args.write_out {
         RestoreForm::Json => etcdsnap::to_json(&known).map_err(|error| Failure::new(error.to_string(), ""))?,
         RestoreForm::Text => format!(
             "etcdsnap version: {}\nReads snapshots of etcd: {}\nSaves from and restores for etcd: {}\nDatabase format: bolt {}\nCompression: {}",
             known.version,
-            READ.join(", "),
-            SERVED.join(", "),
+            READABLE_VERSIONS.join(", "),
+            SERVER_VERSIONS.join(", "),
             known.database_format,
-            PACKINGS.join(", "),
+            COMPRESSIONS.join(", "),
         ),
     };
     output::print(&format!("{text}\n"))?;

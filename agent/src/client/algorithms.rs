@@ -4,14 +4,14 @@ use tokio_rustls::rustls::SignatureScheme;
 use tokio_rustls::rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, aws_lc_rs};
 use webpki::aws_lc_rs as aws;
 
-use super::small_rsa::{AnySize, pkcs1_sha256, pkcs1_sha384, pkcs1_sha512, pss_sha256, pss_sha384, pss_sha512};
+use super::small_rsa::{RsaOfAnySize, pkcs1_sha256, pkcs1_sha384, pkcs1_sha512, pss_sha256, pss_sha384, pss_sha512};
 
-static PKCS1_SHA256: AnySize = AnySize { large: aws::RSA_PKCS1_2048_8192_SHA256, small: pkcs1_sha256 };
-static PKCS1_SHA384: AnySize = AnySize { large: aws::RSA_PKCS1_2048_8192_SHA384, small: pkcs1_sha384 };
-static PKCS1_SHA512: AnySize = AnySize { large: aws::RSA_PKCS1_2048_8192_SHA512, small: pkcs1_sha512 };
-static PSS_SHA256: AnySize = AnySize { large: aws::RSA_PSS_2048_8192_SHA256_LEGACY_KEY, small: pss_sha256 };
-static PSS_SHA384: AnySize = AnySize { large: aws::RSA_PSS_2048_8192_SHA384_LEGACY_KEY, small: pss_sha384 };
-static PSS_SHA512: AnySize = AnySize { large: aws::RSA_PSS_2048_8192_SHA512_LEGACY_KEY, small: pss_sha512 };
+static PKCS1_SHA256: RsaOfAnySize = RsaOfAnySize { large: aws::RSA_PKCS1_2048_8192_SHA256, small: pkcs1_sha256 };
+static PKCS1_SHA384: RsaOfAnySize = RsaOfAnySize { large: aws::RSA_PKCS1_2048_8192_SHA384, small: pkcs1_sha384 };
+static PKCS1_SHA512: RsaOfAnySize = RsaOfAnySize { large: aws::RSA_PKCS1_2048_8192_SHA512, small: pkcs1_sha512 };
+static PSS_SHA256: RsaOfAnySize = RsaOfAnySize { large: aws::RSA_PSS_2048_8192_SHA256_LEGACY_KEY, small: pss_sha256 };
+static PSS_SHA384: RsaOfAnySize = RsaOfAnySize { large: aws::RSA_PSS_2048_8192_SHA384_LEGACY_KEY, small: pss_sha384 };
+static PSS_SHA512: RsaOfAnySize = RsaOfAnySize { large: aws::RSA_PSS_2048_8192_SHA512_LEGACY_KEY, small: pss_sha512 };
 
 /// The algorithms offered to servers, best first. In TLS 1.3 a scheme fixes the curve, so only its first algorithm is used.
 pub(super) static ALGORITHMS: WebPkiSupportedAlgorithms = WebPkiSupportedAlgorithms {

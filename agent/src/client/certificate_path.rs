@@ -22,12 +22,12 @@ use x509_parser::x509::X509Version;
 use super::algorithms::ALGORITHMS;
 use super::certificate_text::{describe, parse, signature_algorithm};
 
-/// Certificates from a server that are considered; a chain has two or three.
-const MOST_OTHERS: usize = 16;
-/// Intermediate authorities between a server's certificate and a trusted one.
-const MOST_BETWEEN: u32 = 8;
-/// Signatures that are checked for one server, as in Go, so that a server cannot keep the client busy.
-const MOST_SIGNATURES: u32 = 100;
+/// Certificates from a server that are considered at most; a chain has two or three.
+const MAX_SENT_CERTIFICATES: usize = 16;
+/// Intermediate authorities between a server's certificate and a trusted one at most.
+const MAX_INTERMEDIATES: u32 = 8;
+/// Signatures that are checked for one server at most, as in Go, so that a server cannot keep the client busy.
+const MAX_SIGNATURES: u32 = 100;
 
 /// The trusted certificates.
 #[derive(Debug)]
@@ -64,14 +64,14 @@ pub(super) fn verify(
         return Ok(());
     }
     let anchors = anchors.0.iter().filter_map(Candidate::read).collect();
-    let others = others.iter().take(MOST_OTHERS).filter_map(Candidate::read).collect();
+    let others = others.iter().take(MAX_SENT_CERTIFICATES).filter_map(Candidate::read).collect();
     let search = Search { anchors, others, now, signatures: Cell::new(0) };
     search.find_chain(&leaf, 0).map_err(Error::from)
 }
 
 /// Describes the first certificate that is signed with an unsupported algorithm; a self-signed certificate needs no supported signature.
 pub(super) fn unsupported_signature(certificate: &CertificateDer<'_>, others: &[CertificateDer<'_>]) -> Option<String> {
-    let chain = std::iter::once(certificate).chain(others.iter().take(MOST_OTHERS));
+    let chain = std::iter::once(certificate).chain(others.iter().take(MAX_SENT_CERTIFICATES));
     chain.filter_map(|der| Some((der, Candidate::read(der)?))).find_map(|(der, candidate)| {
         let is_self_issued = candidate.certificate.subject().as_raw() == candidate.certificate.issuer().as_raw();
         let is_known = ALGORITHMS.all.iter().any(|known| known.signature_alg_id().as_ref() == candidate.algorithm);
@@ -134,11 +134,11 @@ impl<'c> Candidate<'c> {
         }
     }
 
-    /// Checks that it may sign a certificate that has `between` authorities below it.
-    fn check_authority(&self, between: u32) -> Result<(), CertificateError> {
+    /// Checks that it may sign a certificate with this many intermediate authorities below it.
+    fn check_authority(&self, intermediates: u32) -> Result<(), CertificateError> {
         let bad = |_| CertificateError::BadEncoding;
         let basic = self.certificate.basic_constraints().map_err(bad)?.map(|basic| basic.value);
-        // Version 1 has no extensions, so it cannot say that it is an authority.
+        // A certificate of version 1 has no extensions, so it cannot declare itself an authority.
         let is_authority = basic.map_or(self.certificate.version() != X509Version::V3, |basic| basic.ca);
         let usage = self.certificate.key_usage().map_err(bad)?;
         if !is_authority || usage.is_some_and(|usage| !usage.value.key_cert_sign()) {
@@ -147,7 +147,7 @@ impl<'c> Candidate<'c> {
                 self.certificate.subject().to_string()
             )));
         }
-        if basic.and_then(|basic| basic.path_len_constraint).is_some_and(|most| between > most) {
+        if basic.and_then(|basic| basic.path_len_constraint).is_some_and(|most| intermediates > most) {
             return Err(refused("its chain has more authorities than one of them allows"));
         }
         if self.certificate.name_constraints().map_err(bad)?.is_some() {
@@ -167,26 +167,26 @@ struct Search<'c> {
 }
 
 impl Search<'_> {
-    /// Searches for a chain from `below`, which has `between` authorities below it, to an anchor. The error is that of the longest chain that was tried.
-    fn find_chain(&self, below: &Candidate<'_>, between: u32) -> Result<(), CertificateError> {
+    /// Searches for a chain from the certificate `issued`, which has this many intermediate authorities below it, to an anchor. The error is that of the longest chain that was tried.
+    fn find_chain(&self, issued: &Candidate<'_>, intermediates: u32) -> Result<(), CertificateError> {
         let issued =
-            |issuer: &&Candidate<'_>| issuer.certificate.subject().as_raw() == below.certificate.issuer().as_raw();
+            |issuer: &&Candidate<'_>| issuer.certificate.subject().as_raw() == issued.certificate.issuer().as_raw();
         let mut error = CertificateError::UnknownIssuer;
         for anchor in self.anchors.iter().filter(issued) {
-            match self.check_issuer(below, anchor, between) {
+            match self.check_issuer(issued, anchor, intermediates) {
                 Ok(()) => return Ok(()),
                 Err(cause) => error = cause,
             }
         }
-        if between >= MOST_BETWEEN {
+        if intermediates >= MAX_INTERMEDIATES {
             return Err(error);
         }
         for issuer in self.others.iter().filter(issued) {
             // An intermediate authority cannot be of version 1.
             let is_authority = if issuer.certificate.is_ca() { Ok(()) } else { Err(CertificateError::UnknownIssuer) };
             let checked = is_authority
-                .and_then(|()| self.check_issuer(below, issuer, between))
-                .and_then(|()| self.find_chain(issuer, between.saturating_add(1)));
+                .and_then(|()| self.check_issuer(issued, issuer, intermediates))
+                .and_then(|()| self.find_chain(issuer, intermediates.saturating_add(1)));
             match checked {
                 Ok(()) => return Ok(()),
                 Err(CertificateError::UnknownIssuer) => {}
@@ -198,19 +198,19 @@ impl Search<'_> {
 
     fn check_issuer(
         &self,
-        below: &Candidate<'_>,
+        issued: &Candidate<'_>,
         issuer: &Candidate<'_>,
-        between: u32,
+        intermediates: u32,
     ) -> Result<(), CertificateError> {
         issuer.check_time(self.now)?;
         issuer.check_usage()?;
-        issuer.check_authority(between)?;
-        self.check_signature(below, issuer)
+        issuer.check_authority(intermediates)?;
+        self.check_signature(issued, issuer)
     }
 
     fn check_signature(&self, signed: &Candidate<'_>, issuer: &Candidate<'_>) -> Result<(), CertificateError> {
         self.signatures.set(self.signatures.get().saturating_add(1));
-        if self.signatures.get() > MOST_SIGNATURES {
+        if self.signatures.get() > MAX_SIGNATURES {
             return Err(refused("its chain needs more signature checks than any real chain"));
         }
         let key = SubjectPublicKeyInfoDer::from(issuer.certificate.public_key().raw);
@@ -230,7 +230,7 @@ impl Search<'_> {
     }
 }
 
-/// The reason for a refusal, in words.
+/// The reason for a refusal, as text.
 #[derive(Debug)]
 pub(super) struct Refused(String);
 

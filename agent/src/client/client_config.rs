@@ -1,4 +1,4 @@
-//! How to reach servers: etcdctl's flags as values.
+//! The configuration for reaching servers: etcdctl's flags as values.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 pub use super::http_proxy::ProxySettings;
 
-/// How to reach servers, with etcdctl's flags and defaults.
+/// The configuration for reaching servers, with etcdctl's flags and defaults.
 #[derive(Debug, Clone)]
 pub struct ClientConfig {
     /// `host:port`, `http://…`, `https://…`, `unix://path` or `unixs://path`.

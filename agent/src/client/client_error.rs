@@ -1,4 +1,4 @@
-//! Why a server could not be reached or did not do what was asked.
+//! Why a server could not be reached or refused a request.
 
 use std::error::Error as _;
 use std::io;
@@ -10,7 +10,7 @@ use tokio_rustls::rustls::Error as TlsError;
 use tonic::{Code, Status};
 
 use super::handshake_facts::HandshakeRecord;
-use super::tls_words::explain;
+use super::tls_messages::explain;
 use crate::error::plain;
 use crate::grouped_number::grouped;
 use crate::printable::printable_path;
@@ -81,12 +81,12 @@ pub enum ClientError {
         timeout: bool,
     },
     /// The server accepted the connection but does not answer a request that should take no time.
-    #[error("{endpoint} is connected and has not answered {question} within {}.", humantime::format_duration(*limit))]
+    #[error("{endpoint} is connected and has not answered {request} within {}.", humantime::format_duration(*limit))]
     Unanswered {
         /// The server.
         endpoint: String,
         /// The request.
-        question: &'static str,
+        request: &'static str,
         /// The time limit.
         limit: Duration,
     },
@@ -172,7 +172,7 @@ impl ClientError {
 
     /// Whether a retry, with this server or another one, may succeed.
     #[must_use]
-    pub fn is_passing(&self) -> bool {
+    pub fn is_temporary(&self) -> bool {
         match self {
             Self::Unreachable { .. }
             | Self::Unanswered { .. }
@@ -188,17 +188,17 @@ impl ClientError {
     }
 
     /// Whether a new token may help.
-    pub(super) fn wants_token(&self) -> bool {
+    pub(super) fn needs_new_token(&self) -> bool {
         matches!(self, Self::Refused { code, message, .. }
             if *code == Code::Unauthenticated || message.contains("invalid auth token") || message.contains("auth store is old"))
     }
 
     /// Whether authentication is disabled on the server, so that no token is needed.
-    pub(super) fn is_without_auth(&self) -> bool {
+    pub(super) fn is_auth_disabled(&self) -> bool {
         matches!(self, Self::Refused { message, .. } if message.contains("authentication is not enabled"))
     }
 
-    /// Converts an error of connecting.
+    /// Converts an error that occurred while connecting.
     pub(super) fn unreachable(endpoint: &str, cause: &io::Error) -> Self {
         let reason = match cause.kind() {
             io::ErrorKind::ConnectionRefused => "nothing listens there".into(),
@@ -208,7 +208,7 @@ impl ClientError {
         Self::Unreachable { endpoint: endpoint.to_owned(), reason, timeout: false }
     }
 
-    /// Converts an error of connecting through the proxy.
+    /// Converts an error that occurred while connecting through the proxy.
     pub(super) fn proxy(endpoint: &str, proxy: &str, cause: &io::Error) -> Self {
         let reason = match cause.kind() {
             io::ErrorKind::ConnectionRefused => "nothing listens there".into(),
@@ -217,14 +217,14 @@ impl ClientError {
         Self::Proxy { endpoint: endpoint.to_owned(), proxy: proxy.to_owned(), reason }
     }
 
-    /// The error for a connection that was not established within `limit`.
-    pub(super) fn late(endpoint: &str, limit: Duration) -> Self {
+    /// Returns the error for a connection that was not established within `limit`.
+    pub(super) fn connect_timeout(endpoint: &str, limit: Duration) -> Self {
         let reason = format!("no answer within {}", humantime::format_duration(limit));
         Self::Unreachable { endpoint: endpoint.to_owned(), reason, timeout: true }
     }
 
-    /// The error for a connection on which nothing was received within `limit`.
-    pub(super) fn silent(endpoint: &str, limit: Duration) -> Self {
+    /// Returns the error for a connection on which nothing was received within `limit`.
+    pub(super) fn no_answer(endpoint: &str, limit: Duration) -> Self {
         let reason =
             format!("it accepted the connection, but sent nothing within {}", humantime::format_duration(limit));
         Self::Unreachable { endpoint: endpoint.to_owned(), reason, timeout: true }
@@ -257,7 +257,7 @@ impl ClientError {
     /// Converts an error of an established connection.
     pub(super) fn broken(endpoint: &str, cause: &io::Error, facts: &HandshakeRecord) -> Self {
         let endpoint = endpoint.to_owned();
-        // In TLS 1.3 a server that rejects our certificate says so only in answer to the first request.
+        // In TLS 1.3 a server reports only in answer to the first request that it rejects our certificate.
         if let Some(error) = cause.get_ref().and_then(|inner| inner.downcast_ref::<TlsError>()) {
             let (reason, advice) = explain(error, facts);
             return Self::Handshake { endpoint, reason, advice };

@@ -16,20 +16,20 @@ use tonic::{Request, Streaming};
 use super::client_config::{Auth, ClientConfig};
 use super::client_error::ClientError;
 use super::endpoint::Endpoint;
-use super::first_error::{Record, Recorded};
+use super::first_error::{ConnectionRecord, RecordedConnection};
 use super::token;
 use super::transport::dial;
 
-/// Servers close a connection that is pinged more often than every 5 s; Go's clients never ping more often than this, whatever the flag says.
-const LEAST_KEEPALIVE: Duration = Duration::from_secs(10);
-/// Time limit for a request that should take no time, if `--dial-timeout` is shorter.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// The HTTP/2 flow-control window in bytes. With the default of 64 KiB the server would wait for the client again and again.
-const WINDOW: u32 = 4 << 20;
+/// Servers close a connection that is pinged more often than every 5 s; Go's clients never ping more often than this, even if the flag is shorter.
+const MIN_KEEPALIVE_TIME: Duration = Duration::from_secs(10);
+/// Time limit at least for a request that a healthy server answers at once; a longer `--dial-timeout` applies instead.
+const MIN_REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+/// The HTTP/2 flow-control window in bytes. With the default of 64 KiB the server would often wait for the client.
+const FLOW_CONTROL_WINDOW: u32 = 4 << 20;
 /// The largest message accepted. A message of a snapshot has 32 KiB (`snapshotSendBufferSize`, in etcd 3.3 to 3.7); a program that is not etcd could send more.
-const LARGEST_MESSAGE: usize = 4 << 20;
+const MAX_MESSAGE_LEN: usize = 4 << 20;
 
-type Connected = TokioIo<Recorded>;
+type Connected = TokioIo<RecordedConnection>;
 
 /// A connection to one server.
 pub struct Client {
@@ -38,10 +38,10 @@ pub struct Client {
     /// The user for whom tokens are fetched, with the password.
     user: Option<(String, String)>,
     token: Option<MetadataValue<Ascii>>,
-    /// The first error of the connection: the error of a call says less.
-    broken: Record,
-    /// Time limit for a request that should take no time.
-    pub(super) patience: Duration,
+    /// Records the first error of the connection, which is more precise than the error of a call.
+    broken: ConnectionRecord,
+    /// Time limit for a request that a healthy server answers at once.
+    pub(super) request_timeout: Duration,
     /// How long the server may be silent before a ping, and the time limit for the answer.
     keepalive: (Duration, Duration),
 }
@@ -53,26 +53,27 @@ impl Client {
     /// When the endpoint or a file of the configuration is invalid, no connection is established, or the user is refused.
     pub async fn connect(endpoint: &str, config: &ClientConfig) -> Result<Self, ClientError> {
         let endpoint = Endpoint::parse(endpoint, config)?;
-        let broken = Record::default();
+        let broken = ConnectionRecord::default();
         let limit = config.dial_timeout;
-        let keepalive = (config.keepalive_time.max(LEAST_KEEPALIVE), config.keepalive_timeout);
+        let keepalive = (config.keepalive_time.max(MIN_KEEPALIVE_TIME), config.keepalive_timeout);
         let deadline = Instant::now() + limit;
         let stream = timeout_at(deadline, dial(&endpoint, config, &broken))
             .await
-            .unwrap_or_else(|_| Err(ClientError::late(&endpoint.text, limit)))?;
+            .unwrap_or_else(|_| Err(ClientError::connect_timeout(&endpoint.text, limit)))?;
         // A healthy server sends its settings at once, even under load; one that hangs accepts the connection and sends nothing.
         let channel = timeout_at(deadline, async {
             let channel = channel(&endpoint, keepalive, stream).await?;
-            broken.heard().await;
+            broken.wait_for_first_byte().await;
             Ok(channel)
         });
-        let channel = channel.await.unwrap_or_else(|_| Err(ClientError::silent(&endpoint.text, limit)))?;
+        let channel = channel.await.unwrap_or_else(|_| Err(ClientError::no_answer(&endpoint.text, limit)))?;
         let (user, token) = match &config.auth {
             None => (None, None),
             Some(Auth::User { name, password }) => (Some((name.clone(), password.clone())), None),
             Some(Auth::Token(token)) => (None, Some(token::header(token)?)),
         };
-        let mut client = Self { endpoint, channel, user, token, broken, patience: limit.max(PATIENCE), keepalive };
+        let mut client =
+            Self { endpoint, channel, user, token, broken, request_timeout: limit.max(MIN_REQUEST_TIMEOUT), keepalive };
         client.authenticate().await?;
         Ok(client)
     }
@@ -89,32 +90,32 @@ impl Client {
     }
 
     /// Whether a new token may solve the error.
-    pub(super) fn may_renew(&self, error: &ClientError) -> bool {
-        self.user.is_some() && error.wants_token()
+    pub(super) fn can_renew_token(&self, error: &ClientError) -> bool {
+        self.user.is_some() && error.needs_new_token()
     }
 
     /// Fetches a token if there is a user and authentication is enabled on the server.
     pub(super) async fn authenticate(&mut self) -> Result<(), ClientError> {
         let Some((name, password)) = &self.user else { return Ok(()) };
         let call = async { token::token(&self.channel, name, password).await.map_err(|status| self.failed(&status)) };
-        let fetched = self.within_patience("the question for a token", call).await;
+        let fetched = self.within_request_timeout("the question for a token", call).await;
         match fetched.and_then(|token| token::header(&token)) {
             Ok(token) => self.token = Some(token),
-            Err(error) if error.is_without_auth() => {}
+            Err(error) if error.is_auth_disabled() => {}
             Err(error) => return Err(error),
         }
         Ok(())
     }
 
     /// Awaits the answer to a request, within a time limit.
-    pub(super) async fn within_patience<T>(
+    pub(super) async fn within_request_timeout<T>(
         &self,
-        question: &'static str,
+        request: &'static str,
         call: impl Future<Output = Result<T, ClientError>>,
     ) -> Result<T, ClientError> {
         let unanswered =
-            || ClientError::Unanswered { endpoint: self.endpoint.text.clone(), question, limit: self.patience };
-        timeout(self.patience, call).await.unwrap_or_else(|_| Err(unanswered()))
+            || ClientError::Unanswered { endpoint: self.endpoint.text.clone(), request, limit: self.request_timeout };
+        timeout(self.request_timeout, call).await.unwrap_or_else(|_| Err(unanswered()))
     }
 
     /// Adds the token to a request.
@@ -134,7 +135,7 @@ impl Client {
         &mut self,
     ) -> Result<(Option<SnapshotResponse>, Streaming<SnapshotResponse>), ClientError> {
         match self.begin().await {
-            Err(error) if self.may_renew(&error) => {
+            Err(error) if self.can_renew_token(&error) => {
                 self.authenticate().await?;
                 self.begin().await
             }
@@ -143,7 +144,7 @@ impl Client {
     }
 
     async fn begin(&self) -> Result<(Option<SnapshotResponse>, Streaming<SnapshotResponse>), ClientError> {
-        let mut server = MaintenanceClient::new(self.channel.clone()).max_decoding_message_size(LARGEST_MESSAGE);
+        let mut server = MaintenanceClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE_LEN);
         let stream = server.snapshot(self.request(SnapshotRequest {})).await;
         let mut stream = stream.map_err(|status| self.failed(&status))?.into_inner();
         // A refusal may come instead of the first message.
@@ -188,8 +189,8 @@ async fn channel(
         async move { stream.ok_or_else(|| io::Error::new(io::ErrorKind::NotConnected, "the server closed it")) }
     });
     let settings = Channel::builder(endpoint.uri())
-        .initial_stream_window_size(WINDOW)
-        .initial_connection_window_size(WINDOW)
+        .initial_stream_window_size(FLOW_CONTROL_WINDOW)
+        .initial_connection_window_size(FLOW_CONTROL_WINDOW)
         .http2_keep_alive_interval(keepalive.0)
         .keep_alive_timeout(keepalive.1);
     settings.connect_with_connector(connector).await.map_err(|cause| ClientError::Broken {

@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn zones_of_addresses_are_for_this_machine_alone() {
+    fn zones_of_addresses_are_not_sent() {
         let zoned = |tls| Ok((Address::Tcp("fe80::1%lo".into(), 2379), tls, "fe80::1".into()));
         assert_eq!(parse("https://[fe80::1%25lo]:2379"), zoned(true));
         assert_eq!(parse("http://[fe80::1%25lo]:2379/"), zoned(false));
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn certificates_make_an_endpoint_without_scheme_speak_tls() {
+    fn an_endpoint_without_scheme_uses_tls_if_there_are_certificates() {
         let tls = Tls { cacert: Some("ca.pem".into()), ..Tls::default() };
         let config = ClientConfig { tls, ..ClientConfig::default() };
         assert!(Endpoint::parse("a:1", &config).unwrap().tls);
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn records_do_not_choose_whose_certificates_are_taken() {
+    fn srv_records_do_not_decide_which_certificates_are_accepted() {
         let names = |text: &str, insecure| {
             let discovery = Discovery { domain: "Etcd.example.".into(), service: None, insecure };
             let config = ClientConfig { discovery: Some(discovery), ..ClientConfig::default() };

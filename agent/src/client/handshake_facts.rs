@@ -1,4 +1,4 @@
-//! Records what a TLS handshake showed, to explain its failure: rustls's errors name no certificate, and an alert does not say which side was wrong.
+//! Records facts about a TLS handshake, to explain its failure: rustls's errors name no certificate, and an alert does not say which side was wrong.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -9,13 +9,13 @@ pub(super) struct HandshakeFacts(Arc<Mutex<HandshakeRecord>>);
 /// The facts collected so far.
 #[derive(Debug, Clone, Default)]
 pub(super) struct HandshakeRecord {
-    /// The server's certificate, described.
+    /// A description of the server's certificate.
     pub server: Option<String>,
-    /// The certificate with an unsupported signature: the server's, or one above it.
+    /// A description of the certificate with an unsupported signature: the server's, or an authority's above it.
     pub unsupported: Option<String>,
     /// Whether the server asked for a client certificate.
     pub asked: bool,
-    /// The client certificate that was sent, described.
+    /// A description of the client certificate that was sent.
     pub sent: Option<String>,
 }
 

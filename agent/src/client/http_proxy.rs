@@ -1,6 +1,6 @@
 //! Chooses the HTTP proxy for a connection, as Go's clients do (golang.org/x/net/http/httpproxy), and opens it with CONNECT.
 //!
-//! gRPC looks up the proxy for `https://HOST:PORT` whatever the endpoint's own scheme is, so `HTTP_PROXY` is not used, and it speaks plain HTTP to the proxy.
+//! gRPC looks up the proxy for `https://HOST:PORT`, even if the endpoint has another scheme, so `HTTP_PROXY` is not used. It speaks plain HTTP to the proxy.
 
 use std::env;
 use std::io;
@@ -12,9 +12,9 @@ use ipnet::IpNet;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 /// Bytes of a proxy's answer at most, up to the empty line.
-const LONGEST_ANSWER: usize = 16 << 10;
+const MAX_ANSWER_LEN: usize = 16 << 10;
 /// Bytes of the proxy's answer that a message quotes.
-const SHOWN: usize = 200;
+const MAX_QUOTED_LEN: usize = 200;
 
 /// The proxy for connections: the values of `HTTPS_PROXY` and `NO_PROXY`.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -65,12 +65,12 @@ impl ProxySettings {
         if host == "localhost" || address.is_some_and(|address| address.is_loopback()) {
             return false;
         }
-        !self.no_proxy.split(',').any(|entry| is_named(&entry.trim().to_ascii_lowercase(), host, address, port))
+        !self.no_proxy.split(',').any(|entry| matches_no_proxy(&entry.trim().to_ascii_lowercase(), host, address, port))
     }
 }
 
 /// Whether an entry of `NO_PROXY` matches a host, given as address or name.
-fn is_named(entry: &str, host: &str, address: Option<IpAddr>, port: u16) -> bool {
+fn matches_no_proxy(entry: &str, host: &str, address: Option<IpAddr>, port: u16) -> bool {
     if entry == "*" {
         return true;
     }
@@ -177,7 +177,7 @@ impl Proxy {
         let mut answer = Vec::new();
         while !answer.ends_with(b"\r\n\r\n") {
             let mut next = [0];
-            if answer.len() >= LONGEST_ANSWER || stream.read(&mut next).await? == 0 {
+            if answer.len() >= MAX_ANSWER_LEN || stream.read(&mut next).await? == 0 {
                 return Err(io::Error::other(refusal(&answer)));
             }
             answer.extend_from_slice(&next);
@@ -195,7 +195,7 @@ impl Proxy {
 /// Describes the answer of a proxy that refuses to connect.
 fn refusal(answer: &[u8]) -> String {
     let line = answer.split(|letter| matches!(letter, b'\r' | b'\n')).next().unwrap_or_default();
-    let line: String = String::from_utf8_lossy(line).chars().take(SHOWN).collect();
+    let line: String = String::from_utf8_lossy(line).chars().take(MAX_QUOTED_LEN).collect();
     if line.is_empty() { "it hung up".to_owned() } else { format!("it answered {:?}", crate::printable(&line)) }
 }
 
@@ -211,7 +211,7 @@ mod tests {
         ProxySettings { https_proxy: Some("p:1".into()), no_proxy: no_proxy.into() }.wants_proxy(host, port)
     }
 
-    /// The table of Go's own test (`UseProxyTests` in golang.org/x/net/http/httpproxy), and what it leaves out.
+    /// The table of Go's own test (`UseProxyTests` in golang.org/x/net/http/httpproxy), with further cases.
     #[test]
     fn hosts_without_a_proxy_are_those_of_go() {
         let list = "foobar.com, .barbaz.net, *.star.org, 192.168.1.1, 192.168.1.2:81, 192.168.1.3:80, 10.0.0.0/30, 2001:db8::52:0:1, [2001:db8::52:0:2]:443, [2001:db8::52:0:3]:80, 2002:db8:a::45/64";

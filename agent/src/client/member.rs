@@ -12,8 +12,8 @@ use tokio::time::timeout;
 use super::client_error::ClientError;
 use super::connect::Client;
 
-/// A member that lags by at most this many entries counts as up to date: under load, the answers are of slightly different moments.
-const LEVEL: u64 = 1_000;
+/// A member that lags by at most this many entries counts as up to date: under load, the answers come from slightly different moments.
+const MAX_LAG: u64 = 1_000;
 
 /// The status of a member.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,8 +83,8 @@ impl Member {
             ),
             (self.is_learner, "it is a learner, and may lag behind the others"),
         ];
-        let told = doubts.into_iter().filter(|(is, _)| *is);
-        told.map(|(_, doubt)| format!("{}: {doubt}", self.endpoint)).collect()
+        let raised = doubts.into_iter().filter(|(is, _)| *is);
+        raised.map(|(_, doubt)| format!("{}: {doubt}", self.endpoint)).collect()
     }
 }
 
@@ -95,7 +95,7 @@ impl Client {
     /// When it does not answer, or refuses.
     pub async fn status(&mut self) -> Result<Member, ClientError> {
         match self.ask().await {
-            Err(error) if self.may_renew(&error) => {
+            Err(error) if self.can_renew_token(&error) => {
                 self.authenticate().await?;
                 self.ask().await
             }
@@ -108,7 +108,7 @@ impl Client {
             let answer = MaintenanceClient::new(self.channel.clone()).status(self.request(StatusRequest {})).await;
             answer.map_err(|status| self.failed(&status))
         };
-        let answer = self.within_patience("the question for its status", call).await?.into_inner();
+        let answer = self.within_request_timeout("the question for its status", call).await?.into_inner();
         let header = answer.header.unwrap_or_default();
         Ok(Member {
             endpoint: self.endpoint().to_owned(),
@@ -134,7 +134,7 @@ impl Client {
     /// When it does not answer within `limit`, does not have that revision, or refuses.
     pub async fn store_hash(&mut self, revision: Revision, limit: Duration) -> Result<StoreHash, ClientError> {
         match self.ask_hash(revision, limit).await {
-            Err(error) if self.may_renew(&error) => {
+            Err(error) if self.can_renew_token(&error) => {
                 self.authenticate().await?;
                 self.ask_hash(revision, limit).await
             }
@@ -145,8 +145,8 @@ impl Client {
     async fn ask_hash(&self, revision: Revision, limit: Duration) -> Result<StoreHash, ClientError> {
         let mut server = MaintenanceClient::new(self.channel.clone());
         let answer = timeout(limit, server.hash_kv(self.request(HashKvRequest { revision: revision.get() }))).await;
-        let question = "the question for its hash";
-        let late = |_| ClientError::Unanswered { endpoint: self.endpoint().to_owned(), question, limit };
+        let request = "the question for its hash";
+        let late = |_| ClientError::Unanswered { endpoint: self.endpoint().to_owned(), request, limit };
         let answer = answer.map_err(late)?.map_err(|status| self.failed(&status))?.into_inner();
         let member_id = answer.header.unwrap_or_default().member_id;
         Ok(StoreHash { member_id, hash: answer.hash, compact_revision: Revision::new(answer.compact_revision) })
@@ -178,7 +178,7 @@ fn is_corruption_of(error: &str, member: u64) -> bool {
 pub(crate) fn rank(members: &mut [Member]) {
     let most = members.iter().map(|member| member.applied).max().unwrap_or_default();
     members.sort_by_key(|member| {
-        let behind = most.saturating_sub(member.applied) > LEVEL;
+        let behind = most.saturating_sub(member.applied) > MAX_LAG;
         (member.is_corrupt, !member.has_leader, behind, member.is_learner, member.is_leader, Reverse(member.applied))
     });
 }

@@ -3,6 +3,7 @@
 mod algorithms;
 mod certificate_path;
 mod certificate_text;
+mod client_certificate;
 mod client_config;
 mod client_error;
 mod connect;
@@ -12,13 +13,12 @@ mod first_error;
 mod handshake_facts;
 mod http_proxy;
 mod member;
-mod own_certificate;
 mod pem_files;
 mod percent_escapes;
 mod server_verifier;
 mod small_rsa;
 mod tls;
-mod tls_words;
+mod tls_messages;
 mod token;
 mod transport;
 

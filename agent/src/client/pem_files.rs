@@ -14,7 +14,7 @@ use super::small_rsa::SmallKey;
 use crate::small_file::{MAX_PEM_FILE, read_small_file};
 
 /// The marks of an encrypted key: the label of PKCS#8, and the header of OpenSSL's older format.
-const ENCRYPTED: [&str; 2] = ["BEGIN ENCRYPTED PRIVATE KEY", "Proc-Type: 4,ENCRYPTED"];
+const ENCRYPTED_KEY_MARKS: [&str; 2] = ["BEGIN ENCRYPTED PRIVATE KEY", "Proc-Type: 4,ENCRYPTED"];
 
 /// Reads all certificates of a file, at least one.
 ///
@@ -49,7 +49,7 @@ pub(super) fn certified_key(cert: &Path, key: Option<&Path>) -> Result<Certified
 fn signing_key(path: &Path) -> Result<Arc<dyn SigningKey>, ClientError> {
     let bytes = read("--key", path)?;
     let text = String::from_utf8_lossy(&bytes);
-    if ENCRYPTED.iter().any(|mark| text.contains(mark)) {
+    if ENCRYPTED_KEY_MARKS.iter().any(|mark| text.contains(mark)) {
         return Err(ClientError::EncryptedKey { path: path.to_owned() });
     }
     let der = PrivateKeyDer::from_pem_slice(&bytes).map_err(|cause| wrong("--key", path, &plain(&cause)))?;

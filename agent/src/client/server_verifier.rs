@@ -64,7 +64,7 @@ impl ServerVerifier {
         Ok(Self { trust: Trust::Authorities { webpki, anchors: Anchors::new(given), other_name }, facts })
     }
 
-    fn judge(
+    fn verify(
         &self,
         certificate: &CertificateDer<'_>,
         others: &[CertificateDer<'_>],
@@ -128,13 +128,13 @@ impl ServerCertVerifier for ServerVerifier {
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         self.facts.note(|facts| facts.server = Some(describe(certificate)));
-        let judged = match (self.judge(certificate, others, name, now), &self.trust) {
+        let judged = match (self.verify(certificate, others, name, now), &self.trust) {
             (
                 Err(Error::InvalidCertificate(
                     CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
                 )),
                 Trust::Authorities { other_name: Some(other), .. },
-            ) => self.judge(certificate, others, other, now),
+            ) => self.verify(certificate, others, other, now),
             (judged, _) => judged,
         };
         judged.map(|()| ServerCertVerified::assertion())

@@ -17,23 +17,23 @@ use tokio_rustls::rustls::sign::{Signer, SigningKey};
 use tokio_rustls::rustls::{Error, SignatureAlgorithm, SignatureScheme};
 
 /// Bits of the smallest modulus that aws-lc-rs accepts.
-const AWS_LC_LEAST_BITS: u32 = 2048;
+const AWS_LC_MIN_BITS: u32 = 2048;
 
 /// An RSA signature algorithm for keys from 1024 bits; aws-lc-rs verifies the sizes that it supports.
-pub(super) struct AnySize {
+pub(super) struct RsaOfAnySize {
     /// The algorithm of aws-lc-rs with the same identifiers.
     pub large: &'static dyn SignatureVerificationAlgorithm,
     /// Verifies a signature of a small key.
     pub small: fn(PublicKey, &[u8], &[u8]) -> Option<()>,
 }
 
-impl fmt::Debug for AnySize {
+impl fmt::Debug for RsaOfAnySize {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("AnySize").finish_non_exhaustive()
+        out.debug_struct("RsaOfAnySize").finish_non_exhaustive()
     }
 }
 
-impl SignatureVerificationAlgorithm for AnySize {
+impl SignatureVerificationAlgorithm for RsaOfAnySize {
     fn public_key_alg_id(&self) -> AlgorithmIdentifier {
         self.large.public_key_alg_id()
     }
@@ -51,7 +51,7 @@ impl SignatureVerificationAlgorithm for AnySize {
 }
 
 fn is_small(key: &impl PublicKeyParts) -> bool {
-    key.n().bit_width_vartime() < AWS_LC_LEAST_BITS
+    key.n().bit_width_vartime() < AWS_LC_MIN_BITS
 }
 
 macro_rules! verifiers {
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn small_keys_sign_what_the_algorithms_verify() {
+    fn signatures_of_small_keys_are_verified() {
         let der = key(1024);
         let small = Arc::new(SmallKey::read(&der).unwrap());
         let public = small.key.to_public_key().to_pkcs1_der().unwrap();
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_that_aws_lc_takes_stay_with_it() {
+    fn keys_that_aws_lc_supports_are_left_to_it() {
         assert!(SmallKey::read(&key(2048)).is_none());
         assert!(SmallKey::read(&PrivateKeyDer::Pkcs8(vec![1, 2, 3].into())).is_none());
     }

@@ -7,11 +7,11 @@ use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 
 use super::algorithms::provider;
+use super::client_certificate::ClientCertificate;
 use super::client_config::Tls;
 use super::client_error::ClientError;
 use super::endpoint::Endpoint;
 use super::handshake_facts::HandshakeFacts;
-use super::own_certificate::OwnCertificate;
 use super::pem_files::{certificates, certified_key, wrong};
 use super::server_verifier::ServerVerifier;
 
@@ -43,7 +43,7 @@ pub(super) fn client_config(
         .map_err(|cause| ClientError::Tls(cause.to_string()))?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier))
-        .with_client_cert_resolver(Arc::new(OwnCertificate { key, facts: facts.clone() }));
+        .with_client_cert_resolver(Arc::new(ClientCertificate { key, facts: facts.clone() }));
     config.alpn_protocols = vec![ALPN.to_vec()];
     Ok(config)
 }

@@ -22,22 +22,22 @@ use tokio_rustls::rustls::ProtocolVersion;
 use super::client_config::ClientConfig;
 use super::client_error::ClientError;
 use super::endpoint::{Address, Endpoint};
-use super::first_error::{ByteStream, Record, Recorded};
+use super::first_error::{ByteStream, ConnectionRecord, RecordedConnection};
 use super::http_proxy::Proxy;
 use super::tls;
 
 /// Time to wait for the server's first message after the handshake. A server that accepts us sends its first ticket within a round trip; one that sends no tickets costs this delay once.
-const PATIENCE: Duration = Duration::from_millis(500);
+const FIRST_BYTES_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Delay before the next address of a name is tried, too, as in Go's clients (RFC 6555).
-const NEXT_ADDRESS: Duration = Duration::from_millis(300);
+const NEXT_ADDRESS_DELAY: Duration = Duration::from_millis(300);
 
 /// Connects. Later errors of the connection are recorded in `broken`.
 pub(super) async fn dial(
     endpoint: &Endpoint,
     config: &ClientConfig,
-    broken: &Record,
-) -> Result<TokioIo<Recorded>, ClientError> {
+    broken: &ConnectionRecord,
+) -> Result<TokioIo<RecordedConnection>, ClientError> {
     // Files are read first: an error in them concerns every server.
     let tls = endpoint.tls.then(|| tls::client_config(&config.tls, endpoint, &broken.facts)).transpose()?;
     let unreachable = |cause: io::Error| ClientError::unreachable(&endpoint.text, &cause);
@@ -48,12 +48,12 @@ pub(super) async fn dial(
         },
         Address::Unix(path) => Box::pin(UnixStream::connect(path).await.map_err(unreachable)?),
     };
-    let Some(tls) = tls else { return Ok(TokioIo::new(Recorded::new(plain, Vec::new(), broken))) };
+    let Some(tls) = tls else { return Ok(TokioIo::new(RecordedConnection::new(plain, Vec::new(), broken))) };
     let name = endpoint.certificate_name(&endpoint.server_name)?;
     let failed = |cause: io::Error| ClientError::handshake(&endpoint.text, &cause, &broken.facts.get());
     let mut secured = TlsConnector::from(Arc::new(tls)).connect(name, plain).await.map_err(failed)?;
-    let early = first_words(&mut secured).await.map_err(failed)?;
-    Ok(TokioIo::new(Recorded::new(Box::pin(secured), early, broken)))
+    let early = read_first_bytes(&mut secured).await.map_err(failed)?;
+    Ok(TokioIo::new(RecordedConnection::new(Box::pin(secured), early, broken)))
 }
 
 /// Connects through a proxy, which looks up the host itself.
@@ -65,16 +65,18 @@ async fn connect_through(proxy: &Proxy, endpoint: &Endpoint, host: &str, port: u
 }
 
 async fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
-    let stream = match with_zone(host, port)? {
+    let stream = match parse_with_zone(host, port)? {
         Some(address) => TcpStream::connect(address).await?,
-        None => first_to_answer(lookup_host((host, port)).await?).await.map_err(|cause| explained(cause, host))?,
+        None => connect_to_first(lookup_host((host, port)).await?)
+            .await
+            .map_err(|cause| explain_missing_zone(cause, host))?,
     };
     stream.set_nodelay(true)?;
     Ok(stream)
 }
 
 /// Explains a link-local address without a zone, for which the system only reports an invalid argument.
-fn explained(cause: io::Error, host: &str) -> io::Error {
+fn explain_missing_zone(cause: io::Error, host: &str) -> io::Error {
     match host.parse::<Ipv6Addr>() {
         Ok(address) if address.is_unicast_link_local() && cause.kind() == io::ErrorKind::InvalidInput => {
             let words = format!("a link-local address needs its network interface: [{address}%25INTERFACE]");
@@ -85,7 +87,7 @@ fn explained(cause: io::Error, host: &str) -> io::Error {
 }
 
 /// Parses an IPv6 address with a zone, the name or number of a network interface; `None` for anything else. The system's look-up accepts names only for link-local addresses.
-fn with_zone(host: &str, port: u16) -> io::Result<Option<SocketAddr>> {
+fn parse_with_zone(host: &str, port: u16) -> io::Result<Option<SocketAddr>> {
     let Some((address, zone)) = host.split_once('%') else { return Ok(None) };
     let Ok(address) = address.parse::<Ipv6Addr>() else { return Ok(None) };
     let socket = rustix::net::socket(AddressFamily::INET6, SocketType::DGRAM, None)?;
@@ -96,7 +98,7 @@ fn with_zone(host: &str, port: u16) -> io::Result<Option<SocketAddr>> {
 
 /// Connects to the first address that answers. The addresses are tried in order; the next one starts when one fails or takes long, so that an unreachable IPv6 address does
 /// not block the others until the time limit.
-async fn first_to_answer(addresses: impl Iterator<Item = SocketAddr>) -> io::Result<TcpStream> {
+async fn connect_to_first(addresses: impl Iterator<Item = SocketAddr>) -> io::Result<TcpStream> {
     let mut addresses = addresses.peekable();
     let mut tries = JoinSet::new();
     let mut first = None;
@@ -104,7 +106,7 @@ async fn first_to_answer(addresses: impl Iterator<Item = SocketAddr>) -> io::Res
         if let Some(address) = addresses.next() {
             tries.spawn(TcpStream::connect(address));
         }
-        let patience = if addresses.peek().is_some() { NEXT_ADDRESS } else { Duration::MAX };
+        let patience = if addresses.peek().is_some() { NEXT_ADDRESS_DELAY } else { Duration::MAX };
         match timeout(patience, tries.join_next()).await {
             Ok(Some(Ok(Ok(stream)))) => return Ok(stream),
             Ok(Some(Ok(Err(cause)))) => first = first.or(Some(cause)),
@@ -116,8 +118,8 @@ async fn first_to_answer(addresses: impl Iterator<Item = SocketAddr>) -> io::Res
 }
 
 /// Reads the server's first bytes. In TLS 1.3 the client completes the handshake before the server has checked the client certificate. A rejection must be
-/// read before anything is written: a connection closed with unread data may lose the server's alert.
-async fn first_words(secured: &mut TlsStream<Pin<Box<dyn ByteStream>>>) -> io::Result<Vec<u8>> {
+/// read before anything is written: if a connection is closed with unread data, the server's alert may be lost.
+async fn read_first_bytes(secured: &mut TlsStream<Pin<Box<dyn ByteStream>>>) -> io::Result<Vec<u8>> {
     if secured.get_ref().1.protocol_version() != Some(ProtocolVersion::TLSv1_3) {
         return Ok(Vec::new());
     }
@@ -130,7 +132,7 @@ async fn first_words(secured: &mut TlsStream<Pin<Box<dyn ByteStream>>>) -> io::R
             Poll::Pending => Poll::Pending,
         }
     });
-    timeout(PATIENCE, words).await.unwrap_or_else(|_| Ok(Vec::new()))
+    timeout(FIRST_BYTES_TIMEOUT, words).await.unwrap_or_else(|_| Ok(Vec::new()))
 }
 
 #[cfg(test)]
@@ -141,13 +143,13 @@ mod tests {
 
     fn answered(addresses: &[SocketAddr]) -> io::Result<SocketAddr> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let answered = async { timeout(Duration::from_secs(20), first_to_answer(addresses.iter().copied())).await };
+        let answered = async { timeout(Duration::from_secs(20), connect_to_first(addresses.iter().copied())).await };
         let stream = runtime.block_on(answered);
         stream.expect("an outcome in time").and_then(|stream| stream.peer_addr())
     }
 
     #[test]
-    fn an_address_that_leads_nowhere_does_not_keep_the_next_one_waiting() {
+    fn an_unreachable_address_does_not_delay_the_next_one() {
         let there = TcpListener::bind("127.0.0.1:0").unwrap();
         let there = there.local_addr().unwrap();
         let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();

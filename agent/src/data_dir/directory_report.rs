@@ -4,11 +4,11 @@ use etcdsnap_core::data_dir::{Judgement, PlacedFindings, WriteAheadLog};
 use etcdsnap_core::{Offset, Revision, Status, Verdict};
 use serde::Serialize;
 
-/// All that was found about a data directory.
+/// The report about a data directory.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DirectoryReport {
-    /// The verdict that the findings lead to.
+    /// The verdict, which follows from the findings.
     pub verdict: Verdict,
     /// The findings, each with its file.
     #[serde(flatten)]
@@ -97,7 +97,7 @@ pub struct Standing {
     pub revision: Revision,
 }
 
-/// Facts about the reading itself.
+/// How the directory was read.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Reading {
     pub snap_files: usize,
@@ -153,7 +153,7 @@ impl DirectoryReport {
         }
     }
 
-    /// Whether something writes to the directory, so that its files are of different moments.
+    /// Whether a program writes to the directory, so that its files may come from different moments.
     #[must_use]
     pub fn is_moving(&self) -> bool {
         self.server_running || self.changed_while_read

@@ -13,7 +13,7 @@ use rustix::fs::{major, minor};
 use super::member_files::{Listing, MemberFiles};
 
 /// Bytes of `/proc/locks` that are read at most.
-const MAX_LOCKS: u64 = 16 << 20;
+const MAX_LOCKS_LEN: u64 = 16 << 20;
 
 /// Whether another program has locked a file for writing, as etcd locks its database. False if the system does not say.
 #[must_use]
@@ -22,7 +22,7 @@ pub fn is_locked(path: &Path) -> bool {
     if locks.contains(&place) {
         return true;
     }
-    // btrfs and overlays report to programs a device that no mount has; the kernel's list has another one, also with major number 0.
+    // On btrfs and overlays, programs see a device that no mount has; the kernel's list of locks has another device, also with major number 0.
     let is_mounted = || read_mounts().map_or(true, |mounts| mounts.contains(&(place.major, place.minor)));
     locks.iter().any(|lock| lock.inode == place.inode && lock.major == 0) && place.major == 0 && !is_mounted()
 }
@@ -33,7 +33,7 @@ pub(super) fn is_in_use(files: &MemberFiles, listing: &Listing) -> bool {
     // etcd keeps the locks of its newest segments.
     let newest = listing.segments.last().and_then(|segment| LockedFile::of(&segment.path));
     let places: Vec<LockedFile> = LockedFile::of(&files.database()).into_iter().chain(newest).collect();
-    // Some file systems (btrfs, overlays) report another device to programs than the kernel's list has: then both files must be in the list.
+    // On some file systems (btrfs, overlays) programs see another device than the kernel's list has: then both files must be in the list.
     places.iter().any(|place| locks.iter().any(|lock| lock == place))
         || (places.len() == 2 && places.iter().all(|place| locks.iter().any(|lock| lock.inode == place.inode)))
 }
@@ -64,14 +64,14 @@ impl LockedFile {
 /// Lists the files that are locked for writing.
 fn read_locks() -> io::Result<Vec<LockedFile>> {
     let mut list = String::new();
-    File::open("/proc/locks")?.take(MAX_LOCKS).read_to_string(&mut list)?;
+    File::open("/proc/locks")?.take(MAX_LOCKS_LEN).read_to_string(&mut list)?;
     Ok(list.lines().filter_map(lock).collect())
 }
 
 /// Lists the devices of all mounts: the third word of each line, `36 35 98:0 /mnt1 /mnt2 …`, in decimal numbers.
 fn read_mounts() -> io::Result<Vec<(u32, u32)>> {
     let mut list = String::new();
-    File::open("/proc/self/mountinfo")?.take(MAX_LOCKS).read_to_string(&mut list)?;
+    File::open("/proc/self/mountinfo")?.take(MAX_LOCKS_LEN).read_to_string(&mut list)?;
     let device = |line: &str| {
         let (major, minor) = line.split_whitespace().nth(2)?.split_once(':')?;
         Some((major.parse().ok()?, minor.parse().ok()?))
@@ -79,7 +79,7 @@ fn read_mounts() -> io::Result<Vec<(u32, u32)>> {
     Ok(list.lines().filter_map(device).collect())
 }
 
-/// Parses `1: FLOCK  ADVISORY  WRITE 10018 fe:00:5663029 0 EOF`. A lock that is only waited for has `->` after its number.
+/// Parses `1: FLOCK  ADVISORY  WRITE 10018 fe:00:5663029 0 EOF`. If a program still waits for a lock, there is `->` after its number.
 fn lock(line: &str) -> Option<LockedFile> {
     let words: Vec<&str> = line.split_whitespace().collect();
     let is_held = words.get(1) != Some(&"->") && words.get(3) == Some(&"WRITE");
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_of_the_kernel_are_read() {
+    fn lines_of_the_kernel_are_parsed() {
         let place = Some(LockedFile { major: 0xfe, minor: 1, inode: 5_663_029 });
         assert_eq!(lock("1: FLOCK  ADVISORY  WRITE 10018 fe:01:5663029 0 EOF"), place);
         assert_eq!(lock("8: OFDLCK ADVISORY  WRITE -1 fe:01:5663029 0 EOF"), place);
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_is_seen() {
+    fn a_lock_is_detected() {
         let kept = tempfile::NamedTempFile::new().unwrap();
         let is_listed = || {
             let place = LockedFile::of(kept.path()).unwrap();
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn mounts_are_read() {
+    fn mounts_are_listed() {
         assert!(!read_mounts().unwrap().is_empty());
     }
 }

@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::input::database_path::{database_of, member_folder};
 use crate::printable::printable_path;
 
-/// Names of a folder that are read. etcd keeps a handful of files; an installation that keeps all segments has one for each 64 MB.
+/// Names of a folder that are read at most. etcd keeps a handful of files; an installation that keeps all segments has one for each 64 MB.
 const MAX_NAMES: usize = 200_000;
 
 /// The locations of a member's files.
@@ -54,7 +54,7 @@ impl MemberFiles {
     /// # Errors
     /// [`Error::Directory`] if it is neither, [`Error::Open`] if it does not exist.
     pub fn find(path: &Path, wal_dir: Option<&Path>) -> Result<Self, Error> {
-        // etcd creates its folders readable only for its own user: other users cannot see what they are.
+        // etcd's folders are readable only for its own user, so other users cannot tell whether this is a data directory.
         let member = Some(path.join("member")).filter(|folder| folder.is_dir());
         for folder in [Some(path), member.as_deref(), wal_dir].into_iter().flatten() {
             fs::read_dir(folder).map_err(|cause| Error::Open { path: folder.to_owned(), cause })?;
@@ -158,7 +158,7 @@ fn open_regular(path: &Path) -> io::Result<File> {
     }
     let flags = i32::try_from((OFlags::NONBLOCK | OFlags::NOCTTY).bits()).unwrap_or_default();
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
-    // Another file may have taken its place since.
+    // Another file may have replaced it since.
     if !file.metadata()?.is_file() {
         return Err(not_regular());
     }

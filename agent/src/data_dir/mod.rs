@@ -30,17 +30,17 @@ pub use directory_report::{DirectoryReport, LogFacts, SnapshotFacts, Standing, T
 pub use in_use::is_locked;
 use member_files::{Listing, MemberFiles};
 
-/// How often a directory is read if it is written to meanwhile and does not look sound.
-const ATTEMPTS: u32 = 4;
+/// How often a directory is read at most, if it is written to meanwhile and does not look sound.
+const MAX_ATTEMPTS: u32 = 4;
 
 /// The pause between two attempts: etcd commits its database every 100 ms.
 const PAUSE: Duration = Duration::from_millis(150);
 
 /// Findings that are normal for the database of a running member.
-const NOT_OF_A_MEMBER: &[Code] = &[Code::TrailerMissing];
+const NORMAL_FOR_MEMBER: &[Code] = &[Code::TrailerMissing];
 
-/// The same, plus findings that the first entries of the log resolve, for a database that lacks entries while the log has all: a member that was killed soon after its first start.
-const NOT_OF_A_YOUNG_MEMBER: &[Code] =
+/// Findings that are normal for a member that was killed soon after its first start: the log has all entries, and its first ones repair the database.
+const NORMAL_FOR_NEW_MEMBER: &[Code] =
     &[Code::TrailerMissing, Code::EntryMissing, Code::MembersMissing, Code::StoreEmpty];
 
 /// Verifies a member's data directory: the database, the `.snap` files, the write-ahead log, and their consistency. It writes nothing and takes no lock.
@@ -60,7 +60,7 @@ pub fn verify_directory(
     let files = MemberFiles::find(path.as_ref(), wal_dir)?;
     let mut attempt = 1;
     loop {
-        let is_last = attempt >= ATTEMPTS;
+        let is_last = attempt >= MAX_ATTEMPTS;
         match read_once(&files, &options) {
             // etcd may remove old files while they are read.
             Err(Error::Open { cause, .. }) if cause.kind() == io::ErrorKind::NotFound && !is_last => {}
@@ -101,7 +101,7 @@ fn read_once(files: &MemberFiles, options: &VerifyOptions<'_>) -> Result<Directo
         Err(why) => findings.push(MemberFiles::DATABASE, Finding::new(Code::DatabaseMissing, *why)),
         Ok(database) if is_judged => {
             let lacks = judgement.uncommitted > 0 || judgement.lacking.is_some_and(|lacking| lacking > 0);
-            let but = if judgement.holds_all && lacks { NOT_OF_A_YOUNG_MEMBER } else { NOT_OF_A_MEMBER };
+            let but = if judgement.holds_all && lacks { NORMAL_FOR_NEW_MEMBER } else { NORMAL_FOR_MEMBER };
             findings.append(MemberFiles::DATABASE, &database.report.findings, but);
         }
         Ok(_) => {}
@@ -127,7 +127,7 @@ struct ReadDatabase {
 }
 
 impl ReadDatabase {
-    /// Whether damage may only be an effect of reading pages of different moments. If all pages fit together, nothing was missed.
+    /// Whether findings of damage may only mean that the pages were read at different moments. If all pages fit together, nothing was missed.
     fn is_doubtful(&self) -> bool {
         self.changed && self.report.verdict == Verdict::Damaged
     }
@@ -147,7 +147,7 @@ fn read_database(
     }
     let input = Input::of_file(file, &path)?;
     let without_hash = VerifyOptions { sha256: Sha256::Skip, ..*options };
-    let source = match (&input.body, input.foreign()) {
+    let source = match (&input.body, input.foreign_report()) {
         (_, Some(report)) => return Ok(Ok(ReadDatabase { report, facts: None, changed: false })),
         (Body::Plain(source), None) => source,
         (Body::Packed(_), None) => {

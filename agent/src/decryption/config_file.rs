@@ -15,7 +15,7 @@ use super::decryption_error::DecryptionError;
 /// Bytes that are read at most. A configuration has some hundred bytes, one with a hundred keys about ten thousand.
 const MAX_LEN: u64 = 1 << 20;
 
-/// Opens the file, or standard input for `-`. Does not wait for a writer of a pipe.
+/// Opens the file, or standard input for `-`. If it is a pipe, does not wait for a writer.
 fn open(path: &Path) -> io::Result<File> {
     if path.as_os_str() == "-" {
         return Ok(File::from(io::stdin().as_fd().try_clone_to_owned()?));
@@ -45,7 +45,7 @@ pub(super) fn read(path: &Path) -> Result<Configuration, DecryptionError> {
     if facts.len() > MAX_LEN {
         return Err(too_long());
     }
-    // Allocate all memory at once: a growing buffer leaves copies behind that nobody wipes.
+    // Allocate all memory at once: a growing buffer would leave copies that are not wiped.
     let mut bytes = Zeroizing::new(vec![0; usize::try_from(MAX_LEN).unwrap_or(usize::MAX)]);
     let mut len = 0_usize;
     loop {

@@ -22,34 +22,34 @@ use zeroize::Zeroizing;
 use super::decryption_error::DecryptionError;
 
 /// Time limit for an answer of a plugin. API servers use 3 s unless the configuration says otherwise.
-const PATIENCE: Duration = Duration::from_secs(10);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Pauses before a plugin is asked again that says it is unavailable.
-const PAUSES: [Duration; 2] = [Duration::from_millis(300), Duration::from_millis(1000)];
+/// Pauses before a plugin that reports that it is unavailable is asked again.
+const RETRY_PAUSES: [Duration; 2] = [Duration::from_millis(300), Duration::from_millis(1000)];
 
 /// How often to check for cancellation while waiting for a plugin.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+const CANCEL_CHECK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Characters of a plugin's message that are quoted.
-const LONGEST_TEXT: usize = 200;
+const MAX_QUOTED_CHARS: usize = 200;
 
 /// The largest answer accepted, in bytes: a key has 32.
-const LARGEST_ANSWER: usize = 64 << 10;
+const MAX_ANSWER_LEN: usize = 64 << 10;
 
 /// Answers that are kept. A cluster uses a few encrypted keys at a time; older API servers had one per value.
-const MAX_KEPT: usize = 10_000;
+const MAX_CACHED_ANSWERS: usize = 10_000;
 
 type PluginAnswer = Result<Zeroizing<Vec<u8>>, Unopened>;
 
 /// The plugins. Each encrypted key is sent only once.
 pub(super) struct KmsSockets {
     names: Vec<String>,
-    /// Returns whether the work was cancelled; then no plugin is waited for any more.
+    /// Returns whether the work was cancelled, which ends the wait for a plugin.
     is_stopped: fn() -> bool,
-    state: Mutex<PluginState>,
+    state: Mutex<SocketState>,
 }
 
-struct PluginState {
+struct SocketState {
     runtime: Runtime,
     plugins: HashMap<String, Connection>,
     answers: HashMap<[u8; 32], PluginAnswer>,
@@ -57,10 +57,10 @@ struct PluginState {
     requests: u64,
 }
 
-/// After this many encrypted keys in a row without a decision, for example for lack of permission, a plugin is not asked again. One such answer may be due to a damaged value.
-const MOST_SILENT: u32 = 3;
+/// After this many encrypted keys in a row without a decision, for example for lack of permission, a plugin is not asked again. A single such answer may be due to a damaged value.
+const MAX_UNDECIDED: u32 = 3;
 
-/// The state of a plugin. After a connection error or a time-out it is not asked again: there may be thousands of values.
+/// The connection to a plugin. After a connection error or a time-out it is not asked again: there may be thousands of values.
 enum Connection {
     New(PathBuf),
     /// With the number of encrypted keys in a row that it did not decide about.
@@ -86,7 +86,7 @@ impl KmsSockets {
         let plugins: HashMap<_, _> =
             sockets.iter().map(|(name, path)| (name.clone(), Connection::New(path.clone()))).collect();
         let names = plugins.keys().cloned().collect();
-        let state = PluginState { runtime, plugins, answers: HashMap::new(), requests: 0 };
+        let state = SocketState { runtime, plugins, answers: HashMap::new(), requests: 0 };
         Ok(Self { names, is_stopped, state: Mutex::new(state) })
     }
 }
@@ -104,7 +104,7 @@ impl Plugins for KmsSockets {
             return answer.clone();
         }
         let answer = state.ask(plugin, sealed, self.is_stopped);
-        if state.answers.len() >= MAX_KEPT {
+        if state.answers.len() >= MAX_CACHED_ANSWERS {
             state.answers.clear();
         }
         state.answers.insert(asked, answer.clone());
@@ -112,7 +112,7 @@ impl Plugins for KmsSockets {
     }
 }
 
-impl PluginState {
+impl SocketState {
     fn ask(&mut self, plugin: &str, sealed: &Sealed<'_>, is_stopped: fn() -> bool) -> PluginAnswer {
         let Self { runtime, plugins, requests, .. } = self;
         let connection = plugins.get_mut(plugin).ok_or_else(|| Unopened::Unasked("there is no such plugin".into()))?;
@@ -125,14 +125,16 @@ impl PluginState {
         };
         let stop = async {
             while !is_stopped() {
-                tokio::time::sleep(LOOK_EVERY).await;
+                tokio::time::sleep(CANCEL_CHECK_INTERVAL).await;
             }
         };
         let answer = runtime.block_on(async {
             let answer = async {
-                timeout(PATIENCE, call(connection, request)).await.unwrap_or_else(|_| {
-                    let why =
-                        format!("it did not answer within {} seconds, and is not asked again", PATIENCE.as_secs());
+                timeout(ANSWER_TIMEOUT, call(connection, request)).await.unwrap_or_else(|_| {
+                    let why = format!(
+                        "it did not answer within {} seconds, and is not asked again",
+                        ANSWER_TIMEOUT.as_secs()
+                    );
                     Err(Lost(why).into())
                 })
             };
@@ -141,7 +143,8 @@ impl PluginState {
                 () = stop => Err(Lost("the work was stopped".into()).into()),
             }
         });
-        if let (Connection::Open(_, silent), false) = (&mut *connection, matches!(answer, Err(CallFailure::Silent(_))))
+        if let (Connection::Open(_, silent), false) =
+            (&mut *connection, matches!(answer, Err(CallFailure::Undecided(_))))
         {
             *silent = 0;
         }
@@ -150,10 +153,10 @@ impl PluginState {
                 *connection = Connection::Lost(why.clone());
                 Unopened::Unasked(why)
             }
-            CallFailure::Silent(why) => {
+            CallFailure::Undecided(why) => {
                 if let Connection::Open(_, silent) = connection {
                     *silent = silent.saturating_add(1);
-                    if *silent >= MOST_SILENT {
+                    if *silent >= MAX_UNDECIDED {
                         *connection = Connection::Lost(format!("{why}, and is not asked again"));
                     }
                 }
@@ -169,9 +172,9 @@ struct Lost(String);
 enum CallFailure {
     /// The plugin cannot be asked.
     Lost(Lost),
-    /// It answers without deciding about the encrypted key.
-    Silent(String),
-    /// It refuses to decrypt the key.
+    /// The plugin answers without deciding about the encrypted key.
+    Undecided(String),
+    /// The plugin refuses to decrypt the key.
     Refused(String),
 }
 
@@ -191,15 +194,15 @@ async fn call(connection: &mut Connection, request: DecryptRequest) -> Result<Ze
             channel
         }
     };
-    let mut client = KeyManagementServiceClient::new(channel).max_decoding_message_size(LARGEST_ANSWER);
-    let mut pauses = PAUSES.iter();
+    let mut client = KeyManagementServiceClient::new(channel).max_decoding_message_size(MAX_ANSWER_LEN);
+    let mut pauses = RETRY_PAUSES.iter();
     loop {
         let status = match client.decrypt(request.clone()).await {
             Ok(answer) => return Ok(Zeroizing::new(answer.into_inner().plaintext)),
             Err(status) => status,
         };
-        let text: String = status.message().chars().take(LONGEST_TEXT).collect();
-        // tonic wraps errors of the transport; such an error is not from the plugin.
+        let text: String = status.message().chars().take(MAX_QUOTED_CHARS).collect();
+        // tonic wraps errors of the transport; those do not come from the plugin.
         let is_broken = std::error::Error::source(&status).is_some();
         return Err(match status.code() {
             _ if is_broken => Lost(format!("the connection broke, or it does not speak gRPC ({text})")).into(),
@@ -215,7 +218,7 @@ async fn call(connection: &mut Connection, request: DecryptRequest) -> Result<Ze
             code @ (tonic::Code::DeadlineExceeded
             | tonic::Code::ResourceExhausted
             | tonic::Code::PermissionDenied
-            | tonic::Code::Unauthenticated) => CallFailure::Silent(format!("it says: {text} ({code:?})")),
+            | tonic::Code::Unauthenticated) => CallFailure::Undecided(format!("it says: {text} ({code:?})")),
             code => CallFailure::Refused(format!("it says: {text} ({code:?})")),
         });
     }

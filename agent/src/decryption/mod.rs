@@ -15,12 +15,12 @@ pub use decryption_error::DecryptionError;
 pub use etcdsnap_core::kubernetes::encryption::unopened::Unopened;
 use kms_sockets::KmsSockets;
 
-/// The means to decrypt values. The default has none: it decrypts nothing, and says which key each value needs.
+/// The keys and plugins for decrypting values. The default has neither: it decrypts nothing, and reports which key each value needs.
 #[derive(Debug, Default)]
 pub struct Decryption {
     keyring: Keyring,
     sockets: Option<KmsSockets>,
-    is_given: bool,
+    can_decrypt: bool,
 }
 
 impl Decryption {
@@ -35,21 +35,21 @@ impl Decryption {
         is_stopped: fn() -> bool,
     ) -> Result<Self, DecryptionError> {
         let keyring = configuration.map(config_file::read).transpose()?.map(Keyring::from).unwrap_or_default();
-        let is_given = configuration.is_some() || !sockets.is_empty();
+        let can_decrypt = configuration.is_some() || !sockets.is_empty();
         let sockets = if sockets.is_empty() { None } else { Some(KmsSockets::new(sockets, is_stopped)?) };
-        Ok(Self { keyring, sockets, is_given })
+        Ok(Self { keyring, sockets, can_decrypt })
     }
 
-    /// Whether there are any means to decrypt values.
+    /// Whether there are any keys or plugins.
     #[must_use]
-    pub fn is_given(&self) -> bool {
-        self.is_given
+    pub fn can_decrypt(&self) -> bool {
+        self.can_decrypt
     }
 
     /// Decrypts the value of a key; returns an unencrypted value as it is.
     ///
     /// # Errors
-    /// Says which key the value needs, and why it could not be decrypted.
+    /// When the value could not be decrypted; the error names the key that it needs, and the reason.
     pub fn open<'v>(&self, key: &[u8], value: &'v [u8]) -> Result<Cow<'v, [u8]>, Undecrypted> {
         self.keyring.open(key, value, self.plugins())
     }

@@ -10,7 +10,7 @@ use etcdsnap_core::key_syntax::is_unprintable;
 
 use super::{Row, RowWriter};
 
-const TITLES: [&str; 11] = [
+const HEADER: [&str; 11] = [
     "key",
     "key_encoding",
     "mod_revision",
@@ -25,17 +25,18 @@ const TITLES: [&str; 11] = [
 ];
 
 /// First characters by which spreadsheets recognize a formula (OWASP, "CSV Injection"; full-width ones where Japanese or Chinese is set), and the apostrophe, which is itself put in front of those.
-const ARMED: [char; 12] = ['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}', '\t', '\r', '\n', '\''];
+const FORMULA_STARTS: [char; 12] =
+    ['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}', '\t', '\r', '\n', '\''];
 
 /// Characters after which a spreadsheet begins a new cell if it uses another separator than the comma (as in most of Europe, or when configured), although the text is in quotes:
 /// it recognizes quotes only at the start of a cell.
-const ENDS: [char; 4] = [';', '\t', '\r', '\n'];
+const CELL_ENDS: [char; 4] = [';', '\t', '\r', '\n'];
 
-/// How to treat keys and values that start like a formula.
+/// How to write keys and values that start like a formula.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Formulas {
-    /// Puts an apostrophe in front of them, and in front of such text after one of [`ENDS`] in them.
-    Disarmed,
+    /// Puts an apostrophe in front of them, and in front of such text after one of [`CELL_ENDS`] in them.
+    Escaped,
     /// Writes them unchanged.
     Kept,
 }
@@ -48,7 +49,7 @@ pub(super) struct CsvWriter<'o> {
 impl<'o> CsvWriter<'o> {
     pub fn new(out: Box<dyn Write + Send + 'o>, formulas: Formulas) -> io::Result<Self> {
         let mut out = csv::WriterBuilder::new().buffer_capacity(1 << 20).from_writer(out);
-        out.write_record(TITLES)?;
+        out.write_record(HEADER)?;
         Ok(Self { out, formulas })
     }
 
@@ -59,21 +60,21 @@ impl<'o> CsvWriter<'o> {
             Err(_) => (BASE64_STANDARD.encode(bytes).into(), "base64"),
         };
         match self.formulas {
-            Formulas::Disarmed => (disarmed(text), encoding),
-            Formulas::Kept => (text, encoding),
+            Formulas::Escaped => (escape_formulas(text), encoding),
+            Formulas::Unchanged => (text, encoding),
         }
     }
 }
 
-/// Puts an apostrophe wherever a cell could start like a formula: at the start of the text, and after one of [`ENDS`].
-fn disarmed(text: Cow<'_, str>) -> Cow<'_, str> {
-    let starts = text.match_indices(ENDS).map(|(at, end)| at.saturating_add(end.len()));
+/// Puts an apostrophe wherever a cell could start like a formula: at the start of the text, and after one of [`CELL_ENDS`].
+fn escape_formulas(text: Cow<'_, str>) -> Cow<'_, str> {
+    let starts = text.match_indices(CELL_ENDS).map(|(at, end)| at.saturating_add(end.len()));
     let starts = std::iter::once(0).chain(starts);
     let mut safe = String::new();
     let mut done = 0;
     for start in starts {
         let cell = text.get(start..).unwrap_or_default();
-        let armed = if start == 0 { is_armed(cell) } else { is_armed_behind_an_end(cell) };
+        let armed = if start == 0 { is_formula(cell) } else { has_formula_after_cell_end(cell) };
         if armed {
             safe.push_str(text.get(done..start).unwrap_or_default());
             safe.push('\'');
@@ -88,19 +89,19 @@ fn disarmed(text: Cow<'_, str>) -> Cow<'_, str> {
 }
 
 /// Whether a spreadsheet would run a cell with this text as a formula.
-fn is_armed(text: &str) -> bool {
-    text.trim_start_matches(is_passed_over).starts_with(ARMED)
+fn is_formula(text: &str) -> bool {
+    text.trim_start_matches(is_skipped_before_formula).starts_with(FORMULA_STARTS)
 }
 
-/// Whether text after one of [`ENDS`] would run as a formula: quotes may belong to the cell there, and another end starts the next cell.
-fn is_armed_behind_an_end(text: &str) -> bool {
-    let text = text.trim_start_matches(|char| char == '"' || is_passed_over(char));
-    text.starts_with(ARMED) && !text.starts_with(ENDS)
+/// Whether a spreadsheet would run the text after one of [`CELL_ENDS`] as a formula. Quotes there may belong to the cell; another end starts one more cell.
+fn has_formula_after_cell_end(text: &str) -> bool {
+    let text = text.trim_start_matches(|char| char == '"' || is_skipped_before_formula(char));
+    text.starts_with(FORMULA_STARTS) && !text.starts_with(CELL_ENDS)
 }
 
 /// Whether some spreadsheets skip this invisible character in front of a formula.
-fn is_passed_over(char: char) -> bool {
-    char == ' ' || is_unprintable(char) && !ARMED.contains(&char)
+fn is_skipped_before_formula(char: char) -> bool {
+    char == ' ' || is_unprintable(char) && !FORMULA_STARTS.contains(&char)
 }
 
 impl RowWriter for CsvWriter<'_> {

@@ -39,8 +39,8 @@ impl ExportTarget {
     /// # Errors
     /// [`ExportError::Target`] if nothing can be written there or it is one of those files, under any name; [`ExportError::File`].
     pub fn open(path: &Path, snapshot: &Path, others: &[&Path]) -> Result<Self, ExportError> {
-        let _kept = part_file::kept(snapshot);
-        let kind = match OutputTarget::judge(path, &[&[snapshot], others].concat())? {
+        let _kept = part_file::protect_from_removal(snapshot);
+        let kind = match OutputTarget::open(path, &[&[snapshot], others].concat())? {
             OutputTarget::Stdout => TargetKind::Stdout,
             OutputTarget::Stream(file) => TargetKind::Stream(file),
             OutputTarget::File { directory, name, path } => {
@@ -50,7 +50,7 @@ impl ExportTarget {
         Ok(Self { kind, snapshot: FileIdentity::of_input(snapshot) })
     }
 
-    /// Returns the file that appears when the export is complete; `None` for a target that is written directly, whose reader may go away.
+    /// Returns the file that appears when the export is complete; `None` for a target that is written directly.
     #[must_use]
     pub fn file(&self) -> Option<&Path> {
         match &self.kind {
@@ -78,7 +78,7 @@ impl ExportTarget {
         }
     }
 
-    /// Returns the writer. CSV has no escapes of its own, so on a terminal it is escaped like all other text; elsewhere it is written unchanged.
+    /// Returns the writer. CSV has no escapes for control characters, so on a terminal it is escaped like all other text; elsewhere it is written unchanged.
     pub(super) fn writer(&self, format: ExportFormat) -> Result<Box<dyn Write + Send>, ExportError> {
         let out: Box<dyn Write + Send> = match &self.kind {
             TargetKind::Stdout => Box::new(io::stdout()),
@@ -100,7 +100,7 @@ impl ExportTarget {
             TargetKind::Stream(_) => {}
             TargetKind::File { part, name, path } => {
                 part.sync()?;
-                // The name may have been made to lead to the snapshot meanwhile.
+                // Another program may have made the name a link to the snapshot meanwhile.
                 let name = Path::new(&name);
                 let named = statat(part.directory(), name, AtFlags::empty()).ok();
                 if self.snapshot.is_some() && named.as_ref().map(FileIdentity::of_stat) == self.snapshot {

@@ -29,7 +29,7 @@ pub enum ExportFormat {
     /// One JSON object per line. Bytes that are not UTF-8 are in base64, under `keyBase64` and `valueBase64`.
     Ndjson,
     /// Comma-separated values with a header line (RFC 4180); `encoding` columns say which cells are in base64. A key or value that a spreadsheet could treat as a formula
-    /// starts with an apostrophe, and so does one that starts with an apostrophe itself: a reader drops one apostrophe at the start of a cell.
+    /// starts with an apostrophe, and so does one that starts with an apostrophe itself: to get the text, drop one apostrophe at the start of a cell.
     Csv,
     /// The same without added apostrophes, for programs that run no formulas.
     RawCsv,
@@ -52,7 +52,7 @@ pub struct Export {
     pub show_secrets: bool,
 }
 
-/// Exports to a target. A file gets its name only after the snapshot was read completely, did not change meanwhile, and the file is synced.
+/// Exports to a target. A file gets its name only after the snapshot was read completely without a change, and the file was synced.
 ///
 /// # Errors
 /// As [`export`]; then nothing is left of a file.
@@ -108,7 +108,7 @@ pub(crate) trait RowWriter {
     fn finish(self: Box<Self>) -> io::Result<()>;
 }
 
-/// Writes an export of `store`, a store of `snapshot`, to `out`. Returns the number of rows, and what could not be read. Memory is bounded by the keys (for a history, by a few pages) and one row group.
+/// Writes an export of `store`, a store of `snapshot`, to `out`. Returns the number of rows, and the parts that could not be read. Memory is bounded by the keys (for a history, by a few pages) and one row group.
 ///
 /// # Errors
 /// When the snapshot cannot be read, changed meanwhile, or `out` cannot be written; the output so far is then meaningless.
@@ -121,8 +121,8 @@ pub fn export<'o>(
 ) -> Result<(u64, Lost), ExportError> {
     let mut sink: Box<dyn RowWriter + 'o> = match export.format {
         ExportFormat::Ndjson => Box::new(ndjson::NdjsonWriter::new(out)),
-        ExportFormat::Csv => Box::new(csv::CsvWriter::new(out, Formulas::Disarmed)?),
-        ExportFormat::RawCsv => Box::new(csv::CsvWriter::new(out, Formulas::Kept)?),
+        ExportFormat::Csv => Box::new(csv::CsvWriter::new(out, Formulas::Escaped)?),
+        ExportFormat::RawCsv => Box::new(csv::CsvWriter::new(out, Formulas::Unchanged)?),
         ExportFormat::Parquet => Box::new(parquet::ParquetWriter::new(out)?),
     };
     let done = if export.history {
@@ -172,7 +172,7 @@ fn living(
         }
         let message = snapshot.message(store, key.place)?;
         let parsed = snapshot.pair(&message)?;
-        let value = (!is_hidden(export, false, parsed.key)).then(|| snapshot.opened(key.place, &parsed));
+        let value = (!is_hidden(export, false, parsed.key)).then(|| snapshot.decrypted_value(key.place, &parsed));
         sink.row(&row(key.revision, false, &parsed, value.as_deref()))?;
         progress.advance(u64::from(key.value_len));
     }
@@ -200,7 +200,7 @@ fn history(
                 rows = rows.saturating_add(1);
                 let deleted = entry.key.tombstone;
                 let is_hidden = is_hidden(export, deleted, message.key);
-                let value = (!is_hidden).then(|| snapshot.opened(entry.place, &message));
+                let value = (!is_hidden).then(|| snapshot.decrypted_value(entry.place, &message));
                 outcome = sink.row(&row(at, deleted, &message, value.as_deref()));
             }
             outcome.is_ok()

@@ -27,9 +27,9 @@ const SCHEMA: &str = "message entry {
 }";
 
 /// Rows of a row group at most.
-const ROWS: usize = 65_536;
+const MAX_GROUP_ROWS: usize = 65_536;
 /// Bytes of keys and values in a row group at most, except for one more row.
-const BYTES: usize = 32 << 20;
+const MAX_GROUP_BYTES: usize = 32 << 20;
 
 /// The columns of one row group. An optional column has a value only where it is not null.
 #[derive(Default)]
@@ -119,7 +119,7 @@ impl RowWriter for ParquetWriter<'_> {
         columns.value_len.push(i64::try_from(row.value_len).unwrap_or(i64::MAX));
         columns.value.push(row.value.map(copy).transpose()?);
         columns.bytes = columns.bytes.saturating_add(row.key.len()).saturating_add(row.value.map_or(0, <[u8]>::len));
-        if columns.main.len() >= ROWS || columns.bytes >= BYTES {
+        if columns.main.len() >= MAX_GROUP_ROWS || columns.bytes >= MAX_GROUP_BYTES {
             self.flush()?;
         }
         Ok(())

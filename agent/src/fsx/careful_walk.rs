@@ -87,7 +87,7 @@ pub(super) fn walk(start: WalkDirectory, path: &Path) -> io::Result<WalkEnd> {
         if facts.is_symlink() {
             links = links.checked_add(1).filter(|links| *links <= MAX_LINKS).ok_or(Errno::LOOP)?;
             if fstatfs(&here)?.f_type == PROC_SUPER_MAGIC {
-                // Such links lead to an open file of a process, whatever their text says.
+                // Links in /proc lead to an open file of a process, independent of their text.
                 here = WalkDirectory { file: open(&here, path, OFlags::DIRECTORY)?, shown: here.path_of(path) };
                 continue;
             }
@@ -97,7 +97,7 @@ pub(super) fn walk(start: WalkDirectory, path: &Path) -> io::Result<WalkEnd> {
             let target = readlinkat(&found, "", Vec::new())?;
             prepend(&mut left, &mut here, Path::new(OsStr::from_bytes(target.as_bytes())))?;
         } else if facts.is_dir() {
-            // It was replaced by a link just now.
+            // Another program has just replaced it by a link.
             here = WalkDirectory { file: found, shown: here.path_of(path) };
         } else if left.is_empty() {
             return Ok(WalkEnd::Other { directory: here, name, facts });
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn leads_where_the_system_leads() {
+    fn leads_to_the_same_file_as_the_system() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         fs::create_dir_all(at("a/b")).unwrap();

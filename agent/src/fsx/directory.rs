@@ -1,4 +1,4 @@
-//! A directory held open: operations by its handle stay in it, even if its path later leads elsewhere.
+//! An open directory: operations by its handle stay in it, even if its path later leads elsewhere.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, Metadata};
@@ -31,7 +31,7 @@ impl Directory {
     /// # Errors
     /// An error of the system; a foreign link.
     pub fn open(path: &Path) -> io::Result<Self> {
-        Self::ended(walk(Self::here()?.into_spot(), path)?).map(|directory| directory.shown_as(path))
+        Self::at_end(walk(Self::here()?.into_walk(), path)?).map(|directory| directory.with_display_path(path))
     }
 
     /// Opens the working directory.
@@ -54,32 +54,33 @@ impl Directory {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn follow(&self, name: &Path) -> io::Result<Self> {
-        Self::ended(walk(self.again()?.into_spot(), name)?).map(|directory| directory.shown_as(&self.path_of(name)))
+        Self::at_end(walk(self.try_clone()?.into_walk(), name)?)
+            .map(|directory| directory.with_display_path(&self.path_of(name)))
     }
 
     /// Follows `name` to something that is not a directory. Returns the directory that contains it, its name there, and its metadata.
     ///
     /// # Errors
     /// As [`open`](Self::open).
-    pub fn trace(&self, name: &Path) -> io::Result<(Self, OsString, Metadata)> {
-        match walk(self.again()?.into_spot(), name)? {
-            WalkEnd::Other { directory, name, facts } => Ok((Self::of_spot(directory), name, facts)),
+    pub fn follow_to_file(&self, name: &Path) -> io::Result<(Self, OsString, Metadata)> {
+        match walk(self.try_clone()?.into_walk(), name)? {
+            WalkEnd::Other { directory, name, facts } => Ok((Self::of_walk(directory), name, facts)),
             WalkEnd::Directory(_) => Err(io::ErrorKind::IsADirectory.into()),
         }
     }
 
-    fn ended(end: WalkEnd) -> io::Result<Self> {
+    fn at_end(end: WalkEnd) -> io::Result<Self> {
         match end {
-            WalkEnd::Directory(directory) => Ok(Self::of_spot(directory)),
+            WalkEnd::Directory(directory) => Ok(Self::of_walk(directory)),
             WalkEnd::Other { .. } => Err(io::ErrorKind::NotADirectory.into()),
         }
     }
 
-    fn of_spot(spot: WalkDirectory) -> Self {
+    fn of_walk(spot: WalkDirectory) -> Self {
         Self::from_handle(spot.file, spot.shown)
     }
 
-    fn into_spot(self) -> WalkDirectory {
+    fn into_walk(self) -> WalkDirectory {
         WalkDirectory { file: self.handle, shown: self.shown }
     }
 
@@ -214,7 +215,7 @@ impl Directory {
     ///
     /// # Errors
     /// An error of the system.
-    pub fn facts(&self) -> io::Result<Metadata> {
+    pub fn metadata(&self) -> io::Result<Metadata> {
         self.handle.metadata()
     }
 
@@ -223,11 +224,11 @@ impl Directory {
     /// # Errors
     /// An error of the system.
     pub fn identity(&self) -> io::Result<FileIdentity> {
-        Ok(FileIdentity::of(&self.facts()?))
+        Ok(FileIdentity::of(&self.metadata()?))
     }
 
     /// Returns its path, for messages.
-    pub fn shown(&self) -> &Path {
+    pub fn display_path(&self) -> &Path {
         &self.shown
     }
 
@@ -237,7 +238,7 @@ impl Directory {
     }
 
     /// Changes the path that messages show.
-    pub fn shown_as(self, shown: &Path) -> Self {
+    pub fn with_display_path(self, shown: &Path) -> Self {
         let shown = if shown.as_os_str().is_empty() { Path::new(".") } else { shown };
         Self { shown: shown.to_owned(), ..self }
     }
@@ -246,7 +247,7 @@ impl Directory {
     ///
     /// # Errors
     /// An error of the system.
-    pub fn again(&self) -> io::Result<Self> {
+    pub fn try_clone(&self) -> io::Result<Self> {
         Ok(Self { handle: self.handle.try_clone()?, shown: self.shown.clone() })
     }
 }
@@ -265,7 +266,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn works_on_in_a_directory_that_was_renamed() {
+    fn still_works_after_the_directory_was_renamed() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         fs::create_dir(at("a")).unwrap();

@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use super::directory::Directory;
 
 /// How many names are tried for a temporary file.
-const TRIES: usize = 16;
+const MAX_TRIES: usize = 16;
 
 /// Prepared sync of a directory, opened before anything is written, so that missing permissions or file descriptors cannot prevent it later.
 ///
@@ -61,7 +61,7 @@ fn nameless_file(directory: &Directory) -> io::Result<File> {
     if let Some(file) = directory.nameless_file()? {
         return Ok(file);
     }
-    for _ in 0..TRIES {
+    for _ in 0..MAX_TRIES {
         let name = format!(".etcdsnap-{:016x}", rand::random::<u64>());
         match directory.create(Path::new(&name)) {
             Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {}

@@ -10,7 +10,7 @@ use std::thread;
 use crate::threads;
 
 /// Bytes in the page cache after which a flush starts.
-const FLUSH: u64 = 64 << 20;
+const FLUSH_AFTER_BYTES: u64 = 64 << 20;
 
 /// Counts bytes in the page cache, and wakes the thread that flushes them.
 #[derive(Clone)]
@@ -23,7 +23,7 @@ impl Unflushed {
     /// Counts written bytes. Returns false if a flush has failed, so that writing on is useless.
     pub fn add(&mut self, bytes: u64) -> bool {
         self.bytes = self.bytes.saturating_add(bytes);
-        if self.bytes < FLUSH {
+        if self.bytes < FLUSH_AFTER_BYTES {
             return true;
         }
         match self.wake.try_send(()) {
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn many_bytes_are_flushed_and_few_are_not() {
+    fn a_flush_starts_only_after_many_bytes() {
         let flushes = AtomicUsize::new(0);
         let (done, flushed) = channel();
         let flush = || {
@@ -76,7 +76,7 @@ mod tests {
             done.send(()).map_err(|_| "nobody waits")
         };
         let work = |mut unflushed: Unflushed| {
-            assert!(unflushed.add(FLUSH - 1));
+            assert!(unflushed.add(FLUSH_AFTER_BYTES - 1));
             assert_eq!(flushes.load(Ordering::Relaxed), 0);
             // The thread may not be waiting yet.
             while flushed.try_recv().is_err() {
@@ -88,12 +88,12 @@ mod tests {
         assert!(flushes.load(Ordering::Relaxed) > 0);
     }
 
-    /// The next sync of the same file would report success.
+    /// After a failed flush, the next sync of the same file would report success.
     #[test]
-    fn a_flush_that_fails_fails_the_write_and_ends_it() {
+    fn a_failed_flush_ends_the_write_with_its_error() {
         let flush = || Err("input/output error");
         let work = |mut unflushed: Unflushed| {
-            while unflushed.add(FLUSH) {}
+            while unflushed.add(FLUSH_AFTER_BYTES) {}
             Ok("written")
         };
         assert_eq!(with_early_flush(flush, work), Err("input/output error"));

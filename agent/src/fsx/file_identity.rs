@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_of_one_file_are_told_from_other_files() {
+    fn all_names_of_a_file_have_the_same_identity() {
         let directory = tempfile::tempdir().unwrap();
         let at = |name: &str| directory.path().join(name);
         fs::write(at("a"), "same").unwrap();

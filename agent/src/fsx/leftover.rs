@@ -1,4 +1,4 @@
-//! Decides whether an apparent leftover of a killed run may belong to another user: a name proves nothing where others may write.
+//! Decides whether an apparent leftover of a killed run may belong to another user: its name alone proves nothing in a directory that others may write to.
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;

@@ -1,4 +1,4 @@
-//! A device or a FIFO at an output path: checks who may have created it, and opens exactly the one that was checked.
+//! Opens a device or a FIFO at an output path, after checking which users may have created it.
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
@@ -29,13 +29,13 @@ impl NamedStream {
     ///
     /// # Errors
     /// [`OutputError::Kind`] for such a stream; [`OutputError::Write`] for such a link, and for errors of the system.
-    pub fn trace(directory: &Directory, name: &Path, kind: FileType, path: &Path) -> Result<Self, OutputError> {
+    pub fn follow(directory: &Directory, name: &Path, kind: FileType, path: &Path) -> Result<Self, OutputError> {
         let failed = |cause: io::Error| OutputError::Write { path: path.to_owned(), cause };
-        let (directory, name, facts) = directory.trace(name).map_err(failed)?;
+        let (directory, name, facts) = directory.follow_to_file(name).map_err(failed)?;
         if FileType::from_raw_mode(facts.mode()) != kind {
             return Err(failed(replaced()));
         }
-        if !is_ours(facts.uid()) && is_open_to_others(&directory.facts().map_err(failed)?) {
+        if !is_ours(facts.uid()) && is_open_to_others(&directory.metadata().map_err(failed)?) {
             let reason = match kind {
                 FileType::Fifo => "is a FIFO of another user, in a directory that other users may write to",
                 _ => "is a device of another user, in a directory that other users may write to",
@@ -77,7 +77,7 @@ mod tests {
 
     use rustix::fs::CWD;
 
-    use crate::fsx::output_target::judge_stream;
+    use crate::fsx::output_target::check_stream;
 
     use super::*;
 
@@ -93,7 +93,7 @@ mod tests {
         let mode = |mode| fs::set_permissions(directory.path(), fs::Permissions::from_mode(mode)).unwrap();
         mode(0o1777);
         for name in ["fifo", "null", "ours"] {
-            judge_stream(&at(name), &[]).unwrap();
+            check_stream(&at(name), &[]).unwrap();
         }
         if chown(at("fifo"), Some(4321), None).is_err() {
             eprintln!("*** only root can give files away ***");
@@ -107,7 +107,7 @@ mod tests {
                 ("ours", "is a FIFO of another user"),
                 ("null", "is a symbolic link of user 4321"),
             ] {
-                let error = judge_stream(&at(name), &[]).unwrap_err();
+                let error = check_stream(&at(name), &[]).unwrap_err();
                 assert!(error.to_string().contains(words), "{open:o} {name}: {error}");
                 assert!(!error.advice().is_empty(), "{name}");
             }
@@ -115,7 +115,7 @@ mod tests {
         // Only root can have created them.
         mode(0o755);
         for name in ["fifo", "null", "ours"] {
-            judge_stream(&at(name), &[]).unwrap();
+            check_stream(&at(name), &[]).unwrap();
         }
     }
 }

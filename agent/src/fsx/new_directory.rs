@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::syncfs;
 
 use super::directory_sync::DirectorySync;
-use super::output_directory::{directory_of, judge_directory};
+use super::output_directory::{check_directory, directory_of};
 use super::output_error::OutputError;
 use super::work_directory::WorkDirectory;
 
@@ -29,7 +29,7 @@ impl NewDirectory {
         let exists = || OutputError::Exists { path: path.to_owned() };
         let name = path.file_name().ok_or_else(exists)?.to_owned();
         let parent = directory_of(path)?;
-        judge_directory(&parent)?;
+        check_directory(&parent)?;
         let failed = |cause| OutputError::Write { path: path.to_owned(), cause };
         if parent.stat(Path::new(&name)).map_err(failed)?.is_some() {
             return Err(exists());
@@ -64,14 +64,14 @@ impl NewDirectory {
     /// Syncs it and gives it its name, unless the name is taken by now.
     ///
     /// # Errors
-    /// [`OutputError::Exists`] and [`OutputError::Write`], after which nothing of it is left; [`OutputError::InPlace`] if it is complete and has its name, and only the
+    /// [`OutputError::Exists`] and [`OutputError::Write`]; then it was removed. [`OutputError::InPlace`] if it is complete and has its name, and only the
     /// check of the name or the sync of the parent failed.
     pub fn finish(mut self) -> Result<(), OutputError> {
         let sync = self.work.directory().readable().and_then(|directory| Ok(syncfs(directory)?));
         sync.map_err(|cause| self.failed(cause))?;
-        let around = DirectorySync::prepare(self.work.parent()).map_err(|cause| self.failed(cause))?;
+        let parent_sync = DirectorySync::prepare(self.work.parent()).map_err(|cause| self.failed(cause))?;
         let taken = || io::Error::other("another user moved the unfinished directory away");
-        if !self.work.is_there().map_err(|cause| self.failed(cause))? {
+        if !self.work.has_its_name().map_err(|cause| self.failed(cause))? {
             return Err(self.failed(taken()));
         }
         let (parent, name) = (self.work.parent(), Path::new(&self.name));
@@ -85,7 +85,7 @@ impl NewDirectory {
             Ok(false) => return Err(self.failed(taken())),
             Err(cause) => Err(in_place(cause)),
         };
-        let synced = around.run().map_err(in_place);
+        let synced = parent_sync.run().map_err(in_place);
         self.work.keep();
         seen.and(synced)
     }
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn it_appears_whole_or_not_at_all() {
+    fn it_appears_complete_or_not_at_all() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("out");
         let made = NewDirectory::begin(&path).unwrap();

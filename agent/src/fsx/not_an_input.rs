@@ -9,8 +9,8 @@ use rustix::fs::FileType;
 use super::file_identity::FileIdentity;
 use super::output_error::OutputError;
 
-/// Levels of subdirectories of an input directory whose files are read: `member/wal` in a data directory.
-const DEPTH: usize = 2;
+/// How many levels of subdirectories of an input directory contain files that are read: `member/wal` in a data directory.
+const MAX_DEPTH: usize = 2;
 
 /// Like [`check_identity`], for the metadata of an open file.
 pub(super) fn check_facts(path: &Path, facts: &fs::Metadata, inputs: &[&Path]) -> Result<(), OutputError> {
@@ -33,7 +33,7 @@ pub(super) fn check_identity(
     }
 }
 
-/// Refuses an open output inside a directory whose files are read, unless the output is empty: the shell has already emptied the target of `> FILE`, so nothing can be lost, and
+/// Refuses an open output inside a directory whose files are read, unless the output is empty: for `> FILE` the shell has already emptied the file, so nothing can be lost, and
 /// a list of the directory's contents may be written there.
 pub(super) fn check_not_in_directories(path: &Path, facts: &fs::Metadata, inputs: &[&Path]) -> Result<(), OutputError> {
     if !facts.is_file() || facts.len() == 0 {
@@ -41,7 +41,7 @@ pub(super) fn check_not_in_directories(path: &Path, facts: &fs::Metadata, inputs
     }
     let output = FileIdentity::of(facts);
     let directories = inputs.iter().filter(|input| input.is_dir());
-    match directories.into_iter().find_map(|directory| file_below(directory, output, DEPTH)) {
+    match directories.into_iter().find_map(|directory| file_below(directory, output, MAX_DEPTH)) {
         Some(input) => Err(OutputError::Input { path: path.to_owned(), input }),
         None => Ok(()),
     }
@@ -51,7 +51,7 @@ pub(super) fn check_not_in_directories(path: &Path, facts: &fs::Metadata, inputs
 fn file_below(directory: &Path, file: FileIdentity, depth: usize) -> Option<PathBuf> {
     let entries = fs::read_dir(directory).ok()?;
     entries.flatten().find_map(|entry| {
-        // A link to the file is read as the file.
+        // If the input is a link to the file, the file itself is read.
         let facts = fs::metadata(entry.path()).ok()?;
         if facts.is_dir() {
             let is_link = entry.file_type().is_ok_and(|kind| kind.is_symlink());

@@ -20,7 +20,7 @@ pub(crate) fn is_open_to_others(directory: &Metadata) -> bool {
     !is_owner_trusted(directory) || directory.mode() & WRITABLE_BY_OTHERS != 0
 }
 
-/// Whether the owner of `/` is trusted as root: in a user namespace, root of the machine has another number, that of the owner of `/`, and can do everything anyway.
+/// Whether the owner of `/` is trusted as root: in a user namespace, the machine's root has the number of the owner of `/`, and can do everything anyway.
 pub(super) fn is_owner_trusted(directory: &Metadata) -> bool {
     is_ours(directory.uid()) || fs::metadata("/").is_ok_and(|root| root.uid() == directory.uid())
 }

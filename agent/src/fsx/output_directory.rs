@@ -14,8 +14,8 @@ use super::output_error::OutputError;
 ///
 /// # Errors
 /// [`OutputError::Write`], [`OutputError::Kind`].
-pub(crate) fn judge_directory(directory: &Directory) -> Result<(), OutputError> {
-    let path = || directory.shown().to_owned();
+pub(crate) fn check_directory(directory: &Directory) -> Result<(), OutputError> {
+    let path = || directory.display_path().to_owned();
     let failed = |cause: io::Error| OutputError::Write { path: path(), cause };
     let refuse = |reason| Err(OutputError::Kind { path: path(), reason });
     if is_inside_a_member(directory) {
@@ -48,9 +48,9 @@ pub(super) fn attributes(directory: &Directory, name: &Path, flags: AtFlags) -> 
 
 /// Whether a directory belongs to a member's data, under any name: etcd reads every file in `member/wal`, and `member/snap/db` is its database.
 fn is_inside_a_member(directory: &Directory) -> bool {
-    let is_called = |directory: &Directory, around: &Directory, names: &[&str]| {
+    let is_called = |directory: &Directory, parent: &Directory, names: &[&str]| {
         let identity = directory.identity()?;
-        Ok::<_, io::Error>(names.iter().any(|name| around.has(Path::new(name), identity).is_ok_and(|has| has)))
+        Ok::<_, io::Error>(names.iter().any(|name| parent.has(Path::new(name), identity).is_ok_and(|has| has)))
     };
     let is_inside = || {
         let member = directory.follow(Path::new(".."))?;

@@ -6,7 +6,7 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
 use super::output_error::OutputError;
-use super::output_target::{check_output_streams, is_stdout, judge_stream};
+use super::output_target::{check_output_streams, check_stream, is_stdout};
 
 /// A stream at an output path: bytes are written directly, and no file can replace it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub(crate) enum OutputStream {
 }
 
 impl OutputStream {
-    /// Returns the stream at `path`; `None` if there is anything else, or nothing. Opens nothing.
+    /// Returns the stream at `path`; `None` if there is no stream. Opens nothing.
     pub fn of(path: &Path) -> Option<Self> {
         match fs::metadata(path) {
             _ if is_stdout(path) => Some(Self::Stdout),
@@ -35,7 +35,7 @@ impl OutputStream {
         match self {
             Self::Stdout if io::stdout().is_terminal() => Err(OutputError::Terminal { path: path.to_owned() }),
             Self::Stdout => check_output_streams(inputs),
-            Self::Fifo => judge_stream(path, inputs),
+            Self::Fifo => check_stream(path, inputs),
         }
     }
 }
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn streams_are_told_from_what_a_file_can_replace() {
+    fn streams_are_distinguished_from_regular_files() {
         let directory = tempfile::tempdir().unwrap();
         let at = |name: &str| directory.path().join(name);
         mknodat(CWD, at("fifo"), FileType::Fifo, 0o600.into(), 0).unwrap();

@@ -13,11 +13,11 @@ use super::directory::Directory;
 use super::file_identity::FileIdentity;
 use super::named_stream::NamedStream;
 use super::not_an_input::{check_facts, check_identity, check_not_in_directories};
-use super::output_directory::{attributes, directory_of, judge_directory};
+use super::output_directory::{attributes, check_directory, directory_of};
 use super::output_error::OutputError;
 
 /// The bit of a directory's mode that lets only owners replace their files in it.
-const STICKY: u32 = 0o1000;
+const STICKY_BIT: u32 = 0o1000;
 
 /// Links followed to find out whether a path leads to a file descriptor of this process; the kernel follows 40.
 const MAX_LINKS: usize = 40;
@@ -57,7 +57,7 @@ impl OutputTarget {
 /// Returns the directory and name for a regular file to create or replace; `None` for standard output, a FIFO or a device. Opens nothing, because a FIFO would wait for a reader.
 ///
 /// # Errors
-/// As [`OutputTarget::judge`].
+/// As [`OutputTarget::open`].
 pub(crate) fn file_target(path: &Path, inputs: &[&Path]) -> Result<Option<(Directory, OsString)>, OutputError> {
     match OutputKind::of(path, inputs)? {
         OutputKind::Stdout | OutputKind::Stream(_) => Ok(None),
@@ -70,19 +70,24 @@ pub(super) fn is_stdout(path: &Path) -> bool {
     path.as_os_str() == "-" || descriptor(path) == Some(1)
 }
 
-/// Checks, like [`OutputTarget::judge`], that a stream can be written to `path`. Opens nothing.
+/// Checks, like [`OutputTarget::open`], that a stream can be written to `path`. Opens nothing.
 ///
 /// # Errors
-/// As [`OutputTarget::judge`].
-pub(super) fn judge_stream(path: &Path, inputs: &[&Path]) -> Result<(), OutputError> {
+/// As [`OutputTarget::open`].
+pub(super) fn check_stream(path: &Path, inputs: &[&Path]) -> Result<(), OutputError> {
     OutputKind::of(path, inputs).map(drop)
 }
 
 /// Checks that a regular file can get the name `name` in `directory`, and that the name is not one of the `inputs`; `path` is the full path, for messages. Opens nothing.
 ///
 /// # Errors
-/// As [`OutputTarget::judge`].
-pub(crate) fn judge_file(directory: &Directory, name: &Path, path: &Path, inputs: &[&Path]) -> Result<(), OutputError> {
+/// As [`OutputTarget::open`].
+pub(crate) fn check_file_name(
+    directory: &Directory,
+    name: &Path,
+    path: &Path,
+    inputs: &[&Path],
+) -> Result<(), OutputError> {
     match named_kind(directory, name, path, inputs)? {
         NamedKind::File => Ok(()),
         NamedKind::Stream(FileType::Fifo) => Err(OutputError::Kind { path: path.to_owned(), reason: "is a FIFO" }),
@@ -125,7 +130,7 @@ impl OutputKind {
         }
         let name = match path.file_name() {
             Some(name) if !path.as_os_str().as_encoded_bytes().ends_with(b"/") => name.to_owned(),
-            // Such as `..`, or a name that only a directory can have.
+            // The path ends with `..`, or with a name that only a directory can have.
             name => {
                 let facts = fs::metadata(path).map_err(|cause| match (cause.kind(), name) {
                     (io::ErrorKind::NotFound, Some(_)) => failed(io::ErrorKind::IsADirectory.into()),
@@ -137,9 +142,9 @@ impl OutputKind {
         };
         let directory = directory_of(path)?;
         match named_kind(&directory, Path::new(&name), path, inputs)? {
-            NamedKind::Stream(kind) => NamedStream::trace(&directory, Path::new(&name), kind, path).map(Self::Stream),
+            NamedKind::Stream(kind) => NamedStream::follow(&directory, Path::new(&name), kind, path).map(Self::Stream),
             NamedKind::File => {
-                judge_directory(&directory)?;
+                check_directory(&directory)?;
                 Ok(Self::File { directory, name })
             }
         }
@@ -235,9 +240,9 @@ pub(super) fn descriptor(path: &Path) -> Option<u32> {
 
 /// Whether another user owns the file in a directory such as `/tmp`, where only owners may replace their files.
 fn is_protected_by_sticky_bit(facts: &Stat, directory: &Directory) -> bool {
-    let Ok(directory) = directory.facts() else { return false };
+    let Ok(directory) = directory.metadata() else { return false };
     let own = rustix::process::geteuid();
-    directory.mode() & STICKY != 0 && !own.is_root() && ![facts.st_uid, directory.uid()].contains(&own.as_raw())
+    directory.mode() & STICKY_BIT != 0 && !own.is_root() && ![facts.st_uid, directory.uid()].contains(&own.as_raw())
 }
 
 #[cfg(test)]
@@ -249,15 +254,15 @@ mod tests {
     use super::*;
 
     /// Checks a path that needs a regular file.
-    fn judge_path(path: &Path) -> Result<(), OutputError> {
+    fn check_path(path: &Path) -> Result<(), OutputError> {
         match OutputKind::of(path, &[])? {
             OutputKind::Stdout => Err(OutputError::Kind { path: path.to_owned(), reason: "is the standard output" }),
-            _ => judge_file(&directory_of(path)?, Path::new(path.file_name().unwrap()), path, &[]),
+            _ => check_file_name(&directory_of(path)?, Path::new(path.file_name().unwrap()), path, &[]),
         }
     }
 
     #[test]
-    fn an_input_is_known_under_every_name() {
+    fn an_input_is_recognized_under_every_name() {
         let directory = tempfile::tempdir().unwrap();
         let at = |name: &str| directory.path().join(name);
         fs::create_dir(at("below")).unwrap();
@@ -268,11 +273,11 @@ mod tests {
         symlink("soft", at("softer")).unwrap();
         for name in ["input", "./input", "below/../input", "hard", "soft", "softer"] {
             for input in ["input", "hard", "soft"] {
-                let outcome = OutputTarget::judge(&at(name), &[&at("other"), &at(input)]);
+                let outcome = OutputTarget::open(&at(name), &[&at("other"), &at(input)]);
                 assert!(matches!(outcome, Err(OutputError::Input { .. })), "{name} {input}: {outcome:?}");
             }
         }
-        assert!(matches!(OutputTarget::judge(&at("other"), &[&at("input")]), Ok(OutputTarget::File { .. })));
+        assert!(matches!(OutputTarget::open(&at("other"), &[&at("input")]), Ok(OutputTarget::File { .. })));
     }
 
     #[test]
@@ -295,15 +300,15 @@ mod tests {
             ("file/below", "cannot write"),
             (&long, "cannot write"),
         ] {
-            let error = OutputTarget::judge(&at(name), &[]).unwrap_err();
+            let error = OutputTarget::open(&at(name), &[]).unwrap_err();
             assert!(error.to_string().contains(words), "{name}: {error}");
         }
-        assert!(OutputTarget::judge(Path::new(""), &[]).is_err());
+        assert!(OutputTarget::open(Path::new(""), &[]).is_err());
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 4);
     }
 
     #[test]
-    fn a_stream_is_refused_without_waiting_where_a_file_is_needed() {
+    fn a_stream_in_place_of_a_file_is_refused_without_waiting() {
         let directory = tempfile::tempdir().unwrap();
         let at = |name: &str| directory.path().join(name);
         rustix::fs::mknodat(CWD, at("fifo"), rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
@@ -312,22 +317,22 @@ mod tests {
             (Path::new("/dev/null"), "is a character device"),
             (Path::new("/dev/stdout"), "is the standard output"),
         ] {
-            let error = judge_path(path).unwrap_err();
+            let error = check_path(path).unwrap_err();
             assert!(error.to_string().contains(words), "{error}");
         }
-        judge_path(&at("new")).unwrap();
+        check_path(&at("new")).unwrap();
         fs::create_dir_all(at("member/snap")).unwrap();
         fs::create_dir_all(at("member/wal")).unwrap();
         symlink(at("member/snap"), at("link")).unwrap();
         for inside in ["member/snap/db", "member/wal/x", "link/db"] {
-            let error = judge_path(&at(inside)).unwrap_err();
+            let error = check_path(&at(inside)).unwrap_err();
             assert!(error.to_string().contains("etcd member"), "{error}");
         }
-        judge_path(&at("member/backup.db")).unwrap();
+        check_path(&at("member/backup.db")).unwrap();
     }
 
     #[test]
-    fn files_that_may_not_be_replaced_are_found_before() {
+    fn files_that_may_not_be_replaced_are_found_before_any_work() {
         use rustix::fs::{IFlags, ioctl_getflags, ioctl_setflags};
 
         let directory = tempfile::tempdir().unwrap();
@@ -343,27 +348,27 @@ mod tests {
             eprintln!("*** not run: no file can be made immutable here ***");
             return;
         }
-        let immutable = judge_path(&path);
+        let immutable = check_path(&path);
         set(&path, IFlags::IMMUTABLE, false).unwrap();
         set(directory.path(), IFlags::APPEND, true).unwrap();
-        let append_only = judge_path(&path);
+        let append_only = check_path(&path);
         set(directory.path(), IFlags::APPEND, false).unwrap();
         assert!(immutable.unwrap_err().to_string().contains("immutable"));
         assert!(append_only.unwrap_err().to_string().contains("append-only"));
-        judge_path(&path).unwrap();
+        check_path(&path).unwrap();
     }
 
     #[test]
-    fn files_links_and_devices_are_told_apart() {
+    fn files_links_and_devices_are_distinguished() {
         let directory = tempfile::tempdir().unwrap();
         let at = |name: &str| directory.path().join(name);
         fs::write(at("old"), "old").unwrap();
         symlink("nowhere", at("dangling")).unwrap();
         symlink("/dev/null", at("null")).unwrap();
         for name in ["new", "old", "dangling"] {
-            match OutputTarget::judge(&at(name), &[]).unwrap() {
+            match OutputTarget::open(&at(name), &[]).unwrap() {
                 OutputTarget::File { path, name: found, directory: parent } => {
-                    assert_eq!((path, parent.shown()), (at(name), directory.path()));
+                    assert_eq!((path, parent.display_path()), (at(name), directory.path()));
                     assert_eq!(found, name);
                 }
                 other => panic!("{name}: {other:?}"),
@@ -371,10 +376,10 @@ mod tests {
         }
         assert_eq!(fs::read(at("old")).unwrap(), b"old");
         for path in [Path::new("/dev/null"), &at("null")] {
-            assert!(matches!(OutputTarget::judge(path, &[]).unwrap(), OutputTarget::Stream(_)));
+            assert!(matches!(OutputTarget::open(path, &[]).unwrap(), OutputTarget::Stream(_)));
         }
         for path in ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"] {
-            assert!(matches!(OutputTarget::judge(Path::new(path), &[]).unwrap(), OutputTarget::Stdout), "{path}");
+            assert!(matches!(OutputTarget::open(Path::new(path), &[]).unwrap(), OutputTarget::Stdout), "{path}");
         }
         assert_eq!(descriptor(Path::new("/dev/stderr")), Some(2));
         assert_eq!(descriptor(&at("old")), None);

@@ -9,34 +9,34 @@ use super::file_identity::FileIdentity;
 use super::other_users::{WRITABLE_BY_OTHERS, is_open_to_others, is_owner_trusted};
 
 /// The bit of a directory's mode that lets only owners replace their entries in it.
-const STICKY: u32 = 0o1000;
+const STICKY_BIT: u32 = 0o1000;
 
 /// Nesting deeper than this is refused.
-pub(crate) const DEEPEST: usize = 4096;
+pub(crate) const MAX_PARENTS: usize = 4096;
 
 /// Returns the innermost parent directory of `path` in which another user could have created or moved the entry. This user, root, and the owner
-/// of the entry itself do not count (the owner gains nothing by it). `None` if there is none. `directory` is the directory at `path`.
+/// of the entry itself do not count (the owner gains nothing by it). `None` if there is no such directory. `directory` is the directory at `path`.
 ///
 /// # Errors
 /// When the metadata cannot be read.
 pub(crate) fn parent_open_to_others(directory: &Directory, path: &Path) -> io::Result<Option<PathBuf>> {
     let real = fs::canonicalize(path).ok();
-    let (mut inner, mut facts) = (directory.again()?, directory.facts()?);
+    let (mut inner, mut facts) = (directory.try_clone()?, directory.metadata()?);
     let owner = facts.uid();
-    for level in 1..DEEPEST {
+    for level in 1..MAX_PARENTS {
         let outer = inner.follow(Path::new(".."))?;
-        let around = outer.facts()?;
-        if FileIdentity::of(&around) == FileIdentity::of(&facts) {
+        let parent_facts = outer.metadata()?;
+        if FileIdentity::of(&parent_facts) == FileIdentity::of(&facts) {
             return Ok(None);
         }
         // With the sticky bit, nobody else can move entries of this user or root.
-        let kept = around.mode() & STICKY != 0 && is_owner_trusted(&around) && is_owner_trusted(&facts);
-        let theirs = around.uid() == owner && around.mode() & WRITABLE_BY_OTHERS == 0;
-        if is_open_to_others(&around) && !kept && !theirs {
+        let kept = parent_facts.mode() & STICKY_BIT != 0 && is_owner_trusted(&parent_facts) && is_owner_trusted(&facts);
+        let theirs = parent_facts.uid() == owner && parent_facts.mode() & WRITABLE_BY_OTHERS == 0;
+        if is_open_to_others(&parent_facts) && !kept && !theirs {
             let named = real.as_deref().and_then(|real| real.ancestors().nth(level));
-            return Ok(Some(named.unwrap_or(outer.shown()).to_owned()));
+            return Ok(Some(named.unwrap_or(outer.display_path()).to_owned()));
         }
-        (inner, facts) = (outer, around);
+        (inner, facts) = (outer, parent_facts);
     }
     Ok(Some(path.to_owned()))
 }

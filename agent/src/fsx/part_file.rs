@@ -14,11 +14,11 @@ use super::directory::Directory;
 use super::directory_sync::DirectorySync;
 use super::file_identity::FileIdentity;
 use super::part_file_error::PartFileError;
-use super::part_leftovers::{PREFIX, RANDOM, SUFFIX, is_part_name, mark, remove_leftovers, unmark};
+use super::part_leftovers::{PREFIX, RANDOM_LEN, SUFFIX, is_part_name, mark, remove_leftovers, unmark};
 use crate::printable::printable_path;
 
 /// How many times the file is created again if its name is taken or another run removed it.
-const TRIES: usize = 100;
+const MAX_TRIES: usize = 100;
 
 /// A file without its final name. It is locked, so that no other run takes it for a leftover, and marked, so that the next run can
 /// prove that a leftover is ours. If dropped, it is removed.
@@ -42,10 +42,10 @@ impl PartFile {
     /// # Errors
     /// When the directory cannot be written.
     pub fn new(directory: &Directory) -> Result<Self, PartFileError> {
-        let failed = |cause: io::Error| PartFileError::Write { path: directory.shown().to_owned(), cause };
+        let failed = |cause: io::Error| PartFileError::Write { path: directory.display_path().to_owned(), cause };
         let mut unproven = remove_leftovers(directory);
-        for _ in 0..TRIES {
-            let again = directory.again().map_err(failed)?;
+        for _ in 0..MAX_TRIES {
+            let again = directory.try_clone().map_err(failed)?;
             let sync = DirectorySync::prepare(directory).map_err(failed)?;
             let name = random_name();
             let file = match directory.create(Path::new(&name)) {
@@ -56,12 +56,12 @@ impl PartFile {
                 let _ = directory.remove(Path::new(&name), false);
                 failed(cause)
             })?;
-            // If dropped, it is removed, also if it is unknown whether it is still there.
+            // From here on it is removed when it is dropped, even if it is unknown whether it still exists.
             let part = Self { file, identity, directory: again, name, sync, renamed: false, unproven };
             mark(&part.file);
             // On a file system without locks, leftovers stay. Another run may have taken the new file for a leftover before it was locked.
             // Locking the directory would prevent that, but others lock it, as in `flock DIR etcdsnap save DIR`.
-            if !matches!(part.file.try_lock(), Err(TryLockError::WouldBlock)) && part.is_there() {
+            if !matches!(part.file.try_lock(), Err(TryLockError::WouldBlock)) && part.has_its_name() {
                 return Ok(part);
             }
             unproven = part.unproven.clone();
@@ -86,11 +86,11 @@ impl PartFile {
     }
 
     /// Returns its temporary path, for messages.
-    pub fn shown(&self) -> PathBuf {
+    pub fn display_path(&self) -> PathBuf {
         self.directory.path_of(&self.name)
     }
 
-    fn is_there(&self) -> bool {
+    fn has_its_name(&self) -> bool {
         self.directory.has(Path::new(&self.name), self.identity).is_ok_and(|has| has)
     }
 
@@ -112,7 +112,7 @@ impl PartFile {
 
     /// Makes an error about it that names the directory; its temporary name would mean nothing to users.
     pub fn failed(&self, cause: io::Error) -> PartFileError {
-        PartFileError::Write { path: self.directory.shown().to_owned(), cause }
+        PartFileError::Write { path: self.directory.display_path().to_owned(), cause }
     }
 
     /// Waits until its bytes are on the disk.
@@ -123,7 +123,7 @@ impl PartFile {
         self.file.sync_all().map_err(|cause| self.failed(cause))
     }
 
-    /// Gives it its name in its directory, replacing an existing file; `shown` is the path for messages.
+    /// Gives it its final name in its directory, replacing an existing file; `shown` is the path for messages.
     ///
     /// # Errors
     /// When the existing file cannot be replaced; [`PartFileError::Taken`] if another user moved the file away, [`PartFileError::Swapped`] if another user's file
@@ -132,7 +132,7 @@ impl PartFile {
         self.give_name(name, shown, Directory::rename)
     }
 
-    /// Gives it its name unless the name is taken; returns whether it did.
+    /// Gives it its final name unless the name is taken; returns whether it did.
     ///
     /// # Errors
     /// As [`PartFile::publish`].
@@ -175,7 +175,7 @@ impl Drop for PartFile {
             return;
         }
         match self.directory.has(Path::new(&self.name), self.identity) {
-            // Under another user's name for it, it at least takes no space.
+            // If another user gave it another name, it is at least emptied, so that it takes no space.
             Ok(false) => drop(self.file.set_len(0)),
             Ok(true) | Err(_) => drop(self.directory.remove(Path::new(&self.name), false)),
         }
@@ -185,7 +185,7 @@ impl Drop for PartFile {
 /// Makes a random name for a part file.
 fn random_name() -> OsString {
     let mut random = rand::rng();
-    let letters = repeat_with(|| char::from(random.sample(Alphanumeric))).take(RANDOM);
+    let letters = repeat_with(|| char::from(random.sample(Alphanumeric))).take(RANDOM_LEN);
     format!("{PREFIX}{}{SUFFIX}", letters.collect::<String>()).into()
 }
 
@@ -208,7 +208,7 @@ fn check_target(directory: &Directory, name: &Path, shown: &Path) -> Result<(), 
 }
 
 /// Protects a snapshot that has the name of a leftover from removal while it is read: holds a lock as long as the returned file is open.
-pub(crate) fn kept(input: &Path) -> Option<File> {
+pub(crate) fn protect_from_removal(input: &Path) -> Option<File> {
     let named = input.file_name().is_some_and(is_part_name);
     let regular = || fs::symlink_metadata(input).is_ok_and(|facts| facts.is_file());
     let file = (named && regular()).then(|| File::open(input).ok())??;
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn leftovers_go_and_files_at_work_stay() {
+    fn leftovers_are_removed_and_files_in_use_stay() {
         let directory = tempfile::tempdir().unwrap();
         let at_work = part(directory.path());
         let leftover = directory.path().join(".etcdsnap-leftover.part");
@@ -240,14 +240,14 @@ mod tests {
         fs::write(directory.path().join("other.part"), "not ours").unwrap();
         let second = part(directory.path());
         assert_eq!(names(directory.path()).len(), 3, "{:?}", names(directory.path()));
-        assert!(at_work.shown().exists() && second.shown().exists());
+        assert!(at_work.display_path().exists() && second.display_path().exists());
         drop((at_work, second));
         assert_eq!(names(directory.path()), ["other.part"]);
     }
 
     /// `flock DIR etcdsnap save DIR` must not wait for itself.
     #[test]
-    fn a_lock_of_somebody_else_on_the_directory_is_no_hindrance() {
+    fn a_lock_of_another_program_on_the_directory_does_not_block() {
         let directory = tempfile::tempdir().unwrap();
         let lock = File::open(directory.path()).unwrap();
         lock.lock().unwrap();
@@ -255,12 +255,12 @@ mod tests {
     }
 
     #[test]
-    fn many_at_once_keep_what_is_theirs() {
+    fn concurrent_runs_keep_their_own_files() {
         let directory = tempfile::tempdir().unwrap();
         let make = || {
             for _ in 0..50 {
                 let part = part(directory.path());
-                assert!(part.shown().exists());
+                assert!(part.display_path().exists());
             }
         };
         std::thread::scope(|scope| (0..4).for_each(|_| drop(scope.spawn(make))));
@@ -300,7 +300,7 @@ mod tests {
         assert_eq!(names(directory.path()), ["backup.db"]);
     }
 
-    /// What another user did to the unfinished file in a shared directory.
+    /// Tests what another user can do to the unfinished file in a shared directory.
     #[test]
     fn another_users_file_gets_no_name() {
         type Swap = fn(&Path);
@@ -317,7 +317,7 @@ mod tests {
             let at = |name: &str| directory.path().join(name);
             let part = part(directory.path());
             io::Write::write_all(&mut part.handle().unwrap(), b"ours").unwrap();
-            let unfinished = part.shown();
+            let unfinished = part.display_path();
             fs::rename(&unfinished, at("stolen")).unwrap();
             swap(&unfinished);
             let planted = fs::symlink_metadata(&unfinished).ok().map(|facts| facts.file_type());

@@ -19,7 +19,7 @@ use super::leftover::is_private;
 /// Start and end of the names of part files; random letters and digits are between them.
 pub(super) const PREFIX: &str = ".etcdsnap-";
 pub(super) const SUFFIX: &str = ".part";
-pub(super) const RANDOM: usize = 8;
+pub(super) const RANDOM_LEN: usize = 8;
 
 /// The mode of a part file.
 const MODE: u32 = 0o600;
@@ -28,12 +28,12 @@ const MODE: u32 = 0o600;
 const MARK: &str = "user.etcdsnap.part";
 
 /// Unproven leftovers that are listed at most.
-const LISTED: usize = 10;
+const MAX_LISTED: usize = 10;
 
 /// Whether a name is that of a part file.
 pub(crate) fn is_part_name(name: &OsStr) -> bool {
     let random = name.to_str().and_then(|name| name.strip_prefix(PREFIX)).and_then(|name| name.strip_suffix(SUFFIX));
-    random.is_some_and(|random| random.len() == RANDOM && random.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+    random.is_some_and(|random| random.len() == RANDOM_LEN && random.bytes().all(|byte| byte.is_ascii_alphanumeric()))
 }
 
 /// Marks a part file as this program's. Has no effect without extended attributes.
@@ -54,13 +54,13 @@ pub(super) fn is_marked(file: &File) -> bool {
 /// Removes the part files in `directory` that no run uses and that are proven to be ours. Returns at most ten of this user's files that look like part files but cannot be
 /// proven. A directory that cannot be listed is left as it is.
 pub(super) fn remove_leftovers(directory: &Directory) -> Vec<PathBuf> {
-    let (Ok(facts), Ok(names)) = (directory.facts(), directory.names()) else { return Vec::new() };
+    let (Ok(facts), Ok(names)) = (directory.metadata(), directory.names()) else { return Vec::new() };
     let mut unproven = Vec::new();
     for name in names.flatten().filter(|name| is_part_name(name)) {
         let path = Path::new(&name);
-        match judge(directory, path, &facts) {
+        match classify(directory, path, &facts) {
             Some(Leftover::Proven) => drop(directory.remove(path, false)),
-            Some(Leftover::Unproven) if unproven.len() < LISTED => unproven.push(directory.path_of(path)),
+            Some(Leftover::Unproven) if unproven.len() < MAX_LISTED => unproven.push(directory.path_of(path)),
             Some(Leftover::Unproven) | None => {}
         }
     }
@@ -73,9 +73,9 @@ enum Leftover {
 }
 
 /// Decides whether a file is a leftover of ours. `None` for files of other users, files in use, and unknown cases.
-fn judge(directory: &Directory, name: &Path, around: &Metadata) -> Option<Leftover> {
+fn classify(directory: &Directory, name: &Path, parent_facts: &Metadata) -> Option<Leftover> {
     let could_be_ours = |facts: &Metadata| {
-        facts.is_file() && facts.nlink() == 1 && facts.mode() & 0o7777 == MODE && is_private(facts, around.dev())
+        facts.is_file() && facts.nlink() == 1 && facts.mode() & 0o7777 == MODE && is_private(facts, parent_facts.dev())
     };
     // Only regular files are opened: opening a FIFO or a device can block or have effects.
     let named = directory.stat(name).ok()??;
@@ -93,7 +93,7 @@ fn judge(directory: &Directory, name: &Path, around: &Metadata) -> Option<Leftov
     if !directory.has(name, FileIdentity::of(&facts)).ok()? {
         return None;
     }
-    let proven = is_marked(&file) || only_we_write(around);
+    let proven = is_marked(&file) || only_we_write(parent_facts);
     Some(if proven { Leftover::Proven } else { Leftover::Unproven })
 }
 
@@ -122,7 +122,7 @@ mod tests {
             Self { directory }
         }
 
-        fn sweep(&self) -> Vec<PathBuf> {
+        fn remove_all(&self) -> Vec<PathBuf> {
             remove_leftovers(&Directory::open(self.directory.path()).unwrap())
         }
 
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_exact() {
+    fn only_exact_names_are_leftovers() {
         for (name, is) in [
             (".etcdsnap-a1B2c3D4.part", true),
             (".etcdsnap-a1B2c3D.part", false),
@@ -167,19 +167,19 @@ mod tests {
     }
 
     #[test]
-    fn where_nobody_else_writes_the_name_is_proof() {
+    fn the_name_is_proof_in_a_private_directory() {
         let place = TestDirectory::new(0o755);
         let (plain, marked) = (place.file("AAAAAAAA", 0o600, false), place.file("BBBBBBBB", 0o600, true));
-        assert_eq!(place.sweep(), [""; 0].map(PathBuf::from));
+        assert_eq!(place.remove_all(), [""; 0].map(PathBuf::from));
         assert!(!plain.exists() && !marked.exists());
     }
 
     #[test]
-    fn where_others_write_the_mark_is_proof() {
+    fn the_mark_is_proof_in_a_shared_directory() {
         for mode in [0o777, 0o1777, 0o775] {
             let place = TestDirectory::new(mode);
             let (plain, marked) = (place.file("AAAAAAAA", 0o600, false), place.file("BBBBBBBB", 0o600, true));
-            assert_eq!(place.sweep(), std::slice::from_ref(&plain));
+            assert_eq!(place.remove_all(), std::slice::from_ref(&plain));
             assert!(plain.exists());
             assert_eq!(marked.exists(), !has_attributes());
         }
@@ -203,7 +203,7 @@ mod tests {
         rustix::fs::mknodat(rustix::fs::CWD, place.path("fifo0000"), rustix::fs::FileType::Fifo, 0o600.into(), 0)
             .unwrap();
         let before = fs::read_dir(place.directory.path()).unwrap().count();
-        assert_eq!(place.sweep(), [""; 0].map(PathBuf::from));
+        assert_eq!(place.remove_all(), [""; 0].map(PathBuf::from));
         assert_eq!(fs::read_dir(place.directory.path()).unwrap().count(), before);
         assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
     }
@@ -216,7 +216,7 @@ mod tests {
             eprintln!("*** only root can give files away ***");
             return;
         }
-        assert_eq!(place.sweep(), [""; 0].map(PathBuf::from));
+        assert_eq!(place.remove_all(), [""; 0].map(PathBuf::from));
         assert!(path.exists());
     }
 
@@ -226,19 +226,19 @@ mod tests {
         let path = place.file("atwork00", 0o600, true);
         let lock = File::open(&path).unwrap();
         lock.lock().unwrap();
-        assert_eq!(place.sweep(), [""; 0].map(PathBuf::from));
+        assert_eq!(place.remove_all(), [""; 0].map(PathBuf::from));
         assert!(path.exists());
         drop(lock);
-        place.sweep();
+        place.remove_all();
         assert!(!path.exists());
     }
 
     #[test]
-    fn at_most_so_many_are_listed() {
+    fn at_most_ten_are_listed() {
         let place = TestDirectory::new(0o777);
-        for number in 0..LISTED + 5 {
+        for number in 0..MAX_LISTED + 5 {
             place.file(&format!("{number:08}"), 0o600, false);
         }
-        assert_eq!(place.sweep().len(), LISTED);
+        assert_eq!(place.remove_all().len(), MAX_LISTED);
     }
 }

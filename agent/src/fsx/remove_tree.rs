@@ -14,14 +14,14 @@ use super::directory::Directory;
 use super::file_identity::FileIdentity;
 
 /// Nesting deeper than this is refused; this program makes no such directories.
-const DEPTH: usize = 32;
+const MAX_DEPTH: usize = 32;
 
 /// Removes the directory `name` of `parent`, and everything in it. A missing one is not an error.
 ///
 /// # Errors
 /// An error of the system, for example if something is mounted in it; part of it may be gone then.
 pub(crate) fn remove_tree(parent: &Directory, name: &Path) -> io::Result<()> {
-    remove(parent, name, DEPTH)
+    remove(parent, name, MAX_DEPTH)
 }
 
 /// Whether a directory is that file, or contains it at any depth.
@@ -29,7 +29,7 @@ pub(crate) fn remove_tree(parent: &Directory, name: &Path) -> io::Result<()> {
 /// # Errors
 /// An error of the system.
 pub(crate) fn contains(parent: &Directory, name: &Path, file: FileIdentity) -> io::Result<bool> {
-    find(parent, name, file, DEPTH)
+    find(parent, name, file, MAX_DEPTH)
 }
 
 fn remove(parent: &Directory, name: &Path, depth: usize) -> io::Result<()> {
@@ -79,14 +79,14 @@ fn open(parent: &Directory, name: &Path, depth: usize) -> io::Result<File> {
 
 /// Whether this is a mount point. A bind mount has the device of its source, so comparing devices is not enough.
 fn is_mounted(parent: &Directory, directory: &File) -> io::Result<bool> {
-    let told = match statx(directory, "", AtFlags::EMPTY_PATH, StatxFlags::empty()) {
+    let is_mount_root = match statx(directory, "", AtFlags::EMPTY_PATH, StatxFlags::empty()) {
         Ok(facts) if facts.stx_attributes_mask.contains(StatxAttributes::MOUNT_ROOT) => {
             facts.stx_attributes.contains(StatxAttributes::MOUNT_ROOT)
         }
         _ => false,
     };
     let device = |facts: &std::fs::Metadata| std::os::unix::fs::MetadataExt::dev(facts);
-    Ok(told || device(&directory.metadata()?) != device(&parent.facts()?))
+    Ok(is_mount_root || device(&directory.metadata()?) != device(&parent.metadata()?))
 }
 
 /// Lists names and kinds of all entries, before the first is removed.
@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn links_go_and_what_they_lead_to_stays() {
+    fn links_are_removed_and_not_followed() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         fs::create_dir_all(at("tree/a/b")).unwrap();

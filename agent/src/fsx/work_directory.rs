@@ -1,6 +1,6 @@
 //! A private directory for work in progress, removed with its contents.
 //!
-//! The next run that works in the same place removes what a killed run left. If others may write to the parent directory, a name proves nothing, so a work
+//! The next run in the same parent directory removes the leftovers of a killed run. If others may write to the parent directory, a name proves nothing, so a work
 //! directory carries the mark of part files ([`part_leftovers`](super::part_leftovers)), an extended attribute that only its owner can set. A run holds a lock on its work directory.
 
 use std::ffi::{OsStr, OsString};
@@ -21,13 +21,13 @@ use super::remove_tree::remove_tree;
 /// Start and end of the names of work directories; random letters and digits are between them.
 const PREFIX: &str = ".etcdsnap-";
 const SUFFIX: &str = ".work";
-const RANDOM: usize = 16;
+const RANDOM_LEN: usize = 16;
 
 /// The mode of a work directory.
 const MODE: u32 = 0o700;
 
 /// How many times a directory is created again if another run removed it as a leftover before it was locked.
-const TRIES: usize = 100;
+const MAX_TRIES: usize = 100;
 
 /// A directory of mode 0700 with a random name. If dropped, it is removed with its contents, unless it was [kept](Self::keep).
 pub struct WorkDirectory {
@@ -61,7 +61,7 @@ impl WorkDirectory {
     /// An error of the system.
     pub fn close(mut self) -> io::Result<()> {
         self.kept = true;
-        if self.is_there()? { remove_tree(&self.parent, Path::new(&self.name)) } else { Ok(()) }
+        if self.has_its_name()? { remove_tree(&self.parent, Path::new(&self.name)) } else { Ok(()) }
     }
 
     /// Creates one in `parent`, after removing those that killed runs left there.
@@ -70,13 +70,13 @@ impl WorkDirectory {
     /// An error of the system.
     pub(crate) fn new(parent: Directory) -> io::Result<Self> {
         remove_leftovers(&parent);
-        for _ in 0..TRIES {
-            let random: String = rand::rng().sample_iter(Alphanumeric).take(RANDOM).map(char::from).collect();
+        for _ in 0..MAX_TRIES {
+            let random: String = rand::rng().sample_iter(Alphanumeric).take(RANDOM_LEN).map(char::from).collect();
             let name = OsString::from(format!("{PREFIX}{random}{SUFFIX}"));
             parent.make(Path::new(&name))?;
             let opened = parent.open_below(Path::new(&name)).and_then(|directory| {
                 let lock = directory.readable()?;
-                Ok((parent.again()?, directory.identity()?, directory, lock))
+                Ok((parent.try_clone()?, directory.identity()?, directory, lock))
             });
             let (parent_again, identity, directory, lock) = opened.inspect_err(|_| {
                 let _ = parent.remove(Path::new(&name), true);
@@ -84,7 +84,7 @@ impl WorkDirectory {
             mark(&lock);
             let is_taken = matches!(lock.try_lock(), Err(TryLockError::WouldBlock));
             let work = Self { parent: parent_again, name, directory, identity, lock, kept: false };
-            if !is_taken && work.is_there()? {
+            if !is_taken && work.has_its_name()? {
                 return Ok(work);
             }
         }
@@ -115,7 +115,7 @@ impl WorkDirectory {
     ///
     /// # Errors
     /// An error of the system.
-    pub(crate) fn is_there(&self) -> io::Result<bool> {
+    pub(crate) fn has_its_name(&self) -> io::Result<bool> {
         self.parent.has(Path::new(&self.name), self.identity)
     }
 
@@ -129,7 +129,7 @@ impl WorkDirectory {
 
 impl Drop for WorkDirectory {
     fn drop(&mut self) {
-        if !self.kept && self.is_there().is_ok_and(|there| there) {
+        if !self.kept && self.has_its_name().is_ok_and(|there| there) {
             let _ = remove_tree(&self.parent, Path::new(&self.name));
         }
     }
@@ -138,31 +138,31 @@ impl Drop for WorkDirectory {
 /// Whether a name is that of a work directory.
 fn is_work_name(name: &OsStr) -> bool {
     let random = name.to_str().and_then(|name| name.strip_prefix(PREFIX)).and_then(|name| name.strip_suffix(SUFFIX));
-    random.is_some_and(|random| random.len() == RANDOM && random.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+    random.is_some_and(|random| random.len() == RANDOM_LEN && random.bytes().all(|byte| byte.is_ascii_alphanumeric()))
 }
 
 /// Removes the work directories in `parent` that no run uses and that are proven to be ours; the others stay.
 fn remove_leftovers(parent: &Directory) {
-    let (Ok(around), Ok(names)) = (parent.facts(), parent.names()) else { return };
+    let (Ok(parent_facts), Ok(names)) = (parent.metadata(), parent.names()) else { return };
     for name in names.flatten().filter(|name| is_work_name(name)) {
         // Hold the lock until it is removed, so that a run that has just created it notices.
-        if let Some(_lock) = proven_leftover(parent, Path::new(&name), &around) {
+        if let Some(_lock) = proven_leftover(parent, Path::new(&name), &parent_facts) {
             let _ = remove_tree(parent, Path::new(&name));
         }
     }
 }
 
 /// Returns the locked handle of a leftover of ours. `None` for files of other users, directories in use, and unknown cases.
-fn proven_leftover(parent: &Directory, name: &Path, around: &Metadata) -> Option<File> {
+fn proven_leftover(parent: &Directory, name: &Path, parent_facts: &Metadata) -> Option<File> {
     let directory = parent.open_below(name).ok()?;
-    let facts = directory.facts().ok()?;
-    if facts.mode() & 0o7777 != MODE || !is_private(&facts, around.dev()) {
+    let facts = directory.metadata().ok()?;
+    if facts.mode() & 0o7777 != MODE || !is_private(&facts, parent_facts.dev()) {
         return None;
     }
     let lock = directory.readable().ok()?;
     lock.try_lock().ok()?;
     let is_same = parent.has(name, FileIdentity::of(&facts)).ok()?;
-    (is_same && (is_marked(&lock) || only_we_write(around))).then_some(lock)
+    (is_same && (is_marked(&lock) || only_we_write(parent_facts))).then_some(lock)
 }
 
 #[cfg(test)]
@@ -180,7 +180,7 @@ mod tests {
         WorkDirectory::new(Directory::open(folder).unwrap()).unwrap()
     }
 
-    /// Creates what a killed run leaves; its lock is gone.
+    /// Creates the leftovers of a killed run, which are not locked.
     fn abandon(folder: &Path) -> PathBuf {
         let work = work_in(folder);
         let path = folder.join(work.name());
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn it_goes_with_what_is_in_it_and_so_does_what_a_killed_run_left() {
+    fn it_and_the_leftovers_of_a_killed_run_are_removed_with_their_contents() {
         let folder = tempfile::tempdir().unwrap();
         let left = abandon(folder.path());
         let work = work_in(folder.path());
@@ -208,7 +208,7 @@ mod tests {
     fn directories_that_may_belong_to_others_stay() {
         let folder = tempfile::tempdir().unwrap();
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
-        let place = |letter: &str| folder.path().join(format!("{PREFIX}{}{SUFFIX}", letter.repeat(RANDOM)));
+        let place = |letter: &str| folder.path().join(format!("{PREFIX}{}{SUFFIX}", letter.repeat(RANDOM_LEN)));
         let precious = tempfile::tempdir().unwrap();
         fs::write(precious.path().join("file"), "precious").unwrap();
         for letter in ["a", "b"] {

@@ -14,12 +14,12 @@ use crate::error::{Error, plain};
 pub struct FileSource {
     file: File,
     path: PathBuf,
-    stamp: Stamp,
+    stamp: ChangeStamp,
 }
 
 /// Values that change when a file is written: its length, and the time of the last write in seconds and nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stamp {
+struct ChangeStamp {
     len: u64,
     seconds: i64,
     nanoseconds: i64,
@@ -36,7 +36,7 @@ impl FileSource {
 
     /// Wraps an open file; `path` is for messages.
     pub(crate) fn new(file: File, path: &Path) -> io::Result<Self> {
-        let stamp = Stamp::of(&file)?;
+        let stamp = ChangeStamp::of(&file)?;
         Ok(Self { file, path: path.to_owned(), stamp })
     }
 
@@ -55,7 +55,7 @@ impl FileSource {
     /// # Errors
     /// [`Error::Changed`].
     pub(crate) fn assert_unchanged(&self) -> Result<(), Error> {
-        match Stamp::of(&self.file) {
+        match ChangeStamp::of(&self.file) {
             Ok(stamp) if stamp == self.stamp => Ok(()),
             _ => Err(Error::Changed { path: self.path.clone() }),
         }
@@ -73,7 +73,7 @@ impl FileSource {
     }
 }
 
-impl Stamp {
+impl ChangeStamp {
     fn of(file: &File) -> io::Result<Self> {
         let facts = file.metadata()?;
         Ok(Self { len: facts.len(), seconds: facts.mtime(), nanoseconds: facts.mtime_nsec() })
@@ -103,7 +103,7 @@ mod tests {
     use std::io::Write;
 
     #[test]
-    fn reads_inside_and_refuses_outside() {
+    fn reads_only_within_the_file() {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(b"0123456789").unwrap();
         let source = FileSource::open(file.path()).unwrap();
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_shrinks_is_an_error_and_no_crash() {
+    fn a_file_that_shrinks_is_an_error() {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(b"0123456789").unwrap();
         let source = FileSource::open(file.path()).unwrap();

@@ -25,11 +25,11 @@ pub use file::FileSource;
 pub(crate) use packed::Packed;
 pub(crate) use unnamed_copy::Spool;
 
-/// An open input.
+/// A file or stream that was opened for reading.
 pub(crate) struct Input {
     /// The path as the caller gave it.
     pub path: PathBuf,
-    /// The way to read it.
+    /// How it is read.
     pub body: Body,
     /// Its first bytes, unpacked.
     head: Vec<u8>,
@@ -38,9 +38,9 @@ pub(crate) struct Input {
 
 /// The ways to read an input.
 pub(crate) enum Body {
-    /// By positional reads.
+    /// Read at any offset.
     Plain(FileSource),
-    /// From front to back, unpacking.
+    /// Unpacked from front to back.
     Packed(Packed),
 }
 
@@ -78,7 +78,7 @@ impl Input {
         }
     }
 
-    /// Wraps an open regular file, whatever has its name by now; `path` is for messages.
+    /// Wraps an open regular file, even if its name belongs to another file now; `path` is for messages.
     ///
     /// # Errors
     /// As [`Input::open`].
@@ -104,13 +104,13 @@ impl Input {
         Ok(Self { path: path.to_owned(), extent: Extent::of(&head), body, head })
     }
 
-    /// Returns its possible length according to its first bytes.
+    /// Returns the lengths that it can have according to its first bytes.
     pub fn extent(&self) -> &Extent {
         &self.extent
     }
 
-    /// Returns the report about a file that is not a database according to its first bytes; `None` if it is one, or was one before it lost its meta pages.
-    pub fn foreign(&self) -> Option<Report> {
+    /// Returns the report about a file that is not a database according to its first bytes; `None` if it is a database, or may be one that lost its meta pages.
+    pub fn foreign_report(&self) -> Option<Report> {
         let foreign = !matches!(self.extent.kind(), FileKind::Bolt | FileKind::BrokenBolt);
         foreign.then(|| refuse(&self.head, self.head.len() as u64))
     }

@@ -12,7 +12,7 @@ use crate::error::{Error, Fault};
 use crate::input::FileSource;
 
 /// Bytes in a block; the scan works best with 256 KiB to 1 MiB.
-const BLOCK: usize = 1 << 20;
+const BLOCK_LEN: usize = 1 << 20;
 
 /// Receives a block of unpacked bytes; it may keep the block and leave another in its place.
 pub(crate) type UnpackSink<'s> = dyn FnMut(&mut Vec<u8>) -> Result<(), Error> + 's;
@@ -32,23 +32,23 @@ impl Packed {
     /// # Errors
     /// As [`Packed::unpack`].
     pub fn open(source: FileSource, format: Format) -> Result<Self, Error> {
-        let (packed, broke_off) = Self::begun(source, format)?;
+        let (packed, broke_off) = Self::open_with_error(source, format)?;
         broke_off.map_or(Ok(packed), Err)
     }
 
-    /// The same of one whose contents may break off within those bytes.
+    /// Like [`Packed::open`], for a file whose compressed data may break off within those bytes.
     ///
     /// # Errors
-    /// As [`Packed::unpack`], but for [`Error::Unpack`] behind the first byte.
+    /// As [`Packed::unpack`], except [`Error::Unpack`] after the first byte.
     pub fn open_damaged(source: FileSource, format: Format) -> Result<Self, Error> {
-        let (packed, broke_off) = Self::begun(source, format)?;
+        let (packed, broke_off) = Self::open_with_error(source, format)?;
         match broke_off {
             Some(error) if packed.head.is_empty() || !matches!(error, Error::Unpack { .. }) => Err(error),
             _ => Ok(packed),
         }
     }
 
-    fn begun(source: FileSource, format: Format) -> Result<(Self, Option<Error>), Error> {
+    fn open_with_error(source: FileSource, format: Format) -> Result<(Self, Option<Error>), Error> {
         let mut packed = Self { source, format, head: Vec::new(), extent: Extent::of(&[]) };
         let mut head = vec![0; HEAD_LEN];
         let filled = packed.begin(&Unwatched)?.fill(&mut head);
@@ -95,7 +95,7 @@ impl Packed {
     /// cannot be read, [`Error::TooLong`], [`Error::NoPages`], [`Error::Cancelled`], and those of `sink`.
     pub fn unpack(&self, watch: &dyn Watch, sink: &mut UnpackSink<'_>) -> Result<(), Error> {
         let most = self.extent.most();
-        if self.pump(most, watch, sink)? { Ok(()) } else { Err(Error::too_long(self.path(), &self.extent)) }
+        if self.unpack_up_to(most, watch, sink)? { Ok(()) } else { Err(Error::too_long(self.path(), &self.extent)) }
     }
 
     /// Like [`Packed::unpack`], for verifying: of data longer than any snapshot, unpacks just enough to show that.
@@ -103,15 +103,15 @@ impl Packed {
     /// # Errors
     /// As [`Packed::unpack`], except [`Error::TooLong`].
     pub fn unpack_to_judge(&self, watch: &dyn Watch, sink: &mut UnpackSink<'_>) -> Result<(), Error> {
-        self.pump(self.extent.most().saturating_add(1), watch, sink).map(drop)
+        self.unpack_up_to(self.extent.most().saturating_add(1), watch, sink).map(drop)
     }
 
-    /// Unpacks of a damaged file what comes before the damage; the error that it ends with.
+    /// Unpacks a damaged file up to the damage; returns the error of the decompressor there, if there is one.
     ///
     /// # Errors
-    /// As [`Packed::unpack`], but for [`Error::Unpack`] and [`Error::TooLong`].
+    /// As [`Packed::unpack`], except [`Error::Unpack`] and [`Error::TooLong`].
     pub fn unpack_damaged(&self, watch: &dyn Watch, sink: &mut UnpackSink<'_>) -> Result<Option<Error>, Error> {
-        match self.pump(self.extent.most().max(MAX_WITHOUT_META), watch, sink) {
+        match self.unpack_up_to(self.extent.most().max(MAX_WITHOUT_META), watch, sink) {
             Err(error @ Error::Unpack { .. }) => Ok(Some(error)),
             other => other.map(|_| None),
         }
@@ -123,7 +123,7 @@ impl Packed {
     }
 
     /// Unpacks up to `most` bytes; returns whether that was all.
-    fn pump(&self, most: u64, watch: &dyn Watch, sink: &mut UnpackSink<'_>) -> Result<bool, Error> {
+    fn unpack_up_to(&self, most: u64, watch: &dyn Watch, sink: &mut UnpackSink<'_>) -> Result<bool, Error> {
         let mut unpacked = self.begin(watch)?;
         let mut pages = PageWatch::new(&self.extent);
         let mut block = Vec::new();
@@ -132,7 +132,7 @@ impl Packed {
             if watch.cancelled() {
                 return Err(Error::Cancelled);
             }
-            block.resize(BLOCK, 0);
+            block.resize(BLOCK_LEN, 0);
             let (filled, broke_off) = match unpacked.fill(&mut block) {
                 Ok(filled) => (filled, None),
                 Err((filled, error)) => (filled, Some(self.failed(at.saturating_add(filled as u64), error))),
@@ -150,7 +150,7 @@ impl Packed {
             if let Some(error) = broke_off {
                 return Err(error);
             }
-            if filled < BLOCK || taken < filled {
+            if filled < BLOCK_LEN || taken < filled {
                 return Ok(taken == filled);
             }
         }
@@ -166,8 +166,8 @@ impl Packed {
                 let cause = etcdsnap_core::Error::Memory { what: "the window of the compressed file", bytes };
                 Fault::Scan(cause).at(&path)
             }
-            UnpackError::Input(cause) => match cause.get_ref().and_then(|inner| inner.downcast_ref::<MediumFault>()) {
-                Some(MediumFault(cause)) => Fault::Scan(cause.clone()).at(&path),
+            UnpackError::Input(cause) => match cause.get_ref().and_then(|inner| inner.downcast_ref::<DiskError>()) {
+                Some(DiskError(cause)) => Fault::Scan(cause.clone()).at(&path),
                 None => Error::Unpack { path, format, at, cause: cause.to_string() },
             },
             other => Error::Unpack { path, format, at, cause: other.to_string() },
@@ -190,7 +190,7 @@ impl Read for Reader<'_> {
         self.source.read_at(self.at, out).map_err(|cause| {
             let error =
                 etcdsnap_core::Error::Read { offset: etcdsnap_core::Offset::new(self.at), len: count as u64, cause };
-            io::Error::other(MediumFault(error))
+            io::Error::other(DiskError(error))
         })?;
         self.at = self.at.saturating_add(count as u64);
         self.watch.advance(count as u64);
@@ -210,17 +210,17 @@ impl Seek for Reader<'_> {
     }
 }
 
-/// A read error of the disk, carried through a decompressor so that it is not mistaken for broken data.
+/// A read error of the disk, passed through a decompressor so that it is not mistaken for broken data.
 #[derive(Debug)]
-struct MediumFault(etcdsnap_core::Error);
+struct DiskError(etcdsnap_core::Error);
 
-impl fmt::Display for MediumFault {
+impl fmt::Display for DiskError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
 }
 
-impl std::error::Error for MediumFault {}
+impl std::error::Error for DiskError {}
 
 #[cfg(test)]
 mod tests {
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_snapshot_is_unpacked_whole() {
+    fn a_whole_snapshot_is_unpacked() {
         let tail = vec![0; usize::try_from(MAX_TAIL).unwrap()];
         for pieces in [&[SNAPSHOT][..], &[SNAPSHOT, &tail]] {
             let packed = Packed::open(zstd(pieces), Format::Zstd).unwrap();
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn of_other_files_only_the_head_is_unpacked() {
+    fn only_the_head_of_other_files_is_unpacked() {
         let packed = Packed::open(zstd(&[&vec![0; 2 << 20]]), Format::Zstd).unwrap();
         assert_eq!((packed.head().len(), packed.extent().kind()), (HEAD_LEN, FileKind::Zeros));
         let packed = Packed::open(zstd(&[b"some text"]), Format::Zstd).unwrap();
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_read_is_no_damage() {
+    fn a_failed_read_is_not_damage() {
         let source = zstd(&[SNAPSHOT, &(0..200_000_u32).flat_map(u32::to_le_bytes).collect::<Vec<_>>()]);
         source.file().set_len(60_000).unwrap();
         let outcome = Packed::open(source, Format::Zstd).and_then(|packed| packed.unpack(&NoProgress, &mut |_| Ok(())));

@@ -1,4 +1,4 @@
-//! Copies a pipe into a file without a name, but no more than a snapshot can have.
+//! Copies a pipe into a file without a name, but not more bytes than a snapshot can have.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -14,13 +14,13 @@ use crate::error::Error;
 use crate::progress::{Progress, Stage};
 
 /// Bytes of one read from a stream.
-const COPIED_AT_ONCE: usize = 1 << 20;
+const READ_LEN: usize = 1 << 20;
 
-/// Bytes of a compressed stream after which its contents are first examined; then again whenever they have doubled.
-const FIRST_LOOK: u64 = 1 << 20;
+/// Bytes of a compressed stream after which it is first examined; it is examined again whenever its length has doubled.
+const FIRST_EXAMINED_AT: u64 = 1 << 20;
 
 /// How long to wait for a stream before checking for cancellation.
-const PATIENCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+const CANCEL_CHECK_INTERVAL: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 
 /// Copies a stream to its end, or until it has proven not to be a snapshot, but at least `least` bytes.
 ///
@@ -29,8 +29,8 @@ const PATIENCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 pub(super) fn copy(mut stream: File, path: &Path, least: u64, progress: &dyn Progress) -> Result<FileSource, Error> {
     progress.begin(Stage::Copy, None);
     let mut spool = Spool::new(None)?;
-    let mut bound = Bound { least, ..Bound::default() };
-    let mut block = vec![0; COPIED_AT_ONCE];
+    let mut bound = CopyLimit { least, ..CopyLimit::default() };
+    let mut block = vec![0; READ_LEN];
     loop {
         until_readable(&stream, progress)?;
         let count = match stream.read(&mut block) {
@@ -42,7 +42,7 @@ pub(super) fn copy(mut stream: File, path: &Path, least: u64, progress: &dyn Pro
         let bytes = block.get(..count).unwrap_or_default();
         spool.write(bytes)?;
         progress.advance(count as u64);
-        if bound.is_passed(bytes, &spool, path) {
+        if bound.is_reached(bytes, &spool, path) {
             break;
         }
     }
@@ -55,7 +55,7 @@ fn until_readable(stream: &File, progress: &dyn Progress) -> Result<(), Error> {
         if progress.cancelled() {
             return Err(Error::Cancelled);
         }
-        match poll(&mut [PollFd::new(stream, PollFlags::IN)], Some(&PATIENCE)) {
+        match poll(&mut [PollFd::new(stream, PollFlags::IN)], Some(&CANCEL_CHECK_INTERVAL)) {
             Ok(0) | Err(Errno::INTR) => {}
             // A stream that cannot be polled is read without waiting.
             Ok(_) | Err(_) => return Ok(()),
@@ -63,22 +63,22 @@ fn until_readable(stream: &File, progress: &dyn Progress) -> Result<(), Error> {
     }
 }
 
-/// The number of bytes to copy from a stream.
+/// How many bytes to copy from a stream.
 #[derive(Default)]
-struct Bound {
-    /// Bytes to copy in any case.
+struct CopyLimit {
+    /// Bytes that are copied in any case.
     least: u64,
     head: Vec<u8>,
     copied: u64,
     /// Known once the first bytes were read.
     most: Option<u64>,
     /// When to examine the contents of a compressed stream next.
-    look_at: Option<u64>,
+    examine_at: Option<u64>,
 }
 
-impl Bound {
+impl CopyLimit {
     /// Examines the next bytes, which were written to `spool`; returns whether no more are needed.
-    fn is_passed(&mut self, bytes: &[u8], spool: &Spool, path: &Path) -> bool {
+    fn is_reached(&mut self, bytes: &[u8], spool: &Spool, path: &Path) -> bool {
         self.copied = self.copied.saturating_add(bytes.len() as u64);
         if self.most.is_none() {
             let missing = HEAD_LEN.saturating_sub(self.head.len()).min(bytes.len());
@@ -89,15 +89,15 @@ impl Bound {
             let extent = Extent::of(&self.head);
             let packed = packing(extent.kind()).is_some();
             self.most = Some(if packed { u64::MAX } else { extent.most().max(self.least) });
-            self.look_at = packed.then_some(FIRST_LOOK);
+            self.examine_at = packed.then_some(FIRST_EXAMINED_AT);
         }
-        if self.look_at.is_some_and(|at| self.copied >= at) {
-            match packed_bound(&self.head, spool, path) {
+        if self.examine_at.is_some_and(|at| self.copied >= at) {
+            match max_compressed_len(&self.head, spool, path) {
                 Some(most) => {
                     self.most = Some(most.max(self.least));
-                    self.look_at = None;
+                    self.examine_at = None;
                 }
-                None => self.look_at = Some(self.copied.saturating_mul(2)),
+                None => self.examine_at = Some(self.copied.saturating_mul(2)),
             }
         }
         self.most.is_some_and(|most| self.copied > most)
@@ -106,7 +106,7 @@ impl Bound {
 
 /// Returns the most bytes that the compressed data in a stream can take, according to its start: twice the unpacked size, since data that cannot be
 /// compressed grows by less than a hundredth, and such a file contains little else.
-fn packed_bound(head: &[u8], spool: &Spool, path: &Path) -> Option<u64> {
+fn max_compressed_len(head: &[u8], spool: &Spool, path: &Path) -> Option<u64> {
     let format = packing(Extent::of(head).kind())?;
     let packed = Packed::open(spool.so_far(path).ok()?, format).ok()?;
     // If the data end early, the rest may not have arrived yet.

@@ -50,12 +50,12 @@ impl Spool {
         self.file
     }
 
-    /// The error about a copy that cannot be created or written.
+    /// Converts an error about a copy that cannot be created or written.
     pub fn failed(cause: io::Error) -> Error {
         Error::Spool { directory: env::temp_dir(), needed: None, available: None, cause: Some(cause) }
     }
 
-    /// Finishes the copy; messages call it `path`.
+    /// Finishes the copy; `path` is its name in messages.
     ///
     /// # Errors
     /// [`Error::Spool`].
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_copy_that_cannot_fit_is_refused_before_it_is_begun() {
+    fn a_copy_that_cannot_fit_is_refused_before_it_starts() {
         let error = Spool::new(Some(u64::MAX)).err().unwrap();
         assert!(error.to_string().contains("18,446,744,073,709,551,615 bytes), but only "), "{error}");
         assert!(error.advice().contains("TMPDIR"));

@@ -12,12 +12,12 @@ use std::path::{Path, PathBuf};
 use etcdsnap_core::restore::membership::{Cluster, NewMember};
 use etcdsnap_core::restore::wal;
 
-use super::made_directories::failed;
+use super::created_directories::failed;
 use super::new_database::Database;
 use super::new_member_files::MemberStages;
 use super::restore_job::RestoreJob;
 use super::restore_space::SpaceNeeds;
-use super::stage_directory::CONTENT;
+use super::stage_directory::CONTENT_NAME;
 use super::staged_result::{ReplaceNeed, StageRequest};
 use super::start_settings::start_file;
 use super::{RestoreConfig, RestoreError, Restored, Run, owner};
@@ -30,7 +30,7 @@ use crate::progress::Progress;
 /// `directory` appears complete or not at all. The config's name, directories and peer URLs are not used: they follow from the cluster.
 ///
 /// # Errors
-/// [`RestoreError`]; then nothing is left behind, except with [`RestoreError::InPlace`].
+/// [`RestoreError`]; then no files are left, except with [`RestoreError::InPlace`].
 pub fn restore_all_members(
     config: &RestoreConfig,
     directory: &Path,
@@ -73,11 +73,11 @@ fn write(config: &RestoreConfig, directory: &Path, progress: &dyn Progress) -> R
         free_space::check([(Location::Path(&directory), each.saturating_mul(cluster.commit()))])?;
         return Ok(described(&database));
     }
-    let each = job.size_ahead().saturating_add(wal::SEGMENT);
+    let each = job.estimated_size().saturating_add(wal::SEGMENT);
     let room = SpaceNeeds::before_writing(&[(&directory, each.saturating_mul(cluster.commit()))]);
     let write = || {
         let stage = wanted.begin()?;
-        let root = Path::new(CONTENT);
+        let root = Path::new(CONTENT_NAME);
         let mut members = Vec::new();
         for member in &cluster.members {
             members.push((member, MemberStages::whole(stage.data(), root.join(&member.name).join("member"))));

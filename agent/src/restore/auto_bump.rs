@@ -19,13 +19,13 @@ use crate::grouped_number::grouped;
 use crate::printable::printable_path;
 
 /// The value that etcd's documentation advises: 1,500 writes per second for a week.
-const USUAL: u64 = 1_000_000_000;
+const DEFAULT_BUMP: u64 = 1_000_000_000;
 
 /// The name of OpenShift's file.
-const FILE: &str = "revision.json";
+const REVISION_FILE: &str = "revision.json";
 
-/// Bytes of the file that are read at most; enough for a thousand endpoints.
-const LONGEST: u64 = 128 << 10;
+/// Bytes of the file that are read at most; they suffice for a thousand endpoints.
+const MAX_FILE_LEN: u64 = 128 << 10;
 
 /// By how much the revision is raised, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,8 +47,8 @@ pub enum BumpBasis {
         max_raft_index: u64,
     },
     /// There is no such file.
-    Usual,
-    /// There is such a file, but it cannot be used: its path, and why.
+    Default,
+    /// There is such a file, but it cannot be used: its path, and the reason.
     Unusable(PathBuf, String),
 }
 
@@ -61,13 +61,13 @@ struct RevisionFile {
 /// Looks for OpenShift's `revision.json` beside a snapshot; returns 1.2 times its `maxRaftIndex`, or otherwise a billion.
 #[must_use]
 pub fn auto_bump(snapshot: &Path) -> AutoBump {
-    let usual = |basis| AutoBump { by: USUAL, basis };
+    let usual = |basis| AutoBump { by: DEFAULT_BUMP, basis };
     if snapshot.as_os_str() == "-" {
-        return usual(BumpBasis::Usual);
+        return usual(BumpBasis::Default);
     }
-    let path = snapshot.with_file_name(FILE);
+    let path = snapshot.with_file_name(REVISION_FILE);
     if !path.exists() {
-        return usual(BumpBasis::Usual);
+        return usual(BumpBasis::Default);
     }
     match max_raft_index(&path, snapshot) {
         Ok(max_raft_index) => {
@@ -86,12 +86,12 @@ fn max_raft_index(path: &Path, snapshot: &Path) -> Result<u64, String> {
     let mut text = Vec::new();
     let file = File::open(path).map_err(|cause| crate::error::plain(&cause))?;
     let facts = file.metadata().map_err(|cause| crate::error::plain(&cause))?;
-    // Another user's file in a shared directory could make clients mistake old revisions for new ones. The owner of the snapshot decides about the cluster anyway.
+    // Another user's file in a shared directory could make clients mistake old revisions for new ones. The owner of the snapshot is trusted, because the snapshot decides about the cluster anyway.
     let is_theirs = fs::metadata(snapshot).is_ok_and(|snapshot| snapshot.uid() == facts.uid());
     if !(is_ours(facts.uid()) || is_theirs) || facts.mode() & WRITABLE_BY_OTHERS != 0 {
         return Err("another user may have written it".into());
     }
-    file.take(LONGEST).read_to_end(&mut text).map_err(|cause| crate::error::plain(&cause))?;
+    file.take(MAX_FILE_LEN).read_to_end(&mut text).map_err(|cause| crate::error::plain(&cause))?;
     let found: RevisionFile =
         serde_json::from_slice(&text).map_err(|cause| format!("it is not what OpenShift writes ({cause})"))?;
     found.max_raft_index.filter(|index| *index > 0).ok_or_else(|| "it has no maxRaftIndex".into())
@@ -104,7 +104,7 @@ impl std::fmt::Display for AutoBump {
             BumpBasis::RevisionFile { path, max_raft_index } => {
                 write!(out, "1.2 times the maxRaftIndex {} in {}", grouped(*max_raft_index), printable_path(path))
             }
-            BumpBasis::Usual => write!(out, "there is no {FILE} beside the snapshot"),
+            BumpBasis::Default => write!(out, "there is no {REVISION_FILE} beside the snapshot"),
             BumpBasis::Unusable(path, reason) => {
                 write!(out, "{} cannot be used, because {}", printable_path(path), crate::printable(reason))
             }
@@ -119,15 +119,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_file_beside_the_snapshot_decides() {
+    fn the_file_beside_the_snapshot_is_used() {
         let folder = tempfile::tempdir().unwrap();
         let snapshot = folder.path().join("snapshot.db");
         let of = |text: &str| {
-            fs::write(folder.path().join(FILE), text).unwrap();
+            fs::write(folder.path().join(REVISION_FILE), text).unwrap();
             auto_bump(&snapshot)
         };
-        assert_eq!(auto_bump(&snapshot), AutoBump { by: USUAL, basis: BumpBasis::Usual });
-        assert_eq!(auto_bump(Path::new("-")).basis, BumpBasis::Usual);
+        assert_eq!(auto_bump(&snapshot), AutoBump { by: DEFAULT_BUMP, basis: BumpBasis::Default });
+        assert_eq!(auto_bump(Path::new("-")).basis, BumpBasis::Default);
         let found = of(
             r#"{"clusterId":1,"raftIndex":{"https://10.0.0.1:2379":999,"https://10.0.0.2:2379":1001},"maxRaftIndex":1001,"created":"2025"}"#,
         );
@@ -138,17 +138,17 @@ mod tests {
             ["", "{}", "[]", r#"{"maxRaftIndex":0}"#, r#"{"maxRaftIndex":-1}"#, r#"{"maxRaftIndex":"7"}"#, "\u{9b}31m"]
         {
             let found = of(bad);
-            assert_eq!(found.by, USUAL, "{bad}");
+            assert_eq!(found.by, DEFAULT_BUMP, "{bad}");
             assert!(found.to_string().contains("revision.json cannot be used, because it "), "{found}");
         }
         let largest = of(&format!(r#"{{"maxRaftIndex":{}}}"#, u64::MAX));
         assert_eq!(largest.by, u64::MAX);
         use std::os::unix::fs::PermissionsExt;
-        fs::set_permissions(folder.path().join(FILE), fs::Permissions::from_mode(0o666)).unwrap();
-        let told = auto_bump(&snapshot);
-        assert!(told.by == USUAL && told.to_string().contains("another user may have written it"), "{told}");
-        fs::remove_file(folder.path().join(FILE)).unwrap();
-        fs::create_dir(folder.path().join(FILE)).unwrap();
+        fs::set_permissions(folder.path().join(REVISION_FILE), fs::Permissions::from_mode(0o666)).unwrap();
+        let found = auto_bump(&snapshot);
+        assert!(found.by == DEFAULT_BUMP && found.to_string().contains("another user may have written it"), "{found}");
+        fs::remove_file(folder.path().join(REVISION_FILE)).unwrap();
+        fs::create_dir(folder.path().join(REVISION_FILE)).unwrap();
         assert!(auto_bump(&snapshot).to_string().contains("it is no file"));
     }
 }

@@ -19,34 +19,39 @@ use crate::free_space::{self, Location};
 use crate::fsx::early_flush::{self, Unflushed};
 use crate::input::{FileSource, Packed, Spool};
 use crate::progress::{NoProgress, Progress, Stage};
-use crate::sha256_stream::{Copied, Hasher};
+use crate::sha256_stream::{StreamDigest, StreamHasher};
 use crate::verify_options::{Sha256 as Hashing, VerifyOptions};
 use crate::{parallel_verify, threads};
 
-const BLOCK: usize = 1 << 20;
+const BLOCK_LEN: usize = 1 << 20;
 
 /// Blocks queued between the two threads, 4 MiB in all.
 const BLOCKS_IN_FLIGHT: usize = 4;
 
-/// Copies a file to all targets; if `judged`, a third thread verifies its structure meanwhile.
+/// Copies a file to all targets; if `verifies`, a third thread verifies its structure at the same time.
 ///
 /// If the file system has reflinks, the copies share the blocks of the file, and only changed pages are written; then the first copy is hashed and verified.
-pub(super) fn plain(
+pub(super) fn copy_file(
     from: &FileSource,
     to: &[DatabaseTarget],
-    judged: bool,
+    verifies: bool,
     progress: &dyn Progress,
-) -> Result<(Copied, Option<Report>), RestoreError> {
+) -> Result<(StreamDigest, Option<Report>), RestoreError> {
     let path = from.path();
     if let Some(first) = to.first()
         && to.iter().all(|target| rustix::fs::ioctl_ficlone(&target.file, from.file()).is_ok())
     {
         let copy = first.file.try_clone().and_then(|file| FileSource::new(file, path));
         let copy = copy.map_err(|cause| first.failed(cause))?;
-        return copy_and_verify(judged, || judge(&copy, path, &NoProgress), path, || hash_only(&copy, progress));
+        return copy_and_verify(
+            verifies,
+            || verify_structure(&copy, path, &NoProgress),
+            path,
+            || hash_only(&copy, progress),
+        );
     }
     progress.begin(Stage::Copy, Some(len(from)));
-    // A restore that fills the disk before it fails harms all others who write there.
+    // A restore that fills the disk before it fails would harm all other programs that write there.
     let wanted = to.iter().map(|target| (Location::Open(target.file.as_fd(), &target.path), len(from)));
     if let (Some(first), Err(_)) = (to.first(), free_space::check(wanted)) {
         return Err(first.failed(io::ErrorKind::StorageFull.into()));
@@ -62,8 +67,8 @@ pub(super) fn plain(
             let mut at = 0;
             let mut block = AlignedBuf::default();
             while at < len(from) {
-                let left = usize::try_from(len(from).saturating_sub(at)).unwrap_or(BLOCK);
-                resize(&mut block, BLOCK.min(left), path)?;
+                let left = usize::try_from(len(from).saturating_sub(at)).unwrap_or(BLOCK_LEN);
+                resize(&mut block, BLOCK_LEN.min(left), path)?;
                 read(from, at, &mut block)?;
                 at = at.saturating_add(block.len() as u64);
                 progress.advance(block.len() as u64);
@@ -72,36 +77,44 @@ pub(super) fn plain(
             Ok(())
         })
     };
-    copy_and_verify(judged, || judge(from, path, &NoProgress), path, copy)
+    copy_and_verify(verifies, || verify_structure(from, path, &NoProgress), path, copy)
 }
 
-/// Copies, and if `judged`, verifies meanwhile. An error of the copy takes precedence.
+/// Runs `copy`, and if `verifies`, also `verify` at the same time. An error of the copy takes precedence.
 fn copy_and_verify(
-    judged: bool,
-    judge: impl Fn() -> Result<Report, RestoreError> + Sync,
+    verifies: bool,
+    verify: impl Fn() -> Result<Report, RestoreError> + Sync,
     path: &Path,
-    copy: impl FnOnce() -> Result<Copied, RestoreError>,
-) -> Result<(Copied, Option<Report>), RestoreError> {
-    if !judged {
+    copy: impl FnOnce() -> Result<StreamDigest, RestoreError>,
+) -> Result<(StreamDigest, Option<Report>), RestoreError> {
+    if !verifies {
         return Ok((copy()?, None));
     }
-    let (report, copied) = threads::both(judge, copy);
+    let (report, copied) = threads::run_both(verify, copy);
     let copied = copied?;
     let report = report.unwrap_or_else(|payload| Err(Fault::panic(payload.as_ref()).at(path).into()))?;
     Ok((copied, Some(report)))
 }
 
 /// Unpacks a compressed file to all targets.
-pub(super) fn packed(from: &Packed, to: &[DatabaseTarget], progress: &dyn Progress) -> Result<Copied, RestoreError> {
+pub(super) fn unpack_to_targets(
+    from: &Packed,
+    to: &[DatabaseTarget],
+    progress: &dyn Progress,
+) -> Result<StreamDigest, RestoreError> {
     progress.begin(Stage::Unpack, Some(from.packed_len()));
     copy_and_hash(to, from.source().path(), progress, |sink| from.unpack(progress, sink))
 }
 
 /// Unpacks a compressed file into a file without a name, for random access.
-pub(super) fn unpacked(from: &Packed, path: &Path, progress: &dyn Progress) -> Result<(File, Copied), RestoreError> {
+pub(super) fn unpack_to_nameless_file(
+    from: &Packed,
+    path: &Path,
+    progress: &dyn Progress,
+) -> Result<(File, StreamDigest), RestoreError> {
     let failed = |cause| RestoreError::from(Spool::failed(cause));
     let target = DatabaseTarget::of(Spool::new(from.extent().snapshot())?.into_file(), path);
-    let copied = packed(from, std::slice::from_ref(&target), progress).map_err(|error| match error {
+    let copied = unpack_to_targets(from, std::slice::from_ref(&target), progress).map_err(|error| match error {
         RestoreError::Write { cause, .. } => failed(cause),
         other => other,
     })?;
@@ -110,14 +123,14 @@ pub(super) fn unpacked(from: &Packed, path: &Path, progress: &dyn Progress) -> R
 }
 
 /// Hashes a file without copying it.
-pub(super) fn hash_only(from: &FileSource, progress: &dyn Progress) -> Result<Copied, RestoreError> {
+pub(super) fn hash_only(from: &FileSource, progress: &dyn Progress) -> Result<StreamDigest, RestoreError> {
     progress.begin(Stage::Read, Some(len(from)));
-    let mut hasher = Hasher::default();
+    let mut hasher = StreamHasher::default();
     let mut at = 0;
     let mut block = AlignedBuf::default();
     while at < len(from) {
-        let left = usize::try_from(len(from).saturating_sub(at)).unwrap_or(BLOCK);
-        resize(&mut block, BLOCK.min(left), from.path())?;
+        let left = usize::try_from(len(from).saturating_sub(at)).unwrap_or(BLOCK_LEN);
+        resize(&mut block, BLOCK_LEN.min(left), from.path())?;
         read(from, at, &mut block)?;
         hasher.push(&block);
         at = at.saturating_add(block.len() as u64);
@@ -130,7 +143,11 @@ pub(super) fn hash_only(from: &FileSource, progress: &dyn Progress) -> Result<Co
 }
 
 /// Verifies everything except the SHA-256. It leaves one processor to hashing, which takes longest.
-pub(super) fn judge(source: &FileSource, path: &Path, progress: &dyn Progress) -> Result<Report, RestoreError> {
+pub(super) fn verify_structure(
+    source: &FileSource,
+    path: &Path,
+    progress: &dyn Progress,
+) -> Result<Report, RestoreError> {
     let options = VerifyOptions { sha256: Hashing::Skip, progress, ..VerifyOptions::default() };
     let threads = NonZeroUsize::new(options.workers().saturating_sub(1).max(1));
     let options = VerifyOptions { threads, ..options };
@@ -152,7 +169,7 @@ fn read(from: &FileSource, offset: u64, block: &mut [u8]) -> Result<(), Error> {
     })
 }
 
-/// Writes blocks to all targets, one after the other, and starts a flush to the disk now and then.
+/// Writes blocks to all targets, one after the other, and regularly starts a flush to the disk.
 pub(super) struct TargetWriters<'t> {
     writers: Vec<TargetWriter<'t>>,
     at: u64,
@@ -160,12 +177,12 @@ pub(super) struct TargetWriters<'t> {
 }
 
 impl<'t> TargetWriters<'t> {
-    /// Starts at offset 0.
+    /// Creates writers that start at offset 0.
     pub fn new(to: &'t [DatabaseTarget], unflushed: Unflushed) -> Self {
         Self { writers: to.iter().map(DatabaseTarget::writer).collect(), at: 0, unflushed }
     }
 
-    /// Starts at this offset.
+    /// Sets the offset at which to start.
     pub fn starting_at(self, at: u64) -> Self {
         Self { at, ..self }
     }
@@ -189,7 +206,7 @@ fn copy_and_hash<B: AsRef<[u8]> + Default + Send>(
     from: &Path,
     progress: &dyn Progress,
     source: impl FnOnce(&mut CopySink<'_, B>) -> Result<(), Error>,
-) -> Result<Copied, RestoreError> {
+) -> Result<StreamDigest, RestoreError> {
     let flush = || to.iter().try_for_each(|target| target.file.sync_data().map_err(|cause| target.failed(cause)));
     early_flush::with_early_flush(flush, |unflushed| write_and_hash(to, unflushed, from, progress, source))
 }
@@ -200,7 +217,7 @@ fn write_and_hash<B: AsRef<[u8]> + Default + Send>(
     from: &Path,
     progress: &dyn Progress,
     source: impl FnOnce(&mut CopySink<'_, B>) -> Result<(), Error>,
-) -> Result<Copied, RestoreError> {
+) -> Result<StreamDigest, RestoreError> {
     thread::scope(|scope| {
         let (full, blocks) = mpsc::sync_channel::<B>(BLOCKS_IN_FLIGHT);
         let (used, spare) = mpsc::channel();
@@ -211,13 +228,13 @@ fn write_and_hash<B: AsRef<[u8]> + Default + Send>(
                 if !writers.write(block.as_ref())? {
                     break;
                 }
-                // The receiver may have ended already and not take the block back.
+                // The receiver may have ended already; then the block is not reused.
                 let _ = used.send(block);
             }
             Ok(())
         });
-        let mut hasher = Hasher::default();
-        // Without a second thread, the writes are done here.
+        let mut hasher = StreamHasher::default();
+        // Without a second thread, this one also writes.
         let Some(writing) = writing else {
             let mut failed = None;
             let read = source(&mut |block| {

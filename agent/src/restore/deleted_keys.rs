@@ -1,4 +1,4 @@
-//! Checks that the keys to delete exist: a missing one was mistyped, or is in another snapshot.
+//! Checks that the keys to delete exist: a missing key was mistyped, or is in another snapshot.
 
 use etcdsnap_core::Revision;
 use etcdsnap_core::store::Store;

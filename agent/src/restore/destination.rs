@@ -1,4 +1,4 @@
-//! Resolves a path once: to the innermost directory that exists, held open, and the names below it that do not exist yet.
+//! Resolves a path once: opens its innermost directory that exists, and returns the names below it that do not exist yet.
 
 use std::ffi::OsString;
 use std::io;
@@ -11,13 +11,13 @@ use crate::fsx::directory::Directory;
 pub(super) struct ResolvedPath {
     /// The innermost directory of the path that exists.
     pub base: Directory,
-    /// Names below `base`, outermost first. Only the last can exist, and only with [`Last::Kept`].
+    /// Names below `base`, outermost first. Only the last can exist, and only with [`LastComponent::Kept`].
     pub missing: Vec<OsString>,
 }
 
 /// How to treat the last component of a path if it exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Last {
+pub(super) enum LastComponent {
     /// Follow or open it, like every other component.
     Followed,
     /// Keep it as a name.
@@ -26,22 +26,22 @@ pub(super) enum Last {
 
 /// Why a path cannot be resolved.
 #[derive(Debug)]
-pub(super) enum DeadEnd {
-    /// Something on the path is not usable: which part, and why.
+pub(super) enum ResolveError {
+    /// A part of the path cannot be used: the part, and the reason.
     Unfit(PathBuf, &'static str),
-    /// The system refused: where, and its error.
+    /// The system returned an error: the part of the path, and the error.
     System(PathBuf, io::Error),
 }
 
 impl ResolvedPath {
     /// Resolves `path` as the system does where it exists, including links and `..`; the rest is resolved as text, so that `new/..` cancels out.
-    pub fn resolve(path: &Path, last: Last) -> Result<Self, DeadEnd> {
+    pub fn resolve(path: &Path, last: LastComponent) -> Result<Self, ResolveError> {
         let here = Path::new(if path.is_absolute() { "/" } else { "." });
-        let mut base = Directory::open(here).map_err(|cause| DeadEnd::System(here.to_owned(), cause))?;
+        let mut base = Directory::open(here).map_err(|cause| ResolveError::System(here.to_owned(), cause))?;
         let mut missing: Vec<OsString> = Vec::new();
         let mut components = path.components().peekable();
         while let Some(component) = components.next() {
-            let kept = last == Last::Kept && components.peek().is_none();
+            let kept = last == LastComponent::Kept && components.peek().is_none();
             match component {
                 Component::Prefix(_) | Component::RootDir | Component::CurDir => {}
                 Component::ParentDir if missing.pop().is_some() => {}
@@ -57,33 +57,33 @@ impl ResolvedPath {
     }
 
     /// Returns the path, for messages.
-    pub fn shown(&self) -> PathBuf {
+    pub fn display_path(&self) -> PathBuf {
         match self.missing.as_slice() {
-            [] => self.base.shown().to_owned(),
+            [] => self.base.display_path().to_owned(),
             names => self.base.path_of(names.iter().collect::<PathBuf>()),
         }
     }
 }
 
 /// Opens the directory at `name`; `None` if it does not exist.
-fn follow(base: &Directory, name: &Path) -> Result<Option<Directory>, DeadEnd> {
+fn follow(base: &Directory, name: &Path) -> Result<Option<Directory>, ResolveError> {
     let shown = || base.path_of(name);
     match base.follow(name) {
         Ok(directory) => Ok(Some(directory)),
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => match base.stat(name) {
             Ok(None) => Ok(None),
-            Ok(Some(_)) => Err(DeadEnd::Unfit(shown(), "is a dangling link")),
-            Err(cause) => Err(DeadEnd::System(shown(), cause)),
+            Ok(Some(_)) => Err(ResolveError::Unfit(shown(), "is a dangling link")),
+            Err(cause) => Err(ResolveError::System(shown(), cause)),
         },
         Err(cause) if cause.kind() == io::ErrorKind::NotADirectory => {
-            Err(DeadEnd::Unfit(shown(), "is not a directory"))
+            Err(ResolveError::Unfit(shown(), "is not a directory"))
         }
-        Err(cause) => Err(DeadEnd::System(shown(), cause)),
+        Err(cause) => Err(ResolveError::System(shown(), cause)),
     }
 }
 
-fn gone(base: &Directory) -> DeadEnd {
-    DeadEnd::System(base.path_of(".."), io::ErrorKind::NotFound.into())
+fn gone(base: &Directory) -> ResolveError {
+    ResolveError::System(base.path_of(".."), io::ErrorKind::NotFound.into())
 }
 
 #[cfg(test)]
@@ -95,14 +95,14 @@ mod tests {
     use crate::fsx::file_identity::FileIdentity;
 
     #[test]
-    fn follows_what_exists_and_reads_what_does_not() {
+    fn existing_parts_are_followed_and_missing_ones_are_resolved_as_text() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         fs::create_dir_all(at("real/deep")).unwrap();
         fs::write(at("file"), "").unwrap();
         symlink("real/deep", at("link")).unwrap();
         symlink("nowhere", at("dangling")).unwrap();
-        let resolve = |path: &str| ResolvedPath::resolve(&at(path), Last::Followed);
+        let resolve = |path: &str| ResolvedPath::resolve(&at(path), LastComponent::Followed);
         for (path, base, missing) in [
             ("real", "real", &[][..]),
             ("real/new", "real", &["new"]),
@@ -125,7 +125,7 @@ mod tests {
             ("file", "is not a directory"),
             ("file/a", "is not a directory"),
         ] {
-            assert!(matches!(resolve(path), Err(DeadEnd::Unfit(_, told)) if told == reason), "{path}");
+            assert!(matches!(resolve(path), Err(ResolveError::Unfit(_, found)) if found == reason), "{path}");
         }
     }
 
@@ -135,9 +135,9 @@ mod tests {
         symlink("nowhere", folder.path().join("dangling")).unwrap();
         fs::create_dir(folder.path().join("real")).unwrap();
         for name in ["dangling", "real", "new"] {
-            let found = ResolvedPath::resolve(&folder.path().join(name), Last::Kept).unwrap();
+            let found = ResolvedPath::resolve(&folder.path().join(name), LastComponent::Kept).unwrap();
             assert_eq!(found.missing, [name]);
-            assert_eq!(found.shown(), folder.path().join(name));
+            assert_eq!(found.display_path(), folder.path().join(name));
         }
     }
 }

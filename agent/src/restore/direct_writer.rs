@@ -9,7 +9,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::RestoreError;
-use super::made_directories::failed;
+use super::created_directories::failed;
 use super::stage_directory::StageDirectory;
 
 /// The required multiple for memory, offset and length to bypass the page cache: the page size of nearly all machines, and at least the block size of disks.
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn every_byte_is_written_whether_past_the_page_cache_or_not() {
+    fn every_byte_is_written_with_or_without_the_page_cache() {
         let directory = tempfile::tempdir().unwrap();
         let (a, b, tail) = (block(8192, 1), block(4096, 2), block(4096 + 33, 3));
         let unaligned = &a[1..];

@@ -1,7 +1,7 @@
 //! Notes in the stage of a data directory about its write-ahead log, if that is elsewhere.
 //!
-//! The log is renamed just before the data directory. A run that is killed between the two renames leaves a log without its data directory; the notes tell
-//! the next run that it is exactly that log.
+//! The log is renamed just before the data directory. A run that is killed between the two renames leaves a log without its data directory; the notes let
+//! the next run recognize exactly that log.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, Metadata};
@@ -16,7 +16,7 @@ use etcdsnap_core::restore::wal;
 use rustix::fs::{Dir, Mode, OFlags, openat};
 use serde::{Deserialize, Serialize};
 
-use super::stage_directory::{CONTENT, StageDirectory};
+use super::stage_directory::{CONTENT_NAME, StageDirectory};
 use crate::fsx::directory::Directory;
 use crate::fsx::leftover::is_private;
 
@@ -27,7 +27,7 @@ const STAGE_NOTE: &str = "log-stage";
 const LOG_NOTE: &str = "log";
 
 /// Bytes of a note that are read at most: two paths.
-const LONGEST_NOTE: u64 = 64 << 10;
+const MAX_NOTE_LEN: u64 = 64 << 10;
 
 /// All notes, for code that removes them.
 pub(super) const NOTES: [&str; 2] = [STAGE_NOTE, LOG_NOTE];
@@ -52,7 +52,7 @@ struct LogNote {
     within: Vec<String>,
     /// The inode of the log's only file.
     file: u64,
-    /// When that file last changed (ctime), in seconds and nanoseconds. Nobody can set this time.
+    /// When that file last changed (ctime), in seconds and nanoseconds. No program can set this time.
     changed: (i64, i64),
 }
 
@@ -60,7 +60,7 @@ impl StageNote {
     /// Describes a log that will be called `name` in `parent` and is staged there.
     pub fn of(parent: &Directory, name: &OsStr) -> io::Result<Self> {
         Ok(Self {
-            parent: BASE64_STANDARD.encode(std::path::absolute(parent.shown())?.as_os_str().as_bytes()),
+            parent: BASE64_STANDARD.encode(std::path::absolute(parent.display_path())?.as_os_str().as_bytes()),
             parent_inode: parent.identity()?.inode(),
             log: BASE64_STANDARD.encode(name.as_bytes()),
         })
@@ -71,7 +71,7 @@ impl StageNote {
         data.write_note(STAGE_NOTE, &serde_json::to_vec(self)?)
     }
 
-    /// Reads the note in a stage that a killed run left; `None` if there is none, or it cannot be trusted.
+    /// Reads the note in the stage of a killed run; `None` if there is no note, or it cannot be trusted.
     pub fn read(stage: &Directory) -> Option<Self> {
         serde_json::from_slice(&read_small(stage, STAGE_NOTE)?).ok()
     }
@@ -95,10 +95,10 @@ impl StageNote {
 
 /// Writes the note about the log itself into the stage of the data directory; `path` is its place in its own stage.
 pub(super) fn leave_log_note(data: &StageDirectory, log: &StageDirectory, path: &Path) -> io::Result<()> {
-    let file = log.facts(&path.join(wal::FILE))?;
-    let within = path.strip_prefix(CONTENT).unwrap_or(path).iter();
+    let file = log.metadata(&path.join(wal::FILE))?;
+    let within = path.strip_prefix(CONTENT_NAME).unwrap_or(path).iter();
     let note = LogNote {
-        directory: log.facts(Path::new(CONTENT))?.ino(),
+        directory: log.metadata(Path::new(CONTENT_NAME))?.ino(),
         within: within.map(|name| BASE64_STANDARD.encode(name.as_bytes())).collect(),
         file: file.ino(),
         changed: changed(&file),
@@ -112,8 +112,8 @@ pub(super) fn remove_log(stage: &Directory, parent: &Directory, name: &OsStr) ->
     let Some(note) = note else { return Ok(()) };
     let Some(within) = note.within.iter().map(|name| text(name)).collect::<Option<Vec<_>>>() else { return Ok(()) };
     let Ok(outermost) = parent.open_below(Path::new(name)) else { return Ok(()) };
-    let facts = outermost.facts()?;
-    if facts.ino() != note.directory || facts.dev() != parent.facts()?.dev() {
+    let facts = outermost.metadata()?;
+    if facts.ino() != note.directory || facts.dev() != parent.metadata()?.dev() {
         return Ok(());
     }
     let mut directories = vec![outermost];
@@ -163,11 +163,11 @@ pub(super) fn read_small(directory: &Directory, name: &str) -> Option<Vec<u8>> {
     let file = File::from(openat(directory, name, flags, Mode::empty()).ok()?);
     let facts = file.metadata().ok()?;
     // In some overlays the device of a file is that of a lower layer, so it is not compared with the directory's.
-    if !facts.is_file() || facts.len() > LONGEST_NOTE || !is_private(&facts, facts.dev()) {
+    if !facts.is_file() || facts.len() > MAX_NOTE_LEN || !is_private(&facts, facts.dev()) {
         return None;
     }
     let mut bytes = Vec::new();
-    file.take(LONGEST_NOTE).read_to_end(&mut bytes).ok()?;
+    file.take(MAX_NOTE_LEN).read_to_end(&mut bytes).ok()?;
     Some(bytes)
 }
 

@@ -6,12 +6,12 @@
 mod all_members;
 mod auto_bump;
 mod copy;
+mod created_directories;
 mod defaults;
 mod deleted_keys;
 mod destination;
 mod direct_writer;
 mod log_notes;
-mod made_directories;
 mod new_database;
 mod new_member_files;
 mod owner;
@@ -52,7 +52,7 @@ use restore_job::RestoreJob;
 use restore_space::SpaceNeeds;
 use staged_result::{ReplaceNeed, StageRequest};
 
-/// What was restored, or would be.
+/// The result of a restore, or of a dry run.
 ///
 /// In JSON, a path that is not UTF-8 is also in base64: `dataDirBase64` beside `dataDir`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -115,10 +115,10 @@ pub struct Restored {
 
 /// Makes a data directory from a snapshot.
 ///
-/// The target appears complete or not at all; the input is only read. What a killed run left, the next run removes.
+/// The target appears complete or not at all; the input is only read. The next run removes leftovers of a killed run.
 ///
 /// # Errors
-/// [`RestoreError`]; then nothing is left behind, except with [`RestoreError::InPlace`].
+/// [`RestoreError`]; then no files are left, except with [`RestoreError::InPlace`].
 pub fn restore(config: &RestoreConfig, progress: &dyn Progress) -> Result<Restored, RestoreError> {
     let cluster = config.cluster()?;
     let member = config.member(&cluster)?;
@@ -142,7 +142,7 @@ pub fn restore(config: &RestoreConfig, progress: &dyn Progress) -> Result<Restor
         free_space::check([(Location::Path(&data_dir), database.size), (Location::Path(&wal_dir), wal::SEGMENT)])?;
         return Ok(described(&database));
     }
-    let room = SpaceNeeds::before_writing(&[(&data_dir, job.size_ahead()), (&wal_dir, wal::SEGMENT)]);
+    let room = SpaceNeeds::before_writing(&[(&data_dir, job.estimated_size()), (&wal_dir, wal::SEGMENT)]);
     let write = || {
         let stage = wanted.begin()?;
         let database = job.write(&[(member, MemberStages { member: stage.member(), log: stage.log() })])?;

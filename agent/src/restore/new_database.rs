@@ -26,7 +26,7 @@ pub(super) struct Database {
     pub revision_before: Revision,
     /// The latest revision of the restored store.
     pub revision_after: Revision,
-    /// What the new cluster inherits from the old one.
+    /// Data of the old cluster that the new one inherits.
     pub carried: Carried,
     /// Its size in bytes.
     pub size: u64,
@@ -36,7 +36,7 @@ pub(super) struct Database {
     pub sha256_checked: bool,
     /// How many keys it holds; `None` if they were not counted.
     pub keys: Option<u64>,
-    /// What was left out, if it was rewritten entry by entry.
+    /// Facts about the entries that were left out, if it was rewritten entry by entry.
     pub rewrite: Option<RewriteFacts>,
 }
 
@@ -54,7 +54,7 @@ impl RestoreJob<'_> {
         if self.config.rewrites() {
             let rewritten = self.unless_changed(rewritten::write(self, targets))?;
             self.on_each_target(targets, &|target| target.file.sync_all())?;
-            let keys = rewritten::judge_result(self, first)?;
+            let keys = rewritten::verify_result(self, first)?;
             return Ok(Database { keys, ..Database::of(rewritten) });
         }
         let CopyResult { size, sha256_checked, keys } = self.unless_changed(self.copy(targets))?;
@@ -72,7 +72,7 @@ impl RestoreJob<'_> {
         Ok(Database::copied(plan, self, CopyResult { size, sha256_checked, keys }))
     }
 
-    /// Does the same to every target, with one thread for each.
+    /// Runs a function for every target, each on its own thread.
     fn on_each_target(
         &self,
         targets: &[DatabaseTarget],
@@ -101,13 +101,13 @@ impl RestoreJob<'_> {
         let mut keys = None;
         let copied = match &self.input.body {
             Body::Plain(file) => {
-                let (copied, report) = copy::plain(file, to, self.verifies_structure(), self.progress)?;
+                let (copied, report) = copy::copy_file(file, to, self.verifies_structure(), self.progress)?;
                 file.assert_unchanged()?;
                 keys = report.map_or(Ok(None), |report| self.accept(report))?;
                 copied
             }
             Body::Packed(packed) => {
-                let copied = copy::packed(packed, to, self.progress)?;
+                let copied = copy::unpack_to_targets(packed, to, self.progress)?;
                 packed.source().assert_unchanged()?;
                 copied
             }
@@ -120,7 +120,7 @@ impl RestoreJob<'_> {
         if let (Body::Packed(_), true, Some(first)) = (&self.input.body, self.verifies_structure(), to.first()) {
             let source = first.file.try_clone().and_then(|file| FileSource::new(file, &self.input.path));
             let source = source.map_err(|cause| first.failed(cause))?;
-            keys = self.accept(copy::judge(&source, &self.input.path, self.progress)?)?;
+            keys = self.accept(copy::verify_structure(&source, &self.input.path, self.progress)?)?;
         }
         Ok(CopyResult { size, sha256_checked: checked, keys })
     }
@@ -139,7 +139,7 @@ impl RestoreJob<'_> {
             Body::Plain(file) => (None, copy::hash_only(file, self.progress)?),
             Body::Packed(packed) => {
                 // The plan needs random access to the pages that would change.
-                let (file, copied) = copy::unpacked(packed, &path, self.progress)?;
+                let (file, copied) = copy::unpack_to_nameless_file(packed, &path, self.progress)?;
                 file.set_len(copied.database_len()).map_err(Spool::failed)?;
                 (Some(FileSource::new(file, &path).map_err(Spool::failed)?), copied)
             }
@@ -149,7 +149,8 @@ impl RestoreJob<'_> {
             (Some(source), _) | (None, Body::Plain(source)) => source,
             (None, Body::Packed(packed)) => packed.source(),
         };
-        let judged = self.verifies_structure().then(|| copy::judge(source, &path, self.progress)).transpose()?;
+        let judged =
+            self.verifies_structure().then(|| copy::verify_structure(source, &path, self.progress)).transpose()?;
         let keys = judged.map_or(Ok(None), |report| self.accept(report))?;
         deleted_keys::check_latest(self, source)?;
         let plan = plan(source, self.cluster, self.keys())?;

@@ -9,8 +9,8 @@ use etcdsnap_core::restore::{snap, wal};
 use rustix::io::Errno;
 
 use super::RestoreError;
+use super::created_directories::failed;
 use super::direct_writer::DatabaseTarget;
-use super::made_directories::failed;
 use super::new_database::Database;
 use super::restore_job::RestoreJob;
 use super::stage_directory::StageDirectory;

@@ -10,8 +10,8 @@ use rustix::io::Errno;
 
 use super::restore_error::RestoreError;
 
-/// The id that means "unchanged" to the system, and is no user's.
-const NOBODY: u32 = u32::MAX;
+/// The id that the system takes to mean "unchanged"; no user has it.
+const UNCHANGED_ID: u32 = u32::MAX;
 
 /// User and group to own the files; `None` leaves one unchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,11 +26,11 @@ impl Owner {
         Self { user: Some(facts.uid()), group: Some(facts.gid()) }
     }
 
-    /// Gives an open file or directory to this owner, unless it already belongs to it.
+    /// Sets the owner of an open file or directory, unless it is already right.
     ///
     /// # Errors
     /// An error of the system.
-    pub fn give(self, file: impl AsFd) -> io::Result<()> {
+    pub fn set_on(self, file: impl AsFd) -> io::Result<()> {
         let facts = fstat(&file)?;
         let differs =
             self.user.is_some_and(|user| user != facts.st_uid) || self.group.is_some_and(|group| group != facts.st_gid);
@@ -69,8 +69,8 @@ pub(super) fn parse(text: &str) -> Result<Owner, RestoreError> {
         ),
     };
     match (id, group) {
-        (NOBODY, _) => Err(none("user", user)),
-        (_, Some(NOBODY)) => Err(none("group", text.split_once(':').map_or("", |(_, group)| group))),
+        (UNCHANGED_ID, _) => Err(none("user", user)),
+        (_, Some(UNCHANGED_ID)) => Err(none("group", text.split_once(':').map_or("", |(_, group)| group))),
         _ => Ok(Owner { user: Some(id), group }),
     }
 }
@@ -98,9 +98,9 @@ mod tests {
         assert!(ids("root:no such group").unwrap_err().to_string().contains("no group"));
     }
 
-    /// The system takes this number to mean that nothing changes.
+    /// For the system, this number means that nothing changes.
     #[test]
-    fn the_number_of_nobody_is_no_user() {
+    fn the_number_for_unchanged_is_not_a_user() {
         assert_eq!(parse("4294967295").unwrap_err().to_string(), "--owner: there is no user \"4294967295\"");
         assert_eq!(parse("1:4294967295").unwrap_err().to_string(), "--owner: there is no group \"4294967295\"");
         for number in ["4294967295", "4294967296", "1:4294967295"] {

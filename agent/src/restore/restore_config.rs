@@ -36,13 +36,13 @@ pub struct RestoreConfig {
     pub mark_compacted: bool,
     /// The revision whose state is restored, 0 for the latest; `None` copies the whole history.
     pub as_of: Option<Revision>,
-    /// The time to live, in seconds, of leases that are granted again because the state at `as_of` needs them and they are gone since.
+    /// The time to live, in seconds, of leases that are granted again because the state at `as_of` needs them and they no longer exist.
     pub new_lease_seconds: i64,
     /// Keys to delete before etcd starts. Each must exist in the restored state.
     pub delete: Vec<Vec<u8>>,
     /// Whether to leave out the history that a compaction at the restored revision removes.
     pub compact: bool,
-    /// What must be sound.
+    /// Which parts of the snapshot must be sound.
     pub verify: RestoreVerify,
     /// Whether to restore even a damaged database.
     pub force: bool,
@@ -52,7 +52,7 @@ pub struct RestoreConfig {
     pub run: Run,
 }
 
-/// What is checked before the data directory appears.
+/// Which checks a snapshot must pass before the data directory appears.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum RestoreVerify {
     /// Every page and every entry.
@@ -135,7 +135,7 @@ impl RestoreConfig {
         let usual = [DEFAULT_PEER_URL.to_owned()];
         let advertised = if self.peer_urls.is_empty() { &usual[..] } else { &self.peer_urls };
         match cluster.check_advertised(member, advertised) {
-            Err(MembershipError::Differ { .. }) if peers::lead_to_same_addresses(advertised, &member.peer_urls) => {
+            Err(MembershipError::Differ { .. }) if peers::have_same_addresses(advertised, &member.peer_urls) => {
                 Ok(member)
             }
             Err(MembershipError::Differ { name, listed, .. }) if self.peer_urls.is_empty() => {

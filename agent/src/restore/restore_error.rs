@@ -113,7 +113,7 @@ pub enum RestoreError {
     /// A member's name cannot be a directory name.
     #[error("--all-members: the name {0:?} of a member cannot be used for a directory and a file")]
     AllMembersName(String),
-    /// The place of the data directory is taken.
+    /// The data directory cannot be created at its path.
     #[error("--data-dir: {} {reason}", printable_path(path))]
     DataDir {
         /// The data directory.
@@ -133,7 +133,7 @@ pub enum RestoreError {
         /// The error of the system.
         cause: io::Error,
     },
-    /// The place of the directory for all members is taken.
+    /// The directory for all members cannot be created at its path.
     #[error("--all-members: {} {reason}", printable_path(path))]
     AllMembers {
         /// The directory.
@@ -141,7 +141,7 @@ pub enum RestoreError {
         /// The problem.
         reason: String,
     },
-    /// The place of the log is taken.
+    /// The directory of the log cannot be created at its path.
     #[error("--wal-dir: {} {reason}", printable_path(path))]
     WalDir {
         /// The directory of the log.
@@ -180,7 +180,7 @@ pub enum RestoreError {
     /// Only root may change the owner of files.
     #[error("--owner: the owner of the files cannot be changed: {0}")]
     NotOurs(String),
-    /// An existing data directory belongs to a user who may have planted it to get the database.
+    /// An existing data directory belongs to a user who may have created it to get hold of the database.
     #[error(
         "{} belongs to user {owner}, and users other than root can create entries in {}: that user would own the database",
         printable_path(path),
@@ -204,7 +204,7 @@ pub enum RestoreError {
         /// The error of the system.
         cause: io::Error,
     },
-    /// What a killed run left cannot be removed.
+    /// A leftover of a killed run cannot be removed.
     #[error("cannot remove {}, which a killed restore left: {}", printable_path(path), plain(cause))]
     Leftover {
         /// The leftover.
@@ -298,7 +298,7 @@ impl RestoreError {
         match self {
             Self::Input(error) => error.is_damage(),
             Self::Sha256 { .. } | Self::Damaged { .. } | Self::NotWhole { .. } => true,
-            // A failed read proves nothing about the file.
+            // A failed read does not mean that the file is damaged.
             Self::Plan(error) => !matches!(
                 error,
                 PlanError::Bump { .. } | PlanError::Exhausted | PlanError::Edit(DatabaseError::Read(_))

@@ -7,7 +7,7 @@ use etcdsnap_core::{Report, Severity, Verdict};
 use super::{RestoreConfig, RestoreError, RestoreVerify};
 use crate::input::{Body, Input};
 use crate::progress::Progress;
-use crate::sha256_stream::Copied;
+use crate::sha256_stream::StreamDigest;
 
 /// A restore in progress, with its validated settings.
 pub(super) struct RestoreJob<'j> {
@@ -19,7 +19,7 @@ pub(super) struct RestoreJob<'j> {
 }
 
 impl RestoreJob<'_> {
-    /// Checks, before anything is written, that the revision can be raised that far. For a compressed input that is only known later.
+    /// Checks, before anything is written, that the revision can be raised that far. For a compressed input this is checked later.
     pub fn check_bump(&self) -> Result<(), RestoreError> {
         let (Body::Plain(source), Some(_)) = (&self.input.body, self.bump) else { return Ok(()) };
         match plan(source, self.cluster, self.keys()) {
@@ -30,7 +30,7 @@ impl RestoreJob<'_> {
     }
 
     /// Estimates the size of one member's database, as far as possible before it is read.
-    pub fn size_ahead(&self) -> u64 {
+    pub fn estimated_size(&self) -> u64 {
         match &self.input.body {
             Body::Plain(source) => {
                 let database = self.input.extent().database().unwrap_or_else(|| super::len(source));
@@ -45,7 +45,7 @@ impl RestoreJob<'_> {
         KeyChanges { as_of: None, deleted: &self.config.delete, bump: self.bump }
     }
 
-    /// Returns `outcome`, unless the input was written to meanwhile: then no result is meaningful.
+    /// Returns `outcome`, unless the input was written to meanwhile, which makes any result meaningless.
     pub fn unless_changed<T>(&self, outcome: Result<T, RestoreError>) -> Result<T, RestoreError> {
         let source = match &self.input.body {
             Body::Plain(file) => file,
@@ -63,7 +63,7 @@ impl RestoreJob<'_> {
     }
 
     /// Compares the SHA-256; returns false if the check is disabled.
-    pub fn compare(&self, copied: &Copied) -> Result<bool, RestoreError> {
+    pub fn compare(&self, copied: &StreamDigest) -> Result<bool, RestoreError> {
         let path = || self.input.path.clone();
         match copied.trailer {
             _ if self.config.skip_hash_check => Ok(false),
@@ -73,7 +73,7 @@ impl RestoreJob<'_> {
         }
     }
 
-    /// Refuses a damaged database unless that is forced; the SHA-256 is checked separately. Returns the number of keys if all of them could be read.
+    /// Refuses a damaged database, unless the configuration has `force`; the SHA-256 is checked separately. Returns the number of keys if all of them could be read.
     pub fn accept(&self, report: Report) -> Result<Option<u64>, RestoreError> {
         let counts = |code: etcdsnap_core::Code| {
             let structure = !code.is_about_contents() || self.config.verify == RestoreVerify::Full;

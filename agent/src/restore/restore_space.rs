@@ -9,25 +9,25 @@ use crate::free_space::{self, Location, NotEnoughSpace};
 /// The space that a restore needs, and what was missing before it started writing.
 pub(super) struct SpaceNeeds {
     wanted: Vec<(PathBuf, u64)>,
-    lack: Option<NotEnoughSpace>,
+    missing: Option<NotEnoughSpace>,
 }
 
 impl SpaceNeeds {
     /// Checks the free space at each place before writing.
     ///
-    /// Too little space is not an error yet: if the file system shares the blocks of the snapshot, a copy takes none.
+    /// Too little space is not an error yet: if the copy shares the blocks of the snapshot, it takes no space.
     pub fn before_writing(wanted: &[(&Path, u64)]) -> Self {
         let owned = wanted.iter().map(|(path, bytes)| ((*path).to_owned(), *bytes)).collect();
         let places = wanted.iter().map(|(path, bytes)| (Location::Path(path), *bytes));
-        Self { wanted: owned, lack: free_space::check(places).err() }
+        Self { wanted: owned, missing: free_space::check(places).err() }
     }
 
     /// Adds the needed and free bytes to an error about a full disk; returns other errors unchanged.
     pub fn explain(&self, error: RestoreError) -> RestoreError {
         match error {
             RestoreError::Write { path, cause } if matches!(cause.kind(), StorageFull | QuotaExceeded) => {
-                match &self.lack {
-                    Some(lack) => lack.clone().into(),
+                match &self.missing {
+                    Some(missing) => missing.clone().into(),
                     // Another program filled the disk meanwhile, or this user's quota is exhausted.
                     None => {
                         let needed = self.wanted.iter().fold(0_u64, |sum, (_, bytes)| sum.saturating_add(*bytes));
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_full_disk_is_told_in_bytes() {
+    fn a_full_disk_is_reported_in_bytes() {
         let folder = tempfile::tempdir().unwrap();
         let full = || RestoreError::Write { path: "db".into(), cause: io::ErrorKind::StorageFull.into() };
         let small = SpaceNeeds::before_writing(&[(folder.path(), 1)]);

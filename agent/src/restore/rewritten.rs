@@ -17,14 +17,14 @@ use crate::fsx::early_flush;
 use crate::input::{Body, FileSource};
 use crate::progress::{Progress, Stage};
 use crate::rewrite::Aside;
-use crate::sha256_stream::Copied;
+use crate::sha256_stream::StreamDigest;
 use crate::snapshot::Snapshot;
 use crate::threads;
 
 /// Bytes written at once.
-const BLOCK: usize = 1 << 20;
+const BLOCK_LEN: usize = 1 << 20;
 
-/// What was left out, and what was added.
+/// Facts about the entries that were left out and added.
 pub(super) struct RewriteFacts {
     /// The revision whose state was chosen, if any.
     pub as_of: Option<Revision>,
@@ -69,7 +69,7 @@ pub(super) fn write(job: &RestoreJob<'_>, to: &[DatabaseTarget]) -> Result<Rewri
 
 /// Does the same as [`write`] without writing anything.
 pub(super) fn dry_run(job: &RestoreJob<'_>) -> Result<RewrittenDatabase, RestoreError> {
-    write_and_verify(job, |snapshot, progress| Ok(pages(job, snapshot, Nowhere, progress)?.0))
+    write_and_verify(job, |snapshot, progress| Ok(pages(job, snapshot, DiscardPages, progress)?.0))
 }
 
 /// Verifies the snapshot while `write` runs. Problems of the snapshot take precedence.
@@ -87,13 +87,13 @@ fn write_and_verify(
         };
         // Damage is reported first: a wrong SHA-256 follows from it.
         if job.verifies_structure() {
-            job.accept(copy::judge(snapshot.source(), path, &aside)?)?;
+            job.accept(copy::verify_structure(snapshot.source(), path, &aside)?)?;
         }
         hashed.as_ref().or(unpacked.as_ref()).map_or(Ok(false), |copied| job.compare(copied))
     };
-    let (judged, written) = threads::both(judge, || {
+    let (judged, written) = threads::run_both(judge, || {
         let written = write(&snapshot, job.progress);
-        // Damage of the snapshot may be the cause; then its report says so.
+        // Damage of the snapshot may be the cause, which its report would show.
         aside.stop_if(matches!(&written, Err(error) if !matches!(error, RestoreError::NotWhole { .. })));
         written
     });
@@ -106,12 +106,12 @@ fn write_and_verify(
 }
 
 /// Opens the snapshot; a compressed one is unpacked into a file without a name, and hashed meanwhile.
-fn opened(job: &RestoreJob<'_>) -> Result<(Snapshot, Option<Copied>), RestoreError> {
+fn opened(job: &RestoreJob<'_>) -> Result<(Snapshot, Option<StreamDigest>), RestoreError> {
     let path = &job.input.path;
     match &job.input.body {
         Body::Plain(source) => Ok((Snapshot::of_source(source, path, job.progress)?, None)),
         Body::Packed(packed) => {
-            let (file, copied) = copy::unpacked(packed, path, job.progress)?;
+            let (file, copied) = copy::unpack_to_nameless_file(packed, path, job.progress)?;
             Ok((Snapshot::of_file(file, path, job.progress)?, Some(copied)))
         }
     }
@@ -167,12 +167,13 @@ fn of_core(job: &RestoreJob<'_>, error: rewrite::RewriteError<RestoreError>) -> 
 ///
 /// # Errors
 /// [`Error::Defect`] if it is not sound although the snapshot was.
-pub(super) fn judge_result(job: &RestoreJob<'_>, target: &DatabaseTarget) -> Result<Option<u64>, RestoreError> {
+pub(super) fn verify_result(job: &RestoreJob<'_>, target: &DatabaseTarget) -> Result<Option<u64>, RestoreError> {
     if !job.verifies_structure() {
         return Ok(None);
     }
     let source = target.file.try_clone().and_then(|file| FileSource::new(file, &target.path));
-    let report: Report = copy::judge(&source.map_err(|cause| target.failed(cause))?, &target.path, job.progress)?;
+    let report: Report =
+        copy::verify_structure(&source.map_err(|cause| target.failed(cause))?, &target.path, job.progress)?;
     job.accept(report).map_err(|error| match error {
         RestoreError::Damaged { report, .. } => {
             let finding = report.findings.list().first().map(|finding| finding.message.clone()).unwrap_or_default();
@@ -191,7 +192,7 @@ struct TargetsSink<'t> {
 
 impl<'t> TargetsSink<'t> {
     fn new(writers: TargetWriters<'t>) -> Self {
-        Self { writers, block: AlignedBuf::new(BLOCK), used: 0 }
+        Self { writers, block: AlignedBuf::new(BLOCK_LEN), used: 0 }
     }
 
     fn finish(mut self) -> Result<(), RestoreError> {
@@ -216,7 +217,7 @@ impl PageSink for TargetsSink<'_> {
             free.iter_mut().zip(now).for_each(|(to, from)| *to = *from);
             self.used = self.used.saturating_add(now.len());
             pages = later;
-            if self.used >= BLOCK {
+            if self.used >= BLOCK_LEN {
                 self.write()?;
             }
         }
@@ -225,9 +226,9 @@ impl PageSink for TargetsSink<'_> {
 }
 
 /// Discards all pages.
-struct Nowhere;
+struct DiscardPages;
 
-impl PageSink for Nowhere {
+impl PageSink for DiscardPages {
     type Error = RestoreError;
 
     fn append(&mut self, _pages: &[u8]) -> Result<(), RestoreError> {

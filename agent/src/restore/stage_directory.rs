@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Mode, OFlags, RenameFlags, openat, renameat, renameat_with};
 use rustix::io::Errno;
 
-use super::made_directories::failed;
+use super::created_directories::failed;
 use super::owner::Owner;
 use super::restore_error::RestoreError;
 use crate::fsx::directory::Directory;
@@ -29,21 +29,21 @@ use crate::fsx::directory_sync::DirectorySync;
 use crate::fsx::file_identity::FileIdentity;
 
 /// The name of the content in the stage.
-pub(super) const CONTENT: &str = "new";
+pub(super) const CONTENT_NAME: &str = "new";
 
 /// The name of the marker.
-pub(super) const MARKER: &str = "etcdsnap-stage";
+pub(super) const MARKER_NAME: &str = "etcdsnap-stage";
 
-/// The name of a temporary file that tests whether the owner of files can be changed.
-pub(super) const PROBE: &str = "owner";
+/// The name of a temporary file for testing whether the owner of files can be changed.
+pub(super) const PROBE_NAME: &str = "owner";
 
-/// Numbers that are tried in turn, so that leftovers of killed runs are found without listing the parent directory.
-const SLOTS: u32 = 16;
+/// How many numbers are tried in turn for a stage's name. They are few, so that leftovers of killed runs are found without listing the parent directory.
+const MAX_STAGES: u32 = 16;
 
 /// The longest file name on nearly all file systems, in bytes.
-const LONGEST_NAME: usize = 255;
+const MAX_NAME_LEN: usize = 255;
 
-/// A directory in progress. If dropped before it is finished, it is removed with everything that was created in it.
+/// A stage: a directory in progress. If dropped before it is finished, it is removed with everything that was created in it.
 pub(super) struct StageDirectory {
     parent: Directory,
     slot: OsString,
@@ -51,7 +51,7 @@ pub(super) struct StageDirectory {
     identity: FileIdentity,
     /// Holds the lock.
     _lock: File,
-    /// The content, for the steps after its rename.
+    /// The content's open handle, for the steps after its rename.
     content: Option<Directory>,
     /// What was created here, in order.
     entries: RefCell<Vec<Entry>>,
@@ -80,9 +80,9 @@ impl StageDirectory {
     /// Creates a stage in `parent` for a target with the name `target`.
     ///
     /// # Errors
-    /// [`RestoreError::Write`]; then nothing is left behind.
+    /// [`RestoreError::Write`]; then the stage was removed.
     pub fn make(parent: Directory, target: &OsStr) -> Result<Self, RestoreError> {
-        let failed = |cause| failed(parent.shown(), cause);
+        let failed = |cause| failed(parent.display_path(), cause);
         // Another user may have taken all the numbered names.
         let odd = stage_name(target, &format!("{:016x}", rand::random::<u64>()));
         for slot in slots(target).chain(once(odd)) {
@@ -110,7 +110,7 @@ impl StageDirectory {
         };
         let lock = directory.readable()?;
         check_private(parent, &lock)?;
-        // Without locks on the file system, the next run cannot tell whose it is and leaves it alone.
+        // If the file system has no locks, the next run cannot tell whether this one still uses the stage, and does not remove it.
         if matches!(lock.try_lock(), Err(TryLockError::WouldBlock)) {
             return Ok(None);
         }
@@ -119,7 +119,7 @@ impl StageDirectory {
             return Ok(None);
         }
         let mut stage = Self {
-            parent: parent.again()?,
+            parent: parent.try_clone()?,
             slot: slot.to_owned(),
             directory,
             identity,
@@ -129,11 +129,11 @@ impl StageDirectory {
             moved: RefCell::default(),
             owner: Cell::default(),
         };
-        stage.write_note(MARKER, &marker(identity, parent.identity()?, target))?;
-        stage.directory.make(Path::new(CONTENT))?;
-        stage.made(Path::new(CONTENT), true);
-        let content = stage.directory.open_below(Path::new(CONTENT))?.readable()?;
-        stage.content = Some(Directory::from_readable(content, stage.path_of(Path::new(CONTENT))));
+        stage.write_note(MARKER_NAME, &marker(identity, parent.identity()?, target))?;
+        stage.directory.make(Path::new(CONTENT_NAME))?;
+        stage.note_created(Path::new(CONTENT_NAME), true);
+        let content = stage.directory.open_below(Path::new(CONTENT_NAME))?.readable()?;
+        stage.content = Some(Directory::from_readable(content, stage.path_of(Path::new(CONTENT_NAME))));
         Ok(Some(stage))
     }
 
@@ -146,10 +146,10 @@ impl StageDirectory {
     ///
     /// # Errors
     /// An error of the system.
-    pub fn try_owner(&self, owner: Owner) -> io::Result<()> {
-        let probe = Path::new(PROBE);
+    pub fn check_owner(&self, owner: Owner) -> io::Result<()> {
+        let probe = Path::new(PROBE_NAME);
         let file = self.new_file(probe)?;
-        let given = owner.give(&file);
+        let given = owner.set_on(&file);
         self.directory.remove(probe, false)?;
         self.entries.borrow_mut().retain(|entry| entry.path != probe);
         given
@@ -164,7 +164,7 @@ impl StageDirectory {
                 continue;
             }
             self.directory.make(name).map_err(|cause| failed(&self.path_of(name), cause))?;
-            self.made(name, true);
+            self.note_created(name, true);
         }
         Ok(())
     }
@@ -172,7 +172,7 @@ impl StageDirectory {
     /// Creates a file that only its owner may read and write.
     pub fn create(&self, path: &Path) -> io::Result<File> {
         let file = self.new_file(path)?;
-        self.give(&file)?;
+        self.set_owner(&file)?;
         Ok(file)
     }
 
@@ -181,7 +181,7 @@ impl StageDirectory {
         let file = self.new_file(path)?;
         let flags = OFlags::WRONLY | OFlags::DIRECT | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let direct = openat(&self.directory, path, flags, Mode::empty()).ok().map(File::from);
-        self.give(&file)?;
+        self.set_owner(&file)?;
         Ok((file, direct))
     }
 
@@ -195,15 +195,15 @@ impl StageDirectory {
 
     fn new_file(&self, path: &Path) -> io::Result<File> {
         let file = self.directory.create(path)?;
-        self.made(path, false);
+        self.note_created(path, false);
         Ok(file)
     }
 
-    fn give(&self, file: &File) -> io::Result<()> {
-        self.owner.get().map_or(Ok(()), |owner| owner.give(file))
+    fn set_owner(&self, file: &File) -> io::Result<()> {
+        self.owner.get().map_or(Ok(()), |owner| owner.set_on(file))
     }
 
-    fn made(&self, path: &Path, is_directory: bool) {
+    fn note_created(&self, path: &Path, is_directory: bool) {
         self.entries.borrow_mut().push(Entry { path: path.to_owned(), is_directory });
     }
 
@@ -211,17 +211,17 @@ impl StageDirectory {
     pub fn set_owner_and_sync(&self, mode: Option<u32>) -> Result<(), RestoreError> {
         if let Some(mode) = mode {
             // The owner must be able to enter it until it is renamed; `set_mode` sets the final mode.
-            let failed = |cause| failed(&self.path_of(Path::new(CONTENT)), cause);
+            let failed = |cause| failed(&self.path_of(Path::new(CONTENT_NAME)), cause);
             self.change_mode(mode | Mode::RWXU.as_raw_mode()).map_err(failed)?;
         }
         let entries = self.entries.borrow();
-        let directories = entries.iter().filter(|entry| entry.is_directory && entry.path.starts_with(CONTENT));
-        // From the innermost outwards: after a change of owner this user may not enter any more.
+        let directories = entries.iter().filter(|entry| entry.is_directory && entry.path.starts_with(CONTENT_NAME));
+        // From the innermost outwards: after a change of owner, this user may not be able to enter.
         for entry in directories.rev() {
             let settle = || {
                 let directory = self.directory.open_below(&entry.path)?;
                 let sync = DirectorySync::prepare(&directory)?;
-                self.owner.get().map_or(Ok(()), |owner| owner.give(&directory))?;
+                self.owner.get().map_or(Ok(()), |owner| owner.set_on(&directory))?;
                 sync.run()
             };
             settle().map_err(|cause| failed(&self.path_of(&entry.path), cause))?;
@@ -252,11 +252,11 @@ impl StageDirectory {
 
     /// Renames the content to `name` in `to`.
     pub fn move_content(&self, to: &Directory, name: &OsStr, replace: Replace) -> Result<(), Errno> {
-        let plain = || renameat(&self.directory, CONTENT, to, name);
+        let plain = || renameat(&self.directory, CONTENT_NAME, to, name);
         match replace {
             Replace::EmptyDirectory => plain(),
             Replace::Nothing => {
-                match renameat_with(&self.directory, CONTENT, to, name, RenameFlags::NOREPLACE) {
+                match renameat_with(&self.directory, CONTENT_NAME, to, name, RenameFlags::NOREPLACE) {
                     // Some file systems do not support the flag; a plain rename can only replace an empty directory.
                     Err(Errno::INVAL | Errno::NOSYS) => plain(),
                     other => other,
@@ -265,16 +265,16 @@ impl StageDirectory {
         }?;
         let mut entries = self.entries.borrow_mut();
         let moved = entries.iter().filter_map(|entry| {
-            let path = entry.path.strip_prefix(CONTENT).ok()?.to_owned();
+            let path = entry.path.strip_prefix(CONTENT_NAME).ok()?.to_owned();
             Some(Entry { path, is_directory: entry.is_directory })
         });
         *self.moved.borrow_mut() = moved.filter(|entry| !entry.path.as_os_str().is_empty()).collect();
-        entries.retain(|entry| !entry.path.starts_with(CONTENT));
+        entries.retain(|entry| !entry.path.starts_with(CONTENT_NAME));
         Ok(())
     }
 
     /// Removes the renamed content `name` in `from`: only what this run created, and only if it still has that name.
-    pub fn take_back(&self, from: &Directory, name: &OsStr) {
+    pub fn remove_moved(&self, from: &Directory, name: &OsStr) {
         let Some(content) = &self.content else { return };
         remove_entries(content, &self.moved.borrow());
         if content.identity().and_then(|identity| from.has(Path::new(name), identity)).is_ok_and(|ours| ours) {
@@ -295,7 +295,7 @@ impl StageDirectory {
     }
 
     fn remove_itself(&self) -> io::Result<()> {
-        // If another user moved it away, it cannot be removed by its name.
+        // If another user moved it away, it has no known name by which to remove it.
         if self.parent.has(Path::new(&self.slot), self.identity)? {
             self.parent.remove(Path::new(&self.slot), true)?;
         }
@@ -303,8 +303,8 @@ impl StageDirectory {
     }
 
     /// Returns its path, for messages.
-    pub fn shown(&self) -> &Path {
-        self.directory.shown()
+    pub fn display_path(&self) -> &Path {
+        self.directory.display_path()
     }
 
     /// Returns the path of an entry, for messages.
@@ -313,7 +313,7 @@ impl StageDirectory {
     }
 
     /// Returns the metadata of the content, or of a file in it.
-    pub fn facts(&self, path: &Path) -> io::Result<std::fs::Metadata> {
+    pub fn metadata(&self, path: &Path) -> io::Result<std::fs::Metadata> {
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         File::from(openat(&self.directory, path, flags, Mode::empty())?).metadata()
     }
@@ -321,7 +321,7 @@ impl StageDirectory {
 
 impl Drop for StageDirectory {
     fn drop(&mut self) {
-        // By name, without opening another handle: a lack of file descriptors may be why the run failed.
+        // Remove it by name, without opening another handle: the run may have failed for lack of file descriptors.
         remove_entries(&self.directory, &self.entries.borrow());
         let _ = self.remove_itself();
     }
@@ -347,13 +347,13 @@ fn check_private(parent: &Directory, made: &File) -> io::Result<()> {
 
 /// Returns the possible names of stages for `target`.
 pub(super) fn slots(target: &OsStr) -> impl Iterator<Item = OsString> {
-    (0..SLOTS).map(move |number| stage_name(target, &number.to_string()))
+    (0..MAX_STAGES).map(move |number| stage_name(target, &number.to_string()))
 }
 
 fn stage_name(target: &OsStr, end: &str) -> OsString {
     let end = format!(".etcdsnap-{end}");
     let mut name = target.as_bytes().to_vec();
-    name.truncate(LONGEST_NAME.saturating_sub(end.len()));
+    name.truncate(MAX_NAME_LEN.saturating_sub(end.len()));
     name.extend_from_slice(end.as_bytes());
     OsString::from_vec(name)
 }

@@ -6,7 +6,7 @@
 //! log elsewhere:                     <wal-dir>.etcdsnap-<n>/new           renamed to <wal-dir> just before
 //! log inside the data directory:                                          is renamed with it
 //! ```
-//! The next run removes what a killed run left ([`stale_stages`](super::stale_stages)), including a log that was already renamed.
+//! The next run removes the leftovers of a killed run ([`stale_stages`](super::stale_stages)), including a log that was already renamed.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::Metadata;
@@ -16,12 +16,12 @@ use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
+use super::created_directories::{CreatedDirectories, failed};
 use super::destination::ResolvedPath;
 use super::log_notes::{StageNote, leave_log_note};
-use super::made_directories::{MadeDirectories, failed};
 use super::owner::{self, Owner};
 use super::restore_error::RestoreError;
-use super::stage_directory::{CONTENT, Replace, StageDirectory};
+use super::stage_directory::{CONTENT_NAME, Replace, StageDirectory};
 use super::stale_stages::{CurrentRun, remove_stale};
 use super::targets::{Layout, LogPlace, MEMBER, Targets};
 use crate::fsx::directory::Directory;
@@ -41,7 +41,7 @@ pub(super) struct StagedRestore {
     /// The mode of an existing data directory that is replaced.
     mode: Option<u32>,
     owner: Option<Owner>,
-    made: MadeDirectories,
+    made: CreatedDirectories,
 }
 
 /// One of the two directories, and its target.
@@ -53,7 +53,7 @@ struct StagedDirectory {
     sync: DirectorySync,
 }
 
-/// What may be done with an existing data directory.
+/// How an existing data directory may be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ReplaceNeed {
     /// It may be filled or replaced.
@@ -62,7 +62,7 @@ pub(super) enum ReplaceNeed {
     Whole,
 }
 
-/// What exists at the data directory's path.
+/// The directory that exists at the data directory's path.
 enum ExistingDirectory {
     Nothing,
     /// A directory that was prepared for this.
@@ -101,7 +101,7 @@ impl StageRequest<'_> {
         targets.check_writable(&layouts, self.owner)
     }
 
-    /// Finds what exists. As root, the owner and mode of a directory that another user may have planted are not used: that user would own the database.
+    /// Finds the existing directory. As root, the owner and mode of a directory that another user may have planted are not used: that user would own the database.
     ///
     /// # Errors
     /// [`RestoreError::Planted`] if it may be planted and no owner was named.
@@ -110,7 +110,7 @@ impl StageRequest<'_> {
         if !targets.data.missing.is_empty() {
             return Ok(ExistingDirectory::Nothing);
         }
-        let facts = targets.data.base.facts().map_err(failed)?;
+        let facts = targets.data.base.metadata().map_err(failed)?;
         let named = self.owner.and_then(|owner| owner.user);
         // Without root, files keep this user as their owner.
         if !rustix::process::geteuid().is_root() || is_ours(facts.uid()) || named == Some(facts.uid()) {
@@ -147,12 +147,12 @@ impl StageRequest<'_> {
         Ok(layouts)
     }
 
-    /// Removes what killed runs left, checks that the targets are free, and creates the stages.
+    /// Removes leftovers of killed runs, checks that the targets are free, and creates the stages.
     pub fn begin(&self) -> Result<StagedRestore, RestoreError> {
         let targets = Targets::resolve(self.data_dir, self.wal_dir)?;
         self.before(&targets)?;
         self.remove_leftovers(&targets)?;
-        // A log left in place by a killed run may have the name of this one.
+        // A log that a killed run left in place may have the same name as the new log.
         let targets = Targets::resolve(self.data_dir, self.wal_dir)?;
         let before = self.before(&targets)?;
         let mut refused = None;
@@ -188,8 +188,9 @@ impl StageRequest<'_> {
         layout: &Layout,
         before: &ExistingDirectory,
     ) -> Result<StagedRestore, RestoreError> {
-        let mut made = MadeDirectories::default();
-        let again = |directory: &Directory| directory.again().map_err(|cause| failed(directory.shown(), cause));
+        let mut made = CreatedDirectories::default();
+        let again =
+            |directory: &Directory| directory.try_clone().map_err(|cause| failed(directory.display_path(), cause));
         let (parent, name) = match layout {
             Layout::Filled => (again(&targets.data.base)?, OsString::from(MEMBER)),
             Layout::Whole { replaces: true } => {
@@ -200,20 +201,20 @@ impl StageRequest<'_> {
         let data = StagedDirectory::make(parent, name, None)?;
         let (log, log_path) = match (&targets.log, layout) {
             (LogPlace::Usual, _) => (None, member(layout).join("wal")),
-            (LogPlace::Within(below), Layout::Whole { .. }) => (None, Path::new(CONTENT).join(below)),
+            (LogPlace::Within(below), Layout::Whole { .. }) => (None, Path::new(CONTENT_NAME).join(below)),
             (LogPlace::Within(below), Layout::Filled) => match below.strip_prefix(MEMBER) {
-                Ok(below) => (None, Path::new(CONTENT).join(below)),
+                Ok(below) => (None, Path::new(CONTENT_NAME).join(below)),
                 Err(_) => {
-                    // Everything is built beside `member`, so that nothing is in the data directory before it is complete.
+                    // Everything is built beside `member`, so that the data directory never contains an incomplete `member`.
                     let mut names = below.iter();
                     let first = names.next().unwrap_or_default().to_owned();
                     let part = StagedDirectory::make(again(&targets.data.base)?, first, Some(&data))?;
-                    (Some(part), Path::new(CONTENT).join(names.as_path()))
+                    (Some(part), Path::new(CONTENT_NAME).join(names.as_path()))
                 }
             },
             (LogPlace::Elsewhere(wal), _) => {
                 let (parent, name) = place(wal, &mut made)?;
-                (Some(StagedDirectory::make(parent, name, Some(&data))?), PathBuf::from(CONTENT))
+                (Some(StagedDirectory::make(parent, name, Some(&data))?), PathBuf::from(CONTENT_NAME))
             }
         };
         let before = before.prepared();
@@ -231,12 +232,12 @@ impl StageRequest<'_> {
     /// Chooses the owner of the files: the named one, or else the owner of the existing directory if this user may give files to it.
     fn owner_of_files(&self, stage: &StageDirectory, before: Option<Owner>) -> Result<Option<Owner>, RestoreError> {
         let Some(owner) = self.owner.or(before) else { return Ok(None) };
-        match stage.try_owner(owner) {
+        match stage.check_owner(owner) {
             Ok(()) => Ok(Some(owner)),
             Err(cause) if self.owner.is_some() => Err(RestoreError::NotOurs(crate::error::plain(&cause))),
-            // The owner was not named, so keep this user.
+            // The flags name no owner, so the files stay this user's.
             Err(cause) if owner::is_refusal(&cause) => Ok(None),
-            Err(cause) => Err(failed(stage.shown(), cause)),
+            Err(cause) => Err(failed(stage.display_path(), cause)),
         }
     }
 }
@@ -244,19 +245,19 @@ impl StageRequest<'_> {
 /// Returns the path of `<data-dir>/member` in the stage.
 fn member(layout: &Layout) -> PathBuf {
     match layout {
-        Layout::Filled => CONTENT.into(),
-        Layout::Whole { .. } => Path::new(CONTENT).join(MEMBER),
+        Layout::Filled => CONTENT_NAME.into(),
+        Layout::Whole { .. } => Path::new(CONTENT_NAME).join(MEMBER),
     }
 }
 
 /// Opens or creates the parent directory of a destination, and returns it with the name in it.
-fn place(destination: &ResolvedPath, made: &mut MadeDirectories) -> Result<(Directory, OsString), RestoreError> {
-    let shown = destination.shown();
+fn place(destination: &ResolvedPath, made: &mut CreatedDirectories) -> Result<(Directory, OsString), RestoreError> {
+    let shown = destination.display_path();
     let failed = |cause| failed(&shown, cause);
     let Some((name, around)) = destination.missing.split_last() else {
         return Err(failed(io::ErrorKind::AlreadyExists.into()));
     };
-    let base = destination.base.again().map_err(failed)?;
+    let base = destination.base.try_clone().map_err(failed)?;
     Ok((made.make(base, around)?, name.clone()))
 }
 
@@ -268,13 +269,13 @@ impl StagedDirectory {
         let sync = DirectorySync::prepare(&parent).map_err(failed)?;
         if let Some(data) = data {
             let note = StageNote::of(&parent, &name).and_then(|note| note.leave_in(&data.stage));
-            note.map_err(|cause| super::made_directories::failed(data.stage.shown(), cause))?;
+            note.map_err(|cause| super::created_directories::failed(data.stage.display_path(), cause))?;
         }
-        let stage = StageDirectory::make(parent.again().map_err(failed)?, &name)?;
+        let stage = StageDirectory::make(parent.try_clone().map_err(failed)?, &name)?;
         Ok(Self { stage, parent, name, sync })
     }
 
-    fn shown(&self) -> PathBuf {
+    fn display_path(&self) -> PathBuf {
         self.parent.path_of(&self.name)
     }
 }
@@ -305,18 +306,18 @@ impl StagedRestore {
         if let Some(log) = &self.log {
             log.stage.set_owner_and_sync(None)?;
             leave_log_note(&self.data.stage, &log.stage, &self.log_path)
-                .map_err(|cause| failed(self.data.stage.shown(), cause))?;
+                .map_err(|cause| failed(self.data.stage.display_path(), cause))?;
             log.stage.move_content(&log.parent, &log.name, Replace::Nothing).map_err(|cause| match cause {
                 Errno::EXIST | Errno::NOTEMPTY | Errno::NOTDIR => RestoreError::WalDir {
-                    path: log.shown(),
+                    path: log.display_path(),
                     reason: "appeared while the snapshot was restored".into(),
                 },
-                cause => failed(&log.shown(), cause.into()),
+                cause => failed(&log.display_path(), cause.into()),
             })?;
         }
         if let Err(error) = self.publish_data() {
             if let Some(log) = &self.log {
-                log.stage.take_back(&log.parent, &log.name);
+                log.stage.remove_moved(&log.parent, &log.name);
             }
             return Err(error);
         }
@@ -326,7 +327,7 @@ impl StagedRestore {
 
     fn publish_data(&self) -> Result<(), RestoreError> {
         if let Some(log) = &self.log {
-            log.sync.run().map_err(|cause| failed(&log.shown(), cause))?;
+            log.sync.run().map_err(|cause| failed(&log.display_path(), cause))?;
         }
         let StagedDirectory { stage, parent, name, .. } = &self.data;
         let replace = match self.layout {
@@ -335,16 +336,16 @@ impl StagedRestore {
         };
         stage.move_content(parent, name, replace).map_err(|cause| match cause {
             Errno::EXIST | Errno::NOTEMPTY | Errno::NOTDIR => RestoreError::DataDir {
-                path: self.data.shown(),
+                path: self.data.display_path(),
                 reason: "appeared while the snapshot was restored".into(),
             },
-            cause => failed(&self.data.shown(), cause.into()),
+            cause => failed(&self.data.display_path(), cause.into()),
         })
     }
 
     /// Does the remaining steps after the rename: tries all, and reports the first failure.
     fn after(self) -> Result<(), RestoreError> {
-        let path = self.data.shown();
+        let path = self.data.display_path();
         let in_place = |what: &str| {
             let (path, what) = (path.clone(), what.to_owned());
             move |cause| RestoreError::InPlace { path, what, cause }
@@ -352,8 +353,8 @@ impl StagedRestore {
         let mode = self.mode.map_or(Ok(()), |mode| self.data.stage.set_mode(mode));
         let synced = self.data.sync.run();
         // The stage of the log first: the note in the other stage says where it is.
-        let log = self.log.map(|log| (log.stage.shown().to_owned(), log.stage.finish()));
-        let data = (self.data.stage.shown().to_owned(), self.data.stage.finish());
+        let log = self.log.map(|log| (log.stage.display_path().to_owned(), log.stage.finish()));
+        let data = (self.data.stage.display_path().to_owned(), self.data.stage.finish());
         synced.map_err(in_place("its parent directory could not be synced"))?;
         mode.map_err(in_place("the mode of the replaced directory could not be set"))?;
         for (stage, finished) in [log, Some(data)].into_iter().flatten() {

@@ -1,6 +1,6 @@
 //! Removes leftovers of killed runs beside a target.
 //!
-//! Another user who may write to the parent directory can create entries with the names of stages. So a name proves nothing: a stage counts only if it
+//! Another user who may write to the parent directory can create entries with the names of stages. So a name proves nothing: a directory counts as a stage only if it
 //! belongs to this user, nobody else may write to it, it is on the device of its parent directory, nobody has locked it, and its marker names its
 //! own inode, that of its parent directory, and the target. Only this user can have written that marker, and it matches no other directory.
 
@@ -11,14 +11,14 @@ use std::path::Path;
 
 use rustix::fs::{Dir, FileType};
 
+use super::created_directories::failed;
 use super::log_notes::{NOTES, StageNote, read_small, remove_log};
-use super::made_directories::failed;
 use super::restore_error::RestoreError;
-use super::stage_directory::{CONTENT, MARKER, PROBE, marker, slots};
+use super::stage_directory::{CONTENT_NAME, MARKER_NAME, PROBE_NAME, marker, slots};
 use crate::fsx::directory::Directory;
 use crate::fsx::file_identity::FileIdentity;
 use crate::fsx::leftover::is_private;
-use crate::fsx::parent_directories::DEEPEST;
+use crate::fsx::parent_directories::MAX_PARENTS;
 use crate::fsx::remove_tree::{contains, remove_tree};
 
 /// The paths of the current run, which decide what may be removed.
@@ -73,7 +73,7 @@ fn stale(parent: &Directory, name: OsString, target: &OsStr) -> Option<StaleStag
     let directory = parent.open_below(path).ok()?;
     let lock = directory.readable().ok()?;
     let facts = lock.metadata().ok()?;
-    if !is_private(&facts, parent.facts().ok()?.dev()) || lock.try_lock().is_err() {
+    if !is_private(&facts, parent.metadata().ok()?.dev()) || lock.try_lock().is_err() {
         return None;
     }
     // After locking it, check again: the run that created it may have just ended.
@@ -87,15 +87,15 @@ fn stale(parent: &Directory, name: OsString, target: &OsStr) -> Option<StaleStag
 }
 
 fn state(directory: &Directory, marker: &[u8]) -> Option<LeftoverState> {
-    let found = read_small(directory, MARKER);
+    let found = read_small(directory, MARKER_NAME);
     if found.as_deref() == Some(marker) {
         return Some(LeftoverState::Marked);
     }
-    // A run that was killed at its very start. Such a directory holds nothing valuable.
+    // The run was killed at its very start, so the directory contains nothing valuable.
     let names = names(directory)?;
     match names.as_slice() {
         [] => Some(LeftoverState::Empty),
-        [only] if only == MARKER && found.is_some_and(|bytes| bytes.is_empty()) => Some(LeftoverState::Begun),
+        [only] if only == MARKER_NAME && found.is_some_and(|bytes| bytes.is_empty()) => Some(LeftoverState::Begun),
         _ => None,
     }
 }
@@ -118,8 +118,8 @@ fn names(directory: &Directory) -> Option<Vec<String>> {
 /// Whether a directory is `name` in `parent`, or is below it.
 fn lies_in(directory: &Directory, parent: &Directory, name: &OsStr) -> bool {
     let outer = parent.open_below(Path::new(name)).and_then(|outer| outer.identity());
-    let (Ok(outer), Ok(mut inner)) = (outer, directory.again()) else { return false };
-    for _ in 0..DEEPEST {
+    let (Ok(outer), Ok(mut inner)) = (outer, directory.try_clone()) else { return false };
+    for _ in 0..MAX_PARENTS {
         let (Ok(here), Ok(around)) = (inner.identity(), inner.follow(Path::new(".."))) else { return false };
         if here == outer {
             return true;
@@ -135,22 +135,25 @@ fn lies_in(directory: &Directory, parent: &Directory, name: &OsStr) -> bool {
 impl StaleStage {
     fn remove(self, parent: &Directory, asked: &CurrentRun<'_>) -> Result<(), RestoreError> {
         let here = &self.directory;
-        let failed = |cause| RestoreError::Leftover { path: here.shown().to_owned(), cause };
+        let failed = |cause| RestoreError::Leftover { path: here.display_path().to_owned(), cause };
         if let (snapshot, Some(file)) = asked.snapshot
             && contains(here, Path::new("."), file).map_err(failed)?
         {
-            return Err(RestoreError::InLeftover { snapshot: snapshot.to_owned(), stage: here.shown().to_owned() });
+            return Err(RestoreError::InLeftover {
+                snapshot: snapshot.to_owned(),
+                stage: here.display_path().to_owned(),
+            });
         }
         if self.state == LeftoverState::Marked {
             self.remove_log_of(asked)?;
-            if here.stat(Path::new(CONTENT)).map_err(failed)?.is_some() {
-                remove_tree(here, Path::new(CONTENT)).map_err(failed)?;
+            if here.stat(Path::new(CONTENT_NAME)).map_err(failed)?.is_some() {
+                remove_tree(here, Path::new(CONTENT_NAME)).map_err(failed)?;
             }
             NOTES.iter().try_for_each(|note| here.remove(Path::new(note), false)).map_err(failed)?;
-            here.remove(Path::new(PROBE), false).map_err(failed)?;
+            here.remove(Path::new(PROBE_NAME), false).map_err(failed)?;
         }
         if self.state != LeftoverState::Empty {
-            here.remove(Path::new(MARKER), false).map_err(failed)?;
+            here.remove(Path::new(MARKER_NAME), false).map_err(failed)?;
         }
         parent.remove(Path::new(&self.name), true).map_err(failed)
     }
@@ -162,10 +165,10 @@ impl StaleStage {
         let (Some(parent), Some(log)) = (note.parent(), note.log()) else { return Ok(()) };
         remove_stale(&parent, &log, &CurrentRun { log: None, ..*asked })?;
         // If the data directory is no longer in the stage, it is in place, and the log belongs to it.
-        let unfinished = here.stat(Path::new(CONTENT)).is_ok_and(|found| found.is_some());
+        let unfinished = here.stat(Path::new(CONTENT_NAME)).is_ok_and(|found| found.is_some());
         if let Some((around, name)) = asked.log
             && unfinished
-            // A log that is nested deeper was renamed with its parents.
+            // A log that is nested deeper was renamed together with its parents.
             && (note.is_about(around, name) || lies_in(around, &parent, &log))
         {
             remove_log(here, &parent, &log).map_err(|cause| failed(&parent.path_of(&log), cause))?;

@@ -10,7 +10,7 @@ use super::RestoreConfig;
 use super::new_database::Database;
 use crate::byte_text::put_bytes;
 
-/// What was left out, deleted, and added.
+/// The entries that were left out, deleted and added.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StateChanges {
@@ -29,7 +29,7 @@ pub struct StateChanges {
     /// Keys that were deleted, in order.
     #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "keys")]
     pub deleted_keys: Vec<Vec<u8>>,
-    /// Leases that were granted again, because keys of the restored state use them and they are gone since.
+    /// Leases that were granted again, because keys of the restored state use them and they no longer exist.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub new_leases: Vec<NewLease>,
     /// The keys that use these leases, in order: a thousand at most.

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Access, AtFlags, Dir, FileType, StatxAttributes, StatxFlags, accessat, statx};
 use rustix::io::Errno;
 
-use super::destination::{DeadEnd, Last, ResolvedPath};
-use super::made_directories::failed;
+use super::created_directories::failed;
+use super::destination::{LastComponent, ResolveError, ResolvedPath};
 use super::owner::Owner;
 use super::restore_error::RestoreError;
 use super::stage_directory::slots;
@@ -59,12 +59,12 @@ impl Targets {
     /// [`RestoreError::DataDir`] or [`RestoreError::WalDir`] if one of them cannot be resolved, or they conflict.
     pub fn resolve(data_dir: &Path, wal_dir: Option<&Path>) -> Result<Self, RestoreError> {
         let refuse = |path: PathBuf, reason: &str| RestoreError::DataDir { path, reason: reason.into() };
-        let data = ResolvedPath::resolve(data_dir, Last::Followed).map_err(|end| dead_end(end, refuse))?;
+        let data = ResolvedPath::resolve(data_dir, LastComponent::Followed).map_err(|end| dead_end(end, refuse))?;
         let refuse = |path: PathBuf, reason: &str| RestoreError::WalDir { path, reason: reason.into() };
         let log = match wal_dir {
             None => LogPlace::Usual,
             Some(path) => {
-                let wal = ResolvedPath::resolve(path, Last::Kept).map_err(|end| dead_end(end, refuse))?;
+                let wal = ResolvedPath::resolve(path, LastComponent::Kept).map_err(|end| dead_end(end, refuse))?;
                 log_place(&data, wal).map_err(|reason| refuse(path.to_owned(), reason))?
             }
         };
@@ -76,7 +76,7 @@ impl Targets {
     pub fn beside_data(&self) -> Option<(Directory, OsString)> {
         match self.data.missing.as_slice() {
             [] => named(&self.data.base, &self.data_dir),
-            [name] => Some((self.data.base.again().ok()?, name.clone())),
+            [name] => Some((self.data.base.try_clone().ok()?, name.clone())),
             _ => None,
         }
     }
@@ -106,7 +106,7 @@ impl Targets {
             return Ok(false);
         }
         let refuse = |reason: String| RestoreError::DataDir { path: self.data_dir.clone(), reason };
-        let unreadable = |cause: io::Error| match self.data.base.facts() {
+        let unreadable = |cause: io::Error| match self.data.base.metadata() {
             Ok(facts) if cause.kind() == io::ErrorKind::PermissionDenied => RestoreError::Unreadable {
                 path: self.data_dir.clone(),
                 uid: facts.uid(),
@@ -132,7 +132,7 @@ impl Targets {
         Ok(stays)
     }
 
-    /// Whether a name is what file systems put into their root, or what other runs of this user create here.
+    /// Whether a name is `lost+found` of a file system, or a stage that another run of this user created here.
     fn may_stay(&self, name: &OsStr) -> bool {
         if name == OsStr::new("lost+found") {
             let found = self.data.base.stat(Path::new(name));
@@ -140,8 +140,8 @@ impl Targets {
                 found.is_some_and(|facts| FileType::from_raw_mode(facts.st_mode) == FileType::Directory)
             });
         }
-        let stage = || self.data.base.open_below(Path::new(name))?.facts();
-        let device = || self.data.base.facts().map(|facts| facts.dev());
+        let stage = || self.data.base.open_below(Path::new(name))?.metadata();
+        let device = || self.data.base.metadata().map(|facts| facts.dev());
         let log = if let LogPlace::Within(below) = &self.log { self.first_within(below) } else { None };
         let mut made = [Some(OsStr::new(MEMBER)), log].into_iter().flatten();
         made.any(|made| slots(made).any(|slot| slot == name))
@@ -156,9 +156,9 @@ impl Targets {
         };
         let refuse = |reason: &str| RestoreError::WalDir { path: self.wal_dir.clone(), reason: reason.into() };
         let exists = match names.as_slice() {
-            // For example `.`, which exists.
+            // For example `.`, which always exists.
             [] => true,
-            // Inside a data directory that does not exist yet, every place is free.
+            // In a data directory that does not exist yet, every name is free.
             [_] if matches!(self.log, LogPlace::Within(_)) && !self.data.missing.is_empty() => false,
             [name] => base.stat(Path::new(name)).map_err(|cause| failed(&self.wal_dir, cause))?.is_some(),
             _ => false,
@@ -172,18 +172,18 @@ impl Targets {
             return vec![Layout::Whole { replaces: false }];
         }
         let (whole, filled) = (Layout::Whole { replaces: true }, Layout::Filled);
-        let facts = (self.data.base.facts(), named(&self.data.base, &self.data_dir));
+        let facts = (self.data.base.metadata(), named(&self.data.base, &self.data_dir));
         let (Ok(facts), Some((parent, _))) = facts else { return vec![filled] };
         let movable = !stays
             && !is_mounted(&self.data.base, &facts, &parent)
-            // A process whose working directory is replaced would be in a removed directory.
+            // If the working directory were replaced, this process would be in a removed directory.
             && !is_working_directory(&facts)
             && may_be_replaced(&facts, &parent);
         let ours = rustix::process::geteuid().is_root() || facts.uid() == rustix::process::geteuid().as_raw();
         match (movable, ours) {
             (false, _) => vec![filled],
             (true, true) => vec![whole, filled],
-            // A directory prepared by another user stays that user's.
+            // A directory that another user prepared stays that user's directory.
             (true, false) => vec![filled, whole],
         }
     }
@@ -208,10 +208,10 @@ impl Targets {
     }
 }
 
-fn dead_end(end: DeadEnd, refuse: impl Fn(PathBuf, &str) -> RestoreError) -> RestoreError {
+fn dead_end(end: ResolveError, refuse: impl Fn(PathBuf, &str) -> RestoreError) -> RestoreError {
     match end {
-        DeadEnd::Unfit(path, reason) => refuse(path, reason),
-        DeadEnd::System(path, cause) => failed(&path, cause),
+        ResolveError::Unfit(path, reason) => refuse(path, reason),
+        ResolveError::System(path, cause) => failed(&path, cause),
     }
 }
 
@@ -250,15 +250,15 @@ fn named(directory: &Directory, path: &Path) -> Option<(Directory, OsString)> {
         .to_owned();
     let shown = path.parent().filter(|_| path.file_name() == Some(&name)).map(Path::to_owned);
     let shown = shown.or_else(|| real.and_then(|real| real.parent().map(Path::to_owned)));
-    Some((parent.shown_as(&shown.unwrap_or_default()), name))
+    Some((parent.with_display_path(&shown.unwrap_or_default()), name))
 }
 
 /// Whether a directory is a mount point, which no rename can replace. A bind mount can have the same device as its parent.
 fn is_mounted(directory: &Directory, facts: &Metadata, parent: &Directory) -> bool {
-    let told = statx(directory, "", AtFlags::EMPTY_PATH, StatxFlags::empty()).ok();
-    let told = told.filter(|facts| facts.stx_attributes_mask.contains(StatxAttributes::MOUNT_ROOT));
-    told.is_some_and(|facts| facts.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
-        || !parent.facts().is_ok_and(|parent| parent.dev() == facts.dev())
+    let attributes = statx(directory, "", AtFlags::EMPTY_PATH, StatxFlags::empty()).ok();
+    let attributes = attributes.filter(|facts| facts.stx_attributes_mask.contains(StatxAttributes::MOUNT_ROOT));
+    attributes.is_some_and(|facts| facts.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
+        || !parent.metadata().is_ok_and(|parent| parent.dev() == facts.dev())
 }
 
 fn is_working_directory(facts: &Metadata) -> bool {
@@ -268,15 +268,15 @@ fn is_working_directory(facts: &Metadata) -> bool {
 /// Whether a rename may replace the file: in a directory with the sticky bit, only the owners of the directory and of the file may.
 fn may_be_replaced(facts: &Metadata, parent: &Directory) -> bool {
     let user = rustix::process::geteuid();
-    let Ok(parent) = parent.facts() else { return false };
+    let Ok(parent) = parent.metadata() else { return false };
     parent.mode() & 0o1000 == 0 || user.is_root() || [facts.uid(), parent.uid()].contains(&user.as_raw())
 }
 
 /// Tests writing and changing the owner with a file without a name, if the file system supports that.
 fn try_write(directory: &Directory, owner: Option<Owner>) -> Result<(), RestoreError> {
-    let failed = |cause| failed(directory.shown(), cause);
+    let failed = |cause| failed(directory.display_path(), cause);
     if let Some(file) = directory.nameless_file().map_err(failed)? {
-        let given = owner.map_or(Ok(()), |owner| owner.give(&file));
+        let given = owner.map_or(Ok(()), |owner| owner.set_on(&file));
         return given.map_err(|cause| RestoreError::NotOurs(crate::error::plain(&cause)));
     }
     match accessat(directory, ".", Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS) {

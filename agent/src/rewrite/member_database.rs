@@ -47,7 +47,7 @@ pub fn defragment_member(
     let target = NewFile::within(&old.directory, old.name.clone(), old.path.clone(), Ending::Nothing)?;
     let leftovers = target.warning();
     let handle = old.file.try_clone().map_err(|cause| old.failed(cause))?;
-    let snapshot = Snapshot::of_file(handle, &old.path, progress)?.on_threads(threads);
+    let snapshot = Snapshot::of_file(handle, &old.path, progress)?.with_threads(threads);
     let (target, done) = rewrite_sealed(&snapshot, Rewrite::Defragment, target, progress)?;
     old.make_alike(&target.handle()?)?;
     old.check_place()?;

@@ -113,9 +113,9 @@ fn judged(
 ) -> Result<(NewFile, Rewritten), RewriteError> {
     // The input is verified while the output is written: verification is mostly hashing, on its own thread.
     let aside = Aside::new(progress);
-    let (judged, written) = threads::both(
+    let (judged, written) = threads::run_both(
         || match target.ending() {
-            Ending::Sha256 => snapshot.judge(&aside),
+            Ending::Sha256 => snapshot.verify(&aside),
             // The input's database has no SHA-256, so the output gets none.
             Ending::Nothing => snapshot.status(&aside),
         },

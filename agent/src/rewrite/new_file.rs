@@ -22,7 +22,7 @@ use crate::fsx::part_file_error::PartFileError;
 use crate::input::FileSource;
 use crate::parallel_verify;
 use crate::progress::Progress;
-use crate::sha256_stream::TRAILER;
+use crate::sha256_stream::TRAILER_LEN;
 use crate::verify_options::{Sha256, VerifyOptions};
 
 /// Bytes written at once.
@@ -54,7 +54,7 @@ impl NewFile {
     /// # Errors
     /// [`RewriteError::Target`] if no file can be created there or it is the snapshot itself, under any name; [`RewriteError::File`].
     pub fn open(path: &Path, input: &Path) -> Result<Self, RewriteError> {
-        let _kept = part_file::kept(input);
+        let _kept = part_file::protect_from_removal(input);
         let Some((directory, name)) = file_target(path, &[input])? else {
             let reason = "cannot take a new snapshot: its first page is written last";
             return Err(OutputError::Kind { path: path.to_owned(), reason }.into());
@@ -116,12 +116,12 @@ impl NewFile {
         file.write_all_at(&built.metas, 0).map_err(failed)?;
         if self.ending == Ending::Sha256 {
             // The SHA-256 is known only after reading; until then zeros take its place.
-            file.write_all_at(&[0; TRAILER], built.len).map_err(failed)?;
+            file.write_all_at(&[0; TRAILER_LEN], built.len).map_err(failed)?;
         }
         let source = FileSource::new(self.part.handle()?, &self.path).map_err(failed)?;
         let options = VerifyOptions { threads, progress, ..VerifyOptions::default() };
         let judged = match self.ending {
-            Ending::Sha256 => parallel_verify::run_unsealed(&source, &options),
+            Ending::Sha256 => parallel_verify::run_before_trailer(&source, &options),
             Ending::Nothing => parallel_verify::run(&source, &VerifyOptions { sha256: Sha256::Skip, ..options }),
         };
         Ok(source.unless_changed(judged.map_err(|fault| fault.at(&self.path)))?)

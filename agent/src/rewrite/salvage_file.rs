@@ -78,7 +78,7 @@ pub fn salvage(
     let path = || snapshot.path().to_owned();
     progress.begin(Stage::Read, None);
     let aside = Aside::new(progress);
-    let (hashed, looked) = threads::both(
+    let (hashed, looked) = threads::run_both(
         || check_trailer(snapshot.source(), &aside).map_err(Fault::Scan),
         || {
             let looked = Salvage::open(snapshot.source(), options.limits, progress);

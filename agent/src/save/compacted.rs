@@ -11,28 +11,28 @@ use super::hash_and_write::OutputEncoder;
 use super::save_config::Compression;
 use super::save_error::SaveError;
 use super::save_report::Compaction;
-use super::{SaveJob, Watched, received_stream};
+use super::{SaveJob, StoppableProgress, received_stream};
 use crate::fsx::directory::Directory;
 use crate::fsx::early_flush;
 use crate::fsx::part_file::PartFile;
 use crate::input::Input;
 use crate::progress::Progress;
 use crate::rewrite::{Ending, NewFile, Rewrite, rewrite_proven};
-use crate::sha256_stream::Copied;
+use crate::sha256_stream::StreamDigest;
 use crate::snapshot::Snapshot;
 use crate::verify_options::VerifyOptions;
 
-/// Bytes read at once from a file that is compressed.
-const BLOCK: usize = 1 << 20;
+/// Bytes read at a time from a file to compress.
+const BLOCK_LEN: usize = 1 << 20;
 
 /// The new file, and facts about it.
 pub(super) struct Compacted {
     pub part: PartFile,
     /// Its uncompressed length and SHA-256.
-    pub copied: Copied,
+    pub copied: StreamDigest,
     pub report: Report,
     pub compaction: Compaction,
-    /// The file that the server sent, which has no name any more.
+    /// The file with the data that the server sent, which has no name any more.
     pub received: File,
 }
 
@@ -44,18 +44,18 @@ impl SaveJob<'_> {
     pub(super) async fn compacted(
         &self,
         received: Arc<PartFile>,
-        copied: &Copied,
+        copied: &StreamDigest,
         directory: &Directory,
     ) -> Result<Compacted, SaveError> {
-        let directory = directory.again().map_err(|cause| received.failed(cause))?;
-        let watched = Watched { progress: Arc::clone(&self.progress), stop: self.stop.clone() };
+        let directory = directory.try_clone().map_err(|cause| received.failed(cause))?;
+        let stoppable = StoppableProgress { progress: Arc::clone(&self.progress), stop: self.stop.clone() };
         let compression = self.config.compression;
         let server = (Sha256Hex::of(&copied.sha256).0, copied.len);
         tokio::task::spawn_blocking(move || {
             let handle = received.handle()?;
-            let (part, report, copied) = written(&received, &directory, &watched)?;
+            let (part, report, copied) = written(&received, &directory, &stoppable)?;
             let part = match compression {
-                Some(compression) => compressed(&part, &directory, compression, &watched)?,
+                Some(compression) => compressed(&part, &directory, compression, &stoppable)?,
                 None => part,
             };
             let status = report.status.as_ref();
@@ -75,14 +75,14 @@ fn written(
     received: &PartFile,
     directory: &Directory,
     progress: &dyn Progress,
-) -> Result<(PartFile, Report, Copied), SaveError> {
-    let path = received.shown();
+) -> Result<(PartFile, Report, StreamDigest), SaveError> {
+    let path = received.display_path();
     let snapshot = Snapshot::of_file(received.handle()?, &path, progress)?;
     let target = NewFile::within(directory, path.file_name().unwrap_or_default().to_owned(), path, Ending::Sha256)?;
     let (target, report) = rewrite_proven(&snapshot, Rewrite::Compact { revision: Revision::ZERO }, target, progress)?;
     let sha256 = report.trailer.actual.as_ref().and_then(Sha256Hex::to_bytes).unwrap_or_default();
     let part = target.into_part();
-    let copied = Copied { len: part.len()?, trailer: Some(sha256), sha256 };
+    let copied = StreamDigest { len: part.len()?, trailer: Some(sha256), sha256 };
     Ok((part, report, copied))
 }
 
@@ -99,7 +99,7 @@ fn compressed(
         || to.sync_data(),
         |mut unflushed| {
             let mut sink = OutputEncoder::new(&to, Some(compression))?;
-            let mut block = vec![0; BLOCK];
+            let mut block = vec![0; BLOCK_LEN];
             let mut at = 0_u64;
             while at < len && !progress.cancelled() {
                 let count = from.read_at(&mut block, at)?;
@@ -119,7 +119,7 @@ fn compressed(
     if progress.cancelled() {
         return Err(SaveError::Cancelled);
     }
-    let path = part.shown();
+    let path = part.display_path();
     let input = Input::of_file(part.handle()?, &path)?;
     let judged = crate::verify_input(&input, &VerifyOptions { progress, ..VerifyOptions::default() })?;
     if judged.verdict == Verdict::Damaged {

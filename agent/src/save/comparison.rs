@@ -1,4 +1,4 @@
-//! The result of comparing a snapshot with the members of its cluster, which reveals a diverged member at the backup rather than at the restore.
+//! The result of comparing a snapshot with the members of its cluster, which reveals a diverged member when a backup is made, not only when it is restored.
 
 use etcdsnap_core::Revision;
 use serde::Serialize;
@@ -43,7 +43,7 @@ pub struct ComparedMember {
 pub enum Outcome {
     /// It has the data of the snapshot.
     Same,
-    /// It has other data.
+    /// It has different data.
     Differs,
     /// It was not reached, or its answer cannot be compared; this proves nothing.
     NotCompared,
@@ -140,8 +140,8 @@ impl ComparedMember {
     }
 
     /// Stores the member's hash; `differs` is `None` if it cannot be compared.
-    pub(super) fn set(&mut self, told: &StoreHash, differs: Option<bool>) {
-        self.hash = Some(told.hash);
+    pub(super) fn set_hash(&mut self, theirs: &StoreHash, differs: Option<bool>) {
+        self.hash = Some(theirs.hash);
         self.outcome = match differs {
             Some(true) => Outcome::Differs,
             Some(false) => Outcome::Same,
@@ -176,17 +176,17 @@ mod tests {
         }
     }
 
-    fn words(hashes: &[Option<u32>]) -> String {
+    fn description(hashes: &[Option<u32>]) -> String {
         comparison(hashes).describe_divergence().unwrap_or_default()
     }
 
     #[test]
-    fn a_majority_says_who_has_diverged() {
-        assert_eq!(words(&[Some(1), Some(1), Some(1)]), "");
-        assert_eq!(words(&[Some(1), None, None]), "");
-        let other = words(&[Some(1), Some(2), Some(1)]);
+    fn a_majority_decides_which_members_have_diverged() {
+        assert_eq!(description(&[Some(1), Some(1), Some(1)]), "");
+        assert_eq!(description(&[Some(1), None, None]), "");
+        let other = description(&[Some(1), Some(2), Some(1)]);
         assert!(other.contains("at revision 7 the data of b are not those of this snapshot and of a, c"), "{other}");
-        let own = words(&[Some(1), Some(2), Some(2)]);
+        let own = description(&[Some(1), Some(2), Some(2)]);
         assert!(own.contains("The member that sent this snapshot has diverged") && own.contains("b, c have"), "{own}");
         for undecided in [
             &[Some(1), Some(2)][..],
@@ -195,14 +195,14 @@ mod tests {
             &[Some(1), Some(2), Some(1), None, None],
             &[Some(1), Some(2), Some(2), None, None],
         ] {
-            assert!(words(undecided).contains("there is no majority"), "{}", words(undecided));
+            assert!(description(undecided).contains("there is no majority"), "{}", description(undecided));
         }
-        let five = words(&[Some(1), Some(2), Some(3), Some(1), Some(1)]);
+        let five = description(&[Some(1), Some(2), Some(3), Some(1), Some(1)]);
         assert!(five.contains("b, c are not those of this snapshot and of a, d, e"), "{five}");
     }
 
     #[test]
-    fn members_that_lack_revisions_are_not_taken_to_agree() {
+    fn members_that_lack_revisions_differ() {
         let mut behind = comparison(&[Some(1), Some(2), Some(2)]);
         behind.members.iter_mut().skip(1).for_each(|member| member.hash = None);
         let words = behind.describe_divergence().unwrap();
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_not_what_its_own_member_has() {
+    fn a_file_can_differ_from_its_own_member() {
         let mut alone = comparison(&[Some(1), Some(1), Some(1)]);
         alone.members[0].outcome = Outcome::Differs;
         let words = alone.describe_divergence().unwrap();

@@ -17,7 +17,7 @@ use crate::progress::Progress;
 
 /// The first pause between two tries; each further pause doubles.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+const MAX_PAUSE: Duration = Duration::from_secs(10);
 
 /// Takes a snapshot from the healthiest of the endpoints; if that fails, tries the next.
 ///
@@ -49,10 +49,10 @@ pub async fn save_any(
         let (order, mut ready, mut errors) = if endpoints.len() == 1 {
             (endpoints.clone(), HashMap::new(), Vec::new())
         } else {
-            ask_all(&endpoints, &config.client).await?
+            request_statuses(&endpoints, &config.client).await?
         };
         // No server answered, for a reason that waiting would not change.
-        if ready.is_empty() && !errors.is_empty() && !errors.iter().any(SaveError::is_passing) {
+        if ready.is_empty() && !errors.is_empty() && !errors.iter().any(SaveError::is_temporary) {
             return Err(SaveError::All(errors));
         }
         for (number, endpoint) in (0..tries).zip(order.iter().cycle()) {
@@ -69,7 +69,7 @@ pub async fn save_any(
             match outcome {
                 Ok(published) => return Ok(published),
                 Err(error) => {
-                    let over = !error.is_passing() || job.is_spent();
+                    let over = !error.is_temporary() || job.has_output();
                     if !over && number.saturating_add(1) < tries {
                         tracing::warn!("{error}");
                     }
@@ -93,13 +93,13 @@ pub async fn save_any(
     Ok(job.finish(published, &endpoints).await)
 }
 
-type Ready = HashMap<String, (Client, Member)>;
+type Connections = HashMap<String, (Client, Member)>;
 
 /// Asks all servers for their status. Returns the endpoints in the order to try them, connections to those that answered, and why others did not.
-async fn ask_all(
+async fn request_statuses(
     endpoints: &[String],
     config: &ClientConfig,
-) -> Result<(Vec<String>, Ready, Vec<SaveError>), SaveError> {
+) -> Result<(Vec<String>, Connections, Vec<SaveError>), SaveError> {
     let mut asking = JoinSet::new();
     for endpoint in endpoints {
         let (endpoint, config) = (endpoint.clone(), config.clone());
@@ -145,7 +145,7 @@ pub(crate) fn jittered(pause: Duration) -> Duration {
 
 fn pause(number: u32) -> Duration {
     let doubled = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(number.saturating_sub(1)));
-    jittered(doubled.min(LONGEST_PAUSE))
+    jittered(doubled.min(MAX_PAUSE))
 }
 
 #[cfg(test)]

@@ -87,7 +87,7 @@ impl SaveError {
             | Self::NoDirectory { .. }
             | Self::NotSynced { .. }
             | Self::Swapped(_)
-            | Self::Judge(_) => Disk,
+            | Self::NotVerified(_) => Disk,
             Self::NotProven { .. } => Damaged,
             Self::CutShort(error) => error.cause(),
             Self::Deadline(_) => Deadline,

@@ -10,9 +10,9 @@ use super::page_check::PageCheck;
 use super::piece_queue::PieceReceiver;
 use super::save_config::Compression;
 use crate::fsx::early_flush;
-use crate::sha256_stream::{Copied, Hasher};
+use crate::sha256_stream::{StreamDigest, StreamHasher};
 
-/// Writes all messages until the sender is done; returns length and SHA-256. `check` gets them, too.
+/// Writes all messages until the sender is done, and passes them to `check`; returns length and SHA-256.
 ///
 /// # Errors
 /// An error of the system; further messages are then refused.
@@ -21,9 +21,9 @@ pub(super) fn write(
     compression: Option<Compression>,
     mut pieces: PieceReceiver,
     mut check: Option<&mut PageCheck>,
-) -> io::Result<Copied> {
+) -> io::Result<StreamDigest> {
     let mut sink = OutputEncoder::new(file, compression)?;
-    let mut hasher = Hasher::default();
+    let mut hasher = StreamHasher::default();
     early_flush::with_early_flush(
         || file.sync_data(),
         |mut unflushed| {
@@ -51,8 +51,8 @@ where
     file: &'f F,
     level: i32,
     encoder: zstd::Encoder<'static, &'f F>,
-    /// Whether data was accepted: before that, the library has started no thread.
-    begun: bool,
+    /// Whether the encoder got any data: before that, the library has started no thread.
+    has_input: bool,
 }
 
 impl<'f, F> Zstd<'f, F>
@@ -63,19 +63,19 @@ where
         let mut encoder = zstd::Encoder::new(file, level)?;
         encoder.include_checksum(true)?;
         encoder.multithread(u32::try_from(workers).unwrap_or(1))?;
-        Ok(Self { file, level, encoder, begun: false })
+        Ok(Self { file, level, encoder, has_input: false })
     }
 
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
         let outcome = self.encoder.write_all(bytes);
         let is_of_system = outcome.as_ref().is_err_and(|cause| cause.raw_os_error().is_some());
-        if outcome.is_ok() || self.begun || is_of_system {
-            self.begun |= !bytes.is_empty();
+        if outcome.is_ok() || self.has_input || is_of_system {
+            self.has_input |= !bytes.is_empty();
             return outcome;
         }
-        // The library could not start, and nothing was written yet. If the cause was not a lack of threads, this fails again.
+        // The library could not start its threads, and nothing was written yet. Try again on this thread; if the cause was another one, this fails, too.
         *self = Self::new(self.file, self.level, 0)?;
-        self.begun = true;
+        self.has_input = true;
         self.encoder.write_all(bytes)
     }
 }

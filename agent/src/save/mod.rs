@@ -54,22 +54,22 @@ use crate::fsx::directory::Directory;
 use crate::fsx::output_error::OutputError;
 use crate::fsx::part_file::PartFile;
 use crate::progress::{Progress, Stage};
-use compare_members::Compared;
+use compare_members::ComparisonInput;
 use name_template::{PlaceholderValues, Template};
 use origin::Origin;
 use page_check::PageCheck;
 use piece_queue::PieceReceiver;
 use relation::NewSnapshot;
-use retention::Pruned;
+use retention::RetentionResult;
 use same_history::last_write;
 use stream_target::StreamTarget;
 
 /// Takes a snapshot from the only endpoint in the configuration.
 ///
 /// To `-` (standard output) or a FIFO, the snapshot is streamed: it is verified when this returns, and until then the output lacks its end.
-/// Otherwise the last part of `path` may have places, `{cluster}`, `{member}`, `{revision}` and `{time}`; a directory stands for a name with all of them in it. A file of
-/// that name is replaced as the last step; under a name with places only one that is proven to be an older snapshot of the same cluster is, and never with a time in the
-/// name: then the time of a following second is used. If it is cancelled, or the future is dropped, nothing is left.
+/// Otherwise the last part of `path` may contain the placeholders `{cluster}`, `{member}`, `{revision}` and `{time}`; for a directory, the name contains all of them. The last step replaces
+/// an existing file with that name. If the name has placeholders, the existing file is replaced only if it is proven to be an older snapshot of the same cluster; with a time in the
+/// name it is never replaced: the time of a later second is used instead. If the save is cancelled, or the future is dropped, no file is left.
 ///
 /// # Errors
 /// - [`SaveError::Endpoints`]: there is not exactly one endpoint.
@@ -77,7 +77,7 @@ use stream_target::StreamTarget;
 /// - [`SaveError::Taken`]: another file has the name.
 /// - [`SaveError::Client`], [`SaveError::Stalled`], [`SaveError::Incomplete`], [`SaveError::Sha256`]: the server or the network failed.
 /// - [`SaveError::Damaged`]: the server's own database is damaged; [`SaveError::NotProven`]: a stream could not be fully checked.
-/// - [`SaveError::CutShort`] around any of them if a part was already streamed.
+/// - [`SaveError::CutShort`] with one of these inside, if a part was already streamed.
 /// - [`SaveError::Deadline`], [`SaveError::Cancelled`].
 pub async fn save(
     config: &SaveConfig,
@@ -136,7 +136,7 @@ async fn within<T>(
     }
 }
 
-/// A save in progress, whatever the server.
+/// A save in progress, from any of the servers.
 struct SaveJob<'j> {
     config: &'j SaveConfig,
     template: Template,
@@ -153,7 +153,7 @@ struct SaveJob<'j> {
 enum SaveDestination {
     /// To standard output or a FIFO.
     Stream(StreamTarget),
-    /// A file in this directory. It is opened once: if the path later leads elsewhere, that has no effect.
+    /// A file in this directory, which is opened once: if the path later leads elsewhere, that has no effect.
     Directory(Directory),
 }
 
@@ -169,14 +169,14 @@ fn inputs(config: &SaveConfig) -> impl Iterator<Item = &Path> {
     [&tls.cacert, &tls.cert, &tls.key].into_iter().flatten().chain(&config.inputs).map(PathBuf::as_path)
 }
 
-/// The file of a snapshot, whatever happens to its name.
+/// The file of a snapshot, open even if its name belongs to another file later.
 struct SavedFile {
     opened: File,
     /// Its name in its directory.
     name: OsString,
 }
 
-/// A snapshot that has its name. From here on, nothing makes the save fail.
+/// A snapshot that has its final name. From here on the save cannot fail.
 struct Published {
     saved: Saved,
     /// The file, unless it was streamed.
@@ -209,7 +209,7 @@ impl<'j> SaveJob<'j> {
                 OutputError::Kind { path: path.to_owned(), reason: "is a stream, but a file is required" }.into()
             );
         }
-        if stream_target.is_some() && keep.is_asked_for() {
+        if stream_target.is_some() && keep.removes_any() {
             let reason = "--keep and --keep-within remove old files, but a stream leaves none";
             return Err(SaveError::Name { path: path.to_owned(), reason: reason.into() });
         }
@@ -225,19 +225,19 @@ impl<'j> SaveJob<'j> {
         let deadline = config.timeout.and_then(|limit| Deadline::now().checked_add(limit));
         let job = Self { config, template, keep, progress, stop: cancel.child_token(), deadline, destination };
         if let SaveDestination::Directory(directory) = &job.destination {
-            job.judge_place(directory)?;
+            job.check_place(directory)?;
         }
         Ok(job)
     }
 
     /// Whether bytes were output that cannot be taken back, so that no other server can be tried.
-    fn is_spent(&self) -> bool {
-        matches!(&self.destination, SaveDestination::Stream(target) if target.is_spent())
+    fn has_output(&self) -> bool {
+        matches!(&self.destination, SaveDestination::Stream(target) if target.has_output())
     }
 
     /// Wraps an error if bytes may already have been output.
     fn cut_short(&self, error: SaveError) -> SaveError {
-        if self.is_spent() { SaveError::CutShort(Box::new(error)) } else { error }
+        if self.has_output() { SaveError::CutShort(Box::new(error)) } else { error }
     }
 
     /// Takes the snapshot and gives it its name; `member` is the server's status, if already known.
@@ -261,8 +261,8 @@ impl<'j> SaveJob<'j> {
         let named = member.name.clone().unwrap_or_else(|| format!("{:x}", member.member_id));
         let mut facts =
             PlaceholderValues { cluster: member.cluster_id, member: named, revision: member.revision, time: taken };
-        // Checked before the download, with a revision of about as many digits.
-        self.judge_target(directory, &self.template.fill(&facts))?;
+        // Checked before the download, with the server's current revision, which has about as many digits.
+        self.check_target(directory, &self.template.fill(&facts))?;
         let part = Arc::new(PartFile::new(directory)?);
         let start = |total| {
             // If the file is to be rewritten, it is compressed then.
@@ -271,7 +271,7 @@ impl<'j> SaveJob<'j> {
                 free_space::check([(Location::of_directory(directory), total)])?;
             }
             // The thread has only a handle: the part file is removed as soon as this future is dropped.
-            let (file, shown) = (part.handle()?, directory.shown().to_owned());
+            let (file, shown) = (part.handle()?, directory.display_path().to_owned());
             let is_structure_wanted = self.is_structure_wanted();
             Ok(move |pieces: PieceReceiver, _: &AtomicBool| {
                 let mut check = is_structure_wanted.then(PageCheck::start).flatten();
@@ -280,7 +280,7 @@ impl<'j> SaveJob<'j> {
             })
         };
         let (mut copied, check, storage_version) = self.receive(&mut client, start).await?;
-        let mut report = self.judged_and_synced(&part, &copied, check, client.endpoint()).await?;
+        let mut report = self.verify_and_sync(&part, &copied, check, client.endpoint()).await?;
         let sha256_matches = copied.trailer == Some(copied.sha256);
         let mut warnings = member.doubts();
         warnings.extend(report.iter().flat_map(findings));
@@ -298,13 +298,13 @@ impl<'j> SaveJob<'j> {
         let origin = (copied.trailer == Some(copied.sha256)).then(|| {
             // A compressed file would have to be unpacked again.
             let plain = part.handle().ok().filter(|_| self.config.compression.is_none());
-            let plain = plain.and_then(|file| same_history::open(file, &part.shown()));
+            let plain = plain.and_then(|file| same_history::open(file, &part.display_path()));
             let last = plain.as_ref().and_then(|plain| last_write(&plain.store().ok()?));
             let revision = status.map(|status| status.revision).or(last.map(|last| last.revision));
             Origin { cluster: member.cluster_id, revision, last }
         });
         warnings.extend(part.leftover_warning());
-        warnings.extend(self.template.mislabel(self.config.compression.map(Compression::extension)));
+        warnings.extend(self.template.extension_warning(self.config.compression.map(Compression::extension)));
         let ids: Vec<u64> = members.iter().map(|member| member.id).collect();
         let opened = part.handle()?;
         let (name, taken) = self.publish(directory, part, facts, origin, &ids, member.revision)?;
@@ -327,7 +327,7 @@ impl<'j> SaveJob<'j> {
         let Published { mut saved, file, received, member, mut client, members, taken } = published;
         // An empty store has revision 1, and a compaction may be later than the last entry.
         let revision = saved.revision.unwrap_or_default().max(member.revision).max(Revision::FIRST);
-        let asked = Compared {
+        let asked = ComparisonInput {
             saved: &saved,
             file: received.as_ref().or(file.as_ref().map(|file| &file.opened)),
             source: &member,
@@ -355,13 +355,13 @@ impl<'j> SaveJob<'j> {
         members: Vec<u64>,
         revision: Revision,
         taken: SystemTime,
-    ) -> Pruned {
-        let none = |reason: &str| Pruned {
+    ) -> RetentionResult {
+        let none = |reason: &str| RetentionResult {
             notes: vec![format!("No old snapshot was removed, because {reason}.")],
-            ..Pruned::default()
+            ..RetentionResult::default()
         };
-        if !self.keep.is_asked_for() {
-            return Pruned::default();
+        if !self.keep.removes_any() {
+            return RetentionResult::default();
         }
         if self.config.verify == SaveVerify::None || !saved.sha256_matches {
             return none("the new one was not verified (--verify none)");
@@ -373,8 +373,8 @@ impl<'j> SaveJob<'j> {
             return none("this run was stopped");
         }
         let directory = match &self.destination {
-            SaveDestination::Directory(directory) => directory.again(),
-            SaveDestination::Stream(_) => return Pruned::default(),
+            SaveDestination::Directory(directory) => directory.try_clone(),
+            SaveDestination::Stream(_) => return RetentionResult::default(),
         };
         let directory = match directory {
             Ok(directory) => directory,
@@ -400,13 +400,13 @@ fn findings(report: &Report) -> Vec<String> {
         .collect()
 }
 
-/// The caller's progress, which the save can also stop.
-struct Watched {
+/// The caller's progress, which the save itself can also cancel.
+struct StoppableProgress {
     progress: Arc<dyn Progress + Send>,
     stop: CancellationToken,
 }
 
-impl Watch for Watched {
+impl Watch for StoppableProgress {
     fn advance(&self, bytes: u64) {
         self.progress.advance(bytes);
     }
@@ -416,7 +416,7 @@ impl Watch for Watched {
     }
 }
 
-impl Progress for Watched {
+impl Progress for StoppableProgress {
     fn begin(&self, stage: Stage, total: Option<u64>) {
         self.progress.begin(stage, total);
     }

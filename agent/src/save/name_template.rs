@@ -1,4 +1,4 @@
-//! Names of snapshots, with places for what they are of.
+//! Names of snapshots, with placeholders for cluster, member, revision and time.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -13,9 +13,9 @@ use super::save_error::SaveError;
 use crate::printable::printable_path;
 
 /// The name of a snapshot if only a directory is given.
-const DEFAULT: &str = "etcd-{cluster}-{member}-{revision}-{time}.db";
+const DEFAULT_NAME: &str = "etcd-{cluster}-{member}-{revision}-{time}.db";
 
-/// What a place in a name stands for.
+/// The value that a placeholder in a name stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Placeholder {
     /// The cluster's id in hexadecimal.
@@ -28,7 +28,7 @@ pub(super) enum Placeholder {
     Time,
 }
 
-/// The places, as they are written in a name.
+/// The placeholders as they are written in a name.
 const PLACEHOLDERS: [(&[u8], Placeholder); 4] = [
     (b"{cluster}", Placeholder::Cluster),
     (b"{member}", Placeholder::Member),
@@ -37,16 +37,16 @@ const PLACEHOLDERS: [(&[u8], Placeholder); 4] = [
 ];
 
 /// Extensions of compressed snapshots. Retention counts snapshots of one template together, with or without these, so that `--compress` can be turned on and off.
-const FORMS: [&str; 4] = [".gz", ".zst", ".zstd", ".zip"];
+const COMPRESSED_EXTENSIONS: [&str; 4] = [".gz", ".zst", ".zstd", ".zip"];
 
 /// Length of a time in a name.
-const TIME: usize = 16;
+const TIME_LEN: usize = 16;
 
 /// The last second of the year 9999, since 1970: later times do not fit into that length.
-const LAST: u64 = 253_402_300_799;
+const LAST_SECOND: u64 = 253_402_300_799;
 
 /// The longest file name on common file systems, in bytes.
-const LONGEST: usize = 255;
+const MAX_NAME_LEN: usize = 255;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Piece {
@@ -62,12 +62,12 @@ pub(super) struct Template {
     pieces: Vec<Piece>,
 }
 
-/// Whether some text has a place in it.
+/// Whether a text contains a placeholder.
 pub(super) fn has_placeholders(text: &[u8]) -> bool {
     PLACEHOLDERS.iter().any(|(word, _)| text.windows(word.len()).any(|part| part == *word))
 }
 
-/// What goes into the places.
+/// The values that replace the placeholders.
 #[derive(Debug, Clone)]
 pub(super) struct PlaceholderValues {
     pub cluster: u64,
@@ -77,17 +77,17 @@ pub(super) struct PlaceholderValues {
 }
 
 impl Template {
-    /// Reads a path whose last part may have places; a directory stands for the usual name in it, with `extension` at its end. Whether it is a directory is looked up
-    /// unless the caller knows.
+    /// Parses a path whose last part may contain placeholders; for a directory, files get the default name in it, with `extension` at the end. If `is_directory` is `None`,
+    /// the file system decides whether it is a directory.
     ///
     /// # Errors
-    /// [`SaveError::Name`] when it is no name for a file, or names a place that there is not.
+    /// [`SaveError::Name`] when it cannot be the name of a file, or contains an unknown placeholder.
     pub fn parse(path: &Path, is_directory: Option<bool>, extension: Option<&str>) -> Result<Self, SaveError> {
         let wrong = |reason: &str| SaveError::Name { path: path.to_owned(), reason: reason.to_owned() };
         let is_directory = is_directory.unwrap_or_else(|| names_directory(path));
         let (directory, name) = if is_directory {
             let extension = extension.map(|extension| format!(".{extension}")).unwrap_or_default();
-            (path, format!("{DEFAULT}{extension}").into())
+            (path, format!("{DEFAULT_NAME}{extension}").into())
         } else {
             let name = path.file_name().ok_or_else(|| wrong("it names no file"))?;
             (path.parent().unwrap_or(Path::new("")), name.to_owned())
@@ -127,24 +127,26 @@ impl Template {
         &self.directory
     }
 
-    /// Whether the name has such a place.
+    /// Whether the name contains this placeholder.
     pub fn has(&self, place: Placeholder) -> bool {
         self.pieces.contains(&Piece::Placeholder(place))
     }
 
-    /// The name in the directory, its places filled.
+    /// Returns the name in the directory, with values in place of the placeholders.
     pub fn fill(&self, facts: &PlaceholderValues) -> OsString {
         let pieces = self.pieces.iter().map(|piece| match piece {
             Piece::Text(text) => text.clone(),
             Piece::Placeholder(Placeholder::Cluster) => format!("{:x}", facts.cluster).into_bytes(),
-            Piece::Placeholder(Placeholder::Member) => facts.member.chars().map(tame).collect::<String>().into_bytes(),
+            Piece::Placeholder(Placeholder::Member) => {
+                facts.member.chars().map(safe_char).collect::<String>().into_bytes()
+            }
             Piece::Placeholder(Placeholder::Revision) => facts.revision.to_string().into_bytes(),
-            Piece::Placeholder(Placeholder::Time) => stamp(facts.time).into_bytes(),
+            Piece::Placeholder(Placeholder::Time) => format_time(facts.time).into_bytes(),
         });
         OsString::from_vec(pieces.flatten().collect())
     }
 
-    /// The name in the directory, if there are no places in it.
+    /// Returns the name in the directory if it has no placeholders.
     pub fn fixed(&self) -> Option<OsString> {
         let facts = PlaceholderValues {
             cluster: 0,
@@ -168,7 +170,7 @@ impl Template {
     /// [`SaveError::Name`]; if the member's name makes it too long, the message suggests a shorter template.
     pub fn check_length(&self, name: &OsStr) -> Result<(), SaveError> {
         let length = name.len();
-        if length <= LONGEST {
+        if length <= MAX_NAME_LEN {
             return Ok(());
         }
         let advice = if self.has(Placeholder::Member) {
@@ -179,12 +181,12 @@ impl Template {
             String::new()
         };
         let reason = format!(
-            "the name is too long: it would have {length} bytes, but a file name can have only {LONGEST}{advice}"
+            "the name is too long: it would have {length} bytes, but a file name can have only {MAX_NAME_LEN}{advice}"
         );
         Err(SaveError::Name { path: self.path_of(name), reason })
     }
 
-    /// The name with its places as they are written.
+    /// Returns the path with its placeholders as they are written.
     fn as_written(&self) -> PathBuf {
         let pieces = self.pieces.iter().map(|piece| match piece {
             Piece::Text(text) => text.clone(),
@@ -195,15 +197,15 @@ impl Template {
         self.directory.join(OsString::from_vec(pieces.flatten().collect()).to_string_lossy().replace("--", "-"))
     }
 
-    /// Warns if the extension of the name does not match the compression; `extension` is the right one.
-    pub fn mislabel(&self, extension: Option<&str>) -> Option<String> {
+    /// Returns a warning if the extension of the name does not match the compression; `extension` is the right one.
+    pub fn extension_warning(&self, extension: Option<&str>) -> Option<String> {
         let end = match self.pieces.last() {
-            Some(Piece::Text(text)) => FORMS.into_iter().find(|form| text.ends_with(form.as_bytes())),
+            Some(Piece::Text(text)) => COMPRESSED_EXTENSIONS.into_iter().find(|form| text.ends_with(form.as_bytes())),
             _ => None,
         };
-        let told = end.map(|end| if end == ".zstd" { "zst" } else { end.trim_start_matches('.') });
-        match (told, extension) {
-            (told, extension) if told == extension => None,
+        let named = end.map(|end| if end == ".zstd" { "zst" } else { end.trim_start_matches('.') });
+        match (named, extension) {
+            (named, extension) if named == extension => None,
             (_, Some(extension)) => Some(format!(
                 "The file is compressed, but its name does not show it: use a name that ends with .{extension}. etcdsnap reads it under any name; for etcdutl it must be unpacked."
             )),
@@ -218,7 +220,7 @@ impl Template {
     pub fn pattern(&self, cluster: u64) -> Option<Pattern> {
         let mut pieces = self.pieces.clone();
         if let Some(Piece::Text(text)) = pieces.last_mut()
-            && let Some(form) = FORMS.iter().find(|form| text.ends_with(form.as_bytes()))
+            && let Some(form) = COMPRESSED_EXTENSIONS.iter().find(|form| text.ends_with(form.as_bytes()))
         {
             text.truncate(text.len().saturating_sub(form.len()));
         }
@@ -226,7 +228,7 @@ impl Template {
         let (mut timed, mut revised) = (false, false);
         for piece in &pieces {
             match piece {
-                Piece::Text(text) => pattern.push_str(&regex_lite::escape(&one_char_a_byte(text))),
+                Piece::Text(text) => pattern.push_str(&regex_lite::escape(&bytes_as_chars(text))),
                 Piece::Placeholder(Placeholder::Cluster) => pattern.push_str(&format!("{cluster:x}")),
                 Piece::Placeholder(Placeholder::Member) => pattern.push_str("[^/]+?"),
                 Piece::Placeholder(Placeholder::Revision) if revised => pattern.push_str("[0-9]+"),
@@ -241,7 +243,7 @@ impl Template {
                 }
             }
         }
-        let forms = FORMS.map(regex_lite::escape).join("|");
+        let forms = COMPRESSED_EXTENSIONS.map(regex_lite::escape).join("|");
         pattern.push_str(&format!("(?:{forms})?$"));
         Regex::new(&pattern).ok().filter(|_| timed).map(Pattern)
     }
@@ -253,20 +255,20 @@ pub(super) struct Pattern(Regex);
 impl Pattern {
     /// Returns the time in a name of this template, and the revision if the template has it.
     pub fn parse(&self, name: &OsStr) -> Option<(SystemTime, Option<Revision>)> {
-        let name = one_char_a_byte(name.as_bytes());
+        let name = bytes_as_chars(name.as_bytes());
         let found = self.0.captures(&name)?;
         let revision = found.name("revision").and_then(|revision| revision.as_str().parse().ok());
-        Some((time(found.name("time")?.as_str())?, revision))
+        Some((parse_time(found.name("time")?.as_str())?, revision))
     }
 }
 
-/// Maps each byte to the character with the same number, so that text patterns match names that are not UTF-8.
-fn one_char_a_byte(bytes: &[u8]) -> String {
+/// Maps each byte to the character with the same code, so that text patterns match names that are not UTF-8.
+fn bytes_as_chars(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| char::from(*byte)).collect()
 }
 
-/// Replaces a character that not all file systems allow in names.
-fn tame(letter: char) -> char {
+/// Replaces a character that some file systems do not allow in names.
+fn safe_char(letter: char) -> char {
     if is_unprintable(letter) || matches!(letter, '/' | '\\' | '{' | '}') { '_' } else { letter }
 }
 
@@ -277,16 +279,16 @@ pub fn names_directory(path: &Path) -> bool {
 }
 
 /// Formats a time for names: UTC, in seconds.
-fn stamp(time: SystemTime) -> String {
-    let last = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(LAST)).unwrap_or(time);
+fn format_time(time: SystemTime) -> String {
+    let last = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(LAST_SECOND)).unwrap_or(time);
     let text = humantime::format_rfc3339_seconds(time.clamp(SystemTime::UNIX_EPOCH, last)).to_string();
     text.chars().filter(|letter| !matches!(letter, '-' | ':')).collect()
 }
 
 /// Parses a time in a name.
-fn time(stamp: &str) -> Option<SystemTime> {
+fn parse_time(stamp: &str) -> Option<SystemTime> {
     let part = |from: usize, to: usize| stamp.get(from..to);
-    if stamp.len() != TIME {
+    if stamp.len() != TIME_LEN {
         return None;
     }
     let text = format!(
@@ -307,7 +309,7 @@ fn time(stamp: &str) -> Option<SystemTime> {
 /// [`SaveError::Clock`] if this machine's clock is beyond the year 9999, which names cannot express.
 pub(super) fn now() -> Result<SystemTime, SaveError> {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
-    let time = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(since)).filter(|_| since <= LAST);
+    let time = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(since)).filter(|_| since <= LAST_SECOND);
     time.ok_or(SaveError::Clock)
 }
 
@@ -321,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn places_are_filled() {
+    fn placeholders_are_replaced() {
         let template =
             Template::parse(Path::new("dir/etcd-{cluster}-{member}-{revision}-{time}.db"), None, None).unwrap();
         assert_eq!(template.path_of(&template.fill(&facts())), Path::new("dir/etcd-cafe-m_1-42-20261123T084500Z.db"));
@@ -332,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_that_there_is_not_is_an_error() {
+    fn an_unknown_placeholder_is_an_error() {
         for name in ["{host}.db", "a{", "..", "/"] {
             let parsed = Template::parse(Path::new(name), None, None);
             assert!(name == ".." || name == "/" || parsed.is_err(), "{name}: {parsed:?}");
@@ -340,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn the_pattern_knows_its_own_names_only() {
+    fn the_pattern_matches_only_its_own_names() {
         let template = Template::parse(Path::new("etcd-{cluster}-{member}-{revision}-{time}.db"), None, None).unwrap();
         let pattern = template.pattern(0xcafe).unwrap();
         let parse = |name: &str| pattern.parse(OsStr::new(name));
@@ -359,11 +361,11 @@ mod tests {
             assert_eq!(parse(other), None, "{other}");
         }
         assert!(Template::parse(Path::new("backup.db"), None, None).unwrap().pattern(1).is_none());
-        assert_eq!(time("20261399T084500Z"), None);
+        assert_eq!(parse_time("20261399T084500Z"), None);
     }
 
     #[test]
-    fn all_forms_of_a_template_count_together() {
+    fn compressed_and_plain_files_of_a_template_count_together() {
         for template in ["{time}", "{time}.zst", "{time}.gz"] {
             let pattern = Template::parse(Path::new(template), None, None).unwrap().pattern(1).unwrap();
             for form in ["", ".gz", ".zst"] {
@@ -374,18 +376,18 @@ mod tests {
     }
 
     #[test]
-    fn a_members_name_cannot_hide_or_reorder_what_stands_in_a_files_name() {
+    fn a_members_name_cannot_hide_or_reorder_parts_of_a_file_name() {
         let template = Template::parse(Path::new("{member}.db"), None, None).unwrap();
         let file =
-            template.fill(&PlaceholderValues { member: "a\u{202e}b\u{200b}c\u{9b}/\u{e0041}d".into(), ..facts() });
+            template.fill(&PlaceholderValues { member: "a\u{202e}b\u{200b}c\u{9b}/\u{e0041}d".into(), ..metadata() });
         assert_eq!(file, Path::new("a_b_c___d.db"));
     }
 
     #[test]
-    fn a_name_that_is_too_long_is_said_with_one_that_is_not() {
+    fn a_name_that_is_too_long_is_refused_with_a_shorter_template() {
         let directory = tempfile::tempdir().unwrap();
         let template = Template::parse(directory.path(), None, None).unwrap();
-        let long = template.fill(&PlaceholderValues { member: "m".repeat(230), ..facts() });
+        let long = template.fill(&PlaceholderValues { member: "m".repeat(230), ..metadata() });
         let error = template.check_length(&long).unwrap_err().to_string();
         assert!(error.contains("etcd-{cluster}-{revision}-{time}.db"), "{error}");
         template.check_length(&template.fill(&facts())).unwrap();
@@ -394,8 +396,9 @@ mod tests {
     }
 
     #[test]
-    fn an_end_that_does_not_fit_what_is_in_the_file_is_said() {
-        let of = |name: &str, extension| Template::parse(Path::new(name), None, None).unwrap().mislabel(extension);
+    fn an_extension_that_does_not_match_the_compression_is_reported() {
+        let of =
+            |name: &str, extension| Template::parse(Path::new(name), None, None).unwrap().extension_warning(extension);
         for (name, extension) in [
             ("a.db", None),
             ("a.zst", Some("zst")),
@@ -412,10 +415,10 @@ mod tests {
     }
 
     #[test]
-    fn times_beyond_the_year_9999_do_no_harm() {
+    fn times_beyond_the_year_9999_are_harmless() {
         let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
-        assert_eq!(stamp(at(LAST)), "99991231T235959Z");
-        assert_eq!(stamp(at(LAST + 1)), "99991231T235959Z");
+        assert_eq!(format_time(at(LAST_SECOND)), "99991231T235959Z");
+        assert_eq!(format_time(at(LAST_SECOND + 1)), "99991231T235959Z");
     }
 
     #[test]

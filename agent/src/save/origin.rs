@@ -23,10 +23,10 @@ use crate::input::{Body, Input};
 const ATTRIBUTE: &str = "user.etcdsnap.origin";
 
 /// Bytes of the attribute's value at most: six pairs with numbers.
-const LONGEST: usize = 512;
+const MAX_MARK_LEN: usize = 512;
 
 /// Length of the file name's SHA-256 in the mark.
-const NAME: usize = 16;
+const NAME_HASH_LEN: usize = 16;
 
 /// A file in an open directory, by its name there.
 #[derive(Clone, Copy)]
@@ -43,7 +43,7 @@ impl FileIn<'_> {
     }
 
     /// Returns its path, for messages.
-    pub fn shown(self) -> PathBuf {
+    pub fn display_path(self) -> PathBuf {
         self.directory.path_of(self.name)
     }
 }
@@ -59,8 +59,8 @@ pub(super) struct Origin {
 }
 
 impl Origin {
-    /// Puts the mark on a completely written file that will have that name. Does nothing on file systems without attributes.
-    pub fn attach(self, file: &File, name: &OsStr) {
+    /// Writes the mark on a complete file that will get that name. Does nothing on file systems without attributes.
+    pub fn write_mark(self, file: &File, name: &OsStr) {
         let Ok(facts) = file.metadata() else { return };
         let revision = self.revision.map(|revision| format!(" revision={revision}")).unwrap_or_default();
         let last = self.last.map(|last| format!(" last={}:{:016x}", last.revision, last.hash)).unwrap_or_default();
@@ -69,8 +69,8 @@ impl Origin {
     }
 
     /// Reads the mark; `None` without one, or if the file was changed or renamed since.
-    pub fn attached(file: &File, name: &OsStr) -> Option<Self> {
-        let mut value = [0; LONGEST];
+    pub fn read_mark(file: &File, name: &OsStr) -> Option<Self> {
+        let mut value = [0; MAX_MARK_LEN];
         let len = rustix::fs::fgetxattr(file, ATTRIBUTE, &mut value[..]).ok()?;
         let text = std::str::from_utf8(value.get(..len)?).ok()?;
         let unchanged = text.ends_with(&fingerprint(&file.metadata().ok()?, name));
@@ -85,27 +85,28 @@ impl Origin {
 
     /// Reads the mark of a file that may be missing, or have become a link, a FIFO or a device.
     pub fn of(file: FileIn<'_>) -> Option<Self> {
-        Self::attached(&file.open()?, file.name)
+        Self::read_mark(&file.open()?, file.name)
     }
 }
 
 fn fingerprint(facts: &std::fs::Metadata, name: &OsStr) -> String {
     let name = Sha256::digest(name.as_bytes());
-    let name: String = name.iter().map(|byte| format!("{byte:02x}")).collect::<String>().chars().take(NAME).collect();
+    let name: String =
+        name.iter().map(|byte| format!("{byte:02x}")).collect::<String>().chars().take(NAME_HASH_LEN).collect();
     format!("name={name} bytes={} modified={}.{:09}", facts.len(), facts.mtime(), facts.mtime_nsec())
 }
 
 /// The members recorded in an uncompressed snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Contents {
+pub(super) struct RecordedMembers {
     /// Ids of the members.
     pub members: Vec<u64>,
     /// Ids of removed members.
     pub removed: Vec<u64>,
 }
 
-impl Contents {
-    /// Reads everything except the keys; `path` is for messages. `None` if the file is compressed, or any of that is damaged.
+impl RecordedMembers {
+    /// Reads everything except the keys; `path` is for messages. `None` if the file is compressed, or if any of the read data is damaged.
     pub fn of(file: File, path: &Path) -> Option<Self> {
         let Body::Plain(source) = Input::of_file(file, path).ok()?.body else { return None };
         let OpenedStore::Store(store) = Store::open(&source).ok()? else { return None };
@@ -146,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn the_attribute_counts_while_the_file_is_as_it_was() {
+    fn the_mark_is_valid_only_while_the_file_is_unchanged() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("snapshot.db");
         fs::write(&path, "bytes").unwrap();
@@ -154,9 +155,9 @@ mod tests {
         let last = LastWrite { revision: Revision::new(42), hash: 7 };
         let origin = Origin { cluster: 0xcafe, revision: Some(Revision::new(42)), last: Some(last) };
         let name = path.file_name().unwrap();
-        let attached = || Origin::attached(&file, name);
-        origin.attach(&file, name);
-        if rustix::fs::fgetxattr(&file, ATTRIBUTE, &mut [0; LONGEST][..]).is_err() {
+        let attached = || Origin::read_mark(&file, name);
+        origin.write_mark(&file, name);
+        if rustix::fs::fgetxattr(&file, ATTRIBUTE, &mut [0; MAX_MARK_LEN][..]).is_err() {
             eprintln!("*** not run: the temporary directory has no extended attributes ***");
             return;
         }
@@ -175,7 +176,7 @@ mod tests {
         (&file).write_all(b"!").unwrap();
         assert_eq!(attached(), None);
         let unread = Origin { revision: None, last: None, ..origin };
-        unread.attach(&file, name);
+        unread.write_mark(&file, name);
         assert_eq!(attached(), Some(unread));
         // As `cp` writes another snapshot over it, here one of the same size.
         fs::write(&moved, "others").unwrap();
@@ -184,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn members_prove_a_cluster_when_all_are_known_and_one_is_there_still() {
+    fn members_prove_a_cluster_if_all_are_known_and_one_is_current() {
         let members = Members { current: &[1, 2, 4], removed: &[3] };
         for proof in [&[1, 2, 3][..], &[1, 2, 4], &[4], &[1, 3]] {
             assert!(members.prove(proof), "{proof:?}");
@@ -195,17 +196,17 @@ mod tests {
     }
 
     #[test]
-    fn compressed_or_foreign_files_have_no_contents() {
+    fn compressed_and_foreign_files_have_no_recorded_members() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("x.db");
         fs::write(&path, "no snapshot").unwrap();
-        assert_eq!(Contents::of(File::open(&path).unwrap(), &path), None);
+        assert_eq!(RecordedMembers::of(File::open(&path).unwrap(), &path), None);
         let folder = Directory::open(directory.path()).unwrap();
         std::os::unix::fs::symlink("x.db", directory.path().join("link")).unwrap();
         let opens = |name: &str| FileIn { directory: &folder, name: OsStr::new(name) }.open().is_some();
         assert_eq!(["x.db", "missing", "link", "."].map(opens), [true, false, false, false]);
         let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples/sample.db");
-        let contents = Contents::of(File::open(&sample).unwrap(), &sample).unwrap();
+        let contents = RecordedMembers::of(File::open(&sample).unwrap(), &sample).unwrap();
         assert!(!contents.members.is_empty(), "{contents:?}");
     }
 }

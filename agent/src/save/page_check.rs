@@ -14,14 +14,14 @@ use super::written_proof::Written;
 use crate::error::Fault;
 use crate::threads;
 
-/// Memory for arriving pages, whatever the snapshot's size; pages that do not fit are read from the file.
-const LEAST_ROOM: SweepRoom = SweepRoom { raw: 8 << 20, digests: 16 << 20 };
+/// Memory for arriving pages at least; pages that do not fit are read from the file.
+const MIN_ROOM: SweepRoom = SweepRoom { raw: 8 << 20, digests: 16 << 20 };
 
 /// Memory for arriving pages at most: the digests of ten million revisions.
-const MOST_ROOM: SweepRoom = SweepRoom { raw: 32 << 20, digests: 256 << 20 };
+const MAX_ROOM: SweepRoom = SweepRoom { raw: 32 << 20, digests: 256 << 20 };
 
-/// Bytes per batch: a server sends 32 KiB at once, and each batch wakes a thread.
-const BATCH: usize = 256 << 10;
+/// Bytes per batch: a server sends 32 KiB at a time, and each batch wakes a thread.
+const BATCH_LEN: usize = 256 << 10;
 
 /// Batches queued for the thread.
 const BATCHES_IN_FLIGHT: usize = 4;
@@ -38,9 +38,9 @@ pub(super) struct PageCheck {
 impl PageCheck {
     /// Starts the thread; `None` if it cannot be started: then the file is read after it is written.
     pub fn start() -> Option<Self> {
-        let (batches, coming) = mpsc::sync_channel(BATCHES_IN_FLIGHT);
-        let (written, told) = mpsc::channel();
-        let thread = threads::start_alone(move || look_and_judge(&coming, &told))?;
+        let (batches, arriving) = mpsc::sync_channel(BATCHES_IN_FLIGHT);
+        let (written, written_file) = mpsc::channel();
+        let thread = threads::start_detached(move || check_and_verify(&arriving, &written_file))?;
         Some(Self { batch: Vec::new(), bytes: 0, batches, written, thread })
     }
 
@@ -48,7 +48,7 @@ impl PageCheck {
     pub fn push(&mut self, piece: &Bytes) {
         self.bytes = self.bytes.saturating_add(piece.len());
         self.batch.push(piece.clone());
-        if self.bytes >= BATCH {
+        if self.bytes >= BATCH_LEN {
             self.send_batch();
         }
     }
@@ -62,8 +62,8 @@ impl PageCheck {
     /// Makes the verdict about all received pages, now that they are `written`.
     ///
     /// # Errors
-    /// As [`Written::judge`].
-    pub fn judge(mut self, written: Written) -> Result<Report, SaveError> {
+    /// As [`Written::verify`].
+    pub fn verify(mut self, written: Written) -> Result<Report, SaveError> {
         self.send_batch();
         let path = written.path.clone();
         let _ = self.written.send(written);
@@ -72,16 +72,16 @@ impl PageCheck {
     }
 }
 
-fn look_and_judge(coming: &Receiver<Vec<Bytes>>, told: &Receiver<Written>) -> Result<Report, SaveError> {
-    let mut sweep = Sweep::of_pages(LEAST_ROOM);
-    for piece in coming.iter().flatten() {
+fn check_and_verify(arriving: &Receiver<Vec<Bytes>>, written_file: &Receiver<Written>) -> Result<Report, SaveError> {
+    let mut sweep = Sweep::of_pages(MIN_ROOM);
+    for piece in arriving.iter().flatten() {
         sweep.set_room(room(sweep.len()));
         // Once the data is longer than any snapshot, the rest does not matter.
         sweep.push(&piece);
     }
     // The sender is dropped when the save failed.
-    let written = told.recv().map_err(|_| SaveError::Cancelled)?;
-    written.judge(sweep.finish().ok())
+    let written = written_file.recv().map_err(|_| SaveError::Cancelled)?;
+    written.verify(sweep.finish().ok())
 }
 
 /// Chooses the memory for this many bytes of pages: most belong to the tree, and their revisions need about as much again for the verdict.
@@ -90,10 +90,7 @@ fn room(bytes: u64) -> SweepRoom {
         let share = usize::try_from(bytes.checked_div(of).unwrap_or(0)).unwrap_or(most);
         least.saturating_add(share).min(most)
     };
-    SweepRoom {
-        raw: share(LEAST_ROOM.raw, MOST_ROOM.raw, 64),
-        digests: share(LEAST_ROOM.digests, MOST_ROOM.digests, 8),
-    }
+    SweepRoom { raw: share(MIN_ROOM.raw, MAX_ROOM.raw, 64), digests: share(MIN_ROOM.digests, MAX_ROOM.digests, 8) }
 }
 
 #[cfg(test)]
@@ -101,16 +98,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn memory_grows_with_what_came_up_to_a_bound() {
-        assert_eq!(room(0), LEAST_ROOM);
+    fn memory_grows_with_the_received_bytes_up_to_a_limit() {
+        assert_eq!(room(0), MIN_ROOM);
         assert_eq!(room(1 << 30).digests, (16 << 20) + (128 << 20));
-        assert_eq!(room(u64::MAX), MOST_ROOM);
+        assert_eq!(room(u64::MAX), MAX_ROOM);
     }
 
     #[test]
-    fn a_save_that_fails_ends_the_thread() {
-        let (_, coming) = mpsc::sync_channel(1);
-        let (_, told) = mpsc::channel();
-        assert!(matches!(look_and_judge(&coming, &told), Err(SaveError::Cancelled)));
+    fn a_failed_save_ends_the_thread() {
+        let (_, arriving) = mpsc::sync_channel(1);
+        let (_, written_file) = mpsc::channel();
+        assert!(matches!(check_and_verify(&arriving, &written_file), Err(SaveError::Cancelled)));
     }
 }

@@ -6,41 +6,44 @@ use bytes::Bytes;
 use tokio::sync::{Semaphore, mpsc};
 
 /// Bytes in flight, plus the last message.
-const BYTES: u32 = 8 << 20;
+const MAX_BYTES: u32 = 8 << 20;
 
 /// Messages in flight. Servers send 32 KiB each; tiny ones must not cost more memory than they contain.
-const PIECES: usize = 512;
+const MAX_PIECES: usize = 512;
 
 /// The sending end, for the network.
 pub(super) struct PieceSender {
     pieces: mpsc::Sender<(Bytes, u32)>,
-    room: Arc<Semaphore>,
+    free_bytes: Arc<Semaphore>,
 }
 
 /// The receiving end, for a thread.
 pub(super) struct PieceReceiver {
     pieces: mpsc::Receiver<(Bytes, u32)>,
-    room: Arc<Semaphore>,
+    free_bytes: Arc<Semaphore>,
 }
 
 /// Creates a queue.
 pub(super) fn queue() -> (PieceSender, PieceReceiver) {
-    let (sender, receiver) = mpsc::channel(PIECES);
-    let room = Arc::new(Semaphore::new(BYTES as usize));
-    (PieceSender { pieces: sender, room: Arc::clone(&room) }, PieceReceiver { pieces: receiver, room })
+    let (sender, receiver) = mpsc::channel(MAX_PIECES);
+    let free_bytes = Arc::new(Semaphore::new(MAX_BYTES as usize));
+    (
+        PieceSender { pieces: sender, free_bytes: Arc::clone(&free_bytes) },
+        PieceReceiver { pieces: receiver, free_bytes },
+    )
 }
 
 impl PieceSender {
     /// Waits until there is room, then sends a message. Returns false if the receiver is gone.
     pub async fn send(&self, piece: Bytes) -> bool {
-        let share = u32::try_from(piece.len()).unwrap_or(BYTES).min(BYTES);
-        let room = tokio::select! {
-            room = self.room.acquire_many(share) => room,
+        let share = u32::try_from(piece.len()).unwrap_or(MAX_BYTES).min(MAX_BYTES);
+        let free_bytes = tokio::select! {
+            free_bytes = self.free_bytes.acquire_many(share) => free_bytes,
             () = self.pieces.closed() => return false,
         };
         // The permit is returned when the message is received.
-        let Ok(room) = room else { return false };
-        room.forget();
+        let Ok(free_bytes) = free_bytes else { return false };
+        free_bytes.forget();
         self.pieces.send((piece, share)).await.is_ok()
     }
 }
@@ -49,7 +52,7 @@ impl PieceReceiver {
     /// Returns the next message; `None` at the end. It blocks, so asynchronous code must not call it.
     pub fn blocking_recv(&mut self) -> Option<Bytes> {
         let (piece, share) = self.pieces.blocking_recv()?;
-        self.room.add_permits(share as usize);
+        self.free_bytes.add_permits(share as usize);
         Some(piece)
     }
 }
@@ -69,9 +72,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn no_more_bytes_are_in_flight_than_there_is_room_for() {
+    async fn the_bytes_in_flight_are_limited() {
         let (sender, mut receiver) = queue();
-        let half = BYTES as usize / 2;
+        let half = MAX_BYTES as usize / 2;
         assert!(sender.send(piece(half)).await && sender.send(piece(half)).await);
         assert!(timeout(WAIT, sender.send(piece(1))).await.is_err(), "it waits for room");
         let taken = tokio::task::spawn_blocking(move || receiver.blocking_recv().map(|piece| (receiver, piece.len())));
@@ -83,9 +86,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_piece_that_is_longer_than_the_room_goes_through_alone() {
+    async fn a_piece_above_the_limit_is_sent_alone() {
         let (sender, _receiver) = queue();
-        assert!(timeout(WAIT, sender.send(piece(2 * BYTES as usize))).await.unwrap());
+        assert!(timeout(WAIT, sender.send(piece(2 * MAX_BYTES as usize))).await.unwrap());
         assert!(timeout(WAIT, sender.send(piece(1))).await.is_err());
     }
 }

@@ -8,14 +8,14 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::client::{Client, ClientConfig, ClientError, ListedMember};
 
-/// Addresses per member that are tried. The list comes from a server, and must not cause endless connection attempts.
-const MOST_ADDRESSES: usize = 4;
+/// Addresses per member that are tried at most. The list comes from a server, and must not cause endless connection attempts.
+const MAX_ADDRESSES: usize = 4;
 
 /// A connection to each member, by its id, or why there is none.
 pub(super) type Reached = HashMap<u64, Result<Client, String>>;
 
-/// Connects to `members` in parallel, at the endpoints from the caller and at the client URLs that the members advertise. Members missing in the result did
-/// not answer within `limit`, or advertise no address.
+/// Connects to `members` in parallel, at the endpoints from the caller and at the client URLs that the members advertise. A member is missing in the result if it did
+/// not answer within `limit`, or advertises no address.
 ///
 /// If the snapshot came over TLS (`encrypted`), nothing is sent without TLS: the addresses come from the server, and a password would be sent there.
 pub(super) async fn reach(
@@ -35,7 +35,7 @@ pub(super) async fn reach(
         });
     }
     for member in members {
-        for url in member.client_urls.iter().take(MOST_ADDRESSES) {
+        for url in member.client_urls.iter().take(MAX_ADDRESSES) {
             let (url, config, id) = (url.clone(), config.clone(), member.id);
             reaching.spawn(async move {
                 if encrypted && !(url.starts_with("https://") || url.starts_with("unixs:")) {
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_password_that_came_encrypted_is_not_sent_in_plain_text() {
+    fn a_password_is_not_sent_in_plain_text_after_a_save_over_tls() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());

@@ -14,10 +14,10 @@ use super::save_error::SaveError;
 use crate::client::Client;
 use crate::grouped_number::grouped;
 use crate::progress::Stage;
-use crate::sha256_stream::{Copied, TRAILER};
+use crate::sha256_stream::{StreamDigest, TRAILER_LEN};
 
 impl SaveJob<'_> {
-    /// Receives the snapshot from `client`, has it written, and compares its length and SHA-256. Also returns the storage version that the server names.
+    /// Receives the snapshot from `client`, passes it to a writer, and compares its length and SHA-256. Also returns the storage version that the server reports.
     ///
     /// `start` gets the length of the database in bytes. The writer that it returns receives the messages on its own thread; at their end, the flag says whether
     /// everything that was announced arrived.
@@ -29,16 +29,16 @@ impl SaveJob<'_> {
         &self,
         client: &mut Client,
         start: impl FnOnce(u64) -> Result<W, SaveError>,
-    ) -> Result<(Copied, T, String), SaveError>
+    ) -> Result<(StreamDigest, T, String), SaveError>
     where
         T: Send + 'static,
-        W: FnOnce(PieceReceiver, &AtomicBool) -> Result<(Copied, T), SaveError> + Send + 'static,
+        W: FnOnce(PieceReceiver, &AtomicBool) -> Result<(StreamDigest, T), SaveError> + Send + 'static,
     {
         let limit = self.config.stall_timeout;
         let endpoint = client.endpoint().to_owned();
         let stalled = |received| SaveError::Stalled { endpoint: endpoint.clone(), after: limit, received };
         let (first, mut stream) = timeout(limit, client.snapshot()).await.map_err(|_| stalled(0))??;
-        let mut count = Count::of(&endpoint, first.as_ref())?;
+        let mut count = ByteCount::of(&endpoint, first.as_ref())?;
         let writer = start(count.total)?;
         self.progress.begin(Stage::Receive, Some(count.total));
         let (pieces, taken) = piece_queue::queue();
@@ -85,18 +85,18 @@ impl SaveJob<'_> {
 
 /// Converts a panic of one of our threads.
 pub(super) fn defect(cause: JoinError) -> SaveError {
-    SaveError::Judge(crate::Error::Defect(cause.to_string()))
+    SaveError::NotVerified(crate::Error::Defect(cause.to_string()))
 }
 
 /// Checks that the messages add up to what the server announced.
-struct Count {
+struct ByteCount {
     endpoint: String,
     /// Bytes of the database, from the first message.
     total: u64,
     received: u64,
 }
 
-impl Count {
+impl ByteCount {
     fn of(endpoint: &str, first: Option<&SnapshotResponse>) -> Result<Self, SaveError> {
         let total = first.map_or(0, |piece| piece.remaining_bytes.saturating_add(piece.blob.len() as u64));
         let count = Self { endpoint: endpoint.to_owned(), total, received: 0 };
@@ -105,16 +105,17 @@ impl Count {
 
     fn add(&mut self, piece: &SnapshotResponse) -> Result<(), SaveError> {
         if piece.blob.is_empty() {
-            let reason = format!("after {} an empty message was received", self.so_far());
+            let reason = format!("after {} an empty message was received", self.progress_text());
             return Err(self.incomplete(&reason));
         }
         self.received = self.received.saturating_add(piece.blob.len() as u64);
         let left = self.total.saturating_sub(self.received);
         if piece.remaining_bytes != left {
-            let reason = format!("after {} the server counts {} more", self.so_far(), grouped(piece.remaining_bytes));
+            let reason =
+                format!("after {} the server counts {} more", self.progress_text(), grouped(piece.remaining_bytes));
             return Err(self.incomplete(&reason));
         }
-        if self.received > self.total.saturating_add(TRAILER as u64) {
+        if self.received > self.total.saturating_add(TRAILER_LEN as u64) {
             return Err(self.incomplete(&format!(
                 "the server sent more than the {} bytes that it announced",
                 grouped(self.total)
@@ -124,20 +125,20 @@ impl Count {
     }
 
     /// Formats how many of how many bytes were received.
-    fn so_far(&self) -> String {
+    fn progress_text(&self) -> String {
         format!("{} of {} bytes", grouped(self.received), grouped(self.total))
     }
 
     /// Whether the database and its SHA-256 were received.
     fn is_whole(&self) -> bool {
-        self.received == self.total.saturating_add(TRAILER as u64)
+        self.received == self.total.saturating_add(TRAILER_LEN as u64)
     }
 
     fn finish(&self) -> Result<(), SaveError> {
         if self.received < self.total {
-            return Err(self.incomplete(&format!("it ended after {}", self.so_far())));
+            return Err(self.incomplete(&format!("it ended after {}", self.progress_text())));
         }
-        if self.received < self.total.saturating_add(TRAILER as u64) {
+        if self.received < self.total.saturating_add(TRAILER_LEN as u64) {
             return Err(self.incomplete("it ended without its SHA-256"));
         }
         Ok(())
@@ -157,7 +158,7 @@ mod tests {
     }
 
     fn outcome(pieces: &[SnapshotResponse]) -> String {
-        let counted = Count::of("server", pieces.first()).and_then(|mut count| {
+        let counted = ByteCount::of("server", pieces.first()).and_then(|mut count| {
             pieces.iter().try_for_each(|piece| count.add(piece))?;
             count.finish()
         });
@@ -165,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn pieces_must_add_up() {
+    fn pieces_must_have_the_announced_length() {
         assert_eq!(outcome(&[piece(10, 5), piece(5, 0), piece(32, 0)]), "whole");
         assert!(outcome(&[]).contains("nothing was received"));
         assert!(outcome(&[piece(10, 5)]).contains("ended after 10 of 15 bytes"));

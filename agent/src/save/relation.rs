@@ -1,8 +1,8 @@
-//! Decides whether an old snapshot is an older one of the same cluster, so that it may be removed, or must stay.
+//! Decides whether an old snapshot is an older one of the same cluster and so may be removed, or must stay.
 //!
 //! That needs two proofs. First the cluster: by the mark that `save` put on the file ([`origin`](super::origin)), or, on file systems without marks, by the cluster's id
 //! in its name or by its members. Then the history ([`same_history`](super::same_history)), because ids prove too little: etcd servers that were started with their defaults share
-//! one, and a cluster that was wiped and created again with the same peer URLs and token has the same id, and must not displace the good snapshots. If the histories cannot be
+//! one id, and a cluster that was wiped and created again with the same peer URLs and token has the same id as before; its snapshots must not displace the good ones. If the histories cannot be
 //! compared, because compactions have removed everything that both had, the id counts, unless it is one of the defaults. A snapshot with a later revision than the new one, or an
 //! unreadable revision, stays.
 
@@ -13,7 +13,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::origin::{Contents, FileIn, Members, Origin};
+use super::origin::{FileIn, Members, Origin, RecordedMembers};
 use super::same_history::{self, History, PastEntries};
 use crate::printable::printable_path;
 use crate::snapshot::Snapshot;
@@ -38,15 +38,15 @@ pub(super) struct NewSnapshot<'n> {
     /// The server's revision when it was taken, or slightly before.
     pub revision: Revision,
     pub taken: SystemTime,
-    /// Whether the file system supports marks, so that a file without one is not ours.
+    /// Whether the file system supports marks, so that a file without a mark is not ours.
     pub marked: bool,
-    /// Its history; `None` if it cannot be read, or is compressed and large.
-    pub past: Option<&'n PastEntries<'n>>,
+    /// Its old entries; `None` if they cannot be read, or it is compressed and large.
+    pub past_entries: Option<&'n PastEntries<'n>>,
     /// The removed members that it records, once they were read.
     pub removed: &'n OnceCell<Vec<u64>>,
 }
 
-/// How much is read to decide a relation.
+/// How much is read to decide the relation of two snapshots.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ProofDepth {
     /// Only name and mark: enough to recognize a snapshot that stays.
@@ -62,12 +62,12 @@ pub(super) enum Relation {
     Older,
     OtherCluster,
     /// It stays, and the user should know why.
-    Stays(Stays),
+    Stays(StayReason),
 }
 
 /// Why a snapshot stays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Stays {
+pub(super) enum StayReason {
     Unproven,
     Unmarked,
     LaterRevision,
@@ -77,7 +77,7 @@ pub(super) enum Stays {
     Future,
 }
 
-impl Stays {
+impl StayReason {
     /// Explains why one snapshot stays, as the end of a sentence.
     pub fn reason(self, revision: Revision) -> String {
         match self {
@@ -120,7 +120,7 @@ impl Stays {
 }
 
 impl<'n> NewSnapshot<'n> {
-    /// Creates one about which no more is known yet, on a file system without marks.
+    /// Creates one with only these facts, as if the file system had no marks.
     pub fn new(
         (file, name, path): (&'n File, &'n OsStr, &'n Path),
         cluster: u64,
@@ -129,12 +129,12 @@ impl<'n> NewSnapshot<'n> {
         removed: &'n OnceCell<Vec<u64>>,
     ) -> Self {
         let taken = SystemTime::UNIX_EPOCH;
-        Self { file, name, path, cluster, members, revision, taken, marked: false, past: None, removed }
+        Self { file, name, path, cluster, members, revision, taken, marked: false, past_entries: None, removed }
     }
 
     /// Whether files here have marks: this one has, or one of the `others`.
-    pub fn knows_marks<'p>(&self, mut others: impl Iterator<Item = FileIn<'p>>) -> bool {
-        Origin::attached(self.file, self.name).is_some() || others.any(|other| Origin::of(other).is_some())
+    pub fn supports_marks<'p>(&self, mut others: impl Iterator<Item = FileIn<'p>>) -> bool {
+        Origin::read_mark(self.file, self.name).is_some() || others.any(|other| Origin::of(other).is_some())
     }
 
     /// Whether the mark says that a file belongs to another cluster.
@@ -148,47 +148,47 @@ impl<'n> NewSnapshot<'n> {
         let is_default = DEFAULT_CLUSTERS.contains(&self.cluster);
         let depth = if is_default { ProofDepth::Full } else { depth };
         let contents = OnceCell::new();
-        let contents = || contents.get_or_init(|| Contents::of(old.open()?, &old.shown())).as_ref();
+        let contents = || contents.get_or_init(|| RecordedMembers::of(old.open()?, &old.display_path())).as_ref();
         match origin {
             Some(origin) if origin.cluster != self.cluster => return Relation::OtherCluster,
             Some(_) => {}
-            None if self.marked => return Relation::Stays(Stays::Unmarked),
+            None if self.marked => return Relation::Stays(StayReason::Unmarked),
             None if named => {}
             None if contents().is_some_and(|contents| self.prove(&contents.members)) => {}
-            None => return Relation::Stays(Stays::Unproven),
+            None => return Relation::Stays(StayReason::Unproven),
         }
         let revision = revision.or_else(|| origin.and_then(|origin| origin.revision));
         let is_late = |revision: Revision| revision > self.revision;
         if revision.is_some_and(is_late) {
-            return Relation::Stays(Stays::LaterRevision);
+            return Relation::Stays(StayReason::LaterRevision);
         }
         let last = origin.and_then(|origin| origin.last);
-        let mut history = match (self.past, last) {
-            (Some(past), Some(last)) => past.goes_on_from(last),
+        let mut history = match (self.past_entries, last) {
+            (Some(past_entries), Some(last)) => past_entries.continues(last),
             _ => History::Unknown,
         };
         if depth == ProofDepth::Full && (revision.is_none() || history == History::Unknown) {
-            let snapshot = old.open().and_then(|file| same_history::open(file, &old.shown()));
+            let snapshot = old.open().and_then(|file| same_history::open(file, &old.display_path()));
             let store = snapshot.as_ref().and_then(|snapshot| snapshot.store().ok());
             let found = store.as_ref().filter(|store| store.is_whole());
             match revision.or_else(|| found.map(|store| store.current())) {
-                None => return Relation::Stays(Stays::UnknownRevision),
-                Some(revision) if is_late(revision) => return Relation::Stays(Stays::LaterRevision),
+                None => return Relation::Stays(StayReason::UnknownRevision),
+                Some(revision) if is_late(revision) => return Relation::Stays(StayReason::LaterRevision),
                 Some(_) => {}
             }
-            if let (Some(past), Some(store), History::Unknown) = (self.past, found, history) {
-                history = past.goes_on_from_store(store);
+            if let (Some(past_entries), Some(store), History::Unknown) = (self.past_entries, found, history) {
+                history = past_entries.continues_store(store);
             }
         }
         match history {
-            History::Other => Relation::Stays(Stays::OtherHistory),
-            History::Unknown if is_default => Relation::Stays(Stays::DefaultCluster),
+            History::Other => Relation::Stays(StayReason::OtherHistory),
+            History::Unknown if is_default => Relation::Stays(StayReason::DefaultCluster),
             History::Same | History::Unknown => Relation::Older,
         }
     }
 
-    fn contents(&self) -> Option<Contents> {
-        Contents::of(self.file.try_clone().ok()?, self.path)
+    fn contents(&self) -> Option<RecordedMembers> {
+        RecordedMembers::of(self.file.try_clone().ok()?, self.path)
     }
 
     /// Opens its contents; a compressed one is unpacked, unless it is large.

@@ -1,4 +1,4 @@
-//! Removes old snapshots when a new one is in place.
+//! Removes old snapshots once a new one is saved.
 //!
 //! Only snapshots that are proven to be older ones of the same cluster ([`relation`](super::relation)) count. The rules say how many of those stay; unproven ones neither
 //! count nor are removed.
@@ -14,7 +14,7 @@ use rustix::fs::FileType;
 
 use super::name_template::{Pattern, Placeholder, Template};
 use super::origin::FileIn;
-use super::relation::{NewSnapshot, ProofDepth, Relation, Stays};
+use super::relation::{NewSnapshot, ProofDepth, Relation, StayReason};
 use super::same_history::PastEntries;
 use super::save_error::SaveError;
 use crate::error::plain;
@@ -22,11 +22,11 @@ use crate::fsx::directory::Directory;
 use crate::fsx::file_identity::FileIdentity;
 use crate::printable::printable_path;
 
-/// How many snapshots `--keep-within` alone leaves at least, including the new one, however old they are: a wrong clock must not remove everything.
-const FLOOR: usize = 3;
+/// How many snapshots `--keep-within` alone keeps at least, including the new one and regardless of age: a wrong clock must not remove everything.
+const MIN_KEPT_BY_AGE: usize = 3;
 
-/// By how much the clocks of two machines that save into one directory may differ without a note.
-const SKEW: Duration = Duration::from_secs(300);
+/// By how much the clocks of two machines that save into one directory may differ without a message.
+const MAX_CLOCK_SKEW: Duration = Duration::from_secs(300);
 
 /// The rules for keeping snapshots of one template and cluster. A snapshot stays if either rule says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -37,9 +37,9 @@ pub struct Keep {
     pub within: Option<Duration>,
 }
 
-/// What happened to old snapshots.
+/// The result of removing old snapshots.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Pruned {
+pub(super) struct RetentionResult {
     pub removed: Vec<PathBuf>,
     /// Those that could not be removed, with the reason.
     pub not_removed: Vec<(PathBuf, String)>,
@@ -48,17 +48,17 @@ pub(super) struct Pruned {
 }
 
 impl Keep {
-    /// Whether anything is to be removed at all.
-    pub(super) fn is_asked_for(&self) -> bool {
+    /// Whether the rules remove any snapshots at all.
+    pub(super) fn removes_any(&self) -> bool {
         self.count.is_some() || self.within.is_some()
     }
 
-    /// Checks that names of the template tell snapshots apart.
+    /// Checks that names of the template differ from snapshot to snapshot.
     ///
     /// # Errors
     /// [`SaveError::Name`] if they do not.
     pub(super) fn check(&self, template: &Template, path: &Path) -> Result<(), SaveError> {
-        if self.is_asked_for() && !template.has(Placeholder::Time) {
+        if self.removes_any() && !template.has(Placeholder::Time) {
             let missing = match fs::symlink_metadata(path) {
                 Err(_) if template.fixed().is_some() => {
                     " If it is meant to be a directory: it does not exist (is it mounted?)."
@@ -78,9 +78,14 @@ impl Keep {
 
     /// Removes those regular files in `directory`, the template's, that match the template and need not stay; never `newest`. Reads old snapshots if their
     /// names and marks prove too little, so it may take a while.
-    pub(super) fn apply(&self, directory: &Directory, template: &Template, newest: &NewSnapshot<'_>) -> Pruned {
-        let mut done = Pruned::default();
-        let Some(pattern) = template.pattern(newest.cluster).filter(|_| self.is_asked_for()) else { return done };
+    pub(super) fn apply(
+        &self,
+        directory: &Directory,
+        template: &Template,
+        newest: &NewSnapshot<'_>,
+    ) -> RetentionResult {
+        let mut done = RetentionResult::default();
+        let Some(pattern) = template.pattern(newest.cluster).filter(|_| self.removes_any()) else { return done };
         let (old, future) = match list(directory, template, &pattern, newest) {
             Ok(listed) => listed,
             Err(cause) => {
@@ -95,23 +100,23 @@ impl Keep {
         }
         let snapshot = newest.snapshot();
         let store = snapshot.as_ref().and_then(|snapshot| snapshot.store().ok());
-        let past = store.as_ref().and_then(PastEntries::of);
-        if past.is_none() && !newest.is_packed() {
+        let past_entries = store.as_ref().and_then(PastEntries::of);
+        if past_entries.is_none() && !newest.is_packed() {
             let note = "No old snapshot was removed, because the new one could not be read again for comparison.";
             done.notes.push(note.into());
             return done;
         }
         let newest = &NewSnapshot {
-            past: past.as_ref(),
-            marked: newest.knows_marks(old.iter().map(|old| old.file_in(directory))),
+            past_entries: past_entries.as_ref(),
+            marked: newest.supports_marks(old.iter().map(|old| old.file_in(directory))),
             ..*newest
         };
-        let mut stay: BTreeMap<Stays, Vec<PathBuf>> = BTreeMap::new();
+        let mut stay: BTreeMap<StayReason, Vec<PathBuf>> = BTreeMap::new();
         let mut kept = 1_usize;
         for snapshot in old {
             let by_count = match (self.count, self.within) {
                 (Some(count), _) => kept < count,
-                (None, _) => kept < FLOOR,
+                (None, _) => kept < MIN_KEPT_BY_AGE,
             };
             let age = newest.taken.duration_since(snapshot.time).unwrap_or_default();
             let wanted = by_count || self.within.is_some_and(|within| age <= within);
@@ -187,10 +192,10 @@ fn list(
 
 /// Describes the snapshots from the future, except those of other clusters.
 fn future_note(directory: &Directory, future: &[OldSnapshot], newest: &NewSnapshot<'_>) -> Option<String> {
-    let is_ahead = |old: &&OldSnapshot| old.time.duration_since(newest.taken).is_ok_and(|ahead| ahead > SKEW);
+    let is_ahead = |old: &&OldSnapshot| old.time.duration_since(newest.taken).is_ok_and(|ahead| ahead > MAX_CLOCK_SKEW);
     let ahead = future.iter().filter(is_ahead).filter(|old| !newest.is_of_other_cluster(old.file_in(directory)));
     let paths: Vec<_> = ahead.map(|old| old.path.clone()).collect();
-    (!paths.is_empty()).then(|| Stays::Future.describe(newest.revision, &paths))
+    (!paths.is_empty()).then(|| StayReason::Future.describe(newest.revision, &paths))
 }
 
 #[cfg(test)]
@@ -215,11 +220,11 @@ mod tests {
         path.file_name().unwrap().to_str().unwrap().to_owned()
     }
 
-    fn apply(keep: Keep, template: &Template, file: &Path) -> Pruned {
+    fn apply(keep: Keep, template: &Template, file: &Path) -> RetentionResult {
         apply_of(1, keep, template, file)
     }
 
-    fn apply_of(cluster: u64, keep: Keep, template: &Template, file: &Path) -> Pruned {
+    fn apply_of(cluster: u64, keep: Keep, template: &Template, file: &Path) -> RetentionResult {
         let taken = humantime::parse_rfc3339("2026-11-03T00:00:00Z").unwrap();
         let removed = OnceCell::new();
         let directory = Directory::open(file.parent().unwrap()).unwrap();
@@ -229,7 +234,7 @@ mod tests {
         keep.apply(&directory, template, &NewSnapshot { taken, ..newest })
     }
 
-    /// Puts a real snapshot there, the newest.
+    /// Writes a real snapshot to this path, as the newest.
     fn put_snapshot(path: &Path) {
         fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples/sample.db"), path).unwrap();
     }
@@ -238,7 +243,7 @@ mod tests {
     fn attach(path: &Path, cluster: u64, revision: i64) -> bool {
         let file = fs::File::options().write(true).open(path).unwrap();
         Origin { cluster, revision: Some(Revision::new(revision)), last: None }
-            .attach(&file, path.file_name().unwrap());
+            .write_mark(&file, path.file_name().unwrap());
         let directory = Directory::open(path.parent().unwrap()).unwrap();
         Origin::of(FileIn { directory: &directory, name: path.file_name().unwrap() }).is_some()
     }
@@ -255,7 +260,7 @@ mod tests {
         let done = apply(keep, &template, &file);
         assert!(done.not_removed.is_empty());
         let says = |name: &str, words: &str| done.notes.iter().any(|note| note.contains(name) && note.contains(words));
-        let asked = keep.is_asked_for();
+        let asked = keep.removes_any();
         assert_eq!((says(NAMES[6], "later"), says(NAMES[5], "in the future")), (asked, asked), "{done:?}");
         assert_eq!(done.notes.len(), if asked { 2 } else { 0 }, "{done:?}");
         let mut gone: Vec<_> = done.removed.iter().map(|path| file_name(path)).collect();
@@ -264,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_of_the_same_template_and_cluster_go_in_all_forms() {
+    fn the_oldest_of_the_same_template_and_cluster_are_removed() {
         let day = Duration::from_secs(86_400);
         let gone = |indexes: &[usize]| {
             let mut names: Vec<_> = indexes.iter().map(|index| NAMES[*index]).collect();
@@ -282,9 +287,9 @@ mod tests {
         assert_eq!(after(Keep { count: Some(2), within: Some(day * 2) }), gone(&[7]));
     }
 
-    /// A template without the cluster's id; either nothing or the attribute says which cluster files belong to.
+    /// Tests a template without the cluster's id: only marks, if there are any, show which cluster a file belongs to.
     #[test]
-    fn without_a_proof_nothing_goes() {
+    fn without_a_proof_nothing_is_removed() {
         let directory = tempfile::tempdir().unwrap();
         let at = |number: u32| directory.path().join(format!("etcd-2026110{number}T000000Z.db"));
         (1..=3).for_each(|number| fs::write(at(number), "").unwrap());
@@ -309,7 +314,7 @@ mod tests {
 
     /// A name with the cluster's id, and copies of one such file.
     #[test]
-    fn where_files_have_marks_a_copy_without_its_own_stays() {
+    fn a_copy_without_its_own_mark_stays() {
         let directory = tempfile::tempdir().unwrap();
         let at = |name: &str| directory.path().join(name);
         let names =
@@ -319,7 +324,7 @@ mod tests {
         let template = Template::parse(directory.path(), None, None).unwrap();
         let keep = Keep { count: Some(2), within: None };
         put_snapshot(&at(names[0]));
-        // Only one file has a mark: enough to know that files can have one.
+        // Only one file has a mark, which shows that the file system supports marks.
         if !attach(&at(names[2]), 1, 8) {
             return;
         }
@@ -338,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn a_revision_that_cannot_be_read_is_no_older_one() {
+    fn a_snapshot_with_an_unreadable_revision_stays() {
         let directory = tempfile::tempdir().unwrap();
         let at = |day: u32| directory.path().join(format!("etcd-1-2026110{day}T000000Z.db.zst"));
         (1..=3).for_each(|day| fs::write(at(day), "no snapshot").unwrap());
@@ -351,7 +356,7 @@ mod tests {
         let done = apply(keep, &template, &at(3));
         assert!(done.removed.is_empty() && done.notes[0].contains("revision cannot be read"), "{done:?}");
         assert!(done.notes[0].contains("{cluster}-{revision}-{time}"), "{done:?}");
-        // A compressed one shows it.
+        // The revision of a compressed snapshot is read, too.
         let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples/sample.db");
         fs::write(at(1), zstd::encode_all(&fs::read(&sample).unwrap()[..], 1).unwrap()).unwrap();
         let done = apply(keep, &template, &at(3));
@@ -359,9 +364,9 @@ mod tests {
         assert!(done.notes.iter().any(|note| note.contains("later than the new one's, 20")), "{done:?}");
     }
 
-    /// Ids of clusters that were started with the defaults prove nothing by themselves.
+    /// The id of a cluster that was started with the defaults proves nothing by itself.
     #[test]
-    fn an_id_that_many_clusters_have_needs_keys_in_common() {
+    fn a_default_cluster_id_needs_common_keys_as_proof() {
         let directory = tempfile::tempdir().unwrap();
         let at = |day: u32| directory.path().join(format!("etcd-cdf818194e3a8c32-7-2026110{day}T000000Z.db"));
         (1..=3).for_each(|day| fs::write(at(day), "").unwrap());
@@ -374,7 +379,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_that_cannot_be_listed_is_said() {
+    fn a_directory_that_cannot_be_listed_is_reported() {
         let template = Template::parse(Path::new("/nowhere/etcd-{time}.db"), None, None).unwrap();
         let none = Directory::from_readable(tempfile::tempfile().unwrap(), "/nowhere".into());
         let (file, name, removed) = (tempfile::tempfile().unwrap(), OsString::from("x"), OnceCell::new());

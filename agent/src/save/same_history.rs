@@ -1,8 +1,8 @@
 //! Decides whether an old snapshot belongs to the same history of writes as a new one, by comparing entries that both contain.
 //!
 //! Cluster ids prove too little: they are hashes of peer URLs and a token, so two etcd servers that were started with their defaults have the same id, and so has a cluster that was
-//! wiped and created again. In one history a revision never changes: what the old snapshot holds at its last revision, the new one holds as well, unless a compaction has
-//! removed it; and what the new one still holds of older revisions, the old one held, too.
+//! wiped and created again. In one history a revision never changes: the new snapshot also contains the entries of the old one's last revision, unless a compaction has
+//! removed them; and the old one contains the entries of older revisions that the new one still contains.
 
 use std::fs::File;
 use std::path::Path;
@@ -16,13 +16,13 @@ use crate::input::{Body, FileSource, Input};
 use crate::progress::NoProgress;
 use crate::snapshot::Snapshot;
 
-/// Compressed snapshots are unpacked for this only up to this many unpacked bytes, because that takes space in the directory for temporary files.
-const UNPACKED_UP_TO: u64 = 512 << 20;
+/// Compressed snapshots with more unpacked bytes than this are not compared, because unpacking takes space in the directory for temporary files.
+const MAX_UNPACKED_LEN: u64 = 512 << 20;
 
 /// How many of the oldest entries of the new snapshot are looked up in the old one.
-const OLDEST: usize = 16;
+const OLDEST_COMPARED: usize = 16;
 
-/// The last revision of a snapshot, and a hash of what was written then.
+/// The last revision of a snapshot, and a hash of its entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct LastWrite {
     pub revision: Revision,
@@ -35,9 +35,9 @@ pub(super) struct LastWrite {
 pub(super) enum History {
     /// The new one continues the old one.
     Same,
-    /// One of them contains what the other cannot have had.
+    /// One of them contains an entry that the other one's history contradicts.
     Other,
-    /// They have nothing in common to compare, or one of them cannot be read.
+    /// They have no common entries to compare, or one of them cannot be read.
     Unknown,
 }
 
@@ -46,7 +46,7 @@ pub(super) enum History {
 pub(super) fn open(file: File, path: &Path) -> Option<Snapshot> {
     let input = Input::of_file(file, path).ok()?;
     if let Body::Packed(packed) = &input.body
-        && packed.extent().snapshot().is_none_or(|bytes| bytes > UNPACKED_UP_TO)
+        && packed.extent().snapshot().is_none_or(|bytes| bytes > MAX_UNPACKED_LEN)
     {
         return None;
     }
@@ -58,12 +58,12 @@ pub(super) fn is_packed(file: File, path: &Path) -> bool {
     Input::of_file(file, path).is_ok_and(|input| matches!(input.body, Body::Packed(_)))
 }
 
-/// Returns the latest revision of a snapshot, and a hash of what was written then; `None` if any of the pages involved is damaged.
+/// Returns the latest revision of a snapshot and a hash of its entries; `None` if any of the pages involved is damaged.
 pub(super) fn last_write(store: &Store<'_, FileSource>) -> Option<LastWrite> {
     Some(LastWrite { revision: store.current(), hash: hash_at(&Seek::new(store), store.current())? })
 }
 
-/// Hashes everything that was written at a revision; `None` if that is nothing.
+/// Hashes all entries of a revision; `None` if it has no entries.
 fn hash_at(store: &Seek<'_, '_, FileSource>, revision: Revision) -> Option<u64> {
     let mut sha256 = Sha256::new();
     let mut count = 0_usize;
@@ -104,20 +104,20 @@ impl<'s> PastEntries<'s> {
             if !entry.key.tombstone {
                 oldest.push((entry.key, digest(entry)));
             }
-            oldest.len() < OLDEST
+            oldest.len() < OLDEST_COMPARED
         });
         is_whole(&lost).then_some(Self { store, seek, oldest })
     }
 
     /// Whether a snapshot that ends with this write belongs to the same history. Cheap: that snapshot is not read.
-    pub fn goes_on_from(&self, last: LastWrite) -> History {
+    pub fn continues(&self, last: LastWrite) -> History {
         if last.revision <= self.store.compacted() || last.revision > self.store.current() {
             return History::Unknown;
         }
         let mut unread = false;
         let here = hash_at(&self.seek, last.revision);
         if here.is_none() {
-            // Nothing was written then, or it cannot be read.
+            // The new snapshot has no entries of that revision, or they cannot be read.
             let lost = self.seek.entries_from(last.revision, &mut |_| false);
             unread = !is_whole(&lost);
         }
@@ -129,10 +129,10 @@ impl<'s> PastEntries<'s> {
     }
 
     /// Whether an old snapshot belongs to the same history.
-    pub fn goes_on_from_store(&self, old: &Store<'_, FileSource>) -> History {
-        let told = last_write(old).map(|last| self.goes_on_from(last));
-        if let Some(told @ (History::Same | History::Other)) = told {
-            return told;
+    pub fn continues_store(&self, old: &Store<'_, FileSource>) -> History {
+        let by_last_write = last_write(old).map(|last| self.continues(last));
+        if let Some(by_last_write @ (History::Same | History::Other)) = by_last_write {
+            return by_last_write;
         }
         let seek = Seek::new(old);
         let (mut same, current, compacted) = (false, old.current(), old.compacted());

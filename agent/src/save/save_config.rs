@@ -9,13 +9,13 @@ use crate::client::ClientConfig;
 /// The configuration of a save.
 #[derive(Debug, Clone)]
 pub struct SaveConfig {
-    /// How to reach the server.
+    /// The configuration for reaching the server.
     pub client: ClientConfig,
-    /// What must be sound before the file gets its name.
+    /// Which checks must pass before the file gets its name.
     pub verify: SaveVerify,
     /// How to compress the file; `None` means not at all.
     pub compression: Option<Compression>,
-    /// Whether to leave out the history that a compaction at the snapshot's own revision removes. The file then differs from the one that the server sent, and everything is checked whatever `verify` says.
+    /// Whether to leave out the history that a compaction at the snapshot's own revision removes. The file then differs from the one that the server sent, and everything is checked regardless of `verify`.
     pub compact: bool,
     /// Whether to compare the snapshot with the members of the cluster.
     pub compare: Compare,
@@ -26,9 +26,9 @@ pub struct SaveConfig {
     pub is_directory: Option<bool>,
     /// Files that the snapshot must not replace, besides the certificates and keys of `client`.
     pub inputs: Vec<PathBuf>,
-    /// Time limit for a pause in the stream.
+    /// How long the server may send no data.
     pub stall_timeout: Duration,
-    /// Time limit for everything.
+    /// Time limit for the whole save.
     pub timeout: Option<Duration>,
 }
 
@@ -49,7 +49,7 @@ impl Default for SaveConfig {
     }
 }
 
-/// What a save checks. In any case everything that the server announced must have arrived.
+/// The checks of a save. In any case everything that the server announced must have arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SaveVerify {
     /// The SHA-256, every page and every entry; a compressed file is read back completely.
@@ -65,12 +65,12 @@ pub enum SaveVerify {
 /// computes the hash for that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Compare {
-    /// If the database is small enough that it takes each member about a second.
+    /// Compare if the database is small enough that hashing it takes each member about a second.
     #[default]
     Usual,
-    /// Whatever its size.
+    /// Compare a database of any size.
     Always,
-    /// Never.
+    /// Do not compare.
     Never,
 }
 

@@ -115,7 +115,7 @@ pub enum SaveError {
         /// The error of the system.
         cause: io::Error,
     },
-    /// Another user moved the file away or replaced it before it had its name, or that is unknown.
+    /// Another user moved the file away or replaced it before it had its name, or this could not be checked.
     #[error(transparent)]
     Swapped(PartFileError),
     /// The name cannot be used.
@@ -126,7 +126,7 @@ pub enum SaveError {
         /// The problem.
         reason: String,
     },
-    /// A name with places is that of a file which is there, and which is not proven to be an older snapshot of the same cluster.
+    /// A name with placeholders belongs to an existing file that is not proven to be an older snapshot of the same cluster.
     #[error("{} exists already and is not replaced: {reason}", printable_path(path))]
     Taken {
         /// The file.
@@ -145,7 +145,7 @@ pub enum SaveError {
     /// This machine's clock is beyond the year 9999.
     #[error("this machine's clock is beyond the year 9999")]
     Clock,
-    /// No file can get that name, or the name is that of an input.
+    /// No file can get that name, or an input has the name.
     #[error(transparent)]
     Target(#[from] OutputError),
     /// The time limit was exceeded.
@@ -159,7 +159,7 @@ pub enum SaveError {
 impl From<RewriteError> for SaveError {
     fn from(error: RewriteError) -> Self {
         match error {
-            RewriteError::Read(error) => Self::Judge(error),
+            RewriteError::Read(error) => Self::NotVerified(error),
             RewriteError::File(error) => error.into(),
             error => Self::Compact(error),
         }
@@ -208,7 +208,7 @@ impl SaveError {
             }
             Self::NotProven { .. } => "Save it to a file, which can be read again. With --verify hash, a stream is checked only by its SHA-256.".into(),
             Self::CutShort(error) => format!("Discard the output: it lacks its end. {}", error.advice()).trim_end().into(),
-            Self::Judge(error) => error.advice(),
+            Self::NotVerified(error) => error.advice(),
             Self::Target(error) => error.advice(),
             Self::Swapped(error) => error.advice(),
             Self::Space { .. } => "Free some space, save elsewhere, or use --compress zstd.".into(),
@@ -258,10 +258,10 @@ impl SaveError {
 
     /// Whether a retry, with another server or later, may succeed.
     #[must_use]
-    pub fn is_passing(&self) -> bool {
+    pub fn is_temporary(&self) -> bool {
         match self {
-            Self::Client(error) => error.is_passing(),
-            Self::All(errors) => errors.iter().any(Self::is_passing),
+            Self::Client(error) => error.is_temporary(),
+            Self::All(errors) => errors.iter().any(Self::is_temporary),
             Self::Stalled { .. } | Self::Incomplete { .. } | Self::Sha256 { .. } | Self::Damaged { .. } => true,
             _ => false,
         }

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::comparison::Comparison;
 use crate::byte_text::put_path;
 use crate::client::Member;
-use crate::sha256_stream::Copied;
+use crate::sha256_stream::StreamDigest;
 
 /// The report of a save.
 ///
@@ -54,11 +54,11 @@ pub struct Saved {
     pub file_bytes: u64,
     /// Whether every page and entry was checked.
     pub verified: bool,
-    /// Doubts about the member, findings that are warnings, and why old snapshots were not removed.
+    /// Doubts about the member, findings that are warnings, and reasons why old snapshots were not removed.
     pub warnings: Vec<String>,
     /// Seconds from the first request to the final rename.
     pub seconds: f64,
-    /// How the members of the cluster compare with it; `None` if they were not asked.
+    /// The comparison with the members of the cluster; `None` if they were not asked.
     pub comparison: Option<Comparison>,
     /// Old snapshots that were removed.
     #[serde(serialize_with = "files")]
@@ -87,8 +87,8 @@ impl Saved {
         self.comparison.as_ref().is_some_and(Comparison::is_diverged)
     }
 
-    /// Fills in what the transfer and the check showed about a snapshot; the rest is empty.
-    pub(super) fn of(file: &Path, member: &Member, copied: &Copied, report: Option<&Report>) -> Self {
+    /// Creates a report from the facts that the transfer and the check showed; its other fields are empty.
+    pub(super) fn of(file: &Path, member: &Member, copied: &StreamDigest, report: Option<&Report>) -> Self {
         let status = report.and_then(|report| report.status.as_ref());
         Self {
             file: file.to_owned(),

@@ -20,13 +20,13 @@ use super::relation::{NewSnapshot, ProofDepth, Relation};
 use super::same_history::PastEntries;
 use super::save_error::SaveError;
 use crate::fsx::directory::Directory;
-use crate::fsx::output_directory::judge_directory;
+use crate::fsx::output_directory::check_directory;
 use crate::fsx::output_error::OutputError;
-use crate::fsx::output_target::judge_file;
+use crate::fsx::output_target::check_file_name;
 use crate::fsx::part_file::PartFile;
 
-/// By how many seconds the time in a name may be moved on if earlier names are taken.
-const MOST_LATER: u64 = 60;
+/// By how many seconds the time in a name is moved on at most if earlier names are taken.
+const MAX_SECONDS_LATER: u64 = 60;
 
 impl Template {
     /// Opens the target directory. If its path later leads elsewhere, that has no effect.
@@ -56,16 +56,16 @@ impl Template {
 }
 
 impl SaveJob<'_> {
-    /// Fails when nothing could be saved there. A name without places is known before anything is fetched; of the others the directory is.
-    pub(super) fn judge_place(&self, directory: &Directory) -> Result<(), SaveError> {
+    /// Checks that a snapshot can be saved there: a name without placeholders is checked completely, of other names only the directory, because they are not known yet.
+    pub(super) fn check_place(&self, directory: &Directory) -> Result<(), SaveError> {
         if let Some(name) = self.template.fixed() {
-            self.judge_target(directory, &name)?;
+            self.check_target(directory, &name)?;
         }
-        Ok(judge_directory(directory)?)
+        Ok(check_directory(directory)?)
     }
 
     /// Checks that the snapshot can get that name, and would not replace a file that this save reads.
-    pub(super) fn judge_target(&self, directory: &Directory, name: &OsStr) -> Result<(), SaveError> {
+    pub(super) fn check_target(&self, directory: &Directory, name: &OsStr) -> Result<(), SaveError> {
         self.template.check_length(name)?;
         let path = self.template.path_of(name);
         let is_link = statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)
@@ -74,10 +74,10 @@ impl SaveJob<'_> {
             let reason = "it is a dangling link. If it should lead to a directory, check that it is mounted; otherwise remove the link";
             return Err(SaveError::Name { path, reason: reason.into() });
         }
-        Ok(judge_file(directory, Path::new(name), &path, &inputs(self.config).collect::<Vec<_>>())?)
+        Ok(check_file_name(directory, Path::new(name), &path, &inputs(self.config).collect::<Vec<_>>())?)
     }
 
-    /// Gives the file its name in `directory`, and says which, and what time that tells. A name without places replaces what has it.
+    /// Gives the file its name in `directory`; returns the name and the time in it. If the name has no placeholders, an existing file is replaced.
     pub(super) fn publish(
         &self,
         directory: &Directory,
@@ -89,7 +89,7 @@ impl SaveJob<'_> {
     ) -> Result<(OsString, SystemTime), SaveError> {
         let attach = |part: &PartFile, name: &OsStr| -> Result<(), SaveError> {
             if let Some(origin) = origin {
-                origin.attach(&part.handle()?, name);
+                origin.write_mark(&part.handle()?, name);
             }
             Ok(())
         };
@@ -98,8 +98,8 @@ impl SaveJob<'_> {
             let time = facts.time.checked_add(Duration::from_secs(later)).unwrap_or(facts.time);
             let name = self.template.fill(&PlaceholderValues { time, ..facts.clone() });
             let file = self.template.path_of(&name);
-            // The file with that name may have changed meanwhile.
-            self.judge_target(directory, &name)?;
+            // The file with that name may have changed since the first check.
+            self.check_target(directory, &name)?;
             attach(&part, &name)?;
             let is_fixed = self.template.fixed().is_some();
             if !is_fixed && part.publish_new(Path::new(&name), &file)? {
@@ -113,8 +113,8 @@ impl SaveJob<'_> {
                 return Ok((name, time));
             }
             later = u64::saturating_add(later, 1);
-            if later > MOST_LATER {
-                let reason = format!("the names of the next {MOST_LATER} seconds are taken, too");
+            if later > MAX_SECONDS_LATER {
+                let reason = format!("the names of the next {MAX_SECONDS_LATER} seconds are taken, too");
                 return Err(SaveError::Taken { path: file, reason });
             }
         }
@@ -129,14 +129,14 @@ impl SaveJob<'_> {
         members: &[u64],
         revision: Revision,
     ) -> Result<(), SaveError> {
-        let (file, shown) = (part.handle()?, part.shown());
+        let (file, shown) = (part.handle()?, part.display_path());
         let revision = facts.revision.max(revision).max(Revision::FIRST);
         let removed = OnceCell::new();
         let newest = NewSnapshot::new((&file, old.name, &shown), facts.cluster, members, revision, &removed);
         let snapshot = newest.snapshot();
         let store = snapshot.as_ref().and_then(|snapshot| snapshot.store().ok());
-        let past = store.as_ref().and_then(PastEntries::of);
-        let newest = NewSnapshot { past: past.as_ref(), ..newest };
+        let past_entries = store.as_ref().and_then(PastEntries::of);
+        let newest = NewSnapshot { past_entries: past_entries.as_ref(), ..newest };
         let reason = match newest.relation(old, None, self.template.has(Placeholder::Cluster), ProofDepth::Full) {
             Relation::Older => return Ok(()),
             Relation::OtherCluster => "it belongs to another cluster".into(),

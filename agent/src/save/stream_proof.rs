@@ -1,4 +1,4 @@
-//! Verifies a snapshot before its file gets its name.
+//! Syncs and verifies a received file before it gets its name.
 
 use std::sync::Arc;
 
@@ -8,14 +8,14 @@ use super::name_template::Placeholder;
 use super::page_check::PageCheck;
 use super::save_error::SaveError;
 use super::written_proof::Written;
-use super::{SaveJob, SaveVerify, Watched, received_stream};
+use super::{SaveJob, SaveVerify, StoppableProgress, received_stream};
 use crate::fsx::part_file::PartFile;
-use crate::sha256_stream::Copied;
+use crate::sha256_stream::StreamDigest;
 
 impl SaveJob<'_> {
-    /// Whether the contents of the snapshot matter: to verify it, or because its revision is needed for retention or its name.
+    /// Whether the contents of the snapshot must be read: to verify it, or because its revision is needed for retention or its name.
     pub(super) fn is_structure_wanted(&self) -> bool {
-        let is_revision_wanted = self.template.has(Placeholder::Revision) || self.keep.is_asked_for();
+        let is_revision_wanted = self.template.has(Placeholder::Revision) || self.keep.removes_any();
         self.must_be_sound() || is_revision_wanted
     }
 
@@ -25,10 +25,10 @@ impl SaveJob<'_> {
     }
 
     /// Syncs the file and meanwhile verifies it as configured. `check` saw the pages when they arrived, if its thread could be started.
-    pub(super) async fn judged_and_synced(
+    pub(super) async fn verify_and_sync(
         &self,
         part: &Arc<PartFile>,
-        copied: &Copied,
+        copied: &StreamDigest,
         check: Option<PageCheck>,
         endpoint: &str,
     ) -> Result<Option<Report>, SaveError> {
@@ -38,18 +38,18 @@ impl SaveJob<'_> {
         };
         let judging = self.is_structure_wanted().then(|| {
             let written = Written {
-                // The file is used by its handle: its name may belong to another user's file by now.
+                // Use the file by its handle: its name may belong to another user's file by now.
                 file: part.handle(),
-                path: part.shown(),
+                path: part.display_path(),
                 // If the file is to be rewritten, it is compressed then.
                 is_packed: self.config.compression.is_some() && !self.config.compact,
-                is_proven: self.config.verify != SaveVerify::None,
+                must_match_sha256: self.config.verify != SaveVerify::None,
                 copied: copied.clone(),
-                watched: Watched { progress: Arc::clone(&self.progress), stop: self.stop.clone() },
+                stoppable: StoppableProgress { progress: Arc::clone(&self.progress), stop: self.stop.clone() },
             };
             tokio::task::spawn_blocking(move || match check {
-                Some(check) => check.judge(written),
-                None => written.judge(None),
+                Some(check) => check.verify(written),
+                None => written.verify(None),
             })
         });
         let report = match judging {

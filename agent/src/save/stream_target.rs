@@ -1,7 +1,7 @@
 //! Streams a snapshot to standard output or a FIFO; it is hashed and checked meanwhile.
 //!
-//! Output cannot be taken back, so the exit code is the proof. The last [`HELD`] bytes are held back until everything is verified: after a failed save, the
-//! receiver never has a whole snapshot, and a compressed stream is left unfinished. Once a byte was output, no other server is tried.
+//! Output cannot be taken back, so the exit code is the proof. The last [`HELD_BACK_LEN`] bytes are held back until everything is verified: after a failed save, the
+//! receiver never has a complete snapshot, and a compressed stream is left unfinished. Once a byte was output, no other server is tried.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -20,21 +20,21 @@ use super::hash_and_write::OutputEncoder;
 use super::piece_queue::PieceReceiver;
 use super::save_config::{Compression, SaveVerify};
 use super::save_error::SaveError;
-use super::{Published, SaveJob, Saved, Watched, findings, name_template, received_stream};
+use super::{Published, SaveJob, Saved, StoppableProgress, findings, name_template, received_stream};
 use crate::client::{Client, Member};
 use crate::error::Fault;
 use crate::fsx::output_error::printable_output;
 use crate::fsx::output_stream::OutputStream;
 use crate::fsx::output_target::OutputTarget;
-use crate::sha256_stream::{Copied, Hasher, TRAILER};
+use crate::sha256_stream::{StreamDigest, StreamHasher, TRAILER_LEN};
 
 /// Bytes that are held back until everything is verified: the SHA-256, and enough of the last page that the output has a length that no database has.
-const HELD: usize = 4096 + TRAILER + 1;
+const HELD_BACK_LEN: usize = 4096 + TRAILER_LEN + 1;
 
 /// How long a FIFO may lack a reader before a message says so.
-const SAID_AFTER: Duration = Duration::from_secs(2);
+const MESSAGE_AFTER: Duration = Duration::from_secs(2);
 
-/// A stream that a snapshot can be written to, and that no file can replace.
+/// The kind of stream at an output path; no file can replace it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SaveStream {
@@ -59,7 +59,7 @@ impl SaveStream {
 pub(super) struct StreamTarget {
     path: PathBuf,
     inputs: Vec<PathBuf>,
-    opened: OnceCell<Arc<Counted>>,
+    opened: OnceCell<Arc<CountedOutput>>,
 }
 
 impl StreamTarget {
@@ -75,17 +75,17 @@ impl StreamTarget {
     }
 
     /// Whether bytes were output.
-    pub fn is_spent(&self) -> bool {
+    pub fn has_output(&self) -> bool {
         self.opened.get().is_some_and(|counted| counted.count.load(Ordering::Relaxed) > 0)
     }
 
     /// Opens it, once; a FIFO waits for a reader, and a message says so.
-    async fn open(&self) -> Result<Arc<Counted>, SaveError> {
+    async fn open(&self) -> Result<Arc<CountedOutput>, SaveError> {
         let opening = async {
             let (path, inputs) = (self.path.clone(), self.inputs.clone());
             let opening = tokio::task::spawn_blocking(move || open(&path, &inputs));
             let said = async {
-                tokio::time::sleep(SAID_AFTER).await;
+                tokio::time::sleep(MESSAGE_AFTER).await;
                 tracing::info!("waiting for a reader of {}", printable_output(&self.path));
                 std::future::pending().await
             };
@@ -98,10 +98,10 @@ impl StreamTarget {
     }
 }
 
-fn open(path: &Path, inputs: &[PathBuf]) -> Result<Counted, SaveError> {
+fn open(path: &Path, inputs: &[PathBuf]) -> Result<CountedOutput, SaveError> {
     let inputs: Vec<&Path> = inputs.iter().map(PathBuf::as_path).collect();
     let failed = |cause| SaveError::Write { path: path.to_owned(), cause };
-    let file = match OutputTarget::judge(path, &inputs)? {
+    let file = match OutputTarget::open(path, &inputs)? {
         OutputTarget::Stdout => File::from(io::stdout().as_fd().try_clone_to_owned().map_err(failed)?),
         OutputTarget::Stream(file) => {
             if !file.metadata().map_err(failed)?.file_type().is_fifo() {
@@ -112,25 +112,25 @@ fn open(path: &Path, inputs: &[PathBuf]) -> Result<Counted, SaveError> {
         OutputTarget::File { .. } => return Err(failed(io::Error::other("it is no longer a FIFO"))),
     };
     let is_on_disk = file.metadata().map_err(failed)?.is_file();
-    Ok(Counted { file, is_on_disk, count: AtomicU64::new(0) })
+    Ok(CountedOutput { file, is_on_disk, count: AtomicU64::new(0) })
 }
 
 /// A file that counts the bytes written to it.
-struct Counted {
+struct CountedOutput {
     file: File,
     /// Whether standard output is redirected to a regular file.
     is_on_disk: bool,
     count: AtomicU64,
 }
 
-impl Counted {
+impl CountedOutput {
     /// Syncs it if it is a regular file.
     fn sync(&self) -> io::Result<()> {
         if self.is_on_disk { self.file.sync_all() } else { Ok(()) }
     }
 }
 
-impl Write for &Counted {
+impl Write for &CountedOutput {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = (&self.file).write(bytes)?;
         self.count.fetch_add(written as u64, Ordering::Relaxed);
@@ -169,7 +169,7 @@ impl SaveJob<'_> {
             endpoint: client.endpoint().to_owned(),
             compression: self.config.compression,
             verify: self.config.verify,
-            watched: Watched { progress: Arc::clone(&self.progress), stop: self.stop.clone() },
+            stoppable: StoppableProgress { progress: Arc::clone(&self.progress), stop: self.stop.clone() },
         };
         let write = move |pieces: PieceReceiver, is_whole: &AtomicBool| writer.write(pieces, is_whole);
         let (copied, report, storage_version) = self.receive(&mut client, |_| Ok(write)).await?;
@@ -189,20 +189,24 @@ impl SaveJob<'_> {
 
 /// Writes, hashes and checks a stream, on its own thread.
 struct StreamWriter {
-    out: Arc<Counted>,
+    out: Arc<CountedOutput>,
     path: PathBuf,
     endpoint: String,
     compression: Option<Compression>,
     verify: SaveVerify,
-    watched: Watched,
+    stoppable: StoppableProgress,
 }
 
 impl StreamWriter {
-    /// Receives all messages. The last bytes are output when `is_whole` says that everything arrived and the checks are passed; otherwise the output stays cut short.
-    fn write(&self, pieces: PieceReceiver, is_whole: &AtomicBool) -> Result<(Copied, Option<Box<Report>>), SaveError> {
+    /// Receives and writes all messages. The last bytes are output only if everything arrived (`is_whole`) and the checks passed; otherwise the output stays cut short.
+    fn write(
+        &self,
+        pieces: PieceReceiver,
+        is_whole: &AtomicBool,
+    ) -> Result<(StreamDigest, Option<Box<Report>>), SaveError> {
         let mut sink = OutputEncoder::new(&*self.out, self.compression).map_err(|cause| self.failed(cause))?;
-        let proven = self.take(&mut sink, pieces, is_whole);
-        let Ok((copied, Some(Proven { held, report }))) = proven else {
+        let proven = self.receive_all(&mut sink, pieces, is_whole);
+        let Ok((copied, Some(VerifiedStream { held, report }))) = proven else {
             sink.abandon();
             return proven.map(|(copied, _)| (copied, None));
         };
@@ -213,31 +217,31 @@ impl StreamWriter {
         Ok((copied, report))
     }
 
-    /// Returns length and SHA-256, and the held bytes if the checks are passed. The receiving side notices and reports an incomplete stream or a wrong SHA-256.
-    fn take(
+    /// Returns length and SHA-256, and the held bytes if the checks passed. The receiving side notices and reports an incomplete stream or a wrong SHA-256.
+    fn receive_all(
         &self,
-        sink: &mut OutputEncoder<'_, Counted>,
+        sink: &mut OutputEncoder<'_, CountedOutput>,
         mut pieces: PieceReceiver,
         is_whole: &AtomicBool,
-    ) -> Result<(Copied, Option<Proven>), SaveError> {
+    ) -> Result<(StreamDigest, Option<VerifiedStream>), SaveError> {
         let mut eyes = match self.verify {
             SaveVerify::Full => StreamInspector::Sweep(Box::default()),
-            SaveVerify::Hash | SaveVerify::None => StreamInspector::Hasher(Hasher::default()),
+            SaveVerify::Hash | SaveVerify::None => StreamInspector::StreamHasher(StreamHasher::default()),
         };
         let mut held = BytesMut::new();
         while let Some(piece) = pieces.blocking_recv() {
             match &mut eyes {
                 StreamInspector::Sweep(sweep) => drop(sweep.push(&piece)),
-                StreamInspector::Hasher(hasher) => hasher.push(&piece),
+                StreamInspector::StreamHasher(hasher) => hasher.push(&piece),
             }
             held.extend_from_slice(&piece);
-            let free = held.split_to(held.len().saturating_sub(HELD));
+            let free = held.split_to(held.len().saturating_sub(HELD_BACK_LEN));
             sink.write_all(&free).map_err(|cause| self.failed(cause))?;
         }
         let (copied, swept) = match eyes {
-            StreamInspector::Hasher(hasher) => (hasher.finish(), None),
+            StreamInspector::StreamHasher(hasher) => (hasher.finish(), None),
             StreamInspector::Sweep(sweep) => {
-                let swept = sweep.finish().map_err(|error| self.unjudged(error))?;
+                let swept = sweep.finish().map_err(|error| self.not_verified(error))?;
                 (copied(&swept), Some(swept))
             }
         };
@@ -245,26 +249,26 @@ impl StreamWriter {
         if !is_whole.load(Ordering::Acquire) || !matches {
             return Ok((copied, None));
         }
-        let report = swept.map(|swept| self.judge(swept)).transpose()?;
-        Ok((copied, Some(Proven { held, report })))
+        let report = swept.map(|swept| self.verdict(swept)).transpose()?;
+        Ok((copied, Some(VerifiedStream { held, report })))
     }
 
     /// Makes the verdict about a stream, which cannot be read again.
-    fn judge(&self, swept: Swept) -> Result<Box<Report>, SaveError> {
+    fn verdict(&self, swept: Swept) -> Result<Box<Report>, SaveError> {
         let endpoint = self.endpoint.clone();
         let source = Consumed(swept.len());
-        match swept.verify(&source, &self.watched) {
+        match swept.verify(&source, &self.stoppable) {
             Ok(report) if report.verdict == Verdict::Damaged => {
                 Err(SaveError::Damaged { endpoint, report: Box::new(report) })
             }
             Ok(report) => Ok(Box::new(report)),
             Err(ScanError::Read { cause: ReadError::Consumed, .. }) => Err(SaveError::NotProven { endpoint }),
-            Err(error) => Err(self.unjudged(error)),
+            Err(error) => Err(self.not_verified(error)),
         }
     }
 
-    fn unjudged(&self, error: ScanError) -> SaveError {
-        SaveError::Judge(Fault::Scan(error).at(Path::new("the stream")))
+    fn not_verified(&self, error: ScanError) -> SaveError {
+        SaveError::NotVerified(Fault::Scan(error).at(Path::new("the stream")))
     }
 
     fn failed(&self, cause: io::Error) -> SaveError {
@@ -272,21 +276,25 @@ impl StreamWriter {
     }
 }
 
-/// Inspects the bytes on their way.
+/// Checks or hashes the bytes while they are streamed.
 enum StreamInspector {
     Sweep(Box<Sweep>),
-    Hasher(Hasher),
+    StreamHasher(StreamHasher),
 }
 
 /// Returns length and SHA-256 from a sweep, which computes them, too.
-fn copied(swept: &Swept) -> Copied {
+fn copied(swept: &Swept) -> StreamDigest {
     let digest = |hex: &Option<Sha256Hex>| hex.as_ref().and_then(Sha256Hex::to_bytes);
     let trailer = swept.trailer();
-    Copied { len: swept.len(), trailer: digest(&trailer.expected), sha256: digest(&trailer.actual).unwrap_or_default() }
+    StreamDigest {
+        len: swept.len(),
+        trailer: digest(&trailer.expected),
+        sha256: digest(&trailer.actual).unwrap_or_default(),
+    }
 }
 
 /// A stream that passed its checks.
-struct Proven {
+struct VerifiedStream {
     /// The last bytes, not output yet.
     held: BytesMut,
     report: Option<Box<Report>>,

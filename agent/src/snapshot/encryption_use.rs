@@ -93,8 +93,8 @@ impl Snapshot {
             let usage = groups.entry(group).or_default();
             usage.count = usage.count.saturating_add(1);
             usage.bytes = usage.bytes.saturating_add(value.len() as u64);
-            if encrypted.is_some() && self.decryption().is_given() {
-                let opened = self.opened(place, pair);
+            if encrypted.is_some() && self.decryption().can_decrypt() {
+                let opened = self.decrypted_value(place, pair);
                 let is_open = Encrypted::of(&opened).is_none();
                 usage.not_whole = usage.not_whole.saturating_add(u64::from(is_open && not_whole(&opened).is_some()));
             }

@@ -40,7 +40,7 @@ pub struct Answer {
 }
 
 impl<T> Found<T> {
-    /// Whether it is some other file in a directory, such as a note beside the snapshots. An empty file is not: it is a failed save.
+    /// Whether it is an unrelated file in a directory, such as a note beside the snapshots. An empty file counts as a failed save.
     #[must_use]
     pub fn is_other_file(&self) -> bool {
         match &self.answer {

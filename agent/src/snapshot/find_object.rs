@@ -63,14 +63,14 @@ impl ObjectName {
 /// Identifies a found object: the index of the searched name, and the namespace (empty if the type has none).
 pub type FoundObject = (usize, Vec<u8>);
 
-/// What a snapshot knows about the searched objects.
+/// The searched objects in a snapshot.
 #[derive(Debug)]
 pub struct ObjectAnswer {
     /// The latest revision of the snapshot.
     pub revision: Revision,
     /// The approximate time when it was taken, in seconds since 1970.
     pub taken: Option<i64>,
-    /// For each name, whether the snapshot knows such a type.
+    /// For each name, whether the snapshot has objects or a definition of such a type.
     pub has_types: Vec<bool>,
     /// The objects that exist or are known to be deleted.
     pub states: BTreeMap<FoundObject, ObjectState>,
@@ -172,7 +172,7 @@ fn search_file(
     threads: Option<NonZeroUsize>,
     decryption: &Arc<Decryption>,
 ) -> Result<ObjectAnswer, Error> {
-    let snapshot = Snapshot::open(path, threads, &NoProgress)?.decrypted_by(Arc::clone(decryption));
+    let snapshot = Snapshot::open(path, threads, &NoProgress)?.with_decryption(Arc::clone(decryption));
     let store = snapshot.store()?;
     let revision = store.current();
     let mut cluster = snapshot.cluster(&store, revision, prefix, &NoProgress)?;

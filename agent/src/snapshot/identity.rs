@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn members_decide_only_where_kube_system_does_not() {
+    fn members_count_only_without_kube_system() {
         let of = |uid: Option<&str>, members: &[u64]| ClusterIdentity {
             kube_system: uid.map(str::to_owned),
             members: members.to_vec(),

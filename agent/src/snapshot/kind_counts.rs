@@ -77,7 +77,7 @@ impl Snapshot {
         let mut buffer = Vec::new();
         self.each_pair(store, objects.iter().map(|(key, _)| key.place), progress, &mut |number, place, pair| {
             let Some((_, object)) = objects.get(number) else { return };
-            let mut found = stored(&self.opened(place, pair), &mut buffer);
+            let mut found = stored(&self.decrypted_value(place, pair), &mut buffer);
             let usage = KindUsage {
                 count: 1,
                 bytes: pair.value.len() as u64,

@@ -88,7 +88,7 @@ impl Cluster {
     /// As [`objects`](Self::objects).
     pub fn each(&self, take: impl FnMut(&Key<'_>, &Object<'_>)) -> Result<(), etcdsnap_core::Error> {
         let take = RefCell::new(take);
-        // Nothing is stored, so nothing needs sorting.
+        // The objects are not collected, so they need no order.
         self.objects(|key, object| {
             take.borrow_mut()(key, object);
             false

@@ -73,7 +73,7 @@ impl Snapshot {
         Self::of_input(Input::open(path.as_ref(), progress)?, threads, progress)
     }
 
-    /// Opens a regular file that is already open, whatever has its name by now; `path` is for messages.
+    /// Opens a regular file by its handle, even if its name belongs to another file now; `path` is for messages.
     ///
     /// # Errors
     /// As [`Snapshot::open`].
@@ -113,10 +113,10 @@ impl Snapshot {
         Ok(Self::of_file_source(input.path, source, threads))
     }
 
-    /// A damaged snapshot: one without a valid meta page, too. Of a compressed file that is damaged itself, what comes before the damage; and how that ends.
+    /// Opens a damaged snapshot, even without a valid meta page. A compressed file that is damaged itself is unpacked up to the damage; the second value is the error there.
     ///
     /// # Errors
-    /// As [`Snapshot::open`], but for [`Error::Unpack`].
+    /// As [`Snapshot::open`], except [`Error::Unpack`].
     pub(crate) fn open_damaged(
         path: &Path,
         threads: Option<NonZeroUsize>,
@@ -141,20 +141,20 @@ impl Snapshot {
         Self { path, source, threads, meta: MetaChoice::Newest, decryption: Arc::default(), unopened: Mutex::default() }
     }
 
-    /// Sets the meta page to read by.
+    /// Sets the meta page from which to read.
     #[must_use]
-    pub fn by(self, meta: MetaChoice) -> Self {
+    pub fn with_meta(self, meta: MetaChoice) -> Self {
         Self { meta, ..self }
     }
 
     /// Sets the number of threads; `None` means one for each processor.
-    pub(crate) fn on_threads(self, threads: Option<NonZeroUsize>) -> Self {
+    pub(crate) fn with_threads(self, threads: Option<NonZeroUsize>) -> Self {
         Self { threads, ..self }
     }
 
     /// Sets the decryption. Without it, encrypted values are returned as stored.
     #[must_use]
-    pub fn decrypted_by(self, decryption: Arc<Decryption>) -> Self {
+    pub fn with_decryption(self, decryption: Arc<Decryption>) -> Self {
         Self { decryption, ..self }
     }
 
@@ -256,7 +256,7 @@ impl Snapshot {
     ///
     /// # Errors
     /// As [`Snapshot::keys`].
-    pub fn judge(&self, progress: &dyn Progress) -> Result<Report, Error> {
+    pub fn verify(&self, progress: &dyn Progress) -> Result<Report, Error> {
         self.scan(Sha256::Check, progress)
     }
 
@@ -318,11 +318,11 @@ impl Snapshot {
     /// # Errors
     /// When it cannot be read.
     pub fn value(&self, store: &Store<'_, FileSource>, place: EntryPlace) -> Result<Vec<u8>, Error> {
-        Ok(self.opened(place, &self.pair(&self.message(store, place)?)?).into_owned())
+        Ok(self.decrypted_value(place, &self.pair(&self.message(store, place)?)?).into_owned())
     }
 
     /// Returns the value of an entry that was already read, like [`value`](Self::value).
-    pub fn opened<'m>(&self, place: EntryPlace, pair: &KeyValue<'m>) -> Cow<'m, [u8]> {
+    pub fn decrypted_value<'m>(&self, place: EntryPlace, pair: &KeyValue<'m>) -> Cow<'m, [u8]> {
         self.decryption.open(pair.key, pair.value).unwrap_or_else(|undecrypted| {
             self.lock_unopened().add(place, undecrypted);
             Cow::Borrowed(pair.value)

@@ -20,10 +20,10 @@ use crate::input::FileSource;
 use crate::progress::Progress;
 
 /// Findings stored per kind; more are only counted. The same limit as in `verify`.
-const KEPT: usize = 1000;
+const MAX_STORED_PER_KIND: usize = 1000;
 
 /// Seconds after which an object that is being deleted counts as stuck. A pod's grace period is already included in its deletionTimestamp.
-const GRACE: i64 = 60;
+const STUCK_AFTER_SECONDS: i64 = 60;
 
 /// A problem of one object, or of many.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,7 +53,7 @@ pub struct ClusterCheck {
     pub findings: Vec<ObjectFinding>,
     /// Number of findings of each kind, including those that are not stored.
     pub counts: BTreeMap<Trouble, u64>,
-    /// Whether part of the file is lost, so that missing objects cannot be told from lost ones.
+    /// Whether part of the file is lost, so that missing objects cannot be distinguished from lost ones.
     pub is_damaged: bool,
 }
 
@@ -85,7 +85,7 @@ impl Snapshot {
     ) -> Result<ClusterCheck, Error> {
         let objects = self.living(cluster)?;
         let names = Names::of(&objects);
-        let checking = Checking { snapshot: self, store, cluster, names: &names };
+        let checking = ObjectChecker { snapshot: self, store, cluster, names: &names };
         let parts = self.by_pieces(&objects, progress, |part: &mut ThreadFindings, from, objects| {
             checking.check_objects(objects, from, part, progress)
         })?;
@@ -98,18 +98,18 @@ impl Snapshot {
         found.is_damaged = cluster.lost.places > 0;
         if !found.is_damaged {
             names.absent(&objects, cluster, &mut found);
-            self.owners(store, cluster, &objects, &whole, &mut found)?;
+            self.find_missing_owners(store, cluster, &objects, &whole, &mut found)?;
         } else {
             found.findings.retain(|finding| !is_absence(finding.trouble));
             found.counts.retain(|trouble, _| !is_absence(*trouble));
         }
-        whole.plain(&mut found);
+        whole.find_unencrypted(&mut found);
         found.findings.sort();
         Ok(found)
     }
 
     /// Finds objects whose owners do not exist.
-    fn owners(
+    fn find_missing_owners(
         &self,
         store: &Store<'_, FileSource>,
         cluster: &Cluster,
@@ -123,7 +123,7 @@ impl Snapshot {
         orphans.dedup();
         for number in orphans {
             let Some((key, object)) = objects.get(number as usize) else { continue };
-            if found.counts.get(&Trouble::OwnerGone).is_some_and(|count| *count >= KEPT as u64) {
+            if found.counts.get(&Trouble::OwnerGone).is_some_and(|count| *count >= MAX_STORED_PER_KIND as u64) {
                 found.count(Trouble::OwnerGone);
                 continue;
             }
@@ -139,9 +139,9 @@ impl Snapshot {
                 if !whole.uids.contains(&fingerprint(owner.uid.as_bytes())) && !is_unread {
                     let what = format!(
                         "is owned by {} {}, which is gone (uid {})",
-                        or_nothing(&owner.kind),
-                        or_nothing(&owner.name),
-                        or_nothing(&owner.uid)
+                        quote_if_empty(&owner.kind),
+                        quote_if_empty(&owner.name),
+                        quote_if_empty(&owner.uid)
                     );
                     found.add(finding(Trouble::OwnerGone, object, cluster, what));
                 }
@@ -226,14 +226,14 @@ fn add_one<K: Ord>(counts: &mut BTreeMap<K, u64>, key: K) {
     *count = count.saturating_add(1);
 }
 
-struct Checking<'k, 's, 'c> {
+struct ObjectChecker<'k, 's, 'c> {
     snapshot: &'k Snapshot,
     store: &'k Store<'s, FileSource>,
     cluster: &'c Cluster,
     names: &'k Names<'c>,
 }
 
-impl Checking<'_, '_, '_> {
+impl ObjectChecker<'_, '_, '_> {
     /// Checks some objects; `from` is the index of the first.
     fn check_objects(
         &self,
@@ -249,9 +249,9 @@ impl Checking<'_, '_, '_> {
             let (encrypted, plain) = part.forms.entry((object.group.to_vec(), object.resource.to_vec())).or_default();
             let count = if is_encrypted { encrypted } else { plain };
             *count = count.saturating_add(1);
-            let value = self.snapshot.opened(place, pair);
+            let value = self.snapshot.decrypted_value(place, pair);
             let is_closed = is_encrypted && matches!(envelope(&value), Envelope::Encrypted(_));
-            if is_closed && let Some(why) = self.closed(pair) {
+            if is_closed && let Some(why) = self.why_undecrypted(pair) {
                 part.found.add(finding(Trouble::Undecodable, object, self.cluster, why));
                 part.unread.insert(identity(object.resource, object.namespace, object.name));
                 return;
@@ -261,9 +261,9 @@ impl Checking<'_, '_, '_> {
     }
 
     /// Explains why a value cannot be decrypted although a matching key was given; `None` if no keys were given, or its plugin cannot be asked.
-    fn closed(&self, pair: &KeyValue<'_>) -> Option<String> {
+    fn why_undecrypted(&self, pair: &KeyValue<'_>) -> Option<String> {
         let decryption = self.snapshot.decryption();
-        let undecrypted = decryption.open(pair.key, pair.value).err().filter(|_| decryption.is_given())?;
+        let undecrypted = decryption.open(pair.key, pair.value).err().filter(|_| decryption.can_decrypt())?;
         (!undecrypted.why.is_untried())
             .then(|| format!("cannot be decrypted ({}): {}", undecrypted.needs, undecrypted.why))
     }
@@ -301,12 +301,12 @@ impl Checking<'_, '_, '_> {
         let number = u32::try_from(number).unwrap_or(u32::MAX);
         part.owned.extend(owners.iter().map(|owner| (number, fingerprint(owner.uid.as_bytes()))));
         if let Some(deleted) = deleted
-            && self.cluster.taken.is_none_or(|taken| taken.saturating_sub(deleted) > GRACE)
+            && self.cluster.taken.is_none_or(|taken| taken.saturating_sub(deleted) > STUCK_AFTER_SECONDS)
         {
             let waits = if finalizers.is_empty() {
                 "no finalizer keeps it".to_owned()
             } else {
-                let names: Vec<&str> = finalizers.iter().map(|name| or_nothing(name)).collect();
+                let names: Vec<&str> = finalizers.iter().map(|name| quote_if_empty(name)).collect();
                 format!("it waits for {}", names.join(", "))
             };
             let what = format!("was to be deleted at {}, and {waits}", rfc3339(deleted, None));
@@ -315,7 +315,7 @@ impl Checking<'_, '_, '_> {
         for service in services {
             if !self.names.services.contains(&(service.namespace.as_bytes(), service.name.as_bytes())) {
                 let caller = if service.caller.is_empty() { String::new() } else { format!(" for {}", service.caller) };
-                let (name, namespace) = (or_nothing(&service.name), or_nothing(&service.namespace));
+                let (name, namespace) = (quote_if_empty(&service.name), quote_if_empty(&service.namespace));
                 let what = format!("needs service {name} in namespace {namespace}{caller}, which is gone");
                 part.found.add(finding(service.trouble, what));
             }
@@ -324,7 +324,7 @@ impl Checking<'_, '_, '_> {
 }
 
 /// Quotes an empty name, which occurs only after damage or forgery.
-fn or_nothing(name: &str) -> &str {
+fn quote_if_empty(name: &str) -> &str {
     if name.is_empty() { "\"\"" } else { name }
 }
 
@@ -366,7 +366,7 @@ impl ThreadFindings {
     }
 
     /// Finds types whose values are partly encrypted.
-    fn plain(&self, found: &mut ClusterCheck) {
+    fn find_unencrypted(&self, found: &mut ClusterCheck) {
         for ((group, resource), (encrypted, plain)) in &self.forms {
             if *encrypted > 0 && *plain > 0 {
                 let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -391,7 +391,7 @@ impl ClusterCheck {
     }
 
     fn add(&mut self, finding: ObjectFinding) {
-        if self.count(finding.trouble) <= KEPT {
+        if self.count(finding.trouble) <= MAX_STORED_PER_KIND {
             self.findings.push(finding);
         }
     }

@@ -10,8 +10,8 @@ use crate::error::Error;
 use crate::input::FileSource;
 use crate::progress::Progress;
 
-/// Objects that a thread takes at once, in file order.
-const PIECE: usize = 256;
+/// Objects that a thread processes at a time, in file order.
+const OBJECTS_AT_ONCE: usize = 256;
 
 /// The result of one thread, and the error that ended its work.
 #[derive(Default)]
@@ -49,7 +49,7 @@ impl Snapshot {
             let places = piece.iter().map(|(place, _)| *place);
             self.each_pair(store, places, progress, &mut |at, place, pair| {
                 let number = piece.get(at).map_or(0, |(_, number)| *number);
-                made.push((number, make(number, &self.opened(place, pair))));
+                made.push((number, make(number, &self.decrypted_value(place, pair))));
             })
         })?;
         let mut made: Vec<(usize, T)> = parts.into_iter().flatten().collect();
@@ -102,12 +102,12 @@ impl Snapshot {
         progress: &dyn Progress,
         take: impl Fn(&mut T, usize, &[O]) -> Result<(), Error> + Sync,
     ) -> Result<Vec<T>, Error> {
-        let count = objects.len().div_ceil(PIECE);
+        let count = objects.len().div_ceil(OBJECTS_AT_ONCE);
         let threads = self.threads().min(count).max(1);
         let parts = self.pieces(count, threads, progress, |part: &mut ThreadResult<T>, piece| {
-            let piece_objects = objects.chunks(PIECE).nth(piece).unwrap_or_default();
+            let piece_objects = objects.chunks(OBJECTS_AT_ONCE).nth(piece).unwrap_or_default();
             if part.fault.is_none() {
-                part.fault = take(&mut part.gathered, piece.saturating_mul(PIECE), piece_objects).err();
+                part.fault = take(&mut part.gathered, piece.saturating_mul(OBJECTS_AT_ONCE), piece_objects).err();
             }
         })?;
         parts.into_iter().map(|part| part.fault.map_or(Ok(part.gathered), Err)).collect()

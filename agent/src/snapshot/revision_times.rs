@@ -36,7 +36,7 @@ pub fn state_as_of(path: &Path, meta: MetaChoice, progress: &dyn Progress) -> Re
     if input.expect_database().is_err() || matches!(input.body, Body::Packed(_)) {
         return Ok(None);
     }
-    let snapshot = Snapshot::of_input(input, None, progress)?.by(meta);
+    let snapshot = Snapshot::of_input(input, None, progress)?.with_meta(meta);
     let store = match snapshot.store() {
         Err(Error::NoStore { .. }) => return Ok(None),
         store => store?,

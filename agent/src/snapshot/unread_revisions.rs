@@ -34,7 +34,7 @@ impl Snapshot {
                 _ => unread = UnreadRevisions::any(),
             }
         }
-        // Whatever was lost, it belonged to some revision.
+        // The lost entries belonged to some revision, even if nothing shows which.
         if unread.is_empty() {
             unread = UnreadRevisions::any();
         }

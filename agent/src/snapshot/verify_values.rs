@@ -32,11 +32,11 @@ pub fn verify_values(
     decryption: &Arc<Decryption>,
 ) -> Result<Report, Error> {
     let input = Input::open(path.as_ref(), options.progress)?;
-    if let Some(report) = input.foreign() {
+    if let Some(report) = input.foreign_report() {
         return Ok(report);
     }
     let snapshot = match Snapshot::of_input(input, options.threads, options.progress) {
-        Ok(snapshot) => snapshot.by(options.meta).decrypted_by(Arc::clone(decryption)),
+        Ok(snapshot) => snapshot.with_meta(options.meta).with_decryption(Arc::clone(decryption)),
         Err(Error::NoStore { report, .. }) => return Ok(*report),
         Err(error) => return Err(error),
     };
@@ -65,37 +65,37 @@ enum ValueVerdict {
 }
 
 /// Checks values as an API server would.
-struct Judging<'d> {
+struct ValueChecker<'d> {
     decryption: &'d Decryption,
     prefixes: KubernetesPrefixes,
     resources: Resources,
 }
 
-impl Judging<'_> {
-    fn judge(&self, pair: &KeyValue<'_>) -> ValueVerdict {
+impl ValueChecker<'_> {
+    fn verify(&self, pair: &KeyValue<'_>) -> ValueVerdict {
         let resource = self.prefixes.object(pair.key).map(|object| GroupResource::of(&object, &self.resources));
         let Some(encrypted) = Encrypted::of(pair.value) else {
             let is_object =
                 matches!(envelope(pair.value), Envelope::Protobuf(_) | Envelope::Json(_) | Envelope::Cbor(_));
             return match resource.filter(|resource| is_object && !self.decryption.reads_plain(resource)) {
-                Some(resource) => ValueVerdict::Refused(resource),
-                None => ValueVerdict::Plain,
+                Some(resource) => ValueVerdict::MustBeEncrypted(resource),
+                None => ValueVerdict::Unencrypted,
             };
         };
         let opened = match &resource {
             Some(resource) => self.decryption.open_of(resource, pair.key, pair.value),
-            // If the resource is unknown, any provider may decrypt it.
+            // If the resource is unknown, every provider is tried.
             None => self.decryption.open(pair.key, pair.value),
         };
         let plain = match opened {
             Ok(plain) => plain,
-            Err(undecrypted) => return ValueVerdict::Closed(undecrypted),
+            Err(undecrypted) => return ValueVerdict::NotDecrypted(undecrypted),
         };
         let needs = self.decryption.needed_key(&encrypted);
         // AES-CBC has no integrity check: only the decrypted contents show whether a value is intact.
         match not_whole(&plain).filter(|_| encrypted.provider == Provider::AesCbc) {
-            Some(why) => ValueVerdict::Broken(needs, why),
-            None => ValueVerdict::Opened(needs),
+            Some(why) => ValueVerdict::Incomplete(needs, why),
+            None => ValueVerdict::Decrypted(needs),
         }
     }
 }
@@ -126,7 +126,7 @@ impl Snapshot {
         let query = store.query(KeyRange::all(), store.current());
         let (index, _) = self.keys(store, &query, progress)?;
         progress.begin(Stage::Read, Some(store.bytes()));
-        let judging = Judging {
+        let checker = ValueChecker {
             decryption: self.decryption(),
             prefixes: KubernetesPrefixes::of(None),
             resources: Resources::builtin(),
@@ -140,26 +140,26 @@ impl Snapshot {
                 let undecryptable =
                     || if is_latest() { Code::ValueUndecryptable } else { Code::EarlierValueUndecryptable };
                 let value = format!("the value of revision {}", entry.key.revision.main);
-                let (code, text) = match judging.judge(&pair) {
-                    ValueVerdict::Plain => return true,
-                    ValueVerdict::Opened(needs) => {
+                let (code, text) = match checker.verify(&pair) {
+                    ValueVerdict::Unencrypted => return true,
+                    ValueVerdict::Decrypted(needs) => {
                         decrypted.opened.add(&needs, 1);
                         return true;
                     }
-                    ValueVerdict::Closed(Undecrypted { needs, why }) => {
+                    ValueVerdict::NotDecrypted(Undecrypted { needs, why }) => {
                         decrypted.unopened.add(&needs, 1);
                         let code = if why.is_untried() { Code::ValueUnchecked } else { undecryptable() };
                         (code, format!("{value} needs {needs}: {why}"))
                     }
-                    ValueVerdict::Broken(needs, why) => {
+                    ValueVerdict::Incomplete(needs, why) => {
                         decrypted.unopened.add(&needs, 1);
                         let text = format!(
                             "{value} ({needs}) decrypts to something that is not a complete object, so it was changed, or another key had the name: {why}"
                         );
                         (undecryptable(), text)
                     }
-                    ValueVerdict::Refused(_) if !is_latest() => return true,
-                    ValueVerdict::Refused(resource) => {
+                    ValueVerdict::MustBeEncrypted(_) if !is_latest() => return true,
+                    ValueVerdict::MustBeEncrypted(resource) => {
                         let text = format!(
                             "{value} is stored unencrypted, and `identity` is not among the providers of {resource} in the configuration"
                         );

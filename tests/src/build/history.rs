@@ -24,11 +24,11 @@ pub struct HistoryParams {
     pub deletions: usize,
     /// Whether leases are granted.
     pub leases: bool,
-    /// Compacts up to about this percentage of the history; 0 means never.
+    /// The percentage of the history that compactions cover at most; 0 for no compactions.
     pub compacted: usize,
-    /// The last compaction was scheduled and stopped half way.
+    /// Whether the last compaction was scheduled and stopped half way.
     pub interrupted: bool,
-    /// A compaction keeps a tombstone exactly at its revision (etcd 3.5.16 and later, 3.4.34 and later).
+    /// Whether a compaction keeps a tombstone exactly at its revision (etcd 3.5.16 and later, 3.4.34 and later).
     pub keeps_last_tombstone: bool,
 }
 
@@ -83,13 +83,13 @@ pub struct History {
 /// An entry of bucket `key`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RevisionEntry {
-    /// A deletion.
+    /// Whether it is a deletion.
     pub tombstone: bool,
     /// Its message; a deletion sets only the key.
     pub value: KeyValue,
 }
 
-/// The numbers that a reader must find in a store, derived from its history and not from its bytes.
+/// The numbers that a reader must find in a store, computed from its history and not from its bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExpectedCounts {
     /// Keys alive at the end.
@@ -224,7 +224,7 @@ impl History {
         self.finished = Some(at);
     }
 
-    /// Leaves what a crash in the middle of a compaction leaves: the first part of the superseded entries is gone.
+    /// Creates the state after a crash in the middle of a compaction: the first part of the superseded entries is removed.
     fn interrupted_compaction(&mut self, params: &HistoryParams, rng: &mut SeededRandom) {
         let low = self.scheduled.unwrap_or(0) + 1;
         if low > self.current {

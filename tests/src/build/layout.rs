@@ -1,27 +1,27 @@
-//! How a database is laid out in its file.
+//! Parameters of the layout of a database in its file.
 
 use crate::seeded_random::SeededRandom;
 
 /// bbolt refuses a file shorter than two pages of the machine's page size.
 const LEAST_BYTES: usize = 16 * 1024;
 
-/// Where free pages are listed.
+/// Whether the file lists its free pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Freelist {
-    /// In a freelist page.
+    /// A freelist page lists them.
     Synced,
     /// There is no freelist page: the meta pages store 0xFFFF_FFFF_FFFF_FFFF.
     NotSynced,
 }
 
-/// Everything that the file format leaves to the writer.
+/// All properties of a file that the format leaves to the writer.
 #[derive(Debug, Clone)]
 pub struct Layout {
     /// Page size in bytes, a power of two from 512 to 65536.
     pub page_size: usize,
-    /// Where free pages are listed.
+    /// Whether the file lists its free pages.
     pub freelist: Freelist,
-    /// How many pages are free.
+    /// The number of free pages.
     pub free_pages: usize,
     /// Leaf and branch pages are filled to a random percentage between these two.
     pub fill: (usize, usize),
@@ -29,13 +29,13 @@ pub struct Layout {
     pub txid: u64,
     /// Which of the two meta pages is live.
     pub live_meta: usize,
-    /// Puts small buckets inline in this percentage of cases; bolt always does so.
+    /// The percentage of small buckets that are inline; in bolt's own files all are.
     pub inline: usize,
-    /// Numbers the pages at random, instead of in the order of writing.
+    /// Whether the pages are numbered at random, instead of in the order of writing.
     pub scatter: bool,
-    /// Fills unused space in pages and free pages with old bytes instead of zeros.
+    /// Whether unused space in pages and free pages contain old bytes instead of zeros.
     pub dirty: bool,
-    /// Appends free pages until the file has this many bytes.
+    /// The minimum length of the file in bytes; free pages are appended to reach it.
     pub least_bytes: usize,
     /// Seed of all random choices.
     pub seed: u64,

@@ -31,7 +31,7 @@ pub enum Value {
         page: usize,
         sequence: u64,
     },
-    /// An inline bucket: its header and its page are in the bytes.
+    /// An inline bucket: the bytes of its header and its page.
     Inline(Vec<u8>),
 }
 

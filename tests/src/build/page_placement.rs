@@ -16,7 +16,7 @@ pub struct Built {
     pub free: Vec<u64>,
 }
 
-/// Pages that are placed next to each other.
+/// Pages with consecutive numbers.
 enum Run {
     Tree(usize),
     Freelist,

@@ -1,4 +1,4 @@
-//! Damage to authentication: who may read and write after a restore. `alice` has only the role `reader`, which allows her to read everything below `/` and `app/`.
+//! Damage to authentication, which decides who may read and write after a restore. `alice` has only the role `reader`, which allows her to read everything below `/` and `app/`.
 
 use prost::Message;
 
@@ -99,7 +99,7 @@ const MALFORMED: &[&str] = &["auth-malformed"];
 
 /// Contents that a healthy cluster may have.
 pub(super) const HEALTHY: &[Damage] = &[
-    ON,
+    AUTH_ON,
     Damage::content("auth_on_without_role_root", &[], |root| {
         enable(root);
         remove(root, "authRoles", "root")
@@ -111,13 +111,13 @@ pub(super) const HEALTHY: &[Damage] = &[
 ];
 
 /// Turns authentication on, with user and role `root` and some others.
-pub(super) const ON: Damage = Damage::content("auth_on", &[], |root| {
+pub(super) const AUTH_ON: Damage = Damage::content("auth_on", &[], |root| {
     enable(root);
     Some(Location::Nowhere)
 });
 
 /// Turns authentication on, then off.
-pub(super) const OFF: Damage = Damage::content("auth_off", &[], |root| {
+pub(super) const AUTH_OFF: Damage = Damage::content("auth_off", &[], |root| {
     root.bucket("auth").put("authEnabled", [0]);
     Some(Location::Nowhere)
 });

@@ -1,35 +1,35 @@
-//! Files that are not a snapshot, but that people pass to the program.
+//! Files that are not snapshots, but that users may pass to the program.
 
 use super::Damage;
 use crate::seeded_random::SeededRandom;
 
-const NO_SNAPSHOT: &[&str] = &["not-a-snapshot"];
+const NOT_A_SNAPSHOT: &[&str] = &["not-a-snapshot"];
 
 pub const ALL: &[Damage] = &[
-    Damage::file("empty_file", NO_SNAPSHOT, |_| Vec::new()),
-    Damage::file("all_zeros", NO_SNAPSHOT, |good| vec![0; good.len()]),
-    Damage::file("all_zeros_and_a_trailer", NO_SNAPSHOT, |_| crate::build::with_trailer(&[0; 16384])),
-    Damage::file("a_single_zero", NO_SNAPSHOT, |_| vec![0]),
-    Damage::file("random_bytes", NO_SNAPSHOT, |good| SeededRandom::new(11).bytes(good.len())),
-    Damage::file("gzip_of_text", NO_SNAPSHOT, gzip_of_text),
-    Damage::file("zip_of_text", NO_SNAPSHOT, zip_of_text),
-    Damage::file("zstd_of_text", NO_SNAPSHOT, zstd_of_text),
-    Damage::file("xml_error_of_an_object_store", NO_SNAPSHOT, |_| {
+    Damage::file("empty_file", NOT_A_SNAPSHOT, |_| Vec::new()),
+    Damage::file("all_zeros", NOT_A_SNAPSHOT, |good| vec![0; good.len()]),
+    Damage::file("all_zeros_and_a_trailer", NOT_A_SNAPSHOT, |_| crate::build::with_trailer(&[0; 16384])),
+    Damage::file("a_single_zero", NOT_A_SNAPSHOT, |_| vec![0]),
+    Damage::file("random_bytes", NOT_A_SNAPSHOT, |good| SeededRandom::new(11).bytes(good.len())),
+    Damage::file("gzip_of_text", NOT_A_SNAPSHOT, gzip_of_text),
+    Damage::file("zip_of_text", NOT_A_SNAPSHOT, zip_of_text),
+    Damage::file("zstd_of_text", NOT_A_SNAPSHOT, zstd_of_text),
+    Damage::file("xml_error_of_an_object_store", NOT_A_SNAPSHOT, |_| {
         b"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>NoSuchKey</Code><Key>etcd/snap.db</Key></Error>"
             .to_vec()
     }),
-    Damage::file("html_error_page", NO_SNAPSHOT, |_| {
+    Damage::file("html_error_page", NOT_A_SNAPSHOT, |_| {
         b"<!DOCTYPE html>\n<html><head><title>502 Bad Gateway</title></head><body></body></html>\n".to_vec()
     }),
-    Damage::file("html_without_doctype", NO_SNAPSHOT, |_| b"<html>\r\n<h1>403 Forbidden</h1></html>".to_vec()),
-    Damage::file("json_error", NO_SNAPSHOT, |_| b"{\"error\":\"forbidden\",\"code\":7}\n".to_vec()),
-    Damage::file("text_error", NO_SNAPSHOT, |_| b"Error: context deadline exceeded\n".to_vec()),
-    Damage::file("write_ahead_log", NO_SNAPSHOT, write_ahead_log),
-    Damage::file("tar_archive", NO_SNAPSHOT, tar_archive),
+    Damage::file("html_without_doctype", NOT_A_SNAPSHOT, |_| b"<html>\r\n<h1>403 Forbidden</h1></html>".to_vec()),
+    Damage::file("json_error", NOT_A_SNAPSHOT, |_| b"{\"error\":\"forbidden\",\"code\":7}\n".to_vec()),
+    Damage::file("text_error", NOT_A_SNAPSHOT, |_| b"Error: context deadline exceeded\n".to_vec()),
+    Damage::file("write_ahead_log", NOT_A_SNAPSHOT, write_ahead_log),
+    Damage::file("tar_archive", NOT_A_SNAPSHOT, tar_archive),
     Damage::file("beginning_lost", &["not-a-snapshot", "no-valid-meta"], |good| good[4096 * 2..].to_vec()),
 ];
 
-/// One stored block, with correct checksums.
+/// Builds a gzip file of one stored block, with correct checksums.
 fn gzip_of_text(_: &[u8]) -> Vec<u8> {
     let text = b"this is no snapshot\n";
     let mut file = vec![0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 3, 1];
@@ -41,7 +41,7 @@ fn gzip_of_text(_: &[u8]) -> Vec<u8> {
     file
 }
 
-/// One stored member.
+/// Builds a zip file of one stored member.
 fn zip_of_text(_: &[u8]) -> Vec<u8> {
     let (name, text) = (b"note.txt", b"this is no snapshot\n");
     let crc = crc32(text).to_le_bytes();
@@ -56,7 +56,7 @@ fn zip_of_text(_: &[u8]) -> Vec<u8> {
     [local, central, end].concat()
 }
 
-/// One raw block without a checksum.
+/// Builds a zstd file of one raw block without a checksum.
 fn zstd_of_text(_: &[u8]) -> Vec<u8> {
     let text = b"this is no snapshot\n";
     let mut file = vec![0x28, 0xB5, 0x2F, 0xFD, 0x20, text.len() as u8];
@@ -65,7 +65,7 @@ fn zstd_of_text(_: &[u8]) -> Vec<u8> {
     file
 }
 
-/// The first frame of a write-ahead log, followed by the zeros that etcd preallocates.
+/// Builds the first frame of a write-ahead log, followed by the zeros that etcd preallocates.
 fn write_ahead_log(_: &[u8]) -> Vec<u8> {
     let mut file = vec![4, 0, 0, 0, 0, 0, 0, 0x84, 0x08, 0x04, 0x10, 0x00, 0, 0, 0, 0];
     file.resize(64_000, 0);

@@ -35,7 +35,7 @@ fn uncompacted(root: &mut Bucket) -> Vec<((i64, i64), Vec<u8>)> {
     keys.filter(|((main, _), _)| *main > mark.unwrap_or(1)).collect()
 }
 
-/// Removes the first entry that satisfies `lost` together with its successor, which reveals the gap.
+/// Removes the first entry for which `lost` is true; `lost` gets its revision and the next one, and the entry after it reveals the gap.
 fn lose(root: &mut Bucket, lost: impl Fn((i64, i64), (i64, i64)) -> bool) -> Option<Location> {
     let all = uncompacted(root);
     let at = (1..all.len().checked_sub(1)?).find(|at| lost(all[*at].0, all[at + 1].0))?;

@@ -42,11 +42,11 @@ use crate::seeded_random::SeededRandom;
 /// One kind of damage.
 #[derive(Clone, Copy)]
 pub struct Damage {
-    /// Its name, which is the name of its function.
+    /// Its name, which is also the name of its function.
     pub name: &'static str,
-    /// The codes that may be found, at least one of which must be. The first describes this damage best.
+    /// The codes that may be found; at least one of them must be found. The first describes this damage best.
     pub expect: &'static [&'static str],
-    /// Whether `bbolt check` must fail too.
+    /// Whether `bbolt check` must fail, too.
     pub bbolt_finds: bool,
     how: How,
 }
@@ -57,11 +57,11 @@ enum How {
     File(fn(&[u8]) -> Vec<u8>),
     /// Changes bytes of its pages.
     Pages(fn(&mut File) -> Option<Location>),
-    /// Changes its contents and writes the pages anew.
+    /// Changes its contents and writes new pages.
     Content(fn(&mut Bucket) -> Option<Location>),
 }
 
-/// Where the damage is.
+/// The location of the damage.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Location {
     /// No single page.
@@ -79,7 +79,7 @@ pub enum Trailer {
     Old,
     /// That of the damaged file, as if it was damaged before the snapshot was taken.
     Right,
-    /// Whatever the damage left there.
+    /// The bytes that the damage left there.
     AsIs,
 }
 
@@ -178,7 +178,7 @@ pub fn of_what_etcd_starts_from() -> Vec<Damage> {
     [access::ALL, stored::ALL, schema::ALL].concat()
 }
 
-/// Returns changes after which the file is still that of a healthy cluster.
+/// Returns changes that can also occur in the file of a healthy cluster.
 #[must_use]
 pub fn healthy() -> Vec<Damage> {
     [access::HEALTHY, stored::HEALTHY].concat()
@@ -191,10 +191,10 @@ pub fn healthy() -> Vec<Damage> {
 #[must_use]
 pub fn with_authentication(good: &[u8]) -> (Vec<u8>, Vec<u8>) {
     let apply = |damage: Damage| damage.apply(good).pop().expect("a changed file").file;
-    (apply(access::ON), apply(access::OFF))
+    (apply(access::AUTH_ON), apply(access::AUTH_OFF))
 }
 
-/// Flips one bit in an entry of a bucket other than `key`, updates the SHA-256, and returns the file and which bit that is.
+/// Flips one bit in an entry of a bucket other than `key`, and updates the SHA-256; returns the file and a description of the bit.
 ///
 /// # Panics
 /// Panics if it cannot be read, or has no such entry.
@@ -217,7 +217,7 @@ pub fn one_bit_flipped(good: &[u8], rng: &mut SeededRandom) -> (Vec<u8>, String)
     let bucket = &mut buckets[chosen];
     let mut key = bucket.entries.keys().nth(rng.below(bucket.entries.len())).expect("an entry").clone();
     let Some(Node::Value(mut value)) = bucket.entries.remove(&key) else { panic!("a value") };
-    let said = key.escape_ascii().to_string();
+    let printed = key.escape_ascii().to_string();
     let (at, bit) = (rng.below(key.len() + value.len()), rng.below(8));
     match at.checked_sub(key.len()) {
         None => key[at] ^= 1 << bit,
@@ -225,7 +225,7 @@ pub fn one_bit_flipped(good: &[u8], rng: &mut SeededRandom) -> (Vec<u8>, String)
     }
     bucket.put(key, value);
     let layout = Layout { freelist: Freelist::NotSynced, ..Layout::plain(file.page_size, 7) };
-    (with_trailer(&write(&tree, &layout).database), format!("bit {bit} of byte {at} of {}/{said}", names[chosen]))
+    (with_trailer(&write(&tree, &layout).database), format!("bit {bit} of byte {at} of {}/{printed}", names[chosen]))
 }
 
 /// Returns every kind of damage.

@@ -4,18 +4,18 @@ use super::Damage;
 use super::Location::{self, Pages};
 use crate::read::{BRANCH, File, LEAF, META, Visit, meta};
 
-/// Codes that may be found if a page is read as something that it is not.
+/// Codes that may be found if a page is read as a page of another type.
 const MISREAD: &[&str] =
     &["page-type", "page-layout", "element-range", "element-overlap", "page-out-of-range", "page-count", "key-bounds"];
 const RANGE: &[&str] = &["page-out-of-range"];
-const NO_TREE_PAGE: &[&str] = &["page-type", "page-out-of-range", "page-shared", "page-id-mismatch"];
+const NOT_A_TREE_PAGE: &[&str] = &["page-type", "page-out-of-range", "page-shared", "page-id-mismatch"];
 
 pub const ALL: &[Damage] = &[
     Damage::pages("child_behind_the_end", RANGE, |file| child(file, |file, _| file.meta().pages + 5)),
     Damage::pages("child_at_the_high_water_mark", RANGE, |file| child(file, |file, _| file.meta().pages)),
     Damage::pages("child_is_the_largest_number", RANGE, |file| child(file, |_, _| u64::MAX)),
     Damage::pages("child_overflows_when_multiplied", RANGE, |file| child(file, |_, _| 1 << 60)),
-    Damage::pages("child_is_a_meta_page", NO_TREE_PAGE, |file| child(file, |_, _| 1)).and_bbolt(),
+    Damage::pages("child_is_a_meta_page", NOT_A_TREE_PAGE, |file| child(file, |_, _| 1)).and_bbolt(),
     Damage::pages("child_is_the_freelist", &["page-type", "page-shared"], child_is_the_freelist).and_bbolt(),
     Damage::pages("child_is_its_parent", &["page-cycle"], |file| child(file, |_, parent| parent)),
     Damage::pages("child_is_the_root_of_its_bucket", &["page-cycle"], child_is_the_top),
@@ -156,7 +156,7 @@ fn leaf_type(file: &mut File, flags: u16) -> Option<Location> {
     Some(Pages(vec![page]))
 }
 
-/// Any page below may reveal it.
+/// Makes a branch page claim to be a leaf; any page below it may reveal that.
 fn branch_says_it_is_a_leaf(file: &mut File) -> Option<Location> {
     let page = inner(file, BRANCH).first()?.page;
     file.put_u16(file.at(page) + 8, LEAF);

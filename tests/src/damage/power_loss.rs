@@ -1,4 +1,4 @@
-//! Damage that power losses left in databases, after public reports.
+//! Damage that power losses left in databases, as public reports describe it.
 //!
 //! | report | what was found in the file | here |
 //! |---|---|---|
@@ -21,7 +21,7 @@ pub const ALL: &[Damage] = &[
     ),
 ];
 
-/// The new contents of a leaf never came to the disk: the page still is the branch page that it was once, and names what hangs above it.
+/// Loses the new contents of a leaf: on the disk the page still is an earlier branch page, which points to pages above it.
 fn page_cycle(file: &mut File) -> Option<Location> {
     let leaf = some_leaf(file)?;
     let parent = leaf.parent?;
@@ -31,7 +31,7 @@ fn page_cycle(file: &mut File) -> Option<Location> {
     Some(Pages(vec![leaf.page, parent]))
 }
 
-/// The newest transaction wrote a root page and the meta page, and of the tree below the pages are zeros. The older meta page still leads to the tree as it was.
+/// Loses pages of the newest transaction: the root page and the meta page were written, but the pages below are zeros. The older meta page still leads to the earlier tree.
 fn page_not_synced(file: &mut File) -> Option<Location> {
     let bucket = file.bucket("key").filter(|bucket| !file.is_inline(bucket))?;
     let (live, root, new) = (file.live_meta(), file.meta().root, file.meta().pages);
@@ -51,7 +51,7 @@ fn page_not_synced(file: &mut File) -> Option<Location> {
     Some(Pages(vec![lost, 1 - live]))
 }
 
-/// Bucket `key` is its last leaf, and nothing leads to the others.
+/// Makes the last leaf the whole tree of bucket `key`, so that no page points to the other leaves.
 fn tree_of_the_newest_alone(file: &mut File) -> Option<Location> {
     let bucket = file.bucket("key").filter(|bucket| !file.is_inline(bucket))?;
     let last = file.visits_of("key").into_iter().rfind(|visit| visit.flags == LEAF && visit.parent.is_some())?;

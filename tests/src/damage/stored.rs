@@ -1,4 +1,4 @@
-//! Damage to entries that etcd reads before it serves: its place in the raft log, the cluster's version and members, the compaction marks.
+//! Damage to entries that etcd reads before it serves: its position in the raft log, the cluster's version and members, the compaction marks.
 
 use prost::Message;
 

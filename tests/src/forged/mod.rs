@@ -1,4 +1,4 @@
-//! Files that no etcd writes: forged to cost a reader as much as possible.
+//! Files that etcd never writes, forged to cost a reader as much as possible.
 //!
 //! ```text
 //! raw_pages  writes pages, element tables, keys and values, valid or not

@@ -150,7 +150,7 @@ fn cyclic_trees(rng: &mut SeededRandom, page_size: usize, len: usize) -> RawFile
     raw
 }
 
-/// Makes branch pages with as many children as fit, which are one page, no page, or pages beyond the end.
+/// Makes branch pages with as many children as fit, all of which are the same page, a page that does not exist, or pages beyond the end.
 fn wide_branches_without_leaves(rng: &mut SeededRandom, page_size: usize, len: usize) -> RawFile {
     let pages = (len / page_size).max(24);
     let mut raw = RawFile::new(page_size, pages);

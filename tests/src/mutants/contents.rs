@@ -1,4 +1,4 @@
-//! Mutates entries of etcd's buckets, and writes the pages anew, in etcd's layout or in any other that bolt can read.
+//! Mutates entries of etcd's buckets, and writes new pages, in etcd's layout or in any other that bolt can read.
 
 use prost::Message;
 
@@ -9,7 +9,7 @@ use crate::build::{Bucket, Freelist, Layout, Node, write};
 use crate::read::File;
 use crate::seeded_random::SeededRandom;
 
-/// Buckets, repeated by how much can go wrong in them: the mutator picks one at random.
+/// Buckets to mutate: the mutator picks one at random, and those with more possible faults occur more often.
 const BUCKETS: [&str; 24] = [
     "key",
     "key",
@@ -59,13 +59,13 @@ fn change(tree: &mut Bucket, rng: &mut SeededRandom) -> String {
         return buckets(tree, rng);
     }
     let name = *rng.pick(&BUCKETS);
-    let said = match name {
+    let printed = match name {
         "key" => key(tree.bucket("key"), rng),
         "alarm" => Some(alarm(tree, rng)),
         _ => small_bucket(tree.bucket(name), name, rng),
     };
-    match said {
-        Some(said) => format!("{name}: {said}"),
+    match printed {
+        Some(printed) => format!("{name}: {printed}"),
         None => change(tree, rng),
     }
 }
@@ -73,11 +73,11 @@ fn change(tree: &mut Bucket, rng: &mut SeededRandom) -> String {
 /// Mutates the set of buckets.
 fn buckets(tree: &mut Bucket, rng: &mut SeededRandom) -> String {
     let name = tree.entries.keys().nth(rng.below(tree.entries.len())).cloned().unwrap_or_default();
-    let said = String::from_utf8_lossy(&name).into_owned();
+    let printed = String::from_utf8_lossy(&name).into_owned();
     match rng.below(5) {
         0 => {
             tree.entries.remove(&name);
-            format!("no bucket {said}")
+            format!("no bucket {printed}")
         }
         1 => {
             let node = tree.entries.remove(&name).unwrap_or_else(|| Node::Bucket(Bucket::default()));
@@ -85,19 +85,19 @@ fn buckets(tree: &mut Bucket, rng: &mut SeededRandom) -> String {
             let bit = rng.below(8 * other.len());
             other[bit / 8] ^= 1 << (bit % 8);
             tree.entries.insert(other, node);
-            format!("bucket {said} with a bit of its name flipped")
+            format!("bucket {printed} with a bit of its name flipped")
         }
         2 => {
             if let Some(Node::Bucket(bucket)) = tree.entries.get_mut(&name) {
                 bucket.sequence = rng.bits();
             }
-            format!("bucket {said} with another sequence")
+            format!("bucket {printed} with another sequence")
         }
         3 => {
             if let Some(Node::Bucket(bucket)) = tree.entries.get_mut(&name) {
                 bucket.entries.insert(b"within".to_vec(), Node::Bucket(Bucket::default()));
             }
-            format!("a bucket in bucket {said}")
+            format!("a bucket in bucket {printed}")
         }
         _ => {
             tree.bucket("more").put("a", "b");
@@ -113,7 +113,7 @@ fn key(bucket: &mut Bucket, rng: &mut SeededRandom) -> Option<String> {
     let at = if rng.chance(30) { count.checked_sub(1 + rng.below(4.min(count)))? } else { rng.below(count) };
     let (key, value) = entry(bucket, at)?;
     let what = key.escape_ascii().to_string();
-    let said = match rng.below(14) {
+    let printed = match rng.below(14) {
         0 => {
             bucket.entries.remove(&key);
             "removed".to_owned()
@@ -153,18 +153,18 @@ fn key(bucket: &mut Bucket, rng: &mut SeededRandom) -> Option<String> {
         }
         5 | 6 => {
             let mut message = KeyValue::decode(value.as_slice()).ok()?;
-            let said = field(&mut message, rng);
+            let printed = field(&mut message, rng);
             bucket.put(key, message.encode_to_vec());
-            said
+            printed
         }
         7 => append_revision(bucket, rng)?,
         _ => {
-            let (other, said) = messages::mutate(&value, rng);
+            let (other, printed) = messages::mutate(&value, rng);
             bucket.put(key, other);
-            said
+            printed
         }
     };
-    Some(format!("{what}: {said}"))
+    Some(format!("{what}: {printed}"))
 }
 
 /// Changes a field of a valid message.
@@ -213,17 +213,17 @@ fn append_revision(bucket: &mut Bucket, rng: &mut SeededRandom) -> Option<String
     let written = if tombstone { 0 } else { main };
     let version = i64::from(!tombstone);
     let lease = if rng.chance(20) && !tombstone { rng.bits() as i64 } else { 0 };
-    let said = format!("revision {main} more, of key {} with lease {lease}", key.escape_ascii());
+    let printed = format!("revision {main} more, of key {} with lease {lease}", key.escape_ascii());
     let message = KeyValue { key, create_revision: written, mod_revision: written, version, value: Vec::new(), lease };
     bucket.put(revision_key((main, 0), tombstone), message.encode_to_vec());
-    Some(said)
+    Some(printed)
 }
 
 /// Mutates a bucket with few entries.
 fn small_bucket(bucket: &mut Bucket, name: &str, rng: &mut SeededRandom) -> Option<String> {
     let (key, value) = entry(bucket, rng.below(bucket.entries.len()))?;
     let what = key.escape_ascii().to_string();
-    let said = match rng.below(10) {
+    let printed = match rng.below(10) {
         0 => {
             bucket.entries.remove(&key);
             "removed".to_owned()
@@ -254,12 +254,12 @@ fn small_bucket(bucket: &mut Bucket, name: &str, rng: &mut SeededRandom) -> Opti
             "value of another".to_owned()
         }
         _ => {
-            let (other, said) = value_of(name, &key, &value, rng);
+            let (other, printed) = value_of(name, &key, &value, rng);
             bucket.put(key, other);
-            said
+            printed
         }
     };
-    Some(format!("{what}: {said}"))
+    Some(format!("{what}: {printed}"))
 }
 
 /// Returns a replacement value that suits the entry.
@@ -315,8 +315,8 @@ fn version(value: &[u8], rng: &mut SeededRandom) -> (Vec<u8>, String) {
         12 => old.replace("3.", "2."),
         _ => String::new(),
     };
-    let said = format!("is {new:?}");
-    (new.into_bytes(), said)
+    let printed = format!("is {new:?}");
+    (new.into_bytes(), printed)
 }
 
 /// Adds an alarm, usually one that etcd could have raised.
@@ -325,11 +325,12 @@ fn alarm(tree: &mut Bucket, rng: &mut SeededRandom) -> String {
     let id = u64::from_str_radix(&String::from_utf8_lossy(&member), 16).unwrap_or(1);
     let alarm = AlarmMember { member_id: if rng.chance(50) { id } else { rng.bits() }, alarm: rng.below(4) as i32 };
     let key = alarm.encode_to_vec();
-    let (key, said) = if rng.chance(50) { messages::mutate(&key, rng) } else { (key, "as etcd writes it".to_owned()) };
+    let (key, printed) =
+        if rng.chance(50) { messages::mutate(&key, rng) } else { (key, "as etcd writes it".to_owned()) };
     let key = if key.is_empty() { vec![0x10, 1] } else { key };
     let value = if rng.chance(20) { rng.bytes(3) } else { Vec::new() };
     tree.bucket("alarm").put(key, value);
-    format!("alarm {} of member {:x}, {said}", alarm.alarm, alarm.member_id)
+    format!("alarm {} of member {:x}, {printed}", alarm.alarm, alarm.member_id)
 }
 
 /// Returns key and value of an entry; `None` for a bucket.

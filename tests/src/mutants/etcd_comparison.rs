@@ -16,8 +16,8 @@ use crate::{case, core_verdict, damage};
 /// The user with all rights in the recorded snapshots that have users.
 pub const ROOT: &str = "root:root-secret";
 
-/// A server is started on one in this many damaged mutants: etcd may see no difference.
-const DAMAGED_SHARE: u64 = 12;
+/// A server is started on one of this many damaged mutants, because etcd may see no difference.
+const DAMAGED_PER_SERVER: u64 = 12;
 
 /// Time to live, in seconds, of a lease that may expire before the server is queried.
 const SHORT_LEASE: i64 = 120;
@@ -112,7 +112,7 @@ impl ComparedMutant<'_> {
             Verdict::Damaged => {
                 self.mutant.checksums_valid
                     && self.mutant.level == Level::Contents
-                    && self.mutant.seed.is_multiple_of(DAMAGED_SHARE)
+                    && self.mutant.seed.is_multiple_of(DAMAGED_PER_SERVER)
             }
         }
     }
@@ -137,18 +137,18 @@ impl ComparedMutant<'_> {
         if found.auth && password(&self.mutant.file) != self.base.password || found.shortest_lease < SHORT_LEASE {
             // The server must start nevertheless.
             return match answer {
-                Served::NotRestored(said) => Comparison::Disagreement(format!("  not restored: {said}")),
-                Served::NotStarted(said) => Comparison::Disagreement(format!("  not started: {said}")),
+                Served::NotRestored(printed) => Comparison::Disagreement(format!("  not restored: {printed}")),
+                Served::NotStarted(printed) => Comparison::Disagreement(format!("  not started: {printed}")),
                 _ => Comparison::NotQueried,
             };
         }
         match describe_difference(&found, &answer) {
             None => Comparison::Agreed,
-            // The messages of these findings predict it.
+            // The message of this finding predicts the difference.
             Some(_) if self.report.findings.counts().keys().any(|code| code.as_str() == "version-unknown") => {
                 Comparison::NotQueried
             }
-            Some(said) => Comparison::Disagreement(said),
+            Some(printed) => Comparison::Disagreement(printed),
         }
     }
 
@@ -169,22 +169,22 @@ impl ComparedMutant<'_> {
 #[must_use]
 pub fn describe_difference(found: &Ours, answer: &Served) -> Option<String> {
     match answer {
-        Served::NotRestored(said) => Some(format!("  not restored: {said}")),
-        Served::NotStarted(said) => Some(format!("  not started: {said}")),
-        Served::Refused(said) => Some(format!("  refused: {said}")),
+        Served::NotRestored(printed) => Some(format!("  not restored: {printed}")),
+        Served::NotStarted(printed) => Some(format!("  not started: {printed}")),
+        Served::Refused(printed) => Some(format!("  refused: {printed}")),
         Served::Answers { revision, healthy, writes, lines } => {
-            let mut said = difference(&found.lines, lines);
+            let mut printed = difference(&found.lines, lines);
             if *revision != found.revision {
-                said += &format!("    revision {} is {revision} for etcd\n", found.revision);
+                printed += &format!("    revision {} is {revision} for etcd\n", found.revision);
             }
             let alarmed = found.lines.iter().any(|line| line.starts_with("alarm"));
             if !healthy && !alarmed {
-                said += "    it is not healthy\n";
+                printed += "    it is not healthy\n";
             }
             if !writes && !alarmed {
-                said += "    it accepts no write\n";
+                printed += "    it accepts no write\n";
             }
-            (!said.is_empty()).then(|| format!("  served differently:\n{said}"))
+            (!printed.is_empty()).then(|| format!("  served differently:\n{printed}"))
         }
     }
 }
@@ -244,8 +244,8 @@ impl RunCounts {
                 Comparison::DamageConfirmed | Comparison::Agreed => {}
                 Comparison::NotQueried => self.not_queried += 1,
                 Comparison::FalseAlarm => self.alarms.entry(one.codes()).or_default().push(one.description()),
-                Comparison::Disagreement(said) => {
-                    let description = format!("{}\n{said}", one.description());
+                Comparison::Disagreement(printed) => {
+                    let description = format!("{}\n{printed}", one.description());
                     println!("DISAGREEMENT {description}");
                     self.disagreements.push(description);
                 }

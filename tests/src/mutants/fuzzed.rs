@@ -12,11 +12,11 @@ use crate::read::database_of;
 use crate::seeded_random::SeededRandom;
 
 /// Bytes of the longest input.
-pub const LONGEST: usize = 32 << 10;
+pub const MAX_INPUT_LEN: usize = 32 << 10;
 
 /// Builds good snapshots of 4 to 16 KiB: every version, with a freelist and without, trees of one level and of three, overflow, buckets inline and not.
 #[must_use]
-pub fn good() -> Vec<(String, Vec<u8>)> {
+pub fn good_snapshots() -> Vec<(String, Vec<u8>)> {
     let mut seeds = Vec::new();
     let params = HistoryParams { leases: true, ..HistoryParams::rich() };
     for (number, version) in [Version::V33, Version::V35, Version::V36].into_iter().enumerate() {
@@ -46,15 +46,15 @@ pub fn good() -> Vec<(String, Vec<u8>)> {
 /// Returns the good snapshots, and each named damage of some of them.
 #[must_use]
 pub fn seeds() -> Vec<(String, Vec<u8>)> {
-    let mut seeds = good();
+    let mut seeds = good_snapshots();
     let bases: Vec<_> = seeds.iter().filter(|(_, file)| file.len() < 12 << 10).map(|(_, file)| file.clone()).collect();
     for damage in damage::all() {
-        // Not every file contains what a damage needs: the largest most often does.
+        // Not every damage applies to every file; most apply to the largest.
         let damaged = bases.iter().rev().find_map(|base| {
             let made = std::panic::catch_unwind(|| damage.apply(base)).ok()?;
             made.into_iter().last()
         });
-        if let Some(damaged) = damaged.filter(|damaged| damaged.file.len() <= LONGEST) {
+        if let Some(damaged) = damaged.filter(|damaged| damaged.file.len() <= MAX_INPUT_LEN) {
             seeds.push((damage.name.to_owned(), damaged.file));
         }
     }
@@ -68,7 +68,7 @@ pub fn seeds() -> Vec<(String, Vec<u8>)> {
 #[must_use]
 pub fn packed() -> Vec<(String, Vec<u8>)> {
     let mut seeds = Vec::new();
-    for (name, file) in good().into_iter().step_by(7) {
+    for (name, file) in good_snapshots().into_iter().step_by(7) {
         let deflated = |level| {
             let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::new(level));
             encoder.write_all(&file).expect("bytes in memory");
@@ -112,7 +112,7 @@ fn zip(file: &[u8], packed: &[u8], method: u8) -> Vec<u8> {
 /// `plain` is the fuzzer's own mutation, which knows the values that the code compares.
 pub fn step(input: &mut Vec<u8>, longest: usize, seed: u64, plain: &mut dyn FnMut(&mut Vec<u8>, usize)) {
     let mut rng = SeededRandom::new(seed);
-    let longest = longest.min(LONGEST);
+    let longest = longest.min(MAX_INPUT_LEN);
     if rng.chance(4) {
         plain(input, longest);
         return;

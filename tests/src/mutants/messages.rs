@@ -38,19 +38,22 @@ pub fn mutate(message: &[u8], rng: &mut SeededRandom) -> (Vec<u8>, String) {
         }
         2 => {
             let mut other = fields[at].clone();
-            let said = change(&mut other, rng);
+            let printed = change(&mut other, rng);
             let to = if rng.chance(50) { 0 } else { fields.len() };
             fields.insert(to, other);
-            format!("field {number} twice, {} of them changed: {said}", if to == 0 { "the first" } else { "the last" })
+            format!(
+                "field {number} twice, {} of them changed: {printed}",
+                if to == 0 { "the first" } else { "the last" }
+            )
         }
         3 => {
             rng.shuffle(&mut fields);
             "fields in another order".to_owned()
         }
         4 => {
-            let (field, said) = unknown(rng);
+            let (field, printed) = unknown(rng);
             fields.insert(rng.below(fields.len() + 1), field);
-            said
+            printed
         }
         5 => {
             let group = group(&fields[at], rng);
@@ -77,13 +80,13 @@ pub fn mutate(message: &[u8], rng: &mut SeededRandom) -> (Vec<u8>, String) {
         }
         9 => {
             let field = Field { number: rng.between(1, 7) as u64, wire: 0, body: vec![0] };
-            let said = format!("field {} is written out as 0", field.number);
+            let printed = format!("field {} is written out as 0", field.number);
             fields.push(field);
-            said
+            printed
         }
         _ => {
-            let said = change(&mut fields[at], rng);
-            format!("field {number} changed: {said}")
+            let printed = change(&mut fields[at], rng);
+            format!("field {number} changed: {printed}")
         }
     };
     let mut bytes: Vec<u8> = fields.iter().flat_map(Field::bytes).collect();
@@ -108,7 +111,7 @@ fn change(field: &mut Field, rng: &mut SeededRandom) -> String {
     }
     let (_, len) = read_varint(&field.body).unwrap_or_default();
     let mut text = field.body[len..].to_vec();
-    let said = match rng.below(5) {
+    let printed = match rng.below(5) {
         0 => {
             text.clear();
             "emptied"
@@ -135,7 +138,7 @@ fn change(field: &mut Field, rng: &mut SeededRandom) -> String {
         }
     };
     field.body = [varint(text.len() as u64), text].concat();
-    said.to_owned()
+    printed.to_owned()
 }
 
 /// Returns a field that no etcd writes.

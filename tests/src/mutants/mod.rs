@@ -5,9 +5,9 @@
 //! messages   protobuf: truncated, duplicate and unknown fields, groups, wrong wire types, long varints
 //! json       members, conf state, downgrade: other spellings of the same, and of something else
 //! pages      headers, elements, meta pages, freelist and buckets of any bytes; also a fuzzer's mutator
-//! repack     takes a leaf page apart, changes it and writes it anew
+//! repack     parses a leaf page, changes its elements and writes a new page
 //! decrypting encrypted values and configurations of any bytes
-//! contents   changes entries of etcd's buckets and writes the pages anew
+//! contents   changes entries of etcd's buckets and writes new pages
 //! served     what a real etcd serves from a snapshot, and what core finds in it
 //! etcd_comparison  compares core's verdicts with the servers
 //! fuzzed     seed inputs and mutator of the fuzz targets

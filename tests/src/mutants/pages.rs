@@ -39,7 +39,7 @@ pub fn mutate(bytes: &mut Vec<u8>, longest: usize, rng: &mut SeededRandom) -> St
     }
     let mut pages = Pages { bytes, size };
     for _ in 0..8 {
-        let said = match rng.below(14) {
+        let printed = match rng.below(14) {
             0 | 1 => pages.header_field(rng),
             2 | 3 => pages.element_field(rng),
             4 => pages.meta_field(rng),
@@ -52,8 +52,8 @@ pub fn mutate(bytes: &mut Vec<u8>, longest: usize, rng: &mut SeededRandom) -> St
             11 => pages.bit(rng),
             _ => pages.leaf(rng),
         };
-        if let Some(said) = said {
-            return said;
+        if let Some(printed) = printed {
+            return printed;
         }
     }
     "nothing".to_owned()
@@ -107,8 +107,8 @@ impl Pages<'_> {
     fn header_field(&mut self, rng: &mut SeededRandom) -> Option<String> {
         let page = self.pick(&[LEAF, BRANCH, META, FREELIST], rng);
         let (name, at, bits) = *rng.pick(&HEADER_FIELDS);
-        let said = self.change(page * self.size + at, bits, rng)?;
-        Some(format!("page {page}: {name} {said}"))
+        let printed = self.change(page * self.size + at, bits, rng)?;
+        Some(format!("page {page}: {name} {printed}"))
     }
 
     fn element_field(&mut self, rng: &mut SeededRandom) -> Option<String> {
@@ -118,15 +118,15 @@ impl Pages<'_> {
         let branch = self.number(start + 8, 16)? == u64::from(BRANCH);
         let fields: &[_] = if branch { &BRANCH_FIELDS } else { &LEAF_FIELDS };
         let (name, at, bits) = *rng.pick(fields);
-        let said = self.change(start + HEADER + HEADER * element + at, bits, rng)?;
-        Some(format!("page {page}, element {element}: {name} {said}"))
+        let printed = self.change(start + HEADER + HEADER * element + at, bits, rng)?;
+        Some(format!("page {page}, element {element}: {name} {printed}"))
     }
 
     fn meta_field(&mut self, rng: &mut SeededRandom) -> Option<String> {
         let page = rng.below(2);
         let (name, at, bits) = *rng.pick(&META_FIELDS);
-        let said = self.change(page * self.size + at, bits, rng)?;
-        Some(format!("meta {page}: {name} {said}"))
+        let printed = self.change(page * self.size + at, bits, rng)?;
+        Some(format!("meta {page}: {name} {printed}"))
     }
 
     /// Overwrites a page with another, under its own number as a lost write leaves it, or under the other's.
@@ -137,8 +137,8 @@ impl Pages<'_> {
         if renumbered {
             self.put(to * self.size, 64, to as u64)?;
         }
-        let said = if renumbered { "with its own number" } else { "number and all" };
-        Some(format!("page {to} overwritten by page {from}, {said}"))
+        let printed = if renumbered { "with its own number" } else { "number and all" };
+        Some(format!("page {to} overwritten by page {from}, {printed}"))
     }
 
     fn swap(&mut self, rng: &mut SeededRandom) -> Option<String> {
@@ -154,8 +154,8 @@ impl Pages<'_> {
         let start = page * self.size;
         let count = self.number(start + 10, 16)? as usize;
         let slot = rng.below(count + 1);
-        let said = self.change(start + HEADER + 8 * slot, 64, rng)?;
-        Some(format!("page {page}: free page {slot} {said}"))
+        let printed = self.change(start + HEADER + 8 * slot, 64, rng)?;
+        Some(format!("page {page}: free page {slot} {printed}"))
     }
 
     /// Changes the header of a bucket, or of its inline page.
@@ -173,8 +173,8 @@ impl Pages<'_> {
         let elements = LEAF_FIELDS.map(|(name, at, bits)| (name, 2 * HEADER + at, bits));
         let all: Vec<_> = fields.into_iter().chain(inline).chain(elements).collect();
         let (name, offset, bits) = *rng.pick(&all);
-        let said = self.change(value + offset, bits, rng)?;
-        Some(format!("page {page}, bucket {element}: {name} at byte {offset} {said}"))
+        let printed = self.change(value + offset, bits, rng)?;
+        Some(format!("page {page}, bucket {element}: {name} at byte {offset} {printed}"))
     }
 
     fn zero(&mut self, rng: &mut SeededRandom) -> Option<String> {
@@ -203,7 +203,7 @@ impl Pages<'_> {
         let start = page * self.size;
         let overflow = self.number(start + 12, 32)?.min(64) as usize;
         let end = (start + (1 + overflow) * self.size).min(self.bytes.len());
-        let said = repack::change(&mut self.bytes[start..end], rng)?;
-        Some(format!("page {page}: {said}"))
+        let printed = repack::change(&mut self.bytes[start..end], rng)?;
+        Some(format!("page {page}: {printed}"))
     }
 }

@@ -1,4 +1,4 @@
-//! Takes a leaf page apart, changes it, and writes it anew in the same space.
+//! Parses a leaf page, changes its elements, and writes a new page in the same space.
 
 use super::{messages, numbers};
 use crate::seeded_random::SeededRandom;
@@ -56,13 +56,13 @@ pub fn change(page: &mut [u8], rng: &mut SeededRandom) -> Option<String> {
             format!("key of element {at} changed")
         }
         _ if elements[at].flags == 1 && elements[at].value.len() > HEADER => {
-            let said = change(&mut elements[at].value[HEADER..], rng)?;
-            format!("inline bucket of element {at}: {said}")
+            let printed = change(&mut elements[at].value[HEADER..], rng)?;
+            format!("inline bucket of element {at}: {printed}")
         }
         _ => {
-            let (value, said) = messages::mutate(&elements[at].value, rng);
+            let (value, printed) = messages::mutate(&elements[at].value, rng);
             elements[at].value = value;
-            format!("value of element {at}: {said}")
+            format!("value of element {at}: {printed}")
         }
     };
     write(page, &elements)?;
@@ -84,7 +84,7 @@ fn elements(page: &[u8]) -> Option<Vec<Element>> {
             value: page.get(value..end)?.to_vec(),
         })
     };
-    // Elements of a forged page may share bytes; stops at a few pages' worth.
+    // Elements of a forged page may share bytes, so stop after the bytes of a few pages.
     let mut left = 4 * page.len();
     (0..count)
         .map(|index| {

@@ -1,4 +1,4 @@
-//! Describes what a real etcd serves from a snapshot, and what core finds in it, as the same kind of lines, so that any difference is a line.
+//! Describes the data that a real etcd serves from a snapshot, and the data that core finds in it, as lines of the same form, so that each difference is a line.
 
 use std::collections::BTreeSet;
 use std::process::{Command, Stdio};
@@ -17,12 +17,12 @@ use crate::programs::tests_dir;
 use crate::server::{Servers, member_configs, program};
 
 /// Values longer than this are compared by their SHA-256, as the program `history` writes them.
-const LONGEST: usize = 32;
+const MAX_PRINTED_LEN: usize = 32;
 
 /// All answers, one line each: keys at a revision, hashes, leases, users and roles, alarms.
 pub type Lines = BTreeSet<String>;
 
-/// What core finds in a snapshot.
+/// The data that core finds in a snapshot.
 pub struct Ours {
     /// The last revision.
     pub revision: Revision,
@@ -36,7 +36,7 @@ pub struct Ours {
     pub lines: Lines,
 }
 
-/// What a version's own programs do with a snapshot.
+/// The result of restoring and serving a snapshot with a version's own programs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Served {
     /// The tool refused it; its message.
@@ -67,7 +67,7 @@ pub fn ours(file: &Vec<u8>, pick: u64) -> Option<Ours> {
     let OpenedStore::Store(store) = Store::open(file).expect("bytes can always be read") else { return None };
     let (oldest, revision) = (store.compacted().max(Revision::FIRST), store.current());
     let span = Some(revision.since(oldest).saturating_sub(1)).filter(|span| *span > 0);
-    // A server may answer from memory for the compacted revision itself.
+    // For the compacted revision itself a server may answer from memory, so it is not queried.
     let older = span.map(|span| oldest.next().plus(pick % span)).filter(|older| *older < revision);
     let mut lines = Lines::new();
     for at in [Some(revision), older].into_iter().flatten() {
@@ -107,7 +107,7 @@ fn keys(store: &Store<'_, Vec<u8>>, revision: Revision, lines: &mut Lines) {
         if key.lease != 0 {
             line["lease"] = json!(go_hex(key.lease));
         }
-        if message.value.len() > LONGEST {
+        if message.value.len() > MAX_PRINTED_LEN {
             let hash: String = Sha256::digest(message.value).iter().map(|byte| format!("{byte:02x}")).collect();
             line["sha256"] = json!(hash);
         } else if !message.value.is_empty() {
@@ -117,7 +117,7 @@ fn keys(store: &Store<'_, Vec<u8>>, revision: Revision, lines: &mut Lines) {
     }
 }
 
-/// Returns the same line whatever the order of the fields.
+/// Formats a key as a line in which the fields have a fixed order.
 fn key_line(revision: Revision, key: &Value) -> String {
     let fields = ["key", "create", "mod", "version", "lease", "size", "value", "sha256"];
     let fields: Vec<_> = fields.iter().map(|name| format!("{name} {}", key[name])).collect();
@@ -145,7 +145,7 @@ fn small(store: &Store<'_, Vec<u8>>, lines: &mut Lines) {
     store.users(&mut take_user).expect("readable bytes");
     store
         .roles(&mut |role| {
-            // Since 3.6 servers report that it may do everything, whatever the bucket holds.
+            // Since 3.6 servers report that root may do everything, whatever the bucket contains.
             if role.name == b"root" {
                 return;
             }
@@ -173,12 +173,13 @@ pub fn served(version: &str, file: &[u8], user: Option<&str>, older: Option<Revi
     let member_config = member_configs(folder.path(), &["m"]).remove(0);
     let path = folder.path().join("snapshot.db");
     std::fs::write(&path, file).expect("a file");
-    if let Err(said) = crate::etcd_verdict::restore(version, &path, &member_config, file.len().is_multiple_of(512))? {
-        return Some(Served::NotRestored(said));
+    if let Err(printed) = crate::etcd_verdict::restore(version, &path, &member_config, file.len().is_multiple_of(512))?
+    {
+        return Some(Served::NotRestored(printed));
     }
     let servers = match Servers::try_start(version, &member_config, folder.path())? {
         Ok(servers) => servers,
-        Err(said) => return Some(Served::NotStarted(end(&said))),
+        Err(printed) => return Some(Served::NotStarted(end(&printed))),
     };
     let out = folder.path().join("out");
     std::fs::create_dir(&out).expect("a directory");

@@ -1,4 +1,4 @@
-//! Reads a file back to its contents, for damage that changes sizes and so needs the file written anew.
+//! Reads the contents of a file, for damage that changes sizes, so that the file must be written again.
 
 use super::{BRANCH, File};
 use crate::build::{Bucket, Node};

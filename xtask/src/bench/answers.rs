@@ -12,8 +12,8 @@ use super::{mib, row};
 
 /// `hashkv` should be this many times faster than etcdutl's.
 const HASHKV_TARGET: f64 = 10.0;
-/// Commands to compare with `status`, and how many times its time each should take at most.
-const BESIDE_STATUS: [(&str, f64); 4] = [("get", 1.5), ("keys", 1.5), ("usage", 2.0), ("diff", 2.0)];
+/// Commands to compare with `status`: each should take at most this many times as long.
+const COMPARED_WITH_STATUS: [(&str, f64); 4] = [("get", 1.5), ("keys", 1.5), ("usage", 2.0), ("diff", 2.0)];
 
 /// Measures the queries on a file.
 pub fn measure(input: &Path, runs: usize, etcdsnap: &Path, etcdutl: &Path) -> Result<()> {
@@ -38,7 +38,7 @@ pub fn measure(input: &Path, runs: usize, etcdsnap: &Path, etcdutl: &Path) -> Re
     println!("  {:<26}{:>8.2} ×    target ≥ {HASHKV_TARGET} ×", "faster by", etcdutl_hash.seconds / hash.seconds);
 
     let key = some_key(etcdsnap, input)?;
-    // The key's directory; if all keys lie in one, those with a common prefix.
+    // The prefix is the key's directory; if all keys are in one directory, a prefix that fewer keys have.
     let directory = key.rsplit_once('/').map_or("", |(directory, _)| directory);
     let prefix = if directory.matches('/').count() > 1 { directory } else { &key[..key.len().saturating_sub(3)] };
     let status = || {
@@ -46,7 +46,7 @@ pub fn measure(input: &Path, runs: usize, etcdsnap: &Path, etcdutl: &Path) -> Re
         command.arg("status").arg(input);
         command
     };
-    for (name, target) in BESIDE_STATUS {
+    for (name, target) in COMPARED_WITH_STATUS {
         let look = || {
             let mut command = Command::new(etcdsnap);
             command.arg(name).arg(input);
@@ -70,7 +70,7 @@ pub fn measure(input: &Path, runs: usize, etcdsnap: &Path, etcdutl: &Path) -> Re
     Ok(())
 }
 
-/// Returns a key far from the first. It does not keep the list: the memory that this process once held would count for each program that it starts.
+/// Returns a key far from the first. It does not store the list: the peak memory of this process would count for each program that it starts.
 fn some_key(etcdsnap: &Path, input: &Path) -> Result<String> {
     let mut listing = Command::new(etcdsnap).arg("keys").arg(input).stdout(Stdio::piped()).spawn()?;
     let lines = BufReader::new(listing.stdout.take().context("no output")?).lines();

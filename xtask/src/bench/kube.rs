@@ -15,7 +15,7 @@ const PODS_TARGET: f64 = 1.3;
 /// How many megabytes of values one core should decode per second.
 const DECODING_TARGET: f64 = 150.0;
 
-/// Measures a file with decodable Pods; prints nothing for any other.
+/// Measures a file with decodable Pods; prints nothing for other files.
 pub fn measure(input: &Path, runs: usize, etcdsnap: &Path) -> Result<()> {
     let command = |words: &[&str]| {
         let mut command = Command::new(etcdsnap);
@@ -23,9 +23,9 @@ pub fn measure(input: &Path, runs: usize, etcdsnap: &Path) -> Result<()> {
         command.args(first).arg(input).args(others);
         command
     };
-    let said = repo::capture(&mut command(&["kube", "kinds", "-wjson"]))?;
+    let output = repo::capture(&mut command(&["kube", "kinds", "-wjson"]))?;
     let (mut bytes, mut pods) = (0, 0);
-    for line in said.lines() {
+    for line in output.lines() {
         let kind: Value = serde_json::from_str(line)?;
         let number = |name: &str| kind[name].as_u64().with_context(|| format!("kube kinds tells no {name}"));
         if kind["storedAs"] == "protobuf" && number("notDecodable")? == 0 {

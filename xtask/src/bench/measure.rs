@@ -19,17 +19,17 @@ pub struct Run {
     pub peak: u64,
 }
 
-/// Runs two commands in turn, and alternates which is first, so that drift of the machine affects both.
+/// Runs two commands in turn, and alternates which is first, so that changes in the machine's speed affect both.
 pub fn alternate(runs: usize, a: impl Fn() -> Command, b: impl Fn() -> Command) -> Result<(Run, Run)> {
     let mut first = Vec::new();
     let mut second = Vec::new();
     for round in 0..runs {
         if round % 2 == 0 {
-            first.push(once(&mut a())?);
-            second.push(once(&mut b())?);
+            first.push(measure_once(&mut a())?);
+            second.push(measure_once(&mut b())?);
         } else {
-            second.push(once(&mut b())?);
-            first.push(once(&mut a())?);
+            second.push(measure_once(&mut b())?);
+            first.push(measure_once(&mut a())?);
         }
     }
     Ok((summary(first), summary(second)))
@@ -38,19 +38,19 @@ pub fn alternate(runs: usize, a: impl Fn() -> Command, b: impl Fn() -> Command) 
 /// Wall time and processor time in seconds, and the largest resident set.
 type Measured = (f64, f64, u64);
 
-fn once(command: &mut Command) -> Result<Measured> {
+fn measure_once(command: &mut Command) -> Result<Measured> {
     // The reference programs log each step; the log is shown only on failure.
-    let mut said = tempfile::tempfile()?;
-    let said_to = Stdio::from(said.try_clone()?);
+    let mut output = tempfile::tempfile()?;
+    let output_handle = Stdio::from(output.try_clone()?);
     let started = Instant::now();
-    let command = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(said_to);
+    let command = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(output_handle);
     let mut child = command.spawn().context("cannot start a program")?;
     let ended = child.wait4()?;
     let seconds = started.elapsed().as_secs_f64();
     if !ended.status.success() {
         let mut text = String::new();
-        said.rewind()?;
-        said.read_to_string(&mut text)?;
+        output.rewind()?;
+        output.read_to_string(&mut text)?;
         bail!("{command:?} ended with {}:\n{text}", ended.status);
     }
     let processor = ended.rusage.utime + ended.rusage.stime;

@@ -29,13 +29,13 @@ struct Measured {
 
 /// Opens the file in a browser, in turns with a page that only hashes.
 pub fn measure(input: &Path, runs: usize) -> Result<()> {
-    let said = repo::capture(
+    let output = repo::capture(
         Command::new("node")
             .arg(repo::root().join("web/bench/page.mjs"))
             .arg(input.canonicalize()?)
             .arg(runs.to_string()),
     )?;
-    let measured: Measured = serde_json::from_str(&said)?;
+    let measured: Measured = serde_json::from_str(&output)?;
     println!("  {:<26}{:>8.3} s", "page: verdict", measured.verdict_seconds);
     println!("  {:<26}{:>8.3} s", "page: SHA-256 alone", measured.sha256_seconds);
     println!("  {:<26}{:>8.2} ×    target ≤ {VERDICT_TARGET} ×", "times SHA-256", measured.ratio);

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use super::measure::alternate;
-use super::{COMPARED, mib, row};
+use super::{REFERENCE_VERSION, mib, row};
 use crate::{reference, repo};
 
 /// `save` with all checks should take at most this many times as long as etcdctl without any.
@@ -28,7 +28,7 @@ pub fn measure(input: &Path, runs: usize, etcdsnap: &Path) -> Result<()> {
     repo::capture(Command::new(etcdsnap).arg("restore").arg(input).arg("--data-dir").arg(&data))?;
     let server = Server::start(&data, &scratch.path().join("log"))?;
     let endpoints = format!("--endpoints={}", server.url);
-    let etcdctl = reference::program(COMPARED, "etcdctl");
+    let etcdctl = reference::program(REFERENCE_VERSION, "etcdctl");
     let fresh = |program: &Path, words: &[&str]| {
         let _ = fs::remove_file(&out);
         let _ = Command::new("sync").status();
@@ -56,7 +56,7 @@ impl Server {
         let (client, peer) = (free()?, free()?);
         let (url, peer) = (format!("http://{client}"), format!("http://{peer}"));
         let log = File::create(log)?;
-        let child = Command::new(reference::program(COMPARED, "etcd"))
+        let child = Command::new(reference::program(REFERENCE_VERSION, "etcd"))
             .arg("--data-dir")
             .arg(data)
             .args(["--listen-client-urls", &url, "--advertise-client-urls", &url, "--listen-peer-urls", &peer])
@@ -67,7 +67,7 @@ impl Server {
             .context("etcd does not start")?;
         let mut server = Self { child, url };
         let since = Instant::now();
-        // The server listens long before it has loaded its store.
+        // The server accepts connections long before it has loaded its store.
         while !health(client).is_ok_and(|answer| answer.contains("\"health\":\"true\"")) {
             if server.child.try_wait()?.is_some() || since.elapsed() > TIMEOUT {
                 bail!("etcd does not become healthy");

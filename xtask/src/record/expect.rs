@@ -20,7 +20,7 @@ const FORMATS: [&str; 4] = ["simple", "json", "table", "fields"];
 /// The newest version: its etcdutl computes hashkv from the file, and its bbolt checks it.
 const NEWEST: &str = "3.7";
 
-/// A case during its recording.
+/// A case that is being recorded.
 pub struct Case {
     folder: PathBuf,
     version: String,
@@ -28,7 +28,7 @@ pub struct Case {
     pub made: Vec<String>,
     pub features: Vec<&'static str>,
     pub user: Option<String>,
-    /// Older revisions whose state is recorded too.
+    /// Older revisions whose state is recorded, too.
     pub sampled: Vec<i64>,
 }
 
@@ -90,14 +90,14 @@ impl Case {
         for (version, tool) in STATUS {
             let mut last = None;
             for format in FORMATS {
-                let said = self.ask(version, tool, &["snapshot", "status", "-w", format])?;
-                self.keep(&format!("status-{version}.{format}.txt"), &said)?;
-                last = Some(exit(&said));
+                let output = self.run_on_copy(version, tool, &["snapshot", "status", "-w", format])?;
+                self.store_output(&format!("status-{version}.{format}.txt"), &output)?;
+                last = Some(exit(&output));
             }
             status.extend(last.map(|exit| (version, exit)));
         }
-        let check = self.ask(NEWEST, "bbolt", &["check"])?;
-        self.keep("bbolt-check.txt", &check)?;
+        let check = self.run_on_copy(NEWEST, "bbolt", &["check"])?;
+        self.store_output("bbolt-check.txt", &check)?;
         let hashkv_offline = self.hashkv_offline()?;
 
         let server = repo::capture(program(&self.version, "etcd").arg("--version"))?;
@@ -125,38 +125,38 @@ impl Case {
         let mut last = Exit { exit: 0, stderr: String::new() };
         for revision in std::iter::once(&0).chain(&self.sampled) {
             let revision = revision.to_string();
-            let said = self.ask(NEWEST, "etcdutl", &["hashkv", "-w", "json", "--rev", &revision])?;
-            lines.extend_from_slice(&said.stdout);
-            last = exit(&said);
+            let output = self.run_on_copy(NEWEST, "etcdutl", &["hashkv", "-w", "json", "--rev", &revision])?;
+            lines.extend_from_slice(&output.stdout);
+            last = exit(&output);
         }
         fs::write(self.expected().join("hashkv-offline.jsonl"), lines)?;
         Ok(last)
     }
 
     /// Runs a program on a copy, since some of them write to the file that they inspect.
-    fn ask(&self, version: &str, tool: &str, arguments: &[&str]) -> Result<Output> {
+    fn run_on_copy(&self, version: &str, tool: &str, arguments: &[&str]) -> Result<Output> {
         let folder = TempDir::new()?;
         let copy = folder.path().join("snapshot.db");
         fs::copy(self.snapshot(), &copy)?;
-        let mut said = repo::output(program(version, tool).args(arguments).arg("snapshot.db").current_dir(&folder))?;
-        if said.status.success() {
-            said.stderr.clear();
+        let mut output = repo::output(program(version, tool).args(arguments).arg("snapshot.db").current_dir(&folder))?;
+        if output.status.success() {
+            output.stderr.clear();
         }
-        Ok(said)
+        Ok(output)
     }
 
-    /// Stores a program's output; nothing if it refused the file (`case.toml` has the exit code and stderr).
-    fn keep(&self, name: &str, said: &Output) -> Result<()> {
-        if said.status.success() {
-            fs::write(self.expected().join(name), &said.stdout)?;
+    /// Stores a program's output, unless it refused the file (`case.toml` has the exit code and stderr).
+    fn store_output(&self, name: &str, output: &Output) -> Result<()> {
+        if output.status.success() {
+            fs::write(self.expected().join(name), &output.stdout)?;
         }
         Ok(())
     }
 }
 
-fn exit(said: &Output) -> Exit {
+fn exit(output: &Output) -> Exit {
     // The trace of a Go panic differs from run to run; its first line suffices.
-    let stderr = String::from_utf8_lossy(&said.stderr);
-    let stderr = if said.status.code() == Some(2) { stderr.lines().next().unwrap_or_default() } else { &stderr };
-    Exit { exit: said.status.code().unwrap_or(-1), stderr: stderr.to_owned() }
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let stderr = if output.status.code() == Some(2) { stderr.lines().next().unwrap_or_default() } else { &stderr };
+    Exit { exit: output.status.code().unwrap_or(-1), stderr: stderr.to_owned() }
 }

@@ -10,17 +10,17 @@ use serde_json::Value;
 use super::kubernetes_cluster::Kubernetes;
 use crate::repo;
 
-/// How often to try for a moment without changes.
+/// How often to try to record everything without a change in between.
 const TRIES: usize = 30;
 
-/// Records the API server's answer for every object, in all versions that it serves, and the common revision of all answers, in the first line.
+/// Records the API server's answer for every object in all served versions; the first line has the common revision of all answers.
 pub fn record_answers(kubernetes: &Kubernetes, to: &Path) -> Result<i64> {
     let lists = lists(kubernetes)?;
     for _ in 0..TRIES {
         let before = kubernetes.revision()?;
         let bodies = objects(kubernetes, &lists)?;
         if kubernetes.revision()? == before {
-            packed(to, format!("{before}\n{}", bodies.concat()).as_bytes())?;
+            write_compressed(to, format!("{before}\n{}", bodies.concat()).as_bytes())?;
             return Ok(before);
         }
     }
@@ -36,7 +36,7 @@ pub fn record_snapshot(kubernetes: &Kubernetes, answers: &Path, to: &Path) -> Re
         kubernetes.etcd.save(None, &file)?;
         let saved = kubernetes.revision()?;
         if record_answers(kubernetes, answers)? == saved {
-            return packed(to, &fs::read(&file)?);
+            return write_compressed(to, &fs::read(&file)?);
         }
     }
     bail!("the API server never stops writing while a snapshot is saved")
@@ -48,9 +48,9 @@ pub fn record_kubectl<'w>(kubernetes: &Kubernetes, commands: impl IntoIterator<I
     for words in commands {
         let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
         let output = repo::output(kubernetes.kubectl().args(words.split(' ').map(|word| word.replace('␣', " "))))?;
-        let said = String::from_utf8(output.stdout).context("the output of kubectl is not UTF-8")?;
-        text.push_str(&format!("$ kubectl {words} # {now}\n{said}"));
-        if !said.ends_with('\n') {
+        let printed = String::from_utf8(output.stdout).context("the output of kubectl is not UTF-8")?;
+        text.push_str(&format!("$ kubectl {words} # {now}\n{printed}"));
+        if !printed.ends_with('\n') {
             text.push_str("\\ no line break\n");
         }
     }
@@ -58,9 +58,9 @@ pub fn record_kubectl<'w>(kubernetes: &Kubernetes, commands: impl IntoIterator<I
 }
 
 /// Writes a file compressed with Zstandard.
-pub fn packed(to: &Path, bytes: &[u8]) -> Result<()> {
-    let packed = zstd::encode_all(bytes, 19)?;
-    fs::write(to, packed).with_context(|| format!("cannot write {}", to.display()))
+pub fn write_compressed(to: &Path, bytes: &[u8]) -> Result<()> {
+    let compressed = zstd::encode_all(bytes, 19)?;
+    fs::write(to, compressed).with_context(|| format!("cannot write {}", to.display()))
 }
 
 /// Returns the paths that list the objects of each type.
@@ -74,7 +74,7 @@ fn lists(kubernetes: &Kubernetes) -> Result<Vec<String>> {
     }
     let mut lists = Vec::new();
     for base in bases {
-        // An API group without its server, which is one of the recorded objects.
+        // An API group whose server does not exist: its APIService is one of the recorded objects.
         let answer = kubernetes.ask("GET", &base, "", "")?;
         let Ok(resources) = serde_json::from_str::<Value>(&answer.body) else { continue };
         for resource in items(&resources, "resources") {

@@ -33,7 +33,7 @@ pub struct Kubernetes {
     server: Option<Process>,
     _forwarder: Option<Process>,
     controllers: Vec<Process>,
-    // The last to stop: without it the API server hangs.
+    // etcd is the last field, so it stops last: without it the API server would hang.
     pub etcd: Cluster,
 }
 
@@ -161,7 +161,7 @@ impl Kubernetes {
     }
 
     /// Stops the controllers while `work` runs, so that nothing changes except the API server's own Lease.
-    pub fn frozen<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    pub fn with_controllers_stopped<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
         self.controllers.iter().try_for_each(|process| process.signal(Signal::STOP))?;
         let done = work();
         self.controllers.iter().try_for_each(|process| process.signal(Signal::CONT))?;
@@ -189,7 +189,7 @@ impl Kubernetes {
     pub fn get(&self, path: &str) -> Result<Value> {
         let mut answer = self.ask("GET", path, "", "")?;
         let since = Instant::now();
-        // The API server needs a while to store new types, and says so.
+        // The API server needs a while until it can store new types; it reports that, so try again.
         while answer.status == 429 && since.elapsed() < TIMEOUT {
             sleep(Duration::from_millis(500));
             answer = self.ask("GET", path, "", "")?;
@@ -224,8 +224,8 @@ impl Kubernetes {
 
     /// Returns etcd's current revision.
     pub fn revision(&self) -> Result<i64> {
-        let said = repo::capture(self.etcd.etcdctl(None).args(["endpoint", "status", "-w", "json"]))?;
-        let said: Value = serde_json::from_str(&said)?;
-        said.pointer("/0/Status/header/revision").and_then(Value::as_i64).context("etcd reports no revision")
+        let output = repo::capture(self.etcd.etcdctl(None).args(["endpoint", "status", "-w", "json"]))?;
+        let output: Value = serde_json::from_str(&output)?;
+        output.pointer("/0/Status/header/revision").and_then(Value::as_i64).context("etcd reports no revision")
     }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 
-use super::kubernetes_answers::{packed, record_answers};
+use super::kubernetes_answers::{record_answers, write_compressed};
 use super::kubernetes_cluster::Kubernetes;
 use super::kubernetes_kubelet::run_pods;
 use crate::repo;
@@ -56,8 +56,8 @@ pub fn record_restore(kubernetes: &Kubernetes, snapshot: &Path, configuration: &
             repo::capture(kubernetes.kubectl().args(wait).arg(&part_folder))?;
         }
     }
-    packed(&to.join("manifests.yaml.zst"), written.as_bytes())?;
+    write_compressed(&to.join("manifests.yaml.zst"), written.as_bytes())?;
     // Until the controllers have reacted.
     sleep(Duration::from_secs(5));
-    kubernetes.frozen(|| record_answers(kubernetes, &to.join("restored.jsonl.zst")).map(drop))
+    kubernetes.with_controllers_stopped(|| record_answers(kubernetes, &to.join("restored.jsonl.zst")).map(drop))
 }

@@ -1,4 +1,4 @@
-//! Records what a server replays that is started on a recorded snapshot: the history above the last compaction survives a restore.
+//! Starts servers on recorded snapshots, and records the history that they replay to a watch: the revisions above the last compaction survive a restore.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ struct About {
 
 /// Records every case of a version whose server was queried; the snapshots stay unchanged.
 pub fn record_version(version: &str, history: &Path) -> Result<()> {
-    for folder in asked(version)? {
+    for folder in cases_with_server_answers(version)? {
         record(version, &folder, history)?;
     }
     Ok(())
@@ -40,7 +40,7 @@ pub fn record(version: &str, case: &Path, history: &Path) -> Result<()> {
 }
 
 /// Returns the folders of a version's cases whose server was queried when the snapshot was saved.
-fn asked(version: &str) -> Result<Vec<PathBuf>> {
+fn cases_with_server_answers(version: &str) -> Result<Vec<PathBuf>> {
     let cases = repo::root().join("tests/cases");
     let mut folders = Vec::new();
     for entry in fs::read_dir(&cases).context("cannot list tests/cases")? {

@@ -1,4 +1,4 @@
-//! Which histories are recorded for a version, and how.
+//! Records the cases of one version of etcd.
 
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
@@ -15,7 +15,7 @@ use crate::repo;
 
 const ROOT: &str = "root:root-secret";
 
-/// By how much a restore raises the revision, if the version can.
+/// By how much a restore raises the revision, if the version supports that.
 const BUMP: &str = "1000000";
 
 /// Few revisions at a time, far apart, so that a compaction still runs when the snapshot is saved.
@@ -57,7 +57,7 @@ impl Recorder<'_> {
         fresh.made = vec!["put one key".into(), "etcdctl snapshot save".into()];
         fresh.features = vec!["nearly empty"];
         cluster.save(None, &fresh.snapshot())?;
-        self.dump(&cluster, &fresh, None, &[])?;
+        self.record_answers(&cluster, &fresh, None, &[])?;
         self.finish(&fresh)?;
 
         let mut raw = Case::new(self.version, "raw", 1)?;
@@ -70,7 +70,7 @@ impl Recorder<'_> {
         raw.sampled = self.write(&cluster, &mut raw.made, None, &scenarios)?;
         repo::capture(cluster.etcdctl(None).arg("defrag"))?;
         raw.made.extend(["etcdctl defrag".into(), "stop, copy member/snap/db".into()]);
-        self.dump(&cluster, &raw, None, &raw.sampled)?;
+        self.record_answers(&cluster, &raw, None, &raw.sampled)?;
         cluster.stop_and_copy_db(&raw.snapshot())?;
         self.finish(&raw)
     }
@@ -91,7 +91,7 @@ impl Recorder<'_> {
         case.user = user.map(str::to_owned);
         cluster.save(user, &case.snapshot())?;
         case.made.push("etcdctl snapshot save".into());
-        self.dump(&cluster, &case, user, &case.sampled)?;
+        self.record_answers(&cluster, &case, user, &case.sampled)?;
         self.finish(&case)?;
         Ok(case.snapshot())
     }
@@ -117,7 +117,7 @@ impl Recorder<'_> {
         case.sampled = self.write(&cluster, &mut case.made, None, &scenarios)?;
         cluster.save(None, &case.snapshot())?;
         case.made.push("etcdctl snapshot save".into());
-        self.dump(&cluster, &case, None, &case.sampled)?;
+        self.record_answers(&cluster, &case, None, &case.sampled)?;
         self.finish(&case)
     }
 
@@ -128,20 +128,20 @@ impl Recorder<'_> {
         let bump = self.minor >= 6;
         let flags = if bump { &["--bump-revision", BUMP, "--mark-compacted"][..] } else { &[] };
         let program = server::restore(self.version, saved, &member_configs, flags)?;
-        let said = format!("{program} snapshot restore of {}-history {}", self.version, flags.join(" "));
-        let said = said.trim_end().to_owned();
+        let description = format!("{program} snapshot restore of {}-history {}", self.version, flags.join(" "));
+        let description = description.trim_end().to_owned();
 
         if bump {
             let mut bumped = Case::new(self.version, "bumped", 1)?;
             bumped.features = vec!["no trailer", "restored", "revision bumped", "a compaction scheduled, none done"];
-            bumped.made = vec![said.clone(), "copy member/snap/db before the first start".into()];
+            bumped.made = vec![description.clone(), "copy member/snap/db before the first start".into()];
             std::fs::copy(member_configs[0].data.join("member/snap/db"), bumped.snapshot())?;
             bumped.finish()?;
         }
 
         let mut case = Case::new(self.version, "restored", 1)?;
         case.features = vec!["restored"];
-        case.made.push(said);
+        case.made.push(description);
         if bump {
             case.features.push("revision bumped");
         }
@@ -151,7 +151,7 @@ impl Recorder<'_> {
         case.sampled = self.write(&cluster, &mut case.made, user, &["more"])?;
         cluster.save(user, &case.snapshot())?;
         case.made.push("etcdctl snapshot save".into());
-        self.dump(&cluster, &case, user, &case.sampled)?;
+        self.record_answers(&cluster, &case, user, &case.sampled)?;
         self.finish(&case)
     }
 
@@ -165,7 +165,7 @@ impl Recorder<'_> {
         sleep(Duration::from_secs(5));
         cluster.save(None, &case.snapshot())?;
         case.made.push("etcdctl snapshot save 5 s later".into());
-        self.dump(&cluster, &case, None, &[])?;
+        self.record_answers(&cluster, &case, None, &[])?;
         self.finish(&case)
     }
 
@@ -178,8 +178,8 @@ impl Recorder<'_> {
     ) -> Result<Vec<i64>> {
         let mut sampled = Vec::new();
         for scenario in scenarios {
-            let said = repo::capture(cluster.ask(self.history, user).arg(scenario))?;
-            let written: Written = serde_json::from_str(&said)?;
+            let output = repo::capture(cluster.ask(self.history, user).arg(scenario))?;
+            let written: Written = serde_json::from_str(&output)?;
             sampled.extend(written.sampled.unwrap_or_default());
             made.push(format!("history {scenario}"));
         }
@@ -187,7 +187,7 @@ impl Recorder<'_> {
     }
 
     /// Records the server's own answers, at the moment of the save.
-    fn dump(&self, cluster: &Cluster, case: &Case, user: Option<&str>, sampled: &[i64]) -> Result<()> {
+    fn record_answers(&self, cluster: &Cluster, case: &Case, user: Option<&str>, sampled: &[i64]) -> Result<()> {
         let revisions = sampled.iter().map(i64::to_string).collect::<Vec<_>>().join(",");
         let mut command = cluster.ask(self.history, user);
         command.arg("--out").arg(case.expected()).args(["--revisions", &revisions]).arg("dump");

@@ -46,7 +46,7 @@ impl MemberConfig {
 
 /// Chooses names, free ports and data directories for a cluster of `count` members.
 pub fn member_configs(folder: &Path, count: usize) -> Result<Vec<MemberConfig>> {
-    // All listeners live until every port is chosen, so no port occurs twice.
+    // All listeners stay open until every port is chosen, so no port occurs twice.
     let listeners = (0..count * 2).map(|_| TcpListener::bind(("127.0.0.1", 0))).collect::<std::io::Result<Vec<_>>>()?;
     let ports = listeners.iter().map(|l| Ok(l.local_addr()?.port())).collect::<std::io::Result<Vec<_>>>()?;
     let member_config = |(i, pair): (usize, &[u16])| {
@@ -72,7 +72,7 @@ pub fn restore(
     member_configs: &[MemberConfig],
     flags: &[&str],
 ) -> Result<&'static str> {
-    // Before 3.5 it is part of etcdctl.
+    // Before 3.5, the restore command is part of etcdctl.
     let tool = if ["3.3", "3.4"].contains(&version) { "etcdctl" } else { "etcdutl" };
     let mut restore = program(version, tool);
     restore
@@ -182,7 +182,7 @@ impl Cluster {
                 sleep(Duration::from_millis(50));
             }
         }
-        // The cluster version is decided a moment after the leader is elected; later schemas then write it to the file.
+        // The cluster version is decided a moment after the leader is elected, and written to the file.
         sleep(Duration::from_millis(1_500));
         Ok(())
     }
@@ -215,7 +215,7 @@ fn endpoint(port: u16) -> String {
     format!("http://127.0.0.1:{port}")
 }
 
-/// Returns whether a member is healthy, or only has an alarm, which a restore keeps: it serves reads nevertheless.
+/// Returns whether a member is healthy, or only has an alarm, which a restore keeps and with which it still serves reads.
 fn ready(version: &str, port: u16) -> bool {
     let answer = health(port).unwrap_or_default();
     let reads = || {

@@ -17,21 +17,21 @@ use etcdsnap::core::store::{Index, Key, KeyRange};
 use etcdsnap::core::{FileKind, Revision, sniff};
 use etcdsnap::{NoProgress, Snapshot};
 
-use super::{CommandLine, KEYS};
+use super::{CommandLine, KEY_TAG};
 use crate::cli::args::Args;
 use crate::cli::global_flags;
 
 /// Completion gives up after this time. A file that takes longer is probably in the page cache at the next press of TAB.
-const PATIENCE: Duration = Duration::from_secs(3);
+const TIME_LIMIT: Duration = Duration::from_secs(3);
 
-/// Compressed files larger than this are not unpacked at every press of TAB.
-const UNPACKED_UP_TO: u64 = 16 << 20;
+/// Compressed files larger than this are not unpacked: each press of TAB would unpack them again.
+const MAX_COMPRESSED_LEN: u64 = 16 << 20;
 
 /// Bytes read from the start of a file to recognize its format.
-const SNIFFED: usize = 128 << 10;
+const HEAD_LEN: usize = 128 << 10;
 
 /// Candidates returned at most: more than a person reads, and bash is slow with each.
-const MOST: usize = 1000;
+const MAX_CANDIDATES: usize = 1000;
 
 /// The keys that a command accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,24 +51,24 @@ struct NamedSnapshot {
 }
 
 /// Returns the keys that start with the typed text, up to the next slash; nothing if there is no such file, it takes too long, or any other error occurs.
-pub fn matching(asked: &CommandLine, typed: &OsStr) -> Vec<CompletionCandidate> {
+pub fn matching(line: &CommandLine, typed: &OsStr) -> Vec<CompletionCandidate> {
     let Some(typed) = typed.to_str().and_then(TypedKey::new) else { return Vec::new() };
-    let named = named(asked);
-    let (tell, told) = mpsc::channel();
+    let named = named_snapshots(line);
+    let (sender, receiver) = mpsc::channel();
     // Reading may hang (a disk, a network, an endless compressed file): the thread is then abandoned, and the process ends without it.
-    let begun = thread::Builder::new().spawn(move || {
+    let thread = thread::Builder::new().spawn(move || {
         let mut parts = Continuations::default();
         for named in &named {
             parts.read(named, &typed);
         }
         // The receiver is gone if this took too long.
-        let _ = tell.send(parts.texts(&typed));
+        let _ = sender.send(parts.texts(&typed));
     });
-    if begun.is_err() {
+    if thread.is_err() {
         return Vec::new();
     }
-    let found = told.recv_timeout(PATIENCE).unwrap_or_default().into_iter();
-    found.map(|text| CompletionCandidate::new(text).tag(Some(KEYS.into()))).collect()
+    let found = receiver.recv_timeout(TIME_LIMIT).unwrap_or_default().into_iter();
+    found.map(|text| CompletionCandidate::new(text).tag(Some(KEY_TAG.into()))).collect()
 }
 
 /// The typed part of a key, plain or in quotes.
@@ -115,7 +115,7 @@ struct Continuations {
 
 impl Continuations {
     fn read(&mut self, named: &NamedSnapshot, typed: &TypedKey) -> Option<()> {
-        if !is_quick(&named.file) {
+        if !is_quick_to_read(&named.file) {
             return None;
         }
         let snapshot = Snapshot::open(&named.file, None, &NoProgress).ok()?;
@@ -123,11 +123,11 @@ impl Continuations {
         let revision = store.at(named.revision).ok()?;
         let query = store.query(KeyRange::prefix(&typed.bytes), revision);
         let (index, _) = snapshot.keys(&store, &query, &NoProgress).ok()?;
-        self.take(&index, typed.bytes.len(), named.which);
+        self.add_keys(&index, typed.bytes.len(), named.which);
         Some(())
     }
 
-    fn take(&mut self, index: &Index, from: usize, which: KeySet) {
+    fn add_keys(&mut self, index: &Index, from: usize, which: KeySet) {
         let wanted = |state: &Key<'_>| match which {
             KeySet::All => true,
             KeySet::Live => !state.deleted,
@@ -149,11 +149,11 @@ impl Continuations {
         if self.last.as_ref().is_none_or(|last| is(last).is_lt()) {
             self.last = Some((part.to_vec(), folder));
         }
-        if self.first.len() == MOST && self.first.last().is_some_and(|last| is(last).is_le()) {
+        if self.first.len() == MAX_CANDIDATES && self.first.last().is_some_and(|last| is(last).is_le()) {
             return;
         }
         self.first.insert((part.to_vec(), folder));
-        if self.first.len() > MOST {
+        if self.first.len() > MAX_CANDIDATES {
             self.first.pop_last();
         }
     }
@@ -165,24 +165,24 @@ impl Continuations {
 }
 
 /// Whether a file is cheap enough to read for completion: not a pipe, which would be emptied, and not a large compressed file.
-fn is_quick(path: &Path) -> bool {
+fn is_quick_to_read(path: &Path) -> bool {
     let Ok(about) = path.metadata() else { return false };
     if !about.is_file() {
         return false;
     }
     let mut head = Vec::new();
     let Ok(file) = File::open(path) else { return false };
-    match file.take(SNIFFED as u64).read_to_end(&mut head).map(|_| sniff(&head)) {
+    match file.take(HEAD_LEN as u64).read_to_end(&mut head).map(|_| sniff(&head)) {
         Ok(FileKind::Bolt) => true,
-        Ok(FileKind::Gzip | FileKind::Zip | FileKind::Zstd) => about.len() <= UNPACKED_UP_TO,
+        Ok(FileKind::Gzip | FileKind::Zip | FileKind::Zstd) => about.len() <= MAX_COMPRESSED_LEN,
         _ => false,
     }
 }
 
 /// Finds the snapshots that the command line names; the line may be incomplete.
-fn named(asked: &CommandLine) -> Vec<NamedSnapshot> {
+fn named_snapshots(line: &CommandLine) -> Vec<NamedSnapshot> {
     let command = Args::command().ignore_errors(true);
-    let words = global_flags::moved_behind(asked.words.clone(), &command);
+    let words = global_flags::move_flags_behind_command(line.words.clone(), &command);
     let matches = command.try_get_matches_from(words).ok();
     let Some((name, below)) = matches.as_ref().and_then(ArgMatches::subcommand) else { return Vec::new() };
     let deleted = below.try_get_one("deleted").ok().flatten().copied().unwrap_or(false);
@@ -198,13 +198,13 @@ fn named(asked: &CommandLine) -> Vec<NamedSnapshot> {
     [(file("file"), "rev"), (a, "rev_a"), (b, "rev_b")]
         .into_iter()
         .filter_map(|(file, id)| {
-            Some(NamedSnapshot { file: at_home(file?), revision: revision(id).unwrap_or_default(), which })
+            Some(NamedSnapshot { file: expand_home(file?), revision: revision(id).unwrap_or_default(), which })
         })
         .collect()
 }
 
 /// Replaces a leading `~`, which the shell has not replaced yet.
-fn at_home(path: &Path) -> PathBuf {
+fn expand_home(path: &Path) -> PathBuf {
     match (path.strip_prefix("~"), env::home_dir()) {
         (Ok(below), Some(home)) => home.join(below),
         _ => path.to_owned(),
@@ -218,13 +218,13 @@ mod tests {
 
     fn named_by(line: &str, at: usize) -> Vec<(String, i64, KeySet)> {
         let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
-        let named = named(&CommandLine { words, at });
+        let named = named_snapshots(&CommandLine { words, at });
         let plain = |named: NamedSnapshot| (named.file.to_str().unwrap().to_owned(), named.revision.get(), named.which);
         named.into_iter().map(plain).collect()
     }
 
     #[test]
-    fn the_file_is_found_wherever_it_stands() {
+    fn the_file_is_found_at_any_position() {
         let plain = [("f.db".to_owned(), 0, KeySet::Live)];
         for line in [
             "etcdsnap keys f.db ",
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn odd_bytes_stand_in_quotes_and_only_they() {
+    fn only_keys_with_unusual_bytes_are_quoted() {
         let typed = |text: &str| TypedKey::new(text).unwrap();
         assert_eq!(typed("/a").text(b"/a b", false), "/a b");
         assert_eq!(typed("").text(b"\xff\x00raw", false), "\"\\xff\\x00raw\"");
@@ -265,13 +265,13 @@ mod tests {
     }
 
     #[test]
-    fn the_last_of_many_candidates_is_kept() {
+    fn the_last_of_many_candidates_is_returned() {
         let mut parts = Continuations::default();
-        for number in (0..MOST * 3).rev() {
+        for number in (0..MAX_CANDIDATES * 3).rev() {
             parts.add(format!("/a/{number:06}").as_bytes(), false);
         }
         let texts = parts.texts(&TypedKey::new("/a/").unwrap());
-        assert_eq!(texts.len(), MOST + 1);
-        assert_eq!((texts[0].as_str(), texts[MOST].as_str()), ("/a/000000", "/a/002999"));
+        assert_eq!(texts.len(), MAX_CANDIDATES + 1);
+        assert_eq!((texts[0].as_str(), texts[MAX_CANDIDATES].as_str()), ("/a/000000", "/a/002999"));
     }
 }

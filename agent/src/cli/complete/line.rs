@@ -66,7 +66,7 @@ impl<'l> LineHead<'l> {
     }
 
     /// Returns the command line with the words after the cursor from `tail`; `None` where the shell itself reads a file name.
-    pub fn asked(&self, tail: &[u8]) -> Option<CommandLine> {
+    pub fn command_line(&self, tail: &[u8]) -> Option<CommandLine> {
         let current = self.words.last().filter(|word| !word.redirected)?;
         let here = self.words.iter().filter(|word| !word.redirected);
         let mut words: Vec<OsString> = here.map(|word| OsString::from_vec(word.value.clone())).collect();
@@ -102,7 +102,7 @@ pub struct KeptWord {
 
 impl KeptWord {
     /// Quotes bytes that follow, so that bash takes them literally.
-    pub fn quoted(&self, bytes: &[u8]) -> Vec<u8> {
+    pub fn quote(&self, bytes: &[u8]) -> Vec<u8> {
         let mut text = Vec::new();
         for byte in bytes {
             match (self.open, byte) {
@@ -158,8 +158,8 @@ mod tests {
     use super::*;
 
     fn words(head: &str, tail: &str, quoting: Quoting) -> Option<(Vec<String>, usize)> {
-        let asked = LineHead::new(head.as_bytes(), quoting).asked(tail.as_bytes())?;
-        Some((asked.words.into_iter().map(|word| word.into_string().unwrap()).collect(), asked.at))
+        let line = LineHead::new(head.as_bytes(), quoting).command_line(tail.as_bytes())?;
+        Some((line.words.into_iter().map(|word| word.into_string().unwrap()).collect(), line.at))
     }
 
     fn bash(head: &str) -> Vec<String> {
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn words_are_what_the_program_would_get() {
+    fn words_are_split_as_the_shell_splits_them() {
         assert_eq!(bash("etcdsnap keys f.db "), ["etcdsnap", "keys", "f.db", ""]);
         assert_eq!(bash("etcdsnap  keys 'a b.db' /reg"), ["etcdsnap", "keys", "a b.db", "/reg"]);
         assert_eq!(bash(r#"etcdsnap get a\ b.db '"\xff"#), ["etcdsnap", "get", "a b.db", "\"\\xff"]);
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn words_behind_the_cursor_count() {
+    fn words_behind_the_cursor_are_included() {
         let (all, at) = words("etcdsnap export --prefix /re", " f.db", Quoting::Bash).unwrap();
         assert_eq!((all.join(" ").as_str(), at), ("etcdsnap export --prefix /re f.db", 3));
         let (all, at) = words("etcdsnap keys f.db /re", "gistry/ --long", Quoting::Bash).unwrap();
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn the_part_of_a_word_that_the_shell_keeps() {
+    fn the_shell_keeps_the_first_part_of_a_word() {
         let kept =
             |line: &str, len| String::from_utf8(LineHead::new(line.as_bytes(), Quoting::Bash).kept(len).value).unwrap();
         assert_eq!(kept("etcdsnap keys f /r/system:con", "con".len()), "/r/system:");
@@ -202,7 +202,7 @@ mod tests {
     fn continuations_use_the_open_quote() {
         let quoted = |line: &str| {
             let kept = LineHead::new(line.as_bytes(), Quoting::Bash).kept(1);
-            String::from_utf8(kept.quoted(b"it's $1\"")).unwrap()
+            String::from_utf8(kept.quote(b"it's $1\"")).unwrap()
         };
         assert_eq!(quoted("get f i"), r#"it\'s\ \$1\""#);
         assert_eq!(quoted("get f 'i"), r#"it'\''s $1""#);

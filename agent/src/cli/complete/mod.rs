@@ -1,6 +1,6 @@
 //! Answers a shell when somebody presses TAB.
 //!
-//! The script from `etcdsnap completions SHELL` runs this program with [`ASKED_BY`] in the environment and the command line after `--`. clap's own engine finds the
+//! The script from `etcdsnap completions SHELL` runs this program with [`SHELL_VARIABLE`] in the environment and the command line after `--`. clap's own engine finds the
 //! candidates; keys and files, which it does not know, are attached to the arguments here, by the value names that the help shows.
 
 mod answer;
@@ -24,21 +24,21 @@ use super::exit::Exit;
 
 pub use script::registration;
 
-/// The variable that names the shell. It is not clap's `COMPLETE`, which other programs use, too: a variable left over from them must not keep a backup from running.
-const ASKED_BY: &str = "ETCDSNAP_COMPLETE";
+/// The variable that names the shell. It is not clap's `COMPLETE`, which other programs use, too: one that is still set for another program must not prevent a backup.
+const SHELL_VARIABLE: &str = "ETCDSNAP_COMPLETE";
 
 /// The tag of candidates that are keys.
-const KEYS: &str = "keys";
+const KEY_TAG: &str = "keys";
 
 /// The tag of candidates that are files or directories.
-const FILES: &str = "files";
+const FILE_TAG: &str = "files";
 
 /// Answers a shell that asks for completion; `None` if the program was called for something else. Nothing is ever printed to stderr: it would appear in the middle of a command line.
-pub fn answered() -> Option<Exit> {
-    let shell = env::var_os(ASKED_BY)?;
+pub fn answer_shell() -> Option<Exit> {
+    let shell = env::var_os(SHELL_VARIABLE)?;
     panic::set_hook(Box::new(|_| {}));
-    let asked = env::args_os().skip_while(|word| word != "--").skip(1).collect();
-    Some(if answer::print(&shell, asked).is_some() { Exit::Done } else { Exit::Failed })
+    let line = env::args_os().skip_while(|word| word != "--").skip(1).collect();
+    Some(if answer::print(&shell, line).is_some() { Exit::Done } else { Exit::Failed })
 }
 
 /// A command line with the cursor at the end of one of its words.
@@ -66,25 +66,25 @@ impl CommandLine {
 
     /// Returns the command line's definition with completers for keys and files added.
     fn command(&self) -> Command {
-        let asked = Arc::new(self.clone());
+        let line = Arc::new(self.clone());
         // clap lets arguments be changed only before the command is built.
-        known(Args::command(), &asked)
+        with_completers(Args::command(), &line)
     }
 }
 
 /// Adds completers for keys, files and names to a command and its subcommands.
-fn known(command: Command, asked: &Arc<CommandLine>) -> Command {
-    let command = command.mut_args(|argument| completed(argument, asked));
-    command.mut_subcommands(|below| known(below, asked))
+fn with_completers(command: Command, line: &Arc<CommandLine>) -> Command {
+    let command = command.mut_args(|argument| with_completer(argument, line));
+    command.mut_subcommands(|below| with_completers(below, line))
 }
 
 /// Adds a completer to an argument, chosen by its value name in the help.
-fn completed(argument: Arg, asked: &Arc<CommandLine>) -> Arg {
+fn with_completer(argument: Arg, line: &Arc<CommandLine>) -> Arg {
     let name = argument.get_value_names().and_then(|names| names.first()).map(ToString::to_string);
     match name.as_deref() {
         Some("KEY" | "PREFIX") => {
-            let asked = asked.clone();
-            argument.add(ArgValueCompleter::new(move |typed: &std::ffi::OsStr| key_completion::matching(&asked, typed)))
+            let line = line.clone();
+            argument.add(ArgValueCompleter::new(move |typed: &std::ffi::OsStr| key_completion::matching(&line, typed)))
         }
         Some("FILE|DIR") => argument.add(files(PathCompleter::any())),
         Some("FILE" | "A" | "B" | "PATH") => argument.add(files(PathCompleter::file())),
@@ -98,7 +98,7 @@ fn completed(argument: Arg, asked: &Arc<CommandLine>) -> Arg {
 fn files(completer: PathCompleter) -> ArgValueCompleter {
     ArgValueCompleter::new(move |typed: &std::ffi::OsStr| {
         let found = completer.complete(typed).into_iter();
-        found.map(|file| file.tag(Some(FILES.into()))).collect()
+        found.map(|file| file.tag(Some(FILE_TAG.into()))).collect()
     })
 }
 
@@ -119,8 +119,8 @@ mod tests {
 
     fn found(line: &str) -> Vec<String> {
         let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
-        let asked = CommandLine { at: words.len() - 1, words };
-        let found = asked.candidates().unwrap();
+        let line = CommandLine { at: words.len() - 1, words };
+        let found = line.candidates().unwrap();
         found.iter().map(|found| found.get_value().to_str().unwrap().to_owned()).collect()
     }
 
@@ -145,11 +145,11 @@ mod tests {
         assert_eq!(found("etcdsnap restore f.db --data-dir sr"), ["src/"]);
     }
 
-    /// A key or a prefix in the help is one for the shell, too.
+    /// Every argument that the help calls a key or a prefix is completed.
     #[test]
-    fn every_key_and_prefix_is_known() {
-        let asked = Arc::new(CommandLine { words: Vec::new(), at: 0 });
-        let command = known(Args::command(), &asked);
+    fn every_key_and_prefix_is_completed() {
+        let line = Arc::new(CommandLine { words: Vec::new(), at: 0 });
+        let command = with_completers(Args::command(), &line);
         let mut have = Vec::new();
         for below in command.get_subcommands() {
             for argument in below.get_arguments().filter(|argument| argument.get::<ArgValueCompleter>().is_some()) {

@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use clap_complete::Shell;
 use clap_complete::env::Shells;
 
-use super::ASKED_BY;
+use super::SHELL_VARIABLE;
 use crate::cli::failure::Failure;
 
-/// Returns the script for a shell. It calls the program as it was called now: by its name alone, or by its path.
+/// Returns the script for a shell. The script calls the program as it was called this time: by its name alone, or by its path.
 ///
 /// # Errors
 /// When clap does not know the shell.
@@ -27,7 +27,7 @@ pub fn registration(shell: Shell) -> Result<String, Failure> {
             let unknown = || Failure::new(format!("there are no completions for {other}"), "");
             let completer = shells.completer(&other.to_string()).ok_or_else(unknown)?;
             completer
-                .write_registration(ASKED_BY, "etcdsnap", "etcdsnap", &program, &mut script)
+                .write_registration(SHELL_VARIABLE, "etcdsnap", "etcdsnap", &program, &mut script)
                 .map_err(|cause| Failure::new(format!("cannot write the script: {cause}"), ""))?;
             String::from_utf8_lossy(&script).into_owned()
         }
@@ -45,6 +45,6 @@ fn program() -> String {
 }
 
 /// Puts text in single quotes; `quote` is the escape for a single quote.
-fn quoted(text: &str, quote: &str) -> String {
+fn quote(text: &str, quote: &str) -> String {
     format!("'{}'", text.replace('\'', quote))
 }

@@ -66,7 +66,7 @@ pub fn run(args: &DiffArgs) -> Result<Exit, Failure> {
     };
     let decryption = encrypted::decryption(&args.decrypt, &both)?;
     let (snapshot_a, bar) = open(&args.a, args.work, MetaArgs { meta: args.meta })?;
-    let snapshot_a = snapshot_a.decrypted_by(Arc::clone(&decryption));
+    let snapshot_a = snapshot_a.with_decryption(Arc::clone(&decryption));
     let store_a = snapshot_a.store()?;
     let side_a = snapshot_a.side(&store_a, query(&snapshot_a, &store_a, args.rev_a, &args.at_a)?, &bar)?;
     drop(bar);
@@ -79,7 +79,7 @@ pub fn run(args: &DiffArgs) -> Result<Exit, Failure> {
         }
         (None, None) => (None, Bar::new(&args.a)),
     };
-    let second = second.map(|snapshot| snapshot.decrypted_by(Arc::clone(&decryption)));
+    let second = second.map(|snapshot| snapshot.with_decryption(Arc::clone(&decryption)));
     let snapshot_b = second.as_ref().unwrap_or(&snapshot_a);
     let store_b = snapshot_b.store()?;
     let side_b = snapshot_b.side(&store_b, query(snapshot_b, &store_b, args.rev_b, &args.at_b)?, &bar)?;
@@ -89,7 +89,7 @@ pub fn run(args: &DiffArgs) -> Result<Exit, Failure> {
     let a = ComparedSide { snapshot: &snapshot_a, store: &store_a, index: index_a };
     let b = ComparedSide { snapshot: snapshot_b, store: &store_b, index: index_b };
     let mut changes = compare(&a.index, &b.index);
-    if decryption.is_given() {
+    if decryption.can_decrypt() {
         take_out_sealed_anew(&mut changes, &a, &b)?;
     }
     let exit = told(&args.a, &lost_a).max(told(other, &lost_b));

@@ -35,13 +35,13 @@ pub fn decryption(args: &DecryptArgs, files: &[&Path]) -> Result<Arc<Decryption>
 pub fn open(path: &Path, args: &DecryptArgs, work: WorkArgs, meta: MetaArgs) -> Result<(Snapshot, Bar), Failure> {
     let decryption = decryption(args, &[path])?;
     let (snapshot, bar) = super::open(path, work, meta)?;
-    Ok((snapshot.decrypted_by(decryption), bar))
+    Ok((snapshot.with_decryption(decryption), bar))
 }
 
 /// Reports values that could not be decrypted. Returns the exit code for damage if the command line gave any means of decryption.
 pub fn told(snapshot: &Snapshot) -> Exit {
     tell(&snapshot.unopened());
-    if snapshot.decryption().is_given() && !snapshot.unopened().is_empty() { Exit::Damage } else { Exit::Done }
+    if snapshot.decryption().can_decrypt() && !snapshot.unopened().is_empty() { Exit::Damage } else { Exit::Done }
 }
 
 /// Reports values that could not be decrypted.

@@ -36,7 +36,8 @@ pub fn run(args: &ExportArgs) -> Result<Exit, Failure> {
     judge_files::warn_when_in_use(&args.file);
     // From here on, a signal stops the work so that a half-written file is removed.
     let bar = signals::Cancellable::new(Bar::new(&args.file));
-    let snapshot = Snapshot::open(&args.file, args.work.threads, &bar)?.by(args.meta.choice()).decrypted_by(decryption);
+    let snapshot =
+        Snapshot::open(&args.file, args.work.threads, &bar)?.with_meta(args.meta.choice()).with_decryption(decryption);
     let store = snapshot.store()?;
     let revision = chosen(&snapshot, &store, &args.revision)?;
     let export = Export { format, range, revision, history: args.history, show_secrets: args.show_secrets };

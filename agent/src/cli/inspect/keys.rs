@@ -104,7 +104,7 @@ fn holding(
             hidden = hidden.saturating_add(1);
             return;
         }
-        let value = snapshot.opened(entry.place, &pair);
+        let value = snapshot.decrypted_value(entry.place, &pair);
         if !show_secrets && is_concealed(&value) {
             hidden = hidden.saturating_add(1);
             return;

@@ -35,7 +35,7 @@ pub fn snapshot(args: &ClientArgs, work: WorkArgs) -> Result<Snapshot, Failure> 
     })?;
     let path = folder.path().join("live.db");
     let saving = save_any(&config, &path, Keep::default(), None, bar.clone(), &token);
-    let saved = runtime.block_on(signals::relayed(&token, saving));
+    let saved = runtime.block_on(signals::with_signal_polling(&token, saving));
     runtime.shutdown_timeout(Duration::from_secs(2));
     let opened = saved.map_err(failure).and_then(|saved| {
         let snapshot = Snapshot::open(&path, work.threads, &*bar)?;

@@ -37,7 +37,7 @@ pub fn open(path: &Path, work: WorkArgs, meta: MetaArgs) -> Result<(Snapshot, Ba
     judge_files::check_not_written(&[path])?;
     judge_files::warn_when_in_use(path);
     let bar = Bar::new(path);
-    let snapshot = Snapshot::open(path, work.threads, &bar)?.by(meta.choice());
+    let snapshot = Snapshot::open(path, work.threads, &bar)?.with_meta(meta.choice());
     Ok((snapshot, bar))
 }
 

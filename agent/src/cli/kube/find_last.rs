@@ -78,7 +78,7 @@ fn from_file(
     found: &mut BTreeMap<usize, Option<Node<'static>>>,
 ) -> Result<Exit, Failure> {
     let bar = Bar::new(&one.path);
-    let snapshot = Snapshot::open(&one.path, args.work.threads, &bar)?.decrypted_by(Arc::clone(decryption));
+    let snapshot = Snapshot::open(&one.path, args.work.threads, &bar)?.with_decryption(Arc::clone(decryption));
     let store = snapshot.store()?;
     let revision = store.current();
     let cluster = snapshot.cluster(&store, revision, prefix, &bar)?;

@@ -47,7 +47,7 @@ pub fn run(args: &KubeDiffArgs) -> Result<Exit, Failure> {
     };
     let decryption = inspect::encrypted::decryption(&args.decrypt, &both)?;
     let (snapshot_a, bar) = inspect::open(&args.a, args.work, args.meta)?;
-    let snapshot_a = snapshot_a.decrypted_by(Arc::clone(&decryption));
+    let snapshot_a = snapshot_a.with_decryption(Arc::clone(&decryption));
     let store_a = snapshot_a.store()?;
     let (query_a, revision_a) = query(&snapshot_a, &store_a, args.rev_a, &args.at_a)?;
     let side_a = snapshot_a.side(&store_a, query_a, &bar)?;
@@ -56,7 +56,7 @@ pub fn run(args: &KubeDiffArgs) -> Result<Exit, Failure> {
     let (second, bar) = match other {
         Some(path) => {
             let (snapshot, bar) = inspect::open(path, args.work, args.meta)?;
-            (Some(snapshot.decrypted_by(Arc::clone(&decryption))), bar)
+            (Some(snapshot.with_decryption(Arc::clone(&decryption))), bar)
         }
         None => (None, Bar::new(&args.a)),
     };

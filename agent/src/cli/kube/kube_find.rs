@@ -47,7 +47,7 @@ pub fn run(args: &KubeFindArgs) -> Result<Exit, Failure> {
     for one in &all {
         let Some(answer) = tally.answer(one) else { continue };
         tally.met(told(&one.path, &answer.lost));
-        if decryption.is_given() && !answer.unopened.is_empty() {
+        if decryption.can_decrypt() && !answer.unopened.is_empty() {
             encrypted::tell(&answer.unopened);
             tally.met(Exit::Damage);
         }

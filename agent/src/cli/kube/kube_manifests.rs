@@ -44,8 +44,8 @@ pub fn run(args: &ManifestsArgs) -> Result<Exit, Failure> {
     refuse_format(&args.output)?;
     let mut writer = ManifestWriter::begin(&args.output)?;
     judge_files::warn_when_in_use(file);
-    let snapshot = Snapshot::open(file, args.file.work.threads, &bar)?.by(args.file.meta.choice());
-    let snapshot = snapshot.decrypted_by(decryption);
+    let snapshot = Snapshot::open(file, args.file.work.threads, &bar)?.with_meta(args.file.meta.choice());
+    let snapshot = snapshot.with_decryption(decryption);
     let store = snapshot.store()?;
     let cluster = kube_file::cluster(&args.file, &snapshot, &store, &bar)?;
     let revision = cluster.revision;

@@ -18,19 +18,19 @@ pub struct Numbers {
     total_size: u64,
     /// `None` before 3.6, which has no storage version.
     version: Option<String>,
-    frame: Frame,
+    borders: Borders,
 }
 
 /// The border characters of a table.
 #[derive(Debug, Clone, Copy)]
-enum Frame {
+enum Borders {
     Ascii,
-    Light,
+    BoxDrawing,
 }
 
 impl Numbers {
-    /// Counts and draws like etcdutl 3.7. It counts the empty value that a revision bump writes as one more key, and scripts
-    /// that compare outputs must find the same here; every other command leaves it out.
+    /// Returns the numbers of etcdutl 3.7. It counts the empty value that a revision bump writes as one more key, and scripts
+    /// that compare outputs must find the same number here; all other commands ignore that value.
     pub fn of_3_7(status: &Status) -> Self {
         Self {
             hash: status.hash,
@@ -38,16 +38,16 @@ impl Numbers {
             total_key: status.total_key.saturating_add(u64::from(status.phantoms > 0)),
             total_size: status.total_size,
             version: Some(etcdsnap::printable(&status.version)),
-            frame: Frame::Light,
+            borders: Borders::BoxDrawing,
         }
     }
 
-    /// Like etcdutl 3.6: the same numbers with other borders.
+    /// Returns the numbers of etcdutl 3.6: the same with other borders.
     pub fn of_3_6(status: &Status) -> Self {
-        Self { frame: Frame::Ascii, ..Self::of_3_7(status) }
+        Self { borders: Borders::Ascii, ..Self::of_3_7(status) }
     }
 
-    /// Like etcdctl 3.3 and 3.4 and etcdutl 3.5: every entry of every bucket is a key, and there is no version.
+    /// Returns the numbers of etcdctl 3.3 and 3.4 and etcdutl 3.5: every entry of every bucket is a key, and there is no version.
     pub fn of_3_5(status: &Status) -> Self {
         Self { total_key: status.total_entries, version: None, ..Self::of_3_6(status) }
     }
@@ -64,13 +64,13 @@ impl Numbers {
     }
 }
 
-/// One line: `634b0880, 566, 245, 578 kB, 3.7.0`
+/// Formats one line: `634b0880, 566, 245, 578 kB, 3.7.0`
 pub fn simple(numbers: &Numbers) -> String {
     let values: Vec<_> = numbers.columns().into_iter().map(|(_, value)| value).collect();
     format!("{}\n", values.join(", "))
 }
 
-/// One JSON object: `{"hash":1665861760,"revision":566,"totalKey":245,"totalSize":577536,"version":"3.7.0"}`
+/// Formats one JSON object: `{"hash":1665861760,"revision":566,"totalKey":245,"totalSize":577536,"version":"3.7.0"}`
 pub fn json(numbers: &Numbers) -> String {
     let version = numbers
         .version
@@ -86,7 +86,7 @@ pub fn json(numbers: &Numbers) -> String {
     )
 }
 
-/// One line per field: `"Hash" : 1665861760` and so on.
+/// Formats one line per field: `"Hash" : 1665861760` and so on.
 pub fn fields(numbers: &Numbers) -> String {
     let version = numbers.version.as_ref().map(|version| format!("\"Version\" : {version}\n"));
     format!(
@@ -99,26 +99,26 @@ pub fn fields(numbers: &Numbers) -> String {
     )
 }
 
-/// A table: titles centred, values aligned to the right.
+/// Formats a table: titles are centred, values aligned to the right.
 pub fn table(numbers: &Numbers) -> String {
-    boxed(&numbers.columns(), numbers.frame)
+    one_row_table(&numbers.columns(), numbers.borders)
 }
 
 /// Draws a table of one row.
-fn boxed(columns: &[(&'static str, String)], frame: Frame) -> String {
+fn one_row_table(columns: &[(&'static str, String)], borders: Borders) -> String {
     let widths: Vec<usize> = columns.iter().map(|(title, value)| title.len().max(value.chars().count())).collect();
-    let line = frame.line();
+    let line = borders.horizontal();
     let rule = |[left, middle, right]: [&str; 3]| {
         let bars: Vec<_> = widths.iter().map(|width| line.repeat(width + 2)).collect();
         format!("{left}{}{right}\n", bars.join(middle))
     };
     let row = |cells: Vec<String>| {
-        let wall = frame.wall();
-        format!("{wall} {} {wall}\n", cells.join(&format!(" {wall} ")))
+        let vertical = borders.vertical();
+        format!("{vertical} {} {vertical}\n", cells.join(&format!(" {vertical} ")))
     };
     let titles = columns.iter().zip(&widths).map(|((title, _), width)| format!("{title:^width$}")).collect();
     let values = columns.iter().zip(&widths).map(|((_, value), width)| format!("{value:>width$}")).collect();
-    let [top, middle, bottom] = frame.corners();
+    let [top, middle, bottom] = borders.corners();
     [rule(top), row(titles), rule(middle), row(values), rule(bottom)].concat()
 }
 
@@ -131,29 +131,29 @@ pub fn hashkv(hash: &HashKv, form: EtcdForm) -> String {
         EtcdForm::Fields => {
             format!("\"Hash\" : {hash}\n\"Hash revision\" : {revision}\n\"Compact revision\" : {compact}\n")
         }
-        EtcdForm::Table => boxed(
+        EtcdForm::Table => one_row_table(
             &[
                 ("HASH", hash.to_string()),
                 ("HASH REVISION", revision.to_string()),
                 ("COMPACT REVISION", compact.to_string()),
             ],
-            Frame::Light,
+            Borders::BoxDrawing,
         ),
     }
 }
 
-impl Frame {
-    fn line(self) -> &'static str {
+impl Borders {
+    fn horizontal(self) -> &'static str {
         match self {
             Self::Ascii => "-",
-            Self::Light => "─",
+            Self::BoxDrawing => "─",
         }
     }
 
-    fn wall(self) -> &'static str {
+    fn vertical(self) -> &'static str {
         match self {
             Self::Ascii => "|",
-            Self::Light => "│",
+            Self::BoxDrawing => "│",
         }
     }
 
@@ -161,7 +161,7 @@ impl Frame {
     fn corners(self) -> [[&'static str; 3]; 3] {
         match self {
             Self::Ascii => [["+"; 3]; 3],
-            Self::Light => [["┌", "┬", "┐"], ["├", "┼", "┤"], ["└", "┴", "┘"]],
+            Self::BoxDrawing => [["┌", "┬", "┐"], ["├", "┼", "┤"], ["└", "┴", "┘"]],
         }
     }
 }
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn before_3_6_the_version_is_empty_and_its_separators_stay() {
+    fn an_empty_version_keeps_its_separators() {
         let numbers = Numbers::of_3_7(&Status { version: String::new(), ..status() });
         assert!(simple(&numbers).ends_with(", 578 kB, \n"));
         assert!(fields(&numbers).ends_with("\"Version\" : \n"));

@@ -9,21 +9,21 @@ use super::style::{BAD, BOLD, WARN};
 use super::{reason, wrap};
 
 /// Findings per code that are shown by default.
-const FIRST: usize = 5;
+const SHOWN_PER_CODE: usize = 5;
 
 /// How many findings per code are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shown {
     /// The first few, then a count. A finding that only follows from other damage is listed with its cause.
     First,
-    /// All findings that the scan kept.
+    /// All findings that the scan recorded.
     All,
 }
 
 /// Findings, grouped by code.
 pub struct FindingGroups<'r> {
     counts: &'r BTreeMap<Code, u64>,
-    /// The findings that the scan kept; in a directory, with the file of each.
+    /// The findings that the scan recorded; in a directory, with the file of each.
     kept: Vec<(Option<&'r str>, &'r Finding)>,
     cause: Box<dyn Fn(Code) -> Code + 'r>,
 }
@@ -45,18 +45,18 @@ impl<'r> FindingGroups<'r> {
 
     /// Formats all groups, with an empty line before each.
     pub fn text(&self, shown: Shown) -> String {
-        self.codes_by_weight(shown).into_iter().map(|code| format!("\n{}", self.group(code, shown))).collect()
+        self.damage_codes_first(shown).into_iter().map(|code| format!("\n{}", self.group(code, shown))).collect()
     }
 
     /// Formats the damage without meanings, and without the findings of one code.
-    pub fn damage_but(&self, but: Code) -> String {
-        let codes = self.codes_by_weight(Shown::First).into_iter();
+    pub fn damage_except(&self, but: Code) -> String {
+        let codes = self.damage_codes_first(Shown::First).into_iter();
         let codes = codes.filter(|code| code.severity() == Severity::Damage && *code != but);
         codes.map(|code| self.findings(code, Shown::First) + &self.consequences(code)).collect()
     }
 
-    /// Returns the codes: damage before warnings, otherwise in the order of the documentation. A code that only follows from other damage is left to its cause, unless all are shown.
-    fn codes_by_weight(&self, shown: Shown) -> Vec<Code> {
+    /// Returns the codes: damage before warnings, otherwise in the order of the documentation. A code that only follows from other damage is listed with its cause, unless all findings are shown.
+    fn damage_codes_first(&self, shown: Shown) -> Vec<Code> {
         let codes = self.counts.keys().copied();
         let mut codes: Vec<Code> = codes.filter(|code| shown == Shown::All || (self.cause)(*code) == *code).collect();
         codes.sort_by_key(|code| std::cmp::Reverse(code.severity()));
@@ -95,12 +95,12 @@ impl<'r> FindingGroups<'r> {
         let times = if count > 1 { format!("  ({} times)", grouped(count)) } else { String::new() };
         let mut text = format!("  {weight}  {BOLD}{code}{BOLD:#}{times}\n");
         let limit = match shown {
-            Shown::First => FIRST,
+            Shown::First => SHOWN_PER_CODE,
             Shown::All => usize::MAX,
         };
         let mut printed = 0_u64;
         for (file, finding) in self.kept.iter().filter(|(_, finding)| finding.code == code).take(limit) {
-            text.push_str(&wrap("    - ", "      ", &said(*file, finding)));
+            text.push_str(&wrap("    - ", "      ", &finding_text(*file, finding)));
             printed = printed.saturating_add(1);
         }
         let unprinted = count.saturating_sub(printed);
@@ -115,7 +115,7 @@ impl<'r> FindingGroups<'r> {
     }
 }
 
-fn said(file: Option<&str>, finding: &Finding) -> String {
+fn finding_text(file: Option<&str>, finding: &Finding) -> String {
     let mut text = file.map_or(String::new(), |file| format!("{}: ", printable(file)));
     text.push_str(&reason(finding));
     if let Some(cause) = finding.because {
@@ -128,7 +128,7 @@ fn said(file: Option<&str>, finding: &Finding) -> String {
 mod tests {
     use super::*;
 
-    /// A lost page in the database of a directory, and what seems to be missing for it.
+    /// Formats a lost page in the database of a directory, and revisions that seem to be missing because of it.
     fn text(file: Option<&str>, shown: Shown) -> String {
         let lost = Finding::new(Code::PageOutOfRange, "a page is gone");
         let seems = Finding { because: Some(Code::PageOutOfRange), ..Finding::new(Code::RevisionsMissing, "a gap") };

@@ -81,13 +81,13 @@ pub fn directory(path: &Path, report: &DirectoryReport, newest: Option<bool>) ->
     line(&DirectoryObject { file: name(path), kind: "dataDirectory", report, newest })
 }
 
-/// Formats an error about a file; a broken compressed file has a verdict all the same.
+/// Formats an error about a file; a broken compressed file nevertheless has a verdict.
 pub fn error(path: &Path, error: &Error) -> String {
     let verdict = error.is_damage().then_some(Verdict::Damaged);
     line(&ErrorObject { file: name(path), verdict, error: error.to_string() })
 }
 
-/// Returns a single object if one file was asked for, otherwise an array of all.
+/// Returns a single object if one file was named, otherwise an array of all.
 pub fn one_or_array(objects: Vec<String>, asked: usize) -> String {
     match objects.as_slice() {
         [object] if asked == 1 => format!("{object}\n"),
@@ -104,6 +104,6 @@ fn name(path: &Path) -> Map<String, Value> {
 
 /// Formats a value as one line of JSON.
 pub fn line(value: &impl Serialize) -> String {
-    // Plain data with text keys cannot fail to serialize.
+    // Serializing plain data with text keys cannot fail.
     etcdsnap::to_json(value).unwrap_or_default()
 }

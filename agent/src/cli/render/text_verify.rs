@@ -58,7 +58,7 @@ fn headline(path: &Path, report: &Report) -> String {
 
 /// Formats only the damage, for a command that refuses the file. The SHA-256 is reported separately.
 pub fn damage(report: &Report) -> String {
-    FindingGroups::of(report).damage_but(Code::Sha256Mismatch)
+    FindingGroups::of(report).damage_except(Code::Sha256Mismatch)
 }
 
 fn sha256(trailer: &Trailer) -> String {

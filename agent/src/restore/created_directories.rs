@@ -14,7 +14,7 @@ use crate::fsx::file_identity::FileIdentity;
 
 /// Missing directories that were created. If dropped before they are kept, those that are still empty are removed.
 #[derive(Default)]
-pub(super) struct MadeDirectories(Vec<Made>);
+pub(super) struct CreatedDirectories(Vec<Made>);
 
 struct Made {
     parent: Directory,
@@ -22,7 +22,7 @@ struct Made {
     directory: Option<(Directory, FileIdentity)>,
 }
 
-impl MadeDirectories {
+impl CreatedDirectories {
     /// Opens the directory at `names` below `base`, outermost first; creates missing ones with mode 0700.
     pub fn make(&mut self, base: Directory, names: &[OsString]) -> Result<Directory, RestoreError> {
         let mut inner = base;
@@ -31,7 +31,7 @@ impl MadeDirectories {
             let shown = inner.path_of(name);
             let failed = |cause| failed(&shown, cause);
             match inner.make(path) {
-                // Another run created it, or this one for its other target.
+                // Another run created it, or this run did so for its other target.
                 Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {
                     inner = inner.open_below(path).map_err(failed)?;
                     continue;
@@ -39,7 +39,7 @@ impl MadeDirectories {
                 made => made.map_err(failed)?,
             }
             self.0.push(Made {
-                parent: inner.again().map_err(|cause| {
+                parent: inner.try_clone().map_err(|cause| {
                     let _ = inner.remove(path, true);
                     failed(cause)
                 })?,
@@ -49,19 +49,19 @@ impl MadeDirectories {
             let made = inner.open_below(path).map_err(failed)?;
             check_empty(&made).map_err(failed)?;
             if let Some(last) = self.0.last_mut() {
-                last.directory = Some((made.again().map_err(failed)?, made.identity().map_err(failed)?));
+                last.directory = Some((made.try_clone().map_err(failed)?, made.identity().map_err(failed)?));
             }
             inner = made;
         }
         Ok(inner)
     }
 
-    /// Gives them to `owner`, who must be able to enter them, and syncs them.
+    /// Sets their owner, who must be able to enter them, and syncs them.
     pub fn set_owner_and_sync(&self, owner: Option<Owner>) -> Result<(), RestoreError> {
         for Made { parent, name, directory } in self.0.iter().rev() {
             let settle = || {
                 if let (Some(owner), Some((directory, _))) = (owner, directory) {
-                    owner.give(directory)?;
+                    owner.set_on(directory)?;
                 }
                 DirectorySync::prepare(parent)?.run()
             };
@@ -70,13 +70,13 @@ impl MadeDirectories {
         Ok(())
     }
 
-    /// Keeps them.
+    /// Keeps them when this value is dropped.
     pub fn keep(&mut self) {
         self.0.clear();
     }
 }
 
-impl Drop for MadeDirectories {
+impl Drop for CreatedDirectories {
     fn drop(&mut self) {
         for Made { parent, name, directory } in self.0.iter().rev() {
             let path = Path::new(name);
@@ -87,7 +87,7 @@ impl Drop for MadeDirectories {
     }
 }
 
-/// Checks that a new directory is empty: a different one, put in its place by another user, must not be given away.
+/// Checks that a new directory is empty: if another user has put a different one in its place, its owner must not be changed.
 fn check_empty(made: &Directory) -> io::Result<()> {
     for entry in Dir::read_from(made.readable()?)? {
         if !matches!(entry?.file_name().to_bytes(), b"." | b"..") {

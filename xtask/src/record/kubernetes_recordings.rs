@@ -9,18 +9,19 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
-use super::kubernetes_answers::{packed, record_answers, record_kubectl, record_snapshot};
+use super::kubernetes_answers::{record_answers, record_kubectl, record_snapshot, write_compressed};
 use super::kubernetes_cluster::{Kubernetes, Process};
 use super::kubernetes_kubelet::run_pods;
 use super::kubernetes_restore::record_restore;
 use crate::{reference, repo};
 
 /// Flags that enable every API, without the service account controller.
-const ALONE: [&str; 2] =
+const FLAGS_WITHOUT_CONTROLLERS: [&str; 2] =
     ["--disable-admission-plugins=ServiceAccount,TaintNodesByCondition", "--runtime-config=api/all=true"];
 
 /// Flags for a server with controllers.
-const CONTROLLED: [&str; 2] = ["--disable-admission-plugins=TaintNodesByCondition", "--runtime-config=api/all=true"];
+const FLAGS_WITH_CONTROLLERS: [&str; 2] =
+    ["--disable-admission-plugins=TaintNodesByCondition", "--runtime-config=api/all=true"];
 
 /// How long controllers may take for an action.
 const TIMEOUT: Duration = Duration::from_secs(90);
@@ -65,7 +66,7 @@ fn fresh(name: &str) -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// The encrypted recordings, each with the provider in its EncryptionConfiguration, in which a placeholder stands for the keys.
+/// The encrypted recordings, each with the provider in its EncryptionConfiguration, with a placeholder for the keys.
 const ENCRYPTED: [(&str, &str); 4] =
     [("aescbc", "aescbc"), ("aesgcm", "aesgcm"), ("secretbox", "secretbox"), ("kms2", "kms")];
 
@@ -98,7 +99,7 @@ fn encrypted(name: &str, provider: &str) -> Result<()> {
             "apiVersion: apiserver.config.k8s.io/v1\nkind: EncryptionConfiguration\nresources:\n- resources:\n  - secrets\n  - configmaps\n  - widgets.example.com\n  providers:\n{providers}  - identity: {{}}\n"
         )
     };
-    let mut kubernetes = Kubernetes::start(None, &ALONE)?;
+    let mut kubernetes = Kubernetes::start(None, &FLAGS_WITHOUT_CONTROLLERS)?;
     let config = kubernetes.path("encryption.yaml");
     kubernetes.run("create namespace shop")?;
     kubernetes.run("create namespace odd")?;
@@ -107,10 +108,10 @@ fn encrypted(name: &str, provider: &str) -> Result<()> {
     wait("the definitions' types", || Ok(kubernetes.run("get widgets").is_ok()))?;
     kubernetes.run("create secret generic plain --namespace shop --from-literal=state=plain")?;
     fs::write(&config, written(&[0], true))?;
-    kubernetes.serve(Some(&config), &ALONE)?;
+    kubernetes.serve(Some(&config), &FLAGS_WITHOUT_CONTROLLERS)?;
     create(&kubernetes, "3-shop.yaml", &["ConfigMap", "Secret", "Widget"])?;
     fs::write(&config, written(&[1, 0], true))?;
-    kubernetes.serve(Some(&config), &ALONE)?;
+    kubernetes.serve(Some(&config), &FLAGS_WITHOUT_CONTROLLERS)?;
     create(&kubernetes, "2-odd.yaml", &["ConfigMap", "Secret", "Widget"])?;
     kubernetes.run("label secret database --namespace shop state=second")?;
     kubernetes.run("label configmap settings --namespace shop state=second")?;
@@ -131,7 +132,7 @@ fn provider_of(provider: &str, at: usize, socket: &str) -> String {
                 "  - kms:\n      apiVersion: v2\n      name: {name}\n      endpoint: unix://{socket}\n      timeout: 3s\n"
             )
         }
-        // 16 bytes, in one of them.
+        // One of them has 16 bytes.
         "aesgcm" if at == 0 => {
             format!("  - aesgcm:\n      keys:\n      - name: {name}\n        secret: cmVjb3JkZWQgMTYgYnl0ZQ==\n")
         }
@@ -142,7 +143,7 @@ fn provider_of(provider: &str, at: usize, socket: &str) -> String {
 /// Records every kind of object, with running controllers; older revisions; and kubectl's tables and texts.
 fn plain() -> Result<()> {
     let to = fresh("plain")?;
-    let mut kubernetes = Kubernetes::start(None, &CONTROLLED)?;
+    let mut kubernetes = Kubernetes::start(None, &FLAGS_WITH_CONTROLLERS)?;
     kubernetes.control()?;
     wait("the default service account", || Ok(kubernetes.run("get serviceaccount default").is_ok()))?;
     create(&kubernetes, "1-cluster.yaml", &[])?;
@@ -160,10 +161,10 @@ fn plain() -> Result<()> {
     statuses(&kubernetes)?;
     kubernetes.run("delete pod terminating -n odd --wait=false")?;
     kubernetes.run("delete configmap same-name -n odd-2 --wait=false")?;
-    // This one stays: the server of another API group, which may hold objects, is missing.
+    // This namespace is never completely deleted: the server of another API group, which might have objects in it, is missing.
     kubernetes.run("delete namespace gone --wait=false")?;
     sleep(Duration::from_secs(3));
-    kubernetes.frozen(|| record_answers(&kubernetes, &to.join("past.jsonl.zst")).map(drop))?;
+    kubernetes.with_controllers_stopped(|| record_answers(&kubernetes, &to.join("past.jsonl.zst")).map(drop))?;
 
     kubernetes.run("scale deployment web -n shop --replicas=4")?;
     kubernetes.run("set image deployment/web -n shop web=registry.example/shop/web:1.5.0")?;
@@ -178,12 +179,12 @@ fn plain() -> Result<()> {
     })?;
     // Ages in minutes and seconds should be compared, too.
     sleep(Duration::from_secs(5));
-    kubernetes.frozen(|| {
+    kubernetes.with_controllers_stopped(|| {
         record_snapshot(&kubernetes, &to.join("answers.jsonl.zst"), &to.join("snapshot.db.zst"))?;
         let commands = repo_lines("tables.txt")?;
-        packed(&to.join("tables.txt.zst"), record_kubectl(&kubernetes, commands.lines())?.as_bytes())?;
+        write_compressed(&to.join("tables.txt.zst"), record_kubectl(&kubernetes, commands.lines())?.as_bytes())?;
         let commands = repo_lines("texts.txt")?;
-        packed(&to.join("texts.txt.zst"), record_kubectl(&kubernetes, commands.lines())?.as_bytes())
+        write_compressed(&to.join("texts.txt.zst"), record_kubectl(&kubernetes, commands.lines())?.as_bytes())
     })
 }
 
@@ -193,7 +194,9 @@ fn restored() -> Result<()> {
     let config = to.join("encryption.yaml");
     write_configuration(&config, &["secrets", "configmaps", "widgets.example.com"])?;
     let kubernetes = shop(&config)?;
-    kubernetes.frozen(|| record_snapshot(&kubernetes, &to.join("answers.jsonl.zst"), &to.join("snapshot.db.zst")))?;
+    kubernetes.with_controllers_stopped(|| {
+        record_snapshot(&kubernetes, &to.join("answers.jsonl.zst"), &to.join("snapshot.db.zst"))
+    })?;
     record_restore(&kubernetes, &kubernetes.path("snapshot.db"), &config, &to)
 }
 
@@ -209,7 +212,7 @@ fn write_configuration(to: &Path, resources: &[&str]) -> Result<()> {
 
 /// Starts a small cluster that encrypts, with the example shop, whose pods run.
 fn shop(config: &Path) -> Result<Kubernetes> {
-    let mut kubernetes = Kubernetes::start(Some(config), &CONTROLLED[..1])?;
+    let mut kubernetes = Kubernetes::start(Some(config), &FLAGS_WITH_CONTROLLERS[..1])?;
     kubernetes.control()?;
     create(&kubernetes, "1-cluster.yaml", &["Node", "StorageClass", "IngressClass", "CustomResourceDefinition"])?;
     kubernetes.run("create namespace shop")?;
@@ -223,10 +226,10 @@ fn shop(config: &Path) -> Result<Kubernetes> {
 /// Returns whether the controllers have processed the shop's current Deployment, and exactly so many of its pods are updated and ready.
 fn is_rolled_out(kubernetes: &Kubernetes, wanted: &str) -> Result<bool> {
     run_pods(kubernetes)?;
-    let told = "{.status.updatedReplicas}/{.status.readyReplicas}/{.status.replicas} {.metadata.generation} {.status.observedGeneration}";
-    let told = format!("jsonpath={told}");
-    let said = repo::capture(kubernetes.kubectl().args(["get", "deployment", "web", "-n", "shop", "-o", &told]))?;
-    let words: Vec<&str> = said.split(' ').collect();
+    let counts = "{.status.updatedReplicas}/{.status.readyReplicas}/{.status.replicas} {.metadata.generation} {.status.observedGeneration}";
+    let counts = format!("jsonpath={counts}");
+    let output = repo::capture(kubernetes.kubectl().args(["get", "deployment", "web", "-n", "shop", "-o", &counts]))?;
+    let words: Vec<&str> = output.split(' ').collect();
     Ok(
         matches!(words[..], [replicas, wanted_generation, observed] if replicas == wanted && wanted_generation == observed),
     )
@@ -241,7 +244,7 @@ fn sample() -> Result<()> {
     let kubernetes = shop(&config)?;
     kubernetes.run("scale deployment web -n shop --replicas=4")?;
     wait("a fourth pod", || is_rolled_out(&kubernetes, "4/4/4"))?;
-    kubernetes.frozen(|| save_small(&kubernetes, &to.join("yesterday.db.zst")))?;
+    kubernetes.with_controllers_stopped(|| save_small(&kubernetes, &to.join("yesterday.db.zst")))?;
 
     // An API server does this every five minutes.
     let revision = kubernetes.revision()?.to_string();
@@ -256,7 +259,7 @@ fn sample() -> Result<()> {
     })?;
     kubernetes.run("scale statefulset db -n shop --replicas=2")?;
     sleep(Duration::from_secs(2));
-    kubernetes.frozen(|| save_small(&kubernetes, &to.join("today.db.zst")))
+    kubernetes.with_controllers_stopped(|| save_small(&kubernetes, &to.join("today.db.zst")))
 }
 
 /// Saves a compressed snapshot of a database without free pages.
@@ -265,7 +268,7 @@ fn save_small(kubernetes: &Kubernetes, to: &Path) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let saved = folder.path().join("saved.db");
     kubernetes.etcd.save(None, &saved)?;
-    packed(to, &fs::read(saved)?)
+    write_compressed(to, &fs::read(saved)?)
 }
 
 /// Reads lines of arguments for kubectl.
@@ -285,7 +288,7 @@ fn create(kubernetes: &Kubernetes, file: &str, kinds: &[&str]) -> Result<()> {
     repo::capture(kubernetes.kubectl().args(["create", "--validate=ignore", "-f"]).arg(&path)).map(drop)
 }
 
-/// Waits until a condition holds.
+/// Waits until a condition is true.
 fn wait(what: &str, mut is_so: impl FnMut() -> Result<bool>) -> Result<()> {
     let since = Instant::now();
     while !is_so()? {

@@ -1,13 +1,13 @@
-//! Explains TLS errors for people: which certificate, of which side, and what to do.
+//! Explains TLS errors: which certificate of which side is wrong, and what to do.
 
 use tokio_rustls::rustls::{AlertDescription, CertificateError, Error};
 
 use super::handshake_facts::HandshakeRecord;
 
-const WHOSE: &str = "Give the certificate of the authority that signed the server's with --cacert.";
-const OURS: &str =
+const GIVE_AUTHORITY: &str = "Give the certificate of the authority that signed the server's with --cacert.";
+const GIVE_CLIENT_CERTIFICATE: &str =
     "Give a certificate and key that the server accepts, with --cert and --key. The server's log says more.";
-const OFFERED: &str = "This program supports TLS 1.2 and 1.3 with ECDHE and AES-GCM or ChaCha20-Poly1305, and RSA keys from 1024 bits, P-256, P-384, P-521 and Ed25519. Check the server's log and its --cipher-suites, --tls-min-version and --tls-max-version.";
+const SUPPORTED_TLS: &str = "This program supports TLS 1.2 and 1.3 with ECDHE and AES-GCM or ChaCha20-Poly1305, and RSA keys from 1024 bits, P-256, P-384, P-521 and Ed25519. Check the server's log and its --cipher-suites, --tls-min-version and --tls-max-version.";
 
 /// Explains a TLS error, and says what to do.
 pub(super) fn explain(error: &Error, facts: &HandshakeRecord) -> (String, String) {
@@ -24,7 +24,7 @@ pub(super) fn explain(error: &Error, facts: &HandshakeRecord) -> (String, String
         }
         Error::AlertReceived(alert) => self::alert(*alert, facts),
         Error::PeerIncompatible(cause) => {
-            (format!("the server requires something that is not supported ({cause:?})"), OFFERED.into())
+            (format!("the server requires something that is not supported ({cause:?})"), SUPPORTED_TLS.into())
         }
         _ => (error.to_string(), String::new()),
     }
@@ -37,7 +37,7 @@ fn certificate(cause: &CertificateError, facts: &HandshakeRecord) -> (String, &'
         return (format!("cannot be checked: {unsupported}, which is not supported"), RENEW);
     }
     match cause {
-        CertificateError::UnknownIssuer => ("is not signed by a trusted authority".into(), WHOSE),
+        CertificateError::UnknownIssuer => ("is not signed by a trusted authority".into(), GIVE_AUTHORITY),
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
             ("has expired".into(), "Renew it on the server, and check this machine's clock.")
         }
@@ -55,7 +55,7 @@ fn certificate(cause: &CertificateError, facts: &HandshakeRecord) -> (String, &'
         CertificateError::NotValidForName => {
             ("is for another name".into(), "Use a name or address that is in the certificate.")
         }
-        CertificateError::BadSignature => ("is not signed by the authority of --cacert".into(), WHOSE),
+        CertificateError::BadSignature => ("is not signed by the authority of --cacert".into(), GIVE_AUTHORITY),
         CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => (
             "is not for servers: its extended key usage lacks serverAuth".into(),
             "Create it again with the extended key usages serverAuth and clientAuth, which etcd needs.",
@@ -84,16 +84,16 @@ fn alert(alert: AlertDescription, facts: &HandshakeRecord) -> (String, String) {
     match (alert, facts) {
         (A::CertificateRequired, _)
         | (A::HandshakeFailure | A::BadCertificate, HandshakeRecord { asked: true, sent: None, .. }) => {
-            ("the server requires a client certificate, but none was given".into(), OURS.into())
+            ("the server requires a client certificate, but none was given".into(), GIVE_CLIENT_CERTIFICATE.into())
         }
         (A::CertificateExpired, HandshakeRecord { sent: Some(sent), .. }) => {
-            (format!("the server rejects our certificate {sent}: it has expired"), OURS.into())
+            (format!("the server rejects our certificate {sent}: it has expired"), GIVE_CLIENT_CERTIFICATE.into())
         }
         (A::UnknownCA, HandshakeRecord { sent: Some(sent), .. }) => (
             format!(
                 "the server rejects our certificate {sent}: none of the server's authorities (--trusted-ca-file) signed it"
             ),
-            OURS.into(),
+            GIVE_CLIENT_CERTIFICATE.into(),
         ),
         (
             A::BadCertificate
@@ -103,11 +103,14 @@ fn alert(alert: AlertDescription, facts: &HandshakeRecord) -> (String, String) {
             | A::AccessDenied
             | A::DecryptError,
             HandshakeRecord { sent: Some(sent), .. },
-        ) => (format!("the server rejects our certificate {sent}, and does not say why ({alert:?})"), OURS.into()),
+        ) => (
+            format!("the server rejects our certificate {sent}, and does not say why ({alert:?})"),
+            GIVE_CLIENT_CERTIFICATE.into(),
+        ),
         (A::HandshakeFailure | A::InsufficientSecurity, _) => {
-            ("the server and this program have no cipher suite or kind of key in common".into(), OFFERED.into())
+            ("the server and this program have no cipher suite or kind of key in common".into(), SUPPORTED_TLS.into())
         }
-        (A::ProtocolVersion, _) => ("the server offers no supported version of TLS".into(), OFFERED.into()),
+        (A::ProtocolVersion, _) => ("the server offers no supported version of TLS".into(), SUPPORTED_TLS.into()),
         (A::InternalError, _) => (
             "an error occurred in the server during the handshake".into(),
             "Check the server's log: its key and certificate may not fit each other.".into(),
@@ -121,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_of_certificates_are_written_as_people_write_them() {
+    fn names_of_certificates_are_extracted() {
         let presented =
             [r#"DnsName("etcd.example")"#, "IpAddress(127.0.0.1)", "IpAddress(::1)", "odd"].map(str::to_owned);
         assert_eq!(names(&presented), "etcd.example, 127.0.0.1, ::1, odd");

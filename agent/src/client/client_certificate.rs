@@ -11,14 +11,14 @@ use super::handshake_facts::HandshakeFacts;
 
 /// Answers a server's request for a client certificate.
 #[derive(Debug)]
-pub(super) struct OwnCertificate {
+pub(super) struct ClientCertificate {
     /// The certificate and its key; `None` sends none.
     pub key: Option<Arc<CertifiedKey>>,
     /// Records that the server asked.
     pub facts: HandshakeFacts,
 }
 
-impl ResolvesClientCert for OwnCertificate {
+impl ResolvesClientCert for ClientCertificate {
     fn resolve(&self, _authorities: &[&[u8]], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
         let usable = self.key.as_ref().filter(|key| key.key.choose_scheme(schemes).is_some());
         self.facts.note(|facts| {

@@ -1,4 +1,4 @@
-//! `etcdsnap snapshot …`: the arguments and output of etcdutl.
+//! `etcdsnap snapshot status`: the output of etcdutl.
 
 use etcdsnap::{Code, Report, Severity, Sha256};
 
@@ -9,8 +9,8 @@ use super::render::etcdutl::{self, Numbers};
 use super::render::place;
 use super::{judge_files, output};
 
-/// Findings that are printed; the others are only counted.
-const FINDINGS_PRINTED: usize = 50;
+/// Findings printed at most; the others are only counted.
+const MAX_PRINTED_FINDINGS: usize = 50;
 
 /// Runs `snapshot status`.
 ///
@@ -18,9 +18,10 @@ const FINDINGS_PRINTED: usize = 50;
 /// When the file cannot be read or stdout cannot be written.
 pub fn status(args: &SnapshotStatusArgs) -> Result<Exit, Failure> {
     judge_files::check_not_written(&[&args.file])?;
-    let report = judge_files::judge(&args.file, Sha256::Skip, WorkArgs { threads: None }, MetaArgs::default(), None)?;
-    let structure = worst_concern(&report);
-    if let (Some(status), FindingImpact::None | FindingImpact::Beyond) =
+    let report =
+        judge_files::verify_file(&args.file, Sha256::Skip, WorkArgs { threads: None }, MetaArgs::default(), None)?;
+    let structure = worst_impact(&report);
+    if let (Some(status), FindingImpact::None | FindingImpact::UnseenByEtcdutl) =
         (report.status.as_ref().filter(|status| status.complete), structure)
     {
         let numbers = match args.compat {
@@ -49,42 +50,42 @@ enum FindingImpact {
     /// No effect: etcdutl does not look at the trailer here, and warnings do not count.
     None,
     /// Damage that etcdutl does not look for: its numbers are printed, with a message about the damage.
-    Beyond,
+    UnseenByEtcdutl,
     /// Damage that makes the numbers meaningless; etcdutl refuses the file or crashes.
     Structure,
 }
 
-fn concern(code: Code) -> FindingImpact {
+fn impact(code: Code) -> FindingImpact {
     match code {
         _ if code.severity() != Severity::Damage => FindingImpact::None,
         Code::Sha256Mismatch | Code::FileLengthened => FindingImpact::None,
-        Code::FileTruncated => FindingImpact::Beyond,
-        code if code.is_about_contents() => FindingImpact::Beyond,
+        Code::FileTruncated => FindingImpact::UnseenByEtcdutl,
+        code if code.is_about_contents() => FindingImpact::UnseenByEtcdutl,
         _ => FindingImpact::Structure,
     }
 }
 
-fn worst_concern(report: &Report) -> FindingImpact {
-    report.findings.counts().keys().map(|code| concern(*code)).max().unwrap_or(FindingImpact::None)
+fn worst_impact(report: &Report) -> FindingImpact {
+    report.findings.counts().keys().map(|code| impact(*code)).max().unwrap_or(FindingImpact::None)
 }
 
 /// Lists the findings that count, under the line that etcdutl prints.
 fn findings(report: &Report) -> String {
     let counted: Vec<_> =
-        report.findings.list().iter().filter(|finding| concern(finding.code) != FindingImpact::None).collect();
+        report.findings.list().iter().filter(|finding| impact(finding.code) != FindingImpact::None).collect();
     let total: u64 = report
         .findings
         .counts()
         .iter()
-        .filter(|(code, _)| concern(**code) != FindingImpact::None)
+        .filter(|(code, _)| impact(**code) != FindingImpact::None)
         .map(|(_, count)| count)
         .sum();
     let mut text = format!("Error: snapshot file integrity check failed. {total} errors found.\n");
-    for finding in counted.iter().take(FINDINGS_PRINTED) {
+    for finding in counted.iter().take(MAX_PRINTED_FINDINGS) {
         let place = place(finding).map(|place| format!("{place}: ")).unwrap_or_default();
         text.push_str(&format!("{place}{} [{}]\n", etcdsnap::printable(&finding.message), finding.code));
     }
-    let unprinted = total.saturating_sub(counted.len().min(FINDINGS_PRINTED) as u64);
+    let unprinted = total.saturating_sub(counted.len().min(MAX_PRINTED_FINDINGS) as u64);
     if unprinted > 0 {
         text.push_str(&format!("… and {unprinted} more (etcdsnap verify --all lists them)\n"));
     }
