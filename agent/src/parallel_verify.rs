@@ -48,7 +48,7 @@ fn judge<S: Source + Sync + ?Sized>(
     options.progress.begin(Stage::Read, Some(source.len().saturating_mul(passes)));
     let scan = match Scan::open_by(source, options.meta).map_err(Fault::Scan)? {
         Opened::Scan(scan) => scan,
-        Opened::Refused(report) if report.wants_trailer() => {
+        Opened::Refused(report) if report.only_trailer_can_be_checked() => {
             let trailer = match options.sha256 {
                 Sha256::Check => check_trailer(source, options.progress),
                 Sha256::Skip => quick_trailer(source, options.progress),

@@ -15,7 +15,7 @@ mod rewrite_file;
 mod types;
 mod unpacker;
 
-use etcdsnap_core::{Code, Consumed, Source, Sweep, SweepRoom, Swept};
+use etcdsnap_core::{Code, Consumed, FinishedSweep, Source, Sweep, SweepLimits};
 use sha2::Digest;
 use wasm_bindgen::prelude::*;
 use web_sys::Blob;
@@ -29,14 +29,14 @@ use convert::{Progress, into_error, to_js};
 use headroom::Headroom;
 
 /// Memory for pages that the tree may no longer have. A tab has little to give, and what does not fit costs one more read of the file.
-const ROOM: SweepRoom = SweepRoom { raw: 32 << 20, digests: 128 << 20 };
+const ROOM: SweepLimits = SweepLimits { raw: 32 << 20, digests: 128 << 20 };
 
 /// One file, judged while it is read from front to back: `push` every piece in order until it is false or there are no more; the same once
 /// more as long as `again` is true; then `finish`.
 #[wasm_bindgen]
 pub struct Inspector {
     /// What the bytes go into, or what became of them.
-    state: Result<Sweep, Box<Swept>>,
+    state: Result<Sweep, Box<FinishedSweep>>,
     headroom: Headroom,
 }
 
@@ -47,7 +47,7 @@ impl Inspector {
     #[must_use]
     #[allow(clippy::new_without_default)]
     pub fn new() -> Self {
-        Self { state: Ok(Sweep::within(ROOM)), headroom: Headroom::default() }
+        Self { state: Ok(Sweep::with_limits(ROOM)), headroom: Headroom::default() }
     }
 
     /// The next bytes of the file; pieces of 256 KiB to 1 MiB are best. False when no more are wanted.
