@@ -34,8 +34,8 @@ impl NeededKeyTally {
         }
     }
 
-    /// Adds the counts of `other`. The order of additions does not matter, because the first [`MAX_KEYS`] keys of all
-    /// parts are among the first [`MAX_KEYS`] keys of their own part.
+    /// Adds the counts of `other`. The order of additions does not matter: a key that is among the first ones of all
+    /// values is also among the first ones of its part.
     pub fn append(&mut self, other: &Self) {
         let listed: u64 = other.keys.values().copied().fold(0, u64::saturating_add);
         for (key, count) in &other.keys {

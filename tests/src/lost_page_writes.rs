@@ -10,7 +10,7 @@ use crate::read::{BRANCH, File, LEAF, Visit, database_of};
 
 /// The page's position in its tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum SegmentPosition {
+pub enum Role {
     /// The root page of bucket `key`, a branch page.
     Root,
     /// A branch page below the root.
@@ -26,7 +26,7 @@ pub struct Stale {
     /// The free page that held the older version.
     pub older: u64,
     /// Its position in the tree.
-    pub position: SegmentPosition,
+    pub role: Role,
     /// The snapshot with its trailer.
     pub file: Vec<u8>,
 }

@@ -23,7 +23,7 @@ pub mod random;
 
 pub use database_contents::{Bucket, Node};
 pub use layout::{Freelist, Layout};
-pub use page_placement::{BuiltFile, fnv1a, write};
+pub use page_placement::{Built, fnv1a, write};
 
 use sha2::{Digest, Sha256};
 

@@ -7,7 +7,7 @@ use crate::seeded_random::SeededRandom;
 
 /// A finished file.
 #[derive(Debug, Clone)]
-pub struct BuiltFile {
+pub struct Built {
     /// The database, without a trailer.
     pub database: Vec<u8>,
     /// Pages below the high-water mark.
@@ -28,7 +28,7 @@ enum Run {
 /// # Panics
 /// Panics if bolt could not have this page size.
 #[must_use]
-pub fn write(root: &Bucket, layout: &Layout) -> BuiltFile {
+pub fn write(root: &Bucket, layout: &Layout) -> Built {
     let size = layout.page_size;
     assert!(size.is_power_of_two() && (512..=65536).contains(&size));
     let mut rng = SeededRandom::new(layout.seed);
@@ -89,7 +89,7 @@ pub fn write(root: &Bucket, layout: &Layout) -> BuiltFile {
         let meta_bytes = meta_page(meta as u64, size as u32, root_page, root.sequence, freelist, next, txid);
         database[meta * size..meta * size + meta_bytes.len()].copy_from_slice(&meta_bytes);
     }
-    BuiltFile { database, pages: next, free }
+    Built { database, pages: next, free }
 }
 
 /// Returns the contents of a free page: zeros, garbage, or an earlier page of the database, which looks like a page in use.

@@ -4,7 +4,7 @@ use super::cluster::{self, Version};
 use super::database_contents::{Bucket, Node};
 use super::history::{ExpectedCounts, History, HistoryParams};
 use super::layout::Layout;
-use super::page_placement::{BuiltFile, write};
+use super::page_placement::{Built, write};
 use crate::seeded_random::SeededRandom;
 
 /// Builds a random bolt database that is not etcd's: nested buckets, keys and values of any size.
@@ -60,7 +60,7 @@ pub struct MemberDatabase {
     /// How it is laid out in its file.
     pub layout: Layout,
     /// The database file.
-    pub built: BuiltFile,
+    pub built: Built,
     /// The numbers that a reader must find in it.
     pub expected_counts: ExpectedCounts,
 }

@@ -51,8 +51,8 @@ pub fn tell(unopened: &Unopened) {
         let what = printable(&format!("{} {one} encrypted ({needs}): {why}", counted(count, "value", "values")));
         output::warn(&format!("{what}.{}", advice(why)));
     }
-    if unopened.unlisted() > 0 {
-        output::warn(&format!("And {} more that stay encrypted.", counted(unopened.unlisted(), "value", "values")));
+    if unopened.others() > 0 {
+        output::warn(&format!("And {} more that stay encrypted.", counted(unopened.others(), "value", "values")));
     }
 }
 
