@@ -3,8 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use etcdsnap_core::limits::{MAX_TAIL, MAX_WITHOUT_PAGE};
-use etcdsnap_core::{Extent, ReadError};
+use etcdsnap_core::limits::{MAX_EXTRA_BYTES, MAX_WITHOUT_PAGE};
+use etcdsnap_core::{ClaimedLength, ReadError};
 use etcdsnap_unpack::Format;
 
 use crate::grouped_number::{exact_bytes, grouped};
@@ -80,7 +80,7 @@ pub enum Error {
         reason: String,
     },
     /// The file continues far beyond its database and SHA-256.
-    #[error("{} is not a snapshot: it has more than {} MiB after the {} of one", printable_path(path), MAX_TAIL >> 20, exact_bytes(*snapshot))]
+    #[error("{} is not a snapshot: it has more than {} MiB after the {} of one", printable_path(path), MAX_EXTRA_BYTES >> 20, exact_bytes(*snapshot))]
     TooLong {
         /// As the caller named it.
         path: PathBuf,
@@ -122,7 +122,7 @@ pub enum Error {
 }
 
 impl Error {
-    pub(crate) fn too_long(path: &Path, extent: &Extent) -> Self {
+    pub(crate) fn too_long(path: &Path, extent: &ClaimedLength) -> Self {
         Self::TooLong { path: path.to_owned(), snapshot: extent.snapshot().unwrap_or_default() }
     }
 

@@ -48,7 +48,7 @@ fn verify<S: Source + Sync + ?Sized>(
     options.progress.begin(Stage::Read, Some(source.len().saturating_mul(passes)));
     let scan = match Scan::open_by(source, options.meta).map_err(Fault::Scan)? {
         Opened::Scan(scan) => scan,
-        Opened::Refused(report) if report.wants_trailer() => {
+        Opened::Refused(report) if report.only_trailer_can_be_checked() => {
             let trailer = match options.sha256 {
                 Sha256::Check => check_trailer(source, options.progress),
                 Sha256::Skip => quick_trailer(source, options.progress),
@@ -69,7 +69,7 @@ fn verify<S: Source + Sync + ?Sized>(
             trailer.and_then(|trailer| conclude(*scan, 1, &workers).map(|conclusion| (conclusion, trailer)))
         }
         Sha256::Check => {
-            let (hashed, conclusion) = threads::both(
+            let (hashed, conclusion) = threads::run_both(
                 || workers.run_jobs(1, 1, |_| check_trailer(source, &workers)),
                 || conclude(*scan, options.workers().saturating_sub(1), &workers),
             );

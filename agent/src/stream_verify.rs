@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread;
 
-use etcdsnap_core::{Consumed, Error as ScanError, MetaChoice, ReadError, Report, Sweep, SweepRoom, Swept, Watch};
+use etcdsnap_core::{
+    Consumed, Error as ScanError, FinishedSweep, MetaChoice, ReadError, Report, Sweep, SweepLimits, Watch,
+};
 
 use crate::error::{Error, Fault};
 use crate::input::{Packed, Spool};
@@ -17,7 +19,7 @@ use crate::{parallel_verify, threads};
 const BLOCKS_IN_FLIGHT: usize = 4;
 
 /// Memory for pages that may not belong to the tree any more, at least, however small the compressed file is.
-const MIN_ROOM: SweepRoom = SweepRoom { raw: 8 << 20, digests: 16 << 20 };
+const MIN_ROOM: SweepLimits = SweepLimits { raw: 8 << 20, digests: 16 << 20 };
 
 /// Verifies the contents of a compressed file.
 ///
@@ -29,7 +31,7 @@ pub(crate) fn run(packed: &Packed, options: &VerifyOptions<'_>) -> Result<Report
     if options.meta == MetaChoice::Older {
         return run_on_copy(packed, packed.extent().snapshot().unwrap_or(0), options);
     }
-    let mut sweep = Sweep::within(MIN_ROOM);
+    let mut sweep = Sweep::with_limits(MIN_ROOM);
     let swept = loop {
         let swept = pass(packed, sweep, options)?.finish().map_err(failed)?;
         match swept.second_pass() {
@@ -44,17 +46,17 @@ pub(crate) fn run(packed: &Packed, options: &VerifyOptions<'_>) -> Result<Report
     }
 }
 
-fn verdict_of(swept: Swept, options: &VerifyOptions<'_>) -> Result<Report, ScanError> {
+fn verdict_of(swept: FinishedSweep, options: &VerifyOptions<'_>) -> Result<Report, ScanError> {
     let source = Consumed(swept.len());
     swept.verify(&source, options.progress)
 }
 
 /// Chooses the memory for pages that may not belong to the tree any more, after reading `packed` bytes of the compressed file. Real pages compress badly, and
 /// the memory kept for them is far smaller than their compressed size; a small file that unpacks to endless pages gets hardly more than the minimum.
-fn room(packed: u64) -> SweepRoom {
+fn room(packed: u64) -> SweepLimits {
     let part = |of: u64| usize::try_from(packed.checked_div(of).unwrap_or(0)).unwrap_or(usize::MAX);
-    let most = SweepRoom::default();
-    SweepRoom {
+    let most = SweepLimits::default();
+    SweepLimits {
         raw: MIN_ROOM.raw.saturating_add(part(16)).min(most.raw),
         digests: MIN_ROOM.digests.saturating_add(part(2)).min(most.digests),
     }
@@ -71,14 +73,14 @@ fn pass(packed: &Packed, mut sweep: Sweep, options: &VerifyOptions<'_>) -> Resul
         let unpacking = threads::start(scope, move || unpack_into(packed, watch, full, &spare));
         let Some(unpacking) = unpacking else {
             packed.unpack_to_judge(&taken, &mut |block| {
-                sweep.set_room(room(taken.bytes.load(Ordering::Relaxed)));
+                sweep.set_limits(room(taken.bytes.load(Ordering::Relaxed)));
                 sweep.push(block);
                 Ok(())
             })?;
             return Ok(sweep);
         };
         for block in blocks {
-            sweep.set_room(room(taken.bytes.load(Ordering::Relaxed)));
+            sweep.set_limits(room(taken.bytes.load(Ordering::Relaxed)));
             sweep.push(&block);
             // The receiver may have ended already and not take the block back.
             let _ = used.send(block);

@@ -1,12 +1,13 @@
-//! CRC-32C (Castagnoli), which all of etcd's hashes use, and the arithmetic that joins two CRCs.
+//! CRC-32C (Castagnoli), the checksum behind etcd's hashes, and the arithmetic that joins two CRCs.
 
 use std::sync::LazyLock;
 
 /// The polynomial 0x1EDC6F41 with its bits reversed, for a register that shifts right.
 const POLYNOMIAL: u32 = 0x82F6_3B78;
 
-/// The first table holds the shifts for lengths below this; the second table holds those for its multiples.
-const STEP: u64 = 4096;
+/// Number of entries of each table: the first has the shifts for all lengths below it, the second those for its
+/// multiples.
+const TABLE_LEN: u64 = 4096;
 
 /// Computes the CRC-32C of `bytes`.
 #[must_use]
@@ -14,30 +15,30 @@ pub fn crc32c(bytes: &[u8]) -> u32 {
     crc_fast::crc32_iscsi(bytes)
 }
 
-/// Computes the CRC of two byte strings put together from their CRCs alone.
+/// Computes the CRC of two concatenated byte strings from their two CRCs, without the bytes.
 ///
 /// `crc(A‖B) = crc(A)·x^(8·|B|) ⊕ crc(B)` over GF(2) modulo the polynomial. The powers for lengths up to 16 MiB are
 /// tabulated (32 KiB), so that joining the CRCs of neighbouring pages takes one multiplication instead of thirty.
 #[derive(Debug, Clone, Copy)]
 pub struct CrcCombiner {
-    /// `x^(8n)` for n below [`STEP`].
-    small: &'static [u32],
-    /// `x^(8·STEP·n)` for n below [`STEP`].
-    large: &'static [u32],
+    /// `x^(8n)` for n below [`TABLE_LEN`].
+    low_powers: &'static [u32],
+    /// `x^(8·TABLE_LEN·n)` for n below [`TABLE_LEN`].
+    high_powers: &'static [u32],
 }
 
-/// Both tables are computed once, because that takes longer than hashing a small file.
+/// Both tables, computed once per process, because that takes longer than hashing a small file.
 static TABLES: LazyLock<[Vec<u32>; 2]> = LazyLock::new(|| {
     let byte = shift_by_one_byte(ONE);
-    let small = powers(byte);
-    let step = small.last().map_or(ONE, |last| multiply(*last, byte));
-    [small, powers(step)]
+    let low_powers = powers(byte);
+    let step = low_powers.last().map_or(ONE, |last| multiply(*last, byte));
+    [low_powers, powers(step)]
 });
 
 impl Default for CrcCombiner {
     fn default() -> Self {
-        let [small, large] = &*TABLES;
-        Self { small, large }
+        let [low_powers, high_powers] = &*TABLES;
+        Self { low_powers, high_powers }
     }
 }
 
@@ -45,7 +46,7 @@ impl Default for CrcCombiner {
 const ONE: u32 = 1 << 31;
 
 fn powers(base: u32) -> Vec<u32> {
-    std::iter::successors(Some(ONE), |power| Some(multiply(*power, base))).take(STEP as usize).collect()
+    std::iter::successors(Some(ONE), |power| Some(multiply(*power, base))).take(TABLE_LEN as usize).collect()
 }
 
 fn shift_by_one_byte(mut value: u32) -> u32 {
@@ -76,20 +77,20 @@ impl CrcCombiner {
     #[must_use]
     pub fn join(&self, a: u32, b: u32, b_len: u64) -> u32 {
         let mut shifted = a;
-        let mut rest = b_len;
-        let full = STEP.saturating_mul(STEP);
-        while rest >= full {
+        let mut bytes_left = b_len;
+        let table_range = TABLE_LEN.saturating_mul(TABLE_LEN);
+        while bytes_left >= table_range {
             // Applies the largest tabulated shift, STEP·(STEP−1); the next round takes the remainder.
-            shifted = self.shift(shifted, full.saturating_sub(STEP));
-            rest = rest.saturating_sub(full.saturating_sub(STEP));
+            shifted = self.shift(shifted, table_range.saturating_sub(TABLE_LEN));
+            bytes_left = bytes_left.saturating_sub(table_range.saturating_sub(TABLE_LEN));
         }
-        self.shift(shifted, rest) ^ b
+        self.shift(shifted, bytes_left) ^ b
     }
 
     /// Computes `value·x^(8·len)` for `len` below STEP².
     fn shift(&self, value: u32, len: u64) -> u32 {
-        let low = usize::try_from(len % STEP).ok().and_then(|n| self.small.get(n));
-        let high = usize::try_from(len / STEP).ok().and_then(|n| self.large.get(n));
+        let low = usize::try_from(len % TABLE_LEN).ok().and_then(|n| self.low_powers.get(n));
+        let high = usize::try_from(len / TABLE_LEN).ok().and_then(|n| self.high_powers.get(n));
         let mut shifted = value;
         if let Some(power) = low.filter(|power| **power != ONE) {
             shifted = multiply(*power, shifted);
@@ -132,13 +133,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_check_value_of_the_polynomial() {
+    fn the_published_check_value_is_computed() {
         // "123456789" → 0xE3069283: the check value of CRC-32C (RFC 3720, appendix B.4 uses the same polynomial).
         assert_eq!(crc32c(b"123456789"), 0xE306_9283);
     }
 
     #[test]
-    fn joining_equals_hashing_the_whole() {
+    fn joined_crcs_equal_the_crc_of_the_whole() {
         let combiner = CrcCombiner::default();
         let bytes: Vec<u8> = (0..40_000_000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
         let whole = crc32c(&bytes);

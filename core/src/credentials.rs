@@ -12,12 +12,12 @@ use std::net::Ipv6Addr;
 #[must_use]
 pub fn without_credentials(url: &str) -> Cow<'_, str> {
     let without_user = without_user(url);
-    if is_path(url) {
+    if is_unix_socket(url) {
         return without_user;
     }
     let cut = without_user.find(['?', '#']).and_then(|at| at.checked_add(1));
     match cut.and_then(|cut| without_user.split_at_checked(cut)) {
-        Some((head, said)) if !said.is_empty() => Cow::Owned(format!("{head}…")),
+        Some((head, query)) if !query.is_empty() => Cow::Owned(format!("{head}…")),
         _ => without_user,
     }
 }
@@ -29,21 +29,21 @@ pub fn has_user(url: &str) -> bool {
 }
 
 /// Whether a URL names a Unix socket.
-fn is_path(url: &str) -> bool {
+fn is_unix_socket(url: &str) -> bool {
     let scheme = url.split(':').next().unwrap_or_default();
     url.contains(':') && ["unix", "unixs"].iter().any(|unix| scheme.eq_ignore_ascii_case(unix))
 }
 
 fn without_user(url: &str) -> Cow<'_, str> {
     let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
-    if let Some((before, said)) = rest.find(['?', '#']).and_then(|at| rest.split_at_checked(at))
-        && is_of_the_query(before, said)
+    if let Some((before, query)) = rest.find(['?', '#']).and_then(|at| rest.split_at_checked(at))
+        && at_sign_belongs_to_query(before, query)
     {
         let Some((_, host)) = before.rsplit_once('@') else { return Cow::Borrowed(url) };
         let start = if scheme.is_empty() { String::new() } else { format!("{scheme}://") };
-        return Cow::Owned(format!("{start}{host}{said}"));
+        return Cow::Owned(format!("{start}{host}{query}"));
     }
-    if is_path(url) && !scheme.is_empty() {
+    if is_unix_socket(url) && !scheme.is_empty() {
         let end = rest.find('/').unwrap_or(rest.len());
         let (authority, path) = rest.split_at_checked(end).unwrap_or((rest, ""));
         return match authority.rsplit_once('@') {
@@ -52,38 +52,38 @@ fn without_user(url: &str) -> Cow<'_, str> {
         };
     }
     match rest.rsplit_once('@') {
-        Some((_, host)) if !is_path(url) && scheme.is_empty() => Cow::Borrowed(host),
-        Some((_, host)) if !is_path(url) => Cow::Owned(format!("{scheme}://{host}")),
+        Some((_, host)) if !is_unix_socket(url) && scheme.is_empty() => Cow::Borrowed(host),
+        Some((_, host)) if !is_unix_socket(url) => Cow::Owned(format!("{scheme}://{host}")),
         _ => Cow::Borrowed(url),
     }
 }
 
-/// Whether an `@` in `said`, a query or a fragment, belongs to it and not to a password: a host with a port precedes
-/// it, and none follows the `@`.
-fn is_of_the_query(before: &str, said: &str) -> bool {
+/// Whether an `@` in `query` (a query or fragment) belongs to it, and not to a password: the text before the query ends
+/// with a host and a port, and no host with a port follows the `@`.
+fn at_sign_belongs_to_query(before: &str, query: &str) -> bool {
     let has_port = |text: &str| {
         let authority = text.split(['/', '?', '#']).next().unwrap_or_default();
         let port = authority.rsplit_once(':').map(|(_, port)| port).filter(|port| !port.is_empty());
         port.is_some_and(|port| port.bytes().all(|digit| digit.is_ascii_digit()))
     };
     let host = before.rsplit_once('@').map_or(before, |(_, host)| host);
-    said.rsplit_once('@').is_some_and(|(_, behind)| has_port(host) && !has_port(behind))
+    query.rsplit_once('@').is_some_and(|(_, after)| has_port(host) && !has_port(after))
 }
 
-/// Returns the part of a malformed URL that an error message may quote. Besides user and password it hides what should
-/// be a port: a list that was split at a comma within a password leaves `user:half-a-password`.
+/// Returns a malformed URL as an error message may quote it. Hides user, password and query, and also text in the place
+/// of a port that is not a number: if a list is split at a comma within a password, `user:half-a-password` remains.
 #[must_use]
 pub fn quotable(url: &str) -> Cow<'_, str> {
     let url = without_credentials(url);
-    let from = url.find("://").map_or(0, |at| at.saturating_add("://".len()));
+    let authority_start = url.find("://").map_or(0, |at| at.saturating_add("://".len()));
     // An IPv6 address without brackets, with or without a port; no password has that form.
-    let authority = url.get(from..).and_then(|rest| rest.split(['/', '?', '#']).next()).unwrap_or_default();
+    let authority = url.get(authority_start..).and_then(|rest| rest.split(['/', '?', '#']).next()).unwrap_or_default();
     let (address, port) = authority.rsplit_once(':').unwrap_or((authority, ""));
     let is_address = |text: &str| text.parse::<Ipv6Addr>().is_ok();
     if is_address(authority) || (is_address(address) && port.bytes().all(|byte| byte.is_ascii_digit())) {
         return url;
     }
-    let host = url.rfind(']').unwrap_or(from).max(from);
+    let host = url.rfind(']').unwrap_or(authority_start).max(authority_start);
     let colon = url.get(host..).and_then(|rest| rest.find(':')).and_then(|at| at.checked_add(host));
     let Some(port) = colon.and_then(|colon| colon.checked_add(1)) else { return url };
     let (before, text) = url.split_at_checked(port).unwrap_or((&url, ""));
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn users_and_passwords_go_and_the_rest_stays() {
+    fn only_user_and_password_are_removed() {
         for (url, kept) in [
             ("https://user:pass@host:2379", "https://host:2379"),
             ("HTTPS://user@host:2379/", "HTTPS://host:2379/"),
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_query_or_a_fragment_says_is_not_told() {
+    fn queries_and_fragments_are_hidden() {
         for (url, kept) in [
             ("https://host:2379/path?token=secret", "https://host:2379/path?…"),
             ("https://user:pass@host:2379?token=secret#more", "https://host:2379?…"),
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sign_of_the_query_is_no_end_of_a_password() {
+    fn an_at_sign_in_a_query_does_not_end_a_password() {
         for (url, kept, names_a_user) in [
             ("https://host:2379?mail=me@example", "https://host:2379?…", false),
             ("https://host:2379/path?mail=me@example.com#x", "https://host:2379/path?…", false),
@@ -143,7 +143,7 @@ mod tests {
             ("https://[::1]:2379/?a@b", "https://[::1]:2379/?…", false),
             ("https://user:p@ss@host:2379?mail=me@example", "https://host:2379?…", true),
             ("user:pass@host:2379?a@b", "host:2379?…", true),
-            // In doubt, text that could be a password is hidden.
+            // Text that could be part of a password is hidden.
             ("https://user:12?secret@host:2379", "https://host:2379", true),
             ("https://user:secret?@host", "https://host", true),
         ] {
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn half_a_password_is_not_quoted() {
+    fn text_that_may_be_part_of_a_password_is_not_quoted() {
         for (url, quoted) in [
             ("https://user:secret", "https://user:…"),
             ("user:secret", "user:…"),

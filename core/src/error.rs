@@ -3,7 +3,7 @@
 use crate::offset::Offset;
 use crate::source::ReadError;
 
-/// An error that ended a scan.
+/// An error that ended a scan or a query.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -17,13 +17,13 @@ pub enum Error {
         /// The error of the source.
         cause: ReadError,
     },
-    /// The caller's [`Watch`](crate::Watch) requested a stop.
+    /// The caller requested a stop, through its [`Watch`](crate::Watch).
     #[error("cancelled")]
     Cancelled,
     /// The older meta page was chosen, but it is not valid or leads to the same tree.
     #[error("the file has no older tree: {0}")]
     NoOlderMeta(&'static str),
-    /// Memory for a structure of bounded size ran out.
+    /// Memory ran out.
     #[error("not enough memory for {what} ({bytes} bytes)")]
     Memory {
         /// The purpose of the memory.

@@ -1,4 +1,4 @@
-//! Findings: problems of a file, as data.
+//! Findings: the problems of a file, as data.
 
 use crate::bolt::page_id::PageId;
 use crate::offset::Offset;
@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::finding_code::Code;
-use crate::limits::{EXCERPT, FINDINGS_PER_CODE};
+use crate::limits::{FINDINGS_PER_CODE, MAX_EXCERPT};
 use crate::severity::{Severity, Verdict};
 
-/// One problem of a file, with its place.
+/// One problem of a file, with its location.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
     /// Severity; follows from the code.
@@ -21,19 +21,19 @@ pub struct Finding {
     pub page: Option<PageId>,
     /// Offset in the file in bytes, if the problem has one.
     pub offset: Option<Offset>,
-    /// Bucket key or etcd key that the problem concerns, printable.
+    /// Key in a bucket, or key of etcd, that the problem concerns; escaped to printable ASCII.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
-    /// The problem in a sentence, with the numbers of this place.
+    /// The problem as a sentence, with its numbers.
     pub message: String,
-    /// The code of other damage that caused this finding: unreadable pages make data look missing.
+    /// The code of other damage that caused this finding, such as unreadable pages that make data look missing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub because: Option<Code>,
 }
 
 impl Finding {
-    /// Creates a finding without a place. Makes `message` a sentence: adds a capital letter and a full stop if they are
-    /// missing.
+    /// Creates a finding without a location. Turns the clause `message` into a sentence, with a capital letter and a
+    /// full stop.
     #[must_use]
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         let message = sentence(message.into());
@@ -54,7 +54,7 @@ impl Finding {
         self
     }
 
-    /// Sets another code, and the severity that follows from it.
+    /// Replaces the code, and the severity that follows from it.
     #[must_use]
     pub fn with_code(mut self, code: Code) -> Self {
         self.code = code;
@@ -84,8 +84,8 @@ fn sentence(mut text: String) -> String {
 /// Formats bytes of a file for a finding: escapes everything but printable ASCII, and cuts long texts.
 #[must_use]
 pub fn excerpt(bytes: &[u8]) -> String {
-    match bytes.get(..EXCERPT) {
-        Some(start) if bytes.len() > EXCERPT => format!("{}… ({} bytes)", start.escape_ascii(), bytes.len()),
+    match bytes.get(..MAX_EXCERPT) {
+        Some(start) if bytes.len() > MAX_EXCERPT => format!("{}… ({} bytes)", start.escape_ascii(), bytes.len()),
         _ => bytes.escape_ascii().to_string(),
     }
 }
@@ -102,7 +102,7 @@ pub struct Findings {
 }
 
 impl Findings {
-    /// Adds a finding. Beyond [`FINDINGS_PER_CODE`] of its code it is only counted.
+    /// Adds a finding. If its code has [`FINDINGS_PER_CODE`] findings already, it is only counted.
     pub fn push(&mut self, finding: Finding) {
         let count = self.counts.entry(finding.code).or_default();
         *count = count.saturating_add(1);
@@ -115,30 +115,30 @@ impl Findings {
     pub fn append(&mut self, later: Findings) {
         let mut kept: BTreeMap<Code, u64> = BTreeMap::new();
         for finding in later.list {
-            let taken = kept.entry(finding.code).or_default();
-            *taken = taken.saturating_add(1);
+            let kept_so_far = kept.entry(finding.code).or_default();
+            *kept_so_far = kept_so_far.saturating_add(1);
             self.push(finding);
         }
         for (code, count) in later.counts {
-            let unkept = count.saturating_sub(kept.get(&code).copied().unwrap_or(0));
+            let not_kept = count.saturating_sub(kept.get(&code).copied().unwrap_or(0));
             let total = self.counts.entry(code).or_default();
-            *total = total.saturating_add(unkept);
+            *total = total.saturating_add(not_kept);
         }
     }
 
-    /// Drops findings beyond `room` of each code; they stay counted.
-    pub fn keep(&mut self, room: impl Fn(Code) -> u64) {
+    /// Drops findings beyond `limit` of each code; they stay counted.
+    pub fn drop_beyond(&mut self, limit: impl Fn(Code) -> u64) {
         let mut kept: BTreeMap<Code, u64> = BTreeMap::new();
         self.list.retain(|finding| {
-            let taken = kept.entry(finding.code).or_default();
-            *taken = taken.saturating_add(1);
-            *taken <= room(finding.code)
+            let kept_so_far = kept.entry(finding.code).or_default();
+            *kept_so_far = kept_so_far.saturating_add(1);
+            *kept_so_far <= limit(finding.code)
         });
         self.list.shrink_to_fit();
     }
 
-    /// Raises the count of a code to `count`, because more findings are known than are kept.
-    pub fn count_at_least(&mut self, code: Code, count: u64) {
+    /// Raises the count of a code to `count`, the number of known problems, if fewer were added as findings.
+    pub fn raise_count(&mut self, code: Code, count: u64) {
         let known = self.counts.entry(code).or_default();
         *known = count.max(*known);
     }
@@ -149,17 +149,18 @@ impl Findings {
         &self.list
     }
 
-    /// Marks findings for which `of` is true as caused by other damage. Findings of that damage itself stay unmarked.
-    pub(crate) fn explain(&mut self, because: Code, of: impl Fn(&Finding) -> bool) {
-        let unexplained = self.list.iter_mut().filter(|finding| finding.because.is_none() && finding.code != because);
-        unexplained.filter(|finding| of(finding)).for_each(|finding| finding.because = Some(because));
+    /// Sets `because` as the cause of all findings for which `of` is true and which have no cause yet. Findings with
+    /// the code `because` itself stay without a cause.
+    pub(crate) fn mark_caused_by(&mut self, because: Code, of: impl Fn(&Finding) -> bool) {
+        let without_cause = self.list.iter_mut().filter(|finding| finding.because.is_none() && finding.code != because);
+        without_cause.filter(|finding| of(finding)).for_each(|finding| finding.because = Some(because));
     }
 
     /// Returns the code of the damage that caused all findings of `code`, followed back to the first cause; `code`
     /// itself if at least one of its findings has no cause.
     #[must_use]
     pub fn cause(&self, code: Code) -> Code {
-        cause_among(|| self.list.iter(), &self.counts, code)
+        root_cause(|| self.list.iter(), &self.counts, code)
     }
 
     /// The number of findings of each code, including those not kept.
@@ -193,7 +194,7 @@ impl Findings {
 
 /// Returns the code of the damage that caused all findings of `code`, followed back to the first cause; `code` itself
 /// if at least one of its findings has no cause.
-pub(crate) fn cause_among<'f, I: Iterator<Item = &'f Finding>>(
+pub(crate) fn root_cause<'f, I: Iterator<Item = &'f Finding>>(
     findings: impl Fn() -> I,
     counts: &BTreeMap<Code, u64>,
     code: Code,
@@ -201,9 +202,9 @@ pub(crate) fn cause_among<'f, I: Iterator<Item = &'f Finding>>(
     let mut cause = code;
     // One round per code bounds the loop even if causes form a circle.
     for _ in Code::ALL {
-        let mut of_code = findings().filter(|finding| finding.code == cause).map(|finding| finding.because);
-        match of_code.next() {
-            Some(Some(because)) if of_code.all(|other| other == Some(because)) && counts.contains_key(&because) => {
+        let mut causes = findings().filter(|finding| finding.code == cause).map(|finding| finding.because);
+        match causes.next() {
+            Some(Some(because)) if causes.all(|other| other == Some(because)) && counts.contains_key(&because) => {
                 cause = because;
             }
             _ => break,
@@ -226,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn past_the_bound_findings_are_counted_only() {
+    fn findings_beyond_the_limit_are_only_counted() {
         let mut first = Findings::default();
         let mut second = Findings::default();
         for _ in 0..FINDINGS_PER_CODE {
@@ -240,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn the_heaviest_finding_decides() {
+    fn the_most_severe_finding_decides_the_verdict() {
         let mut findings = Findings::default();
         assert_eq!(findings.verdict(), Verdict::Sound);
         findings.push(Finding::new(Code::TrailerMissing, ""));

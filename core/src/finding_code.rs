@@ -186,7 +186,7 @@ codes! {
         "The stored compaction revisions contradict the revisions in the file: history is present that should be gone, or the compaction revisions are wrong."
         "Reads and watches of old revisions may return wrong answers. Compare with another snapshot." }
     MemberMalformed "member-malformed" Damage {
-        "A member entry cannot be read. A restore is not affected, because it writes new members; etcd started on the file itself is."
+        "A member entry cannot be read. A restore is not affected, because it writes new members, but an etcd that starts from the file itself is."
         "Restore with a complete --initial-cluster." }
     AuthMalformed "auth-malformed" Damage {
         "A user, a role or the authentication state cannot be read: after a restore, people may be locked out or let in."
@@ -195,7 +195,7 @@ codes! {
         "Authentication is on, but no user `root` has the role `root`, which etcd never allows: nobody can manage users, and health checks fail."
         "Copy the file again from where it was saved, or use an earlier backup." }
     AuthRoleMissing "auth-role-missing" Damage {
-        "Authentication is on, and a user has a role that does not exist, which etcd never allows: etcd refuses the user what the role allowed."
+        "Authentication is on, and a user has a role that does not exist, which etcd never allows: etcd denies the user what the role allowed."
         "Copy the file again or use an earlier backup, or restore with --force and give the user its roles again." }
     AlarmMalformed "alarm-malformed" Damage {
         "An alarm cannot be read. etcd stops when it reads it."
@@ -258,10 +258,10 @@ codes! {
         "The store holds no key. That is right only for a new cluster."
         "Check that this snapshot is from the right cluster, and when it was taken." }
     BucketUnknown "bucket-unknown" Warning {
-        "No etcd creates this bucket. etcd starts and never reads it; it may be one of etcd's own buckets with a damaged name."
+        "etcd never creates or reads this bucket, and starts nevertheless. It may be one of etcd's own buckets with a damaged name."
         "Check whether one of etcd's buckets is missing. If all are present, find out who wrote this one." }
     NameUnknown "name-unknown" Warning {
-        "No etcd writes an entry with this name. etcd starts and never reads it; it may be one of etcd's own entries with a damaged name."
+        "etcd never writes or reads an entry with this name, and starts nevertheless. It may be one of etcd's own entries with a damaged name."
         "Check whether one of etcd's entries is missing. Prefer a fresh copy of the file or an earlier backup." }
     EntryMissing "entry-missing" Warning {
         "An entry that every etcd of this version writes is missing. etcd still starts from a restore, and writes the entry again."
@@ -276,10 +276,10 @@ codes! {
         "A member is listed both as present and as removed. A restore by etcd 3.4 with unchanged URLs and token keeps both entries; a restore by a later etcd or by etcdsnap clears both lists."
         "Restore with etcdsnap or etcdutl, not with etcdctl 3.4." }
     AuthRoleMissingOff "auth-role-missing-off" Warning {
-        "A user has a role that does not exist. This has no effect while authentication is off; once it is on, etcd refuses the user what the role allowed."
+        "A user has a role that does not exist. This has no effect while authentication is off; once it is on, etcd denies the user what the role allowed."
         "Give the user its roles again before you turn authentication on." }
     PermissionUnknown "permission-unknown" Warning {
-        "A role has a permission of a type that etcd does not know, which allows nothing. Either it was granted so, because etcd accepts such a grant, or a bit flipped, and etcd refuses users what the role allowed."
+        "A role has a permission of a type that etcd does not know, which allows nothing. Either somebody granted it, because etcd accepts such a grant, or a bit flipped, and etcd denies users what the role allowed."
         "Find out what the role should allow, and grant it again." }
     DowngradeEnabled "downgrade-enabled" Warning {
         "The cluster was being downgraded when the snapshot was taken. While the downgrade is enabled, the etcd version that wrote the file does not start on a restore; the version below does."
@@ -291,7 +291,7 @@ codes! {
         "The cluster had raised the alarm CORRUPT when the snapshot was taken: its members disagreed about the data. A restored cluster keeps the alarm and refuses writes."
         "Compare with snapshots of the other members before you trust this one. After the restore, run `etcdctl alarm disarm`." }
     VersionUnknown "version-unknown" Warning {
-        "An etcd newer than this program knows wrote the storage version and the cluster version; the file may hold things that this program does not check."
+        "The etcd that wrote the storage version and the cluster version is newer than this program; the file may hold data that this program does not check."
         "Use a newer etcdsnap, and restore with the etcd version that wrote the file." }
     WalTorn "wal-torn" Warning {
         "The last record of the write-ahead log is incomplete, as after a crash or a power failure. etcd cuts it off when it starts; etcd had not acknowledged it to any client."

@@ -1,13 +1,13 @@
 //! Fingerprints: 128-bit hashes of keys and values, so that millions of them can be compared without keeping their
 //! bytes.
 //!
-//! A hash that anyone can compute is not enough: a client of the cluster could choose two keys with the same hash, so
-//! that a sound file seems damaged or a difference is missed, or thousands of keys that fall into the same slot of a
-//! hash table. So the hash is SipHash-1-3 with 128 bits (Aumasson and Bernstein, "SipHash: a fast short-input PRF",
-//! 2012), which Rust's own hash tables use, with a secret key per process. Two of ten million keys collide with a
+//! The hash has a secret key. Without one, a client of the cluster could choose two keys with the same hash, so that a
+//! sound file seems damaged or a difference is missed, or thousands of keys that fall into the same slot of a hash
+//! table. The hash is SipHash-1-3 with 128 bits (Aumasson and Bernstein, "SipHash: a fast short-input PRF",
+//! 2012), which Rust's own hash tables use, with another key in each process. Two of ten million keys collide with a
 //! probability of about 10^-25.
 //!
-//! No output depends on a fingerprint.
+//! No output depends on the value of a fingerprint.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::OnceLock;
@@ -17,7 +17,7 @@ use siphasher::sip128::{Hasher128, SipHasher13};
 static HASHER: OnceLock<SipHasher13> = OnceLock::new();
 
 /// Sets the secret key of all fingerprints: 16 random bytes. Without this call Rust's standard library chooses the key,
-/// at random except in WebAssembly. The first key stays; returns false if a key was set before.
+/// at random except in WebAssembly. Returns false, and keeps the old key, if a key was set or chosen before.
 pub fn set_key(key: &[u8; 16]) -> bool {
     HASHER.set(SipHasher13::new_with_key(key)).is_ok()
 }
@@ -35,9 +35,9 @@ pub fn fingerprint(bytes: &[u8]) -> u128 {
     hasher().hash(bytes).as_u128()
 }
 
-/// Computes the fingerprint of a number and some bytes.
+/// Computes the fingerprint of a number and some bytes together.
 #[must_use]
-pub(crate) fn fingerprint_of_both(number: i64, bytes: &[u8]) -> u128 {
+pub(crate) fn fingerprint_with_number(number: i64, bytes: &[u8]) -> u128 {
     let mut hasher = *hasher();
     hasher.write(&number.to_le_bytes());
     hasher.write(bytes);
@@ -49,15 +49,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn equal_bytes_alone_have_equal_fingerprints() {
+    fn only_equal_bytes_have_equal_fingerprints() {
         assert_eq!(fingerprint(b"/registry/pods/a"), fingerprint(b"/registry/pods/a"));
         assert_ne!(fingerprint(b"/registry/pods/a"), fingerprint(b"/registry/pods/b"));
         assert_ne!(fingerprint(b""), fingerprint(&[0]));
-        assert_ne!(fingerprint_of_both(1, b"value"), fingerprint_of_both(2, b"value"));
+        assert_ne!(fingerprint_with_number(1, b"value"), fingerprint_with_number(2, b"value"));
     }
 
     #[test]
-    fn the_first_key_stays() {
+    fn a_second_key_is_rejected() {
         let before = fingerprint(b"a key");
         assert!(!set_key(&[7; 16]));
         assert_eq!(fingerprint(b"a key"), before);

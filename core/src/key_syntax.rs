@@ -20,7 +20,8 @@ pub fn printable(text: &str) -> String {
 /// paragraph separators, Unicode's format characters (category Cf: bidirectional controls, zero-width characters,
 /// tags), and letters and marks that are invisible by definition (`Default_Ignorable_Code_Point`).
 ///
-/// The variation selectors U+FE00 to U+FE0F are printable: they belong to many emoji and change nothing else. Source: Unicode 16.
+/// The variation selectors U+FE00 to U+FE0F are printable: they belong to many emoji and change nothing else. Source:
+/// Unicode 16.
 #[must_use]
 pub fn is_unprintable(char: char) -> bool {
     char.is_control()
@@ -39,8 +40,8 @@ pub fn key_text(bytes: &[u8]) -> String {
     match std::str::from_utf8(bytes) {
         Ok(text) if is_plain(text) => text.to_owned(),
         _ => {
-            // The escapes of a control character take four times its length, and a string that grows by doubling twice
-            // that, so the needed memory is reserved once.
+            // An escaped control character takes four times its length, and a string that grows by doubling could take
+            // twice that, so exactly the needed memory is reserved.
             let len = bytes.iter().map(|byte| std::ascii::escape_default(*byte).len()).sum::<usize>();
             let mut text = String::with_capacity(len.saturating_add(2));
             text.push('"');
@@ -52,8 +53,8 @@ pub fn key_text(bytes: &[u8]) -> String {
 }
 
 fn is_plain(text: &str) -> bool {
-    let odd = |sign: char| is_unprintable(sign) || sign.is_whitespace() || matches!(sign, '"' | '\'' | '\\');
-    !text.is_empty() && !text.contains(odd)
+    let needs_escape = |sign: char| is_unprintable(sign) || sign.is_whitespace() || matches!(sign, '"' | '\'' | '\\');
+    !text.is_empty() && !text.contains(needs_escape)
 }
 
 /// Parses a key as a person types it: unchanged, or in quotes with the escapes that [`key_text`] writes (`\n`, `\r`,
@@ -61,12 +62,12 @@ fn is_plain(text: &str) -> bool {
 #[must_use]
 pub fn key_bytes(text: &str) -> Option<Vec<u8>> {
     match text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
-        Some(quoted) => unescaped(quoted.as_bytes()),
+        Some(quoted) => unescape(quoted.as_bytes()),
         None => Some(text.as_bytes().to_vec()),
     }
 }
 
-fn unescaped(mut text: &[u8]) -> Option<Vec<u8>> {
+fn unescape(mut text: &[u8]) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     while let Some((first, rest)) = text.split_first() {
         text = rest;
@@ -97,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn escapes_what_moves_a_terminal() {
+    fn invisible_characters_are_escaped() {
         assert_eq!(printable("a\u{1b}[31mb\n"), "a\\u{1b}[31mb\\n");
         assert_eq!(printable("schön \u{202e}"), "schön \\u{202e}");
         assert_eq!(printable("\r\u{7f}\u{9b}"), "\\r\\u{7f}\\u{9b}");
@@ -112,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_come_back_as_they_were() {
+    fn formatted_keys_parse_back_unchanged() {
         for key in
             [&b"/registry/pods/default/web"[..], b"", b"a b", b"\xff\x00'\"\\\n", "schön".as_bytes(), b"\"quoted\""]
         {

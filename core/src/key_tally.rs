@@ -1,4 +1,4 @@
-//! Counts encrypted values by the encryption key that they need.
+//! Counts encrypted values by the encryption key that decrypts them.
 
 use std::collections::BTreeMap;
 
@@ -7,11 +7,11 @@ use serde::{Serialize, Serializer};
 
 use crate::needed_key::NeededKey;
 
-/// Encryption keys listed by name: the first ones in their order. A cluster has a handful; a forged file could name a
-/// different key in each value.
+/// Maximum number of encryption keys listed: the first ones in their order. A cluster has a handful, but a forged file
+/// could name another key in each value.
 const MAX_KEYS: usize = 64;
 
-/// Counts of encrypted values by the encryption key that they need.
+/// The number of encrypted values for each encryption key that is needed to decrypt them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NeededKeyTally {
     keys: BTreeMap<NeededKey, u64>,
@@ -34,14 +34,14 @@ impl NeededKeyTally {
         }
     }
 
-    /// Adds the counts of `other`. The order of additions does not matter: the first keys overall are among the first
-    /// keys of each part.
+    /// Adds the counts of `other`. The order of additions does not matter: a key that is among the first ones of all
+    /// values is also among the first ones of its part.
     pub fn append(&mut self, other: &Self) {
-        let named: u64 = other.keys.values().copied().fold(0, u64::saturating_add);
+        let listed: u64 = other.keys.values().copied().fold(0, u64::saturating_add);
         for (key, count) in &other.keys {
             self.add(key, *count);
         }
-        self.total = self.total.saturating_add(other.total.saturating_sub(named));
+        self.total = self.total.saturating_add(other.total.saturating_sub(listed));
     }
 
     /// Removes all counts.
@@ -76,14 +76,14 @@ impl NeededKeyTally {
 
     /// The number of values whose keys are not listed.
     #[must_use]
-    pub fn others(&self) -> u64 {
-        let named = self.keys.values().copied().fold(0, u64::saturating_add);
-        self.total.saturating_sub(named)
+    pub fn unlisted(&self) -> u64 {
+        let listed = self.keys.values().copied().fold(0, u64::saturating_add);
+        self.total.saturating_sub(listed)
     }
 }
 
 #[derive(Serialize)]
-struct TallyLine<'k> {
+struct KeyCount<'k> {
     provider: &'k str,
     name: &'k str,
     values: u64,
@@ -92,13 +92,13 @@ struct TallyLine<'k> {
 /// Serializes as a list of objects, one per key.
 impl Serialize for NeededKeyTally {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let others = self.others();
+        let unlisted = self.unlisted();
         let mut list = serializer.serialize_seq(None)?;
         for (key, values) in self.iter() {
-            list.serialize_element(&TallyLine { provider: key.provider.as_str(), name: &key.name, values })?;
+            list.serialize_element(&KeyCount { provider: key.provider.as_str(), name: &key.name, values })?;
         }
-        if others > 0 {
-            list.serialize_element(&TallyLine { provider: "others", name: "", values: others })?;
+        if unlisted > 0 {
+            list.serialize_element(&KeyCount { provider: "others", name: "", values: unlisted })?;
         }
         list.end()
     }
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_keys_are_the_same_however_the_parts_were_cut() {
+    fn the_listed_keys_do_not_depend_on_how_parts_are_added() {
         let names: Vec<usize> = (0..300).map(|number| (number * 7) % 150).collect();
         let tally = |numbers: &[usize]| {
             let mut tally = NeededKeyTally::default();
@@ -126,11 +126,11 @@ mod tests {
             let mut parts = tally(&names[..cut]);
             parts.append(&tally(&names[cut..]));
             assert_eq!(parts, whole);
-            let mut turned = tally(&names[cut..]);
-            turned.append(&tally(&names[..cut]));
-            assert_eq!(turned, whole);
+            let mut reversed = tally(&names[cut..]);
+            reversed.append(&tally(&names[..cut]));
+            assert_eq!(reversed, whole);
         }
-        assert_eq!((whole.total(), whole.iter().count(), whole.others()), (300, MAX_KEYS, 300 - 2 * 64));
+        assert_eq!((whole.total(), whole.iter().count(), whole.unlisted()), (300, MAX_KEYS, 300 - 2 * 64));
         assert!(whole.iter().all(|(_, count)| count == 2));
     }
 }

@@ -1,4 +1,4 @@
-//! Reads and judges etcd v3 snapshots: the bbolt file, etcd's schema in it, hashes, checks.
+//! Reads and checks etcd v3 snapshots: the bbolt file, etcd's schema in it, and hashes.
 //!
 //! This crate does no I/O, starts no thread, reads no clock, prints nothing, has no `unsafe` and does not panic on
 //! input. It reads through a [`Source`], reports progress to the caller's [`Watch`], and returns a [`Report`]: problems
@@ -14,8 +14,8 @@
 //! # Ok::<(), etcdsnap_core::Error>(())
 //! ```
 //!
-//! A scan runs in passes whose pieces any thread may take ([`pass`]), or over a stream that is read once ([`Sweep`]);
-//! the report is the same.
+//! A scan reads a file by random access, in passes whose pieces any thread may take ([`pass`]), or a stream from front
+//! to back ([`Sweep`]). Both give the same report.
 
 #![cfg_attr(
     not(test),
@@ -81,13 +81,13 @@ pub use number_words::grouped;
 pub use offset::Offset;
 pub use progress::{Unwatched, Watch};
 pub use report::{Decrypted, Report};
+pub use scan::claimed_length::{ClaimedLength, PageStartCheck};
 pub use scan::conclude::{Conclusion, status, verify};
 pub use scan::file_kind::{FileKind, sniff};
-pub use scan::file_summary::{Peek, peek, refuse};
-pub use scan::longest_length::{Extent, PageWatch};
+pub use scan::file_summary::{Peek, peek, refusal_report};
 pub use scan::scanner::{Opened, Scan};
-pub use scan::sweep::{Sweep, Swept};
-pub use scan::sweep_cache::SweepRoom;
+pub use scan::sweep::{FinishedSweep, Sweep};
+pub use scan::sweep_cache::SweepLimits;
 pub use scan::trailer_hash::{TrailerHasher, check_trailer, peek_trailer, quick_trailer};
 pub use severity::{Severity, Verdict};
 pub use source::{Consumed, ReadError, Source};

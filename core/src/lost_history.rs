@@ -1,15 +1,15 @@
-//! Lost parts of the history of keys, as far as the file shows.
+//! The parts of the keys' history that are lost, as far as the file shows.
 
 use serde::Serialize;
 
 use crate::etcd::revision::Revision;
-use crate::limits::{EXCERPT, FINDINGS_PER_CODE};
+use crate::limits::{FINDINGS_PER_CODE, MAX_EXCERPT};
 
 /// Number of prefixes listed.
-const PREFIXES: usize = 20;
+const MAX_PREFIXES: usize = 20;
 
 /// Path components of a key that form its prefix: in Kubernetes a resource and a namespace.
-const DEPTH: usize = 3;
+const PREFIX_COMPONENTS: usize = 3;
 
 /// An inclusive range of main revisions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -33,19 +33,20 @@ pub struct LostPrefix {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LostHistory {
-    /// Missing revisions, where every revision must have an entry: the first thousand ranges, ascending.
+    /// Missing revisions above the last compaction, where every revision must have an entry: the first thousand ranges,
+    /// ascending.
     pub missing: Vec<RevisionRange>,
     /// Number of missing revisions, including ranges that are not listed.
     pub missing_count: u64,
-    /// Revisions on unreadable pages, bounded by the separators around the pages: the first thousand ranges, ascending.
-    /// A compaction may have left few entries of a range.
+    /// Ranges that contain the revisions on unreadable pages, as the separators around the pages bound them: the first
+    /// thousand, ascending. Below a compaction a range may have had only few entries.
     pub unreadable: Vec<RevisionRange>,
     /// Keys whose remaining entries show that others are lost, printable: the first thousand. A key that lost every
     /// entry cannot be named.
     pub keys: Vec<String>,
     /// Number of affected keys, including those not listed.
     pub key_count: u64,
-    /// Prefixes of the listed keys, the most frequent first: at most twenty.
+    /// Prefixes of the listed keys: at most twenty, the most frequent first.
     pub prefixes: Vec<LostPrefix>,
 }
 
@@ -82,15 +83,15 @@ impl LostHistory {
             }
         }
         prefixes.sort_by_key(|prefix| std::cmp::Reverse(prefix.keys));
-        prefixes.truncate(PREFIXES);
+        prefixes.truncate(MAX_PREFIXES);
         (self.keys, self.prefixes) = (keys, prefixes);
     }
 }
 
 fn prefix(key: &str) -> &str {
     let slashes = key.bytes().enumerate().skip(1).filter(|(_, byte)| *byte == b'/');
-    let end = slashes.take(DEPTH).last().map_or(0, |(at, _)| at.saturating_add(1));
-    key.get(..end.min(EXCERPT)).unwrap_or(key)
+    let end = slashes.take(PREFIX_COMPONENTS).last().map_or(0, |(at, _)| at.saturating_add(1));
+    key.get(..end.min(MAX_EXCERPT)).unwrap_or(key)
 }
 
 #[cfg(test)]
@@ -102,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn ranges_that_touch_are_one() {
+    fn adjacent_ranges_are_merged() {
         let mut lost = LostHistory::default();
         for (from, to) in [(2, 5), (6, 9), (12, 13), (12, 14)] {
             lost.add_unreadable(range(from, Some(to)));

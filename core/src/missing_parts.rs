@@ -1,8 +1,8 @@
-//! Damage that may leave an answer incomplete.
+//! Damage that may make an answer incomplete.
 
 use crate::finding::Finding;
 
-/// Damaged pages and entries that may leave an answer incomplete. A failed read is an [`Error`](crate::Error) instead.
+/// Damaged pages and entries that may make an answer incomplete. A failed read is an [`Error`](crate::Error) instead.
 #[derive(Debug, Clone, Default)]
 pub struct Lost {
     /// Number of damaged pages or entries.

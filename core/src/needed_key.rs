@@ -1,12 +1,12 @@
-//! Determines the provider and key that an encrypted value needs, as far as its bytes tell.
+//! Finds out which provider and which key encrypted a value of Kubernetes, as far as its bytes show.
 
 use std::fmt;
 
 /// Prefix of all encrypted values.
 pub const PREFIX: &[u8] = b"k8s:enc:";
 
-/// Longest key name that is searched for, in bytes. Kubernetes' own names are shorter, and a forged value could consist
-/// of nothing but a name.
+/// Longest key name that is recognized, in bytes. Names in Kubernetes are shorter, but a forged value could consist of
+/// nothing but a name.
 const MAX_NAME: usize = 256;
 
 /// An encryption provider of Kubernetes.
@@ -43,7 +43,7 @@ impl Provider {
     }
 }
 
-/// A provider with the name of a key or of a KMS plugin.
+/// The encryption key that a value needs: a provider, and the name of a key or of a KMS plugin.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NeededKey {
     /// The provider.
@@ -86,13 +86,13 @@ impl<'v> Encrypted<'v> {
 
     /// Returns the data after `name`; `None` if the value does not begin with that name.
     #[must_use]
-    pub fn behind(&self, name: &str) -> Option<&'v [u8]> {
+    pub fn data_after(&self, name: &str) -> Option<&'v [u8]> {
         self.rest.strip_prefix(name.as_bytes())?.strip_prefix(b":")
     }
 
-    /// Determines the needed key without a configuration that says where the name ends. A name ends at its first colon,
-    /// unless the following text reads like the rest of a time, as in the names of k3s. With AES-CBC the length of the
-    /// encrypted data helps, too.
+    /// Guesses the needed key without an encryption configuration, which would say where the name ends. A name ends at
+    /// its first colon, unless the text after it looks like the rest of a time, as in the names of k3s. With AES-CBC,
+    /// the length of the encrypted data must also be a multiple of the block size.
     #[must_use]
     pub fn needed_key(&self) -> NeededKey {
         let start = self.rest.get(..MAX_NAME).unwrap_or(self.rest);
@@ -111,12 +111,12 @@ impl<'v> Encrypted<'v> {
                 let mut ends = colons();
                 let first = ends.next();
                 first.map(|first| {
-                    let times = ends.scan(first, |before, at| {
+                    let time_parts = ends.scan(first, |before, at| {
                         let part = text.get(before.saturating_add(1)..at).unwrap_or_default();
                         *before = at;
-                        is_time(part).then_some(at)
+                        is_part_of_time(part).then_some(at)
                     });
-                    times.last().unwrap_or(first)
+                    time_parts.last().unwrap_or(first)
                 })
             }
             Provider::KmsV1 | Provider::KmsV2 => colons().next_back(),
@@ -128,7 +128,7 @@ impl<'v> Encrypted<'v> {
 }
 
 /// Whether `part` can be a component of a time such as `09:46:54+01:00`.
-fn is_time(part: &[u8]) -> bool {
+fn is_part_of_time(part: &[u8]) -> bool {
     let digits = part.get(..2).is_some_and(|start| start.iter().all(u8::is_ascii_digit));
     digits && part.get(2..).is_some_and(|rest| rest.iter().all(|sign| sign.is_ascii_digit() || b".+-Z".contains(sign)))
 }
@@ -137,23 +137,23 @@ fn is_time(part: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    fn needed(start: &str, sealed: &[u8]) -> (Provider, String) {
-        let value = [start.as_bytes(), sealed].concat();
+    fn needed(start: &str, encrypted: &[u8]) -> (Provider, String) {
+        let value = [start.as_bytes(), encrypted].concat();
         let NeededKey { provider, name } = Encrypted::of(&value).unwrap().needed_key();
         (provider, name)
     }
 
     #[test]
-    fn names_end_where_what_is_encrypted_begins() {
-        let blocks = [0x3a; 48];
+    fn names_end_where_the_encrypted_data_begins() {
+        let colons = [0x3a; 48];
         assert_eq!(needed("k8s:enc:aescbc:v1:key1:", &[0xff; 48]), (Provider::AesCbc, "key1".into()));
-        // Every colon could end the name, but only here do whole blocks follow.
+        // Every colon could end the name, but whole blocks follow only one of them.
         assert_eq!(needed("k8s:enc:aescbc:v1:a:b:", &[&[0x3a; 3][..], &[1; 45]].concat()).1, "a:b");
         let k3s = "key-2026-03-09T09:46:54+01:00";
         for provider in ["aescbc:v1", "aesgcm:v1", "secretbox:v1"] {
             assert_eq!(needed(&format!("k8s:enc:{provider}:{k3s}:"), &[0x80; 48]).1, k3s, "{provider}");
         }
-        assert_eq!(needed("k8s:enc:secretbox:v1:key1:", &blocks).1, "key1");
+        assert_eq!(needed("k8s:enc:secretbox:v1:key1:", &colons).1, "key1");
         assert_eq!(needed("k8s:enc:aesgcm:v1:key1:", b"ab:cd\xff").1, "key1");
         assert_eq!(needed("k8s:enc:kms:v2:vault:", b"\x0a\x00"), (Provider::KmsV2, "vault".into()));
         assert_eq!(needed("k8s:enc:kms:v1:old:", b"\x00\x20"), (Provider::KmsV1, "old".into()));
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_has_a_name_all_the_same() {
+    fn truncated_values_have_a_name_too() {
         assert_eq!(Encrypted::of(b"k8s:enc"), None);
         assert_eq!(needed("k8s:enc:", b""), (Provider::Unknown, String::new()));
         assert_eq!(needed("k8s:enc:aescbc:v1:", b""), (Provider::AesCbc, String::new()));

@@ -1,4 +1,4 @@
-//! Formats numbers for sentences.
+//! Formats numbers for messages.
 
 /// Returns a number with commas between thousands.
 #[must_use]
@@ -19,7 +19,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn thousands_are_set_apart() {
+    fn thousands_are_separated() {
         let words = [0, 12, 123, 1234, 123_456, 1_234_567].map(grouped);
         assert_eq!(words, ["0", "12", "123", "1,234", "123,456", "1,234,567"]);
         assert_eq!((counted(1, "key", "keys"), counted(1000, "key", "keys")), ("1 key".into(), "1,000 keys".into()));

@@ -1,8 +1,8 @@
-//! Progress and cancellation of a long scan.
+//! Reports the progress of a long scan, and cancels it.
 
-/// The caller's hooks for progress and cancellation of a scan.
+/// Receives the progress of a scan and may cancel it. (Not a watch of etcd.)
 ///
-/// Core calls it every few hundred KiB of input, so an implementation may take a lock or update a progress bar.
+/// Core calls it once per few hundred KiB of input, so an implementation may take a lock or update a progress bar.
 pub trait Watch {
     /// Reports that `bytes` more bytes of the input were processed.
     fn advance(&self, bytes: u64);

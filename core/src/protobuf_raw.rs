@@ -1,4 +1,5 @@
-//! Decodes protobuf messages without a schema: numbers, texts and nested messages, as far as the bytes tell them apart.
+//! Decodes protobuf messages without a schema: numbers, texts and nested messages, as far as the bytes show what they
+//! are.
 //!
 //! The encoding does not distinguish text, messages and other bytes, so this module guesses: readable text counts as
 //! text, unless it begins like most messages and decodes as one to its last byte. Source of the encoding: the Protocol
@@ -23,11 +24,11 @@ const MAX_BYTES: usize = 256;
 pub struct MessageField {
     /// Field number in the schema.
     pub number: u32,
-    /// Number of enclosing messages.
+    /// Number of messages around this one; 0 for the fields of the outermost message.
     pub depth: u32,
     /// `varint`, `fixed32`, `fixed64`, `text`, `bytes` or `message`.
     pub wire: &'static str,
-    /// Value as text; empty for a message, whose fields follow.
+    /// Value as text; empty for a message, whose own fields come next.
     pub value: String,
 }
 
@@ -35,7 +36,7 @@ pub struct MessageField {
 #[must_use]
 pub fn read(bytes: &[u8]) -> Option<Vec<MessageField>> {
     let mut fields = Vec::new();
-    (!bytes.is_empty() && is_message(bytes, MAX_DEPTH)).then(|| put(bytes, 0, &mut fields))?;
+    (!bytes.is_empty() && is_message(bytes, MAX_DEPTH)).then(|| append_fields(bytes, 0, &mut fields))?;
     Some(fields)
 }
 
@@ -48,7 +49,7 @@ pub(crate) enum WireValue<'a> {
     Delimited(&'a [u8]),
 }
 
-/// Decodes the next field; `None` at the end, and if the bytes are not a message.
+/// Decodes the next field; returns its number and value. `None` at the end, and if the bytes are not a message.
 #[inline]
 pub(crate) fn next<'a>(rest: &mut &'a [u8]) -> Option<(u32, WireValue<'a>)> {
     let tag = varint(rest)?;
@@ -82,7 +83,7 @@ pub(crate) fn is_message(bytes: &[u8], depth: u32) -> bool {
     depth > 0
 }
 
-fn put(bytes: &[u8], depth: u32, fields: &mut Vec<MessageField>) {
+fn append_fields(bytes: &[u8], depth: u32, fields: &mut Vec<MessageField>) {
     let mut rest = bytes;
     while let Some((number, value)) = next(&mut rest) {
         if fields.len() >= MAX_FIELDS {
@@ -103,22 +104,22 @@ fn put(bytes: &[u8], depth: u32, fields: &mut Vec<MessageField>) {
         };
         fields.push(MessageField { number, depth, wire, value });
         if let Some(inner) = inner {
-            put(inner, depth.saturating_add(1), fields);
+            append_fields(inner, depth.saturating_add(1), fields);
         }
     }
 }
 
-/// Decodes text; `None` if the bytes are not UTF-8 or contain control characters that text does not.
+/// Decodes text; `None` if the bytes are not UTF-8 or contain control characters other than line breaks and tabs.
 fn text(bytes: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(bytes).ok()?;
-    let odd = |sign: char| sign.is_control() && !matches!(sign, '\n' | '\r' | '\t');
-    if text.contains(odd) {
+    let is_control = |sign: char| sign.is_control() && !matches!(sign, '\n' | '\r' | '\t');
+    if text.contains(is_control) {
         return None;
     }
     let cut = (0..=MAX_TEXT.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default();
-    let (told, left) = text.split_at(cut);
-    let told: String = told.split('\n').map(printable).collect::<Vec<_>>().join("\n");
-    Some(if left.is_empty() { told } else { format!("{told}… and {} bytes more", left.len()) })
+    let (shown, not_shown) = text.split_at(cut);
+    let shown: String = shown.split('\n').map(printable).collect::<Vec<_>>().join("\n");
+    Some(if not_shown.is_empty() { shown } else { format!("{shown}… and {} bytes more", not_shown.len()) })
 }
 
 /// Most messages begin with field 1 as text: a line feed and a length. Text seldom begins with a line feed.
@@ -127,10 +128,10 @@ fn looks_like_message(bytes: &[u8], depth: u32) -> bool {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    let told = bytes.get(..MAX_BYTES).unwrap_or(bytes);
-    let mut hex: String = told.iter().map(|byte| format!("{byte:02x}")).collect();
-    if told.len() < bytes.len() {
-        hex.push_str(&format!("… and {} bytes more", bytes.len().saturating_sub(told.len())));
+    let shown = bytes.get(..MAX_BYTES).unwrap_or(bytes);
+    let mut hex: String = shown.iter().map(|byte| format!("{byte:02x}")).collect();
+    if shown.len() < bytes.len() {
+        hex.push_str(&format!("… and {} bytes more", bytes.len().saturating_sub(shown.len())));
     }
     hex
 }
@@ -139,7 +140,7 @@ fn hex(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
 
-    fn told(bytes: &[u8]) -> Vec<(u32, u32, &'static str, String)> {
+    fn shown(bytes: &[u8]) -> Vec<(u32, u32, &'static str, String)> {
         read(bytes)
             .unwrap_or_default()
             .into_iter()
@@ -148,11 +149,11 @@ mod tests {
     }
 
     #[test]
-    fn fields_are_told_in_order() {
+    fn fields_are_decoded_in_byte_order() {
         let bytes =
             [0x08, 0x96, 0x01, 0x12, 2, b'h', b'i', 0x1a, 4, 0x0a, 2, b'o', b'k', 0x25, 1, 2, 3, 4, 0x2a, 1, 0xff];
         assert_eq!(
-            told(&bytes),
+            shown(&bytes),
             [
                 (0, 1, "varint", "150".into()),
                 (0, 2, "text", "hi".into()),
@@ -165,14 +166,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_message_is_none() {
+    fn bytes_that_are_no_message_are_rejected() {
         for bytes in [&b""[..], b"hello", &[0x08], &[0x00, 1], &[0x12, 9, 1], &[0x0b, 1], &[0xff; 20]] {
             assert_eq!(read(bytes), None, "{bytes:x?}");
         }
     }
 
     #[test]
-    fn no_depth_overflows_the_stack() {
+    fn deep_nesting_does_not_overflow_the_stack() {
         let mut bytes = vec![0x08, 1];
         for _ in 0..2000 {
             let mut outer = vec![0x0a];
@@ -185,6 +186,6 @@ mod tests {
             outer.extend(bytes);
             bytes = outer;
         }
-        assert!(told(&bytes).iter().all(|(depth, ..)| *depth <= MAX_DEPTH));
+        assert!(shown(&bytes).iter().all(|(depth, ..)| *depth <= MAX_DEPTH));
     }
 }

@@ -30,21 +30,21 @@ pub struct Report {
     pub decrypted: Option<Decrypted>,
 }
 
-/// Counts of encrypted values by the encryption key that they need.
+/// How many encrypted values the given keys decrypted, by the encryption key that the values need.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Decrypted {
-    /// Values that the given keys decrypt.
+    /// Values that the given keys decrypted.
     pub opened: NeededKeyTally,
-    /// Values that they do not decrypt.
+    /// Values that they did not decrypt.
     pub unopened: NeededKeyTally,
 }
 
 impl Report {
-    /// Adds the trailer to a report about a database without valid meta pages, so that its SHA-256 is checked
-    /// nevertheless. Other reports stay unchanged.
+    /// Adds the trailer, and a finding if its SHA-256 does not match, to the report about a database without valid meta
+    /// pages. Other reports stay unchanged.
     #[must_use]
     pub fn with_trailer(mut self, trailer: Trailer) -> Self {
-        if !self.wants_trailer() {
+        if !self.only_trailer_can_be_checked() {
             return self;
         }
         if trailer.actual.is_some() && trailer.actual != trailer.expected {
@@ -56,9 +56,9 @@ impl Report {
         self
     }
 
-    /// Whether the report is about a database whose SHA-256 alone can be checked.
+    /// Whether the report is about a database without valid meta pages, of which only the SHA-256 can be checked.
     #[must_use]
-    pub fn wants_trailer(&self) -> bool {
+    pub fn only_trailer_can_be_checked(&self) -> bool {
         self.status.is_none() && self.trailer.present
     }
 }

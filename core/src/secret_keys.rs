@@ -1,21 +1,22 @@
-//! Recognizes keys whose values are secrets, by their names alone.
+//! Recognizes etcd keys whose values are secrets, by the key alone.
 //!
 //! ```text
-//! /registry/secrets/NAMESPACE/NAME                      Kubernetes' Secrets, bootstrap tokens among them
-//! /kubernetes.io/secrets/NAMESPACE/NAME                 the same in OpenShift: the first parts are --etcd-prefix of kube-apiserver, as many as somebody liked
-//! /openshift.io/oauth/accesstokens/NAME                 OpenShift's tokens, and the secrets of its OAuth clients
-//! /registry/oauth.openshift.io/oauthaccesstokens/NAME   the same where they are resources of a group
-//! /registry/management.cattle.io/tokens/NAME            Rancher's tokens, users (hashes of passwords) and settings of identity providers
-//! /bootstrap/HASH                                       k3s: the private keys of the cluster's authorities, encrypted with its token
+//! /registry/secrets/NAMESPACE/NAME                      Secrets of Kubernetes, including bootstrap tokens
+//! /kubernetes.io/secrets/NAMESPACE/NAME                 the same in OpenShift: the components before `secrets` are kube-apiserver's --etcd-prefix, which may have any number of them
+//! /openshift.io/oauth/accesstokens/NAME                 tokens of OpenShift, and secrets of its OAuth clients
+//! /registry/oauth.openshift.io/oauthaccesstokens/NAME   the same as resources of an API group
+//! /registry/management.cattle.io/tokens/NAME            tokens of Rancher, its users (password hashes), and settings of identity providers
+//! /bootstrap/HASH                                       k3s: the private keys of the cluster's certificate authorities, encrypted with its token
 //! ```
 //!
-//! A copy of a secret in the annotation `last-applied-configuration` is in the same object, and so under the same key.
+//! The annotation `last-applied-configuration` may hold a copy of a secret, but in the same object, so under the same
+//! key.
 
-/// Path components of keys that name resources with secrets; at least an object name follows each.
-const RESOURCES: &[&[u8]] = &[b"oauthaccesstokens", b"oauthauthorizetokens", b"oauthclients"];
+/// Resources with secrets, as path components of keys. An object name must follow.
+const RESOURCE_NAMES: &[&[u8]] = &[b"oauthaccesstokens", b"oauthauthorizetokens", b"oauthclients"];
 
-/// Pairs of consecutive path components that name such a resource.
-const PAIRS: &[[&[u8]; 2]] = &[
+/// Resources with secrets, as pairs of consecutive path components. An object name must follow.
+const RESOURCE_PATHS: &[[&[u8]; 2]] = &[
     [b"oauth", b"accesstokens"],
     [b"oauth", b"authorizetokens"],
     [b"oauth", b"clients"],
@@ -28,8 +29,8 @@ const PAIRS: &[[&[u8]; 2]] = &[
     [b"cluster.cattle.io", b"clusterauthtokens"],
 ];
 
-/// Whether the value of a key is a secret, to be shown only on request. If a name is ambiguous, such as a namespace
-/// called `secrets`, this hides too much rather than too little.
+/// Whether the value of a key is a secret, which is shown only on request. If a key is ambiguous, such as with a
+/// namespace called `secrets`, it counts as a secret.
 #[must_use]
 pub fn is_secret(key: &[u8]) -> bool {
     let path = key.strip_prefix(b"/").unwrap_or(key);
@@ -39,24 +40,24 @@ pub fn is_secret(key: &[u8]) -> bool {
     let mut before: &[u8] = b"";
     let mut rest = path;
     let mut depth = 0_u32;
-    while let Some((part, below)) = cut(rest) {
+    while let Some((part, after)) = split_at_slash(rest) {
         let is_secret = match part {
-            // A namespace and a name must follow; near the root, where a prefix of other components is unlikely, a name
-            // alone is enough.
-            b"secrets" => depth <= 1 || cut(below).is_some(),
-            _ => RESOURCES.contains(&part) || PAIRS.contains(&[before, part]),
+            // A namespace and a name must follow. As one of the first two components it is hardly anything but a
+            // resource, so a name alone is enough.
+            b"secrets" => depth <= 1 || split_at_slash(after).is_some(),
+            _ => RESOURCE_NAMES.contains(&part) || RESOURCE_PATHS.contains(&[before, part]),
         };
         if is_secret {
             return true;
         }
-        (before, rest) = (part, below);
+        (before, rest) = (part, after);
         depth = depth.saturating_add(1);
     }
     false
 }
 
 /// Splits a path at its first slash.
-fn cut(path: &[u8]) -> Option<(&[u8], &[u8])> {
+fn split_at_slash(path: &[u8]) -> Option<(&[u8], &[u8])> {
     let slash = path.iter().position(|byte| *byte == b'/')?;
     Some((path.get(..slash)?, path.get(slash.saturating_add(1)..)?))
 }
@@ -66,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn secrets_are_known_under_any_prefix() {
+    fn secrets_are_recognized_under_any_prefix() {
         for key in [
             "/registry/secrets/",
             "/registry/secrets/default/token",

@@ -6,7 +6,7 @@ use serde::Serialize;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// Worth knowing; the snapshot can be restored.
+    /// A fact worth knowing; the snapshot can be restored.
     Warning,
     /// Data is lost, contradicts itself, or cannot be trusted.
     Damage,

@@ -52,8 +52,8 @@ impl Source for Vec<u8> {
     }
 }
 
-/// A source that cannot be read any more, such as a stream that was read once: it knows its length and refuses every
-/// read.
+/// A source that cannot be read again, such as a stream that was read to its end. It has a length in bytes, but every
+/// read fails.
 #[derive(Debug, Clone, Copy)]
 pub struct Consumed(pub u64);
 
@@ -72,7 +72,7 @@ impl Source for Consumed {
 pub enum ReadError {
     /// The range lies outside the source.
     OutOfRange,
-    /// The source was a stream that cannot be read again; read it from a seekable copy.
+    /// The source is a stream that was read already; a copy with random access is needed.
     Consumed,
     /// The source became shorter while it was read.
     Changed,

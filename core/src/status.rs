@@ -21,18 +21,18 @@ pub struct Status {
     pub total_size: u64,
     /// Storage version (`3.6.0` …); empty before etcd 3.6, which introduced it.
     pub version: String,
-    /// Entries of all buckets; etcd 3.3 to 3.5 print this number as the total of keys.
+    /// Entries of all buckets; etcd 3.3 to 3.5 print this number as total keys.
     pub total_entries: u64,
     /// Entries of bucket `key`: puts and tombstones.
     pub revisions: u64,
     /// Tombstones among the revisions.
     pub tombstones: u64,
-    /// Puts with an empty value, which a restore with `--bump-revision` writes; they are not keys. (If such puts exist,
-    /// etcdutl 3.6 and later count one key too many.)
+    /// Puts with an empty bbolt value, which a restore with `--bump-revision` writes; they belong to no key. (If there
+    /// are any, etcdutl 3.6 and later count one key too many.)
     pub phantoms: u64,
     /// Revision up to which history was compacted; `None` before the first compaction.
     pub compacted_revision: Option<Revision>,
-    /// Revision of the last compaction requested, which may not be finished.
+    /// Revision of the last requested compaction, which may be unfinished.
     pub scheduled_compact_revision: Option<Revision>,
     /// Raft index up to which the database is applied (`meta/consistent_index`).
     pub consistent_index: Option<u64>,
@@ -58,7 +58,7 @@ pub struct Status {
     /// is not a backup of those values.
     #[serde(skip_serializing_if = "NeededKeyTally::is_empty")]
     pub encrypted: NeededKeyTally,
-    /// False if damage made part of the database unreadable: the numbers then cover only the rest.
+    /// Whether the whole database could be read; if not, because of damage, the numbers cover only the readable part.
     pub complete: bool,
 }
 

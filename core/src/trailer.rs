@@ -1,9 +1,9 @@
-//! The SHA-256 after the database, as part of a report.
+//! The trailer of a snapshot: the SHA-256 after the database.
 
 use serde::Serialize;
 
 /// Length of the trailer in bytes.
-pub const TRAILER: usize = 32;
+pub const TRAILER_LEN: usize = 32;
 
 /// A SHA-256 in lower-case hex.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -19,8 +19,8 @@ impl Sha256Hex {
 
     /// Decodes the digest; `None` if the text does not have 64 hexadecimal digits.
     #[must_use]
-    pub fn to_bytes(&self) -> Option<[u8; TRAILER]> {
-        let mut bytes = [0; TRAILER];
+    pub fn to_bytes(&self) -> Option<[u8; TRAILER_LEN]> {
+        let mut bytes = [0; TRAILER_LEN];
         for (index, byte) in bytes.iter_mut().enumerate() {
             let at = index.saturating_mul(2);
             *byte = u8::from_str_radix(self.0.get(at..at.saturating_add(2))?, 16).ok()?;
@@ -38,7 +38,7 @@ pub struct Trailer {
     pub expected: Option<Sha256Hex>,
     /// The digest of the bytes before the trailer; `None` if it was not computed.
     pub actual: Option<Sha256Hex>,
-    /// Whether the digest matches if everything after the database and its 32-byte trailer is cut off.
+    /// Whether the digest would match if the file were cut off 32 bytes after the database.
     #[serde(skip)]
-    pub fits_without_surplus: bool,
+    pub matches_if_cut: bool,
 }

@@ -14,7 +14,7 @@ mod rewrite_file;
 mod types;
 mod unpacker;
 
-use etcdsnap_core::{Code, Consumed, Source, Sweep, SweepRoom, Swept};
+use etcdsnap_core::{Code, Consumed, FinishedSweep, Source, Sweep, SweepLimits};
 use sha2::Digest;
 use wasm_bindgen::prelude::*;
 use web_sys::Blob;
@@ -28,14 +28,14 @@ use convert::{Progress, into_error, to_js};
 use headroom::Headroom;
 
 /// Memory for pages that may no longer be in the tree. It is small, because a tab has little memory; pages that do not fit cost another read of the file.
-const ROOM: SweepRoom = SweepRoom { raw: 32 << 20, digests: 128 << 20 };
+const ROOM: SweepLimits = SweepLimits { raw: 32 << 20, digests: 128 << 20 };
 
 /// Verifies one file while it is read in order. Call `push` with every piece until it returns false or the file ends; do this again while `again`
 /// returns true; then call `finish`.
 #[wasm_bindgen]
 pub struct Inspector {
     /// The running sweep, or its result.
-    state: Result<Sweep, Box<Swept>>,
+    state: Result<Sweep, Box<FinishedSweep>>,
     headroom: Headroom,
 }
 
@@ -46,7 +46,7 @@ impl Inspector {
     #[must_use]
     #[allow(clippy::new_without_default)]
     pub fn new() -> Self {
-        Self { state: Ok(Sweep::within(ROOM)), headroom: Headroom::default() }
+        Self { state: Ok(Sweep::with_limits(ROOM)), headroom: Headroom::default() }
     }
 
     /// Takes the next bytes of the file; pieces of 256 KiB to 1 MiB are best. Returns false if no more are needed.

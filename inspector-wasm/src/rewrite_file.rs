@@ -2,7 +2,7 @@
 //!
 //! The new file has no SHA-256 yet: the caller assembles the file, verifies it, and appends the SHA-256.
 
-use etcdsnap_core::bolt::write::file_builder::{Built, PageSink};
+use etcdsnap_core::bolt::write::file_builder::{BuiltFile, PageSink};
 use etcdsnap_core::kubernetes::redact_rules::RedactRules;
 use etcdsnap_core::kubernetes::registry_keys::PREFIXES;
 use etcdsnap_core::pass::reading::Accumulator as _;
@@ -95,12 +95,12 @@ pub fn rewrite_file(blob: Blob, order: JsValue, take: Function, progress: Functi
         order => rewritten(&source, order, sink, &watch)?,
     };
     let answer = js_sys::Object::new();
-    Reflect::set(&answer, &"metas".into(), &Uint8Array::from(built.metas.as_slice()))?;
+    Reflect::set(&answer, &"metas".into(), &Uint8Array::from(built.meta_pages.as_slice()))?;
     Reflect::set(&answer, &"made".into(), &to_js(&CopyMade { bytes: built.len, ..made })?)?;
     Ok(answer.into())
 }
 
-type Made = Result<(Built, CopyMade), JsValue>;
+type Made = Result<(BuiltFile, CopyMade), JsValue>;
 
 fn rewritten(source: &BlobSource, order: CopyOrder, sink: Sink, watch: &Progress) -> Made {
     let store = match Store::open(source).map_err(into_error)? {

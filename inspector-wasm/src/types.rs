@@ -179,7 +179,7 @@ pub(crate) mod tests {
         Report {
             verdict: Verdict::Damaged,
             findings,
-            trailer: Trailer { present: true, expected: digest.clone(), actual: digest, fits_without_surplus: false },
+            trailer: Trailer { present: true, expected: digest.clone(), actual: digest, matches_if_cut: false },
             status: optional.then(|| status(true)),
             lost: optional.then(lost_history),
             decrypted: optional.then(|| Decrypted { opened: encrypted(), unopened: encrypted() }),

@@ -5,7 +5,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::rc::Rc;
 
 use etcdsnap_core::limits::{HEAD_LEN, MAX_WITHOUT_PAGE};
-use etcdsnap_core::{Extent, PageWatch};
+use etcdsnap_core::{ClaimedLength, PageStartCheck};
 use etcdsnap_unpack::{Format, UnpackError, Unpacked};
 use js_sys::Uint8Array;
 use wasm_bindgen::prelude::*;
@@ -22,8 +22,8 @@ const INPUT: u64 = 8 << 20;
 pub struct Unpacker {
     unpacked: Unpacked<'static>,
     taken: Rc<Cell<u64>>,
-    extent: Extent,
-    pages: PageWatch,
+    extent: ClaimedLength,
+    pages: PageStartCheck,
     /// The first bytes, which were unpacked to recognize the contents. Those from `at` on are returned first.
     head: Vec<u8>,
     at: usize,
@@ -48,8 +48,8 @@ impl Unpacker {
         let mut head = vec![0; HEAD_LEN];
         let count = unpacked.fill(&mut head).map_err(|(_, error)| into_error(error))?;
         head.truncate(count);
-        let extent = Extent::of(&head);
-        Ok(Self { unpacked, taken, pages: PageWatch::new(&extent), extent, head, at: 0 })
+        let extent = ClaimedLength::of(&head);
+        Ok(Self { unpacked, taken, pages: PageStartCheck::new(&extent), extent, head, at: 0 })
     }
 
     /// Returns the range of the contents in the blob, as start and end, if they are stored uncompressed; otherwise undefined.
@@ -62,7 +62,7 @@ impl Unpacker {
     #[wasm_bindgen(getter)]
     #[must_use]
     pub fn most(&self) -> f64 {
-        self.extent.most() as f64
+        self.extent.read_limit() as f64
     }
 
     /// Returns the length of the snapshot according to its first bytes; undefined if they are not the start of one.
@@ -106,7 +106,8 @@ impl Unpacker {
             return Ok(());
         }
         let mib = MAX_WITHOUT_PAGE >> 20;
-        let text = format!("The {mib} MiB after byte {} contain no page of the database.", self.pages.last_page());
+        let text =
+            format!("The {mib} MiB after byte {} contain no page of the database.", self.pages.last_page_start());
         Err(error_of_kind("broken", &text))
     }
 }

@@ -1,6 +1,7 @@
-//! Messages of etcd that stand in snapshots, and those by which it and KMS plugins are called.
+//! Messages that etcd stores in its files, and those of the gRPC APIs of etcd and of KMS plugins.
 //!
-//! The `.proto` files in `proto/etcd` and `proto/kubernetes` name the fields and where they come from; `cargo xtask proto` makes the Rust types from them.
+//! The `.proto` files in `proto/etcd` and `proto/kubernetes` have the fields and their source in upstream repositories;
+//! `cargo xtask proto` generates the Rust types from them.
 
 /// Keys and values: `mvccpb`.
 pub mod mvccpb {
@@ -20,19 +21,19 @@ pub mod authpb {
     include!("generated/authpb.rs");
 }
 
-/// Alarms: `etcdserverpb`.
+/// Alarms, the metadata of a write-ahead log, and etcd's gRPC API: `etcdserverpb`.
 pub mod etcdserverpb {
     #![allow(missing_docs)]
     include!("generated/etcdserverpb.rs");
 }
 
-/// Raft's log, votes and configuration: `raftpb`.
+/// Entries, hard state, snapshots and members of raft: `raftpb`.
 pub mod raftpb {
     #![allow(missing_docs)]
     include!("generated/raftpb.rs");
 }
 
-/// The write-ahead log: `walpb`.
+/// Records of the write-ahead log: `walpb`.
 pub mod walpb {
     #![allow(missing_docs)]
     include!("generated/walpb.rs");
@@ -44,7 +45,7 @@ pub mod snappb {
     include!("generated/snappb.rs");
 }
 
-/// KMS plugins of Kubernetes, second interface: `v2`.
+/// KMS plugins of Kubernetes, API version 2: `v2`.
 pub mod kms_v2 {
     #![allow(missing_docs)]
     include!("generated/v2.rs");

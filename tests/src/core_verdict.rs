@@ -2,7 +2,7 @@
 
 use etcdsnap_core::pass::Pass;
 use etcdsnap_core::{
-    Consumed, Error, Opened, ReadError, Report, Scan, Sweep, SweepRoom, Unwatched, check_trailer, verify,
+    Consumed, Error, Opened, ReadError, Report, Scan, Sweep, SweepLimits, Unwatched, check_trailer, verify,
 };
 
 use crate::read::File;
@@ -61,7 +61,7 @@ pub fn verify_stream_then_file(bytes: &[u8], longest: usize, rng: &mut SeededRan
 /// Panics if core returns an error.
 #[must_use]
 pub fn verify_like_save(bytes: &[u8], longest: usize, rng: &mut SeededRandom) -> Report {
-    let mut sweep = Sweep::of_pages(random_room(bytes, rng));
+    let mut sweep = Sweep::without_hash(random_room(bytes, rng));
     let mut rest = bytes;
     while !rest.is_empty() {
         let (piece, after) = rest.split_at(rng.between(1, longest).min(rest.len()));
@@ -87,8 +87,8 @@ pub fn verify_stream_only(bytes: &[u8], longest: usize, rng: &mut SeededRandom) 
     }
 }
 
-fn sweep_pieces(bytes: &[u8], longest: usize, rng: &mut SeededRandom) -> etcdsnap_core::Swept {
-    let mut sweep = Sweep::within(random_room(bytes, rng));
+fn sweep_pieces(bytes: &[u8], longest: usize, rng: &mut SeededRandom) -> etcdsnap_core::FinishedSweep {
+    let mut sweep = Sweep::with_limits(random_room(bytes, rng));
     loop {
         let mut rest = bytes;
         while !rest.is_empty() {
@@ -104,9 +104,9 @@ fn sweep_pieces(bytes: &[u8], longest: usize, rng: &mut SeededRandom) -> etcdsna
 }
 
 /// Returns either little buffer space, so that the bytes need several passes, or the maximum that core uses.
-fn random_room(bytes: &[u8], rng: &mut SeededRandom) -> SweepRoom {
+fn random_room(bytes: &[u8], rng: &mut SeededRandom) -> SweepLimits {
     let some = |rng: &mut SeededRandom| rng.below(bytes.len() / 2 + 1);
-    if rng.below(2) == 0 { SweepRoom { raw: some(rng), digests: some(rng) } } else { SweepRoom::default() }
+    if rng.below(2) == 0 { SweepLimits { raw: some(rng), digests: some(rng) } } else { SweepLimits::default() }
 }
 
 /// Verifies in all ways and returns the common report.

@@ -24,7 +24,7 @@ pub fn salvaged(file: &[u8], limits: Limits) -> Option<(Vec<u8>, SalvageReport)>
     }
     let written = |auth| {
         let (built, pages) = salvage.write(auth, Vec::new(), &Unwatched).unwrap();
-        [built.metas, pages].concat()
+        [built.meta_pages, pages].concat()
     };
     let about_auth = |database: &[u8]| {
         let report = verify(&with_trailer(database), &Unwatched).unwrap();

@@ -30,7 +30,7 @@ fn cut(file: &Vec<u8>, choices: &[KeyChoice], side: CutSide) -> (Vec<u8>, CutRep
     let placeholders = u64::from(report.has_placeholder);
     assert_eq!(counts.read, report.kept.entries + report.dropped.entries);
     assert_eq!(counts.kept, report.kept.entries + placeholders);
-    ([built.metas, pages].concat(), report)
+    ([built.meta_pages, pages].concat(), report)
 }
 
 fn mark_value(main: i64) -> Vec<u8> {

@@ -8,7 +8,9 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use etcdsnap_core::Unwatched;
-use etcdsnap_core::data_dir::{DatabaseFacts, DirectoryParts, Role, Segment, WriteAheadLog, judge, read_segment};
+use etcdsnap_core::data_dir::{
+    DatabaseFacts, DirectoryParts, Segment, SegmentPosition, WriteAheadLog, judge, read_segment,
+};
 use etcdsnap_tests::cli;
 use etcdsnap_tests::data_directories::{
     copy_data_directory, end_of_records, last_segment, rare_commits, wait_for_cluster_version,
@@ -352,7 +354,7 @@ fn real_segment() -> Option<Vec<u8>> {
 
 fn is_faultless(bytes: &[u8], consistent_index: u64) -> bool {
     let mut log = WriteAheadLog::default();
-    let segment = Segment { file: "wal".into(), sequence: 0, index: 0, role: Role::Last };
+    let segment = Segment { file: "wal".into(), sequence: 0, index: 0, position: SegmentPosition::Last };
     read_segment(&mut log, &segment, bytes, &Unwatched).unwrap();
     let database = DatabaseFacts { consistent_index, starts_without_snap: true, ..DatabaseFacts::default() };
     let parts = DirectoryParts {
@@ -361,7 +363,7 @@ fn is_faultless(bytes: &[u8], consistent_index: u64) -> bool {
         log_folder: "wal",
         snaps: &[],
         snap_databases: &[],
-        is_moving: false,
+        is_in_use: false,
     };
     log.findings.list().is_empty() && judge(&parts).findings.list().is_empty()
 }
@@ -370,7 +372,7 @@ fn is_faultless(bytes: &[u8], consistent_index: u64) -> bool {
 fn every_flipped_bit_of_a_real_segment_is_found_without_a_panic() {
     let Some(bytes) = real_segment() else { return };
     let mut log = WriteAheadLog::default();
-    let segment = Segment { file: "wal".into(), sequence: 0, index: 0, role: Role::Last };
+    let segment = Segment { file: "wal".into(), sequence: 0, index: 0, position: SegmentPosition::Last };
     read_segment(&mut log, &segment, &bytes[..], &Unwatched).unwrap();
     let applied = log.commit.unwrap();
     assert!(is_faultless(&bytes, applied));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use etcdsnap_core::bolt::write::file_builder::{BuildError, FileBuilder, FileForm};
+use etcdsnap_core::bolt::write::file_builder::{BuildError, FileBuilder, FileParams};
 use etcdsnap_core::{Code, Severity, Unwatched, verify};
 use etcdsnap_tests::build::{Bucket, Node, random};
 use etcdsnap_tests::programs::{bbolt_check, reference};
@@ -29,11 +29,11 @@ fn fill(builder: &mut Builder, bucket: &Bucket) {
     }
 }
 
-fn written(root: &Bucket, form: FileForm) -> Vec<u8> {
+fn written(root: &Bucket, form: FileParams) -> Vec<u8> {
     let mut builder = FileBuilder::new(form, Vec::new());
     fill(&mut builder, root);
     let (built, pages) = builder.finish().unwrap();
-    let file = [built.metas, pages].concat();
+    let file = [built.meta_pages, pages].concat();
     assert_eq!(file.len() as u64, built.len);
     assert_eq!(built.len, built.pages * u64::from(form.page_size));
     file
@@ -45,7 +45,7 @@ fn any_entries_are_read_back() {
     let mut checked = 0;
     for seed in 0..SEEDS {
         let (root, layout) = random::bolt(seed, 400);
-        let form = FileForm { page_size: layout.page_size as u32, txid: layout.txid, sequence: root.sequence };
+        let form = FileParams { page_size: layout.page_size as u32, txid: layout.txid, sequence: root.sequence };
         let bytes = written(&root, form);
         assert_eq!(bytes, written(&root, form), "seed {seed}: the same entries give other bytes");
         let file = File::new(bytes.clone());
@@ -74,7 +74,7 @@ fn pages_are_filled_as_etcd_fills_them() {
         let mut root = Bucket::default();
         let bucket = root.bucket("key");
         (0_u32..3000).for_each(|number| bucket.put(number.to_be_bytes(), vec![7; len]));
-        let bytes = written(&root, FileForm { page_size, txid: 4, sequence: 0 });
+        let bytes = written(&root, FileParams { page_size, txid: 4, sequence: 0 });
         let file = File::new(bytes);
         let element = 16 + 4 + len;
         let threshold = page_size as usize * 9 / 10;
@@ -102,7 +102,7 @@ fn large_values_share_their_overflow() {
     let mut root = Bucket::default();
     let bucket = root.bucket("key");
     (0_u32..9).for_each(|number| bucket.put(number.to_be_bytes(), vec![number as u8; 5000]));
-    let bytes = written(&root, FileForm { page_size: 4096, txid: 9, sequence: 0 });
+    let bytes = written(&root, FileParams { page_size: 4096, txid: 9, sequence: 0 });
     let file = File::new(bytes);
     assert_eq!(file.tree(), root);
     let counts: Vec<_> = file.visits_of("key").iter().map(|v| (v.flags == BRANCH, file.header(v.page).count)).collect();
@@ -111,7 +111,7 @@ fn large_values_share_their_overflow() {
 
 #[test]
 fn entries_that_bolt_would_refuse_are_refused() {
-    let form = FileForm { page_size: 4096, txid: 2, sequence: 0 };
+    let form = FileParams { page_size: 4096, txid: 2, sequence: 0 };
     let mut builder = FileBuilder::new(form, Vec::new());
     assert_eq!(builder.put(b"k", b"v"), Err(BuildError::Nesting), "an entry outside of all buckets");
     assert_eq!(builder.end_bucket(), Err(BuildError::Nesting));
@@ -135,7 +135,7 @@ fn deep_trees_are_read_back() {
     let mut root = Bucket::default();
     let keys: BTreeMap<Vec<u8>, Vec<u8>> = (0..4000).map(|_| (rng.bytes(150), rng.bytes(9))).collect();
     keys.into_iter().for_each(|(key, value)| root.bucket("deep").put(key, value));
-    let file = File::new(written(&root, FileForm { page_size: 512, txid: 1, sequence: 0 }));
+    let file = File::new(written(&root, FileParams { page_size: 512, txid: 1, sequence: 0 }));
     assert_eq!(file.tree(), root);
     assert!(file.visits_of("deep").iter().map(|visit| visit.depth).max() > Some(6));
 }

@@ -131,12 +131,12 @@ fn a_seed_reproduces_its_mutant() {
 #[test]
 fn the_page_mutator_accepts_any_bytes() {
     let mut rng = SeededRandom::new(7);
-    let seeds = fuzzed::good();
+    let seeds = fuzzed::good_snapshots();
     assert!(seeds.iter().all(|(name, file)| (2048..=16 << 10).contains(&file.len()) && is_good(name, file)));
     for number in 0..3000_u64 {
         let len = rng.below(6000);
         let mut input = if number % 3 == 0 { rng.bytes(len) } else { rng.pick(&seeds).1.clone() };
-        let longest = *rng.pick(&[600, 5000, fuzzed::LONGEST]);
+        let longest = *rng.pick(&[600, 5000, fuzzed::MAX_INPUT_LEN]);
         for step in 0..5 {
             fuzzed::step(&mut input, longest, number << 8 | step, &mut |bytes, room| bytes.truncate(room));
             assert!(input.len() <= longest, "{} bytes after step {step} of {number}", input.len());

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use etcdsnap_core::bolt::database::BoltDatabase;
-use etcdsnap_core::bolt::edit::{BucketEdit, Edited, Kept, Missing};
+use etcdsnap_core::bolt::edit::{BucketEdit, EditWrites, IfMissing, OldEntries};
 use etcdsnap_tests::build::{Bucket, Node, random, write};
 use etcdsnap_tests::programs::{bbolt_check, reference};
 use etcdsnap_tests::read::File;
@@ -58,7 +58,7 @@ fn a_page_that_claims_all_pages_is_refused() {
     let (root, layout) = random::bolt(3, 300);
     let good = write(&root, &layout).database;
     let name = root.entries.keys().next().expect("a bucket").clone();
-    let change = BucketEdit { bucket: name, kept: Kept::Nothing, ..BucketEdit::default() };
+    let change = BucketEdit { bucket: name, old_entries: OldEntries::Remove, ..BucketEdit::default() };
     let mut refused = 0;
     for page in 2..good.len() / layout.page_size {
         let mut bytes = good.clone();
@@ -68,7 +68,7 @@ fn a_page_that_claims_all_pages_is_refused() {
     assert!(refused > 0);
 }
 
-fn apply(bytes: &mut Vec<u8>, edited: &Edited) {
+fn apply(bytes: &mut Vec<u8>, edited: &EditWrites) {
     bytes.resize(bytes.len().max(edited.size as usize), 0);
     for (at, page) in &edited.writes {
         bytes[at.get() as usize..][..page.len()].copy_from_slice(page);
@@ -92,7 +92,7 @@ fn changes(root: &Bucket, page_size: usize, rng: &mut SeededRandom) -> Vec<Bucke
             _ => Bucket::default(),
         };
         let values: Vec<_> = there.entries.iter().filter(|(_, node)| matches!(node, Node::Value(_))).collect();
-        let kept = if rng.chance(25) { Kept::Nothing } else { Kept::Others };
+        let kept = if rng.chance(25) { OldEntries::Remove } else { OldEntries::Keep };
         let mut entries = BTreeMap::new();
         let most = if rng.chance(20) { 300 } else { 5 };
         for _ in 0..rng.below(most) {
@@ -113,7 +113,10 @@ fn changes(root: &Bucket, page_size: usize, rng: &mut SeededRandom) -> Vec<Bucke
         }
         // A random key must not be that of a nested bucket.
         entries.retain(|key, _| !matches!(there.entries.get(key), Some(Node::Bucket(_))));
-        changes.insert(name.clone(), BucketEdit { bucket: name, missing: Missing::Create, kept, entries });
+        changes.insert(
+            name.clone(),
+            BucketEdit { bucket: name, if_missing: IfMissing::Create, old_entries: kept, entries },
+        );
     }
     changes.into_values().collect()
 }
@@ -121,7 +124,7 @@ fn changes(root: &Bucket, page_size: usize, rng: &mut SeededRandom) -> Vec<Bucke
 fn expect(root: &mut Bucket, change: &BucketEdit) {
     let node = root.entries.entry(change.bucket.clone()).or_insert_with(|| Node::Bucket(Bucket::default()));
     let Node::Bucket(bucket) = node else { panic!("a value at the top") };
-    if change.kept == Kept::Nothing {
+    if change.old_entries == OldEntries::Remove {
         bucket.entries.clear();
     }
     for (key, value) in &change.entries {

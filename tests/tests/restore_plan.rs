@@ -26,8 +26,8 @@ fn every_case_equals_etcdutls_restore() {
             let snapshot = fs::read(&path).unwrap();
             let mut ours = database_of(&snapshot).to_vec();
             let plan = plan(&ours, &cluster, KeyChanges { bump, ..KeyChanges::default() }).unwrap();
-            ours.resize(ours.len().max(plan.edited.size as usize), 0);
-            for (at, bytes) in &plan.edited.writes {
+            ours.resize(ours.len().max(plan.edit.size as usize), 0);
+            for (at, bytes) in &plan.edit.writes {
                 ours[at.get() as usize..][..bytes.len()].copy_from_slice(bytes);
             }
             let (passed, printed) = bbolt_check(&bbolt, &ours);

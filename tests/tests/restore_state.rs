@@ -66,7 +66,7 @@ fn the_state_of_any_file_at_any_revision_follows_the_rule() {
             let alterations = Alterations { changes: &[], new_lease_seconds: Some(77) };
             let plan = Plan::AsOf { revision, survivors: None };
             let written = write_altered(&store, plan, alterations, Vec::new(), &Unwatched).unwrap();
-            let new = [written.built.metas, written.sink].concat();
+            let new = [written.built.meta_pages, written.sink].concat();
             let expected = expected_contents(&member.root, revision.get(), 77);
             assert_eq!(File::new(new.clone()).tree(), expected, "seed {seed}, revision {revision}");
             let judged = etcdsnap_core::verify(&with_trailer(&new), &Unwatched).unwrap();
@@ -81,12 +81,12 @@ fn the_state_of_any_file_at_any_revision_follows_the_rule() {
             let once = write_altered(&store, plan, Alterations::default(), Vec::new(), &Unwatched).unwrap();
             let state = Plan::AsOf { revision, survivors: None };
             let state = write_altered(&store, state, Alterations::default(), Vec::new(), &Unwatched).unwrap();
-            let state = with_trailer(&[state.built.metas, state.sink].concat());
+            let state = with_trailer(&[state.built.meta_pages, state.sink].concat());
             let plan = Plan::Compacted(&survivors);
             let twice =
                 write_altered(&open_store(&state), plan, Alterations::default(), Vec::new(), &Unwatched).unwrap();
             let tree = |built: Vec<u8>, pages: Vec<u8>| File::new([built, pages].concat()).tree();
-            assert_eq!(tree(once.built.metas, once.sink), tree(twice.built.metas, twice.sink), "seed {seed}");
+            assert_eq!(tree(once.built.meta_pages, once.sink), tree(twice.built.meta_pages, twice.sink), "seed {seed}");
         }
     }
     println!("{left_out} entries left out, {leases} leases anew");
@@ -96,27 +96,27 @@ fn the_state_of_any_file_at_any_revision_follows_the_rule() {
 /// Puts, deletions and emptied buckets are merged in key order with the existing entries.
 #[test]
 fn further_changes_equal_those_of_an_edit_in_place() {
-    use etcdsnap_core::bolt::edit::{Kept, Missing};
+    use etcdsnap_core::bolt::edit::{IfMissing, OldEntries};
     let file = case::named("3.7-history").bytes();
     let store = open_store(&file);
     let change = |bucket: &str, kept, entries: &[(&str, Option<&str>)]| BucketEdit {
         bucket: bucket.into(),
-        missing: Missing::Create,
-        kept,
+        if_missing: IfMissing::Create,
+        old_entries: kept,
         entries: entries.iter().map(|(key, value)| (key.as_bytes().to_vec(), value.map(|v| v.into()))).collect(),
     };
     let changes = [
         change(
             "meta",
-            Kept::Others,
+            OldEntries::Keep,
             &[("a", Some("first")), ("term", None), ("confState", Some("x")), ("z", Some("last"))],
         ),
-        change("members", Kept::Nothing, &[("m", Some("only"))]),
-        change("new", Kept::Others, &[("b", Some("1")), ("c", None)]),
+        change("members", OldEntries::Remove, &[("m", Some("only"))]),
+        change("new", OldEntries::Keep, &[("b", Some("1")), ("c", None)]),
     ];
     let alterations = Alterations { changes: &changes, new_lease_seconds: None };
     let written = write_altered(&store, Plan::Everything, alterations, Vec::new(), &Unwatched).unwrap();
-    let ours = File::new([written.built.metas, written.sink].concat()).tree();
+    let ours = File::new([written.built.meta_pages, written.sink].concat()).tree();
     let mut edited = file[..file.len() - 32].to_vec();
     let edit = etcdsnap_core::bolt::database::BoltDatabase::open(&edited).unwrap().edit(&changes).unwrap();
     edited.resize(edited.len().max(edit.size as usize), 0);

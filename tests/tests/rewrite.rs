@@ -41,7 +41,7 @@ fn rewritten(file: &Vec<u8>, compacted: Option<Revision>, rng: &mut SeededRandom
     });
     let plan = survivors.as_ref().map_or(Plan::Everything, Plan::Compacted);
     let (built, pages, _) = write(&store, plan, Vec::new(), &Unwatched).unwrap();
-    [built.metas, pages].concat()
+    [built.meta_pages, pages].concat()
 }
 
 fn hash(file: &Vec<u8>) -> u32 {

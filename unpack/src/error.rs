@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 
-/// Why a file cannot be unpacked. The words are parts of a sentence, such as "it ends too early".
+/// Why a file cannot be unpacked. The messages are clauses about the file, such as "it ends too early".
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum UnpackError {
@@ -13,7 +13,7 @@ pub enum UnpackError {
     Unsupported(String),
     /// A zstd frame needs a window of this many bytes, which exceeds the limit.
     Window(u64),
-    /// There was not enough memory for a decoder with a window of this many bytes. This says nothing about the data.
+    /// There was not enough memory for a decoder with a window of this many bytes; the data may be intact.
     Memory(u64),
     /// The compressed bytes could not be read; the reader's own error.
     Input(io::Error),
@@ -32,30 +32,30 @@ impl fmt::Display for UnpackError {
 
 impl std::error::Error for UnpackError {}
 
-/// Carries an [`UnpackError`] through a reader, whose errors are the standard library's.
+/// The part of [`UnpackError`] that this crate's readers create, wrapped in an [`io::Error`] until it leaves the crate.
 #[derive(Debug, Clone)]
-pub(crate) enum Refusal {
+pub(crate) enum CarriedError {
     Broken(String),
     Unsupported(String),
     Window(u64),
     Memory(u64),
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for CarriedError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         UnpackError::from(self.clone()).fmt(f)
     }
 }
 
-impl std::error::Error for Refusal {}
+impl std::error::Error for CarriedError {}
 
-impl From<Refusal> for UnpackError {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::Broken(reason) => Self::Broken(reason),
-            Refusal::Unsupported(reason) => Self::Unsupported(reason),
-            Refusal::Window(bytes) => Self::Window(bytes),
-            Refusal::Memory(bytes) => Self::Memory(bytes),
+impl From<CarriedError> for UnpackError {
+    fn from(carried: CarriedError) -> Self {
+        match carried {
+            CarriedError::Broken(reason) => Self::Broken(reason),
+            CarriedError::Unsupported(reason) => Self::Unsupported(reason),
+            CarriedError::Window(bytes) => Self::Window(bytes),
+            CarriedError::Memory(bytes) => Self::Memory(bytes),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A gzip file: one or more members.
+//! Reads a gzip file: one or more members.
 
 use std::io::{self, BufRead, Read};
 
@@ -9,19 +9,20 @@ use crate::broken;
 /// First byte of a member.
 const MAGIC: u8 = 0x1f;
 
-/// Reads all members of a gzip file as one stream; skips zeros after the last, as tapes and block copies leave them.
-pub(crate) struct Members<R> {
+/// Reads all members of a gzip file as one stream. Skips zeros after the last member, which tapes and block copies
+/// leave.
+pub(crate) struct GzipMembers<R> {
     current: Option<GzDecoder<R>>,
 }
 
-impl<R: BufRead> Members<R> {
+impl<R: BufRead> GzipMembers<R> {
     /// Starts at the first member.
     pub(crate) fn new(packed: R) -> Self {
         Self { current: Some(GzDecoder::new(packed)) }
     }
 }
 
-impl<R: BufRead> Read for Members<R> {
+impl<R: BufRead> Read for GzipMembers<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         while let Some(decoder) = &mut self.current {
             let count = decoder.read(out)?;
@@ -38,7 +39,7 @@ impl<R: BufRead> Read for Members<R> {
     }
 }
 
-/// Returns whether another member follows; the reader is then at its start.
+/// Skips zeros; returns whether another member follows, with the reader at its start.
 fn another_member(rest: &mut impl BufRead) -> io::Result<bool> {
     loop {
         let buffer = rest.fill_buf()?;

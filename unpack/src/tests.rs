@@ -1,4 +1,4 @@
-//! Tests every format through the public functions: what its own tools write, accept and refuse.
+//! Tests every format through the public functions, with files that the format's own tools write, accept or refuse.
 
 use std::io::{Cursor, Write};
 
@@ -37,7 +37,7 @@ fn archive(members: &[(&str, &[u8])], method: CompressionMethod) -> Vec<u8> {
     writer.finish().unwrap().into_inner()
 }
 
-/// Builds an archive as a stream is zipped: each size follows its data, as macOS and `zip -` write it.
+/// Builds an archive with each size after the data, as macOS and `zip -` write it.
 fn streamed(members: &[(&str, &[u8])]) -> Vec<u8> {
     let mut writer = ZipWriter::new_stream(Vec::new());
     for (name, bytes) in members {
@@ -47,7 +47,7 @@ fn streamed(members: &[(&str, &[u8])]) -> Vec<u8> {
     writer.finish().unwrap().into_inner()
 }
 
-/// Returns the unpacked bytes, or after how many bytes it failed, and why.
+/// Returns the unpacked bytes, or the number of bytes before the error and the error.
 fn unpacked(format: Format, bytes: &[u8]) -> Result<Vec<u8>, (usize, UnpackError)> {
     let mut unpacked = Unpacked::new(format, Cursor::new(bytes)).map_err(|error| (0, error))?;
     let mut whole = Vec::new();
@@ -67,7 +67,7 @@ fn error(format: Format, bytes: &[u8]) -> String {
 
 /// A few kilobytes of zstd hold a terabyte of data that looks like pages.
 #[test]
-fn the_output_is_bounded() {
+fn the_output_is_limited() {
     for format in FORMATS {
         let packed = packed(format, &[7; 100_000]);
         let mut unpacked = Unpacked::new(format, Cursor::new(packed)).unwrap();
@@ -135,8 +135,8 @@ fn only_zeros_may_follow_the_data() {
         assert_eq!(unpacked(format, &padded).unwrap(), b"snapshot");
         let then_more = [padded, whole.clone()].concat();
         assert_eq!(unpacked(format, &then_more).unwrap(), b"snapshotsnapshot");
-        let tailed = [whole, b"\0\0more".to_vec()].concat();
-        assert!(error(format, &tailed).contains(&format!("other data follows the end of the {name} data")));
+        let with_other_data = [whole, b"\0\0more".to_vec()].concat();
+        assert!(error(format, &with_other_data).contains(&format!("other data follows the end of the {name} data")));
     }
 }
 
@@ -160,12 +160,12 @@ fn files_that_macos_adds_to_an_archive_are_ignored() {
 fn uncompressed_data_in_an_archive_has_a_byte_range() {
     let file = archive(&[("snapshot.db", &plain())], CompressionMethod::Stored);
     let unpacked_file = Unpacked::new(Format::Zip, Cursor::new(&file)).unwrap();
-    let place = unpacked_file.stored().unwrap();
-    let place = usize::try_from(place.start).unwrap()..usize::try_from(place.end).unwrap();
-    assert!(file[place.clone()] == plain());
+    let range = unpacked_file.stored().unwrap();
+    let range = usize::try_from(range.start).unwrap()..usize::try_from(range.end).unwrap();
+    assert!(file[range.clone()] == plain());
     assert!(unpacked(Format::Zip, &file).unwrap() == plain());
     let mut changed = file.clone();
-    changed[place.start + 5] ^= 1;
+    changed[range.start + 5] ^= 1;
     assert!(error(Format::Zip, &changed).contains("checksum"));
     assert!(Unpacked::new(Format::Zip, Cursor::new(packed(Format::Zip, b"x"))).unwrap().stored().is_none());
 }
@@ -187,7 +187,7 @@ fn an_archive_without_exactly_one_file_is_refused() {
 
 /// The archive has one file, `snapshot.db`; the test patches the method or a flag in both of its headers.
 #[test]
-fn other_methods_and_passwords_are_refused_and_not_called_damage() {
+fn other_methods_and_passwords_are_unsupported_and_not_damage() {
     let good = packed(Format::Zip, b"snapshot");
     let central = good.windows(4).position(|bytes| bytes == b"PK\x01\x02").unwrap();
     for (method, name) in [(12, "bzip2"), (14, "lzma"), (93, "zstd"), (95, "xz"), (9, "deflate64"), (77, "method 77")] {
@@ -197,10 +197,10 @@ fn other_methods_and_passwords_are_refused_and_not_called_damage() {
         let expected = format!("the file in it is packed with {name}");
         assert!(matches!(&error, UnpackError::Unsupported(text) if *text == expected), "{error}");
     }
-    let mut locked = good;
-    locked[6] |= 1;
-    locked[central + 8] |= 1;
-    let (_, error) = unpacked(Format::Zip, &locked).unwrap_err();
+    let mut encrypted = good;
+    encrypted[6] |= 1;
+    encrypted[central + 8] |= 1;
+    let (_, error) = unpacked(Format::Zip, &encrypted).unwrap_err();
     assert!(matches!(&error, UnpackError::Unsupported(text) if text == "it is encrypted"), "{error}");
 }
 

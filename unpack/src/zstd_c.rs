@@ -13,17 +13,18 @@ use crate::zstd_decoder::{Decoder, MAX_WINDOW};
 pub(crate) struct Frame<R> {
     packed: R,
     context: Context<'static>,
-    /// Whether a byte was output. Until then the library gets space for only one: with space for everything that a frame claims to hold, it decodes the frame in another way, which
-    /// treats some damage differently, so that the result would depend on how much the caller requests at once.
-    begun: bool,
+    /// Whether a byte was output. Before that, the library gets space for only one byte. With space for the whole
+    /// contents of a frame, it would decode the frame in another way, which treats some damage differently, so that the
+    /// result would depend on how much the caller requests at once.
+    has_output: bool,
     ended: bool,
 }
 
 impl<R: BufRead> Decoder<R> for Frame<R> {
-    type Spare = Context<'static>;
+    type Reusable = Context<'static>;
 
-    fn new(packed: R, spare: Option<Self::Spare>) -> io::Result<Self> {
-        let context = match spare {
+    fn new(packed: R, reusable: Option<Self::Reusable>) -> io::Result<Self> {
+        let context = match reusable {
             Some(mut context) => {
                 context.reinit()?;
                 context
@@ -36,10 +37,10 @@ impl<R: BufRead> Decoder<R> for Frame<R> {
                 context
             }
         };
-        Ok(Self { packed, context, begun: false, ended: false })
+        Ok(Self { packed, context, has_output: false, ended: false })
     }
 
-    fn into_parts(self) -> io::Result<(R, Self::Spare)> {
+    fn into_parts(self) -> io::Result<(R, Self::Reusable)> {
         Ok((self.packed, self.context))
     }
 }
@@ -48,14 +49,14 @@ impl<R: BufRead> Read for Frame<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         while !self.ended {
             let bytes = self.packed.fill_buf()?;
-            let room = if self.begun { out.len() } else { out.len().min(1) };
-            let room = out.get_mut(..room).unwrap_or_default();
-            let (mut input, mut output) = (InBuffer::around(bytes), OutBuffer::around(room));
-            // 0 at the end of the frame, once all of it was output.
-            let missing = self.context.run(&mut input, &mut output).map_err(told)?;
+            let space = if self.has_output { out.len() } else { out.len().min(1) };
+            let space = out.get_mut(..space).unwrap_or_default();
+            let (mut input, mut output) = (InBuffer::around(bytes), OutBuffer::around(space));
+            // 0 if the frame has ended and all of it was output.
+            let missing = self.context.run(&mut input, &mut output).map_err(translate_error)?;
             let (nothing_left, read, written) = (bytes.is_empty(), input.pos(), output.pos());
             self.packed.consume(read);
-            self.begun |= written > 0;
+            self.has_output |= written > 0;
             self.ended = missing == 0;
             if written > 0 || out.is_empty() {
                 return Ok(written);
@@ -68,9 +69,10 @@ impl<R: BufRead> Read for Frame<R> {
     }
 }
 
-/// Translates an error of the library. The library allocates the window when it reads the first block; a failure to do so says nothing about the file. A block that holds more than its frame claims finds
-/// no space in a buffer of ours or of the library's, depending on how much is requested at once.
-fn told(error: io::Error) -> io::Error {
+/// Translates an error of the library. It allocates the window when it reads the first block, and may lack memory even
+/// if the file is intact. If a block holds more than its frame claims, the library reports that some buffer is too
+/// small.
+fn translate_error(error: io::Error) -> io::Error {
     let cause = error.get_ref().and_then(|inner| inner.downcast_ref::<zstd::Error>());
     let is = |code| cause.is_some_and(|cause| cause.is(code));
     if is(ZSTD_ErrorCode::ZSTD_error_memory_allocation) {

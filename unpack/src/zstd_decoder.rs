@@ -2,15 +2,16 @@
 
 use std::io::{self, Read};
 
-/// Size of the largest accepted window: the default limit of `zstd` itself, so that a few hostile bytes cannot claim gigabytes.
+/// Largest window that is accepted, in bytes: the default limit of `zstd` itself. Without a limit a few hostile bytes
+/// could claim gigabytes.
 pub(crate) const MAX_WINDOW: u64 = 128 << 20;
 
 /// A decoder of one frame.
 pub(crate) trait Decoder<R>: Read + Sized {
-    /// State that the next frame can reuse: a file may have a million frames.
-    type Spare;
-    /// Starts at a frame whose header was parsed already.
-    fn new(packed: R, spare: Option<Self::Spare>) -> io::Result<Self>;
+    /// Decoder state that the next frame can reuse, because a file may have a million frames.
+    type Reusable;
+    /// Starts at the beginning of a frame whose header was checked before.
+    fn new(packed: R, reusable: Option<Self::Reusable>) -> io::Result<Self>;
     /// Returns the reader, positioned after the finished frame.
-    fn into_parts(self) -> io::Result<(R, Self::Spare)>;
+    fn into_parts(self) -> io::Result<(R, Self::Reusable)>;
 }

@@ -1,76 +1,76 @@
-//! A zstd file: frames and skippable frames in any order.
+//! Reads a zstd file: frames and skippable frames in any order.
 
 use std::io::{self, BufRead, Read};
 
-use crate::error::Refusal;
+use crate::error::CarriedError;
 use crate::zstd_decoder::{Decoder, MAX_WINDOW};
-use crate::zstd_header::{self, LONGEST, Next};
-use crate::{broken, refused};
+use crate::zstd_header::{self, MAX_HEADER_LEN, NextPart};
+use crate::{broken, carried_error};
 
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) use crate::zstd_c::Frame;
 #[cfg(target_arch = "wasm32")]
 pub(crate) use crate::zstd_rust::Frame;
 
-/// Reads all frames of a zstd file as one stream; skips zeros after the last, as gzip does.
-pub(crate) struct Frames<R: BufRead, D: Decoder<Peeked<R>>> {
+/// Reads all frames of a zstd file as one stream. Skips zeros after the last frame, as for gzip.
+pub(crate) struct ZstdFrames<R: BufRead, D: Decoder<PeekReader<R>>> {
     state: State<R, D>,
 }
 
-enum State<R: BufRead, D: Decoder<Peeked<R>>> {
-    Between(Peeked<R>, Option<D::Spare>),
-    /// Inside a frame with a window of this many bytes.
-    Inside(D, u64),
+enum State<R: BufRead, D: Decoder<PeekReader<R>>> {
+    BetweenFrames(PeekReader<R>, Option<D::Reusable>),
+    /// In a frame with a window of this many bytes.
+    InFrame(D, u64),
     End,
 }
 
-impl<R: BufRead, D: Decoder<Peeked<R>>> Frames<R, D> {
+impl<R: BufRead, D: Decoder<PeekReader<R>>> ZstdFrames<R, D> {
     /// Starts at the first frame.
     pub(crate) fn new(packed: R) -> Self {
-        Self { state: State::Between(Peeked { inner: packed, ahead: Vec::new(), at: 0 }, None) }
+        Self { state: State::BetweenFrames(PeekReader { inner: packed, peeked: Vec::new(), next_peeked: 0 }, None) }
     }
 
     /// Advances to the next frame with contents.
-    fn advance(mut packed: Peeked<R>, spare: Option<D::Spare>) -> io::Result<State<R, D>> {
+    fn advance(mut packed: PeekReader<R>, reusable: Option<D::Reusable>) -> io::Result<State<R, D>> {
         loop {
-            let head = packed.peek(LONGEST)?;
+            let head = packed.peek(MAX_HEADER_LEN)?;
             match zstd_header::next(head) {
-                Next::Frame { dictionary: 0, window } if window <= MAX_WINDOW => {
-                    let decoder = D::new(packed, spare).map_err(|error| with_window(error, window))?;
-                    return Ok(State::Inside(decoder, window));
+                NextPart::Frame { dictionary: 0, window } if window <= MAX_WINDOW => {
+                    let decoder = D::new(packed, reusable).map_err(|error| with_window(error, window))?;
+                    return Ok(State::InFrame(decoder, window));
                 }
-                Next::Frame { dictionary: 0, window } => return Err(refused(Refusal::Window(window))),
-                Next::Frame { dictionary, .. } => {
+                NextPart::Frame { dictionary: 0, window } => return Err(carried_error(CarriedError::Window(window))),
+                NextPart::Frame { dictionary, .. } => {
                     let reason = format!("it was compressed with a dictionary (number {dictionary}), which it needs");
-                    return Err(refused(Refusal::Unsupported(reason)));
+                    return Err(carried_error(CarriedError::Unsupported(reason)));
                 }
-                Next::Cut => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Next::Skippable(len) => packed.skip(len)?,
-                Next::Other if head.is_empty() => return Ok(State::End),
-                Next::Other if head.first() == Some(&0) => {
+                NextPart::Truncated => return Err(io::ErrorKind::UnexpectedEof.into()),
+                NextPart::Skippable(len) => packed.skip(len)?,
+                NextPart::Other if head.is_empty() => return Ok(State::End),
+                NextPart::Other if head.first() == Some(&0) => {
                     if packed.skip_zeros()? {
                         return Ok(State::End);
                     }
                 }
-                Next::Other => return Err(broken("other data follows the end of the zstd data")),
+                NextPart::Other => return Err(broken("other data follows the end of the zstd data")),
             }
         }
     }
 }
 
-impl<R: BufRead, D: Decoder<Peeked<R>>> Read for Frames<R, D> {
+impl<R: BufRead, D: Decoder<PeekReader<R>>> Read for ZstdFrames<R, D> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         loop {
             self.state = match std::mem::replace(&mut self.state, State::End) {
                 State::End => return Ok(0),
-                State::Between(packed, spare) => Self::advance(packed, spare)?,
-                State::Inside(mut decoder, window) => match decoder.read(out) {
+                State::BetweenFrames(packed, reusable) => Self::advance(packed, reusable)?,
+                State::InFrame(mut decoder, window) => match decoder.read(out) {
                     Ok(0) if !out.is_empty() => {
-                        let (packed, spare) = decoder.into_parts()?;
-                        State::Between(packed, Some(spare))
+                        let (packed, reusable) = decoder.into_parts()?;
+                        State::BetweenFrames(packed, Some(reusable))
                     }
                     Ok(count) => {
-                        self.state = State::Inside(decoder, window);
+                        self.state = State::InFrame(decoder, window);
                         return Ok(count);
                     }
                     Err(error) => return Err(with_window(error, window)),
@@ -82,25 +82,25 @@ impl<R: BufRead, D: Decoder<Peeked<R>>> Read for Frames<R, D> {
 
 /// Adds the window's size to a decoder's out-of-memory error.
 fn with_window(error: io::Error, window: u64) -> io::Error {
-    if error.kind() == io::ErrorKind::OutOfMemory { refused(Refusal::Memory(window)) } else { error }
+    if error.kind() == io::ErrorKind::OutOfMemory { carried_error(CarriedError::Memory(window)) } else { error }
 }
 
-/// A reader that can look ahead, however its buffer is filled.
-pub(crate) struct Peeked<R> {
+/// A reader that can look ahead any number of bytes, regardless of the size of its buffer.
+pub(crate) struct PeekReader<R> {
     inner: R,
-    /// Bytes that were looked at; those from `at` on precede the reader's own.
-    ahead: Vec<u8>,
-    at: usize,
+    /// Bytes that were read ahead; those from `next_peeked` on come before the next bytes of `inner`.
+    peeked: Vec<u8>,
+    next_peeked: usize,
 }
 
-impl<R: BufRead> Peeked<R> {
+impl<R: BufRead> PeekReader<R> {
     /// Returns the next `count` bytes, or fewer at the end.
     fn peek(&mut self, count: usize) -> io::Result<&[u8]> {
-        self.ahead.drain(..self.at.min(self.ahead.len()));
-        self.at = 0;
-        let missing = count.saturating_sub(self.ahead.len());
-        self.inner.by_ref().take(missing as u64).read_to_end(&mut self.ahead)?;
-        Ok(&self.ahead)
+        self.peeked.drain(..self.next_peeked.min(self.peeked.len()));
+        self.next_peeked = 0;
+        let missing = count.saturating_sub(self.peeked.len());
+        self.inner.by_ref().take(missing as u64).read_to_end(&mut self.peeked)?;
+        Ok(&self.peeked)
     }
 
     fn skip(&mut self, len: u64) -> io::Result<()> {
@@ -121,7 +121,7 @@ impl<R: BufRead> Peeked<R> {
     }
 }
 
-impl<R: BufRead> Read for Peeked<R> {
+impl<R: BufRead> Read for PeekReader<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let mut rest = self.fill_buf()?;
         let count = rest.read(out)?;
@@ -130,17 +130,17 @@ impl<R: BufRead> Read for Peeked<R> {
     }
 }
 
-impl<R: BufRead> BufRead for Peeked<R> {
+impl<R: BufRead> BufRead for PeekReader<R> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        if self.at < self.ahead.len() {
-            return Ok(self.ahead.get(self.at..).unwrap_or_default());
+        if self.next_peeked < self.peeked.len() {
+            return Ok(self.peeked.get(self.next_peeked..).unwrap_or_default());
         }
         self.inner.fill_buf()
     }
 
     fn consume(&mut self, count: usize) {
-        if self.at < self.ahead.len() {
-            self.at = self.at.saturating_add(count);
+        if self.next_peeked < self.peeked.len() {
+            self.next_peeked = self.next_peeked.saturating_add(count);
         } else {
             self.inner.consume(count);
         }
@@ -173,8 +173,8 @@ mod tests {
             reader.read_to_end(&mut bytes).map(|_| bytes).map_err(|error| error.to_string())
         };
         [
-            whole(Box::new(Frames::<_, zstd_c::Frame<_>>::new(packed()))),
-            whole(Box::new(Frames::<_, zstd_rust::Frame<_>>::new(packed()))),
+            whole(Box::new(ZstdFrames::<_, zstd_c::Frame<_>>::new(packed()))),
+            whole(Box::new(ZstdFrames::<_, zstd_rust::Frame<_>>::new(packed()))),
         ]
     }
 
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_window_beyond_the_bound_and_a_dictionary_are_refused_before_memory_is_taken() {
+    fn large_windows_and_dictionaries_are_refused_before_memory_is_allocated() {
         let large = [0x28, 0xb5, 0x2f, 0xfd, 0x00, 0xa8, 0x01, 0x00, 0x00];
         for error in read(&large) {
             assert_eq!(error.unwrap_err(), "it needs a window of 2048 MiB");

@@ -1,4 +1,4 @@
-//! Decodes a zstd frame with a decoder in Rust, which the page uses.
+//! Decodes a zstd frame with a decoder in Rust, for the page.
 #![cfg(any(target_arch = "wasm32", test))]
 
 use std::io::{self, BufRead, Read};
@@ -12,16 +12,16 @@ use crate::zstd_decoder::{Decoder, MAX_WINDOW};
 pub(crate) struct Frame<R: BufRead>(Box<StreamingDecoder<R, FrameDecoder>>);
 
 impl<R: BufRead> Decoder<R> for Frame<R> {
-    type Spare = FrameDecoder;
+    type Reusable = FrameDecoder;
 
-    fn new(packed: R, spare: Option<Self::Spare>) -> io::Result<Self> {
-        let mut decoder = spare.unwrap_or_default();
+    fn new(packed: R, reusable: Option<Self::Reusable>) -> io::Result<Self> {
+        let mut decoder = reusable.unwrap_or_default();
         decoder.set_max_window_size(MAX_WINDOW);
         let frame = StreamingDecoder::new_with_decoder(packed, decoder).map_err(io::Error::other)?;
         Ok(Self(Box::new(frame)))
     }
 
-    fn into_parts(self) -> io::Result<(R, Self::Spare)> {
+    fn into_parts(self) -> io::Result<(R, Self::Reusable)> {
         let (packed, decoder) = self.0.into_parts();
         let (expected, actual) = (decoder.get_checksum_from_data(), decoder.get_calculated_checksum());
         if expected.is_some() && expected != actual {

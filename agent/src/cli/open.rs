@@ -42,7 +42,7 @@ pub fn run(args: &OpenArgs) -> Result<Exit, Failure> {
     let unusable = |cause| Failure::new(format!("the page cannot be served: {cause}"), "");
     let address =
         *server.addresses().map_err(unusable)?.first().ok_or_else(|| Failure::new("no address to listen on", ""))?;
-    let file = args.file.as_deref().map(existing).transpose()?;
+    let file = args.file.as_deref().map(absolute_path).transpose()?;
     log::bare(false);
     // From here on, a signal stops the server in an orderly way.
     let _guard = signals::Cancellable::new(NoProgress);

@@ -59,11 +59,11 @@ fn print_damage(path: &Path, report: &Report) {
     let first = report.findings.list().first().map(reason).unwrap_or_default();
     if report.status.is_some() {
         let what = format!("{name} is damaged, and part of it cannot be read: {first}");
-        output::print_damage(
+        output::complain(
             &what,
             &format!("The numbers of the rest: etcdsnap status {typed}. What is damaged: etcdsnap verify {typed}"),
         );
     } else {
-        output::print_damage(&format!("{name} is not a readable snapshot"), &first);
+        output::complain(&format!("{name} is not a readable snapshot"), &first);
     }
 }

@@ -169,10 +169,10 @@ struct Search<'c> {
 impl Search<'_> {
     /// Searches for a chain from the certificate `issued`, which has this many intermediate authorities below it, to an anchor. The error is that of the longest chain that was tried.
     fn find_chain(&self, issued: &Candidate<'_>, intermediates: u32) -> Result<(), CertificateError> {
-        let issued =
+        let is_named_as_issuer =
             |issuer: &&Candidate<'_>| issuer.certificate.subject().as_raw() == issued.certificate.issuer().as_raw();
         let mut error = CertificateError::UnknownIssuer;
-        for anchor in self.anchors.iter().filter(issued) {
+        for anchor in self.anchors.iter().filter(is_named_as_issuer) {
             match self.check_issuer(issued, anchor, intermediates) {
                 Ok(()) => return Ok(()),
                 Err(cause) => error = cause,
@@ -181,7 +181,7 @@ impl Search<'_> {
         if intermediates >= MAX_INTERMEDIATES {
             return Err(error);
         }
-        for issuer in self.others.iter().filter(issued) {
+        for issuer in self.others.iter().filter(is_named_as_issuer) {
             // An intermediate authority cannot be of version 1.
             let is_authority = if issuer.certificate.is_ca() { Ok(()) } else { Err(CertificateError::UnknownIssuer) };
             let checked = is_authority

@@ -156,7 +156,7 @@ impl Client {
     pub async fn members(&self) -> Option<Vec<ListedMember>> {
         let mut cluster = ClusterClient::new(self.channel.clone());
         let call = cluster.member_list(self.request(MemberListRequest { linearizable: false }));
-        let answer = timeout(self.patience, call).await.ok()?.ok()?;
+        let answer = timeout(self.request_timeout, call).await.ok()?.ok()?;
         let listed = answer.into_inner().members.into_iter();
         let of = |member: etcdserverpb::Member| ListedMember {
             id: member.id,

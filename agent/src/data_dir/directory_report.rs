@@ -1,6 +1,6 @@
 //! The report about a data directory.
 
-use etcdsnap_core::data_dir::{Judgement, PlacedFindings, WriteAheadLog};
+use etcdsnap_core::data_dir::{DirectoryFindings, Judgement, WriteAheadLog};
 use etcdsnap_core::{Offset, Revision, Status, Verdict};
 use serde::Serialize;
 
@@ -12,7 +12,7 @@ pub struct DirectoryReport {
     pub verdict: Verdict,
     /// The findings, each with its file.
     #[serde(flatten)]
-    pub findings: PlacedFindings,
+    pub findings: DirectoryFindings,
     /// Whether a server has locked the database or the log.
     pub server_running: bool,
     /// Whether the database or the log was written to while they were read.
@@ -108,7 +108,7 @@ pub(super) struct Reading {
 
 impl DirectoryReport {
     pub(super) fn new(
-        findings: PlacedFindings,
+        findings: DirectoryFindings,
         log: WriteAheadLog,
         judgement: Judgement,
         database: Option<Status>,
@@ -129,9 +129,9 @@ impl DirectoryReport {
             server_running,
             changed_while_read,
             database_judged,
-            member: log.identity.map(|identity| hex(identity.member)),
-            cluster: log.identity.map(|identity| hex(identity.cluster)),
-            lacking_entries: judgement.lacking,
+            member: log.owner.map(|owner| hex(owner.member)),
+            cluster: log.owner.map(|owner| hex(owner.cluster)),
+            lacking_entries: judgement.unapplied,
             uncommitted_entries: judgement.uncommitted,
             log: LogFacts {
                 segments: log.segments,
@@ -155,7 +155,7 @@ impl DirectoryReport {
 
     /// Whether a program writes to the directory, so that its files may come from different moments.
     #[must_use]
-    pub fn is_moving(&self) -> bool {
+    pub fn is_in_use(&self) -> bool {
         self.server_running || self.changed_while_read
     }
 }

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use etcdsnap_core::data_dir::{FileName, SnapshotMark};
+use etcdsnap_core::data_dir::{FileName, SnapshotPosition};
 use rustix::fs::OFlags;
 
 use crate::error::Error;
@@ -40,7 +40,7 @@ pub(super) struct Listing {
     /// Ordered by sequence number.
     pub segments: Vec<FoundSegment>,
     /// Ordered by name.
-    pub snaps: Vec<(PathBuf, SnapshotMark)>,
+    pub snaps: Vec<(PathBuf, SnapshotPosition)>,
     /// The indexes of the `.snap.db` files.
     pub snap_databases: Vec<u64>,
 }
@@ -96,7 +96,7 @@ impl MemberFiles {
         }
         for (path, name) in names(&self.member.join("snap"))? {
             match name {
-                FileName::Snap { term, index } => listing.snaps.push((path, SnapshotMark { index, term })),
+                FileName::Snap { term, index } => listing.snaps.push((path, SnapshotPosition { index, term })),
                 FileName::SnapDatabase { index } => listing.snap_databases.push(index),
                 FileName::Segment { .. } => {}
             }

@@ -11,8 +11,8 @@ use std::thread;
 use std::time::Duration;
 
 use etcdsnap_core::data_dir::{
-    DatabaseFacts, DirectoryParts, PlacedFindings, Role, Segment, SnapFile, WriteAheadLog, judge, read_segment,
-    read_snap,
+    DatabaseFacts, DirectoryFindings, DirectoryParts, Segment, SegmentPosition, SnapFile, WriteAheadLog, judge,
+    read_segment, read_snap,
 };
 use etcdsnap_core::etcd::version;
 use etcdsnap_core::store::{OpenedStore, Store};
@@ -65,7 +65,7 @@ pub fn verify_directory(
             // etcd may remove old files while they are read.
             Err(Error::Open { cause, .. }) if cause.kind() == io::ErrorKind::NotFound && !is_last => {}
             Err(error) => return Err(error),
-            Ok(report) if report.is_moving() && report.verdict == Verdict::Damaged && !is_last => {}
+            Ok(report) if report.is_in_use() && report.verdict == Verdict::Damaged && !is_last => {}
             Ok(report) => return Ok(report),
         }
         attempt += 1;
@@ -82,9 +82,9 @@ fn read_once(files: &MemberFiles, options: &VerifyOptions<'_>) -> Result<Directo
     let (log, log_changed) = read_log(files, &listing, options)?;
     let database = found.as_ref().ok();
     let changed = log_changed || database.is_some_and(|database| database.changed);
-    let is_moving = is_in_use || changed || in_use::is_in_use(files, &listing);
+    let is_in_use = is_in_use || changed || in_use::is_in_use(files, &listing);
     let is_judged = database.is_none_or(|database| !database.is_doubtful());
-    let mut findings = PlacedFindings::default();
+    let mut findings = DirectoryFindings::default();
     let facts = database.filter(|_| is_judged).and_then(|database| database.facts.as_ref());
     let judgement = judge(&DirectoryParts {
         database: facts,
@@ -92,16 +92,16 @@ fn read_once(files: &MemberFiles, options: &VerifyOptions<'_>) -> Result<Directo
         log_folder: files.log_name(),
         snaps: &snaps,
         snap_databases: &listing.snap_databases,
-        is_moving,
+        is_in_use,
     });
     match &found {
-        Err(why) if judgement.holds_all => {
+        Err(why) if judgement.log_is_complete => {
             findings.push(MemberFiles::DATABASE, Finding::new(Code::DatabaseRebuilt, *why));
         }
         Err(why) => findings.push(MemberFiles::DATABASE, Finding::new(Code::DatabaseMissing, *why)),
         Ok(database) if is_judged => {
-            let lacks = judgement.uncommitted > 0 || judgement.lacking.is_some_and(|lacking| lacking > 0);
-            let but = if judgement.holds_all && lacks { NORMAL_FOR_NEW_MEMBER } else { NORMAL_FOR_MEMBER };
+            let lacks = judgement.uncommitted > 0 || judgement.unapplied.is_some_and(|lacking| lacking > 0);
+            let but = if judgement.log_is_complete && lacks { NORMAL_FOR_NEW_MEMBER } else { NORMAL_FOR_MEMBER };
             findings.append(MemberFiles::DATABASE, &database.report.findings, but);
         }
         Ok(_) => {}
@@ -216,9 +216,9 @@ fn read_log(
     for (place, found) in listing.segments.iter().enumerate() {
         let source = open_source(&found.path)?;
         options.progress.begin(Stage::Read, Some(source.len()));
-        let role = if place + 1 == listing.segments.len() { Role::Last } else { Role::Inner };
+        let position = if place + 1 == listing.segments.len() { SegmentPosition::Last } else { SegmentPosition::Inner };
         let segment =
-            Segment { file: files.segment_name(&found.path), sequence: found.sequence, index: found.index, role };
+            Segment { file: files.segment_name(&found.path), sequence: found.sequence, index: found.index, position };
         let read = read_segment(&mut log, &segment, &source, options.progress);
         read.map_err(|error| Fault::Scan(error).at(&found.path))?;
         changed = source.assert_unchanged().is_err();

@@ -38,7 +38,7 @@ pub(super) enum Formulas {
     /// Puts an apostrophe in front of them, and in front of such text after one of [`CELL_ENDS`] in them.
     Escaped,
     /// Writes them unchanged.
-    Kept,
+    Unchanged,
 }
 
 pub(super) struct CsvWriter<'o> {

@@ -45,7 +45,7 @@ impl OutputTarget {
     ///
     /// # Errors
     /// When nothing can be written there, or it is one of the inputs.
-    pub fn judge(path: &Path, inputs: &[&Path]) -> Result<Self, OutputError> {
+    pub fn open(path: &Path, inputs: &[&Path]) -> Result<Self, OutputError> {
         match OutputKind::of(path, inputs)? {
             OutputKind::Stdout => Ok(Self::Stdout),
             OutputKind::Stream(stream) => stream.open(path, inputs).map(Self::Stream),

@@ -13,7 +13,7 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use etcdsnap_core::limits::{HEAD_LEN, MAX_WITHOUT_META};
-use etcdsnap_core::{Extent, FileKind, Report, Source, refuse};
+use etcdsnap_core::{ClaimedLength, FileKind, Report, Source, refusal_report};
 
 use crate::error::{Error, Fault};
 use crate::fsx::file_identity::FileIdentity;
@@ -33,7 +33,7 @@ pub(crate) struct Input {
     pub body: Body,
     /// Its first bytes, unpacked.
     head: Vec<u8>,
-    extent: Extent,
+    extent: ClaimedLength,
 }
 
 /// The ways to read an input.
@@ -92,7 +92,7 @@ impl Input {
         open_packed: impl Fn(FileSource, Format) -> Result<Packed, Error>,
     ) -> Result<Self, Error> {
         let head = read_head(&source, path)?;
-        let extent = Extent::of(&head);
+        let extent = ClaimedLength::of(&head);
         let (body, head) = match packing(extent.kind()) {
             Some(format) => {
                 let packed = open_packed(source, format)?;
@@ -101,18 +101,18 @@ impl Input {
             }
             None => (Body::Plain(source), head),
         };
-        Ok(Self { path: path.to_owned(), extent: Extent::of(&head), body, head })
+        Ok(Self { path: path.to_owned(), extent: ClaimedLength::of(&head), body, head })
     }
 
     /// Returns the lengths that it can have according to its first bytes.
-    pub fn extent(&self) -> &Extent {
+    pub fn extent(&self) -> &ClaimedLength {
         &self.extent
     }
 
     /// Returns the report about a file that is not a database according to its first bytes; `None` if it is a database, or may be one that lost its meta pages.
     pub fn foreign_report(&self) -> Option<Report> {
         let foreign = !matches!(self.extent.kind(), FileKind::Bolt | FileKind::BrokenBolt);
-        foreign.then(|| refuse(&self.head, self.head.len() as u64))
+        foreign.then(|| refusal_report(&self.head, self.head.len() as u64))
     }
 
     /// Checks that it is a database with a valid meta page.
@@ -123,7 +123,7 @@ impl Input {
         if self.extent.kind() == FileKind::Bolt {
             return Ok(());
         }
-        let report = Box::new(refuse(&self.head, self.head.len() as u64));
+        let report = Box::new(refusal_report(&self.head, self.head.len() as u64));
         Err(Error::NoStore { path: self.path.clone(), report })
     }
 
@@ -145,7 +145,9 @@ impl Input {
     pub fn expect_snapshot(&self) -> Result<(), Error> {
         self.expect_database()?;
         match &self.body {
-            Body::Plain(file) if file.len() > self.extent.most() => Err(Error::too_long(&self.path, &self.extent)),
+            Body::Plain(file) if file.len() > self.extent.read_limit() => {
+                Err(Error::too_long(&self.path, &self.extent))
+            }
             _ => Ok(()),
         }
     }

@@ -5,7 +5,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use etcdsnap_core::limits::{HEAD_LEN, MAX_WITHOUT_META};
-use etcdsnap_core::{Extent, PageWatch, Source, Unwatched, Watch};
+use etcdsnap_core::{ClaimedLength, PageStartCheck, Source, Unwatched, Watch};
 use etcdsnap_unpack::{Format, UnpackError, Unpacked};
 
 use crate::error::{Error, Fault};
@@ -23,7 +23,7 @@ pub(crate) struct Packed {
     source: FileSource,
     format: Format,
     head: Vec<u8>,
-    extent: Extent,
+    extent: ClaimedLength,
 }
 
 impl Packed {
@@ -49,7 +49,7 @@ impl Packed {
     }
 
     fn open_with_error(source: FileSource, format: Format) -> Result<(Self, Option<Error>), Error> {
-        let mut packed = Self { source, format, head: Vec::new(), extent: Extent::of(&[]) };
+        let mut packed = Self { source, format, head: Vec::new(), extent: ClaimedLength::of(&[]) };
         let mut head = vec![0; HEAD_LEN];
         let filled = packed.begin(&Unwatched)?.fill(&mut head);
         let (count, broke_off) = match filled {
@@ -57,7 +57,7 @@ impl Packed {
             Err((count, error)) => (count, Some(packed.failed(count as u64, error))),
         };
         head.truncate(count);
-        packed.extent = Extent::of(&head);
+        packed.extent = ClaimedLength::of(&head);
         packed.head = head;
         Ok((packed, broke_off))
     }
@@ -68,7 +68,7 @@ impl Packed {
     }
 
     /// Returns the possible length of the unpacked data.
-    pub fn extent(&self) -> &Extent {
+    pub fn extent(&self) -> &ClaimedLength {
         &self.extent
     }
 
@@ -94,7 +94,7 @@ impl Packed {
     /// [`Error::Unpack`] with the offset in the unpacked data, [`Error::Unsupported`], [`Error::Window`], [`Error::Scan`] if the file
     /// cannot be read, [`Error::TooLong`], [`Error::NoPages`], [`Error::Cancelled`], and those of `sink`.
     pub fn unpack(&self, watch: &dyn Watch, sink: &mut UnpackSink<'_>) -> Result<(), Error> {
-        let most = self.extent.most();
+        let most = self.extent.read_limit();
         if self.unpack_up_to(most, watch, sink)? { Ok(()) } else { Err(Error::too_long(self.path(), &self.extent)) }
     }
 
@@ -103,7 +103,7 @@ impl Packed {
     /// # Errors
     /// As [`Packed::unpack`], except [`Error::TooLong`].
     pub fn unpack_to_judge(&self, watch: &dyn Watch, sink: &mut UnpackSink<'_>) -> Result<(), Error> {
-        self.unpack_up_to(self.extent.most().saturating_add(1), watch, sink).map(drop)
+        self.unpack_up_to(self.extent.read_limit().saturating_add(1), watch, sink).map(drop)
     }
 
     /// Unpacks a damaged file up to the damage; returns the error of the decompressor there, if there is one.
@@ -111,7 +111,7 @@ impl Packed {
     /// # Errors
     /// As [`Packed::unpack`], except [`Error::Unpack`] and [`Error::TooLong`].
     pub fn unpack_damaged(&self, watch: &dyn Watch, sink: &mut UnpackSink<'_>) -> Result<Option<Error>, Error> {
-        match self.unpack_up_to(self.extent.most().max(MAX_WITHOUT_META), watch, sink) {
+        match self.unpack_up_to(self.extent.read_limit().max(MAX_WITHOUT_META), watch, sink) {
             Err(error @ Error::Unpack { .. }) => Ok(Some(error)),
             other => other.map(|_| None),
         }
@@ -125,7 +125,7 @@ impl Packed {
     /// Unpacks up to `most` bytes; returns whether that was all.
     fn unpack_up_to(&self, most: u64, watch: &dyn Watch, sink: &mut UnpackSink<'_>) -> Result<bool, Error> {
         let mut unpacked = self.begin(watch)?;
-        let mut pages = PageWatch::new(&self.extent);
+        let mut pages = PageStartCheck::new(&self.extent);
         let mut block = Vec::new();
         let mut at = 0_u64;
         loop {
@@ -142,7 +142,7 @@ impl Packed {
             block.truncate(taken);
             if taken > 0 {
                 if !pages.push(&block) {
-                    return Err(Error::NoPages { path: self.path().to_owned(), at: pages.last_page() });
+                    return Err(Error::NoPages { path: self.path().to_owned(), at: pages.last_page_start() });
                 }
                 at = at.saturating_add(taken as u64);
                 sink(&mut block)?;
@@ -227,7 +227,7 @@ mod tests {
     use std::io::Write;
 
     use etcdsnap_core::FileKind;
-    use etcdsnap_core::limits::MAX_TAIL;
+    use etcdsnap_core::limits::MAX_EXTRA_BYTES;
 
     use super::*;
     use crate::progress::NoProgress;
@@ -244,7 +244,7 @@ mod tests {
 
     #[test]
     fn a_whole_snapshot_is_unpacked() {
-        let tail = vec![0; usize::try_from(MAX_TAIL).unwrap()];
+        let tail = vec![0; usize::try_from(MAX_EXTRA_BYTES).unwrap()];
         for pieces in [&[SNAPSHOT][..], &[SNAPSHOT, &tail]] {
             let packed = Packed::open(zstd(pieces), Format::Zstd).unwrap();
             assert_eq!((packed.head(), packed.extent().kind()), (&SNAPSHOT[..HEAD_LEN], FileKind::Bolt));
@@ -260,9 +260,9 @@ mod tests {
 
     #[test]
     fn data_longer_than_a_snapshot_is_not_unpacked_to_its_end() {
-        let tail = vec![0; usize::try_from(MAX_TAIL).unwrap() + 1];
+        let tail = vec![0; usize::try_from(MAX_EXTRA_BYTES).unwrap() + 1];
         let packed = Packed::open(zstd(&[SNAPSHOT, &tail, &tail]), Format::Zstd).unwrap();
-        let most = SNAPSHOT.len() as u64 + MAX_TAIL;
+        let most = SNAPSHOT.len() as u64 + MAX_EXTRA_BYTES;
         let mut handed = 0;
         let mut sink = |block: &mut Vec<u8>| {
             handed += block.len() as u64;

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use etcdsnap_core::Extent;
+use etcdsnap_core::ClaimedLength;
 use etcdsnap_core::limits::HEAD_LEN;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -86,9 +86,9 @@ impl CopyLimit {
             if self.head.len() < HEAD_LEN {
                 return false;
             }
-            let extent = Extent::of(&self.head);
+            let extent = ClaimedLength::of(&self.head);
             let packed = packing(extent.kind()).is_some();
-            self.most = Some(if packed { u64::MAX } else { extent.most().max(self.least) });
+            self.most = Some(if packed { u64::MAX } else { extent.read_limit().max(self.least) });
             self.examine_at = packed.then_some(FIRST_EXAMINED_AT);
         }
         if self.examine_at.is_some_and(|at| self.copied >= at) {
@@ -107,8 +107,8 @@ impl CopyLimit {
 /// Returns the most bytes that the compressed data in a stream can take, according to its start: twice the unpacked size, since data that cannot be
 /// compressed grows by less than a hundredth, and such a file contains little else.
 fn max_compressed_len(head: &[u8], spool: &Spool, path: &Path) -> Option<u64> {
-    let format = packing(Extent::of(head).kind())?;
+    let format = packing(ClaimedLength::of(head).kind())?;
     let packed = Packed::open(spool.so_far(path).ok()?, format).ok()?;
     // If the data end early, the rest may not have arrived yet.
-    (packed.head().len() == HEAD_LEN).then(|| packed.extent().most().saturating_mul(2))
+    (packed.head().len() == HEAD_LEN).then(|| packed.extent().read_limit().saturating_mul(2))
 }

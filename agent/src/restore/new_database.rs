@@ -7,8 +7,8 @@ use std::os::unix::fs::FileExt;
 use std::thread;
 
 use etcdsnap_core::Revision;
-use etcdsnap_core::bolt::edit::Edited;
-use etcdsnap_core::restore::carried::Carried;
+use etcdsnap_core::bolt::edit::EditWrites;
+use etcdsnap_core::restore::inherited_state::InheritedState;
 use etcdsnap_core::restore::membership_error::MembershipError;
 use etcdsnap_core::restore::plan::{RestorePlan, plan};
 
@@ -27,7 +27,7 @@ pub(super) struct Database {
     /// The latest revision of the restored store.
     pub revision_after: Revision,
     /// Data of the old cluster that the new one inherits.
-    pub carried: Carried,
+    pub inherited: InheritedState,
     /// Its size in bytes.
     pub size: u64,
     /// Pages that differ from those of the snapshot.
@@ -67,7 +67,7 @@ impl RestoreJob<'_> {
         }
         let plan = plan(&source, self.cluster, self.keys())?;
         self.on_each_target(targets, &|target| {
-            apply(&target.file, &plan.edited, size).and_then(|()| target.file.sync_all())
+            apply(&target.file, &plan.edit, size).and_then(|()| target.file.sync_all())
         })?;
         Ok(Database::copied(plan, self, CopyResult { size, sha256_checked, keys }))
     }
@@ -161,14 +161,14 @@ impl RestoreJob<'_> {
 impl Database {
     /// Describes a copy with a few changed pages.
     fn copied(plan: RestorePlan, job: &RestoreJob<'_>, judged: CopyResult) -> Self {
-        let RestorePlan { revision_before, revision_after, carried, edited } = plan;
+        let RestorePlan { revision_before, revision_after, inherited, edit } = plan;
         let deleted = job.config.delete.iter().collect::<BTreeSet<_>>().len() as u64;
         Self {
             revision_before,
             revision_after,
-            carried,
-            size: judged.size.max(edited.size),
-            pages_changed: edited.pages,
+            inherited,
+            size: judged.size.max(edit.size),
+            pages_changed: edit.pages,
             sha256_checked: judged.sha256_checked,
             keys: judged.keys.map(|keys| keys.saturating_sub(deleted)),
             rewrite: None,
@@ -181,7 +181,7 @@ impl Database {
         Self {
             revision_before: changes.revision_before,
             revision_after: changes.revision_after,
-            carried: changes.carried,
+            inherited: changes.inherited,
             size: built.len,
             pages_changed: built.pages,
             sha256_checked,
@@ -191,7 +191,7 @@ impl Database {
     }
 }
 
-fn apply(file: &File, edited: &Edited, size: u64) -> io::Result<()> {
-    file.set_len(size.max(edited.size))?;
-    edited.writes.iter().try_for_each(|(at, bytes)| file.write_all_at(bytes, at.get()))
+fn apply(file: &File, edit: &EditWrites, size: u64) -> io::Result<()> {
+    file.set_len(size.max(edit.size))?;
+    edit.writes.iter().try_for_each(|(at, bytes)| file.write_all_at(bytes, at.get()))
 }

@@ -34,7 +34,7 @@ impl RestoreJob<'_> {
         match &self.input.body {
             Body::Plain(source) => {
                 let database = self.input.extent().database().unwrap_or_else(|| super::len(source));
-                plan(source, self.cluster, self.keys()).map_or(database, |plan| database.max(plan.edited.size))
+                plan(source, self.cluster, self.keys()).map_or(database, |plan| database.max(plan.edit.size))
             }
             Body::Packed(packed) => packed.extent().database().unwrap_or_default(),
         }

@@ -3,7 +3,7 @@
 //! One thread hashes and verifies the snapshot while another writes; the result is read back and verified, too.
 
 use etcdsnap_core::bolt::database::BoltDatabase as Bolt;
-use etcdsnap_core::bolt::write::file_builder::{BuildError, Built, PageSink};
+use etcdsnap_core::bolt::write::file_builder::{BuildError, BuiltFile, PageSink};
 use etcdsnap_core::restore::plan::{DatabaseChanges, KeyChanges, PlanError, changes};
 use etcdsnap_core::rewrite::{self, Alterations, Counts, LapsedLeases, Plan, write_altered};
 use etcdsnap_core::{AlignedBuf, Report, Revision};
@@ -42,7 +42,7 @@ pub(super) struct RewrittenDatabase {
     /// Changes besides the entries that were left out.
     pub changes: DatabaseChanges,
     /// The file.
-    pub built: Built,
+    pub built: BuiltFile,
     /// Whether the snapshot's SHA-256 was compared.
     pub sha256_checked: bool,
 }
@@ -61,7 +61,7 @@ pub(super) fn write(job: &RestoreJob<'_>, to: &[DatabaseTarget]) -> Result<Rewri
     })?;
     for target in to {
         use std::os::unix::fs::FileExt;
-        let metas = target.file.write_all_at(&rewritten.built.metas, 0);
+        let metas = target.file.write_all_at(&rewritten.built.meta_pages, 0);
         metas.and_then(|()| target.file.set_len(rewritten.built.len)).map_err(|cause| target.failed(cause))?;
     }
     Ok(rewritten)

@@ -78,7 +78,7 @@ impl Locked {
         let failed = |cause: io::Error| RewriteError::Member { path: path.clone(), cause };
         let folder = Directory::open(path.parent().ok_or_else(none)?).map_err(failed)?;
         // If it is a link to a file on another disk, the new file must be created there.
-        let (directory, name, _) = folder.trace(Path::new("db")).map_err(failed)?;
+        let (directory, name, _) = folder.follow_to_file(Path::new("db")).map_err(failed)?;
         let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let opened = openat(&directory, Path::new(&name), flags, Mode::empty());
         let file = File::from(opened.map_err(|cause| failed(cause.into()))?);

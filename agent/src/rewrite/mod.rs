@@ -12,7 +12,7 @@ mod salvage_file;
 
 use std::path::Path;
 
-use etcdsnap_core::bolt::write::file_builder::Built;
+use etcdsnap_core::bolt::write::file_builder::BuiltFile;
 use etcdsnap_core::rewrite::{Counts, Plan, write};
 use etcdsnap_core::store::{Lost, Store};
 use etcdsnap_core::{Finding, Report, Revision, Severity, Verdict};
@@ -109,7 +109,7 @@ fn judged(
     store: &Store<'_, FileSource>,
     target: NewFile,
     progress: &dyn Progress,
-    write: impl FnOnce(&NewFile) -> Result<(Built, Counts), RewriteError>,
+    write: impl FnOnce(&NewFile) -> Result<(BuiltFile, Counts), RewriteError>,
 ) -> Result<(NewFile, Rewritten), RewriteError> {
     // The input is verified while the output is written: verification is mostly hashing, on its own thread.
     let aside = Aside::new(progress);
@@ -169,7 +169,7 @@ pub(crate) fn rewrite_proven(
 fn sealed(
     snapshot: &Snapshot,
     target: &NewFile,
-    built: &Built,
+    built: &BuiltFile,
     progress: &dyn Progress,
 ) -> Result<Report, RewriteError> {
     snapshot.assert_unchanged()?;
@@ -185,7 +185,7 @@ fn kept(
     compacted: Option<Revision>,
     target: &NewFile,
     progress: &dyn Progress,
-) -> Result<(Built, Counts), RewriteError> {
+) -> Result<(BuiltFile, Counts), RewriteError> {
     let Some(revision) = compacted else { return pages(snapshot, store, Plan::Everything, target, progress) };
     let (survivors, lost) = snapshot.survivors(store, revision, progress)?;
     whole(snapshot.path(), lost)?;
@@ -199,7 +199,7 @@ fn pages(
     plan: Plan<'_>,
     target: &NewFile,
     progress: &dyn Progress,
-) -> Result<(Built, Counts), RewriteError> {
+) -> Result<(BuiltFile, Counts), RewriteError> {
     progress.begin(Stage::Copy, Some(store.bytes()));
     let (built, sink, counts) = write(store, plan, target.sink(store.page_size())?, progress)
         .map_err(|error| RewriteError::of_core(snapshot.path(), error))?;

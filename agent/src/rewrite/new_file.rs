@@ -7,7 +7,7 @@ use std::num::NonZeroUsize;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use etcdsnap_core::bolt::write::file_builder::{Built, PageSink};
+use etcdsnap_core::bolt::write::file_builder::{BuiltFile, PageSink};
 use etcdsnap_core::{Report, Sha256Hex, Verdict};
 use rustix::fs::{AtFlags, statat};
 
@@ -107,13 +107,13 @@ impl NewFile {
     /// Writes the meta pages, and verifies the whole file by reading it back; the report contains its SHA-256.
     pub(super) fn judge(
         &self,
-        built: &Built,
+        built: &BuiltFile,
         threads: Option<NonZeroUsize>,
         progress: &dyn Progress,
     ) -> Result<Report, RewriteError> {
         let file = self.part.handle()?;
         let failed = |cause| self.part.failed(cause);
-        file.write_all_at(&built.metas, 0).map_err(failed)?;
+        file.write_all_at(&built.meta_pages, 0).map_err(failed)?;
         if self.ending == Ending::Sha256 {
             // The SHA-256 is known only after reading; until then zeros take its place.
             file.write_all_at(&[0; TRAILER_LEN], built.len).map_err(failed)?;
@@ -128,7 +128,7 @@ impl NewFile {
     }
 
     /// Appends the SHA-256 to the verified file, and syncs it. Refuses a damaged one.
-    pub(super) fn seal(&self, built: &Built, report: &Report) -> Result<(), RewriteError> {
+    pub(super) fn seal(&self, built: &BuiltFile, report: &Report) -> Result<(), RewriteError> {
         if report.verdict == Verdict::Damaged {
             let finding = super::first(report).map(|finding| finding.message).unwrap_or_default();
             return Err(Error::Defect(format!("the new file is not sound and was removed: {finding}")).into());

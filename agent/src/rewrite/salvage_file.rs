@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::path::Path;
 
-use etcdsnap_core::bolt::write::file_builder::Built;
+use etcdsnap_core::bolt::write::file_builder::BuiltFile;
 use etcdsnap_core::rewrite::{AuthPolicy, Limits, Salvage, SalvageReport};
 use etcdsnap_core::{Report, Severity, Verdict, check_trailer};
 
@@ -136,7 +136,7 @@ fn written(
     policy: AuthPolicy,
     target: &NewFile,
     progress: &dyn Progress,
-) -> Result<(Built, Report), RewriteError> {
+) -> Result<(BuiltFile, Report), RewriteError> {
     let sink = target.sink(salvage.page_size())?;
     let (built, sink) =
         salvage.write(policy, sink, progress).map_err(|error| RewriteError::of_core(snapshot.path(), error))?;

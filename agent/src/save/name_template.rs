@@ -379,7 +379,7 @@ mod tests {
     fn a_members_name_cannot_hide_or_reorder_parts_of_a_file_name() {
         let template = Template::parse(Path::new("{member}.db"), None, None).unwrap();
         let file =
-            template.fill(&PlaceholderValues { member: "a\u{202e}b\u{200b}c\u{9b}/\u{e0041}d".into(), ..metadata() });
+            template.fill(&PlaceholderValues { member: "a\u{202e}b\u{200b}c\u{9b}/\u{e0041}d".into(), ..facts() });
         assert_eq!(file, Path::new("a_b_c___d.db"));
     }
 
@@ -387,7 +387,7 @@ mod tests {
     fn a_name_that_is_too_long_is_refused_with_a_shorter_template() {
         let directory = tempfile::tempdir().unwrap();
         let template = Template::parse(directory.path(), None, None).unwrap();
-        let long = template.fill(&PlaceholderValues { member: "m".repeat(230), ..metadata() });
+        let long = template.fill(&PlaceholderValues { member: "m".repeat(230), ..facts() });
         let error = template.check_length(&long).unwrap_err().to_string();
         assert!(error.contains("etcd-{cluster}-{revision}-{time}.db"), "{error}");
         template.check_length(&template.fill(&facts())).unwrap();

@@ -7,7 +7,7 @@ use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread::JoinHandle;
 
 use bytes::Bytes;
-use etcdsnap_core::{Report, Sweep, SweepRoom};
+use etcdsnap_core::{Report, Sweep, SweepLimits};
 
 use super::save_error::SaveError;
 use super::written_proof::Written;
@@ -15,10 +15,10 @@ use crate::error::Fault;
 use crate::threads;
 
 /// Memory for arriving pages at least; pages that do not fit are read from the file.
-const MIN_ROOM: SweepRoom = SweepRoom { raw: 8 << 20, digests: 16 << 20 };
+const MIN_ROOM: SweepLimits = SweepLimits { raw: 8 << 20, digests: 16 << 20 };
 
 /// Memory for arriving pages at most: the digests of ten million revisions.
-const MAX_ROOM: SweepRoom = SweepRoom { raw: 32 << 20, digests: 256 << 20 };
+const MAX_ROOM: SweepLimits = SweepLimits { raw: 32 << 20, digests: 256 << 20 };
 
 /// Bytes per batch: a server sends 32 KiB at a time, and each batch wakes a thread.
 const BATCH_LEN: usize = 256 << 10;
@@ -73,9 +73,9 @@ impl PageCheck {
 }
 
 fn check_and_verify(arriving: &Receiver<Vec<Bytes>>, written_file: &Receiver<Written>) -> Result<Report, SaveError> {
-    let mut sweep = Sweep::of_pages(MIN_ROOM);
+    let mut sweep = Sweep::without_hash(MIN_ROOM);
     for piece in arriving.iter().flatten() {
-        sweep.set_room(room(sweep.len()));
+        sweep.set_limits(room(sweep.len()));
         // Once the data is longer than any snapshot, the rest does not matter.
         sweep.push(&piece);
     }
@@ -85,12 +85,12 @@ fn check_and_verify(arriving: &Receiver<Vec<Bytes>>, written_file: &Receiver<Wri
 }
 
 /// Chooses the memory for this many bytes of pages: most belong to the tree, and their revisions need about as much again for the verdict.
-fn room(bytes: u64) -> SweepRoom {
+fn room(bytes: u64) -> SweepLimits {
     let share = |least: usize, most: usize, of: u64| {
         let share = usize::try_from(bytes.checked_div(of).unwrap_or(0)).unwrap_or(most);
         least.saturating_add(share).min(most)
     };
-    SweepRoom { raw: share(MIN_ROOM.raw, MAX_ROOM.raw, 64), digests: share(MIN_ROOM.digests, MAX_ROOM.digests, 8) }
+    SweepLimits { raw: share(MIN_ROOM.raw, MAX_ROOM.raw, 64), digests: share(MIN_ROOM.digests, MAX_ROOM.digests, 8) }
 }
 
 #[cfg(test)]

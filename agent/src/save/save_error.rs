@@ -73,7 +73,7 @@ pub enum SaveError {
     },
     /// The saved file could not be verified.
     #[error(transparent)]
-    Judge(#[from] crate::Error),
+    NotVerified(#[from] crate::Error),
     /// The stream could not be fully checked: a page is damaged or unusual, and a stream cannot be read again.
     #[error(
         "the snapshot of {endpoint} could not be verified while it was streamed: a page is damaged or in an unusual place and must be read again, which is not possible in a stream"

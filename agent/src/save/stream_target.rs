@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
-use etcdsnap_core::{Consumed, Error as ScanError, ReadError, Report, Sha256Hex, Sweep, Swept, Verdict};
+use etcdsnap_core::{Consumed, Error as ScanError, FinishedSweep, ReadError, Report, Sha256Hex, Sweep, Verdict};
 use tokio::sync::OnceCell;
 
 use super::hash_and_write::OutputEncoder;
@@ -254,7 +254,7 @@ impl StreamWriter {
     }
 
     /// Makes the verdict about a stream, which cannot be read again.
-    fn verdict(&self, swept: Swept) -> Result<Box<Report>, SaveError> {
+    fn verdict(&self, swept: FinishedSweep) -> Result<Box<Report>, SaveError> {
         let endpoint = self.endpoint.clone();
         let source = Consumed(swept.len());
         match swept.verify(&source, &self.stoppable) {
@@ -283,7 +283,7 @@ enum StreamInspector {
 }
 
 /// Returns length and SHA-256 from a sweep, which computes them, too.
-fn copied(swept: &Swept) -> StreamDigest {
+fn copied(swept: &FinishedSweep) -> StreamDigest {
     let digest = |hex: &Option<Sha256Hex>| hex.as_ref().and_then(Sha256Hex::to_bytes);
     let trailer = swept.trailer();
     StreamDigest {

@@ -11,7 +11,9 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use etcdsnap_core::{Consumed, Error as ScanError, ReadError, Report, Sha256Hex, Source, Swept, Trailer, peek_trailer};
+use etcdsnap_core::{
+    Consumed, Error as ScanError, FinishedSweep, ReadError, Report, Sha256Hex, Source, Trailer, peek_trailer,
+};
 
 use super::StoppableProgress;
 use super::save_error::SaveError;
@@ -39,7 +41,7 @@ impl Written {
     ///
     /// # Errors
     /// When it cannot be read, differs from the received data, or the caller asked to stop.
-    pub fn verify(self, swept: Option<Swept>) -> Result<Report, SaveError> {
+    pub fn verify(self, swept: Option<FinishedSweep>) -> Result<Report, SaveError> {
         let input = Input::of_file(self.file?, &self.path)?;
         if let Some(report) = input.foreign_report() {
             return Ok(report);
@@ -54,7 +56,7 @@ impl Written {
             (Body::Plain(file), Some(swept)) if !self.is_packed => {
                 return Ok(file.unless_changed(whole.verify_plain(file, swept))?);
             }
-            (Body::Packed(file), Some(swept)) if self.is_packed && self.copied.len <= file.extent().most() => {
+            (Body::Packed(file), Some(swept)) if self.is_packed && self.copied.len <= file.extent().read_limit() => {
                 if self.must_match_sha256 {
                     file.source().unless_changed(whole.check_compressed(file))??;
                 }
@@ -81,7 +83,7 @@ struct ReceivedSnapshot<'w> {
 
 impl ReceivedSnapshot<'_> {
     /// Makes the verdict from the pages checked on arrival, and reads missing ones from the file. The SHA-256 was compared before.
-    fn verify_plain(&self, file: &FileSource, swept: Swept) -> Result<Report, Error> {
+    fn verify_plain(&self, file: &FileSource, swept: FinishedSweep) -> Result<Report, Error> {
         if file.len() != self.copied.len {
             return Err(Error::Changed { path: self.path.to_owned() });
         }
@@ -91,7 +93,7 @@ impl ReceivedSnapshot<'_> {
     }
 
     /// Makes the verdict without the file; `None` if it needs a page that was not kept.
-    fn verify_compressed(&self, swept: Swept) -> Result<Option<Report>, Error> {
+    fn verify_compressed(&self, swept: FinishedSweep) -> Result<Option<Report>, Error> {
         let source = Consumed(swept.len());
         let actual = self.must_match_sha256.then(|| Sha256Hex::of(&self.copied.sha256));
         let expected = self.copied.trailer.map(|trailer| Sha256Hex::of(&trailer));

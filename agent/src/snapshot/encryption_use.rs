@@ -81,7 +81,7 @@ impl Snapshot {
             let needs = encrypted.map(|encrypted| self.decryption().needed_key(&encrypted));
             let sealed = encrypted.zip(needs.as_ref()).and_then(|(encrypted, needs)| {
                 let is_kms = needs.provider == Provider::KmsV2;
-                Sealed::parse(encrypted.behind(&needs.name).filter(|_| is_kms)?).ok()
+                Sealed::parse(encrypted.data_after(&needs.name).filter(|_| is_kms)?).ok()
             });
             let group = EncryptionGroup {
                 group: text(object.group),

@@ -36,7 +36,7 @@ use etcdsnap_core::{MetaChoice, Report, Revision};
 use crate::decryption::{Decryption, Unopened};
 use crate::error::{Error, Fault};
 use crate::input::{Body, FileSource, Input, Spool};
-use crate::parallel_verify::{self, Team};
+use crate::parallel_verify::{self, Workers};
 use crate::progress::{Progress, Stage};
 use crate::verify_options::{Sha256, VerifyOptions};
 
@@ -381,7 +381,7 @@ impl Snapshot {
 
     /// Runs a pass on all threads.
     fn run<P: Pass + Sync>(&self, pass: P, progress: &dyn Progress) -> Result<P::Outcome, Error> {
-        let team = Team::new(progress);
+        let team = Workers::new(progress);
         let done = team.run(self.threads(), pass);
         match (team.into_fault(), done) {
             (None, Some(done)) => Ok(done),
@@ -398,8 +398,8 @@ impl Snapshot {
         progress: &dyn Progress,
         take: impl Fn(&mut T, usize) + Sync,
     ) -> Result<Vec<T>, Error> {
-        let team = Team::new(progress);
-        let done = team.share(threads, threads, |thread| {
+        let team = Workers::new(progress);
+        let done = team.run_jobs(threads, threads, |thread| {
             let mut whole = T::default();
             (thread..count).step_by(threads).for_each(|piece| take(&mut whole, piece));
             Ok(whole)

@@ -53,15 +53,15 @@ pub fn verify_values(
 /// The result for one value.
 enum ValueVerdict {
     /// Unencrypted, which the configuration allows.
-    Plain,
+    Unencrypted,
     /// Encrypted, and decrypted.
-    Opened(NeededKey),
+    Decrypted(NeededKey),
     /// Encrypted, and not decrypted.
-    Closed(Undecrypted),
+    NotDecrypted(Undecrypted),
     /// Decrypted to something that is not a complete object, with the reason.
-    Broken(NeededKey, String),
+    Incomplete(NeededKey, String),
     /// Unencrypted, which the configuration does not allow.
-    Refused(GroupResource),
+    MustBeEncrypted(GroupResource),
 }
 
 /// Checks values as an API server would.

@@ -1,4 +1,4 @@
-//! New pages that an edit appends to the file, and old pages that it frees.
+//! The pages that an edit appends to the file, and those that it frees.
 
 use crate::bolt::page_id::PageId;
 use crate::offset::Offset;
@@ -7,23 +7,23 @@ use std::collections::BTreeSet;
 use crate::bolt::bucket::BUCKET_HEADER;
 use crate::bolt::database::DatabaseError;
 use crate::bolt::leaf::BUCKET;
-use crate::bolt::node::{LeafItem, Link, NodeElement, cut, encode, page_bytes, pages_for};
+use crate::bolt::node::{BranchItem, LeafItem, NodeElement, encode_page, page_count, page_length, split_into_pages};
 
-/// Pages that an edit appends and frees.
+/// The pages that an edit appends to the file, and those that it frees.
 #[derive(Clone)]
-pub(super) struct Added {
+pub(super) struct AddedPages {
     page_size: u32,
     /// Id of the next page to append.
-    pub(super) next: PageId,
+    pub(super) next_page: PageId,
     /// Bytes to write, each with its file offset.
     pub(super) writes: Vec<(Offset, Vec<u8>)>,
     pub(super) freed: BTreeSet<PageId>,
 }
 
-impl Added {
-    /// Starts an empty list whose first page gets the id `next`.
-    pub(super) fn behind(next: PageId, page_size: u32) -> Self {
-        Self { page_size, next, writes: Vec::new(), freed: BTreeSet::new() }
+impl AddedPages {
+    /// Starts an empty list whose first page gets the id `next_page`.
+    pub(super) fn starting_at(next_page: PageId, page_size: u32) -> Self {
+        Self { page_size, next_page, writes: Vec::new(), freed: BTreeSet::new() }
     }
 
     /// Frees a page with its overflow pages.
@@ -36,50 +36,53 @@ impl Added {
         Ok(())
     }
 
-    /// Appends one page with its overflow pages; returns its id.
-    pub(super) fn write(&mut self, bytes: impl FnOnce(PageId, u32) -> Vec<u8>) -> PageId {
-        let id = self.next;
+    /// Appends one page with its overflow pages; returns its id. `bytes` encodes it, given its id and the page size.
+    pub(super) fn append_page(&mut self, bytes: impl FnOnce(PageId, u32) -> Vec<u8>) -> PageId {
+        let id = self.next_page;
         let bytes = bytes(id, self.page_size);
-        self.next = id.plus(pages_for(bytes.len(), self.page_size));
+        self.next_page = id.plus(page_count(bytes.len(), self.page_size));
         self.writes.push((id.offset(self.page_size), bytes));
         id
     }
 
-    /// Appends as many pages as `entries` fill; returns a link to each.
-    pub(super) fn pages<E: NodeElement>(&mut self, entries: Vec<E>) -> Vec<Link> {
-        let pages = cut(entries, self.page_size);
-        let write = |entries: Vec<E>| {
-            let page = self.write(|id, size| encode(id, &entries, size));
-            Link { key: entries.first().map(|first| first.key().to_vec()).unwrap_or_default(), page }
+    /// Appends as many pages as `entries` fill; returns the parent page's item for each.
+    pub(super) fn append_pages<E: NodeElement>(&mut self, entries: Vec<E>) -> Vec<BranchItem> {
+        let pages = split_into_pages(entries, self.page_size);
+        let append = |entries: Vec<E>| {
+            let page = self.append_page(|id, size| encode_page(id, &entries, size));
+            BranchItem { key: entries.first().map(|first| first.key().to_vec()).unwrap_or_default(), page }
         };
-        pages.into_iter().map(write).collect()
+        pages.into_iter().map(append).collect()
     }
 
-    /// Appends branch pages above `links` until a single root is left; an empty leaf if there are no links.
-    pub(super) fn root(&mut self, mut links: Vec<Link>) -> PageId {
+    /// Appends branch pages above `links` until one root page is left; returns its id. Without links the root is an
+    /// empty leaf page.
+    pub(super) fn append_root(&mut self, mut links: Vec<BranchItem>) -> PageId {
         while links.len() > 1 {
-            links = self.pages(links);
+            links = self.append_pages(links);
         }
         match links.into_iter().next() {
             Some(link) => link.page,
-            None => self.write(|id, size| encode::<LeafItem>(id, &[], size)),
+            None => self.append_page(|id, size| encode_page::<LeafItem>(id, &[], size)),
         }
     }
 
-    /// Appends a bucket of these items and returns its element's value: an inline bucket where bbolt would write one.
-    pub(super) fn bucket(&mut self, sequence: u64, items: Vec<LeafItem>) -> Vec<u8> {
+    /// Appends a bucket of these items; returns the value of its element. If bbolt would write an inline bucket, the
+    /// value contains the items and no page is appended.
+    pub(super) fn append_bucket(&mut self, sequence: u64, items: Vec<LeafItem>) -> Vec<u8> {
         let quarter = usize::try_from(self.page_size >> 2).unwrap_or(0);
-        if page_bytes(&items) <= quarter && items.iter().all(|item| item.flags & BUCKET == 0) {
-            let mut value = bucket_header(PageId::ZERO, sequence);
-            value.extend_from_slice(&encode(PageId::ZERO, &items, 0));
+        if page_length(&items) <= quarter && items.iter().all(|item| item.flags & BUCKET == 0) {
+            let mut value = encode_bucket_header(PageId::ZERO, sequence);
+            value.extend_from_slice(&encode_page(PageId::ZERO, &items, 0));
             return value;
         }
-        let links = self.pages(items);
-        bucket_header(self.root(links), sequence)
+        let links = self.append_pages(items);
+        encode_bucket_header(self.append_root(links), sequence)
     }
 }
 
-pub(super) fn bucket_header(root: PageId, sequence: u64) -> Vec<u8> {
+/// Encodes the value of a bucket with its own pages: page id of the root, and the counter for `NextSequence`.
+pub(super) fn encode_bucket_header(root: PageId, sequence: u64) -> Vec<u8> {
     let mut value = Vec::with_capacity(BUCKET_HEADER);
     value.extend_from_slice(&root.to_le_bytes());
     value.extend_from_slice(&sequence.to_le_bytes());

@@ -1,7 +1,7 @@
-//! Bucket headers: a bucket has a tree of its own, or one leaf page inside the value (inline).
+//! Bucket headers: a bucket has its own tree of pages, or, if inline, one leaf page inside the value of its element.
 //!
 //! ```text
-//! value of a bucket element:  ├ root page id u64 ┼ sequence u64 ┼ inline leaf page, when the root is 0 ┤
+//! value of a bucket element:  ├ root page id u64 ┼ sequence u64 ┼ inline leaf page, if the root is 0 ┤
 //! ```
 
 use crate::bolt::leaf::Leaf;
@@ -13,12 +13,12 @@ use crate::int_readers::u64_le;
 /// Length of a bucket header in bytes.
 pub const BUCKET_HEADER: usize = 16;
 
-/// Location of a bucket's entries.
+/// Where a bucket's entries are stored.
 #[derive(Debug, Clone, Copy)]
 pub enum BucketLocation<'a> {
-    /// In the tree below this page.
+    /// In the tree with this root page.
     Tree(PageId),
-    /// In a leaf page that follows the header in the value itself.
+    /// In a leaf page that follows the header in the value: its header, and its bytes with the header.
     Inline(Header, &'a [u8]),
 }
 

@@ -2,7 +2,7 @@
 
 use crate::bolt::bucket::{self, BucketLocation};
 use crate::bolt::leaf::BUCKET;
-use crate::bolt::meta::{Meta, Metas};
+use crate::bolt::meta::{Meta, MetaPages};
 use crate::bolt::node::{BoltNode, LeafItem};
 use crate::bolt::page::Header;
 use crate::bolt::page_id::PageId;
@@ -30,7 +30,7 @@ impl<'s, S: Source + ?Sized> BoltDatabase<'s, S> {
         let mut head = vec![0; HEAD_LEN.min(usize::try_from(source.len()).unwrap_or(HEAD_LEN))];
         let len = head.len() as u64;
         source.read_at(0, &mut head).map_err(|cause| Error::Read { offset: Offset::START, len, cause })?;
-        let (live, meta) = Metas::find(&head).ok_or(DatabaseError::NoDatabase)?.live();
+        let (live, meta) = MetaPages::find(&head).ok_or(DatabaseError::NoDatabase)?.live();
         let whole = source.len().checked_div(u64::from(meta.page_size)).unwrap_or(0);
         let present = PageId::new(whole).min(meta.high_water);
         let geometry = Geometry { page_size: meta.page_size, high_water: meta.high_water, present };
@@ -60,8 +60,8 @@ impl<'s, S: Source + ?Sized> BoltDatabase<'s, S> {
         Ok(self.leaf_of(bucket, None)?.and_then(|items| items.into_iter().next_back()).map(|item| item.key))
     }
 
-    /// Returns the keys of the last leaf page of a top-level bucket, which are all keys of a one-page bucket; empty if
-    /// the bucket is empty or missing.
+    /// Returns the keys on the last leaf page of a top-level bucket: all its keys if it has only one page. Empty if the
+    /// bucket is empty or missing.
     ///
     /// # Errors
     /// The same errors as [`BoltDatabase::get`].
@@ -69,8 +69,8 @@ impl<'s, S: Source + ?Sized> BoltDatabase<'s, S> {
         Ok(self.leaf_of(bucket, None)?.unwrap_or_default().into_iter().map(|item| item.key).collect())
     }
 
-    /// Reads the leaf of a bucket where `key` belongs, or the last leaf without a key; `None` if the bucket does not
-    /// exist.
+    /// Reads the leaf of a bucket that contains `key` if any does, or the last leaf if `key` is `None`; returns `None`
+    /// if the bucket does not exist.
     fn leaf_of(&mut self, bucket: &[u8], key: Option<&[u8]>) -> Result<Option<Vec<LeafItem>>, DatabaseError> {
         let root = self.descend(self.meta.root, Some(bucket))?;
         let Some(found) = root.into_iter().find(|item| item.key == bucket && item.flags & BUCKET != 0) else {
@@ -82,16 +82,16 @@ impl<'s, S: Source + ?Sized> BoltDatabase<'s, S> {
         }
     }
 
-    /// Reads the leaf of a tree where `key` belongs, or the last leaf without a key.
+    /// Reads the leaf of a tree that contains `key` if any does, or the last leaf if `key` is `None`.
     pub(super) fn descend(&mut self, root: PageId, key: Option<&[u8]>) -> Result<Vec<LeafItem>, DatabaseError> {
         let mut page = root;
         for _ in 0..MAX_DEPTH {
-            let links = match node(&mut self.reader, page)?.1 {
+            let links = match read_node(&mut self.reader, page)?.1 {
                 BoltNode::Leaf(items) => return Ok(items),
                 BoltNode::Branch(links) => links,
             };
-            let place = key.map_or(links.len(), |key| links.partition_point(|link| link.key.as_slice() <= key));
-            page = links.get(place.saturating_sub(1)).map_or(PageId::ZERO, |link| link.page);
+            let index = key.map_or(links.len(), |key| links.partition_point(|link| link.key.as_slice() <= key));
+            page = links.get(index.saturating_sub(1)).map_or(PageId::ZERO, |link| link.page);
         }
         Err(too_deep(page))
     }
@@ -112,7 +112,7 @@ pub enum DatabaseError {
     Page {
         /// The page's id.
         page: PageId,
-        /// The damage, in words.
+        /// The damage, as a clause.
         message: String,
     },
     /// The bucket does not exist.
@@ -123,27 +123,30 @@ pub enum DatabaseError {
     },
 }
 
-pub(super) fn node<S: Source + ?Sized>(
+/// Reads and decodes a tree page; returns its header, too.
+pub(super) fn read_node<S: Source + ?Sized>(
     reader: &mut PageReader<'_, S>,
     page: PageId,
 ) -> Result<(Header, BoltNode), DatabaseError> {
     let size = reader.geometry().page_size;
-    let broken = |message: String| DatabaseError::Page { page, message };
+    let damaged = |message: String| DatabaseError::Page { page, message };
     let geometry = reader.geometry();
-    let (header, bytes) = reader.unit(page)?.map_err(|fault| broken(fault.message))?;
-    // An edit frees the page under its claimed id, so the claim must be right, although the page can be read without
-    // it.
-    geometry.check(page, header.overflow).map_err(|fault| broken(fault.message))?;
+    let (header, bytes) = reader.unit(page)?.map_err(|fault| damaged(fault.message))?;
+    // An edit frees the page with all overflow pages that it claims, so the claim must be right, even if the page can
+    // be read without them.
+    geometry.check(page, header.overflow).map_err(|fault| damaged(fault.message))?;
     if header.id != page {
-        return Err(broken(format!("it is labelled {}", header.id)));
+        return Err(damaged(format!("it is labelled {}", header.id)));
     }
-    BoltNode::parse(header, bytes, size).map(|node| (header, node)).map_err(broken)
+    BoltNode::parse(header, bytes, size).map(|node| (header, node)).map_err(damaged)
 }
 
+/// Decodes the value of a bucket's element on page `page`.
 pub(super) fn parse_bucket(item: &LeafItem, page: PageId) -> Result<BucketLocation<'_>, DatabaseError> {
     bucket::parse(&item.value).map_err(|fault| DatabaseError::Page { page, message: fault.message })
 }
 
+/// Decodes the items of an inline bucket whose element is on page `page`.
 pub(super) fn inline_items(header: Header, bytes: &[u8], page: PageId) -> Result<Vec<LeafItem>, DatabaseError> {
     match BoltNode::parse(header, bytes, 0) {
         Ok(BoltNode::Leaf(items)) => Ok(items),
@@ -154,6 +157,7 @@ pub(super) fn inline_items(header: Header, bytes: &[u8], page: PageId) -> Result
     }
 }
 
+/// The error for a tree with more than [`MAX_DEPTH`] levels.
 pub(super) fn too_deep(page: PageId) -> DatabaseError {
     DatabaseError::Page { page, message: format!("the tree has more than {MAX_DEPTH} levels") }
 }

@@ -2,30 +2,30 @@
 //! meta page then points to them.
 //!
 //! ```text
-//! ├ meta ┼ meta ┼ pages as they were … ┼ copies of changed pages ┼ freelist, where there is one ┤
-//!      └─ the one that was not live gets the next transaction, the new root and the new high-water mark
+//! ├ meta ┼ meta ┼ unchanged old pages … ┼ copies of changed pages ┼ freelist, if the file has one ┤
+//!      └─ the older meta page is rewritten: next transaction id, new root, new high-water mark
 //! ```
-//! Nothing is written here: the result is a list of bytes with their offsets. The old pages stay, so the other meta
-//! page still describes the file as it was. Memory: the changed pages, and 8 bytes per free page if the freelist is in
-//! the file.
+//! This module only computes the bytes to write and their offsets; the caller writes them. The old pages stay, so the
+//! other meta page still describes the file as it was before. Memory: the changed pages, and 8 bytes per free page if
+//! the freelist is in the file.
 
 use crate::bolt::page_id::PageId;
 use crate::offset::Offset;
 use std::collections::BTreeMap;
 
-use crate::bolt::added_pages::{Added, bucket_header};
+use crate::bolt::added_pages::{AddedPages, encode_bucket_header};
 use crate::bolt::bucket::BucketLocation;
-use crate::bolt::database::{BoltDatabase, DatabaseError, inline_items, node, parse_bucket, too_deep};
+use crate::bolt::database::{BoltDatabase, DatabaseError, inline_items, parse_bucket, read_node, too_deep};
 use crate::bolt::freelist;
 use crate::bolt::leaf::BUCKET;
 use crate::bolt::meta::{META_END, NO_FREELIST, checksum};
-use crate::bolt::node::{BoltNode, LeafItem, Link, finish};
+use crate::bolt::node::{BoltNode, BranchItem, LeafItem, assemble_page};
 use crate::bolt::page_set::PageSet;
 use crate::bolt::reader::PageReader;
 use crate::error::Error;
 use crate::finding::{Findings, excerpt};
 use crate::int_readers::u64_le;
-use crate::limits::{MAX_DEPTH, REWRITTEN_BYTES};
+use crate::limits::{MAX_DEPTH, MAX_REWRITTEN_BUCKET};
 use crate::source::Source;
 
 /// An edit of one top-level bucket.
@@ -33,17 +33,17 @@ use crate::source::Source;
 pub struct BucketEdit {
     /// The bucket's name.
     pub bucket: Vec<u8>,
-    /// What to do if the bucket does not exist.
-    pub missing: Missing,
-    /// Whether the bucket's old entries stay or go, nested buckets included.
-    pub kept: Kept,
-    /// The value to put for each key; `None` deletes the key.
+    /// Whether to create the bucket if it does not exist.
+    pub if_missing: IfMissing,
+    /// Whether the bucket's old entries, nested buckets included, are kept or removed.
+    pub old_entries: OldEntries,
+    /// The new value of each changed key; `None` deletes the key.
     pub entries: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
 }
 
 /// What an edit does if its bucket does not exist.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Missing {
+pub enum IfMissing {
     /// Create the bucket.
     Create,
     /// Fail with [`DatabaseError`].
@@ -51,19 +51,19 @@ pub enum Missing {
     Fail,
 }
 
-/// Which old entries of an edited bucket stay.
+/// Whether an edit keeps the old entries of its bucket.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Kept {
-    /// All entries that the edit does not name.
+pub enum OldEntries {
+    /// Keep all old entries that the edit does not change.
     #[default]
-    Others,
-    /// No old entry.
-    Nothing,
+    Keep,
+    /// Remove all old entries.
+    Remove,
 }
 
-/// The writes that carry out an edit, and the database after them.
+/// The writes that carry out an edit, and properties of the edited database.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Edited {
+pub struct EditWrites {
     /// Bytes to write, each with its file offset; the meta page comes last.
     pub writes: Vec<(Offset, Vec<u8>)>,
     /// Number of pages written.
@@ -81,98 +81,97 @@ impl<S: Source + ?Sized> BoltDatabase<'_, S> {
     ///
     /// # Errors
     /// A page on the path cannot be read or is damaged, a bucket is missing, or a key names a nested bucket.
-    pub fn edit(mut self, changes: &[BucketEdit]) -> Result<Edited, DatabaseError> {
+    pub fn edit(mut self, edits: &[BucketEdit]) -> Result<EditWrites, DatabaseError> {
         let page_size = self.meta.page_size;
         let present = self.reader.geometry().present;
         if self.meta.high_water.get() / 2 > present.get() {
-            // New pages are appended after the last page. If most pages are missing, the page count is wrong, and the
-            // file could grow to any size.
+            // New pages are appended at the high-water mark. If that is wrong, the file could grow to any size.
             let message = format!("the meta page claims {} pages, but the file has {present}", self.meta.high_water);
             return Err(DatabaseError::Page { page: self.live, message });
         }
-        let mut new = Added::behind(self.meta.high_water, page_size);
+        let mut new = AddedPages::starting_at(self.meta.high_water, page_size);
         let mut root = BTreeMap::new();
-        for change in changes {
-            let value = self.changed_bucket(change, &mut new)?;
-            let item = LeafItem { flags: BUCKET, key: change.bucket.clone(), value };
-            root.insert(change.bucket.clone(), Op { item: Some(item), bucket: true });
+        for edit in edits {
+            let value = self.edited_bucket_value(edit, &mut new)?;
+            let item = LeafItem { flags: BUCKET, key: edit.bucket.clone(), value };
+            root.insert(edit.bucket.clone(), ItemChange { item: Some(item), may_be_bucket: true });
         }
-        let links = rewrite(&mut self.reader, &mut new, self.meta.root, root, 0)?;
+        let links = rewrite_subtree(&mut self.reader, &mut new, self.meta.root, root, 0)?;
         // No bucket is removed, so no page loses a child.
         let links = links.ok_or_else(|| DatabaseError::Page {
             page: self.meta.root,
             message: "a branch page below this page has a single child".into(),
         })?;
-        let root = new.root(links);
+        let root = new.append_root(links);
         let freelist = match self.meta.freelist {
             NO_FREELIST => NO_FREELIST,
             old => self.new_freelist(old, &mut new)?,
         };
-        let (txid, at, page) = self.new_meta(root, freelist, new.next)?;
+        let (txid, at, page) = self.new_meta(root, freelist, new.next_page)?;
         new.writes.push((at, page));
-        let size = new.next.offset(page_size).get();
-        let pages = new.next.pages_since(self.meta.high_water).saturating_add(1);
-        Ok(Edited { writes: new.writes, pages, high_water: new.next, txid, size })
+        let size = new.next_page.offset(page_size).get();
+        let pages = new.next_page.pages_since(self.meta.high_water).saturating_add(1);
+        Ok(EditWrites { writes: new.writes, pages, high_water: new.next_page, txid, size })
     }
 
-    /// Computes the value of the bucket's element after the edit.
-    fn changed_bucket(&mut self, change: &BucketEdit, new: &mut Added) -> Result<Vec<u8>, DatabaseError> {
+    /// Computes the value of the bucket's element in the root tree after the edit.
+    fn edited_bucket_value(&mut self, edit: &BucketEdit, new: &mut AddedPages) -> Result<Vec<u8>, DatabaseError> {
         let top = self.meta.root;
-        let found = self.descend(top, Some(&change.bucket))?.into_iter().find(|item| item.key == change.bucket);
-        let ops = change.entries.iter().map(|(key, value)| {
+        let found = self.descend(top, Some(&edit.bucket))?.into_iter().find(|item| item.key == edit.bucket);
+        let item_changes = edit.entries.iter().map(|(key, value)| {
             let item = value.as_ref().map(|value| LeafItem { flags: 0, key: key.clone(), value: value.clone() });
-            (key.clone(), Op { item, bucket: false })
+            (key.clone(), ItemChange { item, may_be_bucket: false })
         });
-        let ops: BTreeMap<Vec<u8>, Op> = ops.collect();
+        let item_changes: BTreeMap<Vec<u8>, ItemChange> = item_changes.collect();
         let Some(found) = found else {
-            if change.missing == Missing::Fail {
-                return Err(DatabaseError::NoBucket { name: change.bucket.clone() });
+            if edit.if_missing == IfMissing::Fail {
+                return Err(DatabaseError::NoBucket { name: edit.bucket.clone() });
             }
-            return Ok(new.bucket(0, merge(Vec::new(), ops, top)?));
+            return Ok(new.append_bucket(0, apply_changes(Vec::new(), item_changes, top)?));
         };
         if found.flags & BUCKET == 0 {
-            return Err(DatabaseError::NoBucket { name: change.bucket.clone() });
+            return Err(DatabaseError::NoBucket { name: edit.bucket.clone() });
         }
         let sequence = u64_le(&found.value, 8).unwrap_or(0);
-        let place = parse_bucket(&found, top)?;
-        match (place, change.kept) {
-            (BucketLocation::Inline(header, page), kept) => {
-                let items = if kept == Kept::Others { inline_items(header, page, top)? } else { Vec::new() };
-                Ok(new.bucket(sequence, merge(items, ops, top)?))
+        let location = parse_bucket(&found, top)?;
+        match (location, edit.old_entries) {
+            (BucketLocation::Inline(header, page), old_entries) => {
+                let items = if old_entries == OldEntries::Keep { inline_items(header, page, top)? } else { Vec::new() };
+                Ok(new.append_bucket(sequence, apply_changes(items, item_changes, top)?))
             }
-            (BucketLocation::Tree(root), Kept::Nothing) => {
+            (BucketLocation::Tree(root), OldEntries::Remove) => {
                 self.free_tree(root, new, 0)?;
-                Ok(new.bucket(sequence, merge(Vec::new(), ops, root)?))
+                Ok(new.append_bucket(sequence, apply_changes(Vec::new(), item_changes, root)?))
             }
-            (BucketLocation::Tree(root), Kept::Others) => {
-                let (header, node) = node(&mut self.reader, root)?;
+            (BucketLocation::Tree(root), OldEntries::Keep) => {
+                let (header, node) = read_node(&mut self.reader, root)?;
                 if let BoltNode::Leaf(items) = node {
-                    let merged = merge(items, ops, root)?;
+                    let merged = apply_changes(items, item_changes, root)?;
                     new.free(root, header.overflow)?;
-                    return Ok(new.bucket(sequence, merged));
+                    return Ok(new.append_bucket(sequence, merged));
                 }
                 let before = new.clone();
-                let Some(links) = rewrite(&mut self.reader, new, root, ops.clone(), 0)? else {
+                let Some(links) = rewrite_subtree(&mut self.reader, new, root, item_changes.clone(), 0)? else {
                     // bbolt merges neighbours where a branch page would keep a single child. That is so rare here that
                     // the whole bucket is rewritten instead.
                     *new = before;
                     let mut items = Vec::new();
-                    self.take_items(root, new, &mut items, &mut 0, 0)?;
-                    return Ok(new.bucket(sequence, merge(items, ops, root)?));
+                    self.free_and_collect_items(root, new, &mut items, &mut 0, 0)?;
+                    return Ok(new.append_bucket(sequence, apply_changes(items, item_changes, root)?));
                 };
                 if links.is_empty() {
-                    return Ok(new.bucket(sequence, Vec::new()));
+                    return Ok(new.append_bucket(sequence, Vec::new()));
                 }
-                Ok(bucket_header(new.root(links), sequence))
+                Ok(encode_bucket_header(new.append_root(links), sequence))
             }
         }
     }
 
     /// Frees every page of a tree, except the nested buckets, and collects the tree's items.
-    fn take_items(
+    fn free_and_collect_items(
         &mut self,
         page: PageId,
-        new: &mut Added,
+        new: &mut AddedPages,
         items: &mut Vec<LeafItem>,
         bytes: &mut usize,
         depth: usize,
@@ -180,7 +179,7 @@ impl<S: Source + ?Sized> BoltDatabase<'_, S> {
         if depth > MAX_DEPTH {
             return Err(too_deep(page));
         }
-        let (header, node) = node(&mut self.reader, page)?;
+        let (header, node) = read_node(&mut self.reader, page)?;
         new.free(page, header.overflow)?;
         match node {
             BoltNode::Leaf(leaf) => {
@@ -189,24 +188,24 @@ impl<S: Source + ?Sized> BoltDatabase<'_, S> {
                 items.extend(leaf);
             }
             BoltNode::Branch(links) => {
-                links
-                    .into_iter()
-                    .try_for_each(|link| self.take_items(link.page, new, items, bytes, depth.saturating_add(1)))?;
+                links.into_iter().try_for_each(|link| {
+                    self.free_and_collect_items(link.page, new, items, bytes, depth.saturating_add(1))
+                })?;
             }
         }
-        if *bytes > REWRITTEN_BYTES {
-            let message = format!("more than {REWRITTEN_BYTES} bytes of a bucket would have to be rewritten");
+        if *bytes > MAX_REWRITTEN_BUCKET {
+            let message = format!("more than {MAX_REWRITTEN_BUCKET} bytes of a bucket would have to be rewritten");
             return Err(DatabaseError::Page { page, message });
         }
         Ok(())
     }
 
     /// Frees every page of a tree, nested buckets included.
-    fn free_tree(&mut self, page: PageId, new: &mut Added, depth: usize) -> Result<(), DatabaseError> {
+    fn free_tree(&mut self, page: PageId, new: &mut AddedPages, depth: usize) -> Result<(), DatabaseError> {
         if depth > MAX_DEPTH {
             return Err(too_deep(page));
         }
-        let (header, node) = node(&mut self.reader, page)?;
+        let (header, node) = read_node(&mut self.reader, page)?;
         new.free(page, header.overflow)?;
         let below: Vec<PageId> = match node {
             BoltNode::Branch(links) => links.into_iter().map(|link| link.page).collect(),
@@ -219,7 +218,7 @@ impl<S: Source + ?Sized> BoltDatabase<'_, S> {
     }
 
     /// Appends a new freelist: the old free pages, the pages that the edit freed, and the pages of the old list.
-    fn new_freelist(&mut self, old: PageId, new: &mut Added) -> Result<PageId, DatabaseError> {
+    fn new_freelist(&mut self, old: PageId, new: &mut AddedPages) -> Result<PageId, DatabaseError> {
         let present = self.reader.geometry().present;
         let (used, free) = (PageSet::new(present.get())?, PageSet::new(present.get())?);
         let mut findings = Findings::default();
@@ -234,16 +233,16 @@ impl<S: Source + ?Sized> BoltDatabase<'_, S> {
         let count = free.count();
         let mut data = Vec::new();
         // A count that does not fit the header's field is stored in the first word instead.
-        let short = u16::try_from(count).ok().filter(|count| *count < u16::MAX);
-        if short.is_none() {
+        let short_count = u16::try_from(count).ok().filter(|count| *count < u16::MAX);
+        if short_count.is_none() {
             data.extend_from_slice(&count.to_le_bytes());
         }
-        let listed = PageId::FIRST.up_to(present).filter(|page| free.contains(*page));
-        listed.for_each(|page| data.extend_from_slice(&page.to_le_bytes()));
-        Ok(new.write(|id, page_size| finish(id, 0x10, short.unwrap_or(u16::MAX), data, page_size)))
+        let free_pages = PageId::FIRST.up_to(present).filter(|page| free.contains(*page));
+        free_pages.for_each(|page| data.extend_from_slice(&page.to_le_bytes()));
+        Ok(new.append_page(|id, page_size| assemble_page(id, 0x10, short_count.unwrap_or(u16::MAX), data, page_size)))
     }
 
-    /// Builds the page of the meta that was not live; returns transaction id, offset and bytes.
+    /// Builds the new contents of the meta page that is not live; returns transaction id, offset and bytes.
     fn new_meta(
         &self,
         root: PageId,
@@ -277,65 +276,70 @@ impl<S: Source + ?Sized> BoltDatabase<'_, S> {
     }
 }
 
-/// One edit of a key: the item to put; `None` deletes the key.
+/// The change of one item of a leaf page.
 #[derive(Clone)]
-struct Op {
+struct ItemChange {
+    /// The new item; `None` deletes the old one.
     item: Option<LeafItem>,
-    /// Whether the key may name a nested bucket.
-    bucket: bool,
+    /// Whether the old item may be a nested bucket.
+    may_be_bucket: bool,
 }
 
-/// Copies the pages below `page` that the edit touches; returns links to the pages that replace `page`. `None` if a
-/// branch page below the root would keep a single child, which bbolt never writes.
-fn rewrite<S: Source + ?Sized>(
+/// Appends changed copies of `page` and of the pages below it; returns the parent's items for the pages that replace
+/// `page`. `None` if a branch page below the root would keep a single child, which bbolt never writes.
+fn rewrite_subtree<S: Source + ?Sized>(
     reader: &mut PageReader<'_, S>,
-    new: &mut Added,
+    new: &mut AddedPages,
     page: PageId,
-    mut ops: BTreeMap<Vec<u8>, Op>,
+    mut item_changes: BTreeMap<Vec<u8>, ItemChange>,
     depth: usize,
-) -> Result<Option<Vec<Link>>, DatabaseError> {
+) -> Result<Option<Vec<BranchItem>>, DatabaseError> {
     if depth > MAX_DEPTH {
         return Err(too_deep(page));
     }
-    let (header, node) = node(reader, page)?;
+    let (header, node) = read_node(reader, page)?;
     new.free(page, header.overflow)?;
     match node {
-        BoltNode::Leaf(items) => Ok(Some(new.pages(merge(items, ops, page)?))),
+        BoltNode::Leaf(items) => Ok(Some(new.append_pages(apply_changes(items, item_changes, page)?))),
         BoltNode::Branch(links) => {
             let mut replaced = Vec::new();
-            let mut rest = links.into_iter().peekable();
-            while let Some(link) = rest.next() {
-                let beyond = rest.peek().map(|next| ops.split_off(&next.key)).unwrap_or_default();
-                let here = std::mem::replace(&mut ops, beyond);
-                if here.is_empty() {
+            let mut remaining = links.into_iter().peekable();
+            while let Some(link) = remaining.next() {
+                let later_changes = remaining.peek().map(|next| item_changes.split_off(&next.key)).unwrap_or_default();
+                let own_changes = std::mem::replace(&mut item_changes, later_changes);
+                if own_changes.is_empty() {
                     replaced.push(link);
                 } else {
-                    match rewrite(reader, new, link.page, here, depth.saturating_add(1))? {
+                    match rewrite_subtree(reader, new, link.page, own_changes, depth.saturating_add(1))? {
                         Some(pages) => replaced.extend(pages),
                         None => return Ok(None),
                     }
                 }
             }
             Ok(match (replaced.len(), depth) {
-                // The tree loses a level.
+                // The child becomes the root: the tree loses a level.
                 (1, 0) => Some(replaced),
                 (1, _) => None,
-                _ => Some(new.pages(replaced)),
+                _ => Some(new.append_pages(replaced)),
             })
         }
     }
 }
 
-/// Applies the edits to the items.
-fn merge(items: Vec<LeafItem>, ops: BTreeMap<Vec<u8>, Op>, page: PageId) -> Result<Vec<LeafItem>, DatabaseError> {
+/// Applies the changes to the items of a bucket or a leaf page; returns the new items in key order.
+fn apply_changes(
+    items: Vec<LeafItem>,
+    item_changes: BTreeMap<Vec<u8>, ItemChange>,
+    page: PageId,
+) -> Result<Vec<LeafItem>, DatabaseError> {
     let mut all: BTreeMap<Vec<u8>, LeafItem> = items.into_iter().map(|item| (item.key.clone(), item)).collect();
-    for (key, op) in ops {
-        let there = all.remove(&key);
-        if there.is_some_and(|there| there.flags & BUCKET != 0 && !op.bucket) {
+    for (key, item_change) in item_changes {
+        let old_item = all.remove(&key);
+        if old_item.is_some_and(|old_item| old_item.flags & BUCKET != 0 && !item_change.may_be_bucket) {
             let message = format!("the key {} names a nested bucket", excerpt(&key));
             return Err(DatabaseError::Page { page, message });
         }
-        if let Some(item) = op.item {
+        if let Some(item) = item_change.item {
             all.insert(key, item);
         }
     }

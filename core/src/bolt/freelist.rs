@@ -1,7 +1,7 @@
 //! The freelist: the ids of pages that hold no data.
 //!
 //! ```text
-//! ├ header (count) ┼ page id u64, rising … ┤       count 0xFFFF: the first u64 is the real count
+//! ├ header (count) ┼ page id u64, ascending … ┤       count 0xFFFF: the first u64 is the real count
 //! ```
 
 use crate::bolt::page::{Header, PageFault, PageKind, needed_overflow, overflow_fits};
@@ -15,11 +15,11 @@ use crate::finding_code::Code;
 use crate::offset::Offset;
 use crate::source::Source;
 
-/// Page ids read at a time, so that a long list needs no large buffer.
-const IDS: u64 = 8192;
+/// Number of page ids read at a time, so that a long list needs no large buffer.
+const IDS_PER_READ: u64 = 8192;
 
-/// Reads the freelist at `page` into `free`, marks the freelist's own pages in `used`, and adds its damage to
-/// `findings`.
+/// Reads the freelist that begins at `page`: adds the free pages to `free`, the freelist's own pages to `used`, and its
+/// damage to `findings`.
 ///
 /// # Errors
 /// The same errors as [`PageReader::unit`].
@@ -37,7 +37,7 @@ pub fn read<S: Source + ?Sized>(
         findings.push(Finding { because: fault.because, ..finding });
     };
     let invalid = |at: usize, message: String| PageFault::new(Code::FreelistInvalid, at, message);
-    let (header, long) = match reader.first(page)? {
+    let (header, first_word) = match reader.first(page)? {
         Err(fault) => {
             let text = format!("the meta page points to the freelist here, but {}", fault.message);
             report(PageFault { because: fault.because, ..invalid(0, text) });
@@ -56,12 +56,12 @@ pub fn read<S: Source + ?Sized>(
         report(PageFault { because: fault.because, ..invalid(12, fault.message) });
         return Ok(());
     }
-    let (count, first) = count_of(header, long);
-    let end = count.saturating_mul(8).saturating_add(first);
+    let (count, ids_start) = count_and_start(header, first_word);
+    let end = count.saturating_mul(8).saturating_add(ids_start);
     let size = reader.geometry().page_size;
-    let room = u64::from(header.overflow).saturating_add(1).saturating_mul(u64::from(size));
-    if end > room {
-        report(invalid(10, format!("the freelist claims {count} page ids, which do not fit its {room} bytes")));
+    let capacity = u64::from(header.overflow).saturating_add(1).saturating_mul(u64::from(size));
+    if end > capacity {
+        report(invalid(10, format!("the freelist claims {count} page ids, which do not fit its {capacity} bytes")));
         return Ok(());
     }
     let end_in_memory = usize::try_from(end).unwrap_or(usize::MAX);
@@ -73,23 +73,24 @@ pub fn read<S: Source + ?Sized>(
         ));
     }
     let fits = overflow_fits(header.overflow, end_in_memory, size);
-    let own = if fits { u64::from(header.overflow) } else { needed_overflow(end_in_memory, size) };
-    for own in page.up_to(page.plus(own).next()) {
-        used.insert(own);
+    let own_overflow = if fits { u64::from(header.overflow) } else { needed_overflow(end_in_memory, size) };
+    for own_page in page.up_to(page.plus(own_overflow).next()) {
+        used.insert(own_page);
     }
-    read_ids(reader, offset.plus(first), count, free, &mut |at, fault| {
+    read_ids(reader, offset.plus(ids_start), count, free, &mut |at, fault| {
         let mut finding = Finding::new(fault.code, fault.message).page(page);
         finding.offset = Some(at);
         findings.push(finding);
     })
 }
 
-/// The number of page ids, and the offset of the first within the page.
-fn count_of(header: Header, first_word: u64) -> (u64, u64) {
+/// Returns the number of page ids, and the offset of the first one within the page, in bytes.
+fn count_and_start(header: Header, first_word: u64) -> (u64, u64) {
     const FIRST: u64 = HEADER as u64;
     if header.count == u16::MAX { (first_word, FIRST.saturating_add(8)) } else { (u64::from(header.count), FIRST) }
 }
 
+/// Adds `count` page ids, stored from `offset` on, to `free`; calls `report` for each damage with its file offset.
 fn read_ids<S: Source + ?Sized>(
     reader: &mut PageReader<'_, S>,
     offset: Offset,
@@ -99,23 +100,26 @@ fn read_ids<S: Source + ?Sized>(
 ) -> Result<(), Error> {
     let (high_water, present) = (reader.geometry().high_water, reader.geometry().present);
     let mut previous = PageId::ZERO;
-    let mut done = 0;
-    while done < count {
-        let take = count.saturating_sub(done).min(IDS);
-        let at = offset.plus(done.saturating_mul(8));
-        let bytes = reader.bytes(at, usize::try_from(take.saturating_mul(8)).unwrap_or(0))?;
+    let mut ids_read = 0;
+    while ids_read < count {
+        let batch = count.saturating_sub(ids_read).min(IDS_PER_READ);
+        let at = offset.plus(ids_read.saturating_mul(8));
+        let bytes = reader.bytes(at, usize::try_from(batch.saturating_mul(8)).unwrap_or(0))?;
         for (index, id) in bytes.chunks_exact(8).enumerate() {
             let id = PageId::new(crate::int_readers::u64_le(id, 0).unwrap_or(0));
-            let here = at.plus((index as u64).saturating_mul(8));
+            let id_offset = at.plus((index as u64).saturating_mul(8));
             if id < PageId::FIRST || id >= high_water {
                 let message =
                     format!("the freelist lists page {id}, but only pages 2 to {} can be free", high_water.previous());
-                report(here, PageFault::new(Code::FreelistRange, 0, message));
+                report(id_offset, PageFault::new(Code::FreelistRange, 0, message));
             } else if id < present && !free.insert(id) {
-                report(here, PageFault::new(Code::FreelistDuplicate, 0, format!("the freelist lists page {id} twice")));
+                report(
+                    id_offset,
+                    PageFault::new(Code::FreelistDuplicate, 0, format!("the freelist lists page {id} twice")),
+                );
             } else if id < previous {
                 report(
-                    here,
+                    id_offset,
                     PageFault::new(
                         Code::FreelistOrder,
                         0,
@@ -125,7 +129,7 @@ fn read_ids<S: Source + ?Sized>(
             }
             previous = id;
         }
-        done = done.saturating_add(take);
+        ids_read = ids_read.saturating_add(batch);
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::bolt::page::{Header, OVERFULL, PageFault, key_size, overflow_fits, range, table_end};
+use crate::bolt::page::{Header, OVERFULL_PAGE, PageFault, key_length_problem, overflow_fits, range, table_end};
 use crate::bolt::page_budget::{Admission, PageBudget};
 use crate::bolt::sizes::{ELEMENT, HEADER};
 use crate::finding_code::Code;
@@ -31,27 +31,27 @@ impl Element<'_> {
     }
 }
 
-/// Why an element of a leaf page is skipped; [`Leaf::fault`] puts it in words.
+/// Why an element of a leaf page is skipped; [`Leaf::describe`] turns it into a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Flaw {
+pub struct ElementFault {
     /// Offset of the element from the start of the page, in bytes.
     at: usize,
-    what: What,
+    kind: ElementFaultKind,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum What {
-    /// The page ends before the element.
-    Missing,
+enum ElementFaultKind {
+    /// The page ends within the element table, before the end of this element.
+    TableCutShort,
     /// Its entry reaches beyond the page.
-    Outside,
-    /// Its entry overlaps another one, in a page whose entries are together longer than the page.
-    Shared,
+    OutsidePage,
+    /// Its entry overlaps another one, and the page's entries are together longer than the page.
+    Overlap,
     /// The page's bytes are used up: neither this element nor a later one is read.
-    Full,
+    PageUsedUp,
 }
 
-/// A leaf page. The entries it returns lie within the page and are together never longer than the page.
+/// A leaf page. The entries that its iterators return lie within the page and are together never longer than the page.
 #[derive(Debug, Clone, Copy)]
 pub struct Leaf<'a> {
     bytes: &'a [u8],
@@ -90,22 +90,22 @@ impl<'a> Leaf<'a> {
     /// A [`PageFault`] if the element or its entry lies outside the page.
     pub fn element(&self, index: usize) -> Result<Element<'a>, PageFault> {
         let at = table_end(index);
-        self.parts(at).ok_or_else(|| self.fault(self.flaw(at)))
+        self.element_at(at).ok_or_else(|| self.describe(self.fault_at(at)))
     }
 
-    /// Iterates over the elements in table order: each is an element or the [`Flaw`] that hides it. Ends early after a
-    /// flaw that makes all later elements unreadable.
+    /// Iterates over the elements in table order: each is an element or the reason why it is skipped.
+    /// Ends early after a fault that makes all later elements unreadable.
     #[must_use]
     pub fn elements(self) -> Elements<'a> {
         let lengths = (0..self.count).map_while(|index| {
             let at = table_end(index);
-            self.word(at, ELEMENT.saturating_sub(4))?;
-            Some(self.parts(at).map_or(0, |element| element.len()))
+            self.u32_field(at, ELEMENT.saturating_sub(4))?;
+            Some(self.element_at(at).map_or(0, |element| element.len()))
         });
-        Elements { leaf: self, room: PageBudget::new(self.bytes.len(), lengths), next: 0 }
+        Elements { leaf: self, budget: PageBudget::new(self.bytes.len(), lengths), next: 0 }
     }
 
-    /// Iterates over the elements in order, without the flawed ones.
+    /// Iterates over the elements in table order, without the skipped ones.
     pub fn pairs(self) -> impl Iterator<Item = Element<'a>> {
         self.elements().filter_map(Result::ok)
     }
@@ -115,70 +115,78 @@ impl<'a> Leaf<'a> {
     pub fn packed_pairs(self) -> impl Iterator<Item = Element<'a>> {
         let mut end = table_end(self.count);
         (0..self.count).map_while(move |index| {
-            let element = self.parts(table_end(index)).filter(|element| element.at == end)?;
+            let element = self.element_at(table_end(index)).filter(|element| element.at == end)?;
             end = end.checked_add(element.len())?;
             Some(element)
         })
     }
 
-    /// Describes a flaw of an element.
+    /// Turns the fault of an element into a message with its code and offset.
     #[must_use]
-    pub fn fault(&self, flaw: Flaw) -> PageFault {
-        let Flaw { at, what } = flaw;
-        let [pos, ksize, vsize] = [4, 8, 12].map(|field| self.word(at, field).unwrap_or(0));
-        let pair = || format!("an entry of {ksize} + {vsize} bytes at position {pos}");
-        match what {
-            What::Missing => PageFault::new(
+    pub fn describe(&self, fault: ElementFault) -> PageFault {
+        let ElementFault { at, kind } = fault;
+        let [pos, ksize, vsize] = [4, 8, 12].map(|field| self.u32_field(at, field).unwrap_or(0));
+        let entry = || format!("an entry of {ksize} + {vsize} bytes at position {pos}");
+        match kind {
+            ElementFaultKind::TableCutShort => PageFault::new(
                 Code::PageCount,
                 10,
                 format!("the page claims {} elements, which do not fit in it", self.count),
             ),
-            What::Outside => PageFault::new(Code::ElementRange, at, format!("{} reaches beyond the page", pair())),
-            What::Shared => PageFault::new(Code::ElementOverlap, at, format!("{} overlaps another entry", pair())),
-            What::Full => PageFault::new(Code::ElementOverlap, at, OVERFULL),
+            ElementFaultKind::OutsidePage => {
+                PageFault::new(Code::ElementRange, at, format!("{} reaches beyond the page", entry()))
+            }
+            ElementFaultKind::Overlap => {
+                PageFault::new(Code::ElementOverlap, at, format!("{} overlaps another entry", entry()))
+            }
+            ElementFaultKind::PageUsedUp => PageFault::new(Code::ElementOverlap, at, OVERFULL_PAGE),
         }
     }
 
-    /// Finds out why the element at `at` has no readable entry.
-    fn flaw(&self, at: usize) -> Flaw {
-        let there = self.word(at, ELEMENT.saturating_sub(4)).is_some();
-        Flaw { at, what: if there { What::Outside } else { What::Missing } }
+    /// Returns why the element at offset `at` has no readable entry.
+    fn fault_at(&self, at: usize) -> ElementFault {
+        let is_in_table = self.u32_field(at, ELEMENT.saturating_sub(4)).is_some();
+        ElementFault {
+            at,
+            kind: if is_in_table { ElementFaultKind::OutsidePage } else { ElementFaultKind::TableCutShort },
+        }
     }
 
     /// The byte range of the entries if they lie back to back after the table, as bbolt writes them; `None` otherwise.
     #[must_use]
-    pub fn run(&self) -> Option<Range<usize>> {
+    pub fn packed_range(&self) -> Option<Range<usize>> {
         let end = self.packed_end()?;
         (end <= self.bytes.len()).then_some(table_end(self.count)..end)
     }
 
-    /// The end of the entries that lie back to back after the table, judged by the table alone; it may lie beyond the
-    /// bytes at hand. `None` if the entries do not lie back to back.
+    /// The end of the entries in bytes from the start of the page, computed from the element table alone, so it may lie
+    /// beyond the bytes at hand. `None` if the entries do not lie back to back after the table.
     pub(crate) fn packed_end(&self) -> Option<usize> {
         let start = table_end(self.count);
         let mut end = start;
         for at in (HEADER..start).step_by(ELEMENT) {
-            let key = range(at, self.word(at, 4)?, self.word(at, 8)?)?;
+            let key = range(at, self.u32_field(at, 4)?, self.u32_field(at, 8)?)?;
             if key.start != end {
                 return None;
             }
-            end = key.end.checked_add(usize::try_from(self.word(at, 12)?).ok()?)?;
+            end = key.end.checked_add(usize::try_from(self.u32_field(at, 12)?).ok()?)?;
         }
         Some(end)
     }
 
-    /// Checks a leaf page inside a bucket's value: its entries must end where the value ends, because bbolt makes the
-    /// value exactly that long. Extra bytes may hide further entries.
-    pub(crate) fn hidden(&self) -> Option<PageFault> {
-        let run = self.run()?;
-        let rest = self.bytes.len().saturating_sub(run.end);
+    /// Returns the fault of an inline bucket's leaf page that ends after its entries: bbolt makes the bucket's value
+    /// exactly as long as they are, so a changed count may hide further entries in the extra bytes.
+    pub(crate) fn inline_end_fault(&self) -> Option<PageFault> {
+        let entries = self.packed_range()?;
+        let rest = self.bytes.len().saturating_sub(entries.end);
         let text = || {
             format!("{rest} bytes follow the {} entries of an inline bucket: they may be hidden entries", self.count)
         };
         (rest > 0).then(|| PageFault::new(Code::PageLayout, 10, text()))
     }
 
-    /// Checks the page's own structure and returns every fault.
+    /// Checks the page on its own, without its place in the tree; returns every fault. `page_size` in bytes is `None`
+    /// for an inline bucket, which has no overflow pages.
     #[must_use]
     pub fn faults(&self, header: Header, page_size: Option<u32>) -> Vec<PageFault> {
         let mut faults = Vec::new();
@@ -190,14 +198,14 @@ impl<'a> Leaf<'a> {
         let mut previous: Option<&[u8]> = None;
         for (index, element) in self.elements().enumerate() {
             match element {
-                Err(Flaw { what: What::Missing, .. }) => break,
-                Err(flaw) => faults.push(self.fault(flaw)),
+                Err(ElementFault { kind: ElementFaultKind::TableCutShort, .. }) => break,
+                Err(fault) => faults.push(self.describe(fault)),
                 Ok(element) => {
                     if element.flags & !BUCKET != 0 {
                         let message = format!("an element has the unknown flags {:#x}", element.flags);
                         faults.push(PageFault::new(Code::ElementFlags, table_end(index), message));
                     }
-                    if let Some(message) = key_size(element.key.len()) {
+                    if let Some(message) = key_length_problem(element.key.len()) {
                         faults.push(PageFault::new(Code::KeySize, table_end(index), message));
                     }
                     if previous.is_some_and(|previous| previous >= element.key) {
@@ -213,7 +221,7 @@ impl<'a> Leaf<'a> {
         }
         let readable =
             faults.iter().all(|fault| matches!(fault.code, Code::KeyOrder | Code::KeySize | Code::ElementFlags));
-        match self.run() {
+        match self.packed_range() {
             None if readable => {
                 faults.push(PageFault::new(
                     Code::PageLayout,
@@ -221,12 +229,14 @@ impl<'a> Leaf<'a> {
                     "the entries do not lie back to back after the element table",
                 ));
             }
-            Some(run) => {
+            Some(entries) => {
                 if let Some(size) = page_size
-                    && !overflow_fits(header.overflow, run.end, size)
+                    && !overflow_fits(header.overflow, entries.end, size)
                 {
-                    let message =
-                        format!("the page claims {} overflow pages for {} bytes of entries", header.overflow, run.end);
+                    let message = format!(
+                        "the page claims {} overflow pages for {} bytes of entries",
+                        header.overflow, entries.end
+                    );
                     faults.push(PageFault::new(Code::PageOverflow, 12, message));
                 }
             }
@@ -236,12 +246,12 @@ impl<'a> Leaf<'a> {
     }
 
     #[inline]
-    fn word(&self, element: usize, field: usize) -> Option<u32> {
+    fn u32_field(&self, element: usize, field: usize) -> Option<u32> {
         u32_le(self.bytes, element.checked_add(field)?)
     }
 
     #[inline]
-    fn parts(&self, at: usize) -> Option<Element<'a>> {
+    fn element_at(&self, at: usize) -> Option<Element<'a>> {
         let element = self.bytes.get(at..at.checked_add(ELEMENT)?)?;
         let key = range(at, u32_le(element, 4)?, u32_le(element, 8)?)?;
         let value_end = key.end.checked_add(usize::try_from(u32_le(element, 12)?).ok()?)?;
@@ -258,15 +268,15 @@ impl<'a> Leaf<'a> {
 #[derive(Debug)]
 pub struct Elements<'a> {
     leaf: Leaf<'a>,
-    room: PageBudget,
+    budget: PageBudget,
     next: usize,
 }
 
 impl<'a> Iterator for Elements<'a> {
-    type Item = Result<Element<'a>, Flaw>;
+    type Item = Result<Element<'a>, ElementFault>;
 
-    // Inlining keeps an element in registers. Otherwise it is stored in one width and loaded in another, and that wait
-    // took a fifth of the time of every query.
+    // Inlining keeps an element in registers. Without it, the processor stores an element in one width, loads it in
+    // another, and waits in between: a fifth of the time of every query.
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         if self.next >= self.leaf.count {
@@ -274,9 +284,9 @@ impl<'a> Iterator for Elements<'a> {
         }
         let at = table_end(self.next);
         self.next = self.next.saturating_add(1);
-        match self.leaf.parts(at) {
-            Some(element) if !self.room.is_overfull() => Some(Ok(element)),
-            element => Some(self.judge(at, element)),
+        match self.leaf.element_at(at) {
+            Some(element) if !self.budget.is_overfull() => Some(Ok(element)),
+            element => Some(self.checked(at, element)),
         }
     }
 }
@@ -284,22 +294,22 @@ impl<'a> Iterator for Elements<'a> {
 impl<'a> Elements<'a> {
     /// Returns the element at `at` if the page budget admits it.
     #[cold]
-    fn judge(&mut self, at: usize, element: Option<Element<'a>>) -> Result<Element<'a>, Flaw> {
+    fn checked(&mut self, at: usize, element: Option<Element<'a>>) -> Result<Element<'a>, ElementFault> {
         let Some(element) = element else {
-            let flaw = self.leaf.flaw(at);
-            if flaw.what == What::Missing || !self.room.skip() {
+            let fault = self.leaf.fault_at(at);
+            if fault.kind == ElementFaultKind::TableCutShort || !self.budget.count_skipped() {
                 self.next = self.leaf.count;
             }
-            return Err(flaw);
+            return Err(fault);
         };
-        let pair = element.at..element.at.saturating_add(element.len());
-        let following = self.leaf.parts(table_end(self.next)).map(|following| following.at);
-        match self.room.admit(at, pair, following.filter(|_| self.next < self.leaf.count)) {
+        let entry = element.at..element.at.saturating_add(element.len());
+        let following = self.leaf.element_at(table_end(self.next)).map(|following| following.at);
+        match self.budget.admit(at, entry, following.filter(|_| self.next < self.leaf.count)) {
             Admission::Granted => Ok(element),
-            Admission::Shared => Err(Flaw { at, what: What::Shared }),
-            Admission::Full => {
+            Admission::Overlaps => Err(ElementFault { at, kind: ElementFaultKind::Overlap }),
+            Admission::PageUsedUp => {
                 self.next = self.leaf.count;
-                Err(Flaw { at, what: What::Full })
+                Err(ElementFault { at, kind: ElementFaultKind::PageUsedUp })
             }
         }
     }

@@ -16,7 +16,7 @@ pub const MAGIC: u32 = 0xED0C_DAED;
 pub const VERSION: u32 = 2;
 /// The freelist page id that means: the freelist is not in the file (bbolt's `NoFreelistSync`).
 pub const NO_FREELIST: PageId = PageId::new(u64::MAX);
-/// Length of a page header and a meta together, in bytes.
+/// End of the meta in a meta page, in bytes: 16 bytes of page header and 64 bytes of meta.
 pub const META_END: usize = 80;
 
 /// A decoded meta page.
@@ -42,7 +42,7 @@ impl Meta {
     }
 }
 
-/// Why a meta page is not valid.
+/// Why a meta page is invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MetaFault {
     /// The file ends before the meta page.
@@ -69,13 +69,13 @@ impl std::fmt::Display for MetaFault {
     }
 }
 
-/// Which of the two meta pages to read a file by.
+/// Which of the two meta pages determines the tree that is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub enum MetaChoice {
     /// The meta page of the later transaction, as bbolt chooses.
     #[default]
     Newest,
-    /// The meta page of the transaction before, if it leads to another tree. A snapshot has no such page, because etcd
+    /// The meta page of the transaction before, if it has another root. A snapshot has no such meta page, because etcd
     /// writes both of its meta pages in one transaction. A copy of `member/snap/db` has one, and its pages are intact
     /// unless the last transaction has already overwritten those that it freed.
     Older,
@@ -83,7 +83,7 @@ pub enum MetaChoice {
 
 /// Both meta pages of a file.
 #[derive(Debug, Clone, Copy)]
-pub struct Metas {
+pub struct MetaPages {
     /// Meta page 0 and meta page 1.
     pub slots: [Result<Meta, MetaFault>; 2],
     /// Page size to read the file with, in bytes.
@@ -92,7 +92,7 @@ pub struct Metas {
     pub claimed_page_size: Option<u32>,
 }
 
-impl Metas {
+impl MetaPages {
     /// Finds the meta pages in the first bytes of a file; `None` if neither is valid.
     ///
     /// `head` must hold [`HEAD_LEN`](crate::limits::HEAD_LEN) bytes or the whole file. If meta page 0 is invalid its
@@ -100,15 +100,15 @@ impl Metas {
     #[must_use]
     pub fn find(head: &[u8]) -> Option<Self> {
         let first = parse(head, 0);
-        let named = first.ok().map(|meta| meta.page_size);
+        let page_size_of_first = first.ok().map(|meta| meta.page_size);
         let second_at = |size: u32| parse(head, size as usize).ok().filter(|_| page_id(head, size as usize) == Some(1));
-        if let Some(size) = named
+        if let Some(size) = page_size_of_first
             && let Some(second) = second_at(size)
         {
             return Some(Self { slots: [first, Ok(second)], page_size: size, claimed_page_size: None });
         }
-        let elsewhere = page_sizes().find_map(|size| second_at(size).map(|second| (size, second)));
-        match (named, elsewhere) {
+        let found_second = page_sizes().find_map(|size| second_at(size).map(|second| (size, second)));
+        match (page_size_of_first, found_second) {
             (Some(claimed), Some((size, second))) => {
                 Some(Self { slots: [first, Ok(second)], page_size: size, claimed_page_size: Some(claimed) })
             }
@@ -141,7 +141,7 @@ impl Metas {
     }
 
     /// Returns the page id and the contents of the chosen meta page; `None` if the older one is chosen and is invalid
-    /// or leads to the same tree.
+    /// or has the same root as the newer one.
     #[must_use]
     pub fn chosen(&self, choice: MetaChoice) -> Option<(PageId, Meta)> {
         let (live_id, live) = self.live();
@@ -154,10 +154,10 @@ impl Metas {
     }
 }
 
-/// Whether bbolt's magic number is at a possible offset of a meta page: then this is a damaged database, not another
-/// kind of file.
+/// Whether bbolt's magic number, or the page header of a meta page, is at a possible offset of a meta page. Such a file
+/// without a valid meta page is a damaged database, not another kind of file.
 #[must_use]
-pub fn has_magic(head: &[u8]) -> bool {
+pub fn looks_like_bolt(head: &[u8]) -> bool {
     std::iter::once(0).chain(page_sizes().map(|size| size as usize)).any(|at| {
         at.checked_add(16).and_then(|at| u32_le(head, at)) == Some(MAGIC)
             || (u16_le(head, at.saturating_add(8)) == Some(4) && page_id(head, at) == Some(u64::from(at != 0)))
@@ -174,29 +174,29 @@ fn page_id(head: &[u8], at: usize) -> Option<u64> {
 
 fn parse(head: &[u8], at: usize) -> Result<Meta, MetaFault> {
     let page = at.checked_add(META_END).and_then(|end| head.get(at..end)).ok_or(MetaFault::Short)?;
-    let word = |at| u32_le(page, at).ok_or(MetaFault::Short);
-    let long = |at| u64_le(page, at).ok_or(MetaFault::Short);
-    let magic = word(16)?;
+    let u32_at = |at| u32_le(page, at).ok_or(MetaFault::Short);
+    let u64_at = |at| u64_le(page, at).ok_or(MetaFault::Short);
+    let magic = u32_at(16)?;
     if magic != MAGIC {
         return Err(MetaFault::Magic(magic));
     }
-    let version = word(20)?;
+    let version = u32_at(20)?;
     if version != VERSION {
         return Err(MetaFault::Version(version));
     }
-    let summed = page.get(16..72).ok_or(MetaFault::Short)?;
-    if checksum(summed) != long(72)? {
+    let checksummed = page.get(16..72).ok_or(MetaFault::Short)?;
+    if checksum(checksummed) != u64_at(72)? {
         return Err(MetaFault::Checksum);
     }
-    let page_size = word(24)?;
+    let page_size = u32_at(24)?;
     if !page_size.is_power_of_two() || !(MIN_PAGE_SIZE..=MAX_PAGE_SIZE).contains(&page_size) {
         return Err(MetaFault::PageSize(page_size));
     }
-    let page = |at| long(at).map(PageId::new);
-    Ok(Meta { page_size, root: page(32)?, freelist: page(48)?, high_water: page(56)?, txid: long(64)? })
+    let page = |at| u64_at(at).map(PageId::new);
+    Ok(Meta { page_size, root: page(32)?, freelist: page(48)?, high_water: page(56)?, txid: u64_at(64)? })
 }
 
-/// The checksum over a meta page's 56 bytes: 64-bit FNV-1a, as in Go's `hash/fnv`.
+/// Computes the checksum of a meta, over its 56 bytes before the checksum: 64-bit FNV-1a, as in Go's `hash/fnv`.
 #[must_use]
 pub fn checksum(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
@@ -207,14 +207,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fnv_of_a_known_text() {
+    fn fnv_matches_a_published_value() {
         assert_eq!(checksum(b"foobar"), 0x8594_4171_f739_67e8);
     }
 
     #[test]
-    fn nothing_is_found_in_nothing() {
-        assert!(Metas::find(&[]).is_none());
-        assert!(Metas::find(&[0; 8192]).is_none());
-        assert!(!has_magic(&[1; 8192]));
+    fn zeros_and_empty_files_have_no_meta_pages() {
+        assert!(MetaPages::find(&[]).is_none());
+        assert!(MetaPages::find(&[0; 8192]).is_none());
+        assert!(!looks_like_bolt(&[1; 8192]));
     }
 }

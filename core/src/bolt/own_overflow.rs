@@ -1,4 +1,4 @@
-//! How many of the overflow pages that a page claims it really uses.
+//! Computes how many of the overflow pages that a page claims belong to it.
 //!
 //! A damaged page may claim overflow pages that belong to other pages. If each claim were read in full, every page of a
 //! forged file could cost as much as all pages after it.
@@ -11,25 +11,26 @@ use crate::finding_code::Code;
 /// types.
 ///
 /// A claim that bbolt could have written is accepted. Otherwise the page gets only as many overflow pages as its
-/// entries fill, or as many as it claims if the entries do not tell.
+/// entries fill, or as many as it claims if the end of the entries is unknown.
 ///
 /// # Errors
-/// A [`PageFault`] if the element table does not fit the first page. bbolt splits every page with more than four elements
-/// at the page size, so a page with overflow has few elements.
-pub fn own_overflow(header: Header, first: &[u8], page_size: u32) -> Result<u32, PageFault> {
+/// A [`PageFault`] if the element table does not fit the first page. bbolt splits every page with more than four
+/// elements at the page size, so a page with overflow has few elements.
+pub fn own_overflow(header: Header, first_page: &[u8], page_size: u32) -> Result<u32, PageFault> {
     if header.overflow == 0 || !matches!(header.kind(), Some(PageKind::Branch | PageKind::Leaf)) {
         return Ok(0);
     }
     let count = usize::from(header.count);
-    if table_end(count) > first.len() {
-        let message = format!("the page claims {count} elements, which do not fit its first {} bytes", first.len());
+    if table_end(count) > first_page.len() {
+        let message =
+            format!("the page claims {count} elements, which do not fit its first {} bytes", first_page.len());
         return Err(PageFault::new(Code::PageCount, 10, message));
     }
     let pages = usize::try_from(header.overflow).unwrap_or(usize::MAX).saturating_add(1);
-    let claimed = pages.saturating_mul(first.len());
+    let claimed = pages.saturating_mul(first_page.len());
     let end = match header.kind() {
-        Some(PageKind::Branch) => Branch::end(header, first, claimed),
-        _ => Leaf::new(header, first).packed_end().filter(|end| *end <= claimed).unwrap_or(claimed),
+        Some(PageKind::Branch) => Branch::last_separator_end(header, first_page, claimed),
+        _ => Leaf::new(header, first_page).packed_end().filter(|end| *end <= claimed).unwrap_or(claimed),
     };
     if overflow_fits(header.overflow, end, page_size) {
         return Ok(header.overflow);
@@ -56,12 +57,12 @@ mod tests {
     }
 
     fn own(overflow: u32, elements: &[[u32; 3]]) -> Result<u32, Code> {
-        let (header, first) = leaf(overflow, elements);
-        own_overflow(header, &first, 512).map_err(|fault| fault.code)
+        let (header, first_page) = leaf(overflow, elements);
+        own_overflow(header, &first_page, 512).map_err(|fault| fault.code)
     }
 
     #[test]
-    fn a_claim_that_bolt_could_have_made_is_right() {
+    fn a_page_count_that_bbolt_could_have_written_is_accepted() {
         assert_eq!(own(0, &[[16, 4, 100]]), Ok(0));
         assert_eq!(own(4, &[[16, 4, 2100]]), Ok(4));
         // 32 + 480 fill one page; bbolt up to 1.3 then allocates one more.
@@ -69,13 +70,13 @@ mod tests {
     }
 
     #[test]
-    fn a_page_that_claims_too_many_gets_those_that_it_fills() {
+    fn a_page_that_claims_too_many_gets_only_those_it_fills() {
         assert_eq!(own(4000, &[[16, 4, 2100]]), Ok(4));
         assert_eq!(own(4000, &[[16, 4, 10]]), Ok(0));
     }
 
     #[test]
-    fn where_the_end_cannot_be_told_the_claim_stands() {
+    fn a_page_whose_end_is_unknown_keeps_its_claim() {
         assert_eq!(own(3, &[[40, 4, 10]]), Ok(3));
         assert_eq!(own(3, &[[16, 4, u32::MAX]]), Ok(3));
     }

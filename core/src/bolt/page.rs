@@ -78,7 +78,7 @@ impl Header {
     }
 }
 
-/// Damage within a page, before its place in the file is known.
+/// Damage of a page, with its offset within the page. (Not a page fault of the operating system.)
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PageFault {
     /// The finding's code.
@@ -101,8 +101,8 @@ impl PageFault {
 /// Length of the longest key that bbolt allows, in bytes (`MaxKeySize`).
 const MAX_KEY: usize = 32_768;
 
-/// Describes what is wrong with the length of a key or separator; `None` if the length is valid.
-pub(crate) fn key_size(len: usize) -> Option<String> {
+/// Returns the problem of a key or separator of `len` bytes, as a clause; `None` if bbolt allows the length.
+pub(crate) fn key_length_problem(len: usize) -> Option<String> {
     match len {
         0 => Some("an element has an empty key".into()),
         1..=MAX_KEY => None,
@@ -110,7 +110,7 @@ pub(crate) fn key_size(len: usize) -> Option<String> {
     }
 }
 
-/// Whether bbolt would allocate `overflow` pages for a page whose entries end at `end`.
+/// Whether bbolt would allocate `overflow` overflow pages for a page whose entries end `end` bytes from its start.
 ///
 /// bbolt up to 1.3 allocates `end / page size` overflow pages, later versions `(end − 1) / page size`.
 #[must_use]
@@ -119,7 +119,7 @@ pub fn overflow_fits(overflow: u32, end: usize, page_size: u32) -> bool {
         || (end as u64).checked_div(u64::from(page_size)) == Some(u64::from(overflow))
 }
 
-/// The number of overflow pages that a page whose entries end at `end` needs.
+/// The number of overflow pages that a page needs if its entries end `end` bytes from its start.
 #[must_use]
 pub fn needed_overflow(end: usize, page_size: u32) -> u64 {
     (end as u64).saturating_sub(1).checked_div(u64::from(page_size)).unwrap_or(0)
@@ -141,9 +141,9 @@ pub struct Child {
 pub struct Branch {
     /// The readable children, in page order.
     pub children: Vec<Child>,
-    /// The damage of the page.
+    /// The damage of the page, in element order.
     pub faults: Vec<PageFault>,
-    /// End of its last separator, which is the number of bytes in use.
+    /// End of its last separator in bytes from the start of the page, which is the number of bytes in use.
     pub end: usize,
 }
 
@@ -164,43 +164,44 @@ impl Branch {
                 format!("the page claims {count} elements, which do not fit its {} bytes", bytes.len()),
             ));
         }
-        let mut room = PageBudget::new(bytes.len(), separators(header, bytes, bytes.len()).map(|(_, key)| key.len()));
+        let mut budget = PageBudget::new(bytes.len(), separators(header, bytes, bytes.len()).map(|(_, key)| key.len()));
         let next = |at: usize| {
             let following = Some(at.saturating_add(ELEMENT)).filter(|at| *at < table_end)?;
             separator(bytes, following, bytes.len()).map(|key| key.start)
         };
-        let mut expected = table_end;
-        let mut laid_out = true;
+        let mut packed_end = table_end;
+        let mut is_packed = true;
         let mut previous: Option<Range<usize>> = None;
         for at in (HEADER..).step_by(ELEMENT).take(count) {
             let Some((pos, ksize, page)) = branch_element(bytes, at) else { break };
             let Some(key) = separator(bytes, at, bytes.len()) else {
                 let message = format!("a separator of {ksize} bytes at position {pos} reaches beyond the page");
                 branch.faults.push(PageFault::new(Code::ElementRange, at, message));
-                laid_out = false;
-                room.skip();
+                is_packed = false;
+                budget.count_skipped();
                 continue;
             };
-            match room.admit(at, key.clone(), next(at)) {
+            match budget.admit(at, key.clone(), next(at)) {
                 Admission::Granted => {}
-                Admission::Shared => {
+                Admission::Overlaps => {
                     let message = format!("a separator of {ksize} bytes at position {pos} overlaps another separator");
                     branch.faults.push(PageFault::new(Code::ElementOverlap, at, message));
                     continue;
                 }
-                Admission::Full => {
-                    branch.faults.push(PageFault::new(Code::ElementOverlap, at, OVERFULL));
+                Admission::PageUsedUp => {
+                    branch.faults.push(PageFault::new(Code::ElementOverlap, at, OVERFULL_PAGE));
                     break;
                 }
             }
-            if let Some(message) = key_size(key.len()) {
+            if let Some(message) = key_length_problem(key.len()) {
                 branch.faults.push(PageFault::new(Code::KeySize, at, message));
             }
-            laid_out &= key.start == expected;
-            expected = key.end;
+            is_packed &= key.start == packed_end;
+            packed_end = key.end;
             branch.end = branch.end.max(key.end);
-            let rises = previous.as_ref().is_none_or(|previous| bytes.get(previous.clone()) < bytes.get(key.clone()));
-            if !rises {
+            let is_ascending =
+                previous.as_ref().is_none_or(|previous| bytes.get(previous.clone()) < bytes.get(key.clone()));
+            if !is_ascending {
                 let text = "a separator is not greater than the one before it";
                 branch.faults.push(PageFault::new(Code::KeyOrder, at, text));
             }
@@ -210,10 +211,10 @@ impl Branch {
         if count == 1 {
             branch.faults.push(PageFault::new(Code::BranchOfOne, 10, "the branch page has a single child"));
         }
-        if !laid_out && branch.is_readable() {
+        if !is_packed && branch.is_readable() {
             branch.faults.push(PageFault::new(Code::PageLayout, HEADER, "the separators do not lie back to back"));
         }
-        if branch.is_readable() && laid_out && !overflow_fits(header.overflow, branch.end, page_size) {
+        if branch.is_readable() && is_packed && !overflow_fits(header.overflow, branch.end, page_size) {
             let message =
                 format!("the page claims {} overflow pages for {} bytes of separators", header.overflow, branch.end);
             branch.faults.push(PageFault::new(Code::PageOverflow, 12, message));
@@ -228,17 +229,18 @@ impl Branch {
         self.faults.iter().all(|fault| harmless.contains(&fault.code))
     }
 
-    /// The end of the last separator that ends within `claimed` bytes, judged by the element table alone.
-    pub(crate) fn end(header: Header, table: &[u8], claimed: usize) -> usize {
+    /// The end of the last separator in bytes from the start of the page, computed from the element table alone.
+    /// Separators that end beyond `claimed` bytes do not count; 0 if there are no others.
+    pub(crate) fn last_separator_end(header: Header, table: &[u8], claimed: usize) -> usize {
         separators(header, table, claimed).map(|(_, key)| key.end).max().unwrap_or(0)
     }
 }
 
-/// Message for the first element that exceeds the page's bytes.
-pub(crate) const OVERFULL: &str =
+/// Message about the first element of an overfull page for which no bytes are left.
+pub(crate) const OVERFULL_PAGE: &str =
     "the elements of this page overlap: together they are longer than the page, so those from here on are not read";
 
-/// The separators that lie within `len` bytes, each as the offset of its element and its byte range.
+/// Iterates over the separators that lie within `len` bytes: the offset of the element, and the separator's byte range.
 fn separators(header: Header, table: &[u8], len: usize) -> impl Iterator<Item = (usize, Range<usize>)> {
     let elements = (HEADER..).step_by(ELEMENT).take(usize::from(header.count));
     elements.filter_map(move |at| separator(table, at, len).map(|key| (at, key)))
@@ -261,7 +263,7 @@ fn branch_element(bytes: &[u8], at: usize) -> Option<(u32, u32, PageId)> {
     Some((u32_le(element, 0)?, u32_le(element, 4)?, PageId::new(u64_le(element, 8)?)))
 }
 
-/// The byte range of `size` bytes at position `pos` relative to the element at `at`.
+/// The byte range in the page of `size` bytes that begin `pos` bytes after the element at `at`; `None` if it overflows.
 #[must_use]
 #[inline]
 pub fn range(at: usize, pos: u32, size: u32) -> Option<Range<usize>> {

@@ -1,13 +1,13 @@
-//! Limits the entries read from a page: together they are never longer than the page.
+//! Limits the entries that are read from a page: together they are never longer than the page.
 //!
 //! bbolt writes the entries of a page back to back, so those of a sound page fit in it. A damaged or forged page can
-//! have thousands of elements that all name the same megabyte, and reading each of them would do the same work
+//! have thousands of elements that all point to the same megabyte, and reading each of them would do the same work
 //! thousands of times. So the lengths are added up before the first entry is returned. If they exceed the page, an
-//! entry is skipped if it overlaps the entry before it, the start of the next one, or the element that names it; the
+//! entry is skipped if it overlaps the entry before it, the start of the next one, or its own element; the
 //! others are returned as long as they fit.
 //!
-//! An inline bucket is a page itself, so this also bounds nested buckets: all their tables together have at most as
-//! many elements as fit in the outermost page.
+//! An inline bucket is a page itself, so this also limits nested buckets: their element tables together have no more
+//! elements than fit in the outermost page.
 
 use std::ops::Range;
 
@@ -16,8 +16,8 @@ use crate::bolt::sizes::{ELEMENT, HEADER};
 /// The bytes of a page that its entries may still use.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PageBudget {
-    /// Bytes left for elements and entries; counted only in an overfull page.
-    left: usize,
+    /// Bytes left for elements and entries; only counted down in an overfull page.
+    bytes_left: usize,
     /// Whether elements and entries together are longer than the page.
     overfull: bool,
     /// End of the last entry that was returned.
@@ -30,17 +30,18 @@ pub(crate) enum Admission {
     /// The entry may be read.
     Granted,
     /// The entry overlaps another one.
-    Shared,
+    Overlaps,
     /// The page is used up: neither this entry nor a later one may be read.
-    Full,
+    PageUsedUp,
 }
 
 impl PageBudget {
-    /// Creates the budget of a page of `len` bytes; `pairs` are the lengths of all entries that lie within the page.
-    pub(crate) fn new(len: usize, pairs: impl Iterator<Item = usize>) -> Self {
-        let left = len.saturating_sub(HEADER);
-        let needed = pairs.fold(0usize, |sum, pair| sum.saturating_add(ELEMENT).saturating_add(pair));
-        Self { left, overfull: needed > left, end: 0 }
+    /// Creates the budget of a page of `len` bytes; `entry_lengths` are the lengths of all entries that lie within the
+    /// page.
+    pub(crate) fn new(len: usize, entry_lengths: impl Iterator<Item = usize>) -> Self {
+        let bytes_left = len.saturating_sub(HEADER);
+        let needed = entry_lengths.fold(0usize, |sum, entry| sum.saturating_add(ELEMENT).saturating_add(entry));
+        Self { bytes_left, overfull: needed > bytes_left, end: 0 }
     }
 
     /// Whether elements and entries together are longer than the page.
@@ -48,35 +49,35 @@ impl PageBudget {
         self.overfull
     }
 
-    /// Decides about the entry of an element at `at`. `next` is the start of the following element's entry, if that
-    /// lies within the page.
-    pub(crate) fn admit(&mut self, at: usize, pair: Range<usize>, next: Option<usize>) -> Admission {
+    /// Decides whether the entry of the element at offset `at` may be read. `next` is the start of the following
+    /// element's entry, if that lies within the page. All offsets count from the start of the page.
+    pub(crate) fn admit(&mut self, at: usize, entry: Range<usize>, next: Option<usize>) -> Admission {
         if !self.overfull {
             return Admission::Granted;
         }
-        if !self.skip() {
-            return Admission::Full;
+        if !self.count_skipped() {
+            return Admission::PageUsedUp;
         }
         let first = at.saturating_add(ELEMENT).max(self.end);
         // A next entry that begins before this one is misplaced itself.
-        let behind = next.filter(|next| *next > pair.start).unwrap_or(usize::MAX);
-        if pair.start < first || pair.end > behind {
-            return Admission::Shared;
+        let end_limit = next.filter(|next| *next > entry.start).unwrap_or(usize::MAX);
+        if entry.start < first || entry.end > end_limit {
+            return Admission::Overlaps;
         }
-        let Some(left) = self.left.checked_sub(pair.len()) else { return Admission::Full };
-        self.left = left;
-        self.end = pair.end;
+        let Some(bytes_left) = self.bytes_left.checked_sub(entry.len()) else { return Admission::PageUsedUp };
+        self.bytes_left = bytes_left;
+        self.end = entry.end;
         Admission::Granted
     }
 
-    /// Counts an element without an entry; returns false if the page is used up.
-    pub(crate) fn skip(&mut self) -> bool {
+    /// Subtracts an element whose entry is not read; returns false if no bytes are left.
+    pub(crate) fn count_skipped(&mut self) -> bool {
         if !self.overfull {
             return true;
         }
-        let left = self.left.checked_sub(ELEMENT);
-        self.left = left.unwrap_or(0);
-        left.is_some()
+        let bytes_left = self.bytes_left.checked_sub(ELEMENT);
+        self.bytes_left = bytes_left.unwrap_or(0);
+        bytes_left.is_some()
     }
 }
 
@@ -85,15 +86,15 @@ mod tests {
     use super::*;
 
     /// Decides about entries whose elements lie back to back in a page of 400 bytes.
-    fn admitted(pairs: &[Range<usize>]) -> Vec<Admission> {
-        let mut room = PageBudget::new(400, pairs.iter().map(ExactSizeIterator::len));
-        let next = |index: usize| pairs.get(index + 1).map(|pair| pair.start);
-        let each = pairs.iter().enumerate();
-        each.map(|(index, pair)| room.admit(HEADER + index * ELEMENT, pair.clone(), next(index))).collect()
+    fn admitted(entries: &[Range<usize>]) -> Vec<Admission> {
+        let mut budget = PageBudget::new(400, entries.iter().map(ExactSizeIterator::len));
+        let next = |index: usize| entries.get(index + 1).map(|entry| entry.start);
+        let each = entries.iter().enumerate();
+        each.map(|(index, entry)| budget.admit(HEADER + index * ELEMENT, entry.clone(), next(index))).collect()
     }
 
     #[test]
-    fn pairs_that_fit_the_page_are_all_handed_out() {
+    fn entries_that_fit_the_page_are_all_granted() {
         use Admission::Granted;
         assert_eq!(admitted(&[64..200, 200..300, 300..400]), [Granted; 3]);
         // Slight overlaps do no harm.
@@ -101,21 +102,21 @@ mod tests {
     }
 
     #[test]
-    fn of_an_overfull_page_only_the_culprit_is_left_out() {
-        use Admission::{Granted, Shared};
-        assert_eq!(admitted(&[80..160, 160..390, 240..320, 320..400]), [Granted, Shared, Granted, Granted]);
-        assert_eq!(admitted(&[80..160, 30..380, 240..320, 320..400]), [Granted, Shared, Granted, Granted]);
+    fn only_the_misplaced_entry_of_an_overfull_page_is_skipped() {
+        use Admission::{Granted, Overlaps};
+        assert_eq!(admitted(&[80..160, 160..390, 240..320, 320..400]), [Granted, Overlaps, Granted, Granted]);
+        assert_eq!(admitted(&[80..160, 30..380, 240..320, 320..400]), [Granted, Overlaps, Granted, Granted]);
     }
 
     #[test]
-    fn what_many_elements_name_is_handed_out_once_at_most() {
+    fn bytes_that_many_elements_point_to_are_granted_once() {
         let all = admitted(&vec![200..390; 12]);
         assert_eq!(all.iter().filter(|answer| **answer == Admission::Granted).count(), 1);
     }
 
     #[test]
-    fn an_overfull_page_is_used_up() {
+    fn an_overfull_page_ends_when_its_bytes_are_used_up() {
         let all = admitted(&vec![200..390; 40]);
-        assert_eq!(all.iter().filter(|answer| **answer == Admission::Full).count(), 40 - 12);
+        assert_eq!(all.iter().filter(|answer| **answer == Admission::PageUsedUp).count(), 40 - 12);
     }
 }

@@ -1,11 +1,12 @@
-//! A set of page ids: one bit per page.
+//! A set of page ids: one bit per page of the file.
 
 use crate::bolt::page_id::PageId;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::Error;
 
-/// The pages visited so far. Threads that walk parts of one tree share it, so that no page is processed twice.
+/// A set of page ids, such as the pages visited so far. Threads that walk parts of one tree share a set, so that no
+/// page is processed twice.
 #[derive(Debug)]
 pub struct PageSet {
     words: Vec<AtomicU64>,
@@ -13,7 +14,8 @@ pub struct PageSet {
 }
 
 impl PageSet {
-    /// Creates an empty set for page ids below `pages`, a number that must be bounded by the file's size.
+    /// Creates an empty set for page ids below `pages`. The caller limits `pages` by the file's size, not by a number
+    /// in the file alone.
     ///
     /// # Errors
     /// [`Error::Memory`] if memory for one bit per page runs out.
@@ -27,7 +29,7 @@ impl PageSet {
         Ok(Self { words, pages })
     }
 
-    /// Returns an independent copy of the set.
+    /// Copies the set; later changes of one do not change the other.
     ///
     /// # Errors
     /// The same errors as [`PageSet::new`].
@@ -39,20 +41,20 @@ impl PageSet {
         Ok(copy)
     }
 
-    fn slot(&self, page: PageId) -> Option<(&AtomicU64, u64)> {
+    fn word_and_bit(&self, page: PageId) -> Option<(&AtomicU64, u64)> {
         let (word, bit) = page.in_bitmap()?;
         (page.get() < self.pages).then(|| self.words.get(word)).flatten().map(|word| (word, bit))
     }
 
     /// Adds a page; returns false if the set already contains it or it is out of range.
     pub fn insert(&self, page: PageId) -> bool {
-        self.slot(page).is_some_and(|(word, bit)| word.fetch_or(bit, Ordering::Relaxed) & bit == 0)
+        self.word_and_bit(page).is_some_and(|(word, bit)| word.fetch_or(bit, Ordering::Relaxed) & bit == 0)
     }
 
     /// Whether the page is in the set.
     #[must_use]
     pub fn contains(&self, page: PageId) -> bool {
-        self.slot(page).is_some_and(|(word, bit)| word.load(Ordering::Relaxed) & bit != 0)
+        self.word_and_bit(page).is_some_and(|(word, bit)| word.load(Ordering::Relaxed) & bit != 0)
     }
 
     /// The number of pages in the set.

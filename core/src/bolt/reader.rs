@@ -1,4 +1,4 @@
-//! Reads pages by id, with their overflow pages, from a source.
+//! Reads pages with their overflow pages from a source, by page id.
 
 use crate::aligned_buf::AlignedBuf;
 use crate::bolt::own_overflow::own_overflow;
@@ -6,19 +6,19 @@ use crate::bolt::page::{Header, PageFault};
 use crate::bolt::page_id::PageId;
 use crate::error::Error;
 use crate::finding_code::Code;
-use crate::limits::{MAX_UNIT, READ_AHEAD, READ_WASTE};
+use crate::limits::{MAX_PAGE_LEN, READ_AHEAD, READ_AHEAD_FACTOR};
 use crate::offset::Offset;
 use crate::source::Source;
 
-/// A read that begins within this distance after the window counts as sequential, in bytes.
-const NEAR: u64 = 64 << 10;
+/// Longest distance from the end of the buffer to a read that still counts as sequential, in bytes.
+const SEQUENTIAL_GAP: u64 = 64 << 10;
 
 /// Page size and page counts of a file.
 #[derive(Debug, Clone, Copy)]
 pub struct Geometry {
     /// Page size in bytes.
     pub page_size: u32,
-    /// First page id that was never used.
+    /// High-water mark: the first page id that was never used.
     pub high_water: PageId,
     /// First page id that is missing or incomplete in the file, at most `high_water`.
     pub present: PageId,
@@ -34,7 +34,7 @@ impl Geometry {
     /// Checks that a page with its overflow pages lies within the database and the file.
     ///
     /// # Errors
-    /// The [`PageFault`] of a tree that points there.
+    /// A [`PageFault`] if it does not, or if it is longer than [`MAX_PAGE_LEN`].
     pub fn check(&self, page: PageId, overflow: u32) -> Result<(), PageFault> {
         if page < PageId::FIRST || page >= self.high_water {
             let message = format!("page {page} lies outside the database, which has {} pages", self.high_water);
@@ -46,12 +46,12 @@ impl Geometry {
         }
         let last = page.plus(u64::from(overflow));
         let bytes = u64::from(overflow).saturating_add(1).saturating_mul(u64::from(self.page_size));
-        if last >= self.present || bytes > MAX_UNIT {
+        if last >= self.present || bytes > MAX_PAGE_LEN {
             let message = format!(
                 "the page claims {overflow} overflow pages, up to page {last}, but only {} pages exist",
                 self.present
             );
-            let is_cut = last < self.high_water && bytes <= MAX_UNIT;
+            let is_cut = last < self.high_water && bytes <= MAX_PAGE_LEN;
             let because = is_cut.then_some(Code::FileTruncated);
             return Err(PageFault { because, ..PageFault::new(Code::PageOverflow, 12, message) });
         }
@@ -67,12 +67,12 @@ pub struct PageReader<'s, S: Source + ?Sized> {
     window: AlignedBuf,
     start: Offset,
     /// Number of sequential reads in a row.
-    streak: u32,
-    /// Bytes from the next page on that the caller announced.
-    expected: usize,
-    /// Bytes that the caller asked for, and bytes that were read for them.
-    asked: u64,
-    loaded: u64,
+    sequential_reads: u32,
+    /// Number of contiguous bytes, from the next page on, that the caller announced to read.
+    announced: usize,
+    /// Total bytes that the caller requested, and total bytes read from the source for them.
+    requested_bytes: u64,
+    read_bytes: u64,
 }
 
 impl<'s, S: Source + ?Sized> PageReader<'s, S> {
@@ -83,10 +83,10 @@ impl<'s, S: Source + ?Sized> PageReader<'s, S> {
             geometry,
             window: AlignedBuf::default(),
             start: Offset::START,
-            streak: 0,
-            expected: 0,
-            asked: 0,
-            loaded: 0,
+            sequential_reads: 0,
+            announced: 0,
+            requested_bytes: 0,
+            read_bytes: 0,
         }
     }
 
@@ -102,8 +102,8 @@ impl<'s, S: Source + ?Sized> PageReader<'s, S> {
         Ok(Ok((header, self.pages(page, overflow)?)))
     }
 
-    /// Reads the header of a page and computes how many overflow pages are its own ([`own_overflow`]), before these are
-    /// read and before a false claim can cost anything.
+    /// Reads the header of a page; returns it with the number of overflow pages that belong to the page
+    /// ([`own_overflow`]). Does not read the overflow pages, so a false claim costs nothing.
     ///
     /// # Errors
     /// The same errors as [`PageReader::unit`].
@@ -113,8 +113,8 @@ impl<'s, S: Source + ?Sized> PageReader<'s, S> {
             Ok(first) => first,
             Err(fault) => return Ok(Err(fault)),
         };
-        // The entries say what a page needs, so a claim beyond the end of the file does not hide entries that lie
-        // within it.
+        // The entries determine the overflow pages that the page needs, so entries within the file are read even if the
+        // header claims pages beyond its end.
         let own = own_overflow(header, first, geometry.page_size);
         Ok(own.and_then(|own| geometry.check(page, own).map(|()| (header, own))))
     }
@@ -143,8 +143,8 @@ impl<'s, S: Source + ?Sized> PageReader<'s, S> {
     }
 
     /// Announces that the next `pages` pages to be read are contiguous, so that one read can fetch them all.
-    pub fn expect(&mut self, pages: usize) {
-        self.expected = pages.saturating_mul(self.geometry.page_size as usize);
+    pub fn announce(&mut self, pages: usize) {
+        self.announced = pages.saturating_mul(self.geometry.page_size as usize);
     }
 
     /// Reads `len` bytes at `offset`, which must lie in the file.
@@ -152,7 +152,7 @@ impl<'s, S: Source + ?Sized> PageReader<'s, S> {
     /// # Errors
     /// [`Error::Read`] if the source fails.
     pub fn bytes(&mut self, offset: Offset, len: usize) -> Result<&[u8], Error> {
-        self.asked = self.asked.saturating_add(len as u64);
+        self.requested_bytes = self.requested_bytes.saturating_add(len as u64);
         let inside = |start: Offset, window: &[u8]| {
             let at = usize::try_from(offset.bytes_since(start)?).ok()?;
             let end = at.checked_add(len)?;
@@ -168,28 +168,28 @@ impl<'s, S: Source + ?Sized> PageReader<'s, S> {
 
     fn fill(&mut self, offset: Offset, len: usize) -> Result<(), Error> {
         let window_end = self.start.plus(self.window.len() as u64);
-        let follows = offset >= self.start && offset <= window_end.plus(NEAR);
-        self.streak = if follows { self.streak.saturating_add(1) } else { 0 };
-        // Two adjacent pages are not a sequence yet: a useless read-ahead costs as much as a useful one saves.
-        let doublings = self.streak.saturating_sub(1).min(16);
-        let ahead = len.saturating_mul(1usize << doublings).max(self.expected).min(READ_AHEAD.max(len));
+        let is_sequential = offset >= self.start && offset <= window_end.plus(SEQUENTIAL_GAP);
+        self.sequential_reads = if is_sequential { self.sequential_reads.saturating_add(1) } else { 0 };
+        // Two adjacent pages are no sequence yet: an unused read-ahead costs as much as a useful one saves.
+        let doublings = self.sequential_reads.saturating_sub(1).min(16);
+        let ahead = len.saturating_mul(1usize << doublings).max(self.announced).min(READ_AHEAD.max(len));
         let left = usize::try_from(self.source.len().saturating_sub(offset.get())).unwrap_or(usize::MAX);
         let ahead = ahead.min(left);
-        let wasteful = self.loaded > self.asked.saturating_mul(READ_WASTE).saturating_add(READ_AHEAD as u64);
-        if ahead > len && !wasteful && self.load(offset, ahead).is_ok() {
+        let reads_too_much =
+            self.read_bytes > self.requested_bytes.saturating_mul(READ_AHEAD_FACTOR).saturating_add(READ_AHEAD as u64);
+        if ahead > len && !reads_too_much && self.load(offset, ahead).is_ok() {
             return Ok(());
         }
-        // Read-ahead may fail although the page itself can be read: a bad sector may follow, or bytes that a stream did
-        // not keep.
+        // Read-ahead may fail although the page itself can be read, because of a bad sector after the page, or because
+        // the source is a stream that kept only some of its bytes.
         self.load(offset, len)
     }
 
     fn load(&mut self, offset: Offset, len: usize) -> Result<(), Error> {
         self.start = offset;
-        self.loaded = self.loaded.saturating_add(len as u64);
-        // A buffer of another length holds nothing worth keeping.
+        self.read_bytes = self.read_bytes.saturating_add(len as u64);
         if self.window.try_resize(len).is_err() {
-            return Err(Error::Memory { what: "a page with its overflow", bytes: len as u64 });
+            return Err(Error::Memory { what: "a page with its overflow pages", bytes: len as u64 });
         }
         self.source.read_at(offset.get(), &mut self.window).map_err(|cause| {
             self.window = AlignedBuf::default();

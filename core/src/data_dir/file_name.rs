@@ -1,12 +1,12 @@
 //! Names of the files in a data directory; their numbers are hexadecimal.
 
-/// Number of digits of a number.
+/// Number of digits of each number.
 const DIGITS: usize = 16;
 
-/// A file's type and numbers, as its name says.
+/// The type of a file and the numbers in its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileName {
-    /// `<sequence>-<index>.wal`: a segment of the log, and the first index it was opened for.
+    /// `<sequence>-<index>.wal`: a segment of the write-ahead log.
     Segment {
         /// Sequence number; segments are numbered from 0 without gaps.
         sequence: u64,
@@ -28,27 +28,27 @@ pub enum FileName {
 }
 
 impl FileName {
-    /// Parses a file name; `None` if etcd gives no file such a name.
+    /// Parses a file name; `None` if etcd gives no file a name of this form.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         if let Some(index) = name.strip_suffix(".snap.db") {
-            return Some(Self::SnapDatabase { index: number(index)? });
+            return Some(Self::SnapDatabase { index: hex_number(index)? });
         }
         if let Some(numbers) = name.strip_suffix(".snap") {
-            let (term, index) = pair(numbers)?;
+            let (term, index) = two_numbers(numbers)?;
             return Some(Self::Snap { term, index });
         }
-        let (sequence, index) = pair(name.strip_suffix(".wal")?)?;
+        let (sequence, index) = two_numbers(name.strip_suffix(".wal")?)?;
         Some(Self::Segment { sequence, index })
     }
 }
 
-fn pair(text: &str) -> Option<(u64, u64)> {
+fn two_numbers(text: &str) -> Option<(u64, u64)> {
     let (first, second) = text.split_once('-')?;
-    Some((number(first)?, number(second)?))
+    Some((hex_number(first)?, hex_number(second)?))
 }
 
-fn number(text: &str) -> Option<u64> {
+fn hex_number(text: &str) -> Option<u64> {
     let digits = text.len() == DIGITS && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     digits.then(|| u64::from_str_radix(text, 16).ok()).flatten()
 }
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_as_etcd_gives_them() {
+    fn only_names_that_etcd_gives_are_parsed() {
         let parse = FileName::parse;
         assert_eq!(
             parse("000000000000000a-00000000000000ff.wal"),

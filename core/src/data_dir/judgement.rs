@@ -1,30 +1,32 @@
-//! Judges whether etcd can start from database, log and `.snap` files together, and what the database lacks.
+//! Judges whether etcd can start from a database, a log and `.snap` files together, and how many entries the database
+//! lacks.
 //!
 //! etcd looks for the newest raft snapshot that the log names; etcd 3.4 to 3.6 also need a readable `.snap` file with
-//! the same index and term. If the database is applied up to that index, etcd takes it, otherwise the `.snap.db` that
-//! came with the snapshot. Then etcd reads the log after the snapshot, and applies the entries that the database lacks.
+//! the same index and term. If the entries up to that index are applied to the database, etcd uses it; otherwise it
+//! uses the `.snap.db` that came with the snapshot. Then etcd reads the log after the snapshot and applies the entries
+//! that the database lacks.
 
 use std::collections::BTreeSet;
 
-use crate::data_dir::log::{SnapshotMark, WriteAheadLog};
-use crate::data_dir::placed_findings::PlacedFindings;
+use crate::data_dir::directory_findings::DirectoryFindings;
+use crate::data_dir::log::{SnapshotPosition, WriteAheadLog};
 use crate::data_dir::snap_file::RaftSnapshot;
 use crate::finding::Finding;
 use crate::finding_code::Code;
 use crate::severity::Verdict;
 
-/// Facts about the database of a directory, as far as they concern the log and the `.snap` files.
+/// Facts about the database of a directory that matter for the log and the `.snap` files.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DatabaseFacts {
     /// Index of the last log entry applied to it.
     pub consistent_index: u64,
-    /// Whether an etcd that starts without `.snap` files wrote it: 3.7 or later.
+    /// Whether etcd 3.7 or later wrote it, which starts without `.snap` files.
     pub starts_without_snap: bool,
     /// Ids of the cluster's members.
     pub members: BTreeSet<u64>,
     /// Ids of members that were removed.
     pub removed: BTreeSet<u64>,
-    /// Whether etcd 3.5 or later wrote to it; such an etcd stores the members of the cluster in it at its start.
+    /// Whether etcd 3.5 or later wrote to it, which stores the members of the cluster in the database when it starts.
     pub names_members: bool,
 }
 
@@ -33,20 +35,21 @@ pub struct DatabaseFacts {
 pub struct SnapFile {
     /// Path of the file, relative to the data directory.
     pub file: String,
-    /// Index and term in the file's name, which etcd uses only for ordering.
-    pub name: SnapshotMark,
+    /// Index and term in the file's name, which etcd only uses to sort the files.
+    pub name: SnapshotPosition,
     /// The decoded contents, or a description of the damage.
     pub contents: Result<RaftSnapshot, String>,
 }
 
 impl SnapFile {
     /// Index and term of the contained snapshot, if it can be read.
-    fn holds(&self) -> Option<SnapshotMark> {
-        self.contents.as_ref().ok().map(|held| SnapshotMark { index: held.index, term: held.term })
+    fn contained_snapshot(&self) -> Option<SnapshotPosition> {
+        self.contents.as_ref().ok().map(|contents| SnapshotPosition { index: contents.index, term: contents.term })
     }
 
-    /// Sort key: etcd tries the files in the order of their names, the last first; the term comes first in a name.
-    fn order(&self) -> (u64, u64) {
+    /// Sort key of the file's name, in which the term comes first: etcd tries the files in the order of their names,
+    /// the last one first.
+    fn name_order(&self) -> (u64, u64) {
         (self.name.term, self.name.index)
     }
 }
@@ -64,27 +67,27 @@ pub struct DirectoryParts<'p> {
     pub snaps: &'p [SnapFile],
     /// The indexes of the `.snap.db` files.
     pub snap_databases: &'p [u64],
-    /// Whether a running server writes to the directory, so that its files are from different moments.
-    pub is_moving: bool,
+    /// Whether a running server uses the directory, so that its files may have been read at different moments.
+    pub is_in_use: bool,
 }
 
 /// The verdict on the parts of a directory.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Judgement {
-    /// Findings about the parts together; findings about the log or the database alone are not included.
-    pub findings: PlacedFindings,
+    /// Findings about how the parts fit together; those about the log or the database alone are not included.
+    pub findings: DirectoryFindings,
     /// The snapshot that etcd starts from; index 0 means the beginning of the log.
-    pub start: Option<SnapshotMark>,
-    /// Committed entries that the database lacks: etcd applies them when it starts here, and a restore of the database
-    /// alone loses them.
-    pub lacking: Option<u64>,
-    /// Later entries, which are written but perhaps never committed.
+    pub start: Option<SnapshotPosition>,
+    /// Number of committed entries that the database lacks: etcd applies them when it starts here, but a restore of the
+    /// database alone loses them. `None` without a database.
+    pub unapplied: Option<u64>,
+    /// Number of entries after the commit index: they were written, but perhaps never committed.
     pub uncommitted: u64,
-    /// Whether etcd replaces the database with a `.snap.db` beside it.
+    /// Whether etcd replaces the database with a `.snap.db` file in the same directory.
     pub takes_snap_database: bool,
-    /// Whether the log has every entry from the first, and no snapshot: etcd then rebuilds whatever the database lacks,
-    /// even the whole database.
-    pub holds_all: bool,
+    /// Whether the log has every entry from the first one on, and no snapshot: etcd then rebuilds everything that the
+    /// database lacks, even the whole database.
+    pub log_is_complete: bool,
 }
 
 /// Judges whether etcd can start from the parts of a directory.
@@ -104,34 +107,36 @@ pub fn judge(parts: &DirectoryParts<'_>) -> Judgement {
     }
     judge_torn_end(parts, &mut judgement);
     let commit = log.commit.unwrap_or_default();
-    let marks: BTreeSet<SnapshotMark> = log.marks.iter().copied().filter(|mark| mark.index <= commit).collect();
-    judge_snaps(parts, &marks, &mut judgement);
-    let start = find_start(parts, &marks, &mut judgement);
+    let snapshots: BTreeSet<SnapshotPosition> =
+        log.snapshots.iter().copied().filter(|snapshot| snapshot.index <= commit).collect();
+    judge_snaps(parts, &snapshots, &mut judgement);
+    let start = find_start(parts, &snapshots, &mut judgement);
     judgement.start = Some(start);
     judge_entries(parts, start, commit, &mut judgement);
     if let Some(database) = parts.database {
         judge_database(parts, database, start, &mut judgement);
-        judgement.lacking = Some(commit.saturating_sub(database.consistent_index));
+        judgement.unapplied = Some(commit.saturating_sub(database.consistent_index));
     }
     judge_identity(parts, start, commit, &mut judgement);
     let is_damaged = log.findings.verdict() == Verdict::Damaged || judgement.findings.verdict() == Verdict::Damaged;
-    judgement.holds_all = !is_damaged && marks.iter().all(|mark| mark.index == 0) && log.contiguous_from() == Some(1);
+    judgement.log_is_complete =
+        !is_damaged && snapshots.iter().all(|snapshot| snapshot.index == 0) && log.contiguous_from() == Some(1);
     let last = log.last_index.unwrap_or_default();
     judgement.uncommitted = last.saturating_sub(commit.max(start.index));
     judgement
 }
 
-/// While a server writes, the end of the log is always unfinished.
+/// Reports an incomplete last record, unless a running server may be writing it.
 fn judge_torn_end(parts: &DirectoryParts<'_>, judgement: &mut Judgement) {
-    if let Some(torn) = parts.log.torn.as_ref().filter(|_| !parts.is_moving) {
+    if let Some(torn) = parts.log.torn.as_ref().filter(|_| !parts.is_in_use) {
         let text = format!("the last record of the log is incomplete; etcd cuts off {} bytes", torn.bytes);
         judgement.findings.push(&torn.file, Finding::new(Code::WalTorn, text).offset(torn.offset));
     }
 }
 
-fn judge_snaps(parts: &DirectoryParts<'_>, marks: &BTreeSet<SnapshotMark>, judgement: &mut Judgement) {
+fn judge_snaps(parts: &DirectoryParts<'_>, snapshots: &BTreeSet<SnapshotPosition>, judgement: &mut Judgement) {
     for snap in parts.snaps {
-        let SnapshotMark { index, term } = snap.name;
+        let SnapshotPosition { index, term } = snap.name;
         let finding = match &snap.contents {
             Ok(contents) if (contents.index, contents.term) == (index, term) => continue,
             Ok(contents) => Finding::new(
@@ -141,23 +146,31 @@ fn judge_snaps(parts: &DirectoryParts<'_>, marks: &BTreeSet<SnapshotMark>, judge
                     contents.index, contents.term
                 ),
             ),
-            Err(why) if marks.contains(&snap.name) => Finding::new(Code::SnapBroken, why.as_str()),
-            Err(_) if parts.is_moving => continue,
-            Err(why) => Finding::new(Code::SnapUnfinished, why.as_str()),
+            Err(damage) if snapshots.contains(&snap.name) => Finding::new(Code::SnapBroken, damage.as_str()),
+            Err(_) if parts.is_in_use => continue,
+            Err(damage) => Finding::new(Code::SnapUnfinished, damage.as_str()),
         };
         judgement.findings.push(&snap.file, finding);
     }
 }
 
-fn find_start(parts: &DirectoryParts<'_>, marks: &BTreeSet<SnapshotMark>, judgement: &mut Judgement) -> SnapshotMark {
-    let newest = marks.last().copied().unwrap_or(SnapshotMark { index: 0, term: 0 });
+fn find_start(
+    parts: &DirectoryParts<'_>,
+    snapshots: &BTreeSet<SnapshotPosition>,
+    judgement: &mut Judgement,
+) -> SnapshotPosition {
+    let newest = snapshots.last().copied().unwrap_or(SnapshotPosition { index: 0, term: 0 });
     if parts.database.is_some_and(|database| database.starts_without_snap) {
         return newest;
     }
-    let known = |snap: &SnapFile| snap.holds().filter(|mark| marks.contains(mark)).map(|mark| (snap.order(), mark));
-    let start = parts.snaps.iter().filter_map(known).max().map(|(_, mark)| mark);
-    let start = start.unwrap_or(SnapshotMark { index: 0, term: 0 });
-    let begins_at = parts.log.opened_at;
+    let usable = |snap: &SnapFile| {
+        snap.contained_snapshot()
+            .filter(|snapshot| snapshots.contains(snapshot))
+            .map(|snapshot| (snap.name_order(), snapshot))
+    };
+    let start = parts.snaps.iter().filter_map(usable).max().map(|(_, snapshot)| snapshot);
+    let start = start.unwrap_or(SnapshotPosition { index: 0, term: 0 });
+    let begins_at = parts.log.first_segment_index;
     if start.index < begins_at {
         let text = match start.index {
             0 => format!("the log begins at index {begins_at}, but every .snap file that it names is missing"),
@@ -167,8 +180,8 @@ fn find_start(parts: &DirectoryParts<'_>, marks: &BTreeSet<SnapshotMark>, judgem
         };
         judgement.findings.push("member/snap", Finding::new(Code::SnapMissing, text));
     } else if start != newest
-        && !parts.is_moving
-        && !parts.snaps.iter().any(|snap| snap.name == newest || snap.holds() == Some(newest))
+        && !parts.is_in_use
+        && !parts.snaps.iter().any(|snap| snap.name == newest || snap.contained_snapshot() == Some(newest))
     {
         let file = format!("member/snap/{:016x}-{:016x}.snap", newest.term, newest.index);
         let text = format!("the file is missing; etcd starts from index {} instead of {}", start.index, newest.index);
@@ -177,18 +190,18 @@ fn find_start(parts: &DirectoryParts<'_>, marks: &BTreeSet<SnapshotMark>, judgem
     start
 }
 
-/// Checks that no entry after the snapshot is missing. Stays silent if unreadable records or an unknown start were
-/// reported already.
-fn judge_entries(parts: &DirectoryParts<'_>, start: SnapshotMark, commit: u64, judgement: &mut Judgement) {
+/// Checks that no entry after the snapshot is missing. Does nothing if there are findings about unreadable records or
+/// about the snapshot to start from.
+fn judge_entries(parts: &DirectoryParts<'_>, start: SnapshotPosition, commit: u64, judgement: &mut Judgement) {
     let log = parts.log;
     if log.is_broken || judgement.findings.has(Code::SnapMissing) {
         return;
     }
-    let needed = start.index.saturating_add(1);
-    if let Some(from) = log.contiguous_from().filter(|from| *from > needed) {
+    let first_needed = start.index.saturating_add(1);
+    if let Some(from) = log.contiguous_from().filter(|from| *from > first_needed) {
         let (file, offset, first) = match log.gaps.back() {
-            Some(gap) => (gap.file.as_str(), Some(gap.offset), gap.from.max(needed)),
-            None => (parts.log_folder, None, needed),
+            Some(gap) => (gap.file.as_str(), Some(gap.offset), gap.from.max(first_needed)),
+            None => (parts.log_folder, None, first_needed),
         };
         let text = format!(
             "entries {first} to {} are missing, but etcd needs all entries after index {}",
@@ -209,11 +222,11 @@ fn judge_entries(parts: &DirectoryParts<'_>, start: SnapshotMark, commit: u64, j
 fn judge_database(
     parts: &DirectoryParts<'_>,
     database: &DatabaseFacts,
-    start: SnapshotMark,
+    start: SnapshotPosition,
     judgement: &mut Judgement,
 ) {
     let applied = database.consistent_index;
-    if parts.is_moving {
+    if parts.is_in_use {
         return;
     }
     if start.index > applied {
@@ -234,35 +247,39 @@ fn judge_database(
     }
 }
 
-/// Checks that the member that wrote the log is known to the database, the snapshot or the log, and was not removed.
-/// The database may be older: a restore by etcd 3.4 leaves the members of the old cluster in it until an etcd 3.5
-/// starts there, and entries that the database lacks may have added the member.
-fn judge_identity(parts: &DirectoryParts<'_>, start: SnapshotMark, commit: u64, judgement: &mut Judgement) {
-    let Some(identity) = parts.log.identity else { return };
+/// Checks that the database, the snapshot or the log knows the member that wrote the log, and that it was not removed.
+/// The database need not know it: a restore by etcd 3.4 leaves the members of the old cluster in it until etcd 3.5
+/// starts there, and entries that the database lacks may add the member.
+fn judge_identity(parts: &DirectoryParts<'_>, start: SnapshotPosition, commit: u64, judgement: &mut Judgement) {
+    let Some(owner) = parts.log.owner else { return };
     let snapshots = || parts.snaps.iter().filter_map(|snap| snap.contents.as_ref().ok());
-    let mut own =
-        parts.log.conf_changes.iter().filter(|change| change.member == identity.member && change.index <= commit);
-    let is_removed = match own.rfind(|change| change.index > start.index) {
+    let mut own_changes =
+        parts.log.conf_changes.iter().filter(|change| change.member == owner.member && change.index <= commit);
+    let is_removed = match own_changes.rfind(|change| change.index > start.index) {
         Some(last) => last.removes,
-        None if snapshots().any(|held| held.index == start.index && held.members.contains(&identity.member)) => false,
-        None => parts.database.is_some_and(|database| database.removed.contains(&identity.member)),
+        None if snapshots()
+            .any(|contents| contents.index == start.index && contents.members.contains(&owner.member)) =>
+        {
+            false
+        }
+        None => parts.database.is_some_and(|database| database.removed.contains(&owner.member)),
     };
     if is_removed {
-        let text = format!("member {:x} was removed from cluster {:x}", identity.member, identity.cluster);
+        let text = format!("member {:x} was removed from cluster {:x}", owner.member, owner.cluster);
         judgement.findings.push(parts.log_folder, Finding::new(Code::DirectoryMemberRemoved, text));
         return;
     }
     let database = parts.database.filter(|database| !database.members.is_empty() && !judgement.takes_snap_database);
     let Some(database) = database else { return };
     let lacking = parts.log.conf_changes.iter().filter(|change| change.index > database.consistent_index);
-    let is_known = database.members.contains(&identity.member)
-        || database.removed.contains(&identity.member)
-        || (!database.names_members && snapshots().any(|held| held.members.contains(&identity.member)))
-        || lacking.map(|change| change.member).any(|member| member == identity.member);
+    let is_known = database.members.contains(&owner.member)
+        || database.removed.contains(&owner.member)
+        || (!database.names_members && snapshots().any(|contents| contents.members.contains(&owner.member)))
+        || lacking.map(|change| change.member).any(|member| member == owner.member);
     if !is_known {
         let text = format!(
             "the log was written by member {:x} of cluster {:x}, which the database does not know",
-            identity.member, identity.cluster
+            owner.member, owner.cluster
         );
         judgement.findings.push(parts.log_folder, Finding::new(Code::DirectoryIdentity, text));
     }

@@ -1,11 +1,11 @@
-//! Logs written here, sound and damaged in named ways.
+//! Tests with sound logs that are built here, and with damaged copies of them.
 
 use etcdsnap_proto::{etcdserverpb, raftpb, walpb};
 use prost::Message;
 
 use super::judgement::{DatabaseFacts, DirectoryParts, SnapFile, judge};
 use super::wal_record::{CRC, ENTRY, METADATA, SNAPSHOT, STATE};
-use super::{RaftSnapshot, Role, Segment, SnapshotMark, WriteAheadLog, read_segment};
+use super::{RaftSnapshot, Segment, SegmentPosition, SnapshotPosition, WriteAheadLog, read_segment};
 use crate::crc::crc32c;
 use crate::finding_code::Code;
 use crate::progress::Unwatched;
@@ -16,14 +16,14 @@ const CLUSTER: u64 = 0xcdf8_1819_4e3a_8c32;
 
 /// Writes records as etcd does.
 #[derive(Default, Clone)]
-struct Writer {
+struct LogWriter {
     bytes: Vec<u8>,
     hashed: Vec<u8>,
-    /// Where each record begins.
+    /// Offset of each record.
     starts: Vec<usize>,
 }
 
-impl Writer {
+impl LogWriter {
     fn record(&mut self, kind: u64, data: Option<Vec<u8>>) {
         self.starts.push(self.bytes.len());
         self.hashed.extend(data.as_deref().unwrap_or_default());
@@ -61,9 +61,9 @@ impl Writer {
         self.record(STATE, Some(state.encode_to_vec()));
     }
 
-    fn mark(&mut self, index: u64, term: u64) {
-        let mark = walpb::Snapshot { index: Some(index), term: Some(term), conf_state: None };
-        self.record(SNAPSHOT, Some(mark.encode_to_vec()));
+    fn snapshot(&mut self, index: u64, term: u64) {
+        let snapshot = walpb::Snapshot { index: Some(index), term: Some(term), conf_state: None };
+        self.record(SNAPSHOT, Some(snapshot.encode_to_vec()));
     }
 
     /// The bytes so far; the next segment continues the CRC.
@@ -79,14 +79,14 @@ fn varint_of(value: u64) -> Vec<u8> {
     bytes
 }
 
-/// Entries 1 to 20 of term 2, agreed on up to 18, with a snapshot at 10.
-fn one_segment() -> Writer {
-    let mut log = Writer::default();
+/// Writes entries 1 to 20 of term 2, committed up to 18, with a snapshot at 10.
+fn one_segment() -> LogWriter {
+    let mut log = LogWriter::default();
     log.head();
-    log.mark(0, 0);
+    log.snapshot(0, 0);
     log.entries(1..=12, 2);
     log.state(2, 12);
-    log.mark(10, 2);
+    log.snapshot(10, 2);
     log.entries(13..=16, 2);
     log.state(2, 15);
     log.entries(17..=20, 2);
@@ -94,18 +94,18 @@ fn one_segment() -> Writer {
     log
 }
 
-/// The same in three segments.
+/// Writes the same log as three segments.
 fn three_segments() -> Vec<Vec<u8>> {
-    let mut log = Writer::default();
+    let mut log = LogWriter::default();
     log.head();
-    log.mark(0, 0);
+    log.snapshot(0, 0);
     log.entries(1..=8, 2);
     log.state(2, 8);
     let first = log.cut();
     log.head();
     log.entries(9..=12, 2);
     log.state(2, 12);
-    log.mark(10, 2);
+    log.snapshot(10, 2);
     let second = log.cut();
     log.head();
     log.entries(13..=20, 2);
@@ -115,10 +115,10 @@ fn three_segments() -> Vec<Vec<u8>> {
 
 fn read(segments: &[(u64, u64, &[u8])]) -> WriteAheadLog {
     let mut log = WriteAheadLog::default();
-    for (place, (sequence, index, bytes)) in segments.iter().enumerate() {
-        let role = if place + 1 == segments.len() { Role::Last } else { Role::Inner };
+    for (index_in_log, (sequence, index, bytes)) in segments.iter().enumerate() {
+        let position = if index_in_log + 1 == segments.len() { SegmentPosition::Last } else { SegmentPosition::Inner };
         let file = format!("member/wal/{sequence:016x}-{index:016x}.wal");
-        let segment = Segment { file, sequence: *sequence, index: *index, role };
+        let segment = Segment { file, sequence: *sequence, index: *index, position };
         read_segment(&mut log, &segment, *bytes, &Unwatched).unwrap();
     }
     log
@@ -132,7 +132,7 @@ fn snap(index: u64, term: u64) -> SnapFile {
     let contents = Ok(RaftSnapshot { index, term, members: [MEMBER].into() });
     SnapFile {
         file: format!("member/snap/{term:016x}-{index:016x}.snap"),
-        name: SnapshotMark { index, term },
+        name: SnapshotPosition { index, term },
         contents,
     }
 }
@@ -141,7 +141,7 @@ fn database(consistent_index: u64) -> DatabaseFacts {
     DatabaseFacts { consistent_index, members: [MEMBER].into(), ..DatabaseFacts::default() }
 }
 
-/// All codes of a directory of these parts.
+/// Returns the codes of all findings about a directory with these parts.
 fn codes(log: &WriteAheadLog, database: &DatabaseFacts, snaps: &[SnapFile]) -> Vec<Code> {
     let parts = DirectoryParts {
         database: Some(database),
@@ -149,28 +149,28 @@ fn codes(log: &WriteAheadLog, database: &DatabaseFacts, snaps: &[SnapFile]) -> V
         log_folder: "member/wal",
         snaps,
         snap_databases: &[],
-        is_moving: false,
+        is_in_use: false,
     };
     let judgement = judge(&parts);
     log.findings.counts().keys().chain(judgement.findings.counts().keys()).copied().collect()
 }
 
-/// A segment with the room behind it that etcd preallocates.
-fn with_room(bytes: &[u8]) -> Vec<u8> {
+/// Appends zeros, like those that etcd preallocates after the records of a segment.
+fn with_preallocated_zeros(bytes: &[u8]) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
     bytes.resize(bytes.len() + 2048, 0);
     bytes
 }
 
 #[test]
-fn a_sound_log_says_what_it_holds() {
-    let log = read_one(&with_room(&one_segment().bytes));
+fn a_sound_log_has_no_findings() {
+    let log = read_one(&with_preallocated_zeros(&one_segment().bytes));
     assert_eq!(log.findings.verdict(), Verdict::Sound, "{:?}", log.findings);
     assert_eq!((log.first_index, log.last_index, log.last_term), (Some(1), Some(20), 2));
     assert_eq!((log.term, log.commit, log.records), (2, Some(18), 27));
-    assert_eq!(log.marks, [SnapshotMark { index: 0, term: 0 }, SnapshotMark { index: 10, term: 2 }]);
-    let identity = log.identity.unwrap();
-    assert_eq!((identity.member, identity.cluster), (MEMBER, CLUSTER));
+    assert_eq!(log.snapshots, [SnapshotPosition { index: 0, term: 0 }, SnapshotPosition { index: 10, term: 2 }]);
+    let owner = log.owner.unwrap();
+    assert_eq!((owner.member, owner.cluster), (MEMBER, CLUSTER));
     let (database, snaps) = (database(14), [snap(10, 2)]);
     assert_eq!(codes(&log, &database, &snaps), []);
     let judgement = judge(&DirectoryParts {
@@ -179,27 +179,27 @@ fn a_sound_log_says_what_it_holds() {
         log_folder: "member/wal",
         snaps: &snaps,
         snap_databases: &[],
-        is_moving: false,
+        is_in_use: false,
     });
-    assert_eq!((judgement.lacking, judgement.uncommitted), (Some(4), 2));
-    assert_eq!(judgement.start, Some(SnapshotMark { index: 10, term: 2 }));
+    assert_eq!((judgement.unapplied, judgement.uncommitted), (Some(4), 2));
+    assert_eq!(judgement.start, Some(SnapshotPosition { index: 10, term: 2 }));
 }
 
 #[test]
-fn the_chain_goes_on_from_segment_to_segment() {
+fn the_crc_continues_from_segment_to_segment() {
     let parts = three_segments();
-    let last = with_room(&parts[2]);
+    let last = with_preallocated_zeros(&parts[2]);
     let [first, second] = [&parts[0][..], &parts[1][..]];
     let log = read(&[(0, 0, first), (1, 9, second), (2, 13, &last)]);
     assert_eq!(log.findings.verdict(), Verdict::Sound, "{:?}", log.findings);
     assert_eq!((log.last_index, log.commit), (Some(20), Some(18)));
-    // The older ones were removed, as etcd does: whole behind a snapshot, not without.
+    // Without the first segment, which etcd removes after a snapshot, the log is complete only with that snapshot.
     let log = read(&[(1, 9, second), (2, 13, &last)]);
     assert_eq!(codes(&log, &database(18), &[snap(10, 2)]), []);
     assert_eq!(codes(&log, &database(18), &[]), [Code::SnapMissing]);
     let log = read(&[(0, 0, first), (2, 13, &last)]);
     assert!(codes(&log, &database(18), &[]).contains(&Code::WalSegmentMissing));
-    // One that is from another time, renamed to fit.
+    // A segment from another time whose name fits.
     let log = read(&[(0, 0, first), (1, 13, &last)]);
     assert!(codes(&log, &database(18), &[snap(10, 2)]).contains(&Code::WalChainBroken));
     // An inner segment may not be torn.
@@ -212,7 +212,7 @@ fn the_chain_goes_on_from_segment_to_segment() {
 fn every_flipped_bit_is_found() {
     let whole = one_segment().bytes;
     for bit in 0..whole.len() * 8 {
-        let mut bytes = with_room(&whole);
+        let mut bytes = with_preallocated_zeros(&whole);
         bytes[bit / 8] ^= 1 << (bit % 8);
         let log = read_one(&bytes);
         assert!(!codes(&log, &database(18), &[snap(10, 2)]).is_empty(), "bit {bit} of {}", whole.len() * 8);
@@ -220,11 +220,11 @@ fn every_flipped_bit_is_found() {
 }
 
 #[test]
-fn flips_in_the_middle_are_no_torn_end() {
+fn flipped_bits_in_the_middle_are_not_a_torn_end() {
     let writer = one_segment();
     let middle = writer.starts[18];
     for bit in 0..middle * 8 {
-        let mut bytes = with_room(&writer.bytes);
+        let mut bytes = with_preallocated_zeros(&writer.bytes);
         bytes[bit / 8] ^= 1 << (bit % 8);
         let log = read_one(&bytes);
         assert!(log.torn.is_none(), "bit {bit}: {:?}", log.torn);
@@ -232,7 +232,7 @@ fn flips_in_the_middle_are_no_torn_end() {
 }
 
 #[test]
-fn a_cut_off_end_is_torn_and_what_is_before_it_counts() {
+fn records_before_a_torn_end_are_read() {
     let writer = one_segment();
     let starts = &writer.starts;
     for cut in starts[5]..writer.bytes.len() {
@@ -253,15 +253,15 @@ fn a_sector_that_was_never_written_is_torn() {
     writer.record(ENTRY, Some(entry.encode_to_vec()));
     let start = *writer.starts.last().unwrap();
     let sector = (start + 1024).next_multiple_of(512);
-    let mut bytes = with_room(&writer.bytes);
+    let mut bytes = with_preallocated_zeros(&writer.bytes);
     bytes[sector..sector + 512].fill(0);
     let log = read_one(&bytes);
     assert_eq!(log.torn.map(|torn| torn.offset.get() as usize), Some(start));
     assert_eq!((log.last_index, log.findings.verdict()), (Some(20), Verdict::Sound));
-    // The same with what was written later behind it: the sector was lost after it had been synced.
+    // Records that were written later follow, so the sector was lost after it had been synced.
     writer.state(2, 20);
     writer.entries(22..=23, 2);
-    let mut bytes = with_room(&writer.bytes);
+    let mut bytes = with_preallocated_zeros(&writer.bytes);
     bytes[sector..sector + 512].fill(0);
     let log = read_one(&bytes);
     assert!(log.findings.has(Code::WalRecordBroken) && log.torn.is_none(), "{log:?}");
@@ -269,30 +269,30 @@ fn a_sector_that_was_never_written_is_torn() {
 
 #[test]
 fn a_hole_before_later_records_is_damage() {
-    let mut writer = Writer::default();
+    let mut writer = LogWriter::default();
     writer.head();
-    writer.mark(0, 0);
+    writer.snapshot(0, 0);
     for round in 0..40 {
         writer.entries(round * 10 + 1..=round * 10 + 10, 1);
         writer.state(1, round * 10 + 10);
     }
     for hole in [1024, 4096] {
-        let mut bytes = with_room(&writer.bytes);
+        let mut bytes = with_preallocated_zeros(&writer.bytes);
         bytes[hole..hole + 1024].fill(0);
         let log = read_one(&bytes);
         assert!(log.findings.has(Code::WalRecordBroken) && log.torn.is_none(), "hole at {hole}: {log:?}");
     }
-    // One that begins where a record does: etcd sees the end of the log there.
-    let mut bytes = with_room(&writer.bytes);
+    // A hole that begins where a record does, which etcd takes for the end of the log.
+    let mut bytes = with_preallocated_zeros(&writer.bytes);
     let (from, to) = (writer.starts[100], writer.starts[130]);
     bytes[from..to].fill(0);
     assert!(read_one(&bytes).findings.has(Code::WalRecordBroken));
 }
 
 #[test]
-fn bytes_behind_the_end_are_a_warning() {
+fn bytes_after_the_end_are_a_warning() {
     let whole = one_segment().bytes;
-    let mut bytes = with_room(&whole);
+    let mut bytes = with_preallocated_zeros(&whole);
     bytes[whole.len() + 100] = 1;
     let log = read_one(&bytes);
     assert_eq!(log.findings.verdict(), Verdict::Warnings);
@@ -300,18 +300,18 @@ fn bytes_behind_the_end_are_a_warning() {
 }
 
 #[test]
-fn entries_that_are_written_anew_replace_the_old_ones() {
+fn rewritten_entries_replace_the_old_ones() {
     let mut writer = one_segment();
     writer.entries(19..=19, 3);
     writer.state(3, 19);
-    let log = read_one(&with_room(&writer.bytes));
+    let log = read_one(&with_preallocated_zeros(&writer.bytes));
     assert_eq!((log.last_index, log.last_term, log.commit), (Some(19), 3, Some(19)));
     assert_eq!(codes(&log, &database(18), &[snap(10, 2)]), []);
 }
 
 #[test]
-fn parts_that_do_not_belong_together_are_told() {
-    let log = read_one(&with_room(&one_segment().bytes));
+fn parts_that_do_not_belong_together_are_found() {
+    let log = read_one(&with_preallocated_zeros(&one_segment().bytes));
     let sound = [snap(10, 2)];
     assert_eq!(codes(&log, &database(21), &sound), [Code::WalBehindDatabase]);
     assert_eq!(codes(&log, &database(9), &sound), [Code::SnapDatabaseMissing]);
@@ -324,130 +324,133 @@ fn parts_that_do_not_belong_together_are_told() {
     assert_eq!(codes(&log, &foreign, &sound), []);
     let newer_foreign = DatabaseFacts { names_members: true, ..foreign };
     assert_eq!(codes(&log, &newer_foreign, &sound), [Code::DirectoryIdentity]);
-    let broken = |index| SnapFile { contents: Err("cut off".into()), ..snap(index, 2) };
-    assert_eq!(codes(&log, &database(18), &[snap(10, 2), broken(17)]), [Code::SnapUnfinished]);
+    let unreadable = |index| SnapFile { contents: Err("cut off".into()), ..snap(index, 2) };
+    assert_eq!(codes(&log, &database(18), &[snap(10, 2), unreadable(17)]), [Code::SnapUnfinished]);
 }
 
 #[test]
-fn a_snap_file_that_cannot_be_read_is_damage_only_when_there_is_none_to_start_from() {
-    let log = read_one(&with_room(&one_segment().bytes));
-    let broken = SnapFile { contents: Err("cut off".into()), ..snap(10, 2) };
+fn an_unreadable_snap_file_is_damage_only_if_etcd_needs_it() {
+    let log = read_one(&with_preallocated_zeros(&one_segment().bytes));
+    let unreadable = SnapFile { contents: Err("cut off".into()), ..snap(10, 2) };
     assert_eq!(Code::SnapBroken.severity(), Severity::Warning);
-    assert_eq!(codes(&log, &database(18), std::slice::from_ref(&broken)), [Code::SnapBroken]);
-    let mut later = Writer::default();
+    assert_eq!(codes(&log, &database(18), std::slice::from_ref(&unreadable)), [Code::SnapBroken]);
+    let mut later = LogWriter::default();
     later.head();
-    later.mark(10, 2);
+    later.snapshot(10, 2);
     later.entries(11..=18, 2);
     later.state(2, 18);
-    let later = read(&[(1, 8, &with_room(&later.bytes))]);
-    assert_eq!(codes(&later, &database(18), &[broken]), [Code::SnapMissing, Code::SnapBroken]);
+    let later = read(&[(1, 8, &with_preallocated_zeros(&later.bytes))]);
+    assert_eq!(codes(&later, &database(18), &[unreadable]), [Code::SnapMissing, Code::SnapBroken]);
 }
 
 #[test]
-fn what_a_snap_file_holds_counts_and_not_its_name() {
-    let log = read_one(&with_room(&one_segment().bytes));
-    let misnamed = SnapFile { name: SnapshotMark { index: 255, term: 255 }, ..snap(10, 2) };
+fn the_contents_of_a_snap_file_count_and_not_its_name() {
+    let log = read_one(&with_preallocated_zeros(&one_segment().bytes));
+    let misnamed = SnapFile { name: SnapshotPosition { index: 255, term: 255 }, ..snap(10, 2) };
     let parts = DirectoryParts {
         database: Some(&database(18)),
         log: &log,
         log_folder: "member/wal",
         snaps: &[misnamed],
         snap_databases: &[],
-        is_moving: false,
+        is_in_use: false,
     };
     let judgement = judge(&parts);
-    assert_eq!(judgement.start, Some(SnapshotMark { index: 10, term: 2 }));
+    assert_eq!(judgement.start, Some(SnapshotPosition { index: 10, term: 2 }));
     assert_eq!(judgement.findings.counts().keys().copied().collect::<Vec<_>>(), [Code::SnapBroken]);
 }
 
 #[test]
 fn entries_that_the_database_lacks_may_add_or_remove_the_member() {
-    let with_change = |removes, behind: u64| {
-        let mut log = Writer::default();
+    let with_change = |removes, commit: u64| {
+        let mut log = LogWriter::default();
         log.head();
-        log.mark(0, 0);
+        log.snapshot(0, 0);
         log.entries(1..=12, 2);
         log.conf_change(13, 2, removes);
         log.entries(14..=18, 2);
-        log.state(2, behind);
-        read_one(&with_room(&log.bytes))
+        log.state(2, commit);
+        read_one(&with_preallocated_zeros(&log.bytes))
     };
     let others = |index| DatabaseFacts { members: [1, 2].into(), names_members: true, ..database(index) };
     assert_eq!(codes(&with_change(false, 18), &others(12), &[]), []);
     assert_eq!(codes(&with_change(false, 18), &others(13), &[]), [Code::DirectoryIdentity]);
     assert_eq!(codes(&with_change(true, 18), &database(12), &[]), [Code::DirectoryMemberRemoved]);
-    // Not agreed on.
+    // The removal was not committed.
     assert_eq!(codes(&with_change(true, 12), &database(12), &[]), []);
     let removed = DatabaseFacts { removed: [MEMBER].into(), members: [1, 2].into(), ..database(18) };
     let mut log = one_segment();
     log.state(2, 20);
-    let log = read_one(&with_room(&log.bytes));
+    let log = read_one(&with_preallocated_zeros(&log.bytes));
     assert_eq!(codes(&log, &removed, &[]), [Code::DirectoryMemberRemoved, Code::SnapFileMissing]);
-    // A restore by etcd 3.4 leaves those that were removed, too, and its snapshot says who the members are.
+    // A restore by etcd 3.4 also leaves the removed members in the database; its snapshot has the new members.
     assert_eq!(codes(&log, &removed, &[snap(10, 2)]), []);
 }
 
 #[test]
-fn a_log_from_the_first_entry_makes_up_for_the_database() {
-    let holds_all = |log: &WriteAheadLog, snaps: &[SnapFile]| {
+fn a_log_with_all_entries_can_rebuild_the_database() {
+    let log_is_complete = |log: &WriteAheadLog, snaps: &[SnapFile]| {
         let parts =
-            DirectoryParts { database: None, log, log_folder: "wal", snaps, snap_databases: &[], is_moving: false };
-        judge(&parts).holds_all
+            DirectoryParts { database: None, log, log_folder: "wal", snaps, snap_databases: &[], is_in_use: false };
+        judge(&parts).log_is_complete
     };
-    let mut log = Writer::default();
+    let mut log = LogWriter::default();
     log.head();
-    log.mark(0, 0);
+    log.snapshot(0, 0);
     log.entries(1..=12, 2);
     log.state(2, 12);
-    let whole = with_room(&log.bytes);
-    assert!(holds_all(&read_one(&whole), &[]));
-    let mut hurt = whole.clone();
-    hurt[log.starts[6] + 20] ^= 1;
-    assert!(!holds_all(&read_one(&hurt), &[]));
+    let whole = with_preallocated_zeros(&log.bytes);
+    assert!(log_is_complete(&read_one(&whole), &[]));
+    let mut damaged = whole.clone();
+    damaged[log.starts[6] + 20] ^= 1;
+    assert!(!log_is_complete(&read_one(&damaged), &[]));
     // etcd needs the database of a snapshot.
-    assert!(!holds_all(&read_one(&with_room(&one_segment().bytes)), &[snap(10, 2)]));
-    let mut log = Writer::default();
+    assert!(!log_is_complete(&read_one(&with_preallocated_zeros(&one_segment().bytes)), &[snap(10, 2)]));
+    let mut log = LogWriter::default();
     log.head();
-    log.mark(0, 0);
+    log.snapshot(0, 0);
     log.entries(2..=12, 2);
     log.state(2, 12);
-    assert!(!holds_all(&read_one(&with_room(&log.bytes)), &[]));
+    assert!(!log_is_complete(&read_one(&with_preallocated_zeros(&log.bytes)), &[]));
 }
 
 #[test]
-fn two_segments_of_one_number_are_told_as_such() {
+fn two_segments_with_the_same_number_are_found() {
     let segment = one_segment().bytes;
-    let log = read(&[(0, 0, &segment), (0, 1, &with_room(&segment))]);
+    let log = read(&[(0, 0, &segment), (0, 1, &with_preallocated_zeros(&segment))]);
     let first = &log.findings.list()[0];
     assert_eq!(first.finding.code, Code::WalChainBroken);
     assert!(!log.findings.has(Code::WalSegmentMissing), "{:?}", log.findings);
 }
 
 #[test]
-fn a_commit_index_behind_the_last_entry_is_damage() {
+fn a_commit_index_after_the_last_entry_is_damage() {
     let mut writer = one_segment();
     writer.state(2, 25);
-    let log = read_one(&with_room(&writer.bytes));
+    let log = read_one(&with_preallocated_zeros(&writer.bytes));
     assert_eq!(codes(&log, &database(18), &[snap(10, 2)]), [Code::WalEntriesMissing]);
     let mut writer = one_segment();
     writer.entries(25..=26, 2);
-    let log = read_one(&with_room(&writer.bytes));
+    let log = read_one(&with_preallocated_zeros(&writer.bytes));
     assert_eq!(codes(&log, &database(18), &[snap(10, 2)]), [Code::WalEntriesMissing]);
-    // Going back into a gap fills none of it.
+    // Rewriting an entry within the gap does not fill the gap.
     let mut back = writer.clone();
     back.entries(23..=23, 2);
-    assert_eq!(codes(&read_one(&with_room(&back.bytes)), &database(18), &[snap(10, 2)]), [Code::WalEntriesMissing]);
+    assert_eq!(
+        codes(&read_one(&with_preallocated_zeros(&back.bytes)), &database(18), &[snap(10, 2)]),
+        [Code::WalEntriesMissing]
+    );
     back.entries(21..=26, 2);
-    assert_eq!(codes(&read_one(&with_room(&back.bytes)), &database(18), &[snap(10, 2)]), []);
+    assert_eq!(codes(&read_one(&with_preallocated_zeros(&back.bytes)), &database(18), &[snap(10, 2)]), []);
     // A snapshot from the leader covers a gap before it.
-    writer.mark(24, 2);
+    writer.snapshot(24, 2);
     writer.state(2, 26);
-    let log = read_one(&with_room(&writer.bytes));
+    let log = read_one(&with_preallocated_zeros(&writer.bytes));
     assert_eq!(codes(&log, &database(24), &[snap(24, 2)]), []);
 }
 
 #[test]
-fn arbitrary_bytes_are_read_to_an_end() {
+fn reading_arbitrary_bytes_ends() {
     let mut seed = 0x2545_f491_4f6c_dd1d_u64;
     let mut next = move || {
         seed ^= seed << 13;
@@ -457,7 +460,7 @@ fn arbitrary_bytes_are_read_to_an_end() {
     };
     let writer = one_segment();
     for round in 0..4000 {
-        let mut bytes = if round % 2 == 0 { with_room(&writer.bytes) } else { vec![0; 600] };
+        let mut bytes = if round % 2 == 0 { with_preallocated_zeros(&writer.bytes) } else { vec![0; 600] };
         for _ in 0..1 + next() % 8 {
             let at = next() as usize % bytes.len();
             let len = (next() as usize % 40).min(bytes.len() - at);

@@ -1,14 +1,14 @@
-//! Reads protobuf messages field by field through a window: long fields are returned as byte ranges, not as bytes in
-//! memory.
+//! Reads protobuf messages field by field through a window. Long fields are returned as byte ranges, so that they need
+//! no memory.
 
 use crate::crc::{CrcCombiner, CrcRun};
-use crate::data_dir::window::{WINDOW, Window};
+use crate::data_dir::read_window::{ReadWindow, WINDOW_LEN};
 use crate::error::Error;
 use crate::source::Source;
 use crate::varint::varint;
 
 /// Maximum length of a tag and a varint together, in bytes.
-pub(super) const HEAD: usize = 20;
+pub(super) const MAX_FIELD_HEAD: usize = 20;
 
 /// A byte range of a source, from `start` up to, but not including, `end`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -23,10 +23,11 @@ impl ByteSpan {
     }
 }
 
+/// The value of a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum StreamValue {
     Varint(u64),
-    /// Fixed-width numbers, which none of these messages has.
+    /// A number of fixed width, which none of etcd's messages here has.
     Fixed,
     Bytes(ByteSpan),
 }
@@ -36,7 +37,7 @@ pub(super) enum StreamValue {
 pub(super) enum MessageError {
     /// The bytes are not a valid message.
     Malformed,
-    /// The bytes could not be read.
+    /// A read failed.
     Failed(Error),
 }
 
@@ -49,11 +50,11 @@ impl From<Error> for MessageError {
 /// Calls `take` with each field of the message in `span`, in byte order.
 ///
 /// # Errors
-/// The bytes are not a valid message, possibly after some fields were passed on; or `take` fails.
+/// The bytes are not a valid message (`take` may have received some fields before), or `take` fails.
 pub(super) fn fields<S: Source + ?Sized>(
-    window: &mut Window<'_, S>,
+    window: &mut ReadWindow<'_, S>,
     span: ByteSpan,
-    mut take: impl FnMut(&mut Window<'_, S>, u32, StreamValue) -> Result<(), MessageError>,
+    mut take: impl FnMut(&mut ReadWindow<'_, S>, u32, StreamValue) -> Result<(), MessageError>,
 ) -> Result<(), MessageError> {
     let mut at = span.start;
     while at < span.end {
@@ -69,30 +70,30 @@ pub(super) fn fields<S: Source + ?Sized>(
 /// # Errors
 /// The same errors as [`fields`].
 pub(super) fn field<S: Source + ?Sized>(
-    window: &mut Window<'_, S>,
+    window: &mut ReadWindow<'_, S>,
     span: ByteSpan,
 ) -> Result<(u32, StreamValue, u64), MessageError> {
-    let room = usize::try_from(span.len()).unwrap_or(HEAD).min(HEAD);
-    let head = window.bytes(span.start, room)?;
-    let whole = head.len();
+    let limit = usize::try_from(span.len()).unwrap_or(MAX_FIELD_HEAD).min(MAX_FIELD_HEAD);
+    let head = window.bytes(span.start, limit)?;
+    let head_len = head.len();
     let mut rest = head;
     let tag = varint(&mut rest).ok_or(MessageError::Malformed)?;
     let number = u32::try_from(tag >> 3).ok().filter(|number| (1..1 << 29).contains(number));
     let number = number.ok_or(MessageError::Malformed)?;
-    let after = |rest: &[u8]| span.start.saturating_add(whole.saturating_sub(rest.len()) as u64);
-    let ending =
+    let after = |rest: &[u8]| span.start.saturating_add(head_len.saturating_sub(rest.len()) as u64);
+    let checked_end =
         |start: u64, len: u64| start.checked_add(len).filter(|end| *end <= span.end).ok_or(MessageError::Malformed);
     match tag & 7 {
         0 => {
             let value = varint(&mut rest).ok_or(MessageError::Malformed)?;
             Ok((number, StreamValue::Varint(value), after(rest)))
         }
-        1 => ending(after(rest), 8).map(|end| (number, StreamValue::Fixed, end)),
-        5 => ending(after(rest), 4).map(|end| (number, StreamValue::Fixed, end)),
+        1 => checked_end(after(rest), 8).map(|end| (number, StreamValue::Fixed, end)),
+        5 => checked_end(after(rest), 4).map(|end| (number, StreamValue::Fixed, end)),
         2 => {
             let len = varint(&mut rest).ok_or(MessageError::Malformed)?;
             let start = after(rest);
-            let end = ending(start, len)?;
+            let end = checked_end(start, len)?;
             Ok((number, StreamValue::Bytes(ByteSpan { start, end }), end))
         }
         _ => Err(MessageError::Malformed),
@@ -104,14 +105,14 @@ pub(super) fn field<S: Source + ?Sized>(
 /// # Errors
 /// A read fails.
 pub(super) fn hash<S: Source + ?Sized>(
-    window: &mut Window<'_, S>,
+    window: &mut ReadWindow<'_, S>,
     span: ByteSpan,
     combiner: &CrcCombiner,
 ) -> Result<CrcRun, Error> {
     let mut run = CrcRun::default();
     let mut at = span.start;
     while at < span.end {
-        let want = usize::try_from(span.end.saturating_sub(at)).unwrap_or(WINDOW).min(WINDOW);
+        let want = usize::try_from(span.end.saturating_sub(at)).unwrap_or(WINDOW_LEN).min(WINDOW_LEN);
         let bytes = window.bytes(at, want)?;
         if bytes.is_empty() {
             break;
@@ -128,7 +129,7 @@ mod tests {
     use crate::progress::Unwatched;
 
     fn read(bytes: &[u8]) -> Result<Vec<(u32, StreamValue)>, MessageError> {
-        let mut window = Window::new(bytes, &Unwatched);
+        let mut window = ReadWindow::new(bytes, &Unwatched);
         let mut list = Vec::new();
         fields(&mut window, ByteSpan { start: 0, end: bytes.len() as u64 }, |_, number, value| {
             list.push((number, value));
@@ -138,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_come_in_order() {
+    fn fields_are_read_in_byte_order() {
         let list = read(&[0x08, 0x96, 0x01, 0x12, 2, b'h', b'i', 0x1d, 1, 2, 3, 4, 0x22, 0]).unwrap();
         let expected = [
             (1, StreamValue::Varint(150)),
@@ -150,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_message_is_malformed() {
+    fn bytes_that_are_no_message_are_malformed() {
         for bytes in [&[0x08][..], &[0, 1], &[0x12, 9, 1], &[0x0b, 1], &[0xff; 20], &[0x0d, 1, 2]] {
             assert_eq!(read(bytes), Err(MessageError::Malformed), "{bytes:x?}");
         }

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use crate::crc::CrcCombiner;
 use crate::data_dir::protobuf_stream::{ByteSpan, MessageError, StreamValue, fields, hash};
-use crate::data_dir::window::Window;
+use crate::data_dir::read_window::ReadWindow;
 use crate::error::Error;
 use crate::limits::{CONF_STATE_MEMBERS, MAX_SNAP_FILE};
 use crate::progress::Watch;
@@ -27,7 +27,7 @@ pub struct RaftSnapshot {
     pub members: BTreeSet<u64>,
 }
 
-/// Reads a `.snap` file in pieces, however long it is.
+/// Reads a `.snap` file of any length in pieces.
 ///
 /// # Errors
 /// Outer: a read fails. Inner: a description of the damage.
@@ -39,7 +39,7 @@ pub fn read<S: Source + ?Sized>(source: &S, watch: &dyn Watch) -> Result<Result<
     if len > MAX_SNAP_FILE {
         return Ok(Err(format!("the file has {len} bytes, more than a message of etcd can have")));
     }
-    let mut window = Window::new(source, watch);
+    let mut window = ReadWindow::new(source, watch);
     match parse(&mut window, len) {
         Ok(outcome) => Ok(outcome),
         Err(MessageError::Malformed) => Ok(Err("the file is not a raft snapshot, or is cut off".into())),
@@ -48,7 +48,7 @@ pub fn read<S: Source + ?Sized>(source: &S, watch: &dyn Watch) -> Result<Result<
 }
 
 fn parse<S: Source + ?Sized>(
-    window: &mut Window<'_, S>,
+    window: &mut ReadWindow<'_, S>,
     len: u64,
 ) -> Result<Result<RaftSnapshot, String>, MessageError> {
     let (mut crc, mut data) = (0, ByteSpan::default());
@@ -83,26 +83,26 @@ fn parse<S: Source + ?Sized>(
     Ok(Ok(snapshot))
 }
 
-/// Reads the ids in fields 1 to 4: voters, learners, and those of a two-step change; each id is separate, or many are
-/// packed.
+/// Reads the member ids in fields 1 to 4 of a `raftpb.ConfState`: voters, learners, and those of a joint configuration.
+/// Each id is a separate field, or several are packed into one.
 fn conf_state<S: Source + ?Sized>(
-    window: &mut Window<'_, S>,
+    window: &mut ReadWindow<'_, S>,
     span: ByteSpan,
     members: &mut BTreeSet<u64>,
 ) -> Result<(), MessageError> {
-    let mut take = |id| {
+    let mut add = |id| {
         if members.len() < CONF_STATE_MEMBERS {
             members.insert(id);
         }
     };
     fields(window, span, |window, number, value| {
         match (number, value) {
-            (1..=4, StreamValue::Varint(id)) => take(id),
+            (1..=4, StreamValue::Varint(id)) => add(id),
             (1..=4, StreamValue::Bytes(packed)) => {
                 let room = CONF_STATE_MEMBERS.saturating_mul(10);
                 let mut bytes = window.bytes(packed.start, usize::try_from(packed.len()).unwrap_or(room).min(room))?;
                 while let Some(id) = varint(&mut bytes) {
-                    take(id);
+                    add(id);
                 }
             }
             _ => {}
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_says_index_term_and_members() {
+    fn index_term_and_members_are_read() {
         let snapshot = read(&file(), &Unwatched).unwrap().unwrap();
         assert_eq!(snapshot, RaftSnapshot { index: 63, term: 2, members: BTreeSet::from([7, 9, u64::MAX]) });
     }

@@ -1,4 +1,5 @@
-//! Rules for the small buckets: what each contains, and whether an entry is what etcd writes there.
+//! Decodes the entries of the small buckets (all top-level buckets except `key`) and checks them against what etcd
+//! writes there.
 //!
 //! Source: etcd's `server/storage/schema` (3.5 to 3.7) and `etcdserver/membership/store.go` (3.3, 3.4).
 
@@ -12,11 +13,11 @@ use etcdsnap_proto::leasepb::Lease;
 use prost::Message;
 use serde_json::Value;
 
-use crate::etcd::access::Access;
-use crate::etcd::json_value::{check_conf_state, downgrade_target, object};
+use crate::etcd::access::AuthFacts;
+use crate::etcd::json_value::{check_conf_state, decode_object, downgrade_target};
 use crate::etcd::revision_key::RevisionKey;
-use crate::etcd::revision_record::Marks;
-use crate::etcd::small_value::small;
+use crate::etcd::revision_record::CompactionRevisions;
+use crate::etcd::small_value::checked_length;
 use crate::etcd::version;
 use crate::finding_code::Code;
 use crate::int_readers::{i64_be, u64_be};
@@ -34,8 +35,8 @@ pub fn is_required(bucket: &[u8]) -> bool {
     REQUIRED.iter().any(|name| name.as_bytes() == bucket)
 }
 
-/// Entries, by bucket and key, that are judged only after all small buckets have been read; their places are kept until
-/// then.
+/// Entries, by bucket and key, that are checked only after all small buckets have been read. Their locations are kept
+/// until then.
 pub const JUDGED_LAST: &[(&str, &str)] = &[
     ("meta", "consistent_index"),
     ("meta", "term"),
@@ -49,9 +50,9 @@ pub const JUDGED_LAST: &[(&str, &str)] = &[
     ("authUsers", "root"),
 ];
 
-/// Contents of the small buckets.
+/// Facts from the small buckets: all top-level buckets except `key`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Facts {
+pub struct SchemaFacts {
     /// `meta/consistent_index`.
     pub consistent_index: Option<u64>,
     /// `meta/term`.
@@ -73,26 +74,26 @@ pub struct Facts {
     /// Ids of the leases.
     pub leases: HashSet<i64>,
     /// Users, roles and the authentication state.
-    pub access: Access,
-    /// Page and file offset of the existing entries of [`JUDGED_LAST`].
-    pub places: BTreeMap<&'static str, (PageId, Offset)>,
+    pub auth: AuthFacts,
+    /// Page and file offset of each existing entry of [`JUDGED_LAST`], by its key.
+    pub locations: BTreeMap<&'static str, (PageId, Offset)>,
 }
 
-impl Facts {
+impl SchemaFacts {
     /// The stored compaction revisions.
     #[must_use]
-    pub fn marks(&self) -> Marks {
-        Marks {
+    pub fn compactions(&self) -> CompactionRevisions {
+        CompactionRevisions {
             finished: self.finished_compact.unwrap_or(Revision::NONE),
             scheduled: self.scheduled_compact.unwrap_or(Revision::NONE),
         }
     }
 
-    /// Records the place of an entry if it is one of [`JUDGED_LAST`].
-    pub fn place(&mut self, bucket: &[u8], key: &[u8], at: (PageId, Offset)) {
-        let known = JUDGED_LAST.iter().find(|(of, name)| of.as_bytes() == bucket && name.as_bytes() == key);
-        if let Some((_, name)) = known {
-            self.places.insert(name, at);
+    /// Stores page and file offset of an entry if it is one of [`JUDGED_LAST`].
+    pub fn note_location(&mut self, bucket: &[u8], key: &[u8], at: (PageId, Offset)) {
+        let entry = JUDGED_LAST.iter().find(|(of, name)| of.as_bytes() == bucket && name.as_bytes() == key);
+        if let Some((_, name)) = entry {
+            self.locations.insert(name, at);
         }
     }
 
@@ -100,75 +101,76 @@ impl Facts {
     ///
     /// # Errors
     /// The entry's problem: its code, and a clause that describes it.
-    pub fn take(&mut self, bucket: &[u8], key: &[u8], value: &[u8]) -> Result<(), (Code, String)> {
-        let (code, taken) = match bucket {
+    pub fn add_entry(&mut self, bucket: &[u8], key: &[u8], value: &[u8]) -> Result<(), (Code, String)> {
+        let (code, outcome) = match bucket {
             b"meta" => (Code::MetaMalformed, self.meta(key, value)),
             b"lease" => (Code::LeaseMalformed, self.lease(key, value)),
             b"members" => (Code::MemberMalformed, self.member(key, value)),
             b"members_removed" => return self.removed(key),
             b"cluster" => (Code::ClusterMalformed, self.cluster(key, value)),
             b"alarm" => return alarm(key),
-            b"auth" => return self.access.state(key, value),
-            b"authUsers" => return self.access.user(key, value),
-            b"authRoles" => return self.access.role(key, value),
+            b"auth" => return self.auth.add_state(key, value),
+            b"authUsers" => return self.auth.add_user(key, value),
+            b"authRoles" => return self.auth.add_role(key, value),
             _ => return Ok(()),
         };
-        match taken {
-            Ok(Known::Yes) => Ok(()),
-            Ok(Known::No) => Err((Code::NameUnknown, "no etcd writes an entry with this name".into())),
+        match outcome {
+            Ok(IsKnown::Yes) => Ok(()),
+            Ok(IsKnown::No) => Err((Code::NameUnknown, "etcd never writes an entry with this name".into())),
             Err(message) => Err((code, message)),
         }
     }
 
-    fn meta(&mut self, key: &[u8], value: &[u8]) -> Result<Known, String> {
+    fn meta(&mut self, key: &[u8], value: &[u8]) -> Result<IsKnown, String> {
         match key {
-            b"consistent_index" => self.consistent_index = Some(eight(value)?),
-            b"term" => self.term = Some(eight(value)?),
-            b"finishedCompactRev" => self.finished_compact = Some(mark(value)?),
-            b"scheduledCompactRev" => self.scheduled_compact = Some(mark(value)?),
+            b"consistent_index" => self.consistent_index = Some(u64_value(value)?),
+            b"term" => self.term = Some(u64_value(value)?),
+            b"finishedCompactRev" => self.finished_compact = Some(compaction_revision(value)?),
+            b"scheduledCompactRev" => self.scheduled_compact = Some(compaction_revision(value)?),
             b"confState" => check_conf_state(value)?,
             b"storageVersion" => self.storage_version = Some(version_text(value)?),
-            _ => return Ok(Known::No),
+            _ => return Ok(IsKnown::No),
         }
-        Ok(Known::Yes)
+        Ok(IsKnown::Yes)
     }
 
-    fn lease(&mut self, key: &[u8], value: &[u8]) -> Result<Known, String> {
+    fn lease(&mut self, key: &[u8], value: &[u8]) -> Result<IsKnown, String> {
         let id = i64_be(key, 0).filter(|_| key.len() == 8);
         let id = id.ok_or_else(|| format!("the lease's key has {} bytes instead of 8", key.len()))?;
-        let lease = message::<Lease>(value)?;
+        let lease = decode_message::<Lease>(value)?;
         if lease.id != id {
             return Err(format!("lease {:x} is stored under the key of lease {id:x}", lease.id));
         }
         self.leases.insert(id);
-        // Servers count in nanoseconds: a longer time overflows, so the lease expires at once with all its keys.
+        // Servers count in nanoseconds, in 64 bits. A longer time overflows, so the lease expires at once with all its
+        // keys.
         let Lease { ttl, remaining_ttl, .. } = lease;
-        let lasts = (1..=MAX_LEASE_SECONDS).contains(&ttl) && (0..=ttl).contains(&remaining_ttl);
-        if id == 0 || !lasts {
+        let is_valid_duration = (1..=MAX_LEASE_SECONDS).contains(&ttl) && (0..=ttl).contains(&remaining_ttl);
+        if id == 0 || !is_valid_duration {
             return Err(format!(
                 "lease {id:x} is granted for {ttl} seconds with {remaining_ttl} left; etcd grants 1 to {MAX_LEASE_SECONDS} seconds, and never the id 0"
             ));
         }
-        Ok(Known::Yes)
+        Ok(IsKnown::Yes)
     }
 
-    fn member(&mut self, key: &[u8], value: &[u8]) -> Result<Known, String> {
+    fn member(&mut self, key: &[u8], value: &[u8]) -> Result<IsKnown, String> {
         self.members = self.members.saturating_add(1);
         let id = member_id(key)?;
         self.member_ids.insert(id);
-        let member = object(value)?;
-        let named = member.get("id").and_then(Value::as_u64);
-        if named != Some(id) {
-            return Err(format!("the member stored under the key {id:x} has the id {named:x?}"));
+        let member = decode_object(value)?;
+        let stored_id = member.get("id").and_then(Value::as_u64);
+        if stored_id != Some(id) {
+            return Err(format!("the member stored under the key {id:x} has the id {stored_id:x?}"));
         }
         let urls = member.get("peerURLs").and_then(Value::as_array);
         if !urls.is_some_and(|urls| urls.iter().all(Value::is_string)) {
             return Err("the member has no list of peer URLs".into());
         }
-        Ok(Known::Yes)
+        Ok(IsKnown::Yes)
     }
 
-    /// Relies on bucket `members` being read first.
+    /// Checks an entry of bucket `members_removed`; bucket `members` must have been read before.
     fn removed(&self, key: &[u8]) -> Result<(), (Code, String)> {
         let id = member_id(key).map_err(|message| (Code::MemberMalformed, message))?;
         if self.member_ids.contains(&id) {
@@ -177,29 +179,29 @@ impl Facts {
         Ok(())
     }
 
-    fn cluster(&mut self, key: &[u8], value: &[u8]) -> Result<Known, String> {
+    fn cluster(&mut self, key: &[u8], value: &[u8]) -> Result<IsKnown, String> {
         match key {
             b"clusterVersion" => self.cluster_version = Some(version_text(value)?),
             b"downgrade" => self.downgrade = downgrade_target(value)?,
-            _ => return Ok(Known::No),
+            _ => return Ok(IsKnown::No),
         }
-        Ok(Known::Yes)
+        Ok(IsKnown::Yes)
     }
 }
 
-/// Whether etcd knows the name of an entry.
-enum Known {
+/// Whether etcd writes entries with this name.
+enum IsKnown {
     Yes,
     No,
 }
 
-fn eight(value: &[u8]) -> Result<u64, String> {
+fn u64_value(value: &[u8]) -> Result<u64, String> {
     u64_be(value, 0)
         .filter(|_| value.len() == 8)
         .ok_or_else(|| format!("the value has {} bytes instead of 8", value.len()))
 }
 
-fn mark(value: &[u8]) -> Result<Revision, String> {
+fn compaction_revision(value: &[u8]) -> Result<Revision, String> {
     match RevisionKey::parse(value) {
         Some(key) if !key.tombstone && key.revision.sub == 0 => Ok(key.revision.main),
         Some(key) if !key.tombstone => Err(format!("revision {} lies within a transaction", key.revision)),
@@ -214,8 +216,8 @@ fn version_text(value: &[u8]) -> Result<String, String> {
     })
 }
 
-fn message<M: Message + Default>(value: &[u8]) -> Result<M, String> {
-    M::decode(small(value)?).map_err(|error| format!("the value cannot be decoded: {error}"))
+fn decode_message<M: Message + Default>(value: &[u8]) -> Result<M, String> {
+    M::decode(checked_length(value)?).map_err(|error| format!("the value cannot be decoded: {error}"))
 }
 
 fn member_id(key: &[u8]) -> Result<u64, String> {
@@ -225,7 +227,7 @@ fn member_id(key: &[u8]) -> Result<u64, String> {
 }
 
 fn alarm(key: &[u8]) -> Result<(), (Code, String)> {
-    let key = small(key).map_err(|text| (Code::AlarmMalformed, text))?;
+    let key = checked_length(key).map_err(|text| (Code::AlarmMalformed, text))?;
     let alarm = AlarmMember::decode(key)
         .map_err(|error| (Code::AlarmMalformed, format!("the key cannot be decoded: {error}")))?;
     match AlarmType::try_from(alarm.alarm) {
@@ -248,7 +250,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn member_keys_may_be_short() {
+    fn member_ids_may_have_fewer_than_16_digits() {
         // etcd prints ids without leading zeros.
         assert_eq!(member_id(b"8e9e05c52164694d"), Ok(0x8e9e_05c5_2164_694d));
         assert_eq!(member_id(b"bf9071f4639c75c"), Ok(0xbf9_071f_4639_c75c));
@@ -258,20 +260,20 @@ mod tests {
     }
 
     #[test]
-    fn wrong_sizes_are_named() {
-        let mut facts = Facts::default();
-        assert_eq!(facts.take(b"meta", b"term", &[0; 7]).map_err(|(code, _)| code), Err(Code::MetaMalformed));
-        assert_eq!(facts.take(b"meta", b"term", &[0, 0, 0, 0, 0, 0, 0, 3]), Ok(()));
+    fn values_of_the_wrong_size_are_rejected() {
+        let mut facts = SchemaFacts::default();
+        assert_eq!(facts.add_entry(b"meta", b"term", &[0; 7]).map_err(|(code, _)| code), Err(Code::MetaMalformed));
+        assert_eq!(facts.add_entry(b"meta", b"term", &[0, 0, 0, 0, 0, 0, 0, 3]), Ok(()));
         assert_eq!(facts.term, Some(3));
         let mut lease = |ttl, remaining_ttl| {
             let message = Lease { id: 7, ttl, remaining_ttl }.encode_to_vec();
-            facts.take(b"lease", &7_i64.to_be_bytes(), &message).map_err(|(code, _)| code)
+            facts.add_entry(b"lease", &7_i64.to_be_bytes(), &message).map_err(|(code, _)| code)
         };
         assert_eq!([lease(1, 0), lease(MAX_LEASE_SECONDS, 600)], [Ok(()); 2]);
         assert_eq!(lease(60, 61), Err(Code::LeaseMalformed));
         for (ttl, remaining) in [(0, 0), (-5, 0), (MAX_LEASE_SECONDS + 1, 0), (60, i64::MAX), (60, -1)] {
             assert_eq!(lease(ttl, remaining), Err(Code::LeaseMalformed), "{ttl} {remaining}");
         }
-        assert_eq!(facts.take(b"auth", b"authEnabled", b"").map_err(|(code, _)| code), Err(Code::AuthMalformed));
+        assert_eq!(facts.add_entry(b"auth", b"authEnabled", b"").map_err(|(code, _)| code), Err(Code::AuthMalformed));
     }
 }

@@ -1,27 +1,27 @@
-//! Checks that need all small buckets: missing entries, and entries that contradict each other.
+//! Checks that need the contents of all small buckets: missing entries, and entries that contradict each other.
 //!
-//! `docs/what-etcd-starts-from.md` records what real servers do with each.
+//! `docs/what-etcd-starts-from.md` records how real servers react to each of these problems.
 
-use crate::etcd::bucket_rules::Facts;
+use crate::etcd::bucket_rules::SchemaFacts;
 use crate::etcd::revision::Revision;
 use crate::etcd::version;
 use crate::finding::Finding;
 use crate::finding_code::Code;
 
-/// Smallest value considered impossible for a number that etcd or bbolt counts up from 1: half of the 64-bit range.
-pub const IMPOSSIBLE: u64 = 1 << 63;
+/// Smallest impossible value of a counter that etcd or bbolt counts up from 1: half of the 64-bit range.
+pub const IMPOSSIBLE_COUNTER: u64 = 1 << 63;
 
-/// Number of revisions that must be left for writes. At a million per second they last for more than an hour.
+/// Number of revisions that must be left for writes: enough for more than an hour at a million writes per second.
 const REVISIONS_LEFT: u64 = 1 << 32;
 
-/// Judges the small buckets as a whole. `has` says whether a bucket exists; entries of missing buckets are not reported
-/// here.
+/// Checks the contents of the small buckets together; returns the findings. `has` returns whether a bucket exists:
+/// entries of missing buckets are not reported.
 #[must_use]
-pub fn judge(facts: &Facts, has: impl Fn(&str) -> bool) -> Vec<Finding> {
-    let mut found = Vec::new();
-    let mut say = |code: Code, key: &str, text: String| {
+pub fn judge_schema(facts: &SchemaFacts, has: impl Fn(&str) -> bool) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut report = |code: Code, key: &str, text: String| {
         let finding = Finding::new(code, text).key(key.as_bytes());
-        found.push(match facts.places.get(key) {
+        findings.push(match facts.locations.get(key) {
             Some((page, offset)) => finding.page(*page).offset(*offset),
             None => finding,
         });
@@ -34,51 +34,51 @@ pub fn judge(facts: &Facts, has: impl Fn(&str) -> bool) -> Vec<Finding> {
         ("cluster", "clusterVersion", true),
         ("auth", "authRevision", true),
     ] {
-        if wanted && !facts.places.contains_key(name) && has(bucket) {
-            say(Code::EntryMissing, name, format!("Bucket `{bucket}` has no entry `{name}`."));
+        if wanted && !facts.locations.contains_key(name) && has(bucket) {
+            report(Code::EntryMissing, name, format!("Bucket `{bucket}` has no entry `{name}`."));
         }
     }
     for (name, number) in
-        [("consistent_index", facts.consistent_index), ("term", facts.term), ("authRevision", facts.access.revision)]
+        [("consistent_index", facts.consistent_index), ("term", facts.term), ("authRevision", facts.auth.revision)]
     {
-        if let Some(number) = number.filter(|number| *number == 0 || *number >= IMPOSSIBLE) {
-            say(Code::NumberImpossible, name, format!("`{name}` is {number}; etcd counts it up from 1."));
+        if let Some(number) = number.filter(|number| *number == 0 || *number >= IMPOSSIBLE_COUNTER) {
+            report(Code::NumberImpossible, name, format!("`{name}` is {number}; etcd counts it up from 1."));
         }
     }
-    for (name, mark) in
+    for (name, compaction) in
         [("finishedCompactRev", facts.finished_compact), ("scheduledCompactRev", facts.scheduled_compact)]
     {
-        if let Some(mark) = mark.filter(|mark| !leaves_revisions(*mark)) {
-            say(
+        if let Some(compaction) = compaction.filter(|compaction| !leaves_revisions(*compaction)) {
+            report(
                 Code::RevisionsExhausted,
                 name,
-                format!("`{name}` is {mark}; the largest revision is {}.", Revision::MAX),
+                format!("`{name}` is {compaction}; the largest revision is {}.", Revision::MAX),
             );
         }
     }
     if let Some((code, key, text)) = version::contradiction(versions[0], versions[1]) {
-        say(code, key, text);
+        report(code, key, text);
     }
     if let Some(target) = &facts.downgrade
         && let Some((code, text)) = downgrade(target, versions[0], versions[1])
     {
-        say(code, "downgrade", text);
+        report(code, "downgrade", text);
     }
-    if facts.access.enabled && !facts.access.has_root {
+    if facts.auth.enabled && !facts.auth.has_root {
         let text = "Authentication is on, but there is no user `root` with the role `root`.";
-        let key = if facts.places.contains_key("root") { "root" } else { "authEnabled" };
-        say(Code::AuthWithoutRoot, key, text.into());
+        let key = if facts.locations.contains_key("root") { "root" } else { "authEnabled" };
+        report(Code::AuthWithoutRoot, key, text.into());
     }
     if facts.members == 0 && has("members") {
-        say(Code::MembersMissing, "members", "Bucket `members` is empty.".into());
+        report(Code::MembersMissing, "members", "Bucket `members` is empty.".into());
     }
-    found
+    findings
 }
 
-/// Judges an enabled downgrade to version `target`.
+/// Checks an enabled downgrade to version `target`; returns a code and a sentence if it is a problem.
 ///
-/// A downgrade leads to the previous minor version, which then becomes the cluster version, until all members run it.
-/// etcd 3.6 and later start from it.
+/// A downgrade leads to the previous minor version. While it runs, the cluster version becomes the target version. A
+/// storage version shows that etcd 3.6 or later wrote the file, which starts from it despite the downgrade.
 fn downgrade(target: &str, cluster: Option<&str>, storage: Option<&str>) -> Option<(Code, String)> {
     let (major, minor, _) = version::parse(cluster?)?;
     let (to_major, to_minor, _) = version::parse(target)?;

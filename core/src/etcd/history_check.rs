@@ -1,4 +1,4 @@
-//! Checks the history of every key, using the records of all revisions: counts live keys, and finds contradictory
+//! Checks the history of every key by the records of all revisions: counts the live keys, and finds contradictory
 //! histories.
 //!
 //! A compaction at revision C leaves the newest revision ≤ C of each key, unless that is a tombstone (etcd's
@@ -11,7 +11,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::ops::Range;
 
 use crate::etcd::revision::Revision;
-use crate::etcd::revision_record::{Era, KeyHash, RevisionRecord, RevisionRecords};
+use crate::etcd::revision_record::{CompactionState, KeyHash, RevisionRecord, RevisionRecords};
 use crate::finding_code::Code;
 use crate::limits::FINDINGS_PER_CODE;
 
@@ -20,7 +20,7 @@ use crate::limits::FINDINGS_PER_CODE;
 #[must_use]
 pub fn contradiction(before: Option<&RevisionRecord>, here: &RevisionRecord) -> Option<(Code, &'static str)> {
     let Some(before) = before else {
-        if here.era() == Era::Kept && !here.is_creation() {
+        if here.state() == CompactionState::NotCompacted && !here.is_creation() {
             let text = if here.is_tombstone() {
                 "deletes a key that has no earlier revision"
             } else {
@@ -30,14 +30,14 @@ pub fn contradiction(before: Option<&RevisionRecord>, here: &RevisionRecord) -> 
         }
         return None;
     };
-    if before.era() == Era::Compacted && here.era() == Era::Compacted {
+    if before.state() == CompactionState::Compacted && here.state() == CompactionState::Compacted {
         return Some((
             Code::CompactionMarks,
             "follows an older revision of the key that the compaction should have removed",
         ));
     }
     let text = match (before.is_tombstone(), here.is_tombstone(), here.is_creation()) {
-        (true, true, _) if here.era() == Era::Kept => "deletes a key that was deleted already",
+        (true, true, _) if here.state() == CompactionState::NotCompacted => "deletes a key that was deleted already",
         (true, false, false) => "follows a deletion, but does not create the key again",
         (false, false, true) => "creates a key that exists",
         (false, false, false) if !here.continues(before) => "does not continue the version before it",
@@ -51,21 +51,21 @@ pub fn contradiction(before: Option<&RevisionRecord>, here: &RevisionRecord) -> 
 pub struct HistoryOutcome {
     /// Number of keys whose last revision is a put.
     pub live: u64,
-    /// Keys with a problem, by code: those created first, up to a fixed number per code.
+    /// Keys with a problem, by code: up to [`FINDINGS_PER_CODE`] per code, those created first.
     pub suspects: HashMap<Code, BinaryHeap<SuspectKey>>,
-    /// Number of keys with a contradictory history, and of live keys without their lease, including those not kept.
+    /// Number of keys with a problem, by code, including those not in `suspects`.
     pub counts: HashMap<Code, u64>,
 }
 
 impl HistoryOutcome {
-    fn suspect(&mut self, code: Code, record: &RevisionRecord) {
+    fn add_suspect(&mut self, code: Code, record: &RevisionRecord) {
         let count = self.counts.entry(code).or_default();
         *count = count.saturating_add(1);
         let suspect = SuspectKey { create: record.create(), key: record.key() };
-        keep(self.suspects.entry(code).or_default(), suspect);
+        keep_earliest(self.suspects.entry(code).or_default(), suspect);
     }
 
-    /// Adds the results of other keys.
+    /// Adds the result of checking other keys.
     pub fn add(&mut self, other: Self) {
         self.live = self.live.saturating_add(other.live);
         for (code, number) in other.counts {
@@ -73,14 +73,14 @@ impl HistoryOutcome {
             *count = count.saturating_add(number);
         }
         for (code, keys) in other.suspects {
-            let kept = self.suspects.entry(code).or_default();
-            keys.into_iter().for_each(|suspect| keep(kept, suspect));
+            let earliest = self.suspects.entry(code).or_default();
+            keys.into_iter().for_each(|suspect| keep_earliest(earliest, suspect));
         }
     }
 }
 
-/// A key with a problem. Suspects are ordered by creation, because hashes of keys differ between processes: so two runs
-/// report the same keys, except for tombstones without an earlier revision.
+/// A key with a problem. Suspects are ordered by their create revision, so that two runs report the same keys: hashes
+/// of keys differ between processes. (Tombstones without an earlier revision have no create revision.)
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SuspectKey {
     create: Revision,
@@ -88,36 +88,37 @@ pub struct SuspectKey {
     pub key: KeyHash,
 }
 
-/// Keeps a suspect if it is among those created first.
-fn keep(kept: &mut BinaryHeap<SuspectKey>, suspect: SuspectKey) {
-    kept.push(suspect);
-    if kept.len() as u64 > FINDINGS_PER_CODE {
-        kept.pop();
+/// Adds a suspect to those created first; drops the last of them if there are too many.
+fn keep_earliest(earliest: &mut BinaryHeap<SuspectKey>, suspect: SuspectKey) {
+    earliest.push(suspect);
+    if earliest.len() as u64 > FINDINGS_PER_CODE {
+        earliest.pop();
     }
 }
 
-/// Checks the history of the keys of some partitions. `parts` are the records of all revisions, in revision order;
-/// `compacting` is the era to use for [`Era::Compacting`].
+/// Checks the history of the keys in some partitions. `parts` are the records of all revisions, in revision order.
+/// `compacting` replaces the state [`CompactionState::Compacting`]: `Compacted` if the last compaction is known to have
+/// removed everything that it had to remove.
 #[must_use]
-pub fn resolve<'r>(
+pub fn check_histories<'r>(
     parts: impl Iterator<Item = &'r RevisionRecords> + Clone,
     partitions: Range<usize>,
-    compacting: Era,
+    compacting: CompactionState,
 ) -> HistoryOutcome {
     let mut outcome = HistoryOutcome::default();
     let mut last: HashMap<KeyHash, HistoryState, BuildHasherDefault<PassThroughHasher>> = HashMap::default();
     for partition in partitions {
         for record in parts.clone().flat_map(|records| records.partition(partition)) {
             let mut record = *record;
-            if record.era() == Era::Compacting {
-                record.set_era(compacting);
+            if record.state() == CompactionState::Compacting {
+                record.set_state(compacting);
             }
             let state = last.entry(record.key()).or_default();
             if let Some((code, _)) = contradiction(state.last.as_ref(), &record)
-                && !state.suspect
+                && !state.is_suspect
             {
-                state.suspect = true;
-                outcome.suspect(code, &record);
+                state.is_suspect = true;
+                outcome.add_suspect(code, &record);
             }
             state.last = Some(record);
         }
@@ -125,7 +126,7 @@ pub fn resolve<'r>(
             let Some(record) = state.last.filter(|record| !record.is_tombstone()) else { continue };
             outcome.live = outcome.live.saturating_add(1);
             if record.lacks_lease() {
-                outcome.suspect(Code::LeaseMissing, &record);
+                outcome.add_suspect(Code::LeaseMissing, &record);
             }
         }
     }
@@ -135,7 +136,7 @@ pub fn resolve<'r>(
 #[derive(Default)]
 struct HistoryState {
     last: Option<RevisionRecord>,
-    suspect: bool,
+    is_suspect: bool,
 }
 
 /// A hasher that returns the low bits of a [`KeyHash`] unchanged: they are random already, and the high bits chose the
@@ -166,42 +167,53 @@ mod tests {
     use crate::etcd::keyvalue::KeyValue;
     use crate::etcd::revision_record::PARTITIONS;
 
-    fn put(create: i64, modified: i64, version: i64, era: Era) -> RevisionRecord {
+    fn put(create: i64, modified: i64, version: i64, state: CompactionState) -> RevisionRecord {
         let [create_revision, mod_revision] = [create, modified].map(Revision::new);
         let kv = KeyValue { key: b"k", create_revision, mod_revision, version, ..Default::default() };
         let mut record = RevisionRecord::new(&kv, false);
-        record.set_era(era);
+        record.set_state(state);
         record
     }
 
-    fn tombstone(era: Era) -> RevisionRecord {
+    fn tombstone(state: CompactionState) -> RevisionRecord {
         let mut record = RevisionRecord::new(&KeyValue { key: b"k", ..Default::default() }, true);
-        record.set_era(era);
+        record.set_state(state);
         record
     }
 
     fn codes(records: &[RevisionRecord]) -> Vec<Code> {
         let mut all = RevisionRecords::default();
         all.extend(records);
-        all.deal().unwrap();
-        resolve([&all].into_iter(), 0..PARTITIONS, Era::Compacting).counts.into_keys().collect()
+        all.partition_by_key().unwrap();
+        check_histories([&all].into_iter(), 0..PARTITIONS, CompactionState::Compacting).counts.into_keys().collect()
     }
 
     #[test]
-    fn a_history_that_etcd_writes_is_in_order() {
-        use Era::{Compacted, Kept};
-        assert_eq!(codes(&[put(2, 9, 4, Compacted), put(2, 11, 5, Kept), tombstone(Kept), put(13, 13, 1, Kept)]), []);
-        assert_eq!(codes(&[tombstone(Compacted), put(13, 13, 1, Kept)]), []);
+    fn a_history_that_etcd_writes_has_no_contradiction() {
+        use CompactionState::{Compacted, NotCompacted};
+        assert_eq!(
+            codes(&[
+                put(2, 9, 4, Compacted),
+                put(2, 11, 5, NotCompacted),
+                tombstone(NotCompacted),
+                put(13, 13, 1, NotCompacted)
+            ]),
+            []
+        );
+        assert_eq!(codes(&[tombstone(Compacted), put(13, 13, 1, NotCompacted)]), []);
     }
 
     #[test]
-    fn contradictions_are_seen() {
-        use Era::{Compacted, Kept};
-        assert_eq!(codes(&[put(2, 3, 2, Kept)]), [Code::KeyvalueHistory]);
-        assert_eq!(codes(&[tombstone(Kept)]), [Code::KeyvalueHistory]);
-        assert_eq!(codes(&[put(2, 2, 1, Kept), put(2, 4, 3, Kept)]), [Code::KeyvalueHistory]);
-        assert_eq!(codes(&[put(2, 2, 1, Kept), put(4, 4, 1, Kept)]), [Code::KeyvalueHistory]);
-        assert_eq!(codes(&[put(2, 2, 1, Kept), tombstone(Kept), tombstone(Kept)]), [Code::KeyvalueHistory]);
+    fn contradictions_are_found() {
+        use CompactionState::{Compacted, NotCompacted};
+        assert_eq!(codes(&[put(2, 3, 2, NotCompacted)]), [Code::KeyvalueHistory]);
+        assert_eq!(codes(&[tombstone(NotCompacted)]), [Code::KeyvalueHistory]);
+        assert_eq!(codes(&[put(2, 2, 1, NotCompacted), put(2, 4, 3, NotCompacted)]), [Code::KeyvalueHistory]);
+        assert_eq!(codes(&[put(2, 2, 1, NotCompacted), put(4, 4, 1, NotCompacted)]), [Code::KeyvalueHistory]);
+        assert_eq!(
+            codes(&[put(2, 2, 1, NotCompacted), tombstone(NotCompacted), tombstone(NotCompacted)]),
+            [Code::KeyvalueHistory]
+        );
         assert_eq!(codes(&[put(2, 2, 1, Compacted), put(2, 3, 2, Compacted)]), [Code::CompactionMarks]);
     }
 }

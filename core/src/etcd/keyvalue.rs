@@ -1,7 +1,7 @@
 //! Decodes `mvccpb.KeyValue` in place.
 //!
-//! A scan decodes millions of these and needs the key's bytes only to hash them, so this decoder does not copy; rarer
-//! messages use prost. Source of the fields: etcd's `api/mvccpb/kv.proto`.
+//! A scan decodes millions of these messages and needs the key only to hash it, so this decoder copies nothing. prost
+//! decodes all other messages. Source of the fields: etcd's `api/mvccpb/kv.proto`.
 
 use crate::etcd::revision::Revision;
 use crate::varint::varint;
@@ -39,7 +39,7 @@ impl<'a> KeyValue<'a> {
                 0x20 => message.version = varint(&mut rest)?.cast_signed(),
                 0x2a => message.value = delimited(&mut rest)?,
                 0x30 => message.lease = varint(&mut rest)?.cast_signed(),
-                _ => unknown(tag, &mut rest)?,
+                _ => skip_unknown(tag, &mut rest)?,
             }
         }
         Some(message)
@@ -47,14 +47,14 @@ impl<'a> KeyValue<'a> {
 
     /// Whether only the key is set, as in a tombstone.
     #[must_use]
-    pub fn is_bare(&self) -> bool {
+    pub fn has_only_key(&self) -> bool {
         *self == KeyValue { key: self.key, ..KeyValue::default() }
     }
 }
 
 #[cold]
 /// Skips an unknown field; a known field with a wrong wire type is an error, as in Go.
-fn unknown(tag: u64, rest: &mut &[u8]) -> Option<()> {
+fn skip_unknown(tag: u64, rest: &mut &[u8]) -> Option<()> {
     if !(7..1 << 29).contains(&(tag >> 3)) {
         return None;
     }
@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_message_is_read_in_place() {
+    fn a_message_is_decoded() {
         let bytes = [0x0a, 1, b'k', 0x10, 5, 0x18, 0xac, 0x02, 0x20, 3, 0x2a, 2, b'v', b'w', 0x30, 7];
         let expected = KeyValue {
             key: b"k",
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn broken_messages_are_none() {
+    fn invalid_messages_are_rejected() {
         for bytes in [&[0x0a, 9, b'k'][..], &[0x08, 1], &[0x10], &[0x10, 0xff], &[0x07, 0], &[0x00, 0], &[0x2b]] {
             assert_eq!(KeyValue::parse(bytes), None, "{bytes:x?}");
         }

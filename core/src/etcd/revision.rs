@@ -1,9 +1,9 @@
-//! Revisions: the numbers of transactions.
+//! Main revisions: the numbers of transactions.
 
 use serde::{Deserialize, Serialize};
 
-/// The number of a transaction that changed the store, and of the state after it. etcd's clients call it revision, etcd
-/// itself calls it main revision.
+/// The number of a transaction that changed the store, and of the state of the store after it. etcd's API calls it
+/// revision; etcd's source calls it main revision.
 ///
 /// Files can claim any number. Revisions in keys of bucket `key` are never negative
 /// ([`RevisionKey::parse`](crate::etcd::revision_key::RevisionKey::parse) ensures that), those in messages may be.
@@ -14,9 +14,10 @@ pub struct Revision(i64);
 impl Revision {
     /// Stands for "no revision", below every revision that etcd assigns. etcd uses it for "never compacted".
     pub const NONE: Self = Self(-1);
-    /// Stands for an unset revision: in a message, in a request for the latest revision, for a file without entries.
+    /// Stands for an unset revision: in a message, in a request for the latest revision, and for a file without
+    /// entries.
     pub const ZERO: Self = Self(0);
-    /// The lowest revision, of a store without writes. The first write makes the next one.
+    /// The revision of a store without writes, the lowest one. The first write gets the next one.
     pub const FIRST: Self = Self(1);
     /// The largest possible revision.
     pub const MAX: Self = Self(i64::MAX);
@@ -104,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn revisions_end_at_the_largest_number() {
+    fn arithmetic_stops_at_the_largest_revision() {
         assert_eq!(Revision::NONE.next().next(), Revision::FIRST);
         assert_eq!(Revision::MAX.next(), Revision::MAX);
         assert_eq!(Revision::new(i64::MIN).previous(), Revision::new(i64::MIN));
@@ -113,14 +114,14 @@ mod tests {
     }
 
     #[test]
-    fn ranges_are_counted_with_both_ends() {
+    fn count_to_includes_both_ends() {
         let count = |from, to| Revision::new(from).count_to(Revision::new(to));
         assert_eq!([count(4, 8), count(4, 4), count(5, 4), count(5, -1)], [5, 1, 0, 0]);
         assert_eq!([count(i64::MIN, i64::MAX), count(1, i64::MAX)], [u64::MAX, i64::MAX as u64]);
     }
 
     #[test]
-    fn it_is_written_as_its_number() {
+    fn a_revision_is_formatted_as_a_number() {
         assert_eq!(serde_json::to_string(&[Revision::new(7), Revision::NONE]).unwrap(), "[7,-1]");
         assert_eq!(format!("{:>4}|{:<3}|", Revision::new(7), Revision::NONE), "   7|-1 |");
     }

@@ -1,4 +1,4 @@
-//! The keys of bucket `key`: main and sub revision, and a mark for tombstones.
+//! The keys of bucket `key`: main and sub revision, and a suffix for tombstones.
 //!
 //! ```text
 //! ├ main i64 BE ┼ '_' ┼ sub i64 BE ┤         17 bytes: a put
@@ -12,7 +12,7 @@ use crate::int_readers::i64_be;
 /// Length of an encoded revision, in bytes.
 pub const REVISION_LEN: usize = 17;
 
-/// A main and a sub revision: an operation of a transaction. etcd's own code calls this pair `Revision`.
+/// A main and a sub revision, which identify one operation of a transaction. etcd's source calls this pair `Revision`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct FullRevision {
     /// Main revision: the transaction.
@@ -31,7 +31,7 @@ pub struct RevisionKey {
 }
 
 impl RevisionKey {
-    /// The key of the first operation of a transaction, which is a put.
+    /// The key of a transaction's first operation, if that is a put.
     #[must_use]
     pub const fn first_put(main: Revision) -> Self {
         Self { revision: FullRevision { main, sub: 0 }, tombstone: false }
@@ -57,8 +57,8 @@ impl RevisionKey {
         let mut bytes = [b't'; 18];
         let parts =
             self.revision.main.get().to_be_bytes().into_iter().chain([b'_']).chain(self.revision.sub.to_be_bytes());
-        for (slot, byte) in bytes.iter_mut().zip(parts) {
-            *slot = byte;
+        for (target, byte) in bytes.iter_mut().zip(parts) {
+            *target = byte;
         }
         (bytes, if self.tombstone { 18 } else { 17 })
     }
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_survive_the_round_trip() {
+    fn encoded_keys_parse_back() {
         for tombstone in [false, true] {
             let key = RevisionKey { revision: FullRevision { main: Revision::new(258), sub: 3 }, tombstone };
             let (bytes, len) = key.to_bytes();
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_revision_is_none() {
+    fn keys_that_are_no_revisions_are_rejected() {
         let (good, _) =
             RevisionKey { revision: FullRevision { main: Revision::new(1), sub: 0 }, tombstone: true }.to_bytes();
         assert!(RevisionKey::parse(&good[..16]).is_none());

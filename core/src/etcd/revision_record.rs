@@ -1,7 +1,7 @@
 //! The record that a scan keeps of each revision: 24 bytes.
 //!
 //! ```text
-//! ├ key hash, 96 bits ┼ create revision i64 ┼ version, 27 bits ┼ lease missing ┼ era, 2 bits ┼ creation ┼ tombstone ┤
+//! ├ key hash, 96 bits ┼ create revision i64 ┼ version, 27 bits ┼ lease missing ┼ compaction state, 2 bits ┼ creation ┼ tombstone ┤
 //! ```
 //! The hash is the upper part of the key's fingerprint: two of ten million keys collide with a probability of about
 //! 10^-15.
@@ -13,32 +13,32 @@ use crate::fingerprint::fingerprint;
 
 const VERSION_MASK: u32 = (1 << 27) - 1;
 const LEASE_MISSING: u32 = 1 << 27;
-const ERA_SHIFT: u32 = 28;
-const ERA_MASK: u32 = 3 << ERA_SHIFT;
+const STATE_SHIFT: u32 = 28;
+const STATE_MASK: u32 = 3 << STATE_SHIFT;
 const CREATION: u32 = 1 << 30;
 const TOMBSTONE: u32 = 1 << 31;
 
-/// Position of a revision relative to compactions.
+/// What compactions may have done to the revisions of a key around a revision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Era {
-    /// At or below the finished compaction: only the newest revision of each key may be left.
+pub enum CompactionState {
+    /// At or below the finished compaction: only the newest such revision of each key may be left.
     Compacted,
-    /// At or below a requested compaction: the oldest revisions may be gone.
+    /// At or below a compaction that was requested but not finished: older revisions of the key may be gone.
     Compacting,
     /// Above all compactions: no revision may be missing.
-    Kept,
+    NotCompacted,
 }
 
 /// The two compaction revisions stored in bucket `meta`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Marks {
+pub struct CompactionRevisions {
     /// `finishedCompactRev`, or [`Revision::NONE`].
     pub finished: Revision,
     /// `scheduledCompactRev`, or [`Revision::NONE`].
     pub scheduled: Revision,
 }
 
-impl Marks {
+impl CompactionRevisions {
     /// The revision above which no revision may be missing: a compaction removes only revisions up to its own, and
     /// etcd's first write is revision 2.
     #[must_use]
@@ -52,9 +52,10 @@ impl Marks {
         self.finished.max(self.scheduled)
     }
 
-    /// Adjusts the compaction revisions to a bucket `key` that ends with main revision `last`.
+    /// Marks the last requested compaction as finished if it is above `last`, the main revision of the last entry of
+    /// bucket `key`.
     ///
-    /// A compaction removes entries in ascending order. So one whose revision is above the last entry has removed
+    /// A compaction removes entries in ascending order, and the last entry remains. So such a compaction has removed
     /// everything that it had to remove.
     #[must_use]
     pub fn with_last(self, last: Option<Revision>) -> Self {
@@ -64,15 +65,15 @@ impl Marks {
         }
     }
 
-    /// The era of a main revision.
+    /// The compaction state of a main revision.
     #[must_use]
-    pub fn era(&self, main: Revision) -> Era {
+    pub fn state(&self, main: Revision) -> CompactionState {
         if main <= self.finished {
-            Era::Compacted
+            CompactionState::Compacted
         } else if main <= self.scheduled {
-            Era::Compacting
+            CompactionState::Compacting
         } else {
-            Era::Kept
+            CompactionState::NotCompacted
         }
     }
 }
@@ -106,7 +107,7 @@ pub struct RevisionRecord {
 }
 
 impl RevisionRecord {
-    /// Creates the record of an entry of bucket `key`, with the era [`Era::Compacted`].
+    /// Creates the record of an entry of bucket `key`, with the state [`CompactionState::Compacted`].
     #[must_use]
     pub fn new(message: &KeyValue<'_>, tombstone: bool) -> Self {
         let KeyHash { high, low } = KeyHash::of(message.key);
@@ -142,8 +143,8 @@ impl RevisionRecord {
         self.bits & CREATION != 0
     }
 
-    /// Whether the revision is a first version that names an earlier create revision than `main`: `etcdctl migrate`
-    /// writes an updated v2 key so.
+    /// Whether the revision `main` has version 1 but an earlier create revision. `etcdctl migrate` writes v2 keys that
+    /// were updated in this form.
     #[must_use]
     pub fn is_migrated(&self, main: Revision) -> bool {
         self.is_creation() && self.create != main
@@ -166,19 +167,19 @@ impl RevisionRecord {
         self.bits |= LEASE_MISSING;
     }
 
-    /// The era of the revision.
+    /// The compaction state of the revision.
     #[must_use]
-    pub fn era(&self) -> Era {
-        match (self.bits & ERA_MASK) >> ERA_SHIFT {
-            0 => Era::Compacted,
-            1 => Era::Compacting,
-            _ => Era::Kept,
+    pub fn state(&self) -> CompactionState {
+        match (self.bits & STATE_MASK) >> STATE_SHIFT {
+            0 => CompactionState::Compacted,
+            1 => CompactionState::Compacting,
+            _ => CompactionState::NotCompacted,
         }
     }
 
-    /// Sets the era of the revision.
-    pub fn set_era(&mut self, era: Era) {
-        self.bits = (self.bits & !ERA_MASK) | ((era as u32) << ERA_SHIFT);
+    /// Sets the compaction state of the revision.
+    pub fn set_state(&mut self, state: CompactionState) {
+        self.bits = (self.bits & !STATE_MASK) | ((state as u32) << STATE_SHIFT);
     }
 
     /// Whether this put is the next version after `before`.
@@ -189,36 +190,37 @@ impl RevisionRecord {
     }
 }
 
-/// Number of partitions of the records, by the hash of their key: with a million keys, a hash table for one partition
-/// still fits a processor's own cache.
+/// Number of partitions of the records, by the hash of their key. Even with a million keys, a hash table for one
+/// partition fits the cache of a processor core.
 pub const PARTITIONS: usize = 128;
 
-/// Records in order; once complete, they are sorted into partitions by the hash of their key.
+/// Records in revision order; once complete, they are grouped into partitions by the hash of their key.
 #[derive(Debug, Clone, Default)]
 pub struct RevisionRecords {
     list: Vec<RevisionRecord>,
     /// End of each partition in the list; empty until the records are partitioned.
     ends: Vec<usize>,
     /// Whether memory ran out for some records.
-    exhausted: bool,
+    is_out_of_memory: bool,
 }
 
 impl RevisionRecords {
-    /// Appends records; must be called before [`RevisionRecords::deal`], which reports if memory ran out.
+    /// Appends records. Call it before [`RevisionRecords::partition_by_key`], which also reports if memory ran out
+    /// here.
     pub fn extend(&mut self, records: &[RevisionRecord]) {
         match self.list.try_reserve(records.len()) {
             Ok(()) => self.list.extend_from_slice(records),
-            Err(_) => self.exhausted = true,
+            Err(_) => self.is_out_of_memory = true,
         }
     }
 
-    /// Sorts the records by partition; within a partition they keep their order.
+    /// Groups the records by partition; within a partition they keep their order.
     ///
     /// # Errors
     /// [`Error::Memory`] if memory for a second copy of the records runs out.
-    pub fn deal(&mut self) -> Result<(), Error> {
-        let mut dealt = Vec::new();
-        if self.exhausted || dealt.try_reserve_exact(self.list.len()).is_err() {
+    pub fn partition_by_key(&mut self) -> Result<(), Error> {
+        let mut partitioned = Vec::new();
+        if self.is_out_of_memory || partitioned.try_reserve_exact(self.list.len()).is_err() {
             let bytes = (self.list.len() as u64).saturating_mul(size_of::<RevisionRecord>() as u64);
             return Err(Error::Memory { what: "the revisions of the file", bytes });
         }
@@ -232,19 +234,19 @@ impl RevisionRecords {
         for slot in &mut ends {
             start = start.saturating_add(std::mem::replace(slot, start));
         }
-        dealt.resize(self.list.len(), RevisionRecord { high: 0, create: Revision::ZERO, low: 0, bits: 0 });
+        partitioned.resize(self.list.len(), RevisionRecord { high: 0, create: Revision::ZERO, low: 0, bits: 0 });
         for record in &self.list {
             let Some(next) = ends.get_mut(record.partition()) else { continue };
-            if let Some(slot) = dealt.get_mut(*next) {
+            if let Some(slot) = partitioned.get_mut(*next) {
                 *slot = *record;
             }
             *next = next.saturating_add(1);
         }
-        *self = Self { list: dealt, ends, exhausted: false };
+        *self = Self { list: partitioned, ends, is_out_of_memory: false };
         Ok(())
     }
 
-    /// The records of one partition; empty before [`RevisionRecords::deal`].
+    /// The records of one partition; empty before [`RevisionRecords::partition_by_key`].
     #[must_use]
     pub fn partition(&self, index: usize) -> &[RevisionRecord] {
         let end = self.ends.get(index).copied().unwrap_or(0);
@@ -275,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn each_record_is_in_one_partition_in_order() {
+    fn partitioned_records_keep_their_order() {
         let record = |index: u32| {
             let key = (index % 300).to_be_bytes();
             RevisionRecord::new(
@@ -287,17 +289,17 @@ mod tests {
         let mut records = RevisionRecords::default();
         assert!(records.is_empty() && records.partition(0).is_empty());
         all.chunks(7).for_each(|some| records.extend(some));
-        records.deal().unwrap();
+        records.partition_by_key().unwrap();
         assert_eq!(records.len(), all.len());
-        let dealt: Vec<_> = (0..PARTITIONS).map(|index| records.partition(index)).collect();
-        assert!(dealt.iter().filter(|list| !list.is_empty()).count() > PARTITIONS / 2);
-        for list in dealt {
+        let partitioned: Vec<_> = (0..PARTITIONS).map(|index| records.partition(index)).collect();
+        assert!(partitioned.iter().filter(|list| !list.is_empty()).count() > PARTITIONS / 2);
+        for list in partitioned {
             assert!(list.is_sorted_by_key(|record| record.create));
         }
     }
 
     #[test]
-    fn versions_continue() {
+    fn a_put_continues_the_version_before_it() {
         let kv = |version, create| KeyValue {
             key: b"a",
             version,
@@ -313,12 +315,17 @@ mod tests {
     }
 
     #[test]
-    fn eras_are_kept() {
-        let marks = Marks { finished: Revision::new(5), scheduled: Revision::new(8) };
+    fn the_compaction_state_is_stored() {
+        let compactions = CompactionRevisions { finished: Revision::new(5), scheduled: Revision::new(8) };
         let mut record = RevisionRecord::new(&KeyValue::default(), true);
-        for (main, era) in [(5, Era::Compacted), (6, Era::Compacting), (8, Era::Compacting), (9, Era::Kept)] {
-            record.set_era(marks.era(Revision::new(main)));
-            assert_eq!(record.era(), era);
+        for (main, state) in [
+            (5, CompactionState::Compacted),
+            (6, CompactionState::Compacting),
+            (8, CompactionState::Compacting),
+            (9, CompactionState::NotCompacted),
+        ] {
+            record.set_state(compactions.state(Revision::new(main)));
+            assert_eq!(record.state(), state);
             assert!(record.is_tombstone());
         }
     }

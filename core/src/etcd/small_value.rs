@@ -2,8 +2,9 @@
 
 use crate::limits::MAX_SMALL_VALUE;
 
-/// Returns `value` if etcd could have written its length. Decoded, a value can take thirty times as much memory.
-pub(crate) fn small(value: &[u8]) -> Result<&[u8], String> {
+/// Returns `value`, or an error if it is longer than etcd ever writes it. Decoded, a value can take thirty times as
+/// much memory.
+pub(crate) fn checked_length(value: &[u8]) -> Result<&[u8], String> {
     if value.len() > MAX_SMALL_VALUE {
         return Err(format!("the value has {} bytes, but etcd writes a few hundred", value.len()));
     }

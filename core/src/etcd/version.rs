@@ -1,7 +1,7 @@
 //! Storage and cluster versions.
 //!
-//! While members are upgraded, the cluster version is above the storage version; while they are downgraded, it is
-//! below; each lasts for seconds.
+//! The two are equal, except for some seconds: during an upgrade the cluster version is higher, during a downgrade
+//! lower.
 
 use crate::finding_code::Code;
 
@@ -32,8 +32,8 @@ const OLDEST: (u64, u64) = (3, 3);
 /// The newest etcd that this program knows.
 const NEWEST: (u64, u64) = (3, 7);
 
-/// Judges the two versions of a file: returns a code, the key of the entry and a sentence if no known etcd starts from
-/// them or a newer etcd wrote them.
+/// Checks the cluster version and the storage version of a file. If no known etcd starts from them, or an etcd newer
+/// than this program wrote them, returns a code, the key of the entry and a sentence.
 #[must_use]
 pub fn contradiction(cluster: Option<&str>, storage: Option<&str>) -> Option<(Code, &'static str, String)> {
     let known = "this program knows etcd up to 3.7";
@@ -60,15 +60,15 @@ pub fn contradiction(cluster: Option<&str>, storage: Option<&str>) -> Option<(Co
             Some((Code::VersionImpossible, "clusterVersion", text))
         }
         (false, false) if storage_is.is_some_and(|version| !is_known(version)) => {
-            let text = format!("The storage version is {storage}, which no etcd writes.");
+            let text = format!("The storage version is {storage}, which etcd never writes.");
             Some((Code::VersionImpossible, "storageVersion", text))
         }
         (false, false) => None,
     }
 }
 
-/// Whether a cluster can have this version: etcd 3.6 and later look up the whole version, and refuse every request if
-/// they do not find it.
+/// Whether a cluster can have this version. etcd 3.6 and later look up the whole version in a table, and refuse every
+/// request if it is not there.
 fn is_cluster_version((major, minor, patch): (u64, u64, u64), text: &str) -> bool {
     major == NEWEST.0 && minor <= NEWEST.1 && patch == 0 && text == format!("{major}.{minor}.{patch}")
 }
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_3_6_or_later_wrote_asks_for_its_own() {
+    fn only_stores_of_etcd_3_6_or_later_need_a_newer_etcd() {
         assert_eq!(oldest_etcd(None, None), OLDEST);
         assert_eq!(oldest_etcd(Some("3.5.0"), None), OLDEST);
         assert_eq!(oldest_etcd(Some("3.7.0"), Some("3.6.0")), (3, 7));
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn versions_bear_each_other_out() {
+    fn contradictory_versions_are_found() {
         let code = |cluster, storage| contradiction(cluster, storage).map(|(code, ..)| code);
         for storage in [None, Some("3.5.0"), Some("3.6.0"), Some("3.7.0")] {
             for cluster in [None, Some("3.6.0"), Some("3.7.0")] {

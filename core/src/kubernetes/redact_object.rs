@@ -166,7 +166,7 @@ fn encrypted(value: &[u8], rules: &RedactRules) -> Redacted {
     let needed = Encrypted::of(value).filter(|encrypted| encrypted.provider != Provider::Unknown);
     let needed = needed.map(|encrypted| (encrypted, encrypted.needed_key()));
     let needed = needed.filter(|(_, key)| is_wordlike(key.name.as_bytes()));
-    let behind = needed.as_ref().and_then(|(encrypted, key)| encrypted.behind(&key.name).map(|rest| (key, rest)));
+    let behind = needed.as_ref().and_then(|(encrypted, key)| encrypted.data_after(&key.name).map(|rest| (key, rest)));
     let (is_in_blocks, rest) = match behind {
         Some((key, rest)) => {
             for part in [key.provider.as_str(), ":", &key.name, ":"] {

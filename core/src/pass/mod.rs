@@ -1,15 +1,16 @@
-//! Passes over a file, for the verdict and for queries: split into pieces that any thread may take, in any order.
+//! Passes over a file, for the verdict and for queries. A pass is split into pieces that any thread may take, in any
+//! order.
 //!
 //! ```text
 //! verdict    ReadingAhead ──► Walking ──► Resolving ──► Conclusion
 //!            strips of the    subtrees    the history
 //!            file             of `key`    of the keys
-//! query      Reading ──► what each thread gathered, and what could not be read
+//! query      Reading ──► the partial answer of each thread, and the damage that makes them incomplete
 //!            leaves in file order
 //! ```
 //!
-//! Each step is a [`Pass`]. The next pass can only be made from the finished one, so an executor cannot run a step too
-//! early, twice, or not at all. Nothing here starts a thread: the agent has a thread pool, the web page one worker, and
+//! Each step is a [`Pass`]. Finishing a pass creates the next one, so no caller can run a step too early, twice, or not
+//! at all. Nothing here starts a thread: the agent has a thread pool, the web page one worker, and
 //! tests and [`run`] take the pieces one after the other.
 
 pub mod reading;

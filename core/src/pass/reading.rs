@@ -9,7 +9,7 @@ use crate::store::opened_store::{Store, Work};
 
 /// A query's partial answer, built from leaves in any order.
 pub trait Accumulator: Send {
-    /// Adds the leaves of one piece of work; returns the damage that leaves the answer incomplete.
+    /// Adds the leaves of one piece of work; returns the damage that may make the answer incomplete.
     ///
     /// # Errors
     /// The same errors as [`Store::entries`].
@@ -32,7 +32,7 @@ impl<'a, 's, S: Source + ?Sized, A: Accumulator, F: Fn() -> A + Sync> Reading<'a
 
 impl<S: Source + ?Sized, A: Accumulator, F: Fn() -> A + Sync> Pass for Reading<'_, '_, S, F> {
     type Gathered = (A, Lost);
-    /// The accumulators of all threads, and the damage that leaves the answer incomplete.
+    /// The accumulators of all threads, and the damage that may make the answer incomplete.
     type Outcome = (Vec<A>, Lost);
 
     fn pieces(&self) -> usize {

@@ -1,11 +1,12 @@
-//! The passes of a verdict: leaves in file order, subtrees of bucket `key`, the history of its keys.
+//! The passes of a verdict: reads leaves in file order, walks the subtrees of bucket `key`, checks the history of its
+//! keys.
 
 use crate::error::Error;
 use crate::etcd::history_check::HistoryOutcome;
 use crate::pass::{Pass, in_order};
 use crate::progress::Watch;
-use crate::scan::conclude::{Conclusion, SHARES};
-use crate::scan::digest_strip::Strip;
+use crate::scan::conclude::{Conclusion, HISTORY_SHARES};
+use crate::scan::digest_strip::DigestStrip;
 use crate::scan::leaf_prefetch::{Ahead, Leaves};
 use crate::scan::scanner::{Scan, ScanPart};
 use crate::source::Source;
@@ -18,7 +19,7 @@ pub struct ReadingAhead<'s, S: Source + ?Sized> {
 }
 
 impl<'s, S: Source + ?Sized> Scan<'s, S> {
-    /// Begins the verdict: finds the scattered leaves.
+    /// Begins the verdict: creates the pass that reads the scattered leaves.
     ///
     /// # Errors
     /// A read fails, or memory for one bit per page runs out.
@@ -29,7 +30,7 @@ impl<'s, S: Source + ?Sized> Scan<'s, S> {
 }
 
 impl<'s, S: Source + ?Sized> Pass for ReadingAhead<'s, S> {
-    type Gathered = Vec<(usize, Strip)>;
+    type Gathered = Vec<(usize, DigestStrip)>;
     type Outcome = Walking<'s, S>;
 
     fn pieces(&self) -> usize {
@@ -79,7 +80,7 @@ impl<'s, S: Source + ?Sized> Pass for Walking<'s, S> {
     }
 }
 
-/// Checks the history of each key, in shares of the keys.
+/// Checks the history of each key; a piece is a share of all keys.
 pub struct Resolving<'s, S: Source + ?Sized> {
     scan: Scan<'s, S>,
     parts: Vec<ScanPart>,
@@ -90,7 +91,7 @@ impl<S: Source + ?Sized> Pass for Resolving<'_, S> {
     type Outcome = Conclusion;
 
     fn pieces(&self) -> usize {
-        SHARES
+        HISTORY_SHARES
     }
 
     fn begin(&self) -> Self::Gathered {

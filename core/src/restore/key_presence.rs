@@ -1,4 +1,4 @@
-//! Checks which of some keys live at a revision.
+//! Checks which of the given keys exist at a revision.
 
 use std::collections::HashMap;
 
@@ -12,7 +12,8 @@ use crate::source::Source;
 use crate::store::opened_store::Work;
 use crate::store::{KeyRange, Query, Store};
 
-/// Finds the newest entries of some keys. Leaves may be added in any order, and parts merged in any order.
+/// Finds the newest entry of each given key. Leaf pages may be added in any order, and parts may be merged in any
+/// order.
 #[derive(Debug, Clone)]
 pub struct KeyPresence {
     query: Query,
@@ -36,7 +37,7 @@ impl KeyPresence {
         }
     }
 
-    /// Returns the keys that do not live at the revision, in order: deleted, or never put.
+    /// Returns the keys that do not exist at the revision, because they were deleted or never put, in key order.
     #[must_use]
     pub fn absent(self) -> Vec<Vec<u8>> {
         let absent = self.newest.into_iter().filter(|(_, newest)| newest.is_none_or(|newest| newest.tombstone));

@@ -1,7 +1,8 @@
-//! The members of the new cluster, with ids, from the flags of the command line.
+//! The members of the new cluster with their ids, from the flags of the command line.
 //!
-//! Member id: the first 8 bytes, big-endian, of SHA-1(sorted peer URLs joined, then the cluster token). Cluster id: the same of the sorted
-//! member ids, 8 bytes big-endian each. Source: etcd's `etcdserver/api/membership` (`computeMemberID`, `genID`).
+//! Member id: the first 8 bytes, big-endian, of SHA-1(sorted peer URLs joined, then the cluster token). Cluster id: the
+//! same of the sorted member ids, 8 bytes big-endian each. Source: etcd's `etcdserver/api/membership`
+//! (`computeMemberID`, `genID`).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +13,7 @@ use crate::int_readers::u64_be;
 use crate::restore::membership_error::MembershipError;
 use crate::restore::peer_url;
 
-/// A new cluster that begins with a restore.
+/// The new cluster that a restore creates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cluster {
     /// Its id.
@@ -41,7 +42,7 @@ impl Cluster {
     /// # Errors
     /// It names no member, a URL is malformed, or a URL occurs twice.
     pub fn new(initial_cluster: &str, token: &str) -> Result<Self, MembershipError> {
-        let mut named: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        let mut urls_by_name: BTreeMap<&str, Vec<String>> = BTreeMap::new();
         let mut seen = BTreeSet::new();
         for pair in initial_cluster.split(',').filter(|pair| !pair.trim().is_empty()) {
             let (name, text) = pair.split_once('=').unwrap_or((pair, ""));
@@ -49,12 +50,12 @@ impl Cluster {
             if !seen.insert(url.clone()) {
                 return Err(MembershipError::Duplicate { url });
             }
-            named.entry(name.trim()).or_default().push(url);
+            urls_by_name.entry(name.trim()).or_default().push(url);
         }
         let mut members = BTreeMap::new();
-        for (name, mut peer_urls) in named {
+        for (name, mut peer_urls) in urls_by_name {
             peer_urls.sort();
-            let id = first_eight(&[peer_urls.concat().as_bytes(), token.as_bytes()].concat());
+            let id = sha1_id(&[peer_urls.concat().as_bytes(), token.as_bytes()].concat());
             let member = NewMember { id, peer_urls, name: name.to_owned() };
             if id == 0 || members.insert(id, member).is_some() {
                 return Err(MembershipError::Id { name: name.to_owned(), id });
@@ -65,7 +66,7 @@ impl Cluster {
             return Err(MembershipError::Empty);
         }
         let ids: Vec<u8> = members.iter().flat_map(|member| member.id.to_be_bytes()).collect();
-        Ok(Self { id: first_eight(&ids), members })
+        Ok(Self { id: sha1_id(&ids), members })
     }
 
     /// Returns the member with this name.
@@ -79,7 +80,7 @@ impl Cluster {
         })
     }
 
-    /// Checks that `urls`, which a member advertises, are the URLs that the cluster has for it.
+    /// Checks that `urls`, from `--initial-advertise-peer-urls`, are the peer URLs of `member` in `--initial-cluster`.
     ///
     /// # Errors
     /// [`MembershipError::Differ`], or a URL is malformed.
@@ -133,7 +134,8 @@ impl NewMember {
     }
 }
 
-fn first_eight(bytes: &[u8]) -> u64 {
+/// Computes an id: the first 8 bytes of the SHA-1 of `bytes`.
+fn sha1_id(bytes: &[u8]) -> u64 {
     u64_be(&Sha1::digest(bytes), 0).unwrap_or(0)
 }
 
@@ -142,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_are_those_of_etcdutl() {
+    fn ids_are_the_same_as_in_etcdutl() {
         // Recorded: etcdutl 3.7.3 snapshot restore with this --initial-cluster and the default token.
         let cluster = Cluster::new("a=http://127.0.0.1:1001,b=http://127.0.0.1:1002", "etcd-cluster").unwrap();
         let ids: Vec<String> = cluster.members.iter().map(NewMember::hex).collect();
@@ -155,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told_by_flag() {
+    fn errors_name_the_flag() {
         let error = |text| Cluster::new(text, "t").unwrap_err().to_string();
         assert_eq!(error(""), "--initial-cluster names no member");
         assert!(error("a=http://h:1,b=http://h:1").contains("http://h:1 twice"));

@@ -2,13 +2,13 @@
 //! file.
 //!
 //! ```text
-//! member/snap/db                                   the database, changed as `plan` says
+//! member/snap/db                                   the database, with the edits of `plan`
 //! member/snap/0000000000000001-<members, hex>.snap `snap`
 //! member/wal/0000000000000000-0000000000000000.wal `wal`
 //! ```
-//! Source: etcd's `etcdutl/snapshot/v3_snapshot.go` (3.7) and what its restores hold.
+//! Source: etcd's `etcdutl/snapshot/v3_snapshot.go` (3.7), and the files that its restores write.
 
-pub mod carried;
+pub mod inherited_state;
 pub mod key_presence;
 pub mod membership;
 pub mod membership_error;

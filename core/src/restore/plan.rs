@@ -1,4 +1,5 @@
-//! Plans the edits of the database: new members, raft's position, deleted keys, and optionally a higher revision.
+//! Plans the edits of the database in a restore: new members, raft's index and term, and optionally deleted keys and a
+//! higher revision.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,21 +8,22 @@ use prost::Message;
 use serde_json::json;
 
 use crate::bolt::database::{BoltDatabase, DatabaseError};
-use crate::bolt::edit::{BucketEdit, Edited, Kept, Missing};
+use crate::bolt::edit::{BucketEdit, EditWrites, IfMissing, OldEntries};
 use crate::etcd::completeness::leaves_revisions;
 use crate::etcd::revision::Revision;
 use crate::etcd::revision_key::{FullRevision, RevisionKey};
 use crate::restore::TERM;
-use crate::restore::carried::{Carried, carried};
+use crate::restore::inherited_state::{InheritedState, inherited};
 use crate::restore::membership::Cluster;
 use crate::source::Source;
 
-/// Requested changes of keys and revisions.
+/// The changes of keys and revisions that a restore was asked to make.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct KeyChanges<'k> {
-    /// The main revision to restore; `None` for the latest. The writer of the database leaves out later revisions.
+    /// The main revision to restore; `None` for the latest. The plan only relies on it; leaving out the later revisions
+    /// is up to the code that writes the database.
     pub as_of: Option<Revision>,
-    /// Keys that live at that revision and are deleted at the next one.
+    /// Keys that exist at that revision, to be deleted at the next one.
     pub deleted: &'k [Vec<u8>],
     /// Amount to add to the latest revision of the snapshot; all revisions up to the sum are marked as compacted.
     pub bump: Option<u64>,
@@ -35,7 +37,7 @@ pub struct DatabaseChanges {
     /// Latest revision of the restored store.
     pub revision_after: Revision,
     /// State that the new cluster inherits from the old one.
-    pub carried: Carried,
+    pub inherited: InheritedState,
     /// One edit per changed bucket.
     pub changes: Vec<BucketEdit>,
 }
@@ -48,9 +50,9 @@ pub struct RestorePlan {
     /// Latest revision of the restored store.
     pub revision_after: Revision,
     /// State that the new cluster inherits from the old one.
-    pub carried: Carried,
+    pub inherited: InheritedState,
     /// The writes.
-    pub edited: Edited,
+    pub edit: EditWrites,
 }
 
 /// Why a database cannot be restored.
@@ -66,7 +68,7 @@ pub enum PlanError {
     /// No revision is left for deleting keys.
     #[error("--delete: the latest revision is so close to 2^63 that no revision is left for another write")]
     Exhausted,
-    /// The raised revision would exceed 2^63, or leave too few revisions for writes.
+    /// The raised revision would exceed the largest revision, or leave too few revisions for writes.
     #[error(
         "--bump-revision: revision {revision} plus {by} is too close to 2^63: too few revisions are left for later writes"
     )]
@@ -78,14 +80,16 @@ pub enum PlanError {
     },
 }
 
-/// Plans the writes that turn the database in `source`, in place, into that of any member of `cluster`.
+/// Plans the writes that turn a snapshot's database, in place, into the database of a member of `cluster`; it is the
+/// same for all members.
 ///
 /// # Errors
 /// [`PlanError`].
 pub fn plan<S: Source + ?Sized>(source: &S, cluster: &Cluster, keys: KeyChanges<'_>) -> Result<RestorePlan, PlanError> {
     let mut database = BoltDatabase::open(source)?;
-    let DatabaseChanges { revision_before, revision_after, carried, changes } = changes(&mut database, cluster, keys)?;
-    Ok(RestorePlan { revision_before, revision_after, carried, edited: database.edit(&changes)? })
+    let DatabaseChanges { revision_before, revision_after, inherited, changes } =
+        changes(&mut database, cluster, keys)?;
+    Ok(RestorePlan { revision_before, revision_after, inherited, edit: database.edit(&changes)? })
 }
 
 /// Plans the edits, for a caller that rewrites the whole database.
@@ -101,7 +105,7 @@ pub fn changes<S: Source + ?Sized>(
         Some(key) => RevisionKey::parse(&key).ok_or(PlanError::NoRevision)?.revision.main,
         None => Revision::ZERO,
     };
-    let carried = carried(database);
+    let inherited = inherited(database);
     let had_conf_state = database.get(b"meta", b"confState")?.is_some();
     let mut meta = BTreeMap::new();
     meta.insert(b"consistent_index".to_vec(), Some(cluster.commit().to_be_bytes().to_vec()));
@@ -112,8 +116,8 @@ pub fn changes<S: Source + ?Sized>(
         meta.insert(b"confState".to_vec(), Some(text.into_bytes()));
     }
     let mut changes = vec![
-        emptied(b"members", cluster.members.iter().map(|member| (member.hex().into_bytes(), member.json()))),
-        emptied(b"members_removed", []),
+        replaced_bucket(b"members", cluster.members.iter().map(|member| (member.hex().into_bytes(), member.json()))),
+        replaced_bucket(b"members_removed", []),
     ];
     let mut entries = BTreeMap::new();
     let mut revision_after = keys.as_of.unwrap_or(revision_before);
@@ -121,10 +125,10 @@ pub fn changes<S: Source + ?Sized>(
         let latest = match keys.as_of {
             Some(revision) => revision,
             // A compaction may have left no entry of the latest revisions.
-            None => revision_before.max(mark(database, b"scheduledCompactRev")?).max(Revision::FIRST),
+            None => revision_before.max(stored_compaction(database, b"scheduledCompactRev")?).max(Revision::FIRST),
         };
         revision_after = latest.checked_add(1).filter(|next| leaves_revisions(*next)).ok_or(PlanError::Exhausted)?;
-        entries.extend(tombstones(keys.deleted, revision_after));
+        entries.extend(deleting_entries(keys.deleted, revision_after));
     }
     if let Some(by) = keys.bump {
         let latest = revision_before.max(revision_after);
@@ -139,12 +143,12 @@ pub fn changes<S: Source + ?Sized>(
     }
     changes.push(BucketEdit { bucket: b"meta".to_vec(), entries: meta, ..BucketEdit::default() });
     // etcd also creates this bucket when it opens a database for its members.
-    changes.push(BucketEdit { bucket: b"cluster".to_vec(), missing: Missing::Create, ..BucketEdit::default() });
-    Ok(DatabaseChanges { revision_before, revision_after, carried, changes })
+    changes.push(BucketEdit { bucket: b"cluster".to_vec(), if_missing: IfMissing::Create, ..BucketEdit::default() });
+    Ok(DatabaseChanges { revision_before, revision_after, inherited, changes })
 }
 
 /// Builds the entries that delete keys in one transaction, as `etcdctl txn` writes them.
-fn tombstones(keys: &[Vec<u8>], main: Revision) -> BTreeMap<Vec<u8>, Option<Vec<u8>>> {
+fn deleting_entries(keys: &[Vec<u8>], main: Revision) -> BTreeMap<Vec<u8>, Option<Vec<u8>>> {
     let keys: BTreeSet<&Vec<u8>> = keys.iter().collect();
     let tombstone = |(sub, key): (i64, &Vec<u8>)| {
         let at = RevisionKey { revision: FullRevision { main, sub }, tombstone: true };
@@ -154,12 +158,16 @@ fn tombstones(keys: &[Vec<u8>], main: Revision) -> BTreeMap<Vec<u8>, Option<Vec<
 }
 
 /// Reads the main revision of a stored compaction revision; [`Revision::NONE`] if it is missing.
-fn mark<S: Source + ?Sized>(database: &mut BoltDatabase<'_, S>, name: &[u8]) -> Result<Revision, PlanError> {
+fn stored_compaction<S: Source + ?Sized>(
+    database: &mut BoltDatabase<'_, S>,
+    name: &[u8],
+) -> Result<Revision, PlanError> {
     let value = database.get(b"meta", name)?;
     Ok(value.and_then(|value| RevisionKey::parse(&value)).map_or(Revision::NONE, |key| key.revision.main))
 }
 
-fn emptied(bucket: &[u8], entries: impl IntoIterator<Item = (Vec<u8>, Vec<u8>)>) -> BucketEdit {
+/// Creates the edit that replaces all entries of a bucket.
+fn replaced_bucket(bucket: &[u8], entries: impl IntoIterator<Item = (Vec<u8>, Vec<u8>)>) -> BucketEdit {
     let entries = entries.into_iter().map(|(key, value)| (key, Some(value))).collect();
-    BucketEdit { bucket: bucket.to_vec(), missing: Missing::Create, kept: Kept::Nothing, entries }
+    BucketEdit { bucket: bucket.to_vec(), if_missing: IfMissing::Create, old_entries: OldEntries::Remove, entries }
 }

@@ -6,14 +6,14 @@ pub const DEFAULT_QUOTA: u64 = 2 << 30;
 /// Largest quota without a warning from etcd, in bytes. Source: `MaxQuotaBytes` in the same file.
 const RECOMMENDED: u64 = 8 << 30;
 
-/// Returns the `--quota-backend-bytes` for a database of `database` bytes; `None` if it takes at most three quarters of
-/// the default.
+/// Returns the `--quota-backend-bytes` to use for a database of `database` bytes; `None` if the default quota is
+/// enough, because the database takes at most three quarters of it.
 ///
 /// etcd compares the quota with the whole file, free pages included, and at the limit it refuses every write with the
 /// alarm NOSPACE. The returned quota is at least twice the size of the database, rounded up to a power of two, but at
 /// most 8 GiB if the database takes no more than three quarters of that, because etcd warns of larger quotas.
 #[must_use]
-pub fn needed(database: u64) -> Option<u64> {
+pub fn needed_quota(database: u64) -> Option<u64> {
     let quarters = |quota: u64| quota.saturating_sub(quota / 4);
     if database <= quarters(DEFAULT_QUOTA) {
         return None;
@@ -42,7 +42,7 @@ mod tests {
             (6 * GIB + 1, Some(16 * GIB)),
             (u64::MAX, Some(i64::MAX as u64)),
         ] {
-            assert_eq!(needed(database), quota, "{database}");
+            assert_eq!(needed_quota(database), quota, "{database}");
         }
     }
 }

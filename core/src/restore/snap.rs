@@ -1,8 +1,8 @@
-//! Builds the `.snap` file: a raft snapshot whose data is the membership as a v2 store in JSON.
+//! Builds the `.snap` file: a raft snapshot whose data is an etcd v2 store, in JSON, with the members of the cluster.
 //!
 //! etcd 3.4 and 3.5 read their members from it, later versions from the database. Source: etcd's `api/v2store`
-//! (`store.go`, `node.go`) and `api/snap/snapshotter.go`. Only those parts of the v2 store are written that etcd reads
-//! back: no statistics, no event history.
+//! (`store.go`, `node.go`) and `api/snap/snapshotter.go`. The file has only the parts of the v2 store that etcd
+//! reads back, without statistics and event history.
 
 use etcdsnap_proto::raftpb;
 use etcdsnap_proto::snappb;

@@ -6,7 +6,7 @@
 use std::net::Ipv4Addr;
 
 use crate::restore::membership::NewMember;
-use crate::restore::peer_url::literal;
+use crate::restore::peer_url::bracketed_address;
 
 /// etcd's default client port.
 const CLIENT_PORT: u16 = 2379;
@@ -20,17 +20,22 @@ const CLIENT_PORT: u16 = 2379;
 pub fn listen_urls(urls: &[String], cluster: &[NewMember]) -> Vec<String> {
     let only_v6 = {
         let hosts = || cluster.iter().flat_map(|member| &member.peer_urls).filter_map(|url| Some(split(url)?.1));
-        hosts().any(|host| literal(host).is_some()) && !hosts().any(|host| host.parse::<Ipv4Addr>().is_ok())
+        hosts().any(|host| bracketed_address(host).is_some()) && !hosts().any(|host| host.parse::<Ipv4Addr>().is_ok())
     };
-    let every = if only_v6 { "[::]" } else { "0.0.0.0" };
+    let all_interfaces = if only_v6 { "[::]" } else { "0.0.0.0" };
     let listen = |url: &String| match split(url) {
         Some((scheme, host, port)) => {
             // etcd accepts no zone in the address that it listens on.
-            let zoned = literal(host).is_some_and(|address| address.contains('%'));
+            let zoned = bracketed_address(host).is_some_and(|address| address.contains('%'));
             let host = match host {
                 _ if zoned => "[::]",
-                host if host == "localhost" || literal(host).is_some() || host.parse::<Ipv4Addr>().is_ok() => host,
-                _ => every,
+                host if host == "localhost"
+                    || bracketed_address(host).is_some()
+                    || host.parse::<Ipv4Addr>().is_ok() =>
+                {
+                    host
+                }
+                _ => all_interfaces,
             };
             format!("{scheme}://{host}:{port}")
         }
@@ -48,36 +53,37 @@ pub fn listen_urls(urls: &[String], cluster: &[NewMember]) -> Vec<String> {
     kept
 }
 
-/// Whether listening on `all` includes `one`. Of `0.0.0.0` and `[::]`, the one `kept` first wins.
+/// Whether listening on the URL `all` includes listening on the URL `one`. If both are for all interfaces (`0.0.0.0`
+/// and `[::]`), only the one in `kept` includes the other.
 fn includes(all: &str, one: &str, kept: &[String]) -> bool {
-    let every = |host: &str| ["0.0.0.0", "[::]"].contains(&host);
+    let all_interfaces = |host: &str| ["0.0.0.0", "[::]"].contains(&host);
     let (Some((_, host, port)), Some((_, own, same))) = (split(all), split(one)) else { return false };
-    port == same && host != own && every(host) && (!every(own) || kept.iter().any(|url| url == all))
+    port == same && host != own && all_interfaces(host) && (!all_interfaces(own) || kept.iter().any(|url| url == all))
 }
 
 /// Returns the URLs for `--advertise-client-urls`: hosts and schemes of the peer URLs with etcd's default port 2379, or
 /// with the port below the peers' if several members share a host.
 ///
-/// Empty if the URLs cannot be derived: for sockets, and if peers use the port.
+/// Empty if a peer URL is a Unix socket, or if peers use the port.
 #[must_use]
 pub fn client_urls(member: &NewMember, cluster: &[NewMember]) -> Vec<String> {
-    let of = |member: &NewMember| -> Vec<(String, String, u16)> {
+    let parsed_urls = |member: &NewMember| -> Vec<(String, String, u16)> {
         let split = member.peer_urls.iter().filter_map(|url| split(url));
         split
             .filter_map(|(scheme, host, port)| Some((scheme.to_owned(), host.to_owned(), port.parse().ok()?)))
             .collect()
     };
-    let (own, all) = (of(member), cluster.iter().map(of).collect::<Vec<_>>());
+    let (own, all) = (parsed_urls(member), cluster.iter().map(parsed_urls).collect::<Vec<_>>());
     let mut urls = Vec::new();
     for (scheme, host, port) in &own {
-        let here = |peers: &&Vec<(String, String, u16)>| peers.iter().any(|(_, other, _)| other == host);
-        let shared = all.iter().filter(here).count() > 1;
-        let client = if shared { port.saturating_sub(1) } else { CLIENT_PORT };
-        let taken = all.iter().flatten().any(|(_, other, port)| other == host && *port == client);
-        if client == 0 || taken {
+        let uses_host = |peers: &&Vec<(String, String, u16)>| peers.iter().any(|(_, other, _)| other == host);
+        let shared = all.iter().filter(uses_host).count() > 1;
+        let client_port = if shared { port.saturating_sub(1) } else { CLIENT_PORT };
+        let taken = all.iter().flatten().any(|(_, other, port)| other == host && *port == client_port);
+        if client_port == 0 || taken {
             return Vec::new();
         }
-        let url = format!("{scheme}://{host}:{client}");
+        let url = format!("{scheme}://{host}:{client_port}");
         if !urls.contains(&url) {
             urls.push(url);
         }
@@ -101,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_member_listens_on_addresses() {
+    fn listen_urls_have_addresses_instead_of_names() {
         for (urls, others, expected) in [
             (&["http://10.0.0.1:1"][..], &[][..], &["http://10.0.0.1:1"][..]),
             (&["https://etcd-0.etcd:1"], &[], &["https://0.0.0.0:1"]),
@@ -110,7 +116,7 @@ mod tests {
             (&["http://localhost:1"], &[], &["http://localhost:1"]),
             (&["http://[fe80::1%25lo]:1"], &[], &["http://[::]:1"]),
             (&["http://[fd00::1]:1", "http://[fd00::2]:1"], &[], &["http://[fd00::1]:1", "http://[fd00::2]:1"]),
-            // One socket for all of them.
+            // A single URL includes the others.
             (&["http://a:1", "http://b:1", "http://10.0.0.1:1", "http://localhost:1"], &[], &["http://0.0.0.0:1"]),
             (&["http://a:1", "http://10.0.0.1:2"], &[], &["http://0.0.0.0:1", "http://10.0.0.1:2"]),
             (
@@ -127,14 +133,14 @@ mod tests {
     }
 
     #[test]
-    fn clients_find_a_member_where_its_peers_do() {
+    fn client_urls_have_the_hosts_of_the_peer_urls() {
         for (urls, others, expected) in [
             (&["https://10.0.0.1:2380"][..], &["https://10.0.0.2:2380"][..], &["https://10.0.0.1:2379"][..]),
             (&["http://etcd-0.etcd:7001"], &["http://etcd-1.etcd:7001"], &["http://etcd-0.etcd:2379"]),
             (&["http://127.0.0.1:12380"], &["http://127.0.0.1:22380"], &["http://127.0.0.1:12379"]),
             (&["http://10.0.0.1:2380", "http://a:2380"], &[], &["http://10.0.0.1:2379", "http://a:2379"]),
             (&["http://10.0.0.1:2380", "http://10.0.0.1:2381"], &[], &["http://10.0.0.1:2379"]),
-            // A port that is another's.
+            // The port is taken by another member.
             (&["http://127.0.0.1:2"], &["http://127.0.0.1:1"], &[]),
             (&["http://127.0.0.1:2379"], &[], &[]),
             (&["http://127.0.0.1:1"], &["http://127.0.0.1:7"], &[]),

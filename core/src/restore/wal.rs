@@ -1,7 +1,7 @@
 //! Builds the write-ahead log of a restored member.
 //!
 //! ```text
-//! frame:  ├ length u64 LE; top byte 0x80 | padding, when there is any ┼ walpb.Record {type, crc, data} ┼ zeros up to 8 bytes ┤
+//! frame:  ├ length u64 LE; top byte 0x80 | padding, if there is any ┼ walpb.Record {type, crc, data} ┼ zeros up to 8 bytes ┤
 //! ```
 //! The CRC-32C of a record covers the data of all records up to it. Source: etcd's `server/storage/wal` (`encoder.go`,
 //! `wal.go`).
@@ -18,23 +18,26 @@ use crate::restore::membership::{Cluster, NewMember};
 /// File name of the first segment.
 pub const FILE: &str = "0000000000000000-0000000000000000.wal";
 
-/// Bytes that etcd preallocates for a segment; zeros follow the records.
+/// Length of a segment that etcd preallocates, in bytes; zeros follow the records.
 pub const SEGMENT: u64 = 64_000_000;
 
-const METADATA: i64 = 1;
-const ENTRY: i64 = 2;
-const STATE: i64 = 3;
-const CRC: i64 = 4;
-const SNAPSHOT: i64 = 5;
+const METADATA_TYPE: i64 = 1;
+const ENTRY_TYPE: i64 = 2;
+const STATE_TYPE: i64 = 3;
+const CRC_TYPE: i64 = 4;
+const SNAPSHOT_TYPE: i64 = 5;
 
 /// Encodes the records of `member`'s log.
 #[must_use]
 pub fn segment(cluster: &Cluster, member: &NewMember) -> Vec<u8> {
     let mut log = LogBuilder::default();
-    log.record(CRC, None);
+    log.append_record(CRC_TYPE, None);
     let metadata = Metadata { node_id: Some(member.id), cluster_id: Some(cluster.id) };
-    log.record(METADATA, Some(metadata.encode_to_vec()));
-    log.record(SNAPSHOT, Some(Snapshot { index: Some(0), term: Some(0), conf_state: None }.encode_to_vec()));
+    log.append_record(METADATA_TYPE, Some(metadata.encode_to_vec()));
+    log.append_record(
+        SNAPSHOT_TYPE,
+        Some(Snapshot { index: Some(0), term: Some(0), conf_state: None }.encode_to_vec()),
+    );
     for (index, member) in (1..).zip(&cluster.members) {
         let change = ConfChange {
             id: Some(0),
@@ -48,14 +51,14 @@ pub fn segment(cluster: &Cluster, member: &NewMember) -> Vec<u8> {
             index: Some(index),
             data: Some(change.encode_to_vec()),
         };
-        log.record(ENTRY, Some(entry.encode_to_vec()));
+        log.append_record(ENTRY_TYPE, Some(entry.encode_to_vec()));
     }
     let vote = cluster.members.first().map(|first| first.id);
     let state = HardState { term: Some(TERM), vote, commit: Some(cluster.commit()) };
-    log.record(STATE, Some(state.encode_to_vec()));
+    log.append_record(STATE_TYPE, Some(state.encode_to_vec()));
     let conf_state = Some(conf_state(cluster));
     let snapshot = Snapshot { index: Some(cluster.commit()), term: Some(TERM), conf_state };
-    log.record(SNAPSHOT, Some(snapshot.encode_to_vec()));
+    log.append_record(SNAPSHOT_TYPE, Some(snapshot.encode_to_vec()));
     log.bytes
 }
 
@@ -65,6 +68,7 @@ pub(crate) fn conf_state(cluster: &Cluster) -> ConfState {
     ConfState { voters: cluster.ids(), auto_leave: Some(false), ..ConfState::default() }
 }
 
+/// Appends records to a segment.
 #[derive(Default)]
 struct LogBuilder {
     bytes: Vec<u8>,
@@ -73,7 +77,7 @@ struct LogBuilder {
 }
 
 impl LogBuilder {
-    fn record(&mut self, kind: i64, data: Option<Vec<u8>>) {
+    fn append_record(&mut self, kind: i64, data: Option<Vec<u8>>) {
         self.data.extend_from_slice(data.as_deref().unwrap_or_default());
         let record = Record { r#type: Some(kind), crc: Some(crc32c(&self.data)), data }.encode_to_vec();
         let padded = record.len().next_multiple_of(8);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::bolt::edit::{BucketEdit, Kept, Missing};
+use crate::bolt::edit::{BucketEdit, IfMissing, OldEntries};
 use crate::bolt::write::file_builder::{BuildError, FileBuilder, PageSink};
 use crate::etcd::revision::Revision;
 use crate::etcd::revision_key::RevisionKey;
@@ -51,7 +51,7 @@ impl BucketChanges {
     /// The name of the first bucket that is not among `present` and cannot be made.
     pub fn lacking(&self, present: &[&[u8]]) -> Option<&[u8]> {
         let lacks =
-            |change: &&BucketEdit| change.missing == Missing::Fail && !present.contains(&change.bucket.as_slice());
+            |change: &&BucketEdit| change.if_missing == IfMissing::Fail && !present.contains(&change.bucket.as_slice());
         self.0.values().find(lacks).map(|change| change.bucket.as_slice())
     }
 
@@ -80,7 +80,7 @@ pub(super) fn put_all<K: PageSink>(
 pub(super) fn put_merged<K: PageSink>(
     key: &[u8],
     value: Option<&[u8]>,
-    kept: Kept,
+    kept: OldEntries,
     left: &mut BTreeMap<Vec<u8>, Option<Vec<u8>>>,
     builder: &mut FileBuilder<K>,
 ) -> Result<(), BuildError<K::Error>> {
@@ -92,7 +92,7 @@ pub(super) fn put_merged<K: PageSink>(
     match left.remove(key) {
         Some(Some(new)) => builder.put(key, &new),
         Some(None) => Ok(()),
-        None if kept == Kept::Nothing => Ok(()),
+        None if kept == OldEntries::Remove => Ok(()),
         None => value.map_or(Ok(()), |value| builder.put(key, value)),
     }
 }

@@ -141,7 +141,7 @@ impl<'s, S: Source + ?Sized> DamagedBuckets<'s, S> {
             })?,
             Ok(BucketLocation::Inline(header, bytes)) => {
                 let leaf = Leaf::new(header, bytes);
-                damage.extend(leaf.hidden().map(|fault| Finding::new(fault.code, fault.message)));
+                damage.extend(leaf.inline_end_fault().map(|fault| Finding::new(fault.code, fault.message)));
                 leaf.pairs().for_each(|element| take(element.flags, element.key, element.value));
             }
             Err(fault) => damage.push(Finding::new(fault.code, fault.message)),

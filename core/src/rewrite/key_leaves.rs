@@ -20,7 +20,7 @@ use crate::rewrite::key_intervals::{Interval, Intervals};
 use crate::rewrite::leaf_reader::LeafReader;
 use crate::rewrite::leaf_slice::{Basis, Entry, LeafSlice, Spot};
 use crate::rewrite::salvage_report::SalvageReport;
-use crate::scan::digest::inspect;
+use crate::scan::digest::decode_entry;
 use crate::source::Source;
 
 /// Takes an entry of bucket `key`; says whether to go on.
@@ -102,7 +102,7 @@ impl KeyLeaves {
         match bucket.as_ref().map(|bucket| bucket::parse(&bucket.value)) {
             Some(Ok(BucketLocation::Inline(header, bytes))) => {
                 let leaf = Leaf::new(header, bytes);
-                damage.extend(leaf.hidden().map(|fault| Finding::new(fault.code, fault.message)));
+                damage.extend(leaf.inline_end_fault().map(|fault| Finding::new(fault.code, fault.message)));
                 slices.extend(LeafSlice::whole(leaf, Spot::Inline, basis));
             }
             Some(Ok(BucketLocation::Tree(root))) => trees.walk(root, &mut |met| match met {
@@ -239,7 +239,7 @@ impl KeyLeaves {
                     continue;
                 }
                 let leaves_revisions = completeness::leaves_revisions(key.revision.main);
-                let Some(inspected) = leaves_revisions.then(|| inspect(key, element.value).ok()).flatten() else {
+                let Some(inspected) = leaves_revisions.then(|| decode_entry(key, element.value).ok()).flatten() else {
                     malformed = malformed.saturating_add(1);
                     continue;
                 };

@@ -8,7 +8,7 @@ use crate::etcd::history_check::contradiction;
 use crate::etcd::keyvalue::KeyValue;
 use crate::etcd::revision::Revision;
 use crate::etcd::revision_key::{FullRevision, RevisionKey};
-use crate::etcd::revision_record::{KeyHash, Marks, RevisionRecord};
+use crate::etcd::revision_record::{CompactionRevisions, KeyHash, RevisionRecord};
 use crate::progress::Watch;
 use crate::rewrite::damaged_buckets::DamagedBuckets;
 use crate::rewrite::key_leaves::KeyLeaves;
@@ -38,7 +38,7 @@ impl LeftOut {
     pub fn find<S: Source + ?Sized>(
         leaves: &KeyLeaves,
         buckets: &DamagedBuckets<'_, S>,
-        marks: Marks,
+        marks: CompactionRevisions,
         last_compaction: Revision,
         proven_only: bool,
         report: &mut SalvageReport,
@@ -98,7 +98,7 @@ impl LeftOut {
 
 /// The history of all keys up to an entry.
 struct Following<'r> {
-    marks: Marks,
+    marks: CompactionRevisions,
     left: LeftOut,
     report: &'r mut SalvageReport,
     /// The last entry of each key, and its main revision.
@@ -114,7 +114,7 @@ struct Following<'r> {
 }
 
 impl<'r> Following<'r> {
-    fn new(marks: Marks, left: LeftOut, report: &'r mut SalvageReport) -> Self {
+    fn new(marks: CompactionRevisions, left: LeftOut, report: &'r mut SalvageReport) -> Self {
         let chains = HashMap::new();
         Self {
             marks,
@@ -161,7 +161,7 @@ impl<'r> Following<'r> {
         }
         self.may_be_migrated &= record.is_creation() && here.sub == 0;
         self.follow(here);
-        record.set_era(self.marks.era(here.main));
+        record.set_state(self.marks.state(here.main));
         let before = self.chains.insert(record.key(), (record, here.main)).map(|(before, _)| before);
         if contradiction(before.as_ref(), &record).is_some() {
             self.raised = self.raised.max(here.main);

@@ -12,7 +12,7 @@ use crate::bolt::page_id::PageId;
 use crate::bolt::reader::Geometry;
 use crate::error::Error;
 use crate::int_readers::u64_be;
-use crate::limits::{BLOCK, MAX_PAGE_SIZE, MIN_PAGE_SIZE};
+use crate::limits::{MAX_PAGE_SIZE, MIN_PAGE_SIZE, READ_BLOCK};
 use crate::offset::Offset;
 use crate::progress::Watch;
 use crate::rewrite::intact_tree::{IntactTrees, Met};
@@ -32,14 +32,14 @@ const REMEMBERED: usize = 64;
 /// When bytes cannot be read, or the watch asks to stop.
 pub(super) fn page_size<S: Source + ?Sized>(source: &S, watch: &dyn Watch) -> Result<Option<u32>, Error> {
     let mut votes = Votes::default();
-    let mut block = AlignedBuf::new(BLOCK);
+    let mut block = AlignedBuf::new(READ_BLOCK);
     let mut at = 0_u64;
     while at < source.len() {
         if watch.cancelled() {
             return Err(Error::Cancelled);
         }
         let left = usize::try_from(source.len().saturating_sub(at)).unwrap_or(usize::MAX);
-        let bytes = block.get_mut(..left.min(BLOCK)).unwrap_or_default();
+        let bytes = block.get_mut(..left.min(READ_BLOCK)).unwrap_or_default();
         let len = bytes.len() as u64;
         source.read_at(at, bytes).map_err(|cause| Error::Read { offset: Offset::new(at), len, cause })?;
         for (place, page) in (at..).step_by(MIN_PAGE_SIZE as usize).zip(bytes.chunks(MIN_PAGE_SIZE as usize)) {

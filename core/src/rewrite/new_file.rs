@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use crate::bolt::database::{BoltDatabase, DatabaseError};
 use crate::bolt::edit::BucketEdit;
-use crate::bolt::write::file_builder::{BuildError, Built, FileBuilder, FileForm, PageSink};
+use crate::bolt::write::file_builder::{BuildError, BuiltFile, FileBuilder, FileParams, PageSink};
 use crate::error::Error;
 use crate::etcd::keyvalue::KeyValue;
 use crate::etcd::revision::Revision;
@@ -99,7 +99,7 @@ pub struct Alterations<'a> {
 #[derive(Debug)]
 pub struct Written<K> {
     /// The file, of which only the meta pages are to be written.
-    pub built: Built,
+    pub built: BuiltFile,
     /// Where its pages went.
     pub sink: K,
     /// Entries of bucket `key`.
@@ -146,7 +146,7 @@ pub fn write<S: Source + ?Sized, K: PageSink>(
     plan: Plan<'_>,
     sink: K,
     watch: &dyn Watch,
-) -> Result<(Built, K, Counts), RewriteError<K::Error>> {
+) -> Result<(BuiltFile, K, Counts), RewriteError<K::Error>> {
     let Written { built, sink, counts, .. } = write_altered(store, plan, Alterations::default(), sink, watch)?;
     Ok((built, sink, counts))
 }
@@ -165,7 +165,7 @@ pub fn write_altered<S: Source + ?Sized, K: PageSink>(
     let all: Vec<&str> = store.listed.iter().filter_map(|entry| std::str::from_utf8(&entry.name).ok()).collect();
     whole(store.lost_of(&all))?;
     let meta = BoltDatabase::open(store.source).map_err(damaged)?.meta();
-    let form = FileForm { page_size: meta.page_size, txid: meta.txid.saturating_add(1), sequence: 0 };
+    let form = FileParams { page_size: meta.page_size, txid: meta.txid.saturating_add(1), sequence: 0 };
     let mut builder = FileBuilder::new(form, sink);
     let mut changes = BucketChanges::new(alterations.changes);
     plan.marks().into_iter().for_each(|main| changes.mark_compacted(main));
@@ -268,7 +268,7 @@ fn copy_pairs<S: Source + ?Sized, K: PageSink>(
         nested = store.pairs_of(bucket, &mut |key, value| {
             if outcome.is_ok() {
                 let value = plan.pair(&bucket.name, key, value);
-                outcome = put_merged(key, value.as_deref(), change.kept, &mut left, builder);
+                outcome = put_merged(key, value.as_deref(), change.old_entries, &mut left, builder);
             }
         })?;
     }

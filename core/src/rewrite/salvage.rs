@@ -17,12 +17,12 @@
 
 use std::collections::BTreeSet;
 
-use crate::bolt::meta::{MetaChoice, Metas};
+use crate::bolt::meta::{MetaChoice, MetaPages};
 use crate::bolt::page_id::PageId;
-use crate::bolt::write::file_builder::{Built, FileBuilder, FileForm, PageSink};
+use crate::bolt::write::file_builder::{BuiltFile, FileBuilder, FileParams, PageSink};
 use crate::error::Error;
-use crate::etcd::bucket_rules::Facts;
-use crate::etcd::completeness::IMPOSSIBLE;
+use crate::etcd::bucket_rules::SchemaFacts;
+use crate::etcd::completeness::IMPOSSIBLE_COUNTER;
 use crate::etcd::revision::Revision;
 use crate::etcd::revision_key::RevisionKey;
 use crate::finding::Finding;
@@ -82,7 +82,7 @@ impl<'s, S: Source + ?Sized> Salvage<'s, S> {
     /// When bytes cannot be read, the watch asks to stop, or the older meta page is asked for and leads to no other tree.
     pub fn open(source: &'s S, limits: Limits, watch: &dyn Watch) -> Result<Option<Self>, Error> {
         let mut report = SalvageReport::default();
-        let metas = Metas::find(&head(source)?);
+        let metas = MetaPages::find(&head(source)?);
         let mut found = metas.map(|metas| Self::by_metas(source, metas, limits)).transpose()?;
         if found.as_ref().is_none_or(|(buckets, _)| buckets.is_empty()) && !limits.only_tree {
             found = Self::by_search(source, found, watch)?;
@@ -104,7 +104,7 @@ impl<'s, S: Source + ?Sized> Salvage<'s, S> {
         Ok(Some(Self { buckets, small, leaves, left, report }))
     }
 
-    fn by_metas(source: &'s S, metas: Metas, limits: Limits) -> Result<Found<'s, S>, Error> {
+    fn by_metas(source: &'s S, metas: MetaPages, limits: Limits) -> Result<Found<'s, S>, Error> {
         let (live, older) = match limits.meta {
             MetaChoice::Newest => {
                 let older = metas.chosen(MetaChoice::Older).filter(|_| !limits.only_tree);
@@ -167,13 +167,13 @@ impl<'s, S: Source + ?Sized> Salvage<'s, S> {
         auth: AuthPolicy,
         sink: K,
         watch: &dyn Watch,
-    ) -> Result<(Built, K), RewriteError<K::Error>> {
+    ) -> Result<(BuiltFile, K), RewriteError<K::Error>> {
         let live = self.buckets.live;
         // A number that bolt never reaches is damage, too.
-        let txid = if live.txid < IMPOSSIBLE >> 1 { live.txid.saturating_add(1) } else { 2 };
-        let form = FileForm { page_size: live.page_size, txid, sequence: 0 };
+        let txid = if live.txid < IMPOSSIBLE_COUNTER >> 1 { live.txid.saturating_add(1) } else { 2 };
+        let form = FileParams { page_size: live.page_size, txid, sequence: 0 };
         let mut builder = FileBuilder::new(form, sink);
-        let mut facts = Facts::default();
+        let mut facts = SchemaFacts::default();
         for name in self.buckets.names() {
             let sequence = self.buckets.get(&name).and_then(|bucket| u64_le(&bucket.value, 8)).unwrap_or(0);
             builder.begin_bucket(&name, sequence)?;
@@ -205,7 +205,7 @@ impl<'s, S: Source + ?Sized> Salvage<'s, S> {
     fn write_small<K: PageSink>(
         &self,
         name: &[u8],
-        facts: &mut Facts,
+        facts: &mut SchemaFacts,
         builder: &mut FileBuilder<K>,
     ) -> Result<(), RewriteError<K::Error>> {
         let scheduled = self.small.marks.scheduled.max(self.report.raised_to.unwrap_or(Revision::NONE));

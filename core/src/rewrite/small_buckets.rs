@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use crate::bolt::leaf::BUCKET;
 use crate::bolt::write::file_builder::MAX_KEY;
 use crate::error::Error;
-use crate::etcd::bucket_rules::Facts;
+use crate::etcd::bucket_rules::SchemaFacts;
 use crate::etcd::completeness;
 use crate::etcd::revision::Revision;
-use crate::etcd::revision_record::Marks;
+use crate::etcd::revision_record::CompactionRevisions;
 use crate::etcd::version;
 use crate::finding::{Finding, excerpt};
 use crate::rewrite::damaged_buckets::DamagedBuckets;
@@ -24,7 +24,7 @@ pub(super) struct SmallBuckets {
     /// From where the entries of each are taken.
     origins: BTreeMap<Vec<u8>, Origin>,
     /// The compactions, as the new file is to have them.
-    pub marks: Marks,
+    pub marks: CompactionRevisions,
     /// Whether users and roles cannot be read whole.
     pub auth_is_damaged: bool,
     /// Settings that contradict others, or that no etcd writes, and are left out.
@@ -40,7 +40,7 @@ impl SmallBuckets {
         buckets: &mut DamagedBuckets<'_, S>,
         report: &mut SalvageReport,
     ) -> Result<Self, Error> {
-        let mut facts = Facts::default();
+        let mut facts = SchemaFacts::default();
         let mut origins = BTreeMap::new();
         let mut auth_is_damaged = false;
         for name in buckets.names().iter().filter(|name| *name != b"key") {
@@ -60,14 +60,14 @@ impl SmallBuckets {
         }
         let versions = version::contradiction(facts.cluster_version.as_deref(), facts.storage_version.as_deref());
         let versions = versions.map(|(code, name, text)| Finding::new(code, text).key(name.as_bytes()));
-        let settings = completeness::judge(&facts, |_| true).into_iter().chain(versions);
+        let settings = completeness::judge_schema(&facts, |_| true).into_iter().chain(versions);
         let wrong = settings.filter(|finding| finding.severity == Severity::Damage && !finding.code.is_about_auth());
         let impossible: Vec<String> = wrong.filter_map(|finding| finding.key).collect();
         for name in &impossible {
             let is_cluster = ["clusterVersion", "downgrade"].contains(&name.as_str());
             report.add_malformed(if is_cluster { "cluster" } else { "meta" });
         }
-        Ok(Self { origins, marks: facts.marks(), auth_is_damaged, impossible })
+        Ok(Self { origins, marks: facts.compactions(), auth_is_damaged, impossible })
     }
 
     /// Whether the marks of compaction were read whole.
@@ -83,7 +83,7 @@ impl SmallBuckets {
                 *mark = Revision::NONE;
             }
         }
-        let Marks { finished, scheduled } = self.marks;
+        let CompactionRevisions { finished, scheduled } = self.marks;
         let possible = if scheduled > finished && scheduled > last { last.max(finished) } else { scheduled };
         let mended = possible.max(finished);
         if mended != scheduled {
@@ -98,7 +98,7 @@ impl SmallBuckets {
     }
 
     /// Whether an entry is kept; `facts` are those before it.
-    pub fn keeps(&self, facts: &mut Facts, name: &[u8], flags: u32, key: &[u8], value: &[u8]) -> bool {
+    pub fn keeps(&self, facts: &mut SchemaFacts, name: &[u8], flags: u32, key: &[u8], value: &[u8]) -> bool {
         is_good(facts, name, flags, key, value) && !self.impossible.iter().any(|name| name.as_bytes() == key)
     }
 
@@ -109,8 +109,8 @@ impl SmallBuckets {
 }
 
 /// Whether an entry of a small bucket is one that etcd could have written.
-fn is_good(facts: &mut Facts, name: &[u8], flags: u32, key: &[u8], value: &[u8]) -> bool {
-    let wrong = facts.take(name, key, value).err();
+fn is_good(facts: &mut SchemaFacts, name: &[u8], flags: u32, key: &[u8], value: &[u8]) -> bool {
+    let wrong = facts.add_entry(name, key, value).err();
     let harmless = wrong.is_none_or(|(code, _)| code.severity() != Severity::Damage);
     flags & BUCKET == 0 && (1..=MAX_KEY).contains(&key.len()) && harmless
 }

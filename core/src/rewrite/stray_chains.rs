@@ -13,7 +13,7 @@ use crate::etcd::gap::complete_from;
 use crate::etcd::keyvalue::KeyValue;
 use crate::etcd::revision::Revision;
 use crate::etcd::revision_key::{FullRevision, RevisionKey};
-use crate::etcd::revision_record::{KeyHash, Marks};
+use crate::etcd::revision_record::{CompactionRevisions, KeyHash};
 use crate::limits::REMEMBERED_GAPS;
 use crate::progress::Watch;
 use crate::rewrite::damaged_buckets::DamagedBuckets;
@@ -32,7 +32,7 @@ pub(super) fn contradictions<S: Source + ?Sized>(
     leaves: &KeyLeaves,
     keys: &HashSet<KeyHash>,
     buckets: &DamagedBuckets<'_, S>,
-    marks: Marks,
+    marks: CompactionRevisions,
     watch: &dyn Watch,
 ) -> Result<Rejected, Error> {
     let mut chains = Chains { marks, links: Vec::new(), gaps: Vec::new(), rejected: Rejected::default(), last: None };
@@ -148,7 +148,7 @@ impl Link {
 }
 
 struct Chains {
-    marks: Marks,
+    marks: CompactionRevisions,
     links: Vec<Link>,
     /// Neighbours between which something is missing.
     gaps: Vec<(FullRevision, FullRevision)>,

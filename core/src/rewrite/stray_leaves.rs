@@ -10,11 +10,11 @@ use crate::error::Error;
 use crate::etcd::completeness;
 use crate::etcd::gap::complete_from;
 use crate::etcd::revision_key::{FullRevision, RevisionKey};
-use crate::etcd::revision_record::Marks;
+use crate::etcd::revision_record::CompactionRevisions;
 use crate::fingerprint::fingerprint;
 use crate::rewrite::damaged_buckets::DamagedBuckets;
 use crate::rewrite::key_leaves::{KeyLeaves, LeafPages};
-use crate::scan::digest::{Inspected, inspect};
+use crate::scan::digest::{DecodedEntry, decode_entry};
 use crate::source::Source;
 
 /// Times the bytes of the file that leaves of the tree are compared with stray ones at most: a stray leaf overlaps a few of the tree, and free pages are a part of the file. A forged file can have
@@ -51,7 +51,7 @@ pub(super) struct TreeView<'l, 'b, 's, S: Source + ?Sized> {
     leaves: &'l KeyLeaves,
     pages: LeafPages<'s, 'b, S>,
     /// None when they cannot be read: what a compaction removed then looks as if it was missing.
-    marks: Option<Marks>,
+    marks: Option<CompactionRevisions>,
     /// The entries of a leaf, and which it is.
     at_hand: Option<(usize, Vec<(RevisionKey, u128)>)>,
     /// Bytes of leaves that may still be compared.
@@ -59,7 +59,7 @@ pub(super) struct TreeView<'l, 'b, 's, S: Source + ?Sized> {
 }
 
 impl<'l, 'b, 's, S: Source + ?Sized> TreeView<'l, 'b, 's, S> {
-    pub fn new(leaves: &'l KeyLeaves, buckets: &'b DamagedBuckets<'s, S>, marks: Option<Marks>) -> Self {
+    pub fn new(leaves: &'l KeyLeaves, buckets: &'b DamagedBuckets<'s, S>, marks: Option<CompactionRevisions>) -> Self {
         let left = buckets.source.len().saturating_mul(STRAY_WORK);
         Self { leaves, pages: LeafPages::new(buckets), marks, at_hand: None, left }
     }
@@ -168,8 +168,8 @@ impl<'l, 'b, 's, S: Source + ?Sized> TreeView<'l, 'b, 's, S> {
 }
 
 /// An entry of bucket `key` and what is to be known of it, none for the empty value of a bump; nothing when etcd does not write such.
-pub(super) fn entry(flags: u32, key: &[u8], value: &[u8]) -> Option<(RevisionKey, Option<Inspected>)> {
+pub(super) fn entry(flags: u32, key: &[u8], value: &[u8]) -> Option<(RevisionKey, Option<DecodedEntry>)> {
     let key = RevisionKey::parse(key)
         .filter(|key| flags & BUCKET == 0 && completeness::leaves_revisions(key.revision.main))?;
-    Some((key, inspect(key, value).ok()?))
+    Some((key, decode_entry(key, value).ok()?))
 }

@@ -7,50 +7,49 @@ use crate::etcd::completeness;
 use crate::etcd::gap::complete_from;
 use crate::etcd::history_check::{self, HistoryOutcome};
 use crate::etcd::revision::Revision;
-use crate::etcd::revision_record::{Era, Marks, PARTITIONS};
+use crate::etcd::revision_record::{CompactionRevisions, CompactionState, PARTITIONS};
 use crate::etcd::version;
 use crate::finding::{Finding, Findings};
 use crate::finding_code::Code;
-use crate::limits::EXCERPT;
+use crate::limits::MAX_EXCERPT;
 use crate::lost_history::LostHistory;
 use crate::progress::Watch;
 use crate::report::Report;
 use crate::scan::key_bucket::KeyBucketTotals;
 use crate::scan::scanner::{BucketTotals, Opened, Scan, ScanPart};
 use crate::scan::sweep_cache::SweepCache;
-use crate::scan::trailer_hash::{check_trailer, judge, quick_trailer};
+use crate::scan::trailer_hash::{check_trailer, judge_length, quick_trailer};
 use crate::scan::{contradiction_locator, live_key_count, lost_ranges, older_meta};
 use crate::severity::Verdict;
 use crate::source::Source;
 use crate::status::{BucketStatus, Status};
 use crate::trailer::Trailer;
 
-/// Number of shares into which the history check is split: enough for the threads of a large machine to finish
-/// together.
-pub(crate) const SHARES: usize = 16;
+/// Number of shares into which the history check is split, so that the threads of a large machine finish together.
+pub(crate) const HISTORY_SHARES: usize = 16;
 
-/// Results of a scan without the SHA-256, which may still be computing.
+/// The results of a scan without the SHA-256, which another thread may still compute.
 #[derive(Debug)]
 pub struct Conclusion {
     pub(crate) findings: Findings,
     pub(crate) status: Status,
     lost: LostHistory,
     /// Length of the database according to its newest meta page, in bytes.
-    written: u64,
+    newest_len: u64,
 }
 
 impl Conclusion {
     /// Completes the report with the trailer.
     #[must_use]
     pub fn report(self, trailer: Trailer) -> Report {
-        let Self { findings: found, status, lost, written } = self;
+        let Self { findings: scan_findings, status, lost, newest_len } = self;
         let mut findings = Findings::default();
-        for finding in judge(status.file_size, written, status.page_size, &trailer) {
+        for finding in judge_length(status.file_size, newest_len, status.page_size, &trailer) {
             findings.push(finding);
         }
-        findings.append(found);
+        findings.append(scan_findings);
         if findings.has(Code::FileTruncated) {
-            findings.explain(Code::FileTruncated, |finding| finding.code == Code::PageUnreachable);
+            findings.mark_caused_by(Code::FileTruncated, |finding| finding.code == Code::PageUnreachable);
         }
         // Without a single readable bucket the numbers mean nothing.
         let readable = status.complete || !status.buckets.is_empty();
@@ -70,19 +69,19 @@ impl<S: Source + ?Sized> Scan<'_, S> {
     /// Checks the history of one share of the keys, given all parts in the order of their numbers. Any thread may take
     /// any share, in any order, each once.
     pub(crate) fn histories(&self, share: usize, parts: &[ScanPart]) -> HistoryOutcome {
-        let size = PARTITIONS.div_ceil(SHARES);
+        let size = PARTITIONS.div_ceil(HISTORY_SHARES);
         let start = share.saturating_mul(size).min(PARTITIONS);
         let end = start.saturating_add(size).min(PARTITIONS);
-        let records = std::iter::once(&self.inline_key.records).chain(parts.iter().map(|part| &part.tally.records));
-        let ran = last_compaction_ran(self.context.marks, &self.inline_key, parts);
-        let compacting = if ran { Era::Compacted } else { Era::Compacting };
-        history_check::resolve(records, start..end, compacting)
+        let records = std::iter::once(&self.inline_key.records).chain(parts.iter().map(|part| &part.totals.records));
+        let is_done = last_compaction_is_done(self.context.compactions, &self.inline_key, parts);
+        let state_of_compacting = if is_done { CompactionState::Compacted } else { CompactionState::Compacting };
+        history_check::check_histories(records, start..end, state_of_compacting)
     }
 
     /// Combines all parts, in the order of their numbers, and the histories of all shares in theirs.
     ///
-    /// If two parts visited the same page, which only damage causes, all parts run again in order: the choice of the
-    /// place that keeps the page must not depend on the speed of threads.
+    /// If two parts visited the same page, which only happens in a damaged file, all parts run again in order: which
+    /// part may use the page must not depend on the speed of threads.
     ///
     /// # Errors
     /// A read fails, or `watch` requests a stop.
@@ -92,7 +91,7 @@ impl<S: Source + ?Sized> Scan<'_, S> {
         histories: Vec<HistoryOutcome>,
         watch: &dyn Watch,
     ) -> Result<Conclusion, Error> {
-        if parts.len() > 1 && parts.iter().any(|part| part.conflict) {
+        if parts.len() > 1 && parts.iter().any(|part| part.met_used_page) {
             drop(parts);
             let used = self.used_before.copy()?;
             let again = (0..self.parts()).map(|part| self.run_with(part, &used, &mut SweepCache::default(), watch));
@@ -104,7 +103,7 @@ impl<S: Source + ?Sized> Scan<'_, S> {
     }
 
     fn all_histories(&self, parts: &[ScanPart]) -> Vec<HistoryOutcome> {
-        (0..SHARES).map(|share| self.histories(share, parts)).collect()
+        (0..HISTORY_SHARES).map(|share| self.histories(share, parts)).collect()
     }
 
     fn conclude_with(
@@ -117,16 +116,16 @@ impl<S: Source + ?Sized> Scan<'_, S> {
         let mut findings = self.findings.clone();
         let mut incomplete = self.incomplete;
         let mut lost_keys = self.lost_keys.clone();
-        let mut sum = KeyBucketTotals::default();
+        let mut totals = KeyBucketTotals::default();
         let mut pages = 0u64;
-        let inline = ScanPart { tally: self.inline_key.clone(), ..ScanPart::default() };
+        let inline = ScanPart { totals: self.inline_key.clone(), ..ScanPart::default() };
         for part in std::iter::once(inline).chain(parts) {
             findings.append(part.findings);
-            check_joint(&sum, &part.tally, &mut findings);
+            check_border(&totals, &part.totals, &mut findings);
             incomplete |= part.incomplete;
             lost_keys.extend(part.lost);
             pages = pages.saturating_add(part.pages);
-            sum = join(sum, part.tally, &self.context.combiner);
+            totals = join_totals(totals, part.totals, &self.context.combiner);
         }
         let mut outcome = HistoryOutcome::default();
         for share in histories {
@@ -136,79 +135,88 @@ impl<S: Source + ?Sized> Scan<'_, S> {
             outcome.live = live_key_count::count(self, watch)?;
         }
         let mut history = LostHistory::default();
-        lost_ranges::note(&mut history, lost_keys.into_iter());
-        let lost_by = findings.list().iter().find(|finding| finding.code.loses_pages()).map(|finding| finding.code);
-        let lacks_revisions = sum.complete_from > self.context.marks.complete_above() || sum.migrated > 0;
+        lost_ranges::add_ranges(&mut history, lost_keys.into_iter());
+        let lost_pages_code =
+            findings.list().iter().find(|finding| finding.code.loses_pages()).map(|finding| finding.code);
+        let lacks_revisions = totals.complete_from > self.context.compactions.complete_above() || totals.migrated > 0;
         if lacks_revisions || !outcome.counts.is_empty() {
-            findings.append(contradiction_locator::locate(self, &outcome, sum.last_main(), used, &mut history, watch)?);
+            findings.append(contradiction_locator::locate(
+                self,
+                &outcome,
+                totals.last_main(),
+                used,
+                &mut history,
+                watch,
+            )?);
         }
         if !incomplete {
-            self.judge_compacted(&sum, &mut findings);
+            self.check_compacted_revision(&totals, &mut findings);
             if self.key_bucket.is_some() && outcome.live == 0 {
-                findings.push(Finding::new(Code::StoreEmpty, self.empty_text(&sum)).key(b"key"));
+                findings.push(Finding::new(Code::StoreEmpty, self.empty_store_text(&totals)).key(b"key"));
             }
         }
-        if let Some(last) = sum.last_main().filter(|last| !completeness::leaves_revisions(*last)) {
+        if let Some(last) = totals.last_main().filter(|last| !completeness::leaves_revisions(*last)) {
             let text = format!("The last revision is {last}, but the largest possible is {}.", Revision::MAX);
             findings.push(Finding::new(Code::RevisionsExhausted, text).key(b"key"));
         }
         let mut buckets = self.buckets.clone();
         if let Some(bucket) = self.key_bucket.and_then(|index| buckets.get_mut(index)) {
-            bucket.run = sum.run;
-            bucket.entries = sum.entries;
+            bucket.run = totals.run;
+            bucket.entries = totals.entries;
             bucket.pages = bucket.pages.saturating_add(pages);
         }
-        let free_pages = self.judge_free_pages(used, &mut findings);
-        if let Some(code) = lost_by.filter(|_| incomplete) {
-            findings.explain(code, |finding| is_consequence_of_lost_pages(finding.code));
+        let free_pages = self.check_free_pages(used, &mut findings);
+        if let Some(code) = lost_pages_code.filter(|_| incomplete) {
+            findings.mark_caused_by(code, |finding| is_consequence_of_lost_pages(finding.code));
         }
         if incomplete || findings.verdict() == Verdict::Damaged {
-            older_meta::finding(self, sum.last_main(), watch)?.into_iter().for_each(|finding| findings.push(finding));
+            older_meta::finding(self, totals.last_main(), watch)?
+                .into_iter()
+                .for_each(|finding| findings.push(finding));
         }
-        let status = Status { complete: !incomplete, ..self.status(&buckets, &sum, outcome.live, free_pages) };
-        Ok(Conclusion { findings, status, lost: history, written: self.written })
+        let status = Status { complete: !incomplete, ..self.status(&buckets, &totals, outcome.live, free_pages) };
+        Ok(Conclusion { findings, status, lost: history, newest_len: self.newest_len })
     }
 
-    /// Looks for the entry at the revision of the last compaction. Every etcd 3.6 keeps it; since 3.5.16 and 3.4.34
-    /// even a deletion.
+    /// Checks that bucket `key` has an entry at the revision of the last compaction. etcd 3.6 and later always keep it.
     ///
-    /// Older versions remove a deletion there, so all revisions up to it may be gone. But each of them was an entry of
-    /// the raft log, and no server requests a compaction above its last revision.
-    fn judge_compacted(&self, sum: &KeyBucketTotals, findings: &mut Findings) {
-        let marks = self.context.marks;
-        let compacted = marks.last_compaction();
-        if compacted <= Revision::FIRST || sum.has_compacted {
+    /// Before 3.5.16 and 3.4.34, etcd removed it if it was a deletion, so all revisions up to it may be gone. But each
+    /// revision needs an entry in the raft log, and no server compacts at a revision above its last one.
+    fn check_compacted_revision(&self, totals: &KeyBucketTotals, findings: &mut Findings) {
+        let compactions = self.context.compactions;
+        let compacted = compactions.last_compaction();
+        if compacted <= Revision::FIRST || totals.has_compacted {
             return;
         }
         let version = self.facts.storage_version.as_deref().and_then(version::parse);
         let since_3_6 = version.is_some_and(|version| version >= (3, 6, 0));
-        let last = sum.last_main().unwrap_or(Revision::FIRST);
+        let last = totals.last_main().unwrap_or(Revision::FIRST);
         let gone = compacted.since(last);
-        let code = if marks.scheduled > marks.finished && gone > 0 && since_3_6 {
+        let code = if compactions.scheduled > compactions.finished && gone > 0 && since_3_6 {
             Code::CompactionMarks
         } else if since_3_6 || gone > self.facts.consistent_index.unwrap_or(0) {
             Code::CompactedRevisionMissing
         } else {
             return;
         };
-        let last = sum.last_main().map_or("none".to_owned(), |last| last.to_string());
+        let last = totals.last_main().map_or("none".to_owned(), |last| last.to_string());
         let text =
             format!("The last compaction was at revision {compacted}, which has no entry; the last entry is {last}.");
         findings.push(Finding::new(code, text).key(b"scheduledCompactRev"));
     }
 
-    fn empty_text(&self, sum: &KeyBucketTotals) -> String {
-        match sum.last_main() {
+    fn empty_store_text(&self, totals: &KeyBucketTotals) -> String {
+        match totals.last_main() {
             None => "Bucket `key` is empty.".into(),
             Some(last) => format!("All keys are deleted; the last revision is {last}."),
         }
     }
 
-    /// Compares free with used pages, and counts the free pages.
-    fn judge_free_pages(&self, used: &PageSet, findings: &mut Findings) -> u64 {
-        let own = self.geometry.high_water.pages_since(PageId::FIRST);
+    /// Checks that each page is either used or free; returns the number of free pages.
+    fn check_free_pages(&self, used: &PageSet, findings: &mut Findings) -> u64 {
+        let all_pages = self.geometry.high_water.pages_since(PageId::FIRST);
         if !self.synced_freelist {
-            return own.saturating_sub(used.count());
+            return all_pages.saturating_sub(used.count());
         }
         for page in PageId::FIRST.up_to(self.geometry.present) {
             let (used, free) = (used.contains(page), self.free.contains(page));
@@ -230,7 +238,7 @@ impl<S: Source + ?Sized> Scan<'_, S> {
             run.then(crate::crc::CrcRun::of(&bucket.name), combiner).then(bucket.run, combiner)
         });
         let listed = buckets.iter().map(|bucket| BucketStatus {
-            name: String::from_utf8_lossy(bucket.name.get(..EXCERPT).unwrap_or(&bucket.name)).into_owned(),
+            name: String::from_utf8_lossy(bucket.name.get(..MAX_EXCERPT).unwrap_or(&bucket.name)).into_owned(),
             entries: bucket.entries,
             bytes: bucket.run.len,
             pages: bucket.pages,
@@ -239,7 +247,7 @@ impl<S: Source + ?Sized> Scan<'_, S> {
             hash: hash.crc,
             revision: key.ends.map_or(Revision::ZERO, |(_, last)| last.revision.main),
             total_key: live,
-            total_size: self.logical,
+            total_size: self.logical_size,
             version: self.facts.storage_version.clone().unwrap_or_default(),
             total_entries: buckets.iter().map(|bucket| bucket.entries).fold(0, u64::saturating_add),
             revisions: key.entries,
@@ -263,20 +271,25 @@ impl<S: Source + ?Sized> Scan<'_, S> {
     }
 }
 
-/// Whether unreadable pages can cause damage of this code.
+/// Whether a finding with this code can be a consequence of unreadable pages.
 fn is_consequence_of_lost_pages(code: Code) -> bool {
     matches!(code, Code::PageUnreachable | Code::RevisionsMissing | Code::RevisionsUnreachable | Code::KeyvalueHistory)
 }
 
-fn join(mut before: KeyBucketTotals, after: KeyBucketTotals, combiner: &crate::crc::CrcCombiner) -> KeyBucketTotals {
-    let joint = after.ends.map_or(Revision::ZERO, |(first, _)| {
+/// Adds the totals of the next part to those of the parts before it.
+fn join_totals(
+    mut before: KeyBucketTotals,
+    after: KeyBucketTotals,
+    combiner: &crate::crc::CrcCombiner,
+) -> KeyBucketTotals {
+    let border = after.ends.map_or(Revision::ZERO, |(first, _)| {
         let last = before.ends.map(|(_, last)| last.revision);
         complete_from(last, first.revision)
     });
     before.encrypted.append(&after.encrypted);
     KeyBucketTotals {
         encrypted: before.encrypted,
-        complete_from: before.complete_from.max(after.complete_from).max(joint),
+        complete_from: before.complete_from.max(after.complete_from).max(border),
         migrated: before.migrated.saturating_add(after.migrated),
         has_compacted: before.has_compacted || after.has_compacted,
         run: before.run.then(after.run, combiner),
@@ -292,14 +305,14 @@ fn join(mut before: KeyBucketTotals, after: KeyBucketTotals, combiner: &crate::c
     }
 }
 
-/// Whether a compaction removed everything it had to remove, although it is not marked as finished.
-fn last_compaction_ran(marks: Marks, inline: &KeyBucketTotals, parts: &[ScanPart]) -> bool {
-    let last = parts.iter().rev().map(|part| &part.tally).chain([inline]).find_map(KeyBucketTotals::last_main);
-    marks.with_last(last) != marks
+/// Whether the last compaction removed everything that it had to remove, although it is not marked as finished.
+fn last_compaction_is_done(compactions: CompactionRevisions, inline: &KeyBucketTotals, parts: &[ScanPart]) -> bool {
+    let last = parts.iter().rev().map(|part| &part.totals).chain([inline]).find_map(KeyBucketTotals::last_main);
+    compactions.with_last(last) != compactions
 }
 
-/// Checks the border of two parts: the same revision may end one part as a put and begin the next as a tombstone.
-fn check_joint(before: &KeyBucketTotals, after: &KeyBucketTotals, findings: &mut Findings) {
+/// Reports a revision that is both the last entry of a part, as a put, and the first of the next, as a tombstone.
+fn check_border(before: &KeyBucketTotals, after: &KeyBucketTotals, findings: &mut Findings) {
     let (Some((_, last)), Some((first, _))) = (before.ends, after.ends) else { return };
     if last.revision == first.revision {
         let text = format!("revision {} occurs both as a put and as a tombstone", first.revision);
@@ -336,13 +349,13 @@ fn run<S: Source + ?Sized>(source: &S, trailer: Trailer, watch: &dyn Watch) -> R
 
 impl<S: Source + ?Sized> Scan<'_, S> {
     /// Runs all parts in order and completes the report.
-    pub(crate) fn run_all(self, memory: &mut SweepCache, trailer: Trailer, watch: &dyn Watch) -> Result<Report, Error> {
-        Ok(self.conclude_all(memory, watch)?.report(trailer))
+    pub(crate) fn run_all(self, cache: &mut SweepCache, trailer: Trailer, watch: &dyn Watch) -> Result<Report, Error> {
+        Ok(self.conclude_all(cache, watch)?.report(trailer))
     }
 
     /// Runs all parts in order, without the trailer.
-    pub(crate) fn conclude_all(self, memory: &mut SweepCache, watch: &dyn Watch) -> Result<Conclusion, Error> {
-        let parts = (0..self.parts()).map(|part| self.run_with(part, &self.used, memory, watch));
+    pub(crate) fn conclude_all(self, cache: &mut SweepCache, watch: &dyn Watch) -> Result<Conclusion, Error> {
+        let parts = (0..self.parts()).map(|part| self.run_with(part, &self.used, cache, watch));
         let parts = parts.collect::<Result<Vec<_>, _>>()?;
         let histories = self.all_histories(&parts);
         self.conclude_with(parts, histories, &self.used, watch)

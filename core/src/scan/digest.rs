@@ -1,7 +1,7 @@
-//! Digests of the leaf pages of bucket `key`: everything a scan needs to know about a page.
+//! Digests of the leaf pages of bucket `key`. A digest holds everything that a scan needs to know about a page.
 //!
-//! Only a page without irregularities has a digest. Every other page is examined element by element when its place in
-//! the tree is known, so that the sweep and the walk report the same findings in the same order.
+//! Only a page without irregularities has a digest. The walk examines all other pages element by element, once their
+//! place in the tree is known, so that sweep and walk report the same findings in the same order.
 
 use crate::bolt::leaf::Leaf;
 use crate::bolt::page::{Header, overflow_fits, table_end};
@@ -26,18 +26,17 @@ pub struct LeafDigest {
     pub entries: u32,
     /// Number of tombstones.
     pub tombstones: u32,
-    /// First and last key; `None` only in an unfilled digest.
+    /// First and last key; `None` only before the digest is filled.
     pub ends: Option<(RevisionKey, RevisionKey)>,
-    /// One record per entry, in order; a leaf with the empty value of a revision bump has no digest.
+    /// One record per entry, in order. (A leaf with the empty value that `--bump-revision` writes has no digest.)
     pub records: Vec<RevisionRecord>,
-    /// Difference of each record's main revision to the previous one (to the first entry's for the first), in LEB128:
-    /// about a byte per record. Only a sweep keeps them, for the one page of a file with a compaction revision between
-    /// two entries.
+    /// The main revision of each record minus that of the previous record (0 for the first), in LEB128: about a byte
+    /// per record. Only a sweep keeps these steps. It needs them only for the page whose entries are partly above the
+    /// compaction revision, but does not know yet which page that is.
     pub steps: Option<Vec<u8>>,
     /// Index and lease id of each record with a lease.
     pub leased: Vec<(u32, i64)>,
-    /// No revision is missing within the page if history is complete only above this revision; 0 if none is missing at
-    /// all.
+    /// Lowest revision above which no revision is missing within the page; 0 if no revision is missing at all.
     pub complete_from: Revision,
     /// Number of puts with version 1 and an earlier create revision, which only `etcdctl migrate` writes.
     pub migrated: u32,
@@ -79,10 +78,10 @@ impl LeafDigest {
             };
             entries = entries.saturating_add(1);
             tombstones = tombstones.saturating_add(u32::from(key.tombstone));
-            match inspect(key, element.value) {
-                Ok(Some(Inspected { record, lease, needs })) => {
-                    if let Some(needs) = needs {
-                        self.encrypted.add(&needs, 1);
+            match decode_entry(key, element.value) {
+                Ok(Some(DecodedEntry { record, lease, needed_key })) => {
+                    if let Some(needed_key) = needed_key {
+                        self.encrypted.add(&needed_key, 1);
                     }
                     if lease != 0 {
                         self.leased.push((u32::try_from(self.records.len()).unwrap_or(u32::MAX), lease));
@@ -95,13 +94,13 @@ impl LeafDigest {
                     }
                     main = Some(key.revision.main);
                 }
-                // Whether it is alone in its transaction, as a bump writes it, is checked where its neighbours are
-                // known.
+                // An empty value must be alone in its transaction, as `--bump-revision` writes it. The walk checks
+                // that, because it knows the neighbouring pages.
                 Ok(None) | Err(_) => return false,
             }
         }
-        let whole = usize::try_from(entries) == Ok(leaf.count()) && entries > 0;
-        if !whole || page_size.is_some_and(|size| !overflow_fits(header.overflow, end, size)) {
+        let is_complete = usize::try_from(entries) == Ok(leaf.count()) && entries > 0;
+        if !is_complete || page_size.is_some_and(|size| !overflow_fits(header.overflow, end, size)) {
             return false;
         }
         let Some(pairs) = bytes.get(start..end) else { return false };
@@ -159,21 +158,21 @@ fn take_leb128(bytes: &mut &[u8]) -> Option<u64> {
     }
 }
 
-/// Facts about one entry of bucket `key`.
-pub struct Inspected {
+/// A decoded entry of bucket `key`.
+pub struct DecodedEntry {
     /// Its record.
     pub record: RevisionRecord,
     /// Its lease; 0 for none.
     pub lease: i64,
     /// Encryption key that its value needs, if an API server encrypted it.
-    pub needs: Option<NeededKey>,
+    pub needed_key: Option<NeededKey>,
 }
 
-/// Decodes an entry of bucket `key`; `None` for the empty value that a revision bump writes.
+/// Decodes an entry of bucket `key`; `None` for the empty value that a restore with `--bump-revision` writes.
 ///
 /// # Errors
 /// The entry's problem: its code, and a clause that describes it.
-pub fn inspect(key: RevisionKey, value: &[u8]) -> Result<Option<Inspected>, (Code, String)> {
+pub fn decode_entry(key: RevisionKey, value: &[u8]) -> Result<Option<DecodedEntry>, (Code, String)> {
     let Some(message) = KeyValue::parse(value) else {
         return Err((Code::KeyvalueMalformed, format!("its value of {} bytes is not a KeyValue message", value.len())));
     };
@@ -184,27 +183,33 @@ pub fn inspect(key: RevisionKey, value: &[u8]) -> Result<Option<Inspected>, (Cod
         return Err((Code::KeyvalueMalformed, "its KeyValue message has no key".into()));
     }
     if key.tombstone {
-        if !message.is_bare() {
+        if !message.has_only_key() {
             let text = "the tombstone holds more than its key";
             return Err((Code::TombstoneBody, text.into()));
         }
-        return Ok(Some(Inspected { record: RevisionRecord::new(&message, true), lease: 0, needs: None }));
+        return Ok(Some(DecodedEntry { record: RevisionRecord::new(&message, true), lease: 0, needed_key: None }));
     }
     if message.mod_revision != key.revision.main {
         let text = format!("its KeyValue message has the mod revision {}", message.mod_revision);
         return Err((Code::KeyvalueRevision, text));
     }
     let KeyValue { create_revision: create, mod_revision: modified, version, .. } = message;
-    let has_room = u64::try_from(version).is_ok_and(|puts| puts <= create.count_to(modified));
-    // `etcdctl migrate` writes an updated v2 key with its first create revision, but version 1, as operation 0 of its
+    let version_is_possible = u64::try_from(version).is_ok_and(|puts| puts <= create.count_to(modified));
+    // `etcdctl migrate` writes an updated v2 key with its old create revision, but version 1, as operation 0 of the new
     // revision.
-    let not_created_now = version == 1 && create < modified && key.revision.sub > 0;
-    let not_updated = version > 1 && create == modified;
-    if create < Revision::FIRST || version < 1 || create > modified || !has_room || not_created_now || not_updated {
+    let is_impossible_creation = version == 1 && create < modified && key.revision.sub > 0;
+    let is_impossible_update = version > 1 && create == modified;
+    if create < Revision::FIRST
+        || version < 1
+        || create > modified
+        || !version_is_possible
+        || is_impossible_creation
+        || is_impossible_update
+    {
         let text =
             format!("create revision {create}, mod revision {modified} and version {version} contradict each other");
         return Err((Code::KeyvalueHistory, text));
     }
-    let needs = Encrypted::of(message.value).map(|encrypted| encrypted.needed_key());
-    Ok(Some(Inspected { record: RevisionRecord::new(&message, false), lease: message.lease, needs }))
+    let needed_key = Encrypted::of(message.value).map(|encrypted| encrypted.needed_key());
+    Ok(Some(DecodedEntry { record: RevisionRecord::new(&message, false), lease: message.lease, needed_key }))
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::bolt::meta::{Metas, has_magic};
+use crate::bolt::meta::{MetaPages, looks_like_bolt};
 
 /// A recognized file format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -97,7 +97,7 @@ pub fn sniff(head: &[u8]) -> FileKind {
     if head.is_empty() {
         return FileKind::Empty;
     }
-    if Metas::find(head).is_some() {
+    if MetaPages::find(head).is_some() {
         return FileKind::Bolt;
     }
     if let Some((_, kind)) = SIGNATURES.iter().find(|(signature, _)| head.starts_with(signature)) {
@@ -109,7 +109,7 @@ pub fn sniff(head: &[u8]) -> FileKind {
     if head.get(257..262) == Some(b"ustar") {
         return FileKind::Tar;
     }
-    if has_magic(head) {
+    if looks_like_bolt(head) {
         return FileKind::BrokenBolt;
     }
     if is_wal(head) {

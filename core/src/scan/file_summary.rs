@@ -4,18 +4,18 @@ use crate::bolt::page_id::PageId;
 use crate::offset::Offset;
 use serde::Serialize;
 
-use crate::bolt::meta::Metas;
+use crate::bolt::meta::MetaPages;
 use crate::bolt::page_set::PageSet;
 use crate::bolt::reader::Geometry;
 use crate::error::Error;
 use crate::finding::{Finding, Findings};
 use crate::finding_code::Code;
-use crate::limits::EXCERPT;
+use crate::limits::MAX_EXCERPT;
 use crate::progress::Unwatched;
 use crate::report::Report;
+use crate::scan::claimed_length::ClaimedLength;
 use crate::scan::file_kind::{FileKind, sniff};
-use crate::scan::longest_length::Extent;
-use crate::scan::schema_buckets::{ListedBucket, RootFold};
+use crate::scan::schema_buckets::{BucketListVisitor, ListedBucket};
 use crate::scan::subtree::Subtree;
 use crate::scan::sweep_cache::SweepCache;
 use crate::scan::trailer_hash::{head, is_present};
@@ -35,7 +35,7 @@ pub struct Peek {
     pub page_size: Option<u32>,
     /// Logical size of the database in bytes.
     pub total_size: Option<u64>,
-    /// Transaction id of the live meta.
+    /// Transaction id of the live meta page.
     pub txid: Option<u64>,
     /// Names of the top-level buckets, in key order.
     pub buckets: Vec<String>,
@@ -43,47 +43,48 @@ pub struct Peek {
     pub trailer: bool,
 }
 
-/// Reads the meta pages and the root page. Damaged facts are left out.
+/// Reads the meta pages and the root tree. Leaves out what damage makes unreadable.
 ///
 /// # Errors
 /// A read fails.
 pub fn peek<S: Source + ?Sized>(source: &S) -> Result<Peek, Error> {
     let head = head(source)?;
-    let mut facts = Peek {
+    let mut summary = Peek {
         kind: sniff(&head),
         file_size: source.len(),
         page_size: None,
         total_size: None,
         txid: None,
         buckets: Vec::new(),
-        trailer: is_present(source.len()) && source.len() <= Extent::of(&head).most(),
+        trailer: is_present(source.len()) && source.len() <= ClaimedLength::of(&head).read_limit(),
     };
-    let Some(metas) = Metas::find(&head) else { return Ok(facts) };
+    let Some(metas) = MetaPages::find(&head) else { return Ok(summary) };
     let (_, live) = metas.live();
-    facts.page_size = Some(live.page_size);
-    facts.total_size = live.logical_size();
-    facts.txid = Some(live.txid);
-    let in_file = source.len().checked_div(u64::from(live.page_size)).unwrap_or(0);
+    summary.page_size = Some(live.page_size);
+    summary.total_size = live.logical_size();
+    summary.txid = Some(live.txid);
+    let pages_in_file = source.len().checked_div(u64::from(live.page_size)).unwrap_or(0);
     let geometry = Geometry {
         page_size: live.page_size,
         high_water: live.high_water,
-        present: PageId::new(in_file).min(live.high_water),
+        present: PageId::new(pages_in_file).min(live.high_water),
     };
     let used = PageSet::new(geometry.present.get())?;
-    let (mut memory, mut other) = (SweepCache::default(), Findings::default());
-    let mut root = RootFold { listed: Vec::new(), other: &mut other };
-    let mut walk = Walk::new(source, geometry, &used, &mut memory, &Unwatched);
+    let (mut cache, mut unused_findings) = (SweepCache::default(), Findings::default());
+    let mut root = BucketListVisitor { listed: Vec::new(), findings: &mut unused_findings };
+    let mut walk = Walk::new(source, geometry, &used, &mut cache, &Unwatched);
     walk.visit(&Subtree::root(live.root, (PageId::ZERO, Offset::START)), &mut root)?;
-    let name =
-        |entry: &ListedBucket| String::from_utf8_lossy(entry.name.get(..EXCERPT).unwrap_or(&entry.name)).into_owned();
-    facts.buckets = root.listed.iter().map(name).collect();
-    Ok(facts)
+    let name = |entry: &ListedBucket| {
+        String::from_utf8_lossy(entry.name.get(..MAX_EXCERPT).unwrap_or(&entry.name)).into_owned()
+    };
+    summary.buckets = root.listed.iter().map(name).collect();
+    Ok(summary)
 }
 
-/// Creates the report about a file without a valid meta page: its format, by its first bytes. `len` is its length, as
-/// far as it is known.
+/// Creates the report about a file that has no valid meta page: what kind of file it is, by its first bytes `head`.
+/// `len` is the known length of the file in bytes.
 #[must_use]
-pub fn refuse(head: &[u8], len: u64) -> Report {
+pub fn refusal_report(head: &[u8], len: u64) -> Report {
     let mut findings = Findings::default();
     let kind = sniff(head);
     let finding = match kind {

@@ -1,4 +1,4 @@
-//! Evaluates the leaves of bucket `key`.
+//! Checks and counts the entries of bucket `key`, leaf by leaf.
 
 use crate::bolt::page_id::PageId;
 use crate::etcd::revision::Revision;
@@ -11,22 +11,22 @@ use crate::crc::{CrcCombiner, CrcRun};
 use crate::etcd::gap::complete_from;
 use crate::etcd::keyvalue::KeyValue;
 use crate::etcd::revision_key::{FullRevision, RevisionKey};
-use crate::etcd::revision_record::{Marks, RevisionRecord, RevisionRecords};
+use crate::etcd::revision_record::{CompactionRevisions, RevisionRecord, RevisionRecords};
 use crate::finding::Findings;
 use crate::finding_code::Code;
 use crate::key_tally::NeededKeyTally;
-use crate::scan::digest::{Inspected, LeafDigest, inspect};
+use crate::scan::digest::{DecodedEntry, LeafDigest, decode_entry};
 use crate::scan::leaf_visitor::{LeafPage, LeafVisitor};
-use crate::scan::schema_buckets::run_of;
+use crate::scan::schema_buckets::hash_leaf;
 
-/// Facts needed before the first leaf of bucket `key` can be judged.
+/// Facts from other buckets that the check of bucket `key` needs.
 #[derive(Debug)]
 pub struct KeyContext {
     /// The stored compaction revisions.
-    pub marks: Marks,
+    pub compactions: CompactionRevisions,
     /// Ids of the existing leases.
     pub leases: HashSet<i64>,
-    /// Joins CRCs.
+    /// Computes CRCs of concatenated data.
     pub combiner: CrcCombiner,
 }
 
@@ -47,7 +47,7 @@ pub struct KeyBucketTotals {
     pub first_at: Option<(PageId, Offset)>,
     /// One record per revision, in order.
     pub records: RevisionRecords,
-    /// No revision is missing between the first and the last if history is complete only above this revision.
+    /// Lowest revision above which no revision is missing between the first and the last entry; 0 if none is missing.
     pub complete_from: Revision,
     /// Number of puts with version 1 and an earlier create revision.
     pub migrated: u64,
@@ -63,8 +63,8 @@ impl KeyBucketTotals {
         self.ends.map(|(_, last)| last.revision.main)
     }
 
-    /// Extends the range by the first and the last of some keys.
-    fn reach(&mut self, first: RevisionKey, last: RevisionKey) {
+    /// Extends the range of keys by later keys, from `first` to `last`.
+    fn extend_range(&mut self, first: RevisionKey, last: RevisionKey) {
         if let Some((_, before)) = self.ends {
             self.complete_from = self.complete_from.max(complete_from(Some(before.revision), first.revision));
         }
@@ -72,28 +72,28 @@ impl KeyBucketTotals {
     }
 }
 
-/// Totals the leaves of bucket `key` in order.
-pub struct KeyFold<'a> {
+/// Adds up the leaves of bucket `key`, which must be visited in key order, and checks their entries.
+pub struct KeyBucketVisitor<'a> {
     context: &'a KeyContext,
     scratch: LeafDigest,
     /// The last put with an empty value.
     phantom: Option<FullRevision>,
     /// The totals so far.
-    pub tally: KeyBucketTotals,
+    pub totals: KeyBucketTotals,
 }
 
-impl<'a> KeyFold<'a> {
+impl<'a> KeyBucketVisitor<'a> {
     /// Starts with empty totals.
     #[must_use]
     pub fn new(context: &'a KeyContext) -> Self {
-        Self { context, scratch: LeafDigest::default(), phantom: None, tally: KeyBucketTotals::default() }
+        Self { context, scratch: LeafDigest::default(), phantom: None, totals: KeyBucketTotals::default() }
     }
 
-    fn follows(&self, first: RevisionKey) -> bool {
-        self.tally.ends.is_none_or(|(_, last)| last.revision < first.revision)
+    fn comes_after(&self, first: RevisionKey) -> bool {
+        self.totals.ends.is_none_or(|(_, last)| last.revision < first.revision)
     }
 
-    /// Adds a digest, whose records must have their eras.
+    /// Adds a digest; the compaction state of its records must be set.
     fn add(&mut self, digest: &mut LeafDigest) {
         for (index, lease) in &digest.leased {
             if !self.context.leases.contains(lease)
@@ -102,91 +102,91 @@ impl<'a> KeyFold<'a> {
                 record.mark_lease_missing();
             }
         }
-        let tally = &mut self.tally;
-        tally.run = tally.run.then(digest.run, &self.context.combiner);
-        tally.entries = tally.entries.saturating_add(u64::from(digest.entries));
-        tally.tombstones = tally.tombstones.saturating_add(u64::from(digest.tombstones));
+        let totals = &mut self.totals;
+        totals.run = totals.run.then(digest.run, &self.context.combiner);
+        totals.entries = totals.entries.saturating_add(u64::from(digest.entries));
+        totals.tombstones = totals.tombstones.saturating_add(u64::from(digest.tombstones));
         if let Some((first, last)) = digest.ends {
-            tally.reach(first, last);
-            let compacted = self.context.marks.last_compaction();
-            tally.has_compacted |= first.revision.main == compacted || last.revision.main == compacted;
+            totals.extend_range(first, last);
+            let compacted = self.context.compactions.last_compaction();
+            totals.has_compacted |= first.revision.main == compacted || last.revision.main == compacted;
         }
-        tally.complete_from = tally.complete_from.max(digest.complete_from);
-        tally.migrated = tally.migrated.saturating_add(u64::from(digest.migrated));
-        tally.encrypted.append(&digest.encrypted);
-        tally.records.extend(&digest.records);
+        totals.complete_from = totals.complete_from.max(digest.complete_from);
+        totals.migrated = totals.migrated.saturating_add(u64::from(digest.migrated));
+        totals.encrypted.append(&digest.encrypted);
+        totals.records.extend(&digest.records);
     }
 }
 
-impl LeafVisitor for KeyFold<'_> {
-    fn recall(&mut self, digest: &mut LeafDigest, at: (PageId, Offset)) -> bool {
+impl LeafVisitor for KeyBucketVisitor<'_> {
+    fn visit_digest(&mut self, digest: &mut LeafDigest, at: (PageId, Offset)) -> bool {
         let Some((first, last)) = digest.ends else { return false };
-        let marks = self.context.marks;
-        let era = marks.era(first.revision.main);
-        if !self.follows(first) {
+        let compactions = self.context.compactions;
+        let state = compactions.state(first.revision.main);
+        if !self.comes_after(first) {
             return false;
         }
-        if era == marks.era(last.revision.main) {
-            digest.records.iter_mut().for_each(|record| record.set_era(era));
+        if state == compactions.state(last.revision.main) {
+            digest.records.iter_mut().for_each(|record| record.set_state(state));
         } else {
             let Some(mains) = digest.mains().map(Iterator::collect::<Vec<_>>) else { return false };
-            digest.records.iter_mut().zip(&mains).for_each(|(record, main)| record.set_era(marks.era(*main)));
-            self.tally.has_compacted |= mains.contains(&marks.last_compaction());
+            digest.records.iter_mut().zip(&mains).for_each(|(record, main)| record.set_state(compactions.state(*main)));
+            self.totals.has_compacted |= mains.contains(&compactions.last_compaction());
         }
-        self.tally.first_at.get_or_insert(at);
+        self.totals.first_at.get_or_insert(at);
         self.add(digest);
         true
     }
 
-    fn quick(&mut self, leaf: &LeafPage<'_>) -> bool {
+    fn visit_regular(&mut self, leaf: &LeafPage<'_>) -> bool {
         let mut digest = std::mem::take(&mut self.scratch);
-        let taken = digest.fill(leaf.header, leaf.bytes, leaf.page_size)
-            && digest.ends.is_some_and(|(first, _)| self.follows(first));
-        if taken {
-            self.tally.first_at.get_or_insert((leaf.page, leaf.offset));
-            self.set_eras(&mut digest, leaf);
+        let is_regular = digest.fill(leaf.header, leaf.bytes, leaf.page_size)
+            && digest.ends.is_some_and(|(first, _)| self.comes_after(first));
+        if is_regular {
+            self.totals.first_at.get_or_insert((leaf.page, leaf.offset));
+            self.set_states(&mut digest, leaf);
             self.add(&mut digest);
         }
         self.scratch = digest;
-        taken
+        is_regular
     }
 
-    fn examine(&mut self, leaf: &LeafPage<'_>, _faults: &[PageFault], findings: &mut Findings) {
-        self.tally.first_at.get_or_insert((leaf.page, leaf.offset));
-        let run = run_of(leaf, &self.context.combiner);
-        self.tally.run = self.tally.run.then(run, &self.context.combiner);
+    fn visit_elements(&mut self, leaf: &LeafPage<'_>, _faults: &[PageFault], findings: &mut Findings) {
+        self.totals.first_at.get_or_insert((leaf.page, leaf.offset));
+        let run = hash_leaf(leaf, &self.context.combiner);
+        self.totals.run = self.totals.run.then(run, &self.context.combiner);
         for element in leaf.leaf().pairs() {
-            self.tally.entries = self.tally.entries.saturating_add(1);
+            self.totals.entries = self.totals.entries.saturating_add(1);
             let Some(key) = RevisionKey::parse(element.key).filter(|_| element.flags & BUCKET == 0) else {
                 let text = format!("a key of {} bytes is not a revision", element.key.len());
                 findings.push(leaf.finding(Code::RevisionMalformed, element.at, text).key(element.key));
                 continue;
             };
-            let previous = self.tally.ends.map(|(_, last)| last.revision);
+            let previous = self.totals.ends.map(|(_, last)| last.revision);
             if previous == Some(key.revision) {
                 let text = format!("revision {} occurs both as a put and as a tombstone", key.revision);
                 findings.push(leaf.finding(Code::RevisionDuplicate, element.at, text));
             }
-            self.tally.reach(key, key);
-            self.tally.has_compacted |= key.revision.main == self.context.marks.last_compaction();
-            self.tally.tombstones = self.tally.tombstones.saturating_add(u64::from(key.tombstone));
+            self.totals.extend_range(key, key);
+            self.totals.has_compacted |= key.revision.main == self.context.compactions.last_compaction();
+            self.totals.tombstones = self.totals.tombstones.saturating_add(u64::from(key.tombstone));
             let value_at = element.at.saturating_add(element.key.len());
             if let Some(phantom) = self.phantom.take_if(|phantom| phantom.main == key.revision.main) {
-                findings.push(leaf.finding(Code::KeyvalueMalformed, element.at, emptied(phantom)));
+                findings.push(leaf.finding(Code::KeyvalueMalformed, element.at, empty_value_text(phantom)));
             }
-            match inspect(key, element.value) {
-                Ok(Some(Inspected { record, lease, needs })) => {
-                    if let Some(needs) = needs {
-                        self.tally.encrypted.add(&needs, 1);
+            match decode_entry(key, element.value) {
+                Ok(Some(DecodedEntry { record, lease, needed_key })) => {
+                    if let Some(needed_key) = needed_key {
+                        self.totals.encrypted.add(&needed_key, 1);
                     }
                     let migrated = u64::from(record.is_migrated(key.revision.main));
-                    self.tally.migrated = self.tally.migrated.saturating_add(migrated);
-                    self.keep(key, record, lease);
+                    self.totals.migrated = self.totals.migrated.saturating_add(migrated);
+                    self.add_record(key, record, lease);
                 }
                 Ok(None) => {
-                    self.tally.phantoms = self.tally.phantoms.saturating_add(1);
+                    self.totals.phantoms = self.totals.phantoms.saturating_add(1);
                     if previous.is_some_and(|previous| previous.main == key.revision.main) {
-                        findings.push(leaf.finding(Code::KeyvalueMalformed, value_at, emptied(key.revision)));
+                        findings.push(leaf.finding(Code::KeyvalueMalformed, value_at, empty_value_text(key.revision)));
                     } else {
                         self.phantom = Some(key.revision);
                     }
@@ -196,7 +196,7 @@ impl LeafVisitor for KeyFold<'_> {
                     let mut finding = leaf.finding(code, value_at, format!("revision {}: {text}", key.revision));
                     if let Some(message) = message {
                         finding = finding.key(message.key);
-                        self.keep(key, RevisionRecord::new(&message, key.tombstone), message.lease);
+                        self.add_record(key, RevisionRecord::new(&message, key.tombstone), message.lease);
                     }
                     findings.push(finding);
                 }
@@ -205,39 +205,40 @@ impl LeafVisitor for KeyFold<'_> {
     }
 }
 
-/// Message for a put with an empty value that is not alone in its transaction. Only a bump writes such a put, one per
-/// transaction.
-fn emptied(revision: FullRevision) -> String {
+/// Returns the message about an empty value whose transaction has other operations. Only a restore with
+/// `--bump-revision` writes empty values, and each is alone in its transaction.
+fn empty_value_text(revision: FullRevision) -> String {
     format!("the value of revision {revision} is empty, but its transaction has other operations: the key is lost")
 }
 
-impl KeyFold<'_> {
-    /// Sets the era of each record: the same for all in nearly every page, otherwise found by reading the keys again.
-    fn set_eras(&mut self, digest: &mut LeafDigest, leaf: &LeafPage<'_>) {
-        let marks = self.context.marks;
+impl KeyBucketVisitor<'_> {
+    /// Sets the compaction state of each record. Nearly every page has the same state for all; for the others the keys
+    /// are read again.
+    fn set_states(&mut self, digest: &mut LeafDigest, leaf: &LeafPage<'_>) {
+        let compactions = self.context.compactions;
         let Some((first, last)) = digest.ends else { return };
-        let era = marks.era(first.revision.main);
-        if era == marks.era(last.revision.main) {
+        let state = compactions.state(first.revision.main);
+        if state == compactions.state(last.revision.main) {
             for record in &mut digest.records {
-                record.set_era(era);
+                record.set_state(state);
             }
             return;
         }
         let mut records = digest.records.iter_mut();
         for element in leaf.leaf().pairs() {
             let Some(key) = RevisionKey::parse(element.key) else { continue };
-            self.tally.has_compacted |= key.revision.main == marks.last_compaction();
+            self.totals.has_compacted |= key.revision.main == compactions.last_compaction();
             if let Some(record) = records.next() {
-                record.set_era(marks.era(key.revision.main));
+                record.set_state(compactions.state(key.revision.main));
             }
         }
     }
 
-    fn keep(&mut self, key: RevisionKey, mut record: RevisionRecord, lease: i64) {
-        record.set_era(self.context.marks.era(key.revision.main));
+    fn add_record(&mut self, key: RevisionKey, mut record: RevisionRecord, lease: i64) {
+        record.set_state(self.context.compactions.state(key.revision.main));
         if lease != 0 && !self.context.leases.contains(&lease) {
             record.mark_lease_missing();
         }
-        self.tally.records.extend(&[record]);
+        self.totals.records.extend(&[record]);
     }
 }

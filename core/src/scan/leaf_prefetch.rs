@@ -13,11 +13,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::bolt::page::PageKind;
 use crate::bolt::reader::{Geometry, PageReader};
 use crate::error::Error;
-use crate::limits::{MAX_PARTS, READ_AHEAD, SWEEP_DIGESTS};
+use crate::limits::{MAX_PARTS, READ_AHEAD, SWEEP_DIGEST_BYTES};
 use crate::progress::Watch;
-use crate::scan::branch_descent::Descent;
+use crate::scan::branch_descent::BranchDescent;
 use crate::scan::digest::LeafDigest;
-use crate::scan::digest_strip::Strip;
+use crate::scan::digest_strip::DigestStrip;
 use crate::source::Source;
 
 /// Minimum number of leaves in a strip.
@@ -57,14 +57,14 @@ impl Leaves {
         roots: impl Iterator<Item = PageId>,
         complete_above: Revision,
     ) -> Result<Self, Error> {
-        let (mut pages, _) = Descent::new(source, geometry, roots)?.finish()?;
+        let (mut pages, _) = BranchDescent::new(source, geometry, roots)?.finish()?;
         if !scattered(&pages, geometry) {
             return Ok(Self::default());
         }
         pages.sort_unstable();
         pages.dedup();
         pages.retain(|page| *page < geometry.present);
-        let left = AtomicUsize::new(SWEEP_DIGESTS);
+        let left = AtomicUsize::new(SWEEP_DIGEST_BYTES);
         Ok(Self { ranks: Ranks::new(&pages, geometry.present)?, pages, complete_above, left })
     }
 
@@ -87,19 +87,19 @@ impl Leaves {
         source: &S,
         geometry: Geometry,
         watch: &dyn Watch,
-    ) -> Result<Strip, Error> {
+    ) -> Result<DigestStrip, Error> {
         let start = strip.saturating_mul(self.strip_len());
         let pages = self.pages.chunks(self.strip_len()).nth(strip).unwrap_or_default();
         let mut reader = PageReader::new(source, geometry);
         let mut digest = LeafDigest::default();
-        let mut done = Strip::default();
+        let mut done = DigestStrip::default();
         done.reserve(pages.len())?;
         let mut unreported = 0u64;
         let mut expected = PageId::ZERO;
         for (index, page) in pages.iter().enumerate() {
             if *page >= expected {
                 let reach = reach(pages.get(index..).unwrap_or_default(), geometry);
-                reader.expect(usize::try_from(reach.pages_since(*page)).unwrap_or(1));
+                reader.announce(usize::try_from(reach.pages_since(*page)).unwrap_or(1));
                 expected = reach;
             }
             let next =
@@ -114,11 +114,11 @@ impl Leaves {
                             && digest.complete_from <= self.complete_above
                             && digest.migrated == 0
                             && self.take(digest.size())
-                            && done.has_room(&digest)
+                            && done.reserve_for(&digest)
                     }
                     _ => false,
                 };
-            done.keep(taken.then_some(&digest));
+            done.push(taken.then_some(&digest));
             if unreported >= STRIDE {
                 watch.advance(std::mem::take(&mut unreported));
                 if watch.cancelled() {
@@ -210,12 +210,12 @@ impl Ranks {
 pub struct Ahead {
     ranks: Ranks,
     strip_len: usize,
-    strips: Vec<Strip>,
+    strips: Vec<DigestStrip>,
 }
 
 impl Ahead {
     /// Joins all strips of `leaves`, in order.
-    pub(crate) fn new(leaves: Leaves, strips: Vec<Strip>) -> Self {
+    pub(crate) fn new(leaves: Leaves, strips: Vec<DigestStrip>) -> Self {
         Self { strip_len: leaves.strip_len(), ranks: leaves.ranks, strips }
     }
 
@@ -243,7 +243,7 @@ impl Ahead {
     }
 
     /// Finds the strip with a page, and the page's index in the strip.
-    fn place(&self, page: PageId) -> Option<(&Strip, usize)> {
+    fn place(&self, page: PageId) -> Option<(&DigestStrip, usize)> {
         let rank = self.ranks.of(page)?;
         Some((self.strips.get(rank.checked_div(self.strip_len)?)?, rank.checked_rem(self.strip_len)?))
     }
@@ -303,11 +303,11 @@ mod tests {
             migrated: 0,
             encrypted: needs(main),
         };
-        let mut strips = [Strip::default(), Strip::default()];
+        let mut strips = [DigestStrip::default(), DigestStrip::default()];
         for main in 0..64 {
-            strips[0].keep((main != 7).then(|| digest(main)).as_ref());
+            strips[0].push((main != 7).then(|| digest(main)).as_ref());
         }
-        strips[1].keep(Some(&digest(64)));
+        strips[1].push(Some(&digest(64)));
         let pages: Vec<PageId> = (0..65).map(|i| PageId::new(100 + i * 3)).collect();
         let leaves = Leaves { ranks: Ranks::new(&pages, PageId::new(1000)).unwrap(), pages, ..Leaves::default() };
         let ahead = Ahead::new(leaves, strips.into());

@@ -8,7 +8,7 @@ use crate::finding_code::Code;
 use crate::offset::Offset;
 use crate::scan::digest::LeafDigest;
 
-/// A leaf page with its place in the file.
+/// A leaf page with its position in the file.
 #[derive(Debug, Clone, Copy)]
 pub struct LeafPage<'a> {
     /// Page id; for an inline bucket, the page that contains the bucket.
@@ -39,28 +39,30 @@ impl<'a> LeafPage<'a> {
 
 /// Visitor called for each leaf page of a tree.
 pub trait LeafVisitor {
-    /// Processes a page by its digest; returns false to request the page itself.
-    fn recall(&mut self, _digest: &mut LeafDigest, _at: (PageId, Offset)) -> bool {
+    /// Processes a leaf by its digest, without its bytes; returns false if the walk must read the page. `_at` is its
+    /// page id and file offset.
+    fn visit_digest(&mut self, _digest: &mut LeafDigest, _at: (PageId, Offset)) -> bool {
         false
     }
 
-    /// Processes a page as a whole if it is regular; returns false to have it examined.
-    fn quick(&mut self, _leaf: &LeafPage<'_>) -> bool {
+    /// Processes a leaf without irregularities as a whole; returns false if [`LeafVisitor::visit_elements`] must be
+    /// called.
+    fn visit_regular(&mut self, _leaf: &LeafPage<'_>) -> bool {
         false
     }
 
-    /// Processes a page element by element. `faults` are those of its structure, already reported.
-    fn examine(&mut self, leaf: &LeafPage<'_>, faults: &[PageFault], findings: &mut Findings);
+    /// Processes a leaf element by element. `faults` is the damage of its structure, which is already reported.
+    fn visit_elements(&mut self, leaf: &LeafPage<'_>, faults: &[PageFault], findings: &mut Findings);
 
-    /// Whether nested buckets are walked too; false if the visitor handles them itself.
-    fn descends(&self) -> bool {
+    /// Whether the walk also checks nested buckets; false if the visitor handles them itself.
+    fn walks_nested_buckets(&self) -> bool {
         true
     }
 }
 
-/// Ignores all leaves: for nested buckets, of which only the structure is checked.
-pub struct Ignore;
+/// Ignores all leaves, for nested buckets: the walk checks only their structure.
+pub struct IgnoreLeaves;
 
-impl LeafVisitor for Ignore {
-    fn examine(&mut self, _leaf: &LeafPage<'_>, _faults: &[PageFault], _findings: &mut Findings) {}
+impl LeafVisitor for IgnoreLeaves {
+    fn visit_elements(&mut self, _leaf: &LeafPage<'_>, _faults: &[PageFault], _findings: &mut Findings) {}
 }

@@ -1,7 +1,7 @@
 //! Counts the live keys of a file whose entries are not in revision order.
 //!
 //! The history check relies on entries in revision order, as in every file that etcd wrote. If damage broke that order,
-//! the newest revision of a key decides whether it lives, as in all answers about keys.
+//! this module decides by the newest revision of each key whether it is live, as queries do.
 
 use crate::bolt::page_id::PageId;
 use std::collections::HashMap;
@@ -19,33 +19,34 @@ use crate::scan::leaf_visitor::{LeafPage, LeafVisitor};
 use crate::scan::scanner::Scan;
 use crate::source::Source;
 
-/// Counts the keys whose newest revision is a put, by a walk of its own.
+/// Counts the keys whose newest revision is a put, in a separate walk.
 pub(crate) fn count<S: Source + ?Sized>(scan: &Scan<'_, S>, watch: &dyn Watch) -> Result<u64, Error> {
-    let mut fold = LiveFold::default();
-    scan.walk_keys_again(&mut fold, &Ahead::default(), watch)?;
-    let bytes = (fold.newest.len() as u64).saturating_mul(size_of::<(KeyHash, NewestInFile)>() as u64);
-    if fold.exhausted {
+    let mut visitor = LiveKeyCounter::default();
+    scan.walk_keys_again(&mut visitor, &Ahead::default(), watch)?;
+    let bytes = (visitor.newest.len() as u64).saturating_mul(size_of::<(KeyHash, NewestEntry)>() as u64);
+    if visitor.is_out_of_memory {
         return Err(Error::Memory { what: "the keys of a file whose entries are out of order", bytes });
     }
-    Ok(fold.newest.values().filter(|newest| !newest.tombstone).count() as u64)
+    Ok(visitor.newest.values().filter(|newest| !newest.tombstone).count() as u64)
 }
 
 /// The newest entry of a key.
-struct NewestInFile {
-    /// Revision and place; of two entries with the same revision, which only damage causes, the later in the file wins.
+struct NewestEntry {
+    /// Revision, page and index in the page. If two entries have the same revision, which only damage causes, the later
+    /// one in the file counts.
     at: (FullRevision, PageId, usize),
     tombstone: bool,
 }
 
 #[derive(Default)]
-struct LiveFold {
-    newest: HashMap<KeyHash, NewestInFile>,
+struct LiveKeyCounter {
+    newest: HashMap<KeyHash, NewestEntry>,
     /// Whether memory ran out for some keys.
-    exhausted: bool,
+    is_out_of_memory: bool,
 }
 
-impl LeafVisitor for LiveFold {
-    fn examine(&mut self, leaf: &LeafPage<'_>, _faults: &[PageFault], _findings: &mut Findings) {
+impl LeafVisitor for LiveKeyCounter {
+    fn visit_elements(&mut self, leaf: &LeafPage<'_>, _faults: &[PageFault], _findings: &mut Findings) {
         for (index, element) in leaf.leaf().elements().enumerate() {
             let Some(element) = element.ok().filter(|element| element.flags & BUCKET == 0) else { continue };
             let Some(RevisionKey { revision, tombstone }) = RevisionKey::parse(element.key) else { continue };
@@ -54,18 +55,18 @@ impl LeafVisitor for LiveFold {
                 continue;
             };
             if self.newest.try_reserve(1).is_err() {
-                self.exhausted = true;
+                self.is_out_of_memory = true;
                 return;
             }
             let at = (revision, leaf.page, index);
-            let newest = self.newest.entry(KeyHash::of(message.key)).or_insert(NewestInFile { at, tombstone });
+            let newest = self.newest.entry(KeyHash::of(message.key)).or_insert(NewestEntry { at, tombstone });
             if newest.at < at {
-                *newest = NewestInFile { at, tombstone };
+                *newest = NewestEntry { at, tombstone };
             }
         }
     }
 
-    fn descends(&self) -> bool {
+    fn walks_nested_buckets(&self) -> bool {
         false
     }
 }

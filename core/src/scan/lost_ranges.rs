@@ -1,23 +1,24 @@
-//! Finds the ranges of revisions of bucket `key` that cannot be read, by the keys around the lost pages.
+//! Computes the ranges of revisions on unreadable pages of bucket `key`, from the keys around these pages.
 
 use crate::etcd::revision::Revision;
 use crate::etcd::revision_key::RevisionKey;
 use crate::lost_history::{LostHistory, RevisionRange};
-use crate::scan::walk::LostKeys;
+use crate::scan::walk::LostKeyRange;
 
-/// Adds the ranges between the keys to `history`. A key that is not a revision, as only damage causes, bounds nothing.
-pub(crate) fn note(history: &mut LostHistory, lost: impl Iterator<Item = LostKeys>) {
+/// Adds the ranges of revisions between the keys to `history`. A key that is not a revision, which only damage causes,
+/// is no bound.
+pub(crate) fn add_ranges(history: &mut LostHistory, lost: impl Iterator<Item = LostKeyRange>) {
     let mut ranges: Vec<RevisionRange> = lost.filter_map(|keys| range(&keys)).collect();
     ranges.sort_by_key(|range| (range.from, range.to.unwrap_or(Revision::MAX)));
     ranges.into_iter().for_each(|range| history.add_unreadable(range));
 }
 
-/// The whole range: nothing of bucket `key` can be found.
-pub(crate) fn all() -> LostKeys {
-    LostKeys { low: None, high: None }
+/// The range of all keys, if bucket `key` cannot be found.
+pub(crate) fn whole_bucket() -> LostKeyRange {
+    LostKeyRange { low: None, high: None }
 }
 
-fn range(keys: &LostKeys) -> Option<RevisionRange> {
+fn range(keys: &LostKeyRange) -> Option<RevisionRange> {
     let revision = |key: &Option<_>| {
         let key: &std::sync::Arc<[u8]> = key.as_ref()?;
         RevisionKey::parse(key).map(|key| key.revision)
@@ -39,18 +40,18 @@ mod tests {
     }
 
     #[test]
-    fn separators_bound_what_is_lost() {
+    fn separators_bound_the_lost_ranges() {
         let mut history = LostHistory::default();
         let lost = [
-            LostKeys { low: key(90, 0), high: None },
-            LostKeys { low: None, high: key(12, 0) },
-            LostKeys { low: key(20, 3), high: key(31, 1) },
+            LostKeyRange { low: key(90, 0), high: None },
+            LostKeyRange { low: None, high: key(12, 0) },
+            LostKeyRange { low: key(20, 3), high: key(31, 1) },
         ];
-        note(&mut history, lost.into_iter());
+        add_ranges(&mut history, lost.into_iter());
         let range = |from, to: Option<i64>| RevisionRange { from: Revision::new(from), to: to.map(Revision::new) };
         assert_eq!(history.unreadable, [range(1, Some(11)), range(20, Some(31)), range(90, None)]);
         let mut everything = LostHistory::default();
-        note(&mut everything, [all()].into_iter());
+        add_ranges(&mut everything, [whole_bucket()].into_iter());
         assert_eq!(everything.unreadable, [range(1, None)]);
     }
 }

@@ -1,9 +1,10 @@
 //! Scans: the walk down the tree, the sweep along the file, and the evaluation of both.
 
-pub mod affected_answers;
 pub mod branch_descent;
+pub mod claimed_length;
 pub mod conclude;
 pub mod contradiction_locator;
+pub mod damage_by_bucket;
 pub mod digest;
 pub mod digest_strip;
 pub mod file_kind;
@@ -13,7 +14,6 @@ pub mod known_pages;
 pub mod leaf_prefetch;
 pub mod leaf_visitor;
 pub mod live_key_count;
-pub mod longest_length;
 pub mod lost_ranges;
 pub mod lost_revisions;
 pub mod older_meta;

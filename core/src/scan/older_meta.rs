@@ -1,4 +1,4 @@
-//! Checks whether the tree of the previous transaction is intact in a file whose newest tree is damaged.
+//! Checks whether the tree of the previous transaction is intact, in a file whose newest tree is damaged.
 //!
 //! bbolt writes its two meta pages alternately, and never overwrites pages of the older tree before the newer meta page
 //! is on disk. So a copy of a member's database whose last transaction failed may hold the whole store as of one
@@ -16,7 +16,7 @@ use crate::severity::Severity;
 use crate::source::Source;
 
 /// Returns a finding if the older tree is intact; `None` if it does not exist or is damaged, too. `newest` is the scan
-/// by the newest meta page, and `last` the main revision of its last entry.
+/// of the newest tree, and `last` the main revision of its last entry.
 pub(crate) fn finding<S: Source + ?Sized>(
     newest: &Scan<'_, S>,
     last: Option<Revision>,
@@ -32,7 +32,7 @@ pub(crate) fn finding<S: Source + ?Sized>(
     };
     let (page, txid) = (scan.meta_page, scan.txid);
     let conclusion = scan.conclude_all(&mut SweepCache::default(), watch)?;
-    if !conclusion.status.complete || !holds_every_entry(&conclusion.findings) {
+    if !conclusion.status.complete || !has_every_entry(&conclusion.findings) {
         return Ok(None);
     }
     let (keys, revision) = (conclusion.status.total_key, conclusion.status.revision);
@@ -46,9 +46,9 @@ pub(crate) fn finding<S: Source + ?Sized>(
     Ok(Some(Finding::new(Code::OlderMetaSound, text).page(page)))
 }
 
-/// Whether no finding costs an entry. Damage of the freelist does not count: the last transaction may have reused its
-/// page.
-fn holds_every_entry(findings: &Findings) -> bool {
+/// Whether all entries are intact. Damage of the freelist does not count, because the last transaction may have reused
+/// its pages.
+fn has_every_entry(findings: &Findings) -> bool {
     let mut damage = findings.list().iter().filter(|finding| finding.severity == Severity::Damage);
     damage.all(|finding| {
         matches!(

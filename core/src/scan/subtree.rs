@@ -1,4 +1,4 @@
-//! A subtree, and the range of keys that its place in the tree allows.
+//! Subtrees, and the range of keys that the branch pages above allow in each.
 
 use crate::bolt::page_id::PageId;
 use crate::offset::Offset;
@@ -9,38 +9,38 @@ use crate::finding::{Finding, Findings, excerpt};
 use crate::finding_code::Code;
 use crate::scan::leaf_visitor::LeafPage;
 
-/// A page to visit, and the range of keys that its place in the tree allows.
+/// A subtree to visit: its root page, and the range of keys that the branch pages above allow.
 #[derive(Debug, Clone)]
 pub struct Subtree {
     /// Its root page.
     pub page: PageId,
-    /// Page and file offset of the element that points here.
+    /// Page and file offset of the element that points to it.
     pub pointer: (PageId, Offset),
     /// Lower bound of all keys below, inclusive.
     pub low: Option<Arc<[u8]>>,
     /// Upper bound of all keys below, exclusive.
     pub high: Option<Arc<[u8]>>,
-    /// Pages from the root to its parent.
-    pub above: Arc<[PageId]>,
+    /// Pages from the root of the tree to its parent.
+    pub ancestors: Arc<[PageId]>,
 }
 
 impl Subtree {
-    /// Creates the subtree of a whole tree.
+    /// Creates the subtree that is the whole tree with the root `page`.
     #[must_use]
     pub fn root(page: PageId, pointer: (PageId, Offset)) -> Self {
-        Self { page, pointer, low: None, high: None, above: Arc::new([]) }
+        Self { page, pointer, low: None, high: None, ancestors: Arc::new([]) }
     }
 
-    /// Whether the range allows a key.
+    /// Whether the subtree may contain `key`.
     pub fn contains(&self, key: &[u8]) -> bool {
         self.low.as_deref().is_none_or(|low| low <= key) && self.high.as_deref().is_none_or(|high| key < high)
     }
 
-    /// Returns the subtrees below a branch page at this place; `offset` is the page's offset in the file. Reports
-    /// separators outside the range.
+    /// Returns the subtrees below the branch page that is this subtree's root; `offset` is its offset in the file.
+    /// Reports separators outside the range.
     pub fn children(&self, branch: &Branch, bytes: &[u8], offset: Offset, findings: &mut Findings) -> Vec<Self> {
         let page = self.page;
-        let above: Arc<[PageId]> = self.above.iter().copied().chain([page]).collect();
+        let ancestors: Arc<[PageId]> = self.ancestors.iter().copied().chain([page]).collect();
         let key = |index: usize| branch.children.get(index).and_then(|child| bytes.get(child.key.clone()));
         if let (Some(low), Some(first)) = (self.low.as_deref(), key(0))
             && low < first
@@ -59,13 +59,13 @@ impl Subtree {
             }
             next = key(index.saturating_add(1)).map(Into::into);
             let high = next.clone().or_else(|| self.high.clone());
-            children.push(Self { page: child.page, pointer: (page, at), low, high, above: Arc::clone(&above) });
+            children.push(Self { page: child.page, pointer: (page, at), low, high, ancestors: Arc::clone(&ancestors) });
         }
         children
     }
 
-    /// Reports a leaf page at this place that is empty, or whose first or last key is outside the range.
-    pub fn check(&self, leaf: &LeafPage<'_>, findings: &mut Findings) {
+    /// Reports if the leaf page that is this subtree's root is empty, or if its first or last key is outside the range.
+    pub fn check_leaf(&self, leaf: &LeafPage<'_>, findings: &mut Findings) {
         let pairs = leaf.leaf();
         if pairs.count() == 0 && self.low.is_some() {
             findings.push(leaf.finding(Code::PageCount, 10, "a leaf page below a branch page is empty"));
@@ -89,21 +89,21 @@ impl Subtree {
     }
 }
 
-/// bbolt finds a page in its parent by the page's own first key, and stores that key in the parent whenever it writes
-/// the page: so the two agree in every file that bbolt wrote.
+/// Creates the finding for a page whose first key differs from the key in its parent. bbolt stores a page's first key
+/// in the parent whenever it writes the page, so the two are equal in every file that bbolt wrote.
 fn mismatch(low: &[u8], first: &[u8]) -> Finding {
     let text = format!("the parent page records the first key \"{}\" for this page", excerpt(low));
     Finding::new(Code::SeparatorMismatch, text).key(first)
 }
 
-/// Returns for each child how many children from it on are contiguous in the file, itself included.
-pub fn runs(children: &[Subtree]) -> Vec<usize> {
-    let mut runs = vec![1usize; children.len()];
-    let mut run = 1usize;
+/// Returns for each child the length of the run of contiguous pages that begins with it.
+pub fn contiguous_counts(children: &[Subtree]) -> Vec<usize> {
+    let mut contiguous_counts = vec![1usize; children.len()];
+    let mut count = 1usize;
     let pairs = children.iter().zip(children.iter().skip(1)).rev();
-    for ((child, next), slot) in pairs.zip(runs.iter_mut().rev().skip(1)) {
-        run = if child.page.next() == next.page { run.saturating_add(1) } else { 1 };
-        *slot = run;
+    for ((child, next), slot) in pairs.zip(contiguous_counts.iter_mut().rev().skip(1)) {
+        count = if child.page.next() == next.page { count.saturating_add(1) } else { 1 };
+        *slot = count;
     }
-    runs
+    contiguous_counts
 }

@@ -1,4 +1,4 @@
-//! Computes the SHA-256 after the database, and judges a file's length by it.
+//! Computes and checks the SHA-256 of a snapshot, and checks the length of the file.
 
 use crate::bolt::page_id::PageId;
 use crate::offset::Offset;
@@ -8,70 +8,71 @@ use crate::aligned_buf::AlignedBuf;
 use crate::error::Error;
 use crate::finding::Finding;
 use crate::finding_code::Code;
-use crate::limits::{BLOCK, HEAD_LEN, MAX_TAIL};
+use crate::limits::{HEAD_LEN, MAX_EXTRA_BYTES, READ_BLOCK};
 use crate::number_words::{counted, grouped};
 use crate::progress::Watch;
-use crate::scan::longest_length::Extent;
+use crate::scan::claimed_length::ClaimedLength;
 use crate::source::Source;
-use crate::trailer::{Sha256Hex, TRAILER, Trailer};
+use crate::trailer::{Sha256Hex, TRAILER_LEN, Trailer};
 
-/// Whether etcd takes the last 32 bytes of a file of this length for a trailer.
+/// Whether etcd treats the last 32 bytes of a file of this length as its SHA-256.
 #[must_use]
 pub fn is_present(len: u64) -> bool {
-    len % 512 == TRAILER as u64 && len > TRAILER as u64
+    len % 512 == TRAILER_LEN as u64 && len > TRAILER_LEN as u64
 }
 
-/// Hashes a file as its bytes pass, except its last 32 bytes. Also computes the hash for the case that the file should
-/// have ended after the database.
+/// Hashes all bytes of a file except the last 32, in order. Also computes the hash of the database alone, in case extra
+/// bytes follow its SHA-256.
 #[derive(Debug, Clone)]
 pub struct TrailerHasher {
     sha: Sha256,
     hashed: u64,
-    held: Vec<u8>,
-    /// A longer file is hashed only up to this length, and has no trailer.
-    most: u64,
-    logical: Option<u64>,
-    at_logical: Option<[u8; TRAILER]>,
-    behind_logical: Vec<u8>,
+    held_back: Vec<u8>,
+    /// Longest file that is hashed as a whole, in bytes. Of a longer one only the database is hashed; it has no
+    /// trailer.
+    read_limit: u64,
+    logical_size: Option<u64>,
+    hash_at_database_end: Option<[u8; TRAILER_LEN]>,
+    bytes_after_database: Vec<u8>,
 }
 
 impl TrailerHasher {
-    /// Creates a hasher for a file as long as `extent` says.
+    /// Creates a hasher for a file that claims this length.
     #[must_use]
-    pub fn new(extent: &Extent) -> Self {
-        let (sha, held, behind_logical) = (Sha256::new(), Vec::with_capacity(2 * TRAILER), Vec::new());
-        let (most, logical) = (extent.most(), extent.database());
-        Self { sha, hashed: 0, held, most, logical, at_logical: None, behind_logical }
+    pub fn new(claimed: &ClaimedLength) -> Self {
+        let (sha, held_back, bytes_after_database) = (Sha256::new(), Vec::with_capacity(2 * TRAILER_LEN), Vec::new());
+        let (read_limit, logical_size) = (claimed.read_limit(), claimed.database());
+        Self { sha, hashed: 0, held_back, read_limit, logical_size, hash_at_database_end: None, bytes_after_database }
     }
 
     /// Adds the next bytes.
     pub fn feed(&mut self, bytes: &[u8]) {
-        self.collect_behind_logical(bytes);
-        if let Some(cut) = bytes.len().checked_sub(TRAILER) {
-            let held = std::mem::take(&mut self.held);
-            self.update(&held);
+        self.collect_bytes_after_database(bytes);
+        if let Some(cut) = bytes.len().checked_sub(TRAILER_LEN) {
+            let held_back = std::mem::take(&mut self.held_back);
+            self.update(&held_back);
             self.update(bytes.get(..cut).unwrap_or_default());
-            self.held = held;
-            self.held.clear();
-            self.held.extend_from_slice(bytes.get(cut..).unwrap_or_default());
+            self.held_back = held_back;
+            self.held_back.clear();
+            self.held_back.extend_from_slice(bytes.get(cut..).unwrap_or_default());
         } else {
-            let mut held = std::mem::take(&mut self.held);
-            held.extend_from_slice(bytes);
-            let cut = held.len().saturating_sub(TRAILER);
-            self.update(held.get(..cut).unwrap_or_default());
-            held.drain(..cut);
-            self.held = held;
+            let mut held_back = std::mem::take(&mut self.held_back);
+            held_back.extend_from_slice(bytes);
+            let cut = held_back.len().saturating_sub(TRAILER_LEN);
+            self.update(held_back.get(..cut).unwrap_or_default());
+            held_back.drain(..cut);
+            self.held_back = held_back;
         }
     }
 
     fn update(&mut self, bytes: &[u8]) {
-        let to_logical = self.logical.and_then(|logical| logical.checked_sub(self.hashed));
+        let to_logical = self.logical_size.and_then(|logical| logical.checked_sub(self.hashed));
         let cut = to_logical.and_then(|left| usize::try_from(left).ok()).filter(|left| *left <= bytes.len());
         match cut {
-            Some(cut) if self.at_logical.is_none() => {
+            Some(cut) if self.hash_at_database_end.is_none() => {
                 let (before, after) = bytes.split_at_checked(cut).unwrap_or((bytes, &[]));
                 self.sha.update(before);
-                self.at_logical = Some(self.sha.clone().finalize().into());
+                self.hash_at_database_end = Some(self.sha.clone().finalize().into());
                 self.sha.update(after);
             }
             _ => self.sha.update(bytes),
@@ -79,36 +80,37 @@ impl TrailerHasher {
         self.hashed = self.hashed.saturating_add(bytes.len() as u64);
     }
 
-    fn collect_behind_logical(&mut self, bytes: &[u8]) {
-        let here = self.hashed.saturating_add(self.held.len() as u64);
-        let wanted = TRAILER.saturating_sub(self.behind_logical.len());
-        let Some(logical) = self.logical.filter(|_| wanted > 0) else { return };
-        let next = logical.saturating_add(self.behind_logical.len() as u64);
+    fn collect_bytes_after_database(&mut self, bytes: &[u8]) {
+        let here = self.hashed.saturating_add(self.held_back.len() as u64);
+        let wanted = TRAILER_LEN.saturating_sub(self.bytes_after_database.len());
+        let Some(logical) = self.logical_size.filter(|_| wanted > 0) else { return };
+        let next = logical.saturating_add(self.bytes_after_database.len() as u64);
         let Some(at) = next.checked_sub(here).and_then(|at| usize::try_from(at).ok()) else { return };
         if let Some(rest) = bytes.get(at..) {
-            self.behind_logical.extend_from_slice(rest.get(..wanted.min(rest.len())).unwrap_or_default());
+            self.bytes_after_database.extend_from_slice(rest.get(..wanted.min(rest.len())).unwrap_or_default());
         }
     }
 
-    /// Returns the trailer of a file of `len` bytes. All bytes must have been fed, or, if the file is longer than its
-    /// extent, at least those of the database and 32 more.
+    /// Returns the trailer of a file of `len` bytes. All bytes must have been fed; of a file longer than the limit, at
+    /// least the database and 32 more bytes.
     #[must_use]
     pub fn finish(mut self, len: u64) -> Trailer {
-        if len > self.most {
-            // The bytes held back may be part of the database.
-            let held = std::mem::take(&mut self.held);
-            self.update(&held);
+        if len > self.read_limit {
+            // The last 32 bytes fed may be part of the database.
+            let held_back = std::mem::take(&mut self.held_back);
+            self.update(&held_back);
         }
-        let held = std::mem::take(&mut self.held);
+        let held_back = std::mem::take(&mut self.held_back);
         self.update(&[]);
-        let surplus = self.logical.is_some_and(|logical| logical.saturating_add(TRAILER as u64) < len);
-        let fits = surplus && self.at_logical.is_some_and(|digest| digest.as_slice() == self.behind_logical);
-        let present = is_present(len) && len <= self.most;
+        let surplus = self.logical_size.is_some_and(|logical| logical.saturating_add(TRAILER_LEN as u64) < len);
+        let fits =
+            surplus && self.hash_at_database_end.is_some_and(|digest| digest.as_slice() == self.bytes_after_database);
+        let present = is_present(len) && len <= self.read_limit;
         Trailer {
             present,
-            expected: present.then(|| Sha256Hex::of(&held)),
+            expected: present.then(|| Sha256Hex::of(&held_back)),
             actual: present.then(|| Sha256Hex::of(&self.sha.finalize())),
-            fits_without_surplus: fits,
+            matches_if_cut: fits,
         }
     }
 }
@@ -129,75 +131,79 @@ fn read<S: Source + ?Sized>(source: &S, offset: u64, len: usize) -> Result<Vec<u
     Ok(bytes)
 }
 
-/// Computes the SHA-256 of everything before the trailer, in blocks of 1 MiB from front to back. If a file is longer
-/// than a snapshot can be, nothing after the place of the trailer is read.
+/// Computes the SHA-256 of all bytes before the trailer, in blocks of 1 MiB from front to back. If the file is longer
+/// than a snapshot can be, nothing after the database and 32 more bytes is read.
 ///
 /// # Errors
 /// A read fails, or `watch` requests a stop.
 pub fn check_trailer<S: Source + ?Sized>(source: &S, watch: &dyn Watch) -> Result<Trailer, Error> {
-    check_within(source, &Extent::of(&head(source)?), watch)
+    hash_within(source, &ClaimedLength::of(&head(source)?), watch)
 }
 
-fn check_within<S: Source + ?Sized>(source: &S, extent: &Extent, watch: &dyn Watch) -> Result<Trailer, Error> {
-    let mut hashing = TrailerHasher::new(extent);
-    let end = if source.len() > extent.most() { extent.snapshot().unwrap_or(0) } else { source.len() };
-    let mut block = AlignedBuf::new(BLOCK);
+fn hash_within<S: Source + ?Sized>(source: &S, claimed: &ClaimedLength, watch: &dyn Watch) -> Result<Trailer, Error> {
+    let mut hasher = TrailerHasher::new(claimed);
+    let end = if source.len() > claimed.read_limit() { claimed.snapshot().unwrap_or(0) } else { source.len() };
+    let mut block = AlignedBuf::new(READ_BLOCK);
     let mut at = 0u64;
     while at < end {
         let left = usize::try_from(end.saturating_sub(at)).unwrap_or(usize::MAX);
-        let bytes = block.get_mut(..left.min(BLOCK)).unwrap_or_default();
+        let bytes = block.get_mut(..left.min(READ_BLOCK)).unwrap_or_default();
         source.read_at(at, bytes).map_err(|cause| Error::Read {
             offset: Offset::new(at),
             len: bytes.len() as u64,
             cause,
         })?;
-        hashing.feed(bytes);
+        hasher.feed(bytes);
         at = at.saturating_add(bytes.len() as u64);
         watch.advance(bytes.len() as u64);
         if watch.cancelled() {
             return Err(Error::Cancelled);
         }
     }
-    Ok(hashing.finish(source.len()))
+    Ok(hasher.finish(source.len()))
 }
 
-/// Reads the trailer without hashing: `actual` stays `None`.
+/// Reads the trailer without hashing the file: `actual` stays `None`.
 ///
 /// # Errors
 /// A read fails.
 pub fn peek_trailer<S: Source + ?Sized>(source: &S) -> Result<Trailer, Error> {
-    if is_present(source.len()) { peek_within(source, &Extent::of(&head(source)?)) } else { Ok(Trailer::default()) }
+    if is_present(source.len()) {
+        read_within(source, &ClaimedLength::of(&head(source)?))
+    } else {
+        Ok(Trailer::default())
+    }
 }
 
-fn peek_within<S: Source + ?Sized>(source: &S, extent: &Extent) -> Result<Trailer, Error> {
-    if !is_present(source.len()) || source.len() > extent.most() {
+fn read_within<S: Source + ?Sized>(source: &S, claimed: &ClaimedLength) -> Result<Trailer, Error> {
+    if !is_present(source.len()) || source.len() > claimed.read_limit() {
         return Ok(Trailer::default());
     }
-    let bytes = read(source, source.len().saturating_sub(TRAILER as u64), TRAILER)?;
+    let bytes = read(source, source.len().saturating_sub(TRAILER_LEN as u64), TRAILER_LEN)?;
     Ok(Trailer { present: true, expected: Some(Sha256Hex::of(&bytes)), ..Trailer::default() })
 }
 
-/// Reads the trailer without hashing, unless the file is longer than a snapshot: only the hash shows whether what follows
-/// can be cut off.
+/// Reads the trailer without hashing, unless extra bytes follow: only the hash shows whether they can be cut off.
 ///
 /// # Errors
-/// As [`check_trailer`].
+/// The same errors as [`check_trailer`].
 pub fn quick_trailer<S: Source + ?Sized>(source: &S, watch: &dyn Watch) -> Result<Trailer, Error> {
     let len = source.len();
-    let extent = Extent::of(&head(source)?);
-    let whole = extent.database().map(|database| database.saturating_add(TRAILER as u64));
-    // As in `judge`: a copied database file may be longer, by whole sectors.
+    let claimed = ClaimedLength::of(&head(source)?);
+    let whole = claimed.database().map(|database| database.saturating_add(TRAILER_LEN as u64));
+    // As in `judge_length`: a copied database file may be longer, by whole sectors.
     let is_lengthened = whole.is_some_and(|whole| len > whole) && !is_present(len) && !len.is_multiple_of(512);
-    if is_lengthened { check_within(source, &extent, watch) } else { peek_within(source, &extent) }
+    if is_lengthened { hash_within(source, &claimed, watch) } else { read_within(source, &claimed) }
 }
 
-/// Judges a file by its length and trailer, given the database's logical size.
-pub(crate) fn judge(len: u64, logical: u64, page_size: u32, trailer: &Trailer) -> Vec<Finding> {
-    let whole = logical.saturating_add(TRAILER as u64);
+/// Returns the findings about a file's length and trailer. `len` is the length of the file, `logical` that of the
+/// database, both in bytes.
+pub(crate) fn judge_length(len: u64, logical: u64, page_size: u32, trailer: &Trailer) -> Vec<Finding> {
+    let whole = logical.saturating_add(TRAILER_LEN as u64);
     let differs = trailer.actual.is_some() && trailer.actual != trailer.expected;
     let mismatch = || {
         let text = "the file's SHA-256 does not match its contents";
-        Finding::new(Code::Sha256Mismatch, text).offset(Offset::new(len.saturating_sub(TRAILER as u64)))
+        Finding::new(Code::Sha256Mismatch, text).offset(Offset::new(len.saturating_sub(TRAILER_LEN as u64)))
     };
     let missing = || {
         Finding::new(Code::TrailerMissing, format!("no SHA-256 follows the {} bytes of the database", grouped(logical)))
@@ -228,16 +234,16 @@ pub(crate) fn judge(len: u64, logical: u64, page_size: u32, trailer: &Trailer) -
     if len == whole {
         return if differs { vec![mismatch()] } else { Vec::new() };
     }
-    if surplus > MAX_TAIL {
-        let fits = if trailer.fits_without_surplus { "; if cut to that length, its SHA-256 matches" } else { "" };
-        let mib = MAX_TAIL >> 20;
+    if surplus > MAX_EXTRA_BYTES {
+        let fits = if trailer.matches_if_cut { "; if cut to that length, its SHA-256 matches" } else { "" };
+        let mib = MAX_EXTRA_BYTES >> 20;
         let text = format!(
             "The file continues for more than {mib} MiB after the {} bytes of a snapshot{fits}.",
             grouped(whole)
         );
         return vec![lengthened(text)];
     }
-    if trailer.fits_without_surplus {
+    if trailer.matches_if_cut {
         let text = format!(
             "the file has {} too many: cut to {} bytes, its SHA-256 matches",
             counted(surplus, "byte", "bytes"),
@@ -246,17 +252,19 @@ pub(crate) fn judge(len: u64, logical: u64, page_size: u32, trailer: &Trailer) -
         return vec![lengthened(text)];
     }
     match (trailer.present, differs) {
-        // A database file grows ahead of its high-water mark, so a copy may be longer, but only by whole sectors.
+        // etcd grows its database file ahead of use, so a copy may be longer, but only by whole sectors.
         (false, _) if len.is_multiple_of(512) => vec![missing()],
-        (false, _) => vec![lengthened(format!("{} the place of the SHA-256, and no SHA-256 matches", extra(surplus)))],
+        (false, _) => {
+            vec![lengthened(format!("{} the place of the SHA-256, and no SHA-256 matches", extra_bytes_text(surplus)))]
+        }
         (true, true) => {
-            vec![mismatch(), lengthened(format!("{} the place of the SHA-256", extra(surplus)))]
+            vec![mismatch(), lengthened(format!("{} the place of the SHA-256", extra_bytes_text(surplus)))]
         }
         (true, false) => Vec::new(),
     }
 }
 
-fn extra(surplus: u64) -> String {
+fn extra_bytes_text(surplus: u64) -> String {
     format!("{} {}", counted(surplus, "extra byte", "extra bytes"), if surplus == 1 { "follows" } else { "follow" })
 }
 
@@ -269,24 +277,24 @@ mod tests {
     const SNAPSHOT: &[u8] = include_bytes!("../../../tests/cases/3.7-history/snapshot.db");
 
     fn hashed(bytes: &[u8], piece: usize) -> Trailer {
-        let mut hashing = TrailerHasher::new(&Extent::of(&bytes[..HEAD_LEN.min(bytes.len())]));
-        bytes.chunks(piece).for_each(|piece| hashing.feed(piece));
-        hashing.finish(bytes.len() as u64)
+        let mut hasher = TrailerHasher::new(&ClaimedLength::of(&bytes[..HEAD_LEN.min(bytes.len())]));
+        bytes.chunks(piece).for_each(|piece| hasher.feed(piece));
+        hasher.finish(bytes.len() as u64)
     }
 
     #[test]
-    fn pieces_of_any_size_give_the_same() {
+    fn the_result_does_not_depend_on_piece_sizes() {
         let file = [SNAPSHOT, &[0; 5000]].concat();
         let whole = hashed(&file, file.len());
-        assert!(whole.fits_without_surplus);
+        assert!(whole.matches_if_cut);
         for size in [31, 32, 33, 100, 4096] {
             assert_eq!(hashed(&file, size), whole, "pieces of {size}");
         }
     }
 
-    /// A file with only its first bytes readable.
+    /// A file of which only the first bytes may be read.
     struct Endless {
-        most: u64,
+        readable: u64,
         len: u64,
     }
 
@@ -295,7 +303,7 @@ mod tests {
             self.len
         }
         fn read_at(&self, offset: u64, out: &mut [u8]) -> Result<(), crate::ReadError> {
-            assert!(offset + out.len() as u64 <= self.most, "read at {offset}");
+            assert!(offset + out.len() as u64 <= self.readable, "read at {offset}");
             let start = usize::try_from(offset).unwrap().min(SNAPSHOT.len());
             let known = out.len().min(SNAPSHOT.len() - start);
             out.fill(0);
@@ -305,26 +313,26 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_never_ends_is_read_no_further_than_a_snapshot() {
+    fn an_endless_file_is_read_only_as_far_as_a_snapshot() {
         let most = SNAPSHOT.len() as u64;
         for len in [1 << 40, (1 << 40) + 32] {
-            let source = Endless { most, len };
+            let source = Endless { readable: most, len };
             let trailer = check_trailer(&source, &Unwatched).unwrap();
-            assert!(trailer.fits_without_surplus && !trailer.present, "{trailer:?}");
+            assert!(trailer.matches_if_cut && !trailer.present, "{trailer:?}");
             assert_eq!(peek_trailer(&source).unwrap(), Trailer::default());
             // Pages are read together with some following bytes.
-            let source = Endless { most: most + READ_AHEAD as u64, len };
+            let source = Endless { readable: most + READ_AHEAD as u64, len };
             let report = crate::verify(&source, &Unwatched).unwrap();
-            let said = report.findings.list().iter().map(|finding| finding.code.as_str()).collect::<Vec<_>>();
-            assert_eq!(said, ["file-lengthened"]);
+            let codes = report.findings.list().iter().map(|finding| finding.code.as_str()).collect::<Vec<_>>();
+            assert_eq!(codes, ["file-lengthened"]);
         }
         // Up to the limit the whole file counts.
-        let source = Endless { most: u64::MAX, len: most + MAX_TAIL };
-        assert!(check_trailer(&source, &Unwatched).unwrap().fits_without_surplus);
+        let source = Endless { readable: u64::MAX, len: most + MAX_EXTRA_BYTES };
+        assert!(check_trailer(&source, &Unwatched).unwrap().matches_if_cut);
     }
 
     #[test]
-    fn a_trailer_is_checked() {
+    fn a_changed_byte_changes_the_hash() {
         let mut file = SNAPSHOT.to_vec();
         let trailer = check_trailer(&file, &Unwatched).unwrap();
         assert!(trailer.present && trailer.expected == trailer.actual);

@@ -1,8 +1,8 @@
-//! Reads what unreachable pages hold of bucket `key`.
+//! Searches unreachable pages for revisions that bucket `key` lacks.
 //!
-//! Free pages keep their old contents, and a snapshot streamed during writes even holds newer revisions in them than in
-//! its tree. So they are searched only if the tree is known to lack something: then they prove that a write was lost,
-//! and hold what can be recovered.
+//! Free pages keep their old contents, and in a snapshot that was streamed during writes they may even hold newer
+//! revisions than the tree. So they are searched only if the tree lacks revisions. A lacking revision on such a page
+//! proves that a write was lost, and can be recovered from there.
 
 use crate::bolt::page_id::PageId;
 use crate::etcd::revision::Revision;
@@ -23,10 +23,10 @@ use crate::scan::scanner::Scan;
 use crate::source::Source;
 
 /// Number of revision ranges that a message lists.
-const RANGES: usize = 4;
+const MAX_RANGES: usize = 4;
 
-/// Pages between two calls of the watch.
-const STRIDE: u64 = 128;
+/// Number of pages between two checks for cancellation.
+const PAGES_PER_CANCEL_CHECK: u64 = 128;
 
 /// Revisions that exist only on unreachable pages.
 #[derive(Debug, Default)]
@@ -37,21 +37,21 @@ pub(crate) struct Unreachable {
 }
 
 impl Unreachable {
-    /// Searches all pages outside `used` for revisions for which `lacking` is true.
+    /// Searches all pages outside `used` for revisions for which `is_missing` is true.
     ///
     /// # Errors
     /// A read fails, or `watch` requests a stop.
-    pub(crate) fn look<S: Source + ?Sized>(
+    pub(crate) fn search<S: Source + ?Sized>(
         scan: &Scan<'_, S>,
         used: &PageSet,
-        lacking: impl Fn(FullRevision) -> bool,
+        is_missing: impl Fn(FullRevision) -> bool,
         watch: &dyn Watch,
     ) -> Result<Self, Error> {
         let mut found = Self::default();
         let mut reader = PageReader::new(scan.source, scan.geometry);
         let free = PageId::FIRST.up_to(scan.geometry.present).filter(|page| !used.contains(*page));
         for (number, page) in (0u64..).zip(free) {
-            if number.checked_rem(STRIDE) == Some(0) && watch.cancelled() {
+            if number.checked_rem(PAGES_PER_CANCEL_CHECK) == Some(0) && watch.cancelled() {
                 return Err(Error::Cancelled);
             }
             let Ok((header, bytes)) = reader.unit(page)? else { continue };
@@ -60,9 +60,9 @@ impl Unreachable {
             }
             let before = found.mains.len();
             let keys = Leaf::new(header, bytes).pairs().map_while(|element| RevisionKey::parse(element.key));
-            let mains = keys.filter(|key| lacking(key.revision)).map(|key| key.revision.main);
-            let room = MAX_UNREACHABLE_REVISIONS.saturating_sub(before);
-            found.mains.extend(mains.take(room));
+            let mains = keys.filter(|key| is_missing(key.revision)).map(|key| key.revision.main);
+            let limit = MAX_UNREACHABLE_REVISIONS.saturating_sub(before);
+            found.mains.extend(mains.take(limit));
             if found.mains.len() > before {
                 found.pages = found.pages.saturating_add(1);
                 found.first.get_or_insert((page, scan.geometry.offset(page)));
@@ -80,9 +80,9 @@ impl Unreachable {
     pub(crate) fn finding(&self) -> Option<Finding> {
         let (page, offset) = self.first?;
         let number = self.mains.len();
-        let least = if number >= MAX_UNREACHABLE_REVISIONS { "at least " } else { "" };
+        let at_least = if number >= MAX_UNREACHABLE_REVISIONS { "at least " } else { "" };
         let text = format!(
-            "Unreachable pages hold {least}{number} revisions that bucket `key` lacks: {}. {} pages hold revisions that no earlier page holds; the first is page {page}.",
+            "Unreachable pages hold {at_least}{number} revisions that bucket `key` lacks: {}. {} pages hold revisions that no earlier page holds; the first is page {page}.",
             ranges(&self.mains),
             self.pages
         );
@@ -104,14 +104,14 @@ fn ranges(mains: &BTreeSet<Revision>) -> String {
             _ => ranges.push((*main, *main)),
         }
     }
-    let said: Vec<String> = ranges
+    let formatted: Vec<String> = ranges
         .iter()
-        .take(RANGES)
+        .take(MAX_RANGES)
         .map(|(from, to)| if from == to { from.to_string() } else { format!("{from} to {to}") })
         .collect();
-    match ranges.len().saturating_sub(RANGES) {
-        0 => said.join(", "),
-        more => format!("{} and {more} further ranges", said.join(", ")),
+    match ranges.len().saturating_sub(MAX_RANGES) {
+        0 => formatted.join(", "),
+        more => format!("{} and {more} further ranges", formatted.join(", ")),
     }
 }
 
@@ -119,13 +119,13 @@ fn ranges(mains: &BTreeSet<Revision>) -> String {
 mod tests {
     use super::*;
 
-    fn said<const N: usize>(mains: [i64; N]) -> String {
+    fn formatted<const N: usize>(mains: [i64; N]) -> String {
         ranges(&mains.map(Revision::new).into())
     }
 
     #[test]
     fn ranges_are_joined_and_bounded() {
-        assert_eq!(said([4, 5, 6, 9]), "4 to 6, 9");
-        assert_eq!(said([1, 3, 5, 7, 9, 11]), "1, 3, 5, 7 and 2 further ranges");
+        assert_eq!(formatted([4, 5, 6, 9]), "4 to 6, 9");
+        assert_eq!(formatted([1, 3, 5, 7, 9, 11]), "1, 3, 5, 7 and 2 further ranges");
     }
 }

@@ -1,4 +1,4 @@
-//! The walk: from a root page down to the leaves in key order, with limited depth, each page once.
+//! The walk: visits a tree from its root page to its leaves in key order, with limited depth, each page once.
 
 use crate::bolt::page_id::PageId;
 use std::sync::Arc;
@@ -15,19 +15,19 @@ use crate::limits::{FINDINGS_PER_CODE, MAX_DEPTH};
 use crate::progress::Watch;
 use crate::scan::digest::LeafDigest;
 use crate::scan::leaf_prefetch::{Ahead, WARMED};
-use crate::scan::leaf_visitor::{Ignore, LeafPage, LeafVisitor};
-use crate::scan::subtree::{Subtree, runs};
+use crate::scan::leaf_visitor::{IgnoreLeaves, LeafPage, LeafVisitor};
+use crate::scan::subtree::{Subtree, contiguous_counts};
 use crate::scan::sweep_cache::SweepCache;
 use crate::source::Source;
 
-/// Bytes between two calls of the watch.
-const STRIDE: u64 = 512 << 10;
+/// Number of bytes between two reports of progress.
+const BYTES_PER_REPORT: u64 = 512 << 10;
 
 /// A walk in progress.
 pub struct Walk<'w, 's, S: Source + ?Sized> {
     reader: PageReader<'s, S>,
     used: &'w PageSet,
-    memory: &'w mut SweepCache,
+    cache: &'w mut SweepCache,
     ahead: Option<&'w Ahead>,
     scratch: LeafDigest,
     watch: &'w dyn Watch,
@@ -38,38 +38,39 @@ pub struct Walk<'w, 's, S: Source + ?Sized> {
     pub pages: u64,
     /// Whether damage made part of the tree unreadable.
     pub incomplete: bool,
-    /// Whether the walk came to a page that had been visited before.
-    pub conflict: bool,
-    /// Key ranges of unreadable or partly readable subtrees, in walk order.
-    pub lost: Vec<LostKeys>,
+    /// Whether the walk met a page that had been visited before.
+    pub met_used_page: bool,
+    /// Key ranges of subtrees that are unreadable, or readable only in part, in walk order.
+    pub lost: Vec<LostKeyRange>,
 }
 
 /// A range of keys from `low` up to, but not including, `high`; `None` for an unbounded side.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LostKeys {
+pub struct LostKeyRange {
     pub low: Option<Arc<[u8]>>,
     pub high: Option<Arc<[u8]>>,
 }
 
-enum Visit {
+enum OpenedPage {
     Lost,
     Leaf,
     Branch(Vec<Subtree>),
 }
 
 impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
-    /// Creates a walk over `source` that marks visited pages in `used` and prefers the pages in `memory`.
+    /// Creates a walk over `source` that adds visited pages to `used`, and takes pages from `cache` instead of reading
+    /// them if possible.
     pub fn new(
         source: &'s S,
         geometry: Geometry,
         used: &'w PageSet,
-        memory: &'w mut SweepCache,
+        cache: &'w mut SweepCache,
         watch: &'w dyn Watch,
     ) -> Self {
         Self {
             reader: PageReader::new(source, geometry),
             used,
-            memory,
+            cache,
             ahead: None,
             scratch: LeafDigest::default(),
             watch,
@@ -77,12 +78,12 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
             findings: Findings::default(),
             pages: 0,
             incomplete: false,
-            conflict: false,
+            met_used_page: false,
             lost: Vec::new(),
         }
     }
 
-    /// Adds leaves that were digested ahead of the walk.
+    /// Sets the leaves that were digested ahead of the walk.
     #[must_use]
     pub fn with_ahead(self, ahead: &'w Ahead) -> Self {
         Self { ahead: Some(ahead), ..self }
@@ -97,52 +98,52 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
     ///
     /// # Errors
     /// A read fails, or `watch` requests a stop.
-    pub fn visit(&mut self, subtree: &Subtree, fold: &mut dyn LeafVisitor) -> Result<(), Error> {
-        if self.recall(subtree, fold)? {
+    pub fn visit(&mut self, subtree: &Subtree, visitor: &mut dyn LeafVisitor) -> Result<(), Error> {
+        if self.visit_digest(subtree, visitor)? {
             return Ok(());
         }
         match self.open(subtree)? {
-            Visit::Lost => {
-                self.lose_keys(subtree);
+            OpenedPage::Lost => {
+                self.add_lost_range(subtree);
                 Ok(())
             }
-            Visit::Leaf => self.leaf(subtree, fold),
-            Visit::Branch(children) => {
-                let mut runs = runs(&children).into_iter();
+            OpenedPage::Leaf => self.visit_leaf(subtree, visitor),
+            OpenedPage::Branch(children) => {
+                let mut contiguous_counts = contiguous_counts(&children).into_iter();
                 for some in children.chunks(WARMED) {
                     if let Some(ahead) = self.ahead {
                         ahead.warm(some.iter().map(|child| child.page));
                     }
-                    for (child, run) in some.iter().zip(&mut runs) {
-                        self.reader.expect(run);
-                        self.visit(child, fold)?;
+                    for (child, count) in some.iter().zip(&mut contiguous_counts) {
+                        self.reader.announce(count);
+                        self.visit(child, visitor)?;
                     }
                 }
-                self.reader.expect(0);
+                self.reader.announce(0);
                 Ok(())
             }
         }
     }
 
-    /// Replaces branch pages by their children, level by level, until there are `wanted` subtrees or only leaves.
+    /// Replaces branch pages by their children, level by level, until there are `min_count` subtrees or only leaves.
     ///
     /// # Errors
     /// The same errors as [`Walk::visit`].
-    pub fn expand(&mut self, root: Subtree, wanted: usize) -> Result<Vec<Subtree>, Error> {
+    pub fn expand(&mut self, root: Subtree, min_count: usize) -> Result<Vec<Subtree>, Error> {
         let mut level = vec![root];
-        while level.len() < wanted {
+        while level.len() < min_count {
             let mut next = Vec::new();
             let mut grew = false;
             for subtree in level {
                 match self.is_branch(&subtree)? {
                     false => next.push(subtree),
                     true => match self.open(&subtree)? {
-                        Visit::Branch(children) => {
+                        OpenedPage::Branch(children) => {
                             grew = true;
                             next.extend(children);
                         }
-                        Visit::Lost => self.lose_keys(&subtree),
-                        Visit::Leaf => {}
+                        OpenedPage::Lost => self.add_lost_range(&subtree),
+                        OpenedPage::Leaf => {}
                     },
                 }
             }
@@ -158,39 +159,44 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
     ///
     /// # Errors
     /// The same errors as [`Walk::visit`].
-    pub fn inline(&mut self, leaf: &LeafPage<'_>, depth: usize, fold: &mut dyn LeafVisitor) -> Result<(), Error> {
+    pub fn visit_inline(
+        &mut self,
+        leaf: &LeafPage<'_>,
+        depth: usize,
+        visitor: &mut dyn LeafVisitor,
+    ) -> Result<(), Error> {
         self.check_inline(leaf);
-        if fold.quick(leaf) {
+        if visitor.visit_regular(leaf) {
             return Ok(());
         }
-        fold.examine(leaf, &[], &mut self.findings);
-        if !fold.descends() {
+        visitor.visit_elements(leaf, &[], &mut self.findings);
+        if !visitor.walks_nested_buckets() {
             return Ok(());
         }
-        self.nested(leaf, &vec![leaf.page; depth.saturating_add(1)])
+        self.visit_nested(leaf, &vec![leaf.page; depth.saturating_add(1)])
     }
 
     fn is_branch(&mut self, subtree: &Subtree) -> Result<bool, Error> {
-        if self.memory.has_digest(subtree.page) {
+        if self.cache.has_digest(subtree.page) {
             return Ok(false);
         }
-        if let Some((header, _)) = self.memory.raw(subtree.page) {
+        if let Some((header, _)) = self.cache.raw(subtree.page) {
             return Ok(header.kind() == Some(PageKind::Branch));
         }
         let header = self.reader.first(subtree.page)?.map(|(header, _)| header);
         Ok(header.is_ok_and(|header| header.kind() == Some(PageKind::Branch)))
     }
 
-    /// Processes a page by its cached digest; returns false if no digest fits its place.
-    fn recall(&mut self, subtree: &Subtree, fold: &mut dyn LeafVisitor) -> Result<bool, Error> {
+    /// Visits a leaf page by its digest; returns false if there is no digest, or if it does not fit the page's place.
+    fn visit_digest(&mut self, subtree: &Subtree, visitor: &mut dyn LeafVisitor) -> Result<bool, Error> {
         let mut digest = std::mem::take(&mut self.scratch);
         let ahead = self.ahead.is_some_and(|ahead| ahead.load(subtree.page, &mut digest));
-        let known = ahead || self.memory.take_digest(subtree.page, &mut digest);
+        let known = ahead || self.cache.take_digest(subtree.page, &mut digest);
         let at = (subtree.page, self.reader.geometry().offset(subtree.page));
-        let taken = known && self.fits(subtree, &digest) && fold.recall(&mut digest, at);
+        let was_visited = known && self.digest_fits(subtree, &digest) && visitor.visit_digest(&mut digest, at);
         let pages = u64::from(digest.pages);
         self.scratch = digest;
-        if !taken {
+        if !was_visited {
             return Ok(false);
         }
         for page in subtree.page.up_to(subtree.page.plus(pages)) {
@@ -198,47 +204,48 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
         }
         self.pages = self.pages.saturating_add(pages);
         // Progress was already reported when the page was read ahead.
-        let read = if ahead { 0 } else { pages };
-        self.advance(read.saturating_mul(u64::from(self.reader.geometry().page_size)))?;
+        let bytes_read = if ahead { 0 } else { pages };
+        self.advance(bytes_read.saturating_mul(u64::from(self.reader.geometry().page_size)))?;
         Ok(true)
     }
 
-    /// Whether the page of a digest may be at its place in the tree.
-    fn fits(&self, subtree: &Subtree, digest: &LeafDigest) -> bool {
-        let inside = |key: crate::etcd::revision_key::RevisionKey| {
+    /// Whether the page of a digest may be at this place in the tree.
+    fn digest_fits(&self, subtree: &Subtree, digest: &LeafDigest) -> bool {
+        let is_in_range = |key: crate::etcd::revision_key::RevisionKey| {
             let (bytes, len) = key.to_bytes();
             subtree.contains(bytes.get(..len).unwrap_or_default())
         };
-        let begins = |key: crate::etcd::revision_key::RevisionKey| {
+        let is_first_key = |key: crate::etcd::revision_key::RevisionKey| {
             let (bytes, len) = key.to_bytes();
             subtree.low.as_deref().is_none_or(|low| bytes.get(..len) == Some(low))
         };
         let end = subtree.page.plus(u64::from(digest.pages));
-        subtree.above.len() < MAX_DEPTH
+        subtree.ancestors.len() < MAX_DEPTH
             && end <= self.reader.geometry().present
             && subtree.page.up_to(end).all(|page| !self.used.contains(page))
-            && digest.ends.is_some_and(|(first, last)| inside(first) && inside(last) && begins(first))
+            && digest.ends.is_some_and(|(first, last)| is_in_range(first) && is_in_range(last) && is_first_key(first))
     }
 
-    /// Checks that a page may be at its place, marks it as used, and returns its type.
-    fn open(&mut self, subtree: &Subtree) -> Result<Visit, Error> {
+    /// Checks that a page may be at this place in the tree, and adds it to the used pages; returns its type, with the
+    /// children of a branch page.
+    fn open(&mut self, subtree: &Subtree) -> Result<OpenedPage, Error> {
         let page = subtree.page;
-        if subtree.above.contains(&page) {
-            return Ok(self.lose(subtree, Code::PageCycle, format!("page {page} is its own descendant")));
+        if subtree.ancestors.contains(&page) {
+            return Ok(self.report_lost(subtree, Code::PageCycle, format!("page {page} is its own descendant")));
         }
-        if subtree.above.len() >= MAX_DEPTH {
+        if subtree.ancestors.len() >= MAX_DEPTH {
             let text = format!("page {page} is {MAX_DEPTH} levels deep");
-            return Ok(self.lose(subtree, Code::TreeDepth, text));
+            return Ok(self.report_lost(subtree, Code::TreeDepth, text));
         }
         let geometry = self.reader.geometry();
         let offset = geometry.offset(page);
         if let Err(fault) = geometry.check(page, 0) {
-            return Ok(self.lose_to(subtree, fault));
+            return Ok(self.report_lost_page(subtree, fault));
         }
         if self.used.contains(page) {
-            return Ok(self.share(subtree, page));
+            return Ok(self.report_shared(subtree, page));
         }
-        let extent = match self.memory.raw(page) {
+        let extent = match self.cache.raw(page) {
             Some((header, _)) => Ok((header, header.overflow)),
             None => self.reader.extent(page)?,
         };
@@ -246,20 +253,20 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
             Ok(extent) => extent,
             Err(fault) => {
                 self.incomplete = true;
-                self.conflict |= !self.used.insert(page);
+                self.met_used_page |= !self.used.insert(page);
                 let finding = Finding::new(fault.code, fault.message).page(page);
                 let finding = finding.offset(offset.plus(fault.at as u64));
                 self.findings.push(Finding { because: fault.because, ..finding });
-                return Ok(Visit::Lost);
+                return Ok(OpenedPage::Lost);
             }
         };
         let kind = header.kind();
         if !matches!(kind, Some(PageKind::Branch | PageKind::Leaf)) {
             self.incomplete = true;
-            self.conflict |= !self.used.insert(page);
+            self.met_used_page |= !self.used.insert(page);
             let text = format!("the tree points here, but this is {}", header.describe());
             self.findings.push(Finding::new(Code::PageType, text).page(page).offset(offset.plus(8)));
-            return Ok(Visit::Lost);
+            return Ok(OpenedPage::Lost);
         }
         let own = u64::from(overflow).saturating_add(1);
         if header.id != page {
@@ -267,36 +274,36 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
                 format!("page {page} is labelled {}: it was written to the wrong place or overwritten", header.id);
             self.findings.push(Finding::new(Code::PageIdMismatch, text).page(page).offset(offset));
         }
-        // Pages visited before are not read again, so the file's size bounds all reads.
+        // Pages visited before are not read again, so the file's size limits all reads.
         if let Some(shared) = page.up_to(page.plus(own)).find(|page| !self.used.insert(*page)) {
-            return Ok(self.share(subtree, shared));
+            return Ok(self.report_shared(subtree, shared));
         }
         self.pages = self.pages.saturating_add(own);
         if kind == Some(PageKind::Leaf) {
-            return Ok(Visit::Leaf);
+            return Ok(OpenedPage::Leaf);
         }
-        let bytes = match self.memory.raw(page) {
+        let bytes = match self.cache.raw(page) {
             Some((_, bytes)) => bytes,
             None => self.reader.pages(page, overflow)?,
         };
         let branch = Branch::parse(header, bytes, geometry.page_size);
         self.incomplete |= !branch.is_readable();
-        let is_broken = branch.children.len() < usize::from(header.count) || hides_pairs(&branch.faults);
+        let lost_entries = branch.children.len() < usize::from(header.count) || may_hide_elements(&branch.faults);
         for fault in &branch.faults {
             let at = offset.plus(fault.at as u64);
             self.findings.push(Finding::new(fault.code, fault.message.clone()).page(page).offset(at));
         }
         let children = subtree.children(&branch, bytes, offset, &mut self.findings);
-        if is_broken {
-            self.lose_keys(subtree);
+        if lost_entries {
+            self.add_lost_range(subtree);
         }
         self.advance(own.saturating_mul(u64::from(geometry.page_size)))?;
-        Ok(Visit::Branch(children))
+        Ok(OpenedPage::Branch(children))
     }
 
-    fn leaf(&mut self, subtree: &Subtree, fold: &mut dyn LeafVisitor) -> Result<(), Error> {
+    fn visit_leaf(&mut self, subtree: &Subtree, visitor: &mut dyn LeafVisitor) -> Result<(), Error> {
         let geometry = self.reader.geometry();
-        let unit = match self.memory.raw(subtree.page) {
+        let unit = match self.cache.raw(subtree.page) {
             Some(unit) => Ok(unit),
             None => self.reader.unit(subtree.page)?,
         };
@@ -308,37 +315,37 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
             bytes,
             page_size: Some(geometry.page_size),
         };
-        subtree.check(&leaf, &mut self.findings);
+        subtree.check_leaf(&leaf, &mut self.findings);
         let len = bytes.len() as u64;
-        let (mut nested, mut is_broken) = (None, false);
-        if !fold.quick(&leaf) {
+        let (mut page_copy, mut lost_entries) = (None, false);
+        if !visitor.visit_regular(&leaf) {
             let faults = leaf.leaf().faults(header, leaf.page_size);
             if faults.iter().any(|fault| !matches!(fault.code, Code::KeyOrder | Code::KeySize)) {
                 self.incomplete = true;
-                is_broken = leaf.leaf().elements().any(|element| element.is_err()) || hides_pairs(&faults);
+                lost_entries = leaf.leaf().elements().any(|element| element.is_err()) || may_hide_elements(&faults);
             }
             for fault in &faults {
                 self.findings.push(leaf.finding(fault.code, fault.at, fault.message.clone()));
             }
-            fold.examine(&leaf, &faults, &mut self.findings);
-            if fold.descends() && leaf.leaf().pairs().any(|element| element.flags & BUCKET != 0) {
+            visitor.visit_elements(&leaf, &faults, &mut self.findings);
+            if visitor.walks_nested_buckets() && leaf.leaf().pairs().any(|element| element.flags & BUCKET != 0) {
                 // The reader's buffer changes while nested buckets are walked.
-                nested = Some(bytes.to_vec());
+                page_copy = Some(bytes.to_vec());
             }
         }
-        if let Some(bytes) = nested {
-            let place = LeafPage { bytes: &bytes, ..leaf };
-            let above: Vec<PageId> = subtree.above.iter().copied().chain([subtree.page]).collect();
-            self.nested(&place, &above)?;
+        if let Some(bytes) = page_copy {
+            let nested_page = LeafPage { bytes: &bytes, ..leaf };
+            let ancestors: Vec<PageId> = subtree.ancestors.iter().copied().chain([subtree.page]).collect();
+            self.visit_nested(&nested_page, &ancestors)?;
         }
-        if is_broken {
-            self.lose_keys(subtree);
+        if lost_entries {
+            self.add_lost_range(subtree);
         }
         self.advance(len)
     }
 
     /// Checks the structure of the buckets nested in a leaf page.
-    fn nested(&mut self, leaf: &LeafPage<'_>, above: &[PageId]) -> Result<(), Error> {
+    fn visit_nested(&mut self, leaf: &LeafPage<'_>, ancestors: &[PageId]) -> Result<(), Error> {
         for element in leaf.leaf().pairs().filter(|element| element.flags & BUCKET != 0) {
             let at = element.at.saturating_add(element.key.len());
             let pointer = (leaf.page, leaf.offset.plus(at as u64));
@@ -348,74 +355,78 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
                     self.findings.push(leaf.finding(fault.code, at.saturating_add(fault.at), fault.message));
                 }
                 Ok(BucketLocation::Tree(root)) => {
-                    let subtree = Subtree { above: above.into(), ..Subtree::root(root, pointer) };
-                    self.visit(&subtree, &mut Ignore)?;
+                    let subtree = Subtree { ancestors: ancestors.into(), ..Subtree::root(root, pointer) };
+                    self.visit(&subtree, &mut IgnoreLeaves)?;
                 }
                 Ok(BucketLocation::Inline(header, bytes)) => {
                     let offset = pointer.1.plus(BUCKET_HEADER as u64);
                     let inner = LeafPage { page: leaf.page, offset, header, bytes, page_size: None };
                     self.check_inline(&inner);
-                    let mut above = above.to_vec();
-                    above.push(leaf.page);
-                    if above.len() >= MAX_DEPTH {
+                    let mut ancestors = ancestors.to_vec();
+                    ancestors.push(leaf.page);
+                    if ancestors.len() >= MAX_DEPTH {
                         let text = format!("a bucket is {MAX_DEPTH} levels deep");
                         self.findings.push(inner.finding(Code::TreeDepth, 0, text));
                         continue;
                     }
-                    self.nested(&inner, &above)?;
+                    self.visit_nested(&inner, &ancestors)?;
                 }
             }
         }
         Ok(())
     }
 
-    /// Reports damage of an inline bucket that does not hide its entries.
+    /// Reports damage of an inline bucket whose entries can be read nevertheless.
     fn check_inline(&mut self, leaf: &LeafPage<'_>) {
         let pairs = leaf.leaf();
         let sizes = pairs.faults(leaf.header, None).into_iter().filter(|fault| fault.code == Code::KeySize);
-        for fault in sizes.chain(pairs.hidden()) {
+        for fault in sizes.chain(pairs.inline_end_fault()) {
             self.incomplete |= fault.code != Code::KeySize;
             self.findings.push(leaf.finding(fault.code, fault.at, fault.message));
         }
     }
 
-    fn share(&mut self, subtree: &Subtree, page: PageId) -> Visit {
-        self.conflict = true;
-        self.lose(subtree, Code::PageShared, format!("page {page} is used in two places; this is the second one found"))
+    fn report_shared(&mut self, subtree: &Subtree, page: PageId) -> OpenedPage {
+        self.met_used_page = true;
+        self.report_lost(
+            subtree,
+            Code::PageShared,
+            format!("page {page} is used in two places; this is the second one found"),
+        )
     }
 
-    /// Adds the key range of a subtree to the lost ranges; extends the last range if they touch.
-    fn lose_keys(&mut self, subtree: &Subtree) {
+    /// Adds the key range of a subtree to the lost ranges; extends the last range if the two are adjacent.
+    fn add_lost_range(&mut self, subtree: &Subtree) {
         let (low, high) = (subtree.low.clone(), subtree.high.clone());
         let has_room = (self.lost.len() as u64) < FINDINGS_PER_CODE;
         match self.lost.last_mut() {
             Some(last) if last.high.is_some() && last.high == low => last.high = high,
-            _ if has_room => self.lost.push(LostKeys { low, high }),
+            _ if has_room => self.lost.push(LostKeyRange { low, high }),
             _ => {}
         }
     }
 
-    fn lose(&mut self, subtree: &Subtree, code: Code, message: String) -> Visit {
-        self.lose_to(subtree, PageFault::new(code, 0, message))
+    fn report_lost(&mut self, subtree: &Subtree, code: Code, message: String) -> OpenedPage {
+        self.report_lost_page(subtree, PageFault::new(code, 0, message))
     }
 
-    fn lose_to(&mut self, subtree: &Subtree, fault: PageFault) -> Visit {
+    fn report_lost_page(&mut self, subtree: &Subtree, fault: PageFault) -> OpenedPage {
         self.incomplete = true;
         let (page, offset) = subtree.pointer;
         let finding = Finding::new(fault.code, fault.message).page(page).offset(offset);
         self.findings.push(Finding { because: fault.because, ..finding });
-        Visit::Lost
+        OpenedPage::Lost
     }
 
     fn advance(&mut self, bytes: u64) -> Result<(), Error> {
         self.unreported = self.unreported.saturating_add(bytes);
-        if self.unreported < STRIDE {
+        if self.unreported < BYTES_PER_REPORT {
             return Ok(());
         }
         self.report()
     }
 
-    /// Reports progress since the last report to the watch.
+    /// Reports the progress since the last report.
     ///
     /// # Errors
     /// [`Error::Cancelled`] if the watch requests a stop.
@@ -425,7 +436,7 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
     }
 }
 
-/// Whether a page may hold more elements than it claims.
-fn hides_pairs(faults: &[PageFault]) -> bool {
+/// Whether a page may contain more elements than it claims.
+fn may_hide_elements(faults: &[PageFault]) -> bool {
     faults.iter().any(|fault| matches!(fault.code, Code::PageCount | Code::PageLayout))
 }

@@ -13,10 +13,10 @@ use crate::bolt::page_set::PageSet;
 use crate::credentials::without_credentials;
 use crate::error::Error;
 use crate::etcd::revision_key::RevisionKey;
-use crate::etcd::small_value::small;
+use crate::etcd::small_value::checked_length;
 use crate::finding::Findings;
 use crate::int_readers::{i64_be, u64_be};
-use crate::limits::{LIST_BYTES, MARK_TEXT};
+use crate::limits::{LIST_BYTES, SETTING_TEXT};
 use crate::progress::Unwatched;
 use crate::scan::leaf_visitor::{LeafPage, LeafVisitor};
 use crate::scan::scanner::inline_page;
@@ -122,7 +122,7 @@ fn held(len: usize) -> usize {
 struct Each<'f>(&'f mut dyn FnMut(&[u8], &[u8]), u64);
 
 impl LeafVisitor for Each<'_> {
-    fn examine(&mut self, leaf: &LeafPage<'_>, _faults: &[PageFault], _findings: &mut Findings) {
+    fn visit_elements(&mut self, leaf: &LeafPage<'_>, _faults: &[PageFault], _findings: &mut Findings) {
         for element in leaf.leaf().pairs() {
             if element.flags & BUCKET == 0 {
                 (self.0)(element.key, element.value);
@@ -132,7 +132,7 @@ impl LeafVisitor for Each<'_> {
         }
     }
 
-    fn descends(&self) -> bool {
+    fn walks_nested_buckets(&self) -> bool {
         false
     }
 }
@@ -161,7 +161,7 @@ impl<S: Source + ?Sized> Store<'_, S> {
         match bucket::parse(&entry.value) {
             Ok(BucketLocation::Tree(root)) => walk.visit(&Subtree::root(root, entry.at), &mut each)?,
             Ok(BucketLocation::Inline(header, bytes)) => {
-                walk.inline(&inline_page(entry, header, bytes), 1, &mut each)?
+                walk.visit_inline(&inline_page(entry, header, bytes), 1, &mut each)?
             }
             Err(_) => {}
         }
@@ -252,7 +252,7 @@ impl<S: Source + ?Sized> Store<'_, S> {
 
     fn messages<M: Message + Default>(&self, bucket: &str, take: &mut dyn FnMut(M)) -> Result<(), Error> {
         self.bucket(bucket, &mut |_, value| {
-            if let Some(message) = small(value).ok().and_then(|value| M::decode(value).ok()) {
+            if let Some(message) = checked_length(value).ok().and_then(|value| M::decode(value).ok()) {
                 take(message);
             }
         })
@@ -266,7 +266,7 @@ impl<S: Source + ?Sized> Store<'_, S> {
         let mut alarms = Vec::new();
         self.bucket("alarm", &mut |key, _| {
             alarms.extend(
-                small(key)
+                checked_length(key)
                     .ok()
                     .and_then(|key| AlarmMember::decode(key).ok())
                     .map(|alarm| Alarm { member: alarm.member_id, kind: AlarmType::try_from(alarm.alarm).ok() }),
@@ -302,12 +302,12 @@ fn in_words(key: &[u8], value: &[u8]) -> String {
             _ => None,
         },
         _ => {
-            let text = std::str::from_utf8(value).ok().filter(|text| text.len() <= MARK_TEXT);
+            let text = std::str::from_utf8(value).ok().filter(|text| text.len() <= SETTING_TEXT);
             text.filter(|text| !text.contains(char::is_control)).map(str::to_owned)
         }
     };
     words.unwrap_or_else(|| {
-        let told = value.get(..MARK_TEXT).unwrap_or(value);
+        let told = value.get(..SETTING_TEXT).unwrap_or(value);
         let hex: String = told.iter().map(|byte| format!("{byte:02x}")).collect();
         if told.len() == value.len() { format!("0x{hex}") } else { format!("0x{hex}… ({} bytes)", value.len()) }
     })
@@ -318,7 +318,7 @@ fn member_id(key: &[u8]) -> Option<u64> {
 }
 
 fn member(key: &[u8], value: &[u8]) -> Option<Member> {
-    let object: Value = serde_json::from_slice(small(value).ok()?).ok()?;
+    let object: Value = serde_json::from_slice(checked_length(value).ok()?).ok()?;
     let text = |name: &str| object.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let list = |name: &str| {
         let list = object.get(name).and_then(Value::as_array);

@@ -1,7 +1,7 @@
 //! Finds the keys that differ between two snapshots without an index of either: one row per key, without its name.
 
 use crate::error::Error;
-use crate::fingerprint::fingerprint_of_both;
+use crate::fingerprint::fingerprint_with_number;
 use crate::missing_parts::Lost;
 use crate::pass::reading::Accumulator;
 use crate::progress::Watch;
@@ -112,7 +112,7 @@ impl Accumulator for Contents {
         let lost = store.entries(work, watch, &mut |entry, lost| {
             let Some(message) = self.query.message(entry, lost) else { return };
             let Some(short_entry) = ShortEntry::of(entry, lost) else { return };
-            let content = if entry.key.tombstone { 0 } else { fingerprint_of_both(message.lease, message.value) };
+            let content = if entry.key.tombstone { 0 } else { fingerprint_with_number(message.lease, message.value) };
             // The truncation is intended.
             let content = [content as u32, (content >> 32) as u32, (content >> 64) as u32];
             self.rows.push(KeyContent { hash: short(message.key), entry: short_entry, content });

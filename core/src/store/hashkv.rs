@@ -188,7 +188,7 @@ impl HashKvPart {
         }
         // Entries above the compaction always count, and come after the uncertain ones.
         if above {
-            let whole = page.leaf.run().filter(|_| !others && odd.places == 0);
+            let whole = page.leaf.packed_range().filter(|_| !others && odd.places == 0);
             let run = match whole.and_then(|range| page.bytes.get(range)) {
                 Some(bytes) => CrcRun::of(bytes),
                 None => self.run_above(page),

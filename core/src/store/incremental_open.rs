@@ -6,7 +6,7 @@ use crate::finding::Finding;
 use crate::finding_code::Code;
 use crate::offset::Offset;
 use crate::report::Report;
-use crate::scan::branch_descent::Descent;
+use crate::scan::branch_descent::BranchDescent;
 use crate::scan::scanner::{Opened, Scan};
 use crate::source::Source;
 use crate::store::opened_store::Store;
@@ -51,7 +51,7 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
 /// A store whose branch pages of bucket `key` are still to be read.
 pub struct Opening<'s, S: Source + ?Sized> {
     scan: Scan<'s, S>,
-    descent: Descent<'s, S>,
+    descent: BranchDescent<'s, S>,
 }
 
 impl<'s, S: Source + ?Sized> Opening<'s, S> {
@@ -72,8 +72,8 @@ impl<'s, S: Source + ?Sized> Opening<'s, S> {
             Opened::Scan(scan) => *scan,
             Opened::Refused(report) => return Ok(Begun::Refused(report)),
         };
-        let roots = scan.groups.iter().flatten().map(|subtree| subtree.page);
-        let descent = Descent::new(source, scan.geometry, roots)?;
+        let roots = scan.part_subtrees.iter().flatten().map(|subtree| subtree.page);
+        let descent = BranchDescent::new(source, scan.geometry, roots)?;
         Ok(Begun::Opening(Box::new(Self { scan, descent })))
     }
 
@@ -88,7 +88,7 @@ impl<'s, S: Source + ?Sized> Opening<'s, S> {
     pub fn ahead(&self) -> impl Iterator<Item = Offset> {
         let geometry = self.scan.geometry;
         self.descent
-            .ahead()
+            .next_pages()
             .iter()
             .filter(move |page| **page < geometry.present)
             .map(move |page| geometry.offset(*page))
@@ -105,7 +105,7 @@ impl<'s, S: Source + ?Sized> Opening<'s, S> {
     /// Whether all branch pages are read.
     #[must_use]
     pub fn is_done(&self) -> bool {
-        self.descent.ahead().is_empty()
+        self.descent.next_pages().is_empty()
     }
 
     /// Reads the remaining pages and returns the store.
@@ -115,8 +115,8 @@ impl<'s, S: Source + ?Sized> Opening<'s, S> {
     pub fn finish(self) -> Result<Store<'s, S>, Error> {
         let (leaves, broken) = self.descent.finish()?;
         let mut scan = self.scan;
-        if broken && scan.losses.of(&["key"]).places == 0 {
-            scan.losses.add_to("key", Finding::new(Code::PageType, "a branch page of bucket `key` is damaged"));
+        if broken && scan.damage.affecting(&["key"]).places == 0 {
+            scan.damage.add_finding("key", Finding::new(Code::PageType, "a branch page of bucket `key` is damaged"));
         }
         Store::new(scan, &leaves)
     }

@@ -11,7 +11,7 @@ use crate::bolt::sizes::{ELEMENT, HEADER};
 use crate::etcd::keyvalue::KeyValue;
 use crate::int_readers::{u32_le, u64_le};
 use crate::key_syntax::is_secret;
-use crate::limits::{MASK_WORK, PAGE_VIEW_DEPTH};
+use crate::limits::{PAGE_VIEW_DEPTH, REDACT_WORK_FACTOR};
 
 /// A byte range of a page to be shown only on request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -30,7 +30,7 @@ const HASH: usize = HASH_HEAD + 22 + 31;
 /// Returns the byte ranges to hide, in no particular order, and whether the page was searched completely. It is not if
 /// elements overlap too much or buckets are nested too deep.
 pub(super) fn hidden(bytes: &[u8]) -> (Vec<Range<usize>>, bool) {
-    let mut search = SecretSearch { bytes, left: bytes.len().saturating_mul(MASK_WORK), found: hashes(bytes) };
+    let mut search = SecretSearch { bytes, left: bytes.len().saturating_mul(REDACT_WORK_FACTOR), found: hashes(bytes) };
     let leaf = Header::parse(bytes).filter(|header| header.kind() == Some(PageKind::Leaf));
     let whole = leaf.is_none_or(|header| search.secrets(0, header, 0));
     (search.found, whole)

@@ -1,16 +1,16 @@
 //! An opened store: the leaves of bucket `key`, split into pieces of work.
 
 use crate::bolt::bucket::{self, BUCKET_HEADER};
-use crate::bolt::leaf::{BUCKET, Element, Flaw, Leaf};
+use crate::bolt::leaf::{BUCKET, Element, ElementFault, Leaf};
 use crate::bolt::page::{Header, PageKind, range, table_end};
 use crate::bolt::page_id::PageId;
 use crate::bolt::reader::{Geometry, PageReader};
 use crate::bolt::sizes::{ELEMENT, HEADER};
 use crate::error::Error;
-use crate::etcd::bucket_rules::Facts;
+use crate::etcd::bucket_rules::SchemaFacts;
 use crate::etcd::revision::Revision;
 use crate::etcd::revision_key::RevisionKey;
-use crate::etcd::revision_record::Marks;
+use crate::etcd::revision_record::CompactionRevisions;
 use crate::finding::Finding;
 use crate::finding_code::Code;
 use crate::int_readers::u32_le;
@@ -18,7 +18,7 @@ use crate::limits::{MAX_PARTS, READ_AHEAD};
 use crate::missing_parts::Lost;
 use crate::offset::Offset;
 use crate::progress::{Unwatched, Watch};
-use crate::scan::affected_answers::Losses;
+use crate::scan::damage_by_bucket::DamageByBucket;
 use crate::scan::leaf_prefetch::reach;
 use crate::scan::scanner::Scan;
 use crate::scan::schema_buckets::ListedBucket;
@@ -66,12 +66,12 @@ impl<'a> Page<'a> {
 
     /// Counts an element that is not an entry.
     #[cold]
-    fn lose(&self, element: Result<Element<'a>, Flaw>, lost: &mut Lost) {
+    fn lose(&self, element: Result<Element<'a>, ElementFault>, lost: &mut Lost) {
         lost.add_with(|| {
             let (code, at, text) = match element {
                 Ok(element) => (Code::RevisionMalformed, element.at, "a key is not a revision".into()),
-                Err(flaw) => {
-                    let fault = self.leaf.fault(flaw);
+                Err(fault) => {
+                    let fault = self.leaf.describe(fault);
                     (fault.code, fault.at, fault.message)
                 }
             };
@@ -110,8 +110,8 @@ pub struct Store<'s, S: Source + ?Sized> {
     pub(crate) source: &'s S,
     pub(crate) geometry: Geometry,
     pub(crate) listed: Vec<ListedBucket>,
-    facts: Facts,
-    marks: Marks,
+    facts: SchemaFacts,
+    marks: CompactionRevisions,
     /// Page id and rank of each leaf of bucket `key`, in file order.
     pub(super) leaves: Vec<(PageId, usize)>,
     /// Page ids of the leaves.
@@ -120,7 +120,7 @@ pub struct Store<'s, S: Source + ?Sized> {
     pub(super) inline: Option<Inline>,
     current: Revision,
     database_bytes: u64,
-    losses: Losses,
+    damage: DamageByBucket,
 }
 
 impl<'s, S: Source + ?Sized> Store<'s, S> {
@@ -130,22 +130,22 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
         leaves.dedup_by_key(|(page, _)| *page);
         if leaves.len() < ordered.len() {
             let text = "two places in bucket `key` point to the same leaf: one of them has lost its own";
-            scan.losses.add_to(KEY, Finding::new(Code::PageShared, text));
+            scan.damage.add_finding(KEY, Finding::new(Code::PageShared, text));
         }
         leaves.shrink_to_fit();
-        let inline = scan.key_place.and_then(Inline::new);
+        let inline = scan.key_entry.and_then(Inline::new);
         let mut store = Self {
             source: scan.source,
             geometry: scan.geometry,
             listed: scan.listed,
-            marks: scan.facts.marks(),
+            marks: scan.facts.compactions(),
             facts: scan.facts,
             pages: leaves.iter().map(|(page, _)| *page).collect(),
             leaves,
             inline,
             current: Revision::ZERO,
-            database_bytes: scan.logical,
-            losses: scan.losses,
+            database_bytes: scan.logical_size,
+            damage: scan.damage,
         };
         store.current = store.last(ordered)?.max(store.marks.finished).max(store.marks.scheduled).max(Revision::FIRST);
         Ok(store)
@@ -172,7 +172,7 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
 
     /// The facts from the small buckets.
     #[must_use]
-    pub fn facts(&self) -> &Facts {
+    pub fn facts(&self) -> &SchemaFacts {
         &self.facts
     }
 
@@ -185,13 +185,13 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
     /// Damage that leaves answers from these buckets incomplete.
     #[must_use]
     pub fn lost_of(&self, buckets: &[&str]) -> Lost {
-        self.losses.of(buckets)
+        self.damage.affecting(buckets)
     }
 
     /// Whether no damage was found so far, relevant or not.
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        self.losses.is_empty()
+        self.damage.is_empty()
     }
 
     /// The page size in bytes.
@@ -272,7 +272,7 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
         for (index, (page, rank)) in leaves.iter().enumerate() {
             if *page >= expected {
                 let reach = reach(pages.get(index..).unwrap_or_default(), self.geometry);
-                reader.expect(usize::try_from(reach.pages_since(*page)).unwrap_or(1));
+                reader.announce(usize::try_from(reach.pages_since(*page)).unwrap_or(1));
                 expected = reach;
             }
             if let Some(page) = self.page(&mut reader, *page, *rank, &mut lost)? {

@@ -286,7 +286,7 @@ impl PageDissector<'_> {
             let admitted = match pair(self, at) {
                 Some(pair) => room.admit(at, pair, next) == Admission::Granted,
                 // An entry that reaches beyond the page is shown as far as its bytes exist.
-                None => room.skip(),
+                None => room.count_skipped(),
             };
             let bucket = flags & BUCKET != 0;
             let root = (bucket && admitted && value_len >= BUCKET_HEADER).then(|| self.page_id(value_at));
@@ -351,7 +351,7 @@ impl PageDissector<'_> {
         }
         let is_revision = RevisionKey::parse(self.slice(key_at, key_len)).is_some();
         match KeyValue::parse(bytes).filter(|_| is_revision) {
-            Some(pair) if pair.is_bare() => Told::Words(format!("KeyValue: {}", told(pair.key, key_text))),
+            Some(pair) if pair.has_only_key() => Told::Words(format!("KeyValue: {}", told(pair.key, key_text))),
             Some(pair) => Told::Words(format!(
                 "KeyValue: {}, created at {}, version {}, {} bytes{}",
                 told(pair.key, key_text),

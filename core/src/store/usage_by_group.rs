@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::etcd::revision_key::FullRevision;
-use crate::limits::SUMS_BYTES;
+use crate::limits::GROUP_SUM_BYTES;
 use crate::missing_parts::Lost;
 use crate::pass::reading::Accumulator;
 use crate::progress::Watch;
@@ -174,7 +174,7 @@ impl Tallies {
     #[must_use]
     pub fn most_sums(&self) -> usize {
         let bytes = self.names.len().saturating_mul(size_of::<Usage>());
-        SUMS_BYTES.checked_div(bytes).unwrap_or(usize::MAX).max(1)
+        GROUP_SUM_BYTES.checked_div(bytes).unwrap_or(usize::MAX).max(1)
     }
 
     /// The number of pieces to total, which any thread may take in any order.

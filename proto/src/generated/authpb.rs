@@ -16,7 +16,7 @@ pub struct User {
     #[prost(message, optional, tag = "4")]
     pub options: ::core::option::Option<UserAddOptions>,
 }
-/// A permission on a key, or on the keys from `key` to before `range_end`.
+/// A permission on a key, or on the keys from `key` up to, but not including, `range_end`.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Permission {
     #[prost(enumeration = "permission::Type", tag = "1")]

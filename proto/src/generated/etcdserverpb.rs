@@ -36,7 +36,7 @@ impl AlarmType {
         }
     }
 }
-/// The first record of a write-ahead log: whose it is.
+/// The data of a metadata record of the write-ahead log: the member that wrote the log, and its cluster.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Metadata {
     #[prost(uint64, optional, tag = "1")]
@@ -87,7 +87,7 @@ pub struct StatusResponse {
     pub raft_index: u64,
     #[prost(uint64, tag = "6")]
     pub raft_term: u64,
-    /// From 3.4 on, as the next three.
+    /// This field and the next three: since etcd 3.4.
     #[prost(uint64, tag = "7")]
     pub raft_applied_index: u64,
     #[prost(string, repeated, tag = "8")]
@@ -96,13 +96,13 @@ pub struct StatusResponse {
     pub db_size_in_use: i64,
     #[prost(bool, tag = "10")]
     pub is_learner: bool,
-    /// From 3.6 on.
+    /// Since etcd 3.6.
     #[prost(string, tag = "11")]
     pub storage_version: ::prost::alloc::string::String,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct HashKvRequest {
-    /// The revision up to which all history counts; 0 is the latest.
+    /// The revision up to which the history is hashed; 0 means the latest.
     #[prost(int64, tag = "1")]
     pub revision: i64,
 }
@@ -112,23 +112,23 @@ pub struct HashKvResponse {
     pub header: ::core::option::Option<ResponseHeader>,
     #[prost(uint32, tag = "2")]
     pub hash: u32,
-    /// The last compaction, or -1; hashes of the same one can be compared.
+    /// The revision of the last compaction, or -1. Only hashes with the same compaction revision can be compared.
     #[prost(int64, tag = "3")]
     pub compact_revision: i64,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SnapshotRequest {}
-/// One piece of a snapshot. Behind the last piece of the database comes one of 32 bytes, their SHA-256.
+/// One piece of a snapshot. After the last piece of the database comes a piece of 32 bytes, the SHA-256 of the database.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SnapshotResponse {
     #[prost(message, optional, tag = "1")]
     pub header: ::core::option::Option<ResponseHeader>,
-    /// Bytes of the database behind this piece; the SHA-256 does not count.
+    /// Number of bytes of the database after this piece, without the SHA-256.
     #[prost(uint64, tag = "2")]
     pub remaining_bytes: u64,
     #[prost(bytes = "bytes", tag = "3")]
     pub blob: ::prost::bytes::Bytes,
-    /// The storage version, from 3.6 on.
+    /// The storage version; since etcd 3.6.
     #[prost(string, tag = "4")]
     pub version: ::prost::alloc::string::String,
 }

@@ -11,7 +11,7 @@ pub struct Entry {
     #[prost(bytes = "vec", optional, tag = "4")]
     pub data: ::core::option::Option<::prost::alloc::vec::Vec<u8>>,
 }
-/// What a member must not forget of its votes.
+/// The raft state that a member must store before it answers: term, vote and commit index.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct HardState {
     #[prost(uint64, optional, tag = "1")]
@@ -21,7 +21,7 @@ pub struct HardState {
     #[prost(uint64, optional, tag = "3")]
     pub commit: ::core::option::Option<u64>,
 }
-/// Who votes.
+/// The members that vote, and those that do not (learners).
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ConfState {
     #[prost(uint64, repeated, packed = "false", tag = "1")]
@@ -44,7 +44,7 @@ pub struct SnapshotMetadata {
     #[prost(uint64, optional, tag = "3")]
     pub term: ::core::option::Option<u64>,
 }
-/// The state of the machine at an index.
+/// A raft snapshot: the state up to an index of the log.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Snapshot {
     #[prost(bytes = "vec", optional, tag = "1")]
@@ -52,7 +52,7 @@ pub struct Snapshot {
     #[prost(message, optional, tag = "2")]
     pub metadata: ::core::option::Option<SnapshotMetadata>,
 }
-/// A member that comes or goes.
+/// A change of a member: added, removed or updated.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ConfChange {
     #[prost(uint64, optional, tag = "1")]

@@ -9,7 +9,7 @@ pub struct Record {
     #[prost(bytes = "vec", optional, tag = "3")]
     pub data: ::core::option::Option<::prost::alloc::vec::Vec<u8>>,
 }
-/// Where in the log a snapshot was taken.
+/// The data of a snapshot record: index and term of a raft snapshot.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Snapshot {
     #[prost(uint64, optional, tag = "1")]

@@ -16,10 +16,10 @@ use crate::cli::failure::Failure;
 pub fn registration(shell: Shell) -> Result<String, Failure> {
     let program = program();
     Ok(match shell {
-        Shell::Bash => include_str!("script/bash.sh").replace("PROGRAM", &quoted(&program, "'\\''")),
-        Shell::Zsh => include_str!("script/zsh.zsh").replace("PROGRAM", &quoted(&program, "'\\''")),
+        Shell::Bash => include_str!("script/bash.sh").replace("PROGRAM", &quote(&program, "'\\''")),
+        Shell::Zsh => include_str!("script/zsh.zsh").replace("PROGRAM", &quote(&program, "'\\''")),
         Shell::Fish => {
-            include_str!("script/fish.fish").replace("PROGRAM", &quoted(&program.replace('\\', "\\\\"), "\\'"))
+            include_str!("script/fish.fish").replace("PROGRAM", &quote(&program.replace('\\', "\\\\"), "\\'"))
         }
         other => {
             let mut script = Vec::new();

@@ -39,7 +39,7 @@ impl<'r> FindingGroups<'r> {
     /// Groups the findings of a data directory.
     pub fn of_directory(report: &'r DirectoryReport) -> Self {
         let findings = &report.findings;
-        let kept = findings.list().iter().map(|placed| (Some(placed.in_file.as_str()), &placed.finding)).collect();
+        let kept = findings.list().iter().map(|placed| (Some(placed.file.as_str()), &placed.finding)).collect();
         Self { counts: findings.counts(), kept, cause: Box::new(|code| findings.cause(code)) }
     }
 

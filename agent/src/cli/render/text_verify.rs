@@ -79,8 +79,8 @@ fn sha256(trailer: &Trailer) -> String {
 /// Lists the keys that the encrypted values of a database need; `None` if there are no such values.
 pub fn encrypted(tally: &NeededKeyTally) -> Option<String> {
     let mut parts: Vec<String> = tally.iter().map(|(key, count)| format!("{} ({key})", grouped(count))).collect();
-    if tally.others() > 0 {
-        parts.push(format!("{} (other keys)", grouped(tally.others())));
+    if tally.unlisted() > 0 {
+        parts.push(format!("{} (other keys)", grouped(tally.unlisted())));
     }
     (!parts.is_empty()).then(|| format!("encrypted: {}", printable(&parts.join("; "))))
 }

@@ -286,7 +286,7 @@ impl Keyring {
         let mut fitting: Option<(&Key, Closed)> = None;
         let keys = self.configuration.keys.iter().enumerate();
         for (_, key) in keys.filter(|(number, key)| key.provider == of && is_allowed(*number)) {
-            let Some(sealed) = encrypted.behind(&key.name) else { continue };
+            let Some(sealed) = encrypted.data_after(&key.name) else { continue };
             let opened = match of {
                 Provider::AesCbc => cipher::open_aes_cbc(&key.secret, sealed),
                 Provider::AesGcm => cipher::open_aes_gcm(&key.secret, sealed, etcd_key),
@@ -343,7 +343,7 @@ impl Keyring {
 
 /// The longest of some names with which a value begins, and what is behind it.
 fn named<'v, 'n>(encrypted: &Encrypted<'v>, names: impl Iterator<Item = &'n str>) -> Option<(NeededKey, &'v [u8])> {
-    let fitting = names.filter_map(|name| Some((name, encrypted.behind(name)?)));
+    let fitting = names.filter_map(|name| Some((name, encrypted.data_after(name)?)));
     let (name, behind) = fitting.max_by_key(|(name, _)| name.len())?;
     Some((NeededKey { provider: encrypted.provider, name: name.to_owned() }, behind))
 }

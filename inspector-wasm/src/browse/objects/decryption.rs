@@ -51,7 +51,7 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
                 .reasons()
                 .map(|(needs, why, values)| count(needs, values, Some(why.to_string())))
                 .collect(),
-            others: values.opened.others().saturating_add(values.unopened.others()),
+            others: values.opened.unlisted().saturating_add(values.unopened.others()),
         })
     }
 }

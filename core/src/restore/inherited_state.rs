@@ -1,4 +1,4 @@
-//! What a restored cluster inherits from the old one, and a person should know before starting it.
+//! State that a restored cluster inherits from the old one, and that a person should know before starting it.
 
 use etcdsnap_proto::etcdserverpb::{AlarmMember, AlarmType};
 use prost::Message;
@@ -7,9 +7,9 @@ use crate::bolt::database::BoltDatabase;
 use crate::etcd::version;
 use crate::source::Source;
 
-/// State inherited from the old cluster. Damaged entries are not included.
+/// State that the new cluster inherits from the old one. Damaged entries are left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Carried {
+pub struct InheritedState {
     /// Names of the alarms, each once: `NOSPACE`, `CORRUPT`. etcd refuses writes until each is disarmed.
     pub alarms: Vec<&'static str>,
     /// Whether leases exist. Each gets its full time to live again when etcd starts, so keys that had nearly expired
@@ -19,8 +19,8 @@ pub struct Carried {
     pub oldest_etcd: String,
 }
 
-/// Collects what the database in `database` carries over.
-pub(super) fn carried<S: Source + ?Sized>(database: &mut BoltDatabase<'_, S>) -> Carried {
+/// Collects the inherited state from the old database.
+pub(super) fn inherited<S: Source + ?Sized>(database: &mut BoltDatabase<'_, S>) -> InheritedState {
     let mut alarms: Vec<&'static str> = Vec::new();
     // A member raises each alarm at most once, so all of them fit one page.
     for key in database.last_keys(b"alarm").unwrap_or_default() {
@@ -37,5 +37,5 @@ pub(super) fn carried<S: Source + ?Sized>(database: &mut BoltDatabase<'_, S>) ->
     };
     let (cluster, storage) = (text(b"cluster", b"clusterVersion"), text(b"meta", b"storageVersion"));
     let (major, minor) = version::oldest_etcd(cluster.as_deref(), storage.as_deref());
-    Carried { alarms, has_leases, oldest_etcd: format!("{major}.{minor}") }
+    InheritedState { alarms, has_leases, oldest_etcd: format!("{major}.{minor}") }
 }

@@ -1,22 +1,22 @@
-//! A window over a source that is read from front to back.
+//! Reads a source through a buffer, for bytes that are read roughly from front to back.
 
 use crate::error::Error;
 use crate::offset::Offset;
 use crate::progress::Watch;
 use crate::source::Source;
 
-/// Bytes per read.
-pub(super) const WINDOW: usize = 256 << 10;
+/// Length of the buffer, and of a read, in bytes.
+pub(super) const WINDOW_LEN: usize = 256 << 10;
 
-/// Reads a source in pieces and keeps the last one.
-pub(super) struct Window<'s, S: ?Sized> {
+/// Reads a source in pieces, and keeps the last piece in memory.
+pub(super) struct ReadWindow<'s, S: ?Sized> {
     source: &'s S,
     watch: &'s dyn Watch,
     start: u64,
     bytes: Vec<u8>,
 }
 
-impl<'s, S: Source + ?Sized> Window<'s, S> {
+impl<'s, S: Source + ?Sized> ReadWindow<'s, S> {
     pub fn new(source: &'s S, watch: &'s dyn Watch) -> Self {
         Self { source, watch, start: 0, bytes: Vec::new() }
     }
@@ -26,23 +26,23 @@ impl<'s, S: Source + ?Sized> Window<'s, S> {
         self.source.len()
     }
 
-    /// Returns `len` bytes at `at`, at most [`WINDOW`], or fewer at the end of the source.
+    /// Returns `len` bytes at `at`, at most [`WINDOW_LEN`], or fewer at the end of the source.
     ///
     /// # Errors
     /// A read fails, or `watch` requests a stop.
     pub fn bytes(&mut self, at: u64, len: usize) -> Result<&[u8], Error> {
         let left = usize::try_from(self.source.len().saturating_sub(at)).unwrap_or(usize::MAX);
-        let len = len.min(left).min(WINDOW);
+        let len = len.min(left).min(WINDOW_LEN);
         if len == 0 {
             return Ok(&[]);
         }
-        if self.within(at, len).is_none() {
-            self.load(at, left.min(WINDOW))?;
+        if self.buffered(at, len).is_none() {
+            self.load(at, left.min(WINDOW_LEN))?;
         }
-        Ok(self.within(at, len).unwrap_or_default())
+        Ok(self.buffered(at, len).unwrap_or_default())
     }
 
-    fn within(&self, at: u64, len: usize) -> Option<&[u8]> {
+    fn buffered(&self, at: u64, len: usize) -> Option<&[u8]> {
         let from = usize::try_from(at.checked_sub(self.start)?).ok()?;
         self.bytes.get(from..from.checked_add(len)?)
     }
@@ -51,8 +51,8 @@ impl<'s, S: Source + ?Sized> Window<'s, S> {
         if self.watch.cancelled() {
             return Err(Error::Cancelled);
         }
-        let more = len.saturating_sub(self.bytes.len());
-        self.bytes.try_reserve(more).map_err(|_| Error::Memory { what: "a piece of the log", bytes: len as u64 })?;
+        let missing = len.saturating_sub(self.bytes.len());
+        self.bytes.try_reserve(missing).map_err(|_| Error::Memory { what: "a piece of the log", bytes: len as u64 })?;
         self.bytes.resize(len, 0);
         self.start = at;
         let read = self.source.read_at(at, &mut self.bytes);
@@ -71,11 +71,17 @@ mod tests {
     use crate::progress::Unwatched;
 
     #[test]
-    fn pieces_are_those_of_the_source() {
-        let bytes: Vec<u8> = (0..WINDOW * 2 + 100).map(|i| (i % 251) as u8).collect();
-        let mut window = Window::new(&bytes, &Unwatched);
-        for (at, len) in [(0, 10), (WINDOW - 5, 10), (3, 7), (WINDOW * 2 + 95, 10), (WINDOW * 2 + 100, 1), (1, WINDOW)]
-        {
+    fn the_window_returns_the_bytes_of_the_source() {
+        let bytes: Vec<u8> = (0..WINDOW_LEN * 2 + 100).map(|i| (i % 251) as u8).collect();
+        let mut window = ReadWindow::new(&bytes, &Unwatched);
+        for (at, len) in [
+            (0, 10),
+            (WINDOW_LEN - 5, 10),
+            (3, 7),
+            (WINDOW_LEN * 2 + 95, 10),
+            (WINDOW_LEN * 2 + 100, 1),
+            (1, WINDOW_LEN),
+        ] {
             let end = (at + len).min(bytes.len());
             assert_eq!(window.bytes(at as u64, len).unwrap(), &bytes[at..end], "{at}, {len}");
         }
