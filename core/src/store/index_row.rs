@@ -113,8 +113,10 @@ impl PackedState {
         }
         let newer = self.order() < other.order();
         let (newest, older) = if newer { (other, &*self) } else { (&*self, other) };
-        let older_bytes =
-            newest.older_bytes.checked_add(older.newest_bytes).and_then(|bytes| bytes.checked_add(older.older_bytes))?;
+        let older_bytes = newest
+            .older_bytes
+            .checked_add(older.newest_bytes)
+            .and_then(|bytes| bytes.checked_add(older.older_bytes))?;
         *self = Self {
             older_bytes,
             revisions: newest.revisions.checked_add(older.revisions)?,

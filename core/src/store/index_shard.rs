@@ -190,13 +190,7 @@ impl Shard {
     }
 
     /// Adds a key; `None` if memory runs out or the shard is full.
-    fn try_insert(
-        &mut self,
-        hash: Short,
-        name: &[u8],
-        state: &KeyState,
-        value_hash: Option<ValueHash>,
-    ) -> Option<()> {
+    fn try_insert(&mut self, hash: Short, name: &[u8], state: &KeyState, value_hash: Option<ValueHash>) -> Option<()> {
         let number = u32::try_from(self.rows.len()).ok().filter(|number| (*number as usize) < MOST_IN_SHARD)?;
         let has_leases = self.leases.len() > 0;
         let has_room = self.rows.has_room()
@@ -247,5 +241,68 @@ impl Shard {
         self.leases.clear();
         self.whole.clear();
         self.hashes.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+    use crate::bolt::page_id::PageId;
+    use crate::etcd::revision::Revision;
+    use crate::etcd::revision_key::FullRevision;
+    use crate::store::entry::EntryPlace;
+    use crate::store::key_hash::short;
+
+    /// A state of one entry; every seventh has a number too large for a row, and every third key a lease now and then.
+    fn state(key: u64, number: u64) -> KeyState {
+        let is_large = number.is_multiple_of(7);
+        let place = EntryPlace { page: PageId::new(if is_large { 1 << 40 } else { 5 } + number % 3), index: 1 };
+        KeyState {
+            revision: FullRevision { main: Revision::new((number / 2).cast_signed()), sub: 0 },
+            deleted: number.is_multiple_of(5),
+            create_revision: Revision::new(2),
+            version: if is_large { -1 } else { 4 },
+            lease: if key.is_multiple_of(3) { (number % 4).cast_signed() } else { 0 },
+            value_len: 10,
+            place,
+            newest_bytes: 60,
+            bytes: 60,
+            revisions: 1,
+            tombstones: 1,
+        }
+    }
+
+    #[test]
+    fn large_numbers_leases_and_merged_shards_change_no_answer() {
+        let mut shards = [Shard::default(), Shard::default(), Shard::default()];
+        let mut expected: HashMap<Vec<u8>, (KeyState, ValueHash)> = HashMap::new();
+        for number in 0..6000_u64 {
+            let number = number.wrapping_mul(2_654_435_761) % 6011;
+            let (key, hash) = (number * number % 601, [number as u32, 1, 2]);
+            let name = format!("key {key}").into_bytes();
+            let state = state(key, number);
+            let shard = &mut shards[number as usize % 3];
+            match shard.find(short(&name)) {
+                Some(at) => shard.merge(at, &state, || hash),
+                None => shard.insert(short(&name), &name, &state, Some(hash)),
+            }
+            let known = expected.entry(name).or_insert((state, hash));
+            if known.0 != state || known.1 != hash {
+                let newer = known.0.merge(&state);
+                known.1 = if newer { hash } else { known.1 };
+            }
+        }
+        let [mut all, mut two, mut three] = shards;
+        all.absorb(&mut two);
+        all.absorb(&mut three);
+        assert_eq!((all.len(), two.len(), all.is_exhausted()), (expected.len(), 0, false));
+        assert!(all.whole.len() > 10 && all.leases.len() == all.len());
+        for number in all.numbers() {
+            let key = all.key(number).unwrap();
+            assert_eq!((key.state, all.value_hash(number)), expected[key.key]);
+            assert_eq!(all.find(short(key.key)), Some(number));
+        }
     }
 }

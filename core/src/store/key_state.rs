@@ -13,7 +13,7 @@ pub(crate) fn entry_bytes(entry: &KeyEntry<'_>) -> u64 {
     ENTRY_OVERHEAD.saturating_add(u64::from(entry.key.tombstone)).saturating_add(entry.value.len() as u64)
 }
 
-/// The state of a key at a revision. An index holds it packed: see [`index_row`](crate::store::index_row).
+/// The state of a key at a revision. An index holds it in fewer bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyState {
     /// Newest revision, up to the requested one.

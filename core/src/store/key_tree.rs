@@ -162,15 +162,8 @@ fn inside(index: &Index, order: &Order, folder: &TreeLine, depth: u32) -> Vec<Pi
     let mut start = folder.start;
     while start < folder.end {
         let first = name(start);
-        let line = TreeLine {
-            depth,
-            start,
-            end: start.saturating_add(1),
-            from: folder.to,
-            to: 0,
-            folder: false,
-            open: false,
-        };
+        let line =
+            TreeLine { depth, start, end: start.saturating_add(1), from: folder.to, to: 0, folder: false, open: false };
         let Some(part) = part(first, from) else {
             match pieces.last_mut().filter(|last| !last.line.folder) {
                 Some(keys) => keys.line.end = line.end,

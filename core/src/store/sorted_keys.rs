@@ -116,7 +116,8 @@ impl Order {
     /// Returns the keys for which `wanted` is true, in the same order.
     #[must_use]
     pub fn only(&self, index: &Index, wanted: impl Fn(&Key<'_>) -> bool) -> Self {
-        let mut some: Vec<_> = self.0.iter().copied().filter(|at| index.at(*at).is_some_and(|key| wanted(&key))).collect();
+        let mut some: Vec<_> =
+            self.0.iter().copied().filter(|at| index.at(*at).is_some_and(|key| wanted(&key))).collect();
         some.shrink_to_fit();
         Self(some)
     }
