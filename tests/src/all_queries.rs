@@ -5,8 +5,8 @@ use etcdsnap_core::restore::membership::Cluster;
 use etcdsnap_core::restore::plan::{KeyChanges, plan};
 use etcdsnap_core::store::usage::group;
 use etcdsnap_core::store::{
-    Contents, GroupTally, HashKvPart, History, Index, KeyRange, OpenedStore, Order, Query, Store, Sums, Tallies, Tree,
-    Unlike, Usage, compare,
+    Changes, Contents, GroupTally, HashKvPart, History, Index, KeyRange, OpenedStore, Order, Query, Store, Sums,
+    Tallies, Tree, Unlike, Usage,
 };
 use etcdsnap_core::{PageId, Unwatched};
 
@@ -65,11 +65,11 @@ fn keys(store: &Store<'_, Vec<u8>>) {
         let unlike = Unlike::of(&contents, &contents, piece);
         assert!(unlike.a.is_empty() && unlike.b.is_empty(), "a store is like itself");
     }
-    assert!(compare(&index, &index).is_empty());
+    assert!(Changes::between(&index, &index).expect("enough memory").is_empty());
     let order = Order::of(&index, |_| true);
     let mut tree = Tree::new(&index, &order);
     let mut at = 0;
-    while at < tree.lines().len().min(SAMPLE) {
+    while at < tree.len().min(SAMPLE) {
         tree.toggle(&index, &order, at);
         at += 1;
     }

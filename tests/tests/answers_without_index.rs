@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use etcdsnap_core::pass::reading::Accumulator;
 use etcdsnap_core::store::usage::group;
 use etcdsnap_core::store::{
-    Contents, GroupTally, Index, Key, KeyRange, Lost, OpenedStore, Query, Store, Sums, Tallies, Unlike, Usage, Work,
-    compare,
+    Changes, Contents, GroupTally, Index, Key, KeyRange, Lost, OpenedStore, Query, Store, Sums, Tallies, Unlike, Usage,
+    Work,
 };
 use etcdsnap_core::{Revision, Unwatched};
 use etcdsnap_tests::build::random::any_member;
@@ -142,7 +142,7 @@ proptest! {
         few_a.read_places(&a, unlike.a).expect("readable bytes");
         few_b.read_places(&b, unlike.b).expect("readable bytes");
         let told = |a: &Index, b: &Index| -> Vec<String> {
-            compare(a, b).iter().map(|change| match change {
+            Changes::between(a, b).expect("enough memory").iter(a, b).map(|change| match change {
                 etcdsnap_core::store::KeyDifference::Added(new) => format!("+ {:?} {:?}", new.key, new.place),
                 etcdsnap_core::store::KeyDifference::Removed(old) => format!("- {:?} {:?}", old.key, old.place),
                 etcdsnap_core::store::KeyDifference::Changed(old, new) => format!("~ {:?} {:?} {:?}", old.key, old.place, new.place),

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use etcdsnap_core::pass::reading::Accumulator;
 use etcdsnap_core::store::{
-    HashKvPart, History, Index, Key, KeyDifference, KeyRange, Lost, OpenedStore, Query, Store, Work, compare,
+    Changes, HashKvPart, History, Index, Key, KeyDifference, KeyRange, Lost, OpenedStore, Query, Store, Work,
 };
 use etcdsnap_core::{Revision, Unwatched};
 use etcdsnap_tests::all_queries;
@@ -174,7 +174,7 @@ proptest! {
             (message.value, message.lease)
         };
         let mut applied = contents(&one.history, from_revision);
-        let changes = compare(&from, &to);
+        let changes: Vec<_> = Changes::between(&from, &to).expect("enough memory").iter(&from, &to).collect();
         for change in &changes {
             match change {
                 KeyDifference::Added(new) => assert_eq!(applied.insert(new.key.to_vec(), written(&b, new)), None),

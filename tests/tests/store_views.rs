@@ -3,7 +3,7 @@
 use etcdsnap_core::PageId;
 use etcdsnap_core::Unwatched;
 use etcdsnap_core::pass::reading::Accumulator;
-use etcdsnap_core::store::{Index, KeyRange, OpenedStore, Order, Query, Store, Tree};
+use etcdsnap_core::store::{Index, KeyRange, OpenedStore, Order, Query, Store, Tree, TreeLine};
 use etcdsnap_tests::build::random::any_member;
 use etcdsnap_tests::build::with_trailer;
 use etcdsnap_tests::seeded_random::SeededRandom;
@@ -31,11 +31,19 @@ fn index(store: &Store<'_, Bytes>) -> Index {
     index
 }
 
+fn lines(tree: &Tree, index: &Index, order: &Order) -> Vec<TreeLine> {
+    let lines: Vec<_> = tree.lines(index, order, 0..usize::MAX).collect();
+    assert_eq!((lines.len(), lines.is_empty()), (tree.len(), tree.is_empty()));
+    let some = lines.len() / 3..lines.len() / 2;
+    assert!(tree.lines(index, order, some.clone()).eq(lines[some].iter().copied()));
+    lines
+}
+
 /// Asserts the invariants of a key tree.
 fn assert_consistent(tree: &Tree, index: &Index, order: &Order) {
     let mut next = 0;
     let mut above: Vec<(u32, u32)> = Vec::new();
-    for line in tree.lines() {
+    for line in lines(tree, index, order) {
         above.truncate(line.depth as usize);
         assert_eq!(above.len(), line.depth as usize);
         if let Some((to, end)) = above.last() {
@@ -79,21 +87,22 @@ proptest! {
         let mut tree = Tree::new(&index, &order);
         assert_consistent(&tree, &index, &order);
         for _ in 0..20 {
-            if tree.lines().is_empty() {
+            if tree.is_empty() {
                 break;
             }
-            let before = tree.lines().to_vec();
+            let before = lines(&tree, &index, &order);
             let at = rng.below(before.len());
             tree.toggle(&index, &order, at);
             assert_consistent(&tree, &index, &order);
             if before[at].folder && !before[at].open {
                 tree.toggle(&index, &order, at);
-                prop_assert_eq!(tree.lines(), before.as_slice());
+                prop_assert_eq!(lines(&tree, &index, &order), before);
             }
             let number = rng.below(order.len());
             let line = tree.reveal(&index, &order, number).expect("a line");
             assert_consistent(&tree, &index, &order);
-            prop_assert!(tree.lines()[line].start as usize == number && !tree.lines()[line].folder);
+            let shown = lines(&tree, &index, &order)[line];
+            prop_assert!(shown.start as usize == number && !shown.folder);
         }
         prop_assert_eq!(tree.reveal(&index, &order, order.len()), None);
         for number in (0..all.len()).step_by(7) {

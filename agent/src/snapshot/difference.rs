@@ -45,7 +45,7 @@ impl Snapshot {
     }
 }
 
-/// Compares two sides. Returns for each an index of the keys that differ, for [`compare`](etcdsnap_core::store::compare), and the parts that could not be read.
+/// Compares two sides. Returns for each an index of the keys that differ, for [`Changes::between`](etcdsnap_core::store::Changes::between), and the parts that could not be read.
 ///
 /// # Errors
 /// As [`Snapshot::keys`].

@@ -15,7 +15,7 @@ use etcdsnap_core::kubernetes::object as objects;
 use etcdsnap_core::kubernetes::registry_keys::Object;
 use etcdsnap_core::kubernetes::resources::{Resource, Resources};
 use etcdsnap_core::store::{
-    EntryPlace, Event, Index, IndexWithValues, Key, KeyEntry, KeyRange, LastPuts, Lost, SharedIndex, Store,
+    EntryPlace, Event, Index, IndexWithValues, Key, KeyEntry, KeyRange, LastPuts, Lost, Order, SharedIndex, Store,
     UnreadRevisions,
 };
 
@@ -104,8 +104,15 @@ impl Cluster {
         &self,
         wanted: impl Fn(&Key<'_>, &Object<'_>) -> bool,
     ) -> Result<Vec<(Key<'_>, Object<'_>)>, etcdsnap_core::Error> {
-        let keys = self.index.try_sorted(|key| self.object(key.key).is_some_and(|object| wanted(key, &object)))?;
-        Ok(keys.into_iter().filter_map(|key| Some((key, self.object(key.key)?))).collect())
+        let is_wanted = |key: &Key<'_>| self.object(key.key).is_some_and(|object| wanted(key, &object));
+        let order = Order::try_of(&self.index, is_wanted)?;
+        let mut objects = Vec::new();
+        let bytes = (order.len() as u64).saturating_mul(size_of::<(Key<'_>, Object<'_>)>() as u64);
+        objects
+            .try_reserve_exact(order.len())
+            .map_err(|_| etcdsnap_core::Error::Memory { what: "the objects in their order", bytes })?;
+        objects.extend(order.iter(&self.index).filter_map(|key| Some((key, self.object(key.key)?))));
+        Ok(objects)
     }
 
     /// Whether any live key was read, of an object or not.

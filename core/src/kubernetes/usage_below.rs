@@ -66,22 +66,32 @@ impl<'i> UsageBelow<'i> {
             match below.groups.last_mut().filter(|last| last.prefix == prefix) {
                 Some(last) => last.sum.add(&key),
                 None => {
+                    // The last group is complete now. There can be as many groups as keys.
+                    if below.groups.len() >= most.groups.saturating_mul(2).max(64) {
+                        below.keep_largest(most.groups);
+                    }
                     let mut sum = Usage::default();
                     sum.add(&key);
                     below.groups.push(UsageGroup { prefix, folder, sum });
                 }
             }
         }
-        below.groups.sort_by(|a, b| b.sum.bytes().cmp(&a.sum.bytes()).then_with(|| a.prefix.cmp(b.prefix)));
-        let others = below.groups.split_off(below.groups.len().min(most.groups));
-        others.iter().for_each(|other| below.rest.0.append(&other.sum));
-        below.rest.1 = others.len();
+        below.keep_largest(most.groups);
         below.namespaces = namespaces.into_iter().collect();
         below.namespaces.sort_by_key(|(_, sum)| Reverse(sum.bytes()));
         below.namespaces.truncate(most.groups);
         below.largest = top(keys(), most.keys, |key| if key.deleted { 0 } else { key.value_len });
         below.busiest = top(keys(), most.keys, |key| if key.revisions > 1 { key.revisions } else { 0 });
         below
+    }
+
+    /// Sorts the groups and adds all but the largest `most` to the rest.
+    fn keep_largest(&mut self, most: usize) {
+        self.groups.sort_by(|a, b| b.sum.bytes().cmp(&a.sum.bytes()).then_with(|| a.prefix.cmp(b.prefix)));
+        for other in self.groups.drain(self.groups.len().min(most)..) {
+            self.rest.0.append(&other.sum);
+            self.rest.1 = self.rest.1.saturating_add(1);
+        }
     }
 }
 
@@ -90,15 +100,28 @@ fn is_above(asked: &[u8], prefix: &[u8]) -> bool {
     prefix.starts_with(asked) || asked.strip_suffix(b"/") == Some(prefix)
 }
 
-/// The keys with the largest numbers, of equal ones those that were written first; those with 0 are none.
+/// The keys with the largest numbers, of equal ones those that were written first; those with 0 are none. No more than
+/// twice the wanted number are held.
 fn top<'i>(keys: impl Iterator<Item = Key<'i>>, most: usize, number: impl Fn(&Key<'_>) -> u32) -> Vec<Key<'i>> {
-    let mut best: Vec<Key<'i>> = keys.filter(|key| number(key) > 0).collect();
     let order = |a: &Key<'_>, b: &Key<'_>| number(b).cmp(&number(a)).then(a.revision.cmp(&b.revision));
-    if most < best.len() {
-        best.select_nth_unstable_by(most, order);
+    let cut = |best: &mut Vec<Key<'i>>| {
+        best.sort_by(order);
         best.truncate(most);
+    };
+    let mut best: Vec<Key<'i>> = Vec::new();
+    // The smallest number that a key needs to be among the best, as far as it is known.
+    let mut least = 1;
+    for key in keys {
+        if number(&key) < least {
+            continue;
+        }
+        best.push(key);
+        if best.len() >= most.saturating_mul(2).max(64) {
+            cut(&mut best);
+            least = best.last().map_or(u32::MAX, &number).max(1);
+        }
     }
-    best.sort_by(order);
+    cut(&mut best);
     best
 }
 

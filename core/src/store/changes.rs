@@ -1,8 +1,10 @@
 //! Lists the keys that differ between two indexes, filtered and sorted.
 
-use crate::store::difference::{KeyDifference, compare};
+use crate::error::Error;
+use crate::store::difference::KeyDifference;
 use crate::store::index::Index;
-use crate::store::key_state::{Key, KeyAt};
+use crate::store::key_at::KeyAt;
+use crate::store::key_state::Key;
 use crate::store::sorted_keys::Direction;
 
 /// How a key differs between the two sides.
@@ -16,7 +18,7 @@ pub enum ChangeKind {
     Changed,
 }
 
-/// A key that differs, with its place on either side.
+/// A key that differs, with its place on either side: 8 bytes.
 #[derive(Debug, Clone, Copy)]
 pub struct ChangedKey {
     /// Place in the first index; `None` if the key is not there.
@@ -33,6 +35,16 @@ impl ChangedKey {
             (None, _) => ChangeKind::Added,
             (_, None) => ChangeKind::Removed,
             _ => ChangeKind::Changed,
+        }
+    }
+
+    /// Returns the key's states in the compared indexes.
+    fn difference<'k>(self, a: &'k Index, b: &'k Index) -> Option<KeyDifference<'k>> {
+        let (before, after) = (self.before.and_then(|at| a.at(at)), self.after.and_then(|at| b.at(at)));
+        match (before, after) {
+            (None, new) => new.map(KeyDifference::Added),
+            (Some(old), None) => Some(KeyDifference::Removed(old)),
+            (Some(old), Some(new)) => Some(KeyDifference::Changed(old, new)),
         }
     }
 }
@@ -71,14 +83,74 @@ pub struct Changes(Vec<ChangedKey>);
 
 impl Changes {
     /// Compares the live keys of two indexes, both with hashed values.
+    ///
+    /// # Errors
+    /// [`Error::Memory`] if memory for the list runs out, 32 bytes per change while it is sorted.
+    pub fn between(a: &Index, b: &Index) -> Result<Self, Error> {
+        fn live(index: &Index, at: KeyAt) -> Option<Key<'_>> {
+            index.at(at).filter(|key| !key.deleted)
+        }
+        let place = |index: &Index, key: &[u8]| index.place(key).filter(|at| live(index, *at).is_some());
+        let content = |index: &Index, at| index.at(at).map(|key| (index.value_hash(at), key.value_len, key.lease));
+        let gone = a.places().filter_map(|old| {
+            let key = live(a, old)?.key;
+            place(b, key).is_none().then_some((key, ChangedKey { before: Some(old), after: None }))
+        });
+        let other = b.places().filter_map(|new| {
+            let key = live(b, new)?.key;
+            let before = place(a, key);
+            let is_alike = before.is_some_and(|old| content(a, old) == content(b, new));
+            (!is_alike).then_some((key, ChangedKey { before, after: Some(new) }))
+        });
+        // Names are stored beside the changes during the sort: otherwise each comparison would miss the processor's
+        // caches.
+        let mut named = Vec::new();
+        let count = a.len().saturating_add(b.len()) as u64;
+        let memory = |_| Error::Memory { what: "the differences", bytes: count.saturating_mul(32) };
+        for change in gone.chain(other) {
+            named.try_reserve(1).map_err(memory)?;
+            named.push(change);
+        }
+        named.sort_unstable_by_key(|(name, _)| *name);
+        let mut changes = Vec::new();
+        changes.try_reserve_exact(named.len()).map_err(memory)?;
+        changes.extend(named.into_iter().map(|(_, change)| change));
+        Ok(Self(changes))
+    }
+
+    /// Iterates over the changes in key order. `a` and `b` are the compared indexes.
+    pub fn iter<'k>(&self, a: &'k Index, b: &'k Index) -> impl Iterator<Item = KeyDifference<'k>> {
+        self.0.iter().filter_map(|change| change.difference(a, b))
+    }
+
+    /// Keeps the changes for which `wanted` is true, until it fails. `a` and `b` are the compared indexes.
+    ///
+    /// # Errors
+    /// Those of `wanted`.
+    pub fn try_retain<E>(
+        &mut self,
+        a: &Index,
+        b: &Index,
+        mut wanted: impl FnMut(&KeyDifference<'_>) -> Result<bool, E>,
+    ) -> Result<(), E> {
+        let mut outcome = Ok(());
+        self.0.retain(|change| {
+            if outcome.is_err() {
+                return true;
+            }
+            let is_wanted = change.difference(a, b).map_or(Ok(false), |change| wanted(&change));
+            is_wanted.unwrap_or_else(|cause| {
+                outcome = Err(cause);
+                true
+            })
+        });
+        outcome
+    }
+
+    /// Whether nothing differs.
     #[must_use]
-    pub fn between(a: &Index, b: &Index) -> Self {
-        let places = |change: &KeyDifference<'_>| match change {
-            KeyDifference::Added(new) => ChangedKey { before: None, after: b.place(new.key) },
-            KeyDifference::Removed(old) => ChangedKey { before: a.place(old.key), after: None },
-            KeyDifference::Changed(old, new) => ChangedKey { before: a.place(old.key), after: b.place(new.key) },
-        };
-        Self(compare(a, b).iter().map(places).collect())
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// The number of changes of a kind.

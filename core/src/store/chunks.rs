@@ -75,13 +75,17 @@ impl<T> Chunks<T> {
     }
 }
 
-/// Place of a name in [`Names`].
+/// Place of a name in [`Names`], in 6 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Name {
     /// Index of its chunk times 2^16, plus its offset in the chunk.
-    at: u32,
-    len: u32,
+    pub at: u32,
+    /// Its length, or [`LONG`].
+    pub len: u16,
 }
+
+/// Stands for the length of a name that is not shorter; four bytes before the name then hold the length.
+const LONG: u16 = u16::MAX;
 
 /// Storage for the bytes of many names.
 #[derive(Debug, Default)]
@@ -92,9 +96,13 @@ pub(crate) struct Names {
 impl Names {
     /// Adds a name; `None` if memory runs out or the list is full.
     pub(crate) fn add(&mut self, bytes: &[u8]) -> Option<Name> {
-        let fits = |last: &Vec<u8>| last.is_empty() || last.len().saturating_add(bytes.len()) <= NAMES;
+        let len = u16::try_from(bytes.len()).unwrap_or(LONG);
+        let long = u32::try_from(bytes.len()).ok()?.to_le_bytes();
+        let head: &[u8] = if len == LONG { &long } else { &[] };
+        let need = bytes.len().saturating_add(head.len());
+        let fits = |last: &Vec<u8>| last.is_empty() || last.len().saturating_add(need) <= NAMES;
         if !self.chunks.last().is_some_and(fits) {
-            let whole = if self.chunks.is_empty() { bytes.len() } else { NAMES.max(bytes.len()) };
+            let whole = if self.chunks.is_empty() { need } else { NAMES.max(need) };
             let mut next = Vec::new();
             next.try_reserve_exact(whole).ok()?;
             self.chunks.try_reserve(1).ok()?;
@@ -103,8 +111,8 @@ impl Names {
         let chunk = u32::try_from(self.chunks.len().checked_sub(1)?).ok()?.checked_mul(1 << 16)?;
         let last = self.chunks.last_mut()?;
         let at = chunk.checked_add(u32::try_from(last.len()).ok()?)?;
-        let len = u32::try_from(bytes.len()).ok()?;
-        last.try_reserve(bytes.len()).ok()?;
+        last.try_reserve(need).ok()?;
+        last.extend_from_slice(head);
         last.extend_from_slice(bytes);
         Some(Name { at, len })
     }
@@ -117,11 +125,19 @@ impl Names {
 
     /// The bytes of a name. A name of another list gives wrong or no bytes.
     #[inline]
-    pub(crate) fn get(&self, name: Name) -> &[u8] {
-        let start = (name.at & 0xffff) as usize;
-        let bytes = self.chunks.get((name.at >> 16) as usize);
-        bytes.and_then(|bytes| bytes.get(start..start.saturating_add(name.len as usize))).unwrap_or_default()
+    pub(crate) fn get(&self, Name { at, len }: Name) -> &[u8] {
+        let chunk = self.chunks.get((at >> 16) as usize);
+        let bytes = chunk.and_then(|bytes| bytes.get((at & 0xffff) as usize..)).unwrap_or_default();
+        let name = if len == LONG { after_length(bytes) } else { bytes.get(..usize::from(len)) };
+        name.unwrap_or_default()
     }
+}
+
+/// A name after its length.
+#[cold]
+fn after_length(bytes: &[u8]) -> Option<&[u8]> {
+    let (len, name) = bytes.split_first_chunk()?;
+    name.get(..u32::from_le_bytes(*len) as usize)
 }
 
 #[cfg(test)]
@@ -153,7 +169,9 @@ mod tests {
         for (number, place) in places.iter().enumerate() {
             assert!(names.get(*place) == name(number), "{number}");
         }
-        let empty = names.add(b"").unwrap();
-        assert_eq!(names.get(empty), b"");
+        for length in [0, 1, 65_534, 65_535, 65_536] {
+            let place = names.add(&vec![b'n'; length]).unwrap();
+            assert_eq!(names.get(place), vec![b'n'; length]);
+        }
     }
 }

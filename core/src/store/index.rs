@@ -8,20 +8,19 @@ use crate::missing_parts::Lost;
 use crate::pass::reading::Accumulator;
 use crate::progress::Watch;
 use crate::source::Source;
-use crate::store::chunks::{Chunks, Names};
 use crate::store::entry::{EntryPlace, KeyEntry};
-use crate::store::key_hash::{ByHash, Short, short};
-use crate::store::key_state::{Key, KeyAt, KeyState, entry_bytes};
+use crate::store::index_row::IndexRow;
+use crate::store::index_shard::{Shard, ValueHash};
+use crate::store::key_at::{KeyAt, SHARDS};
+use crate::store::key_hash::{Short, short};
+use crate::store::key_state::{Key, KeyState};
 use crate::store::opened_store::{Page, Store, Work};
 use crate::store::query::Query;
 
-/// Number of shards of an index, by the hash of the key: each thread can merge one.
-pub(crate) const SHARDS: usize = 64;
-
 /// An index of keys at a revision. Entries may be added in any order, and parts merged in any order.
 ///
-/// Memory: the bytes of each key, and about 130 bytes more; another 16 with hashed values. Several threads can fill one
-/// index: see [`SharedIndex`](crate::store::SharedIndex).
+/// Memory: the bytes of each key, and about 65 bytes more; another 12 with hashed values, and 8 if keys have leases.
+/// Several threads can fill one index: see [`SharedIndex`](crate::store::SharedIndex).
 #[derive(Debug)]
 pub struct Index {
     query: Query,
@@ -34,22 +33,6 @@ struct Wanted<'a> {
     message: KeyValue<'a>,
     hash: Short,
 }
-
-/// The keys of an index that share some bits of their hashes.
-#[derive(Debug, Default)]
-pub(crate) struct Shard {
-    /// Index of a key's state.
-    numbers: ByHash<Short, u32>,
-    states: Chunks<KeyState>,
-    names: Names,
-    /// Whether memory ran out for some keys.
-    exhausted: bool,
-    /// Fingerprint of the value of each state; empty unless the query requests it.
-    hashes: Chunks<ValueHash>,
-}
-
-/// The fingerprint of a value, upper and lower half; 0 for a deleted key.
-pub(crate) type ValueHash = (u64, u64);
 
 impl Index {
     /// Creates an empty index.
@@ -80,8 +63,8 @@ impl Index {
 
     /// Fails if some added keys did not fit in memory.
     fn check(&self) -> Result<(), Error> {
-        let bytes = (self.len() as u64).saturating_mul(size_of::<KeyState>() as u64);
-        let exhausted = self.shards.iter().any(|shard| shard.exhausted);
+        let bytes = (self.len() as u64).saturating_mul(size_of::<IndexRow>() as u64);
+        let exhausted = self.shards.iter().any(Shard::is_exhausted);
         if exhausted { Err(Error::Memory { what: "the keys of the file", bytes }) } else { Ok(()) }
     }
 
@@ -101,8 +84,7 @@ impl Index {
         let mut odd = Lost::default();
         let mut lost = store.entries_at(places, &mut |entry| {
             if let Some(one) = self.wanted(*entry, &mut odd) {
-                let number = self.shard(one.hash).and_then(|shard| shard.numbers.get(&one.hash)).copied();
-                self.take(&one, number, true);
+                self.take(&one, None);
             }
         })?;
         lost.append(odd);
@@ -123,27 +105,15 @@ impl Index {
         self.check().map(|()| lost)
     }
 
-    /// Adds a leaf in three rounds. Nearly every table lookup misses the processor's caches; independent lookups miss
-    /// in parallel.
+    /// Adds a leaf in rounds. Nearly every lookup misses the processor's caches; independent lookups miss in parallel.
     fn take_page(&mut self, page: &Page<'_>, lost: &mut Lost, take: &mut dyn FnMut(&KeyEntry<'_>, &KeyValue<'_>)) {
         let mut odd = Lost::default();
         let wanted: Vec<_> = page.entries(lost).filter_map(|entry| self.wanted(entry, &mut odd)).collect();
         lost.append(odd);
-        let numbers: Vec<Option<u32>> = wanted
-            .iter()
-            .map(|one| self.shard(one.hash).and_then(|shard| shard.numbers.get(&one.hash)).copied())
-            .collect();
-        let newer: Vec<bool> = wanted
-            .iter()
-            .zip(&numbers)
-            .map(|(one, number)| {
-                let state =
-                    self.shard(one.hash).zip(*number).and_then(|(shard, number)| shard.states.get(number as usize));
-                state.is_none_or(|state| state.is_before(one.entry.key.revision, one.entry.place))
-            })
-            .collect();
-        for ((one, number), newer) in wanted.iter().zip(numbers).zip(newer) {
-            self.take(one, number, newer);
+        let numbers: Vec<Option<u32>> =
+            wanted.iter().map(|one| self.shard(one.hash).and_then(|shard| shard.find(one.hash))).collect();
+        for (one, number) in wanted.iter().zip(numbers) {
+            self.take(one, number);
             take(&one.entry, &one.message);
         }
     }
@@ -155,46 +125,17 @@ impl Index {
         Some(Wanted { entry, message, hash: short(message.key) })
     }
 
-    /// Adds an entry. `number` is its key's index, if known before the leaf; `newer` says whether the entry is newer
-    /// than the state was then.
-    fn take(&mut self, Wanted { entry, message, hash }: &Wanted<'_>, number: Option<u32>, newer: bool) {
-        let dead = u32::from(entry.key.tombstone);
-        let bytes = entry_bytes(entry);
-        let hash_values = self.query.hash_values;
+    /// Adds an entry. `number` is that of its key, if the key was known before the leaf.
+    fn take(&mut self, Wanted { entry, message, hash }: &Wanted<'_>, number: Option<u32>) {
         let Some(shard) = self.shards.get_mut(shard_of(*hash)) else { return };
-        let number = number.or_else(|| shard.numbers.get(hash).copied());
-        if let Some(state) = number.and_then(|number| shard.states.get_mut(number as usize)) {
-            state.bytes = state.bytes.saturating_add(bytes);
-            state.revisions = state.revisions.saturating_add(1);
-            state.tombstones = state.tombstones.saturating_add(dead);
-            if newer && state.is_before(entry.key.revision, entry.place) {
-                state.renew(message, entry, bytes);
-                if let Some(slot) = number.and_then(|number| shard.hashes.get_mut(number as usize)) {
-                    *slot = hash_of(message, entry);
-                }
+        let state = KeyState::of_entry(message, entry);
+        match number.or_else(|| shard.find(*hash)) {
+            Some(number) => shard.merge(number, &state, || hash_of(message, entry)),
+            None => {
+                let value_hash = self.query.hash_values.then(|| hash_of(message, entry));
+                shard.insert(*hash, message.key, &state, value_hash);
             }
-            return;
         }
-        let Some(name) = shard.names.add(message.key) else {
-            shard.exhausted = true;
-            return;
-        };
-        let mut state = KeyState {
-            name,
-            revision: entry.key.revision,
-            deleted: false,
-            create_revision: Revision::ZERO,
-            version: 0,
-            lease: 0,
-            value_len: 0,
-            place: entry.place,
-            newest_bytes: 0,
-            bytes,
-            revisions: 1,
-            tombstones: dead,
-        };
-        state.renew(message, entry, bytes);
-        shard.insert(*hash, state, hash_values.then(|| hash_of(message, entry)));
     }
 
     /// Adds the keys of `other`.
@@ -213,7 +154,7 @@ impl Index {
     /// The number of keys, deleted ones included.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.shards.iter().map(|shard| shard.states.len()).sum()
+        self.shards.iter().map(Shard::len).sum()
     }
 
     /// Whether the index is empty.
@@ -224,38 +165,40 @@ impl Index {
 
     /// Iterates over the keys in no particular order, deleted ones included.
     pub fn iter(&self) -> impl Iterator<Item = Key<'_>> {
-        self.shards.iter().flat_map(|shard| shard.states.iter().map(|state| Key { key: shard.name(state), state }))
+        self.shards.iter().flat_map(|shard| shard.numbers().filter_map(|number| shard.key(number)))
     }
 
-    /// Iterates over the keys and their places in no particular order.
-    pub(crate) fn places(&self) -> impl Iterator<Item = (&[u8], KeyAt)> {
-        let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-        (0u32..).zip(&self.shards).flat_map(move |(shard, keys)| {
-            let states = keys.states.iter().enumerate();
-            states.map(move |(at, state)| (keys.name(state), KeyAt { shard, number: number(at) }))
-        })
+    /// Iterates over the places of all keys in no particular order.
+    pub(crate) fn places(&self) -> impl Iterator<Item = KeyAt> {
+        let shards = self.shards.iter().enumerate();
+        shards.flat_map(|(at, shard)| shard.numbers().filter_map(move |number| KeyAt::new(at, number)))
     }
 
     /// Returns the place of a key; `None` if the key is not in the index.
     #[must_use]
     pub fn place(&self, key: &[u8]) -> Option<KeyAt> {
-        let hash = short(key);
-        let number = *self.shard(hash)?.numbers.get(&hash)?;
-        Some(KeyAt { shard: u32::try_from(shard_of(hash)).ok()?, number })
+        self.place_by_hash(short(key))
+    }
+
+    fn place_by_hash(&self, hash: Short) -> Option<KeyAt> {
+        KeyAt::new(shard_of(hash), self.shard(hash)?.find(hash)?)
     }
 
     /// Returns the key at a place of this index.
     #[must_use]
     pub fn at(&self, place: KeyAt) -> Option<Key<'_>> {
-        let shard = self.shards.get(place.shard as usize)?;
-        let state = shard.states.get(place.number as usize)?;
-        Some(Key { key: shard.name(state), state })
+        self.shards.get(place.shard())?.key(place.number())
+    }
+
+    /// Returns the bytes of the key at a place of this index; no bytes for a place of another one.
+    #[must_use]
+    pub fn name(&self, place: KeyAt) -> &[u8] {
+        self.shards.get(place.shard()).and_then(|shard| shard.name(place.number())).unwrap_or_default()
     }
 
     /// Returns the fingerprint of the value of the key at a place; 0 for a deleted key, and without hashed values.
     pub(crate) fn value_hash(&self, place: KeyAt) -> ValueHash {
-        let shard = self.shards.get(place.shard as usize);
-        shard.and_then(|shard| shard.hashes.get(place.number as usize)).copied().unwrap_or_default()
+        self.shards.get(place.shard()).map(|shard| shard.value_hash(place.number())).unwrap_or_default()
     }
 
     /// Looks up one key.
@@ -264,22 +207,8 @@ impl Index {
         self.at(self.place(key)?)
     }
 
-    /// Does the same as [`Index::sorted`], but reports a lack of memory.
-    ///
-    /// # Errors
-    /// [`Error::Memory`] if memory for the list runs out, 16 bytes per key.
-    pub fn try_sorted(&self, wanted: impl Fn(&Key<'_>) -> bool) -> Result<Vec<Key<'_>>, Error> {
-        let mut keys = Vec::new();
-        let bytes = (self.len() as u64).saturating_mul(size_of::<Key<'_>>() as u64);
-        for key in self.iter().filter(wanted) {
-            keys.try_reserve(1).map_err(|_| Error::Memory { what: "the keys in their order", bytes })?;
-            keys.push(key);
-        }
-        keys.sort_unstable_by(|a, b| a.key.cmp(b.key));
-        Ok(keys)
-    }
-
-    /// Returns the keys for which `wanted` is true, in key order.
+    /// Returns the keys for which `wanted` is true, in key order. For a list that may be long, see
+    /// [`Order`](crate::store::Order).
     #[must_use]
     pub fn sorted(&self, wanted: impl Fn(&Key<'_>) -> bool) -> Vec<Key<'_>> {
         let mut keys: Vec<_> = self.iter().filter(wanted).collect();
@@ -290,66 +219,16 @@ impl Index {
 
 fn hash_of(message: &KeyValue<'_>, entry: &KeyEntry<'_>) -> ValueHash {
     if entry.key.tombstone {
-        return (0, 0);
+        return ValueHash::default();
     }
     let hash = fingerprint(message.value);
-    // The truncation is intended.
-    ((hash >> 64) as u64, hash as u64)
+    // The truncation is intended: only three of the four words are kept.
+    [hash as u32, (hash >> 32) as u32, (hash >> 64) as u32]
 }
 
 fn shard_of(hash: Short) -> usize {
     // The table itself uses other bits.
     hash.0 as usize % SHARDS
-}
-
-impl Shard {
-    /// Adds a key whose name is stored in this shard.
-    fn insert(&mut self, hash: Short, state: KeyState, value_hash: Option<ValueHash>) {
-        // No file up to 16 TiB has more keys than 32 bits count.
-        let Ok(number) = u32::try_from(self.states.len()) else { return };
-        let has_room = self.states.has_room()
-            && self.numbers.try_reserve(1).is_ok()
-            && (value_hash.is_none() || self.hashes.has_room());
-        if !has_room {
-            self.exhausted = true;
-            return;
-        }
-        self.numbers.insert(hash, number);
-        self.states.push(state);
-        if let Some(value_hash) = value_hash {
-            self.hashes.push(value_hash);
-        }
-    }
-
-    /// Moves all keys out of `other`, which keeps its memory.
-    pub fn absorb(&mut self, other: &mut Self) {
-        self.exhausted |= other.exhausted;
-        // Independent lookups miss the processor's caches in parallel.
-        let found: Vec<_> =
-            other.numbers.drain().map(|(hash, theirs)| (hash, theirs, self.numbers.get(&hash).copied())).collect();
-        for (hash, theirs, ours) in found {
-            let value_hash = other.hashes.get(theirs as usize).copied();
-            let Some(state) = other.states.get(theirs as usize) else { continue };
-            let Some(ours) = ours else {
-                match self.names.add(other.name(state)) {
-                    Some(name) => self.insert(hash, KeyState { name, ..state.clone() }, value_hash),
-                    None => self.exhausted = true,
-                }
-                continue;
-            };
-            let newer = self.states.get_mut(ours as usize).is_some_and(|ours| ours.merge(state));
-            if let (true, Some(slot), Some(value_hash)) = (newer, self.hashes.get_mut(ours as usize), value_hash) {
-                *slot = value_hash;
-            }
-        }
-        other.states.clear();
-        other.names.clear();
-        other.hashes.clear();
-    }
-
-    fn name(&self, state: &KeyState) -> &[u8] {
-        self.names.get(state.name)
-    }
 }
 
 impl Accumulator for Index {

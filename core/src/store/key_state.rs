@@ -3,7 +3,6 @@
 use crate::etcd::keyvalue::KeyValue;
 use crate::etcd::revision::Revision;
 use crate::etcd::revision_key::FullRevision;
-use crate::store::chunks::Name;
 use crate::store::entry::{EntryPlace, KeyEntry};
 
 /// Bytes of an entry besides its value: bbolt's element of 16 bytes, and a revision of 17 or 18.
@@ -14,17 +13,9 @@ pub(crate) fn entry_bytes(entry: &KeyEntry<'_>) -> u64 {
     ENTRY_OVERHEAD.saturating_add(u64::from(entry.key.tombstone)).saturating_add(entry.value.len() as u64)
 }
 
-/// Place of a key in its index.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct KeyAt {
-    pub(crate) shard: u32,
-    pub(crate) number: u32,
-}
-
-/// The state of a key at a revision.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The state of a key at a revision. An index holds it in fewer bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyState {
-    pub(crate) name: Name,
     /// Newest revision, up to the requested one.
     pub revision: FullRevision,
     /// Whether the key is deleted at the requested revision.
@@ -49,54 +40,53 @@ pub struct KeyState {
     pub tombstones: u32,
 }
 
-/// A key with its state.
+/// A key with its state. It takes a hundred bytes: long lists hold a [`KeyAt`](crate::store::KeyAt) for each key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Key<'i> {
     /// Bytes of the key.
     pub key: &'i [u8],
-    pub(crate) state: &'i KeyState,
+    pub(crate) state: KeyState,
 }
 
 impl std::ops::Deref for Key<'_> {
     type Target = KeyState;
 
     fn deref(&self) -> &KeyState {
-        self.state
+        &self.state
     }
 }
 
 impl KeyState {
-    /// Whether an entry comes after the newest one. Only a damaged file has two entries with one revision; their places
-    /// decide, so that the reading order does not.
-    pub(crate) fn is_before(&self, revision: FullRevision, place: EntryPlace) -> bool {
-        (self.revision, self.place) < (revision, place)
-    }
-
-    pub(crate) fn renew(&mut self, message: &KeyValue<'_>, entry: &KeyEntry<'_>, bytes: u64) {
-        self.revision = entry.key.revision;
-        self.deleted = entry.key.tombstone;
-        self.create_revision = message.create_revision;
-        self.version = message.version;
-        self.lease = message.lease;
-        // bbolt's own lengths have 32 bits.
-        self.value_len = u32::try_from(message.value.len()).unwrap_or(u32::MAX);
-        self.place = entry.place;
-        self.newest_bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-    }
-
-    /// Adds the facts about the same key from other entries; returns whether its newest entry is among those.
-    pub(crate) fn merge(&mut self, other: &Self) -> bool {
-        let (bytes, revisions, tombstones, name) = (
-            self.bytes.saturating_add(other.bytes),
-            self.revisions.saturating_add(other.revisions),
-            self.tombstones.saturating_add(other.tombstones),
-            self.name,
-        );
-        let newer = self.is_before(other.revision, other.place);
-        if newer {
-            *self = other.clone();
+    /// The state of a key with one entry.
+    pub(crate) fn of_entry(message: &KeyValue<'_>, entry: &KeyEntry<'_>) -> Self {
+        let bytes = entry_bytes(entry);
+        Self {
+            revision: entry.key.revision,
+            deleted: entry.key.tombstone,
+            create_revision: message.create_revision,
+            version: message.version,
+            lease: message.lease,
+            // bbolt's own lengths have 32 bits.
+            value_len: u32::try_from(message.value.len()).unwrap_or(u32::MAX),
+            place: entry.place,
+            newest_bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
+            bytes,
+            revisions: 1,
+            tombstones: u32::from(entry.key.tombstone),
         }
-        (self.bytes, self.revisions, self.tombstones, self.name) = (bytes, revisions, tombstones, name);
+    }
+
+    /// Adds the facts about the same key from other entries; returns whether its newest entry is among those. Only a
+    /// damaged file has two entries with one revision; their places decide, so that the reading order does not.
+    #[inline]
+    pub(crate) fn merge(&mut self, other: &Self) -> bool {
+        let newer = (self.revision, self.place) < (other.revision, other.place);
+        *self = Self {
+            bytes: self.bytes.saturating_add(other.bytes),
+            revisions: self.revisions.saturating_add(other.revisions),
+            tombstones: self.tombstones.saturating_add(other.tombstones),
+            ..if newer { *other } else { *self }
+        };
         newer
     }
 

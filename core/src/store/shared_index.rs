@@ -14,7 +14,9 @@ use crate::pass::reading::Accumulator;
 use crate::progress::Watch;
 use crate::source::Source;
 use crate::store::entry::KeyEntry;
-use crate::store::index::{Index, SHARDS, Shard};
+use crate::store::index::Index;
+use crate::store::index_shard::Shard;
+use crate::store::key_at::SHARDS;
 use crate::store::opened_store::{Store, Work};
 use crate::store::query::Query;
 

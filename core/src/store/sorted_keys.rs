@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use crate::error::Error;
 use crate::store::index::Index;
-use crate::store::key_state::{Key, KeyAt};
+use crate::store::key_at::KeyAt;
+use crate::store::key_state::Key;
 use crate::store::range::KeyRange;
 
 /// Sort criterion for keys.
@@ -62,7 +63,7 @@ impl Direction {
     }
 }
 
-/// The keys of an index in key order: 8 bytes per key.
+/// The keys of an index in key order: 4 bytes per key.
 #[derive(Debug, Default)]
 pub struct Order(Vec<KeyAt>);
 
@@ -76,36 +77,59 @@ impl Order {
     /// Does the same as [`Order::of`], but reports a lack of memory.
     ///
     /// # Errors
-    /// [`Error::Memory`] if memory for the list runs out, 32 bytes per key while it is sorted.
+    /// [`Error::Memory`] if memory for the list runs out, 28 bytes per key while it is sorted.
     pub fn try_of(index: &Index, wanted: impl Fn(&Key<'_>) -> bool) -> Result<Self, Error> {
-        let wanted = |at: KeyAt| index.at(at).is_some_and(|key| wanted(&key));
-        let bytes = (index.len() as u64).saturating_mul(size_of::<(&[u8], KeyAt)>() as u64);
+        let each = size_of::<(&[u8], KeyAt)>().saturating_add(size_of::<KeyAt>());
+        let bytes = (index.len() as u64).saturating_mul(each as u64);
         let memory = |_| Error::Memory { what: "the keys in their order", bytes };
+        let mut order = Vec::new();
+        for at in index.places().filter(|at| index.at(*at).is_some_and(|key| wanted(&key))) {
+            order.try_reserve(1).map_err(memory)?;
+            order.push(at);
+        }
+        order.shrink_to_fit();
         // Names are stored beside their places during the sort: otherwise each comparison would miss the processor's
         // caches once more.
         let mut named: Vec<(&[u8], KeyAt)> = Vec::new();
-        for place in index.places().filter(|(_, at)| wanted(*at)) {
-            named.try_reserve(1).map_err(memory)?;
-            named.push(place);
-        }
+        named.try_reserve_exact(order.len()).map_err(memory)?;
+        named.extend(order.iter().map(|at| (index.name(*at), *at)));
         named.sort_unstable_by_key(|(name, _)| *name);
-        let mut order = Vec::new();
-        order.try_reserve_exact(named.len()).map_err(memory)?;
-        order.extend(named.into_iter().map(|(_, at)| at));
+        order.iter_mut().zip(named).for_each(|(slot, (_, at))| *slot = at);
         Ok(Self(order))
+    }
+
+    /// Iterates over the keys in order.
+    pub fn iter<'i>(&self, index: &'i Index) -> impl Iterator<Item = Key<'i>> {
+        self.0.iter().filter_map(|at| index.at(*at))
+    }
+
+    /// Keeps the first `count` keys.
+    pub fn truncate(&mut self, count: usize) {
+        self.0.truncate(count);
+    }
+
+    /// Keeps the keys for which `wanted` is true.
+    pub fn retain(&mut self, index: &Index, wanted: impl Fn(&Key<'_>) -> bool) {
+        self.0.retain(|at| index.at(*at).is_some_and(|key| wanted(&key)));
     }
 
     /// Returns the keys for which `wanted` is true, in the same order.
     #[must_use]
     pub fn only(&self, index: &Index, wanted: impl Fn(&Key<'_>) -> bool) -> Self {
-        Self(self.0.iter().copied().filter(|at| index.at(*at).is_some_and(|key| wanted(&key))).collect())
+        let mut some: Vec<_> =
+            self.0.iter().copied().filter(|at| index.at(*at).is_some_and(|key| wanted(&key))).collect();
+        some.shrink_to_fit();
+        Self(some)
     }
 
     /// Returns the positions of the keys for which `wanted` is true.
     #[must_use]
     pub fn numbers(&self, index: &Index, wanted: impl Fn(&Key<'_>) -> bool) -> Vec<u32> {
         let holds = |at: KeyAt| index.at(at).is_some_and(|key| wanted(&key));
-        (0u32..).zip(&self.0).filter(|(_, at)| holds(**at)).map(|(number, _)| number).collect()
+        let mut numbers: Vec<u32> =
+            (0u32..).zip(&self.0).filter(|(_, at)| holds(**at)).map(|(number, _)| number).collect();
+        numbers.shrink_to_fit();
+        numbers
     }
 
     /// Place in the index of the key at a position; `None` if the position is out of range.
@@ -135,13 +159,13 @@ impl Order {
     /// The name of the key at a position; empty for a position out of range.
     #[must_use]
     pub fn name<'i>(&self, index: &'i Index, number: usize) -> &'i [u8] {
-        self.get(index, number).map(|key| key.key).unwrap_or_default()
+        self.at(number).map(|at| index.name(at)).unwrap_or_default()
     }
 
     /// The position of a key.
     #[must_use]
     pub fn find(&self, index: &Index, key: &[u8]) -> Option<usize> {
-        let search = |at: &KeyAt| index.at(*at).map(|found| found.key).unwrap_or_default().cmp(key);
+        let search = |at: &KeyAt| index.name(*at).cmp(key);
         self.0.binary_search_by(search).ok()
     }
 
@@ -163,7 +187,7 @@ impl Order {
     /// The positions of the keys that begin with `prefix`.
     #[must_use]
     pub fn prefix(&self, index: &Index, prefix: &[u8]) -> Range<usize> {
-        let name = |at: &KeyAt| index.at(*at).map(|found| found.key).unwrap_or_default();
+        let name = |at: &KeyAt| index.name(*at);
         let start = self.0.partition_point(|at| name(at) < prefix);
         let range = KeyRange::prefix(prefix);
         let rest = self.0.get(start..).unwrap_or_default();

@@ -145,12 +145,13 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
 
     pub(crate) fn tree(&mut self) -> u32 {
         self.tree = Tree::new(&self.index, &self.live);
-        narrow(self.tree.lines().len())
+        narrow(self.tree.len())
     }
 
     pub(crate) fn lines(&self, from: u32, count: u32) -> Vec<TreeRow> {
-        let lines = self.tree.lines().iter().skip(from as usize).take(count as usize);
-        lines.filter_map(|line| self.line(line)).collect()
+        let (from, count) = (from as usize, count as usize);
+        let lines = self.tree.lines(&self.index, &self.live, from..from.saturating_add(count));
+        lines.filter_map(|line| self.line(&line)).collect()
     }
 
     fn line(&self, line: &TreeLine) -> Option<TreeRow> {
@@ -168,14 +169,14 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
 
     pub(crate) fn toggle(&mut self, line: u32) -> u32 {
         self.tree.toggle(&self.index, &self.live, line as usize);
-        narrow(self.tree.lines().len())
+        narrow(self.tree.len())
     }
 
     pub(crate) fn reveal(&mut self, id: u32) -> Option<Revealed> {
         let name = self.all.name(&self.index, id as usize);
         let number = self.live.find(&self.index, name)?;
         let line = self.tree.reveal(&self.index, &self.live, number)?;
-        Some(Revealed { line: narrow(line), total: narrow(self.tree.lines().len()) })
+        Some(Revealed { line: narrow(line), total: narrow(self.tree.len()) })
     }
 
     pub(crate) fn find(&self, key: &str) -> Option<KeyRow> {

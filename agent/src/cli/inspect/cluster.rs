@@ -2,7 +2,7 @@
 //!
 //! Lines are printed as they are made, in every form: a forged file can have a million of them.
 
-use etcdsnap::core::store::{Key, KeyRange};
+use etcdsnap::core::store::KeyRange;
 use serde_json::{Map, Value, json};
 
 use super::{key_text, left_out, open, text_table, told};
@@ -97,20 +97,21 @@ pub fn leases(args: &ListArgs) -> Result<Exit, Failure> {
     let (index, mut lost) = snapshot.keys(&store, &query, &bar)?;
     lost.append(store.lost_of(&["lease"]));
     drop(bar);
-    let mut held: Vec<Key<'_>> = index.iter().filter(|state| state.lease != 0 && !state.deleted).collect();
-    held.sort_unstable_by(|a, b| a.lease.cmp(&b.lease).then_with(|| a.key.cmp(b.key)));
+    let attached = index.iter().filter(|state| state.lease != 0 && !state.deleted);
+    let mut held: Vec<(i64, &[u8])> = attached.map(|state| (state.lease, state.key)).collect();
+    held.sort_unstable();
     let columns = [("id", true), ("ttl", true), ("keys", true), ("names", false)];
     print(args.inspect.write_out, &columns, |take| {
         let mut before = None;
         for lease in &leases {
-            let start = held.partition_point(|state| state.lease < lease.id);
-            let end = held.partition_point(|state| state.lease <= lease.id);
+            let start = held.partition_point(|(id, _)| *id < lease.id);
+            let end = held.partition_point(|(id, _)| *id <= lease.id);
             // In a damaged file a lease can occur twice: only its first occurrence lists the keys.
             let keys = if before.replace(lease.id) == Some(lease.id) { &[] } else { &held[start..end] };
             let object = || {
-                let keys = keys.iter().map(|state| {
+                let keys = keys.iter().map(|(_, key)| {
                     let mut object = Map::new();
-                    key_text::put(&mut object, "key", state.key);
+                    key_text::put(&mut object, "key", key);
                     Value::Object(object)
                 });
                 json!({
@@ -120,9 +121,9 @@ pub fn leases(args: &ListArgs) -> Result<Exit, Failure> {
             };
             let row = || {
                 let mut names = String::new();
-                for state in keys {
+                for (_, key) in keys {
                     names.push_str(if names.is_empty() { "" } else { " " });
-                    names.push_str(&key_text::key(state.key));
+                    names.push_str(&key_text::key(key));
                 }
                 vec![format!("{:x}", lease.id), lease.ttl.to_string(), keys.len().to_string(), names]
             };

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use etcdsnap::core::kubernetes::encryption::needed_key::Encrypted;
-use etcdsnap::core::store::{Key, KeyDifference, Store, compare};
+use etcdsnap::core::store::{Changes, Key, KeyDifference, Store};
 use etcdsnap::{FileSource, Snapshot};
 use serde_json::{Map, Value};
 
@@ -88,15 +88,15 @@ pub fn run(args: &DiffArgs) -> Result<Exit, Failure> {
         etcdsnap::compare((&snapshot_a, &store_a, side_a), (snapshot_b, &store_b, side_b))?;
     let a = ComparedSide { snapshot: &snapshot_a, store: &store_a, index: index_a };
     let b = ComparedSide { snapshot: snapshot_b, store: &store_b, index: index_b };
-    let mut changes = compare(&a.index, &b.index);
+    let mut changes = Changes::between(&a.index, &b.index).map_err(|cause| snapshot_a.failed(cause))?;
     if decryption.can_decrypt() {
         take_out_sealed_anew(&mut changes, &a, &b)?;
     }
     let exit = told(&args.a, &lost_a).max(told(other, &lost_b));
     if args.write_out == InspectForm::Table {
         text_table::print(InspectForm::Table, &COLUMNS, |take| {
-            for change in &changes {
-                if !take(&row(change))? {
+            for change in changes.iter(&a.index, &b.index) {
+                if !take(&row(&change))? {
                     break;
                 }
             }
@@ -104,10 +104,10 @@ pub fn run(args: &DiffArgs) -> Result<Exit, Failure> {
         })?;
     } else {
         let mut lines = Lines::new();
-        for change in &changes {
+        for change in changes.iter(&a.index, &b.index) {
             match args.write_out {
-                InspectForm::Json => key_text::write_line(&mut lines, &object(change, args, &a, &b)?)?,
-                _ => text(change, args, &a, &b, &mut lines)?,
+                InspectForm::Json => key_text::write_line(&mut lines, &object(&change, args, &a, &b)?)?,
+                _ => text(&change, args, &a, &b, &mut lines)?,
             }
             if !lines.wanted() {
                 break;
@@ -121,26 +121,14 @@ pub fn run(args: &DiffArgs) -> Result<Exit, Failure> {
 }
 
 /// Removes changes that vanish once both values are decrypted: an API server encrypts a value anew, with the newest key, at every write.
-fn take_out_sealed_anew(
-    changes: &mut Vec<KeyDifference<'_>>,
-    a: &ComparedSide<'_>,
-    b: &ComparedSide<'_>,
-) -> Result<(), Failure> {
-    let mut kept = Vec::with_capacity(changes.len());
-    for change in changes.drain(..) {
-        let is_alike = match &change {
-            KeyDifference::Changed(old, new) if old.lease == new.lease => {
-                let (before, after) = (a.value(old)?, b.value(new)?);
-                before == after && Encrypted::of(&before).is_none()
-            }
-            _ => false,
-        };
-        if !is_alike {
-            kept.push(change);
+fn take_out_sealed_anew(changes: &mut Changes, a: &ComparedSide<'_>, b: &ComparedSide<'_>) -> Result<(), Failure> {
+    changes.try_retain(&a.index, &b.index, |change| match change {
+        KeyDifference::Changed(old, new) if old.lease == new.lease => {
+            let (before, after) = (a.value(old)?, b.value(new)?);
+            Ok(before != after || Encrypted::of(&before).is_some())
         }
-    }
-    *changes = kept;
-    Ok(())
+        _ => Ok(true),
+    })
 }
 
 const COLUMNS: [text_table::Column; 6] =

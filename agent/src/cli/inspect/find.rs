@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use etcdsnap::core::Revision;
-use etcdsnap::core::store::{Key, KeyRange};
+use etcdsnap::core::store::{Index, Key, KeyRange, Order};
 use etcdsnap::{Found, printable_path, put_path};
 use serde_json::Map;
 
@@ -39,12 +39,12 @@ pub fn run(args: &FindArgs) -> Result<Exit, Failure> {
     }
     match args.write_out {
         InspectForm::Json => json(&all, &held)?,
-        form if held.iter().any(|(_, states)| !states.is_empty()) => {
+        form if held.iter().any(|(_, states)| !states.order.is_empty()) => {
             let columns = if args.prefix { &COLUMNS[..] } else { &COLUMNS[..4] };
             text_table::print(form, columns, |take| {
                 for (one, states) in &held {
-                    for state in states {
-                        let row = row(one, state);
+                    for state in states.iter() {
+                        let row = row(one, &state);
                         if !take(row.get(..columns.len()).unwrap_or(&row))? {
                             return Ok(());
                         }
@@ -64,7 +64,7 @@ pub fn run(args: &FindArgs) -> Result<Exit, Failure> {
 }
 
 /// Prints an object for each key of each file, and for each file that cannot be read.
-fn json(all: &[Found], held: &[(&Found, Vec<Key<'_>>)]) -> Result<(), Failure> {
+fn json(all: &[Found], held: &[(&Found, HeldKeys<'_>)]) -> Result<(), Failure> {
     let mut lines = Lines::new();
     let named = |one: &Found| {
         let mut object = Map::new();
@@ -72,10 +72,10 @@ fn json(all: &[Found], held: &[(&Found, Vec<Key<'_>>)]) -> Result<(), Failure> {
         object
     };
     for (one, states) in held {
-        for state in states {
+        for state in states.iter() {
             let mut object = named(one);
             object.insert("snapshotRevision".into(), revision(one).into());
-            object.extend(keys::object(state));
+            object.extend(keys::object(&state));
             key_text::write_line(&mut lines, &object)?;
             if !lines.wanted() {
                 return lines.finish();
@@ -107,6 +107,18 @@ fn row(found: &Found, state: &Key<'_>) -> Vec<String> {
         if state.deleted { "deleted".into() } else { state.value_len.to_string() },
         key_text::key(state.key),
     ]
+}
+
+/// The keys that were found in a file, in order.
+struct HeldKeys<'f> {
+    index: &'f Index,
+    order: Order,
+}
+
+impl<'f> HeldKeys<'f> {
+    fn iter(&self) -> impl Iterator<Item = Key<'f>> {
+        self.order.iter(self.index)
+    }
 }
 
 /// Counts files by outcome: snapshots, snapshots that hold the key, unreadable files, other files.
@@ -151,10 +163,11 @@ impl Tally {
     }
 
     /// Counts one file, reports damage, and returns its keys.
-    fn take_keys<'f>(&mut self, one: &'f Found) -> Result<Option<Vec<Key<'f>>>, Failure> {
+    fn take_keys<'f>(&mut self, one: &'f Found) -> Result<Option<HeldKeys<'f>>, Failure> {
         let Some(answer) = self.answer(one) else { return Ok(None) };
         self.met(told(&one.path, &answer.lost));
-        let states = answer.keys.try_sorted(|_| true).map_err(|cause| Failure::new(cause.to_string(), ""))?;
+        let order = Order::try_of(&answer.keys, |_| true).map_err(|cause| Failure::new(cause.to_string(), ""))?;
+        let states = HeldKeys { index: &answer.keys, order };
         if states.iter().any(|state| !state.deleted) {
             self.holds();
         }

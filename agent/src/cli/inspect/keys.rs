@@ -8,7 +8,7 @@ use etcdsnap::core::etcd::keyvalue::KeyValue;
 use etcdsnap::core::kubernetes::key_search::KeySearch;
 use etcdsnap::core::kubernetes::registry_keys::prefixes;
 use etcdsnap::core::kubernetes::value_changes::is_concealed;
-use etcdsnap::core::store::{EntryPlace, Key, Lost, Store};
+use etcdsnap::core::store::{EntryPlace, Key, Lost, Order, Store};
 use etcdsnap::{FileSource, Snapshot};
 use serde_json::{Map, Value};
 
@@ -40,13 +40,14 @@ pub fn run(args: &KeysArgs) -> Result<Exit, Failure> {
     let (index, mut lost) = snapshot.keys(&store, &query, &bar)?;
     let prefixes = prefixes(index.iter().map(|state| state.key));
     let wanted = |state: &Key<'_>| state.deleted == args.deleted && search.holds(state, &prefixes);
-    let mut keys = index.try_sorted(wanted).map_err(|cause| snapshot.failed(cause))?;
+    let mut keys = Order::try_of(&index, wanted).map_err(|cause| snapshot.failed(cause))?;
     if by_value {
+        let places = keys.iter(&index).map(|state| state.place).collect();
         let (holding, lost_values) =
-            holding(&snapshot, &store, &keys, &search, args.show_secrets).map_err(|cause| snapshot.failed(cause))?;
+            holding(&snapshot, &store, places, &search, args.show_secrets).map_err(|cause| snapshot.failed(cause))?;
         snapshot.assert_unchanged()?;
         lost.append(lost_values);
-        keys.retain(|state| holding.contains(&state.place));
+        keys.retain(&index, |state| holding.contains(&state.place));
     }
     drop(bar);
     keys.truncate(args.limit.map_or(usize::MAX, NonZeroUsize::get));
@@ -54,8 +55,8 @@ pub fn run(args: &KeysArgs) -> Result<Exit, Failure> {
         InspectForm::Table => {
             let columns = if args.long { &LONG[..] } else { &LONG[..1] };
             text_table::print(InspectForm::Table, columns, |take| {
-                for state in &keys {
-                    let wanted = if args.long { take(&long(state)) } else { take(&[key_text::key(state.key)]) };
+                for state in keys.iter(&index) {
+                    let wanted = if args.long { take(&long(&state)) } else { take(&[key_text::key(state.key)]) };
                     if !wanted? {
                         break;
                     }
@@ -70,10 +71,10 @@ pub fn run(args: &KeysArgs) -> Result<Exit, Failure> {
                 let titles = LONG.map(|(title, _)| title.to_owned());
                 lines.write_with(|out| write_line(&titles, out))?;
             }
-            for state in &keys {
+            for state in keys.iter(&index) {
                 match form {
-                    InspectForm::Json => key_text::write_line(&mut lines, &object(state))?,
-                    _ if args.long => lines.write_with(|out| write_line(&long(state), out))?,
+                    InspectForm::Json => key_text::write_line(&mut lines, &object(&state))?,
+                    _ if args.long => lines.write_with(|out| write_line(&long(&state), out))?,
                     _ => lines.write_with(|out| writeln!(out, "{}", key_text::key(state.key)))?,
                 }
                 if !lines.wanted() {
@@ -86,17 +87,16 @@ pub fn run(args: &KeysArgs) -> Result<Exit, Failure> {
     Ok(told(&args.inspect.file, &lost).max(encrypted::told(&snapshot)))
 }
 
-/// Returns the indexes of those keys whose values meet all conditions; reads each page once.
+/// Returns those of the places of keys whose values meet all conditions; reads each page once.
 fn holding(
     snapshot: &Snapshot,
     store: &Store<'_, FileSource>,
-    keys: &[Key<'_>],
+    places: Vec<EntryPlace>,
     search: &KeySearch,
     show_secrets: bool,
 ) -> Result<(HashSet<EntryPlace>, Lost), etcdsnap::core::Error> {
     let mut holding = HashSet::new();
     let mut hidden = 0_u64;
-    let places = keys.iter().map(|state| state.place).collect();
     let lost = store.entries_at(places, &mut |entry| {
         let pair = KeyValue::parse(entry.value).unwrap_or_default();
         // Searching a secret would let a user guess it letter by letter.

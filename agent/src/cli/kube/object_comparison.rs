@@ -9,7 +9,7 @@ use etcdsnap::core::kubernetes::object;
 use etcdsnap::core::kubernetes::registry_keys::Object;
 use etcdsnap::core::kubernetes::resources::Resources;
 use etcdsnap::core::kubernetes::value_changes::{Showing, ValueChanges, value_changes};
-use etcdsnap::core::store::{Index, Key, KeyDifference, UnreadRevisions, compare};
+use etcdsnap::core::store::{Changes, Index, Key, KeyDifference, UnreadRevisions};
 use etcdsnap::{KubernetesPrefixes, NoProgress, printable, uid};
 use serde_json::{Map, Value};
 
@@ -147,7 +147,8 @@ impl Comparison<'_> {
         for count in [&self.folded.leases, &self.folded.events, &self.folded.managed, &self.folded.alike, &self.shown] {
             count.set(0);
         }
-        for change in compare(&self.a.index, &self.b.index) {
+        let changes = Changes::between(&self.a.index, &self.b.index).map_err(|cause| self.a.snapshot.failed(cause))?;
+        for change in changes.iter(&self.a.index, &self.b.index) {
             let (old, new) = match change {
                 KeyDifference::Added(new) => (None, Some(new)),
                 KeyDifference::Removed(old) => (Some(old), None),
