@@ -22,6 +22,7 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::output;
 use crate::cli::progress_bar::Bar;
+use crate::cli::render::grouped_number::grouped_revision;
 
 /// What was printed.
 pub struct Printed {
@@ -97,12 +98,13 @@ fn from_file(
         let of = if targets.len() > 1 { format!("{} ", target.called()) } else { String::new() };
         let taken = answer.taken.map(|taken| format!(", taken about {}", rfc3339(taken, None))).unwrap_or_default();
         let deleted = if key.deleted {
-            format!(", before its deletion at revision {}", key.revision.main)
+            format!(", before its deletion at revision {}", grouped_revision(key.revision.main))
         } else {
             String::new()
         };
         let path = printable_path(&one.path);
-        output::warn(&format!("{of}from {path}{taken}: as written at revision {written}{deleted}."));
+        let revision = grouped_revision(written);
+        output::warn(&format!("{of}from {path}{taken}: as written at revision {revision}{deleted}."));
         tell_doubt(&cluster.unread, &key, written);
         let value = snapshot.value(&store, place)?;
         let version = written.to_string();

@@ -17,7 +17,7 @@ use crate::cli::inspect::{encrypted, key_text, text_table, told};
 use crate::cli::judge_files;
 use crate::cli::output::{self, Lines};
 use crate::cli::progress_bar::Bar;
-use crate::cli::render::grouped_number::counted;
+use crate::cli::render::grouped_number::{counted, grouped};
 
 /// What to do when no file has it.
 const ADVICE: &str = "Names are exact, and -n says in which namespace it is: see etcdsnap kube get FILE TYPE -A. One that was deleted is listed with the revision that deleted it, and --last prints its last state where a file still has that.";
@@ -53,6 +53,7 @@ pub fn run(args: &KubeFindArgs) -> Result<Exit, Failure> {
         }
         read.push((one, answer));
     }
+    tally.check_searched(named)?;
     tell_clusters(&read);
     let has_type = |number: usize| read.iter().any(|(_, answer)| answer.has_types.get(number) == Some(&true));
     if let Some(name) = names.iter().enumerate().find(|(number, _)| !read.is_empty() && !has_type(*number)) {
@@ -138,7 +139,10 @@ fn tell_clusters(read: &[Read<'_>]) {
     if count < 2 {
         return;
     }
-    let text = format!("The files are of {count} clusters, and only files of the same cluster are compared:");
+    let text = format!(
+        "The files are of {} clusters, and only files of the same cluster are compared:",
+        grouped(count as u64)
+    );
     output::warn(&text);
     for number in 0..count {
         let mut of_cluster = read.iter().filter(|(_, answer)| answer.cluster == number);
