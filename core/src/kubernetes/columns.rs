@@ -3,19 +3,16 @@
 //! Cells are those of `k8s.io/kubernetes/pkg/printers/internalversion` and, of custom resources, of `apiextensions-apiserver`'s `tableconvertor`; a test compares them with recorded
 //! output of both. An API server always makes the cells as for `-o wide`; kubectl leaves out the columns that are not asked for.
 
-use std::sync::OnceLock;
-
 use super::columns_cluster as cluster;
 use super::columns_network as network;
 use super::columns_policy as policy;
 use super::columns_storage as storage;
 use super::columns_workloads as workloads;
 use super::decode::Skip;
-use super::field_choice::FieldChoice;
+use super::pod_message;
 use super::printer_columns::PrinterColumn;
 use super::resources::Resource;
 use super::table_row::{AGE, CREATED_AT, Column, NAME, Row};
-use super::type_table::Schema;
 
 /// What types have for which the server has no columns.
 const NAME_AND_TIME: &[Column] = &[NAME, CREATED_AT];
@@ -74,52 +71,14 @@ impl Columns {
     }
 }
 
-/// The fields of Pods that columns show: what is beside them is nine tenths of a Pod.
-const SEEN_IN_PODS: &[&str] = &[
-    "conditionType",
-    "conditions",
-    "containerStatuses",
-    "containers",
-    "creationTimestamp",
-    "deletionTimestamp",
-    "exitCode",
-    "finishedAt",
-    "initContainerStatuses",
-    "initContainers",
-    "ip",
-    "lastState",
-    "metadata",
-    "name",
-    "namespace",
-    "nodeName",
-    "nominatedNodeName",
-    "phase",
-    "podIPs",
-    "readinessGates",
-    "ready",
-    "reason",
-    "restartCount",
-    "restartPolicy",
-    "running",
-    "signal",
-    "spec",
-    "started",
-    "state",
-    "status",
-    "terminated",
-    "type",
-    "waiting",
-];
-
 impl Columns {
     /// What need not be read of objects of a type for their rows without labels.
     #[must_use]
     pub fn skipped(resource: &Resource) -> Skip {
-        static PODS: OnceLock<FieldChoice> = OnceLock::new();
         if resource.plural != "pods" || resource.custom {
             return Skip::ManagedFields;
         }
-        Skip::AllBut(PODS.get_or_init(|| FieldChoice::of(Schema::builtin(), SEEN_IN_PODS)))
+        Skip::AllBut(pod_message::fields())
     }
 }
 

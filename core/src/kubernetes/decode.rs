@@ -179,6 +179,11 @@ impl<'a> Decoder<'_, 'a> {
             && self.trail.as_slice() == ["metadata"]
     }
 
+    /// Whether of a list only the number of elements is wanted.
+    fn is_counted(&self, name: &str) -> bool {
+        matches!(self.options.skip, Skip::AllBut(choice) if choice.counts(name))
+    }
+
     /// Sorts the fields of a message by their places; what has no place goes to the one behind them all. What is not chosen is passed over.
     fn scan(&mut self, raw: &'a [u8], message: &Message, chosen: Option<&Chosen>, base: usize) {
         let unknown = message.fields.len();
@@ -347,7 +352,9 @@ impl<'a> Decoder<'_, 'a> {
         match field.base {
             Base::Message => {
                 sink.begin_object();
-                self.fields(bytes, field.message, sink);
+                if !self.is_counted(field.name) {
+                    self.fields(bytes, field.message, sink);
+                }
                 sink.end_object();
             }
             Base::Wrapped => self.wrapped(field, bytes, sink),

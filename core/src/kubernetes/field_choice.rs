@@ -7,6 +7,8 @@ use super::type_table::{Message, Schema};
 pub struct FieldChoice {
     /// By the number of the message.
     chosen: Vec<Chosen>,
+    /// Names of lists whose elements are shown empty.
+    counted: &'static [&'static str],
 }
 
 /// The chosen fields of a message.
@@ -19,10 +21,16 @@ pub(super) struct Chosen {
 }
 
 impl FieldChoice {
-    /// The fields of these names. What stands inline in a message has no name, and is among them.
+    /// The fields of these names. What stands inline in a message has no name, and is among them. Of lists that are `counted` only the number of elements is read.
     #[must_use]
-    pub fn of(schema: &Schema, names: &[&str]) -> Self {
-        Self { chosen: schema.messages().iter().map(|message| Chosen::of(message, names)).collect() }
+    pub fn of(schema: &Schema, names: &[&str], counted: &'static [&'static str]) -> Self {
+        let chosen = schema.messages().iter().map(|message| Chosen::of(message, names)).collect();
+        Self { chosen, counted }
+    }
+
+    /// Whether of a field only the number of elements is read.
+    pub(super) fn counts(&self, name: &str) -> bool {
+        self.counted.contains(&name)
     }
 
     /// Those of a message.

@@ -49,11 +49,12 @@ pub fn object<'k>(key: &'k [u8], prefix: &[u8]) -> Option<Object<'k>> {
     {
         (group, rest) = (first, below);
     }
+    let (first, below) = cut(rest)?;
     let renamed = RENAMED
         .iter()
-        .filter(|_| group.is_empty())
+        .filter(|(parts, _)| group.is_empty() && parts.first() == first.first())
         .find_map(|(parts, resource)| Some((*resource, rest.strip_prefix(*parts)?.strip_prefix(b"/")?)));
-    let (resource, rest) = renamed.or_else(|| cut(rest))?;
+    let (resource, rest) = renamed.unwrap_or((first, below));
     let (namespace, name) = cut(rest).unwrap_or((b"", rest));
     (!resource.is_empty() && !name.is_empty()).then_some(Object { group, resource, namespace, name })
 }
@@ -78,6 +79,17 @@ pub fn prefixes<'k>(keys: impl Iterator<Item = &'k [u8]>) -> Vec<Vec<u8>> {
 
 /// Prefixes that are told apart; an etcd with the objects of several clusters has a few.
 const MOST_PREFIXES: usize = 16;
+
+/// The folders below `prefix` in which an API server keeps the objects of a resource, or other keys that [`object`] takes for such.
+#[must_use]
+pub fn folders(prefix: &[u8], group: &[u8], resource: &[u8]) -> Vec<Vec<u8>> {
+    let prefix = prefix.strip_suffix(b"/").unwrap_or(prefix);
+    if !group.is_empty() {
+        return vec![[prefix, b"/", group, b"/", resource, b"/"].concat()];
+    }
+    let renamed = RENAMED.iter().filter(|(_, name)| *name == resource).map(|(parts, _)| *parts);
+    renamed.chain([resource]).map(|parts| [prefix, b"/", parts, b"/"].concat()).collect()
+}
 
 /// The object under a key that is below one of several prefixes.
 #[must_use]
@@ -188,6 +200,24 @@ mod tests {
             ["compact_rev_key", "/registry", "/registry/", "/registry/health", "/registryx/pods/a/b", "/registry/pods/"]
         {
             assert_eq!(told(key, "/registry"), None, "{key}");
+        }
+    }
+
+    #[test]
+    fn folders_hold_the_keys_of_a_resource() {
+        for key in [
+            "/registry/pods/shop/web-1",
+            "/registry/minions/node-1",
+            "/registry/services/specs/shop/web",
+            "/registry/services/other/web",
+            "/registry/cert-manager.io/certificates/shop/web-tls",
+        ] {
+            for prefix in ["/registry", "/registry/"] {
+                let found = object(key.as_bytes(), prefix.as_bytes()).unwrap();
+                let folders = folders(prefix.as_bytes(), found.group, found.resource);
+                assert!(folders.iter().any(|folder| key.as_bytes().starts_with(folder)), "{key}");
+                assert!(!folders.iter().any(|folder| b"/registry/secrets/shop/web".starts_with(folder)), "{key}");
+            }
         }
     }
 

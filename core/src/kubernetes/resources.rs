@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::object_tree::Node;
-use super::registry_keys::Object;
+use super::registry_keys::{Object, folders};
 use super::type_table::Schema;
 
 /// A type of objects.
@@ -94,7 +94,15 @@ impl Resource {
     /// Whether an object's key is one of this type.
     #[must_use]
     pub fn stores(&self, object: &Object<'_>) -> bool {
-        self.place() == (object.group, object.resource)
+        // Most objects are of another type, which the resource alone tells.
+        self.stored_as().as_bytes() == object.resource && self.place().0 == object.group
+    }
+
+    /// The prefixes of the keys of its objects, for an API server with this `--etcd-prefix`.
+    #[must_use]
+    pub fn folders(&self, prefix: &[u8]) -> Vec<Vec<u8>> {
+        let (group, stored_as) = self.place();
+        folders(prefix, group, stored_as)
     }
 
     /// The group and the resource in the keys of its objects.

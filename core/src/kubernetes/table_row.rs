@@ -5,8 +5,12 @@ use std::cell::OnceCell;
 use super::age;
 use super::node_path::{at, int, text};
 use super::object_tree::Node;
+use super::pod_facts::PodFacts;
 use super::pod_state::PodState;
 use super::special_types::parse_rfc3339;
+
+/// The object of a row of which only facts are known.
+static NOTHING: Node<'static> = Node::Null;
 
 /// What a cell is made of.
 #[derive(Debug, Clone)]
@@ -17,8 +21,23 @@ pub struct Row<'r> {
     pub now: Option<i64>,
     /// Whether it is the class that claims without one get.
     pub is_default: bool,
-    /// What the statuses of a Pod come to, once a column asked.
-    pod: OnceCell<PodState>,
+    /// The Pod, once a column asked for it.
+    pod: OnceCell<PodRow<'r>>,
+}
+
+/// What the columns of Pods are made of.
+#[derive(Debug, Clone)]
+pub(super) struct PodRow<'r> {
+    /// Its facts.
+    pub facts: PodFacts<'r>,
+    /// What its statuses come to.
+    pub state: PodState,
+}
+
+impl<'r> PodRow<'r> {
+    fn of(facts: PodFacts<'r>) -> Self {
+        Self { state: PodState::of(&facts), facts }
+    }
 }
 
 /// A column of a built-in type.
@@ -53,9 +72,15 @@ impl<'r> Row<'r> {
         Self { object, now, is_default, pod: OnceCell::new() }
     }
 
-    /// What the statuses of a Pod come to.
-    pub(super) fn pod(&self) -> &PodState {
-        self.pod.get_or_init(|| PodState::of(self.object))
+    /// The row of a Pod of which only the facts were read.
+    #[must_use]
+    pub fn of_pod(facts: PodFacts<'r>, now: Option<i64>) -> Self {
+        Self { object: &NOTHING, now, is_default: false, pod: OnceCell::from(PodRow::of(facts)) }
+    }
+
+    /// The Pod.
+    pub(super) fn pod(&self) -> &PodRow<'r> {
+        self.pod.get_or_init(|| PodRow::of(PodFacts::of_tree(self.object)))
     }
 
     /// The value at a path of names with points between.
@@ -108,7 +133,12 @@ impl<'r> Row<'r> {
 
     /// How long a time is ago.
     pub(super) fn since_time(&self, time: &str) -> String {
-        let ago = parse_rfc3339(time).zip(self.now).map(|(time, now)| now.saturating_sub(time));
+        self.since_seconds(parse_rfc3339(time))
+    }
+
+    /// How long a time in seconds since 1970 is ago.
+    pub(super) fn since_seconds(&self, time: Option<i64>) -> String {
+        let ago = time.zip(self.now).map(|(time, now)| now.saturating_sub(time));
         ago.map_or_else(|| "<unknown>".to_owned(), age::human)
     }
 

@@ -41,8 +41,13 @@ pub fn keys(
         return Ok(keys);
     }
     let cluster = snapshot.cluster(&store, revision, None, &NoProgress)?;
-    let looked =
-        Looked { cluster: &cluster, namespace: Some(namespace), deleted: false, is_damaged: cluster.lost.places > 0 };
+    let looked = Looked {
+        cluster: &cluster,
+        namespace: Some(namespace),
+        deleted: false,
+        has_deleted_flag: false,
+        is_damaged: cluster.lost.places > 0,
+    };
     let mut found = Vec::new();
     let mut exit = Exit::Done;
     for (word, key) in words.iter().zip(keys) {

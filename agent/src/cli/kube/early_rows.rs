@@ -1,11 +1,10 @@
 //! The rows of a table, made while the keys are read: a table of one type then takes one read of the file.
 
-use std::collections::HashMap;
-
 use etcdsnap::StoredObject;
 use etcdsnap::core::kubernetes::columns::Columns;
 use etcdsnap::core::kubernetes::decode::Options;
 use etcdsnap::core::kubernetes::object::{Remarks, Unreadable};
+use etcdsnap::core::kubernetes::pod_message::pod_facts;
 use etcdsnap::core::kubernetes::resources::Resources;
 use etcdsnap::core::kubernetes::table_objects::name_by_key;
 use etcdsnap::core::store::EntryPlace;
@@ -18,8 +17,8 @@ use crate::cli::args_kube::{KubeForm, KubeGetArgs, KubeOutput};
 /// The row of an object with what there is to say of it, or why there is none.
 pub type RowOutcome = Result<(JoinedRow, Remarks), Unreadable>;
 
-/// Rows that were made early, by the places of the values.
-pub type EarlyRows = HashMap<EntryPlace, RowOutcome>;
+/// Rows that were made early, in the order of the places of their values.
+pub type EarlyRows = Vec<(EntryPlace, RowOutcome)>;
 
 /// The objects whose rows can be made before the types of the snapshot are known: all those of one type of Kubernetes in a table whose rows need nothing of each other.
 pub fn foreseen(args: &KubeGetArgs) -> Option<Wanted> {
@@ -37,6 +36,7 @@ pub fn foreseen(args: &KubeGetArgs) -> Option<Wanted> {
 /// What a table shows of each object, without its rows.
 pub fn table<'t>(args: &'t KubeGetArgs, wanted: &'t Wanted, columns: Columns) -> ObjectTable<'t> {
     let mut table = ObjectTable::new(&wanted.resource, columns);
+    table.with_type = args.show_kind;
     table.all = args.output == KubeOutput::Form(KubeForm::Wide);
     table.with_namespace = args.namespace.all_namespaces && wanted.resource.namespaced;
     (table.label_columns, table.show_labels) = (&args.label_columns, args.show_labels);
@@ -45,6 +45,12 @@ pub fn table<'t>(args: &'t KubeGetArgs, wanted: &'t Wanted, columns: Columns) ->
 
 /// The row of an object; `now` is the time to which ages count.
 pub fn row(table: &ObjectTable<'_>, reader: &ValueReader, stored: &StoredObject<'_>, now: Option<i64>) -> RowOutcome {
+    if table.is_of_pods()
+        && !reader.hides_all(stored.key)
+        && let Some(pod) = pod_facts(stored.value)
+    {
+        return Ok((table.pod_row(pod, now), Remarks::default()));
+    }
     let version = stored.revision.to_string();
     let options = Options { resource_version: Some(&version), skip: table.skipped(), ..Options::default() };
     let (mut node, remarks) = reader.shown(stored.key, stored.value, options)?;

@@ -25,7 +25,7 @@ const SHOWN: usize = 10;
 /// # Errors
 /// When the file cannot be read, or stdout cannot be written.
 pub fn run(args: &KubeCheckArgs) -> Result<Exit, Failure> {
-    let (snapshot, bar) = kube_file::open(&args.file)?;
+    let (snapshot, bar) = kube_file::open(&args.file, &args.choice.objects)?;
     let store = snapshot.store()?;
     let cluster = kube_file::cluster(&args.file, &snapshot, &store, &bar)?;
     let wanted = selection::parse(&args.choice.objects, &cluster.resources)?;

@@ -23,7 +23,7 @@ const COLUMNS: [text_table::Column; 6] =
 /// When the file cannot be read, or stdout cannot be written.
 pub fn run(args: &EncryptionArgs) -> Result<Exit, Failure> {
     let file = &args.file;
-    let (snapshot, bar) = kube_file::open(file)?;
+    let (snapshot, bar) = kube_file::open(file, &[])?;
     let store = snapshot.store()?;
     let mut cluster = kube_file::cluster(file, &snapshot, &store, &bar)?;
     let lost = std::mem::take(&mut cluster.lost);

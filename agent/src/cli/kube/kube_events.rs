@@ -25,7 +25,7 @@ use crate::cli::output::{self, Lines};
 /// # Errors
 /// When the file cannot be read, or stdout cannot be written.
 pub fn run(args: &KubeEventsArgs) -> Result<Exit, Failure> {
-    let (snapshot, bar) = kube_file::open(&args.file)?;
+    let (snapshot, bar) = kube_file::open(&args.file, &[])?;
     let store = snapshot.store()?;
     let cluster = kube_file::cluster(&args.file, &snapshot, &store, &bar)?;
     let about = match &args.about {
@@ -67,7 +67,8 @@ pub fn run(args: &KubeEventsArgs) -> Result<Exit, Failure> {
         let is_damaged = cluster.lost.places > 0;
         if args.types.is_empty() && about.is_empty() {
             let wanted = selection::parse(&["events".to_owned()], &cluster.resources)?;
-            Looked { cluster: &cluster, namespace, deleted: false, is_damaged }.tell_where_else(&wanted);
+            Looked { cluster: &cluster, namespace, deleted: false, has_deleted_flag: false, is_damaged }
+                .tell_where_else(&wanted);
         }
         return Ok(exit);
     }

@@ -33,7 +33,7 @@ use crate::cli::output::{self, Lines};
 /// # Errors
 /// When a type is unknown, an object that was named is not there, the file cannot be read, or stdout cannot be written.
 pub fn run(args: &KubeGetArgs) -> Result<Exit, Failure> {
-    let (snapshot, bar) = kube_file::open(&args.file)?;
+    let (snapshot, bar) = kube_file::open(&args.file, &args.objects)?;
     let store = snapshot.store()?;
     let revision = inspect::chosen_revision::chosen(&snapshot, &store, &args.file.revision)?;
     let prefix = args.file.etcd_prefix.as_deref().map(inspect::key_text::typed).transpose()?;
@@ -48,7 +48,15 @@ pub fn run(args: &KubeGetArgs) -> Result<Exit, Failure> {
         let now = args.now.or(stored.taken)?;
         Some(early_rows::row(table, &values, &stored, Some(now)))
     };
-    let (mut cluster, mut rows) = snapshot.cluster_with(&store, revision, prefix.as_deref(), &bar, early)?;
+    let namespace = args.namespace.chosen();
+    let only = foreseen.as_ref().map(|wanted| &wanted.resource);
+    let (mut cluster, rows) = snapshot.cluster_with(&store, revision, prefix.as_deref(), only, &bar, early)?;
+    if let Some(wanted) = &foreseen
+        && !cluster.has_object(|key, object| !key.deleted && wanted.has(object, namespace))
+    {
+        // Other objects tell why there are none.
+        cluster = snapshot.cluster(&store, revision, prefix.as_deref(), &bar)?;
+    }
     let lost = std::mem::take(&mut cluster.lost);
     let filter = ObjectFilter::parse(args.selector.as_deref(), args.field_selector.as_deref())?;
     let sort_by = args.sort_by.as_deref().map(|text| object_filter::path("--sort-by", text)).transpose()?;
@@ -60,20 +68,22 @@ pub fn run(args: &KubeGetArgs) -> Result<Exit, Failure> {
         KubeOutput::Template(form, text) => Some(ObjectTemplate::parse(*form, text)?),
         KubeOutput::Form(_) | KubeOutput::CustomColumns(_) => None,
     };
+    // A built-in type has its names to itself, whatever the snapshot defines.
     let wanted = selection::parse(&args.objects, &cluster.resources)?;
-    // With its definitions a word may mean another type, or several.
-    if !matches!((wanted.as_slice(), &foreseen), ([one], Some(foreseen)) if one.resource == foreseen.resource) {
-        rows.clear();
-    }
     refuse_contradictions(args, &wanted, &filter)?;
     filter.check(&wanted, &cluster)?;
-    let namespace = args.namespace.chosen();
     let found = find(&cluster, &wanted, namespace, args.deleted).map_err(|cause| snapshot.failed(cause))?;
     let states = ObjectStates::find(&snapshot, &store, found.iter().map(|(_, key, _)| key), revision, &bar)?;
     drop(bar);
     let exit = inspect::told(&args.file.file, &lost);
     let reading = Reading { args, snapshot: &snapshot, store: &store, cluster: &cluster, states };
-    let looked = Looked { cluster: &cluster, namespace, deleted: args.deleted, is_damaged: lost.places > 0 };
+    let looked = Looked {
+        cluster: &cluster,
+        namespace,
+        deleted: args.deleted,
+        has_deleted_flag: true,
+        is_damaged: lost.places > 0,
+    };
     let found = reading.chosen(found, &filter, sort_by.as_ref(), &mut values)?;
     reading.tell_uncertain(&found);
     let is_list = !(is_one(&wanted) && found.len() == 1);
@@ -102,7 +112,8 @@ pub fn run(args: &KubeGetArgs) -> Result<Exit, Failure> {
         }
     }
     let missing = looked.missing(&wanted, |wanted, name| {
-        found.iter().any(|(_, _, object)| wanted.resource.stores(object) && object.name == name.as_bytes())
+        args.ignore_not_found
+            || found.iter().any(|(_, _, object)| wanted.resource.stores(object) && object.name == name.as_bytes())
     });
     if found.is_empty() && wanted.iter().all(|wanted| wanted.names.is_empty()) {
         if matches!(args.output, KubeOutput::Form(KubeForm::Table | KubeForm::Wide)) {
@@ -330,7 +341,7 @@ impl Reading<'_, '_> {
                 of_type.sort_by_key(|(_, key, _)| orders.iter().position(|(.., other)| other == key.key));
             }
             let mut table = early_rows::table(self.args, wanted, self.cluster.columns(&wanted.resource));
-            table.with_type = with_type;
+            table.with_type |= with_type;
             // Without Leases the newest object is as near as one gets.
             let now = self.now().or(newest);
             is_guessed |= self.now().is_none() && newest.is_some();
@@ -359,11 +370,24 @@ impl Reading<'_, '_> {
     ) -> Result<(), Failure> {
         let mut outcomes: Vec<Option<RowOutcome>> = Vec::new();
         let mut left: Vec<(usize, EntryPlace, Revision)> = Vec::new();
-        for (at, (_, key, _)) in found.iter().enumerate() {
-            let state = self.states.of(key);
-            let made = state.and_then(|(place, _)| early.remove(&place));
-            left.extend(state.filter(|_| made.is_none()).map(|(place, revision)| (at, place, revision)));
-            outcomes.push(made);
+        let states = found.iter().zip(0..).filter_map(|((_, key, _), at)| {
+            let (place, revision) = self.states.of(key)?;
+            Some((place, at, revision))
+        });
+        let mut states: Vec<(EntryPlace, usize, Revision)> = states.collect();
+        states.sort_unstable();
+        outcomes.resize_with(found.len(), || None);
+        let mut early = std::mem::take(early).into_iter().peekable();
+        for (place, at, revision) in states {
+            while early.next_if(|(made, _)| *made < place).is_some() {}
+            match early.next_if(|(made, _)| *made == place) {
+                Some((_, made)) => {
+                    if let Some(outcome) = outcomes.get_mut(at) {
+                        *outcome = Some(made);
+                    }
+                }
+                None => left.push((at, place, revision)),
+            }
         }
         let places: Vec<EntryPlace> = left.iter().map(|(_, place, _)| *place).collect();
         let (reader, columns) = (&*values, &*table);

@@ -28,7 +28,7 @@ use crate::cli::output::{self, Lines};
 /// # Errors
 /// When there is no such release, the file cannot be read, or stdout cannot be written.
 pub fn run(args: &KubeHelmArgs) -> Result<Exit, Failure> {
-    let (snapshot, bar) = kube_file::open(&args.file)?;
+    let (snapshot, bar) = kube_file::open(&args.file, &[])?;
     let store = snapshot.store()?;
     let cluster = kube_file::cluster(&args.file, &snapshot, &store, &bar)?;
     drop(bar);

@@ -32,7 +32,7 @@ use crate::cli::output::{self, Lines};
 /// # Errors
 /// When there is no such object, the file cannot be read, or stdout cannot be written.
 pub fn run(args: &KubeHistoryArgs) -> Result<Exit, Failure> {
-    let (snapshot, bar) = kube_file::open(&args.file)?;
+    let (snapshot, bar) = kube_file::open(&args.file, &args.objects)?;
     let store = snapshot.store()?;
     let cluster = kube_file::cluster(&args.file, &snapshot, &store, &bar)?;
     let wanted = selection::parse(&args.objects, &cluster.resources)?;
@@ -49,7 +49,7 @@ pub fn run(args: &KubeHistoryArgs) -> Result<Exit, Failure> {
     drop(bar);
     let exit = inspect::told(&args.file.file, &cluster.lost);
     let is_damaged = cluster.lost.places > 0;
-    let looked = Looked { cluster: &cluster, namespace, deleted: false, is_damaged };
+    let looked = Looked { cluster: &cluster, namespace, deleted: false, has_deleted_flag: false, is_damaged };
     let missing = looked.missing(&wanted, |wanted, name| {
         found.iter().any(|(_, object)| wanted.resource.stores(object) && object.name == name.as_bytes())
     });

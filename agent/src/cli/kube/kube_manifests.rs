@@ -38,6 +38,7 @@ use crate::cli::{judge_files, output};
 pub fn run(args: &ManifestsArgs) -> Result<Exit, Failure> {
     let file = &args.file.file;
     judge_files::check_not_written(&[file])?;
+    kube_file::check_order(&args.file, &args.objects)?;
     // A signal ends it in good order: what is half written is removed, before the bar goes.
     let bar = Cancellable::new(Bar::new(file));
     let decryption = inspect::encrypted::decryption(&args.file.decrypt, &[file])?;
@@ -218,7 +219,7 @@ impl<'a> Scope<'a> {
 
     fn looked<'l>(&'l self, cluster: &'l Cluster) -> Looked<'l> {
         let is_damaged = cluster.lost.places > 0;
-        Looked { cluster, namespace: self.namespace, deleted: self.args.deleted, is_damaged }
+        Looked { cluster, namespace: self.namespace, deleted: self.args.deleted, has_deleted_flag: true, is_damaged }
     }
 
     /// Says where objects are that were not found.

@@ -21,6 +21,8 @@ pub struct Looked<'l> {
     pub namespace: Option<&'l str>,
     /// Whether deleted objects were looked for.
     pub deleted: bool,
+    /// Whether the command has the flag --deleted, which advice then names.
+    pub has_deleted_flag: bool,
     /// Whether part of the file is lost, so that what is not found may be there.
     pub is_damaged: bool,
 }
@@ -74,7 +76,8 @@ impl Looked<'_> {
         });
         if let (Some(revision), false) = (deleted_at, self.deleted) {
             let revision = grouped_revision(revision);
-            return format!("It was deleted at revision {revision}: --deleted shows its last state.");
+            let how = if self.has_deleted_flag { ": --deleted shows its last state" } else { "" };
+            return format!("It was deleted at revision {revision}{how}.");
         }
         if is_alive {
             return "It is there, and not deleted: leave out --deleted.".to_owned();
@@ -94,9 +97,8 @@ impl Looked<'_> {
         }
         let near = nearest(name, names.iter().map(String::as_str));
         let near = near.map(|near| format!("Did you mean {near}? ")).unwrap_or_default();
-        format!(
-            "{near}It may be deleted (--deleted), or in an older snapshot (etcdsnap kube find DIR TYPE/NAME -n NS)."
-        )
+        let deleted = if self.has_deleted_flag { "deleted (--deleted)" } else { "deleted" };
+        format!("{near}It may be {deleted}, or in an older snapshot (etcdsnap kube find DIR TYPE/NAME -n NS).")
     }
 
     /// Says that nothing was found, as kubectl does.
@@ -135,7 +137,8 @@ impl Looked<'_> {
             ));
         } else if deleted > 0 && !self.deleted {
             let objects = counted(deleted, "object", "objects");
-            output::warn(&format!("The file still knows {objects} that were deleted (--deleted)."));
+            let how = if self.has_deleted_flag { " (--deleted)" } else { "" };
+            output::warn(&format!("The file still knows {objects} that were deleted{how}."));
         }
     }
 
@@ -165,9 +168,8 @@ impl Looked<'_> {
         let shown = printable(namespace);
         if let Some(revision) = deleted_at {
             let revision = grouped_revision(revision);
-            return Some(format!(
-                "The namespace {shown} was deleted at revision {revision} (--rev with one before, or --deleted)."
-            ));
+            let how = if self.has_deleted_flag { " (--rev with one before, or --deleted)" } else { "" };
+            return Some(format!("The namespace {shown} was deleted at revision {revision}{how}."));
         }
         let near = nearest(namespace, names.iter().map(String::as_str));
         let near = near.map(|near| format!(" Did you mean {near}?")).unwrap_or_default();

@@ -5,6 +5,7 @@ use etcdsnap::core::kubernetes::decode::Skip;
 use etcdsnap::core::kubernetes::json_path::{self, JsonPath};
 use etcdsnap::core::kubernetes::label_text;
 use etcdsnap::core::kubernetes::object_tree::Node;
+use etcdsnap::core::kubernetes::pod_facts::PodFacts;
 use etcdsnap::core::kubernetes::resources::Resource;
 use etcdsnap::core::kubernetes::table_objects::one_line;
 use etcdsnap::core::kubernetes::table_row::Row;
@@ -58,25 +59,42 @@ impl<'t> ObjectTable<'t> {
         if has_labels { Skip::ManagedFields } else { Columns::skipped(self.resource) }
     }
 
-    /// The row of an object; `now` is the time to which ages count.
-    pub fn row(&self, object: &Node<'_>, now: Option<i64>) -> JoinedRow {
-        let text = |path: &[&str]| object.at(path).and_then(Node::text).unwrap_or_default();
-        let name = text(&["metadata", "name"]);
-        let is_default = self.default_class.as_deref().is_some_and(|class| class == name);
-        let mut cells = self.columns.cells(&Row::new(object, now, is_default), self.all);
+    /// Whether rows can be made of the facts of Pods alone.
+    pub fn is_of_pods(&self) -> bool {
+        self.resource.plural == "pods" && !self.resource.custom && !self.show_labels && self.label_columns.is_empty()
+    }
+
+    /// The row of a Pod; `now` is the time to which ages count.
+    pub fn pod_row(&self, pod: PodFacts<'_>, now: Option<i64>) -> JoinedRow {
+        let namespace = pod.namespace;
+        joined(self.cells(&Row::of_pod(pod, now), namespace))
+    }
+
+    /// The cells of a row, but for its labels.
+    fn cells(&self, row: &Row<'_>, namespace: &str) -> Vec<String> {
+        let mut cells = self.columns.cells(row, self.all);
         if self.with_type
             && let Some(first) = self.name_column().and_then(|at| cells.get_mut(at))
         {
             *first = self.resource.full_name(first);
         }
         if self.with_namespace {
-            cells.insert(0, text(&["metadata", "namespace"]).to_owned());
+            cells.insert(0, namespace.to_owned());
         }
+        cells
+    }
+
+    /// The row of an object; `now` is the time to which ages count.
+    pub fn row(&self, object: &Node<'_>, now: Option<i64>) -> JoinedRow {
+        let text = |path: &[&str]| object.at(path).and_then(Node::text).unwrap_or_default();
+        let name = text(&["metadata", "name"]);
+        let is_default = self.default_class.as_deref().is_some_and(|class| class == name);
+        let mut cells = self.cells(&Row::new(object, now, is_default), text(&["metadata", "namespace"]));
         let labels = object.at(&["metadata", "labels"]);
         let label = |name: &String| labels.and_then(|labels| labels.get(name)).and_then(Node::text).unwrap_or_default();
         cells.extend(self.label_columns.iter().map(|name| label(name).to_owned()));
         cells.extend(self.show_labels.then(|| label_text::labels(labels)));
-        cells.into_iter().map(shown).collect::<Vec<_>>().join("\n")
+        joined(cells)
     }
 
     /// Adds a row.
@@ -117,6 +135,18 @@ impl<'t> ObjectTable<'t> {
         let titles: Vec<String> = titles.iter().map(|title| printable(title)).collect();
         lay_out(&titles, self.rows.iter().map(|row| row.split('\n')))
     }
+}
+
+/// The cells of a row as they are shown, with line breaks between.
+fn joined(cells: Vec<String>) -> JoinedRow {
+    let mut row = String::with_capacity(cells.iter().map(|cell| cell.len().saturating_add(1)).sum());
+    for (number, cell) in cells.into_iter().enumerate() {
+        if number > 0 {
+            row.push('\n');
+        }
+        row.push_str(&shown(cell));
+    }
+    row
 }
 
 /// A cell on one line, with nothing in it that does something to a terminal.

@@ -38,10 +38,20 @@ fn write<'r>(cells: impl Iterator<Item = &'r str>, widths: &[usize], text: &mut 
     while let Some((cell, width)) = cells.next() {
         text.push_str(cell);
         if cells.peek().is_some() {
-            text.extend(std::iter::repeat_n(' ', width.saturating_sub(width_of(cell))));
+            pad(text, width.saturating_sub(width_of(cell)));
         }
     }
     text.push('\n');
+}
+
+/// Appends blanks, many at once.
+fn pad(text: &mut String, mut count: usize) {
+    const BLANKS: &str = "                                                                ";
+    while count > 0 {
+        let some = count.min(BLANKS.len());
+        text.push_str(BLANKS.get(..some).unwrap_or(BLANKS));
+        count = count.saturating_sub(some);
+    }
 }
 
 /// How many columns of a terminal a text takes. Most texts are ASCII without controls, where that is their length.

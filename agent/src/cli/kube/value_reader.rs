@@ -10,6 +10,7 @@ use etcdsnap::{Snapshot, is_secret};
 use crate::cli::exit::Exit;
 use crate::cli::inspect::{encrypted, key_text};
 use crate::cli::output;
+use crate::cli::render::grouped_number::counted;
 
 /// Remarks that are printed; more are only counted.
 const MAX_REMARKS: u64 = 10;
@@ -119,6 +120,11 @@ impl ValueReader {
         }
     }
 
+    /// Whether everything of the object under a key is hidden but what names it.
+    pub fn hides_all(&self, key: &[u8]) -> bool {
+        !self.show_secrets && is_secret(key)
+    }
+
     fn hide(&self, key: &[u8], node: &mut Node<'_>) {
         if !self.show_secrets {
             if is_secret(key) { conceal(node) } else { conceal_by_kind(node) }
@@ -150,7 +156,7 @@ impl ValueReader {
         encrypted::tell(&snapshot.unopened());
         let more = self.remarks.saturating_sub(MAX_REMARKS);
         if more > 0 {
-            output::warn(&format!("and {more} more such remarks"));
+            output::warn(&format!("And {} more.", counted(more, "such remark", "such remarks")));
         }
         if self.damaged > 0 { Exit::Damage } else { Exit::Done }
     }
