@@ -13,7 +13,7 @@ use super::special_types::timestamp;
 use super::type_table::{Field, Schema};
 use crate::protobuf_raw::WireValue;
 
-/// The fields of Pods that columns show: what is beside them is nine tenths of a Pod.
+/// The fields of Pods that columns need. The others are nine tenths of a Pod.
 const FIELDS: &[&str] = &[
     "conditionType",
     "conditions",
@@ -50,16 +50,16 @@ const FIELDS: &[&str] = &[
     "waiting",
 ];
 
-/// The lists of Pods of which columns show only the number of elements.
+/// Lists of Pods of which columns need only the number of elements.
 const COUNTED: &[&str] = &["containers"];
 
-/// Elements of a list that are read without the decoder; Pods have a few. The decoder bounds the memory of longer ones.
+/// Maximum number of elements of a list that are read here; Pods have a few. Longer lists are left to the decoder, which bounds their memory.
 const MAX_ELEMENTS: usize = 1000;
 
-/// Longest value that is read without the decoder, in bytes: it has fewer fields than the decoder refuses.
+/// Longest value that is read here, in bytes. It cannot have more fields than the decoder accepts.
 const MAX_BYTES: usize = 512 << 10;
 
-/// The latest time that has an RFC 3339 form, and the earliest: others have no age.
+/// The times that have an RFC 3339 form: others have no age.
 const TIMES: std::ops::RangeInclusive<i64> = -62_167_219_200..=253_402_300_799;
 
 /// Reads the facts from a stored value. Returns `None` if the value is not a Pod in protobuf, has no name, or is unusual: then the decoder must read it.

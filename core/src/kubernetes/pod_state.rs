@@ -1,23 +1,23 @@
-//! What a Pod's statuses come to in one word, as `kubectl get pods` has it. Source: `printPod` of `k8s.io/kubernetes/pkg/printers/internalversion`.
+//! Summarizes the statuses of a Pod as `kubectl get pods` does. Source: `printPod` of `k8s.io/kubernetes/pkg/printers/internalversion`.
 
 use super::pod_facts::{ContainerStatus, Ended, PodFacts};
 
 /// A Pod's state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PodState {
-    /// Containers that are ready.
+    /// The number of ready containers.
     pub ready: usize,
-    /// Containers, with those that start first and go on.
+    /// The number of containers, including init containers that keep running.
     pub containers: usize,
-    /// The word.
+    /// The word in column STATUS.
     pub reason: String,
-    /// How often containers were started again.
+    /// The number of restarts.
     pub restarts: i64,
-    /// When one last ended before it was started again, in seconds since 1970.
+    /// When a container last ended before a restart, in seconds since 1970.
     pub last_restart: Option<i64>,
 }
 
-/// Restarts that are counted, and the last of them.
+/// Counts restarts, and keeps the time of the last one.
 #[derive(Default)]
 struct Restarts {
     count: i64,
@@ -32,7 +32,7 @@ impl Restarts {
 }
 
 impl PodState {
-    /// Sums up a Pod.
+    /// Summarizes a Pod.
     #[must_use]
     pub fn of(pod: &PodFacts<'_>) -> Self {
         let keeps_running = |name: &str| {
@@ -124,7 +124,7 @@ impl PodState {
     }
 }
 
-/// Why a container ended.
+/// Names the reason why a container ended.
 fn ending(ended: Ended<'_>) -> String {
     match (ended.reason, ended.signal) {
         ("", 0) => format!("ExitCode:{}", ended.exit_code),

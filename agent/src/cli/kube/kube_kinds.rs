@@ -77,7 +77,7 @@ fn row((kind, usage): &(ObjectKind, KindUsage)) -> Vec<String> {
     ]
 }
 
-/// The share of managedFields in percent, to the nearest whole one.
+/// Formats the share of managedFields in whole percent.
 fn share(usage: &KindUsage) -> String {
     format!("{} %", percent(usage.managed_bytes, usage.bytes).unwrap_or(0))
 }
