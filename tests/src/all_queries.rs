@@ -43,7 +43,7 @@ pub fn query_checksummed(bytes: &[u8]) {
 }
 
 fn keys(store: &Store<'_, Vec<u8>>) {
-    let query = Query { range: KeyRange::all(), revision: store.current(), hash_values: true };
+    let query = Query { range: KeyRange::all(), revision: store.current(), hash_values: true, folders: Vec::new() };
     let by: etcdsnap_core::store::usage_by_group::Grouping<'_> = &|key, name| name.extend_from_slice(group(key, 0, 2));
     let (mut index, mut tally) = (Index::new(query.clone()), GroupTally::new(query.clone(), by));
     let (mut contents, mut hashing) = (Contents::new(query.clone()), HashKvPart::new(store, store.current()));

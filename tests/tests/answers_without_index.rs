@@ -67,7 +67,7 @@ fn query(store: &Store<'_, Bytes>, rng: &mut SeededRandom) -> Query {
     let span = usize::try_from(store.current().get()).unwrap_or(0).min(1 << 20) + 1;
     let revision = if rng.chance(50) { store.current() } else { Revision::new(rng.below(span) as i64) };
     let range = if rng.chance(70) { KeyRange::all() } else { KeyRange::prefix(&[b"/ak"[rng.below(3)]]) };
-    Query { range, revision, hash_values: true }
+    Query { range, revision, hash_values: true, folders: Vec::new() }
 }
 
 /// Returns the keys of an index with the largest numbers; of equal ones, those written first.

@@ -299,7 +299,12 @@ fn elements_that_share_no_bytes_are_still_read() {
     let revisions = |file: &[u8]| {
         let bytes = database_of(file).to_vec();
         let OpenedStore::Store(store) = Store::open(&bytes).expect("readable bytes") else { panic!("a database") };
-        let mut index = Index::new(Query { range: KeyRange::all(), revision: Revision::MAX, hash_values: false });
+        let mut index = Index::new(Query {
+            range: KeyRange::all(),
+            revision: Revision::MAX,
+            hash_values: false,
+            folders: Vec::new(),
+        });
         let mut lost = 0;
         for work in store.work() {
             lost += index.read(&store, work, &Unwatched).expect("readable bytes").places;

@@ -16,7 +16,7 @@ use etcdsnap_tests::{case, cli};
 fn estimated(database: &Path) -> (u64, u64) {
     let snapshot = Snapshot::open(database, None, &NoProgress).unwrap();
     let store = snapshot.store().unwrap();
-    let query = Query { range: KeyRange::all(), revision: store.current(), hash_values: false };
+    let query = Query { range: KeyRange::all(), revision: store.current(), hash_values: false, folders: Vec::new() };
     let (report, lost) = snapshot.usage(&store, &query, &|_, _| {}, 1, &NoProgress).unwrap();
     assert_eq!(lost.places, 0);
     (report.defragmented_bytes, store.database_bytes())

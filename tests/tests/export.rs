@@ -31,7 +31,7 @@ struct ExportedEntry {
 fn living(path: &Path) -> Vec<ExportedEntry> {
     let snapshot = Snapshot::open(path, None, &NoProgress).unwrap();
     let store = snapshot.store().unwrap();
-    let query = Query { range: KeyRange::all(), revision: store.current(), hash_values: false };
+    let query = Query { range: KeyRange::all(), revision: store.current(), hash_values: false, folders: Vec::new() };
     let (index, _) = snapshot.keys(&store, &query, &NoProgress).unwrap();
     let entry = |key: etcdsnap::core::store::Key<'_>| ExportedEntry {
         main: key.revision.main.get(),
@@ -50,7 +50,7 @@ fn living(path: &Path) -> Vec<ExportedEntry> {
 fn everything(path: &Path) -> Vec<ExportedEntry> {
     let snapshot = Snapshot::open(path, None, &NoProgress).unwrap();
     let store = snapshot.store().unwrap();
-    let query = Query { range: KeyRange::all(), revision: store.current(), hash_values: false };
+    let query = Query { range: KeyRange::all(), revision: store.current(), hash_values: false, folders: Vec::new() };
     let (index, _) = snapshot.keys(&store, &query, &NoProgress).unwrap();
     let mut entries = Vec::new();
     for key in index.iter() {

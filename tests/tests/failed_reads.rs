@@ -65,7 +65,7 @@ fn store<'s>(source: &'s Bytes<'s>) -> Result<Box<Store<'s, Bytes<'s>>>, Error> 
 }
 
 fn query<S: Source + ?Sized>(store: &Store<'_, S>) -> Query {
-    Query { range: KeyRange::all(), revision: store.current(), hash_values: true }
+    Query { range: KeyRange::all(), revision: store.current(), hash_values: true, folders: Vec::new() }
 }
 
 fn each<S: Source + ?Sized>(

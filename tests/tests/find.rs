@@ -64,7 +64,10 @@ fn the_newest_snapshot_that_holds_a_key_comes_first() {
     let expected = [(5, 4, 3), (4, 4, 3), (3, 2, 1)].map(|(a, b, c)| (Some(a), Some(b), Some(c)));
     assert_eq!(found.iter().map(numbers).collect::<Vec<_>>(), expected);
     assert!(
-        cli::stderr(&output).contains("/a is in 3 of 3 snapshots; 1 file is not a snapshot."),
+        cli::stderr(&output).contains(&format!(
+            "/a is in 3 of 3 snapshots; 1 file is not a snapshot ({}).",
+            backups.at("notes.txt").display()
+        )),
         "{}",
         cli::stderr(&output)
     );
@@ -77,6 +80,31 @@ fn the_newest_snapshot_that_holds_a_key_comes_first() {
             (&found[0]["valueBytes"], &found[1]["file"]),
             (&1.into(), &backups.at("older/sunday.db").display().to_string().into())
         );
+    }
+}
+
+/// A directory without snapshots is no reason for advice about the spelling of the key.
+#[test]
+fn a_directory_without_snapshots_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let other = tempfile::tempdir().unwrap();
+    fs::write(other.path().join("notes.txt"), "monday was quiet\n").unwrap();
+    let name = |folder: &tempfile::TempDir| folder.path().display().to_string();
+    for words in [&["find", "/a"][..], &["kube", "find"]] {
+        let run = |folders: &[&Path]| {
+            let mut all: Vec<&std::ffi::OsStr> = words.iter().map(std::ffi::OsStr::new).collect();
+            all.extend(folders.iter().map(|folder| folder.as_os_str()));
+            all.extend((words[0] == "kube").then_some(std::ffi::OsStr::new("deploy/web")));
+            let output = cli::run(&all);
+            assert_eq!(output.status.code(), Some(1), "{output:?}");
+            cli::stderr(&output)
+        };
+        let said = run(&[folder.path()]);
+        assert!(said.contains(&format!("is no snapshot in {}", name(&folder))), "{said}");
+        assert!(said.contains("Subdirectories are not searched") && !said.contains("exact"), "{said}");
+        let said = run(&[folder.path(), other.path()]);
+        assert!(said.contains("is no snapshot in these directories: 1 file is not a snapshot ("), "{said}");
+        assert!(said.contains("notes.txt)"), "{said}");
     }
 }
 
@@ -115,7 +143,10 @@ fn broken_and_missing_files_are_counted() {
     let output = find(&["/a"], &[backups.0.path()]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let told = cli::stderr(&output);
-    assert!(told.contains("/a is in 3 of 4 snapshots; 2 files could not be read; 1 file is not a snapshot."), "{told}");
+    assert!(
+        told.contains("/a is in 3 of 4 snapshots; 2 files could not be read; 1 file is not a snapshot ("),
+        "{told}"
+    );
     assert!(told.contains("cut.db is damaged, and this may not be all"), "{told}");
     let output = find(&["/a", "-wjson"], &[backups.0.path(), &backups.at("none.db")]);
     assert_eq!(output.status.code(), Some(2), "{output:?}");

@@ -127,9 +127,36 @@ fn a_value_is_printed_in_the_requested_format() {
     assert_eq!((&json["keyBase64"], &json["value"]), (&"/wByYXc=".into(), &"\0\u{1}\u{2}".into()));
     small.assert_refused(&["get", "gone"], 1, &["was deleted at revision 8", "history"]);
     assert_eq!(small.output_of(&["get", "gone", "--rev", "7", "--raw"]), "for a while");
-    small.assert_refused(&["get", "/registry/"], 1, &["There is no key /registry/", "start with it: etcdsnap keys"]);
+    small.assert_refused(
+        &["get", "/registry/"],
+        1,
+        &["There is no key /registry/", "keys start with /registry/: etcdsnap keys"],
+    );
+    for command in ["get", "history"] {
+        small.assert_refused(&[command, "/registry"], 1, &["keys start with /registry/: etcdsnap keys"]);
+        small.assert_refused(&[command, "/registry/po"], 1, &["keys start with /registry/po: etcdsnap keys"]);
+    }
     small.assert_refused(&["get", "nothing"], 1, &["There is no key nothing"]);
     small.assert_refused(&["history", "nothing"], 1, &["has no revision of a key nothing"]);
+}
+
+#[test]
+fn a_prefix_without_keys_is_told() {
+    let small = SmallSnapshot::new();
+    for (words, said) in [
+        (&["keys", "/registry/podz"][..], "No key starts with /registry/podz at revision "),
+        (&["usage", "/registry/podz"], "No key starts with /registry/podz at revision "),
+        (&["keys", "--filter", "size>1GB"], "No key meets the filter at revision "),
+        (&["keys", "/registry/pods/", "--deleted"], "No key starts with /registry/pods/ and is deleted at revision "),
+        (&["keys", "--from", "zzz"], "No key lies in the interval at revision "),
+    ] {
+        let output = small.run(words);
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        assert!(etcdsnap_tests::cli::stderr(&output).contains(said), "{words:?}: {output:?}");
+    }
+    for words in [&["keys"][..], &["keys", "/registry/"], &["usage", "/registry/"]] {
+        assert_eq!(etcdsnap_tests::cli::stderr(&small.run(words)), "", "{words:?}");
+    }
 }
 
 #[test]

@@ -104,7 +104,8 @@ fn the_librarys_history_equals_a_watch() {
         let replay = Replay::of(&case);
         assert_eq!(store.compacted().get().max(0), replay.compacted, "{}", case.name);
         assert_eq!(Some(store.current().get()), case.answer("watch")["revision"].as_i64(), "{}", case.name);
-        let query = Query { range: KeyRange::all(), revision: store.current(), hash_values: false };
+        let query =
+            Query { range: KeyRange::all(), revision: store.current(), hash_values: false, folders: Vec::new() };
         let (index, _) = snapshot.keys(&store, &query, &NoProgress).unwrap();
         let mut keys = replay.keys();
         keys.extend(index.iter().map(|key| key.key.to_vec()));

@@ -83,7 +83,7 @@ fn lists_for_each_snapshot_whether_it_has_the_object() {
     );
     assert!(lines[1]["file"].as_str().unwrap().ends_with("4-wednesday.db.gz"), "{lines:?}");
     let said = text(&output.stderr);
-    assert!(said.contains("deploy/web in namespace shop is in 3 of 5 snapshots; 1 file is not a snapshot."), "{said}");
+    assert!(said.contains("deploy/web in namespace shop is in 3 of 5 snapshots; 1 file is not a snapshot ("), "{said}");
     // Files and directories in any order, and the table.
     let output = find(&[&backups.at("1-sunday.db"), &backups.at("3-tuesday.db")], &["Deployment/web", "-nshop"]);
     let rows: Vec<Vec<String>> = text(&output.stdout)

@@ -323,3 +323,42 @@ fn a_restore_deletes_objects_in_the_words_of_kubectl() {
     let (_, said, code) = restore(&["-n", "shop"]);
     assert!(code == 2 && said.contains("--delete"), "{said}");
 }
+
+/// Words that somebody types who knows kubectl, and what they get.
+#[test]
+fn words_of_kubectl_are_explained() {
+    for (words, what) in [
+        (&["get", TODAY, "pods", "--context", "prod"][..], "--context is for requests to an API server"),
+        (&["get", TODAY, "pods", "--kubeconfig=x"], "--kubeconfig is for requests to an API server"),
+        (&["get", TODAY, "pods", "-w"], "Leave -w out. etcdsnap kube history"),
+        (&["get", TODAY, "pods", "--watch"], "Leave --watch out. etcdsnap kube history FILE TYPE/NAME"),
+        (&["--context", "prod", "get", TODAY, "pods"], "Leave it out: everything is read from the snapshot."),
+        (&["get", TODAY, "deploy", "web", "--export"], "etcdsnap kube manifests FILE TYPE/NAME -n NS"),
+        (&["get", "pods"], "Write both: etcdsnap kube get FILE TYPE"),
+        (&["get", TODAY], "The types in a snapshot: etcdsnap kube kinds FILE"),
+        (&["restore", TODAY, "-n", "shop"], "etcdsnap kube manifests FILE -n NS writes objects"),
+        (&["get", "-f", TODAY], "-f reads the names of objects from files"),
+        (&["describe", TODAY, "pod", "web"], "etcdsnap kube get FILE TYPE NAME -n NS -o yaml prints"),
+        (&["apply", "-f", "x"], "A snapshot is only read. etcdsnap kube manifests FILE TYPE/NAME"),
+        (&["logs", "web"], "A snapshot holds the objects of a cluster"),
+        (&["get", "pods", TODAY], "is no file pods, but samples/kubernetes/today.db.zst is one"),
+        (&["manifests", "pods", TODAY], "The snapshot comes before the type: samples/kubernetes/today.db.zst pods"),
+    ] {
+        let (out, said, code) = run(&[&["kube"], words].concat());
+        assert_eq!((code, out.as_str()), (2, ""), "{words:?}: {said}");
+        assert!(said.contains(what), "{words:?}: {said}");
+    }
+    // Another flag that does not exist is clap's to explain.
+    let (_, said, code) = run(&["kube", "get", TODAY, "pods", "--nothing"]);
+    assert!(code == 2 && said.contains("unexpected argument '--nothing'"), "{said}");
+}
+
+#[test]
+fn kinds_can_be_shown_and_absent_objects_ignored() {
+    let shown = get(YESTERDAY, &["deploy", "-n", "shop", "--show-kind", "--no-headers"], 0, "");
+    assert!(shown.starts_with("deployment.apps/"), "{shown}");
+    let plain = get(YESTERDAY, &["deploy", "-n", "shop", "--show-kind=false", "--no-headers=true"], 0, "");
+    assert!(plain.starts_with("web "), "{plain}");
+    let ignored = get(YESTERDAY, &["deploy", "nothing", "-n", "shop", "--ignore-not-found"], 0, "");
+    assert_eq!(ignored, "");
+}

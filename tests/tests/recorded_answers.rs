@@ -11,7 +11,12 @@ use etcdsnap_tests::cli;
 use serde_json::Value;
 
 fn keys(snapshot: &Snapshot, store: &Store<'_, FileSource>, revision: Revision) -> Index {
-    let query = Query { range: KeyRange::all(), revision: store.at(revision).unwrap(), hash_values: false };
+    let query = Query {
+        range: KeyRange::all(),
+        revision: store.at(revision).unwrap(),
+        hash_values: false,
+        folders: Vec::new(),
+    };
     let (index, lost) = snapshot.keys(store, &query, &NoProgress).unwrap();
     assert_eq!(lost.places, 0, "{lost:?}");
     index

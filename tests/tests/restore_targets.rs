@@ -241,9 +241,15 @@ fn every_mistake_names_its_flag_and_writes_nothing() {
     let snapshot = case::named("3.7-fresh").path();
     let snapshot = snapshot.to_str().unwrap();
     let two = "default=http://127.0.0.1:1,b=http://127.0.0.1:2";
-    let cases: [(&[&str], &str); 15] = [
+    let cases: [(&[&str], &str); 18] = [
         (&["--name=x"], "--name: \"x\" is not in --initial-cluster"),
         (&["--initial-cluster="], "--initial-cluster names no member"),
+        (&["--initial-cluster=foo"], "--initial-cluster: \"foo\" has no URL"),
+        (
+            &["--initial-cluster=foo"],
+            "Name every member of the new cluster with its peer URL: --initial-cluster m1=https://",
+        ),
+        (&["--initial-cluster=default=http://h:1,b=http://h:1"], "Give each member a URL of its own."),
         (&["--initial-cluster=default=http://localhost"], "--initial-cluster: \"http://localhost\" is not a peer URL"),
         (
             &["--initial-cluster", two],

@@ -93,7 +93,7 @@ fn of_status(status: &Status) -> Counts {
 }
 
 fn query() -> Query {
-    Query { range: KeyRange::all(), revision: Revision::MAX, hash_values: false }
+    Query { range: KeyRange::all(), revision: Revision::MAX, hash_values: false, folders: Vec::new() }
 }
 
 fn of_index(store: &Store<'_, Vec<u8>>) -> Counts {

@@ -58,7 +58,7 @@ fn fold<T>(
 }
 
 fn keys(store: &Store<'_, Bytes>, range: KeyRange, revision: i64, rng: &mut SeededRandom) -> (Index, Lost) {
-    let query = Query { range, revision: Revision::new(revision), hash_values: true };
+    let query = Query { range, revision: Revision::new(revision), hash_values: true, folders: Vec::new() };
     let take = |index: &mut Index, work| index.read(store, work, &Unwatched).expect("readable bytes");
     fold(store, rng, || Index::new(query.clone()), take, Index::merge)
 }

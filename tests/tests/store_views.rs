@@ -23,7 +23,7 @@ fn open(file: &Bytes) -> Option<Box<Store<'_, Bytes>>> {
 }
 
 fn index(store: &Store<'_, Bytes>) -> Index {
-    let query = Query { range: KeyRange::all(), revision: store.current(), hash_values: false };
+    let query = Query { range: KeyRange::all(), revision: store.current(), hash_values: false, folders: Vec::new() };
     let mut index = Index::new(query);
     for work in store.work() {
         index.read(store, work, &Unwatched).expect("readable bytes");

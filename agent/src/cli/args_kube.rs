@@ -122,6 +122,12 @@ pub struct KubeGetArgs {
     /// Print tables without a header line
     #[arg(long)]
     pub no_headers: bool,
+    /// Write the type before each name
+    #[arg(long)]
+    pub show_kind: bool,
+    /// Say nothing of named objects that are not there, and end with 0
+    #[arg(long)]
+    pub ignore_not_found: bool,
     /// Count ages up to this time, in seconds since 1970; for tests that compare with recorded tables
     #[arg(long, value_name = "SECONDS", hide = true)]
     pub now: Option<i64>,

@@ -2,6 +2,7 @@
 
 use etcdsnap::core::Revision;
 use etcdsnap::core::kubernetes::time_text;
+use etcdsnap::grouped_number::grouped;
 
 /// A revision, given by number or by time.
 #[derive(Debug, Clone, clap::Args)]
@@ -49,9 +50,13 @@ impl AskedTime {
     }
 }
 
-/// Parses a revision; 0 stands for the latest, as for etcdctl.
+/// Parses a revision; 0 stands for the latest, as for etcdctl. Thousands may be set apart by commas, as messages print them.
 pub fn revision(text: &str) -> Result<Revision, &'static str> {
-    text.parse()
+    let plain = text.replace(',', "");
+    let is_grouped = plain.parse().is_ok_and(|number| grouped(number) == text);
+    let digits = if is_grouped { plain.as_str() } else { text };
+    digits
+        .parse()
         .ok()
         .filter(|revision| *revision >= Revision::ZERO)
         .ok_or("expected a whole number; revisions begin at 1")
@@ -60,6 +65,18 @@ pub fn revision(text: &str) -> Result<Revision, &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn revisions_are_read_as_they_are_printed() {
+        for (text, number) in
+            [("7", Some(7)), ("1234", Some(1234)), ("1,234", Some(1234)), ("1,234,567", Some(1_234_567))]
+        {
+            assert_eq!(revision(text).ok(), number.map(Revision::new), "{text}");
+        }
+        for wrong in ["12,34", "1,23", ",123", "1234,567", "", "-1", "x"] {
+            assert!(revision(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn points_in_time_and_durations_are_distinguished() {

@@ -31,6 +31,7 @@ mod http_server;
 mod inspect;
 mod judge_files;
 mod kube;
+mod kubectl_words;
 mod log;
 mod man;
 mod message_sentence;
@@ -76,11 +77,16 @@ pub fn run() -> Exit {
     if let Some(exit) = complete::answer_shell() {
         return exit;
     }
-    let args =
-        match Args::try_parse_from(global_flags::move_flags_behind_command(std::env::args_os(), &Args::command())) {
-            Ok(args) => args,
-            Err(error) => return output::refuse(&without_passwords(error)),
-        };
+    let words = kubectl_words::without_values(std::env::args_os());
+    let args = match Args::try_parse_from(global_flags::move_flags_behind_command(words, &Args::command())) {
+        Ok(args) => args,
+        Err(error) => {
+            let error = without_passwords(error);
+            let Some((what, advice)) = kubectl_words::explain(&error) else { return output::refuse(&error) };
+            output::complain(&what, &advice);
+            return Exit::Failed;
+        }
+    };
     if let Err(cause) = signals::catch_signals() {
         output::warn(&format!("Ctrl-C may leave the terminal untidy: {cause}"));
     }

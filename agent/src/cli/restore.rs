@@ -7,7 +7,7 @@ use std::path::Path;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use etcdsnap::grouped_number::{counted, exact_bytes, si_bytes};
+use etcdsnap::grouped_number::{counted, exact_bytes, grouped_revision, si_bytes};
 use etcdsnap::{
     RestoreConfig, RestoreError, RestoreVerify, Restored, Run, Snapshot, printable, printable_path, shell_word,
 };
@@ -146,9 +146,11 @@ fn json<T: serde::Serialize + ?Sized>(value: &T) -> Result<String, Failure> {
 
 fn text(restored: &Restored) -> String {
     let verb = if restored.written { "restored" } else { "would restore" };
-    let (before, after) = (restored.revision_before, restored.revision_after);
+    let before = grouped_revision(restored.revision_before);
+    let after = grouped_revision(restored.revision_after);
     let revision = match restored.changes.as_of_revision {
         Some(as_of) => {
+            let as_of = grouped_revision(as_of);
             format!("revision {after} (the state is that of {as_of}, and the snapshot's latest is {before})")
         }
         None if before == after => format!("revision {after}"),

@@ -107,26 +107,26 @@ fn missing(found: &SalvageReport, lines: &mut Vec<String>) {
     }
     if !found.unread.is_empty() {
         let places = found.unread.iter().take(SHOWN).map(|(from, to)| match to {
-            Some(to) => format!("{from} to {to}"),
-            None => format!("{from} to the end"),
+            Some(to) => format!("{} to {}", grouped_revision(*from), grouped_revision(*to)),
+            None => format!("{} to the end", grouped_revision(*from)),
         });
         let places: Vec<String> = places.collect();
         let rest = if found.unread.len() > SHOWN { ", …" } else { "" };
         lines.push(format!("Missing: what such pages of keys held, between revisions {}{rest}", places.join(", ")));
     }
     if found.missing_revisions > 0 {
-        let ranges = found
-            .missing
-            .iter()
-            .take(SHOWN)
-            .map(|(from, to)| if from == to { from.to_string() } else { format!("{from} to {to}") });
+        let ranges =
+            found.missing.iter().take(SHOWN).map(|(from, to)| match (grouped_revision(*from), grouped_revision(*to)) {
+                (from, to) if from == to => from,
+                (from, to) => format!("{from} to {to}"),
+            });
         let ranges: Vec<String> = ranges.collect();
         let rest = if found.missing.len() > SHOWN { ", …" } else { "" };
         let revisions = counted(found.missing_revisions, "revision", "revisions");
         lines.push(format!("Missing: {revisions}: {}{rest}", ranges.join(", ")));
     }
     if !found.incomplete.is_empty() {
-        let mains: Vec<String> = found.incomplete.iter().take(SHOWN).map(ToString::to_string).collect();
+        let mains: Vec<String> = found.incomplete.iter().take(SHOWN).map(|main| grouped_revision(*main)).collect();
         let rest = if found.incomplete.len() > SHOWN { ", …" } else { "" };
         lines.push(format!("Missing: operations of the transactions at {}{rest}", mains.join(", ")));
     }
@@ -189,6 +189,7 @@ fn doubts(done: &Salvaged, lines: &mut Vec<String>) {
         lines.push("Users and roles are gone: everybody may read and write what is in the new file.".into());
     }
     if let Some(revision) = found.raised_to {
+        let revision = grouped_revision(revision);
         lines.push(format!("Older revisions than {revision} cannot be asked for: the compaction was raised to it."));
     }
 }

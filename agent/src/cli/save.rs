@@ -14,7 +14,7 @@ use super::args_save::{SaveForm, SaveLevel};
 use super::exit::Exit;
 use super::failure::{Failure, exit_of};
 use super::progress_bar::Bar;
-use super::render::grouped_number::{counted, si_bytes};
+use super::render::grouped_number::{counted, grouped_revision, si_bytes};
 use super::render::text_verify;
 use super::save_run::{json, keep, runtime};
 use super::{connection_flags, judge_files, log, output, service, signals};
@@ -118,7 +118,7 @@ fn text(saved: &Saved) -> String {
         printable(&saved.server_version),
     );
     if let (Some(revision), Some(keys)) = (saved.revision, saved.total_key) {
-        lines.push_str(&format!("  revision {revision}, {}\n", counted(keys, "key", "keys")));
+        lines.push_str(&format!("  revision {}, {}\n", grouped_revision(revision), counted(keys, "key", "keys")));
     }
     if let Some(needs) = saved.encrypted.as_ref().and_then(text_verify::encrypted) {
         lines.push_str(&format!("  {needs}: keep the means to decrypt them with this file\n"));
@@ -129,7 +129,7 @@ fn text(saved: &Saved) -> String {
     if let Some(compaction) = &saved.compaction {
         lines.push_str(&format!(
             "  compacted at revision {}: {} instead of {}; hash and SHA-256 are those of this file, and differ from the server's (SHA-256 {})\n",
-            compaction.revision,
+            grouped_revision(compaction.revision),
             si_bytes(saved.bytes),
             si_bytes(compaction.server_bytes),
             compaction.server_sha256
@@ -164,7 +164,7 @@ fn compared(comparison: &Comparison) -> String {
         }
     }
     printed.extend(not.iter().map(|(reason, names)| format!("not compared with {} ({reason})", names.join(", "))));
-    format!("  at revision {}: {}\n", comparison.revision, printed.join("; "))
+    format!("  at revision {}: {}\n", grouped_revision(comparison.revision), printed.join("; "))
 }
 
 /// Formats the output of `etcdctl snapshot save`; from 3.6 on, with the server's version.

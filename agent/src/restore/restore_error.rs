@@ -15,7 +15,7 @@ use super::defaults::{DEFAULT_CLUSTER, DEFAULT_PEER_URL};
 use crate::error::plain;
 use crate::free_space::NotEnoughSpace;
 use crate::fsx::output_error::write_advice;
-use crate::grouped_number::{exact_bytes, grouped_positive, grouped_revision};
+use crate::grouped_number::{exact_bytes, grouped, grouped_positive, grouped_revision};
 use crate::printable::{printable_path, typed_path};
 
 /// Why nothing was restored; the target is unchanged. The text says what is wrong; [`RestoreError::advice`] says what to do.
@@ -246,6 +246,7 @@ impl RestoreError {
     pub fn advice(&self) -> String {
         match self {
             Self::Input(error) => error.advice(),
+            Self::Membership(error) => error.advice().into(),
             Self::NotInDefaultCluster { .. } => "Give --initial-cluster with every member of the new cluster: NAME=URL,…".into(),
             Self::DefaultPeerUrl { listed, .. } => format!("Give --initial-advertise-peer-urls {listed}"),
             Self::Bump { .. } => "These flags require each other: --bump-revision N (or auto) --mark-compacted".into(),
@@ -325,7 +326,7 @@ fn listed(keys: &[Vec<u8>]) -> String {
     let first = keys.first().map(|key| key_text(key)).unwrap_or_default();
     match keys.len() {
         0 | 1 => first,
-        more => format!("{first} and {} more", more - 1),
+        more => format!("{first} and {} more", grouped((more as u64).saturating_sub(1))),
     }
 }
 

@@ -17,6 +17,7 @@ use super::save_config::{Compare, SaveVerify};
 use super::save_report::Saved;
 use super::{SaveJob, StoppableProgress};
 use crate::client::{Client, ClientError, ListedMember, Member, StoreHash};
+use crate::grouped_number::grouped_revision;
 use crate::progress::{NoProgress, Progress};
 use crate::snapshot::Snapshot;
 
@@ -215,7 +216,8 @@ impl Reference<'_> {
                 {
                     member.outcome = Outcome::Differs;
                     member.reason = Some(format!(
-                        "it has applied the log as far as the snapshot's member, but its revision is only {revision}"
+                        "it has applied the log as far as the snapshot's member, but its revision is only {}",
+                        grouped_revision(revision)
                     ));
                 } else {
                     member.reason = Some(refusal_reason(&error));
@@ -239,7 +241,7 @@ impl Reference<'_> {
         member.set_hash(&theirs, differs);
         if differs.is_none() {
             member.reason = Some(if is_settled {
-                format!("its last compaction differs, at revision {}", theirs.compact_revision)
+                format!("its last compaction differs, at revision {}", grouped_revision(theirs.compact_revision))
             } else {
                 "without any keys, hashes differ until a compaction is finished".into()
             });

@@ -4,6 +4,7 @@ use etcdsnap_core::Revision;
 use serde::Serialize;
 
 use crate::client::{ListedMember, StoreHash};
+use crate::grouped_number::grouped_revision;
 
 /// The result of comparing a snapshot with the members of its cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -85,7 +86,7 @@ impl Comparison {
         let alike = differing.iter().map(|member| hashes_like(&differing, member)).max().unwrap_or_default();
         // As in Raft, a majority of all members decides.
         let decides = |count: usize| count.saturating_mul(2) > self.members.len();
-        let at = format!("at revision {}", self.revision);
+        let at = format!("at revision {}", grouped_revision(self.revision));
         let others = names(differing.iter().copied());
         let source_is_alone = differing.iter().any(|member| member.is_source);
         Some(if source_is_alone {

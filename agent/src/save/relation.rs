@@ -15,6 +15,7 @@ use std::time::SystemTime;
 
 use super::origin::{FileIn, Members, Origin, RecordedMembers};
 use super::same_history::{self, History, PastEntries};
+use crate::grouped_number::{grouped, grouped_revision};
 use crate::printable::printable_path;
 use crate::snapshot::Snapshot;
 
@@ -83,7 +84,7 @@ impl StayReason {
         match self {
             Self::Unproven => "nothing proves which cluster it belongs to".into(),
             Self::Unmarked => "it lacks the mark that etcdsnap puts on a file: it is a copy, or was renamed or changed".into(),
-            Self::LaterRevision => format!("its revision is later than the new one's, {revision}: the cluster was restored or created again"),
+            Self::LaterRevision => format!("its revision is later than the new one's, {}: the cluster was restored or created again", grouped_revision(revision)),
             Self::UnknownRevision => "its revision cannot be read".into(),
             Self::OtherHistory => "its keys have another history than those of the new one: it belongs to another cluster with the same id, or to the time before the cluster was restored or created again".into(),
             Self::DefaultCluster => "the cluster's id is that of every etcd started with its defaults, and the two snapshots have no keys in common to compare".into(),
@@ -97,9 +98,11 @@ impl StayReason {
         let (snapshots, others, each) = match paths.len() {
             1 => ("1 old snapshot".to_owned(), String::new(), ""),
             2 => ("2 old snapshots".to_owned(), " and another".to_owned(), "of each: "),
-            count => {
-                (format!("{count} old snapshots"), format!(" and {} others", count.saturating_sub(1)), "of each: ")
-            }
+            count => (
+                format!("{} old snapshots", grouped(count as u64)),
+                format!(" and {} others", grouped((count as u64).saturating_sub(1))),
+                "of each: ",
+            ),
         };
         let advice = match self {
             Self::Unproven => {

@@ -10,7 +10,7 @@ use etcdsnap_core::etcd::keyvalue::KeyValue;
 use etcdsnap_core::kubernetes::columns::Columns;
 use etcdsnap_core::kubernetes::decode::Options;
 use etcdsnap_core::kubernetes::definitions::Definitions;
-use etcdsnap_core::kubernetes::envelope::{Envelope, envelope};
+use etcdsnap_core::kubernetes::encryption::needed_key::PREFIX;
 use etcdsnap_core::kubernetes::object as objects;
 use etcdsnap_core::kubernetes::registry_keys::Object;
 use etcdsnap_core::kubernetes::resources::{Resource, Resources};
@@ -121,9 +121,20 @@ impl Cluster {
         self.index.get(key).is_some_and(|state| !state.deleted)
     }
 
+    /// Whether there is a wanted object.
+    #[must_use]
+    pub fn has_object(&self, wanted: impl Fn(&Key<'_>, &Object<'_>) -> bool) -> bool {
+        self.index.iter().any(|key| self.object(key.key).is_some_and(|object| wanted(&key, &object)))
+    }
+
     fn object<'k>(&self, key: &'k [u8]) -> Option<Object<'k>> {
         self.prefixes.object(key)
     }
+}
+
+/// Whether an object is a live CustomResourceDefinition.
+fn is_definition(key: &Key<'_>, object: &Object<'_>) -> bool {
+    !key.deleted && object.resource == b"customresourcedefinitions"
 }
 
 impl Snapshot {
@@ -139,11 +150,13 @@ impl Snapshot {
         progress: &dyn Progress,
     ) -> Result<Cluster, Error> {
         let nothing = |_: StoredObject<'_>| None::<()>;
-        Ok(self.cluster_with(store, revision, prefix, progress, nothing)?.0)
+        Ok(self.cluster_with(store, revision, prefix, None, progress, nothing)?.0)
     }
 
-    /// Like [`cluster`](Self::cluster), and also returns the results of `make` by place, so that the file is read only once. All threads call `make`, for every unencrypted state of an object up to the revision,
+    /// Like [`cluster`](Self::cluster), and also returns the results of `make` in the order of their places, so that the file is read only once. All threads call `make`, for every unencrypted state of an object up to the revision,
     /// including older ones that are not needed. For a few of millions of objects a result may be missing.
+    ///
+    /// With `only`, the cluster contains no objects of other types, and none of the types that the snapshot defines.
     ///
     /// # Errors
     /// As [`Snapshot::keys`].
@@ -152,21 +165,28 @@ impl Snapshot {
         store: &Store<'_, FileSource>,
         revision: Revision,
         prefix: Option<&[u8]>,
+        only: Option<&Resource>,
         progress: &dyn Progress,
         make: impl Fn(StoredObject<'_>) -> Option<T> + Sync,
-    ) -> Result<(Cluster, HashMap<EntryPlace, T>), Error> {
+    ) -> Result<(Cluster, Vec<(EntryPlace, T)>), Error> {
         let prefixes = KubernetesPrefixes::of(prefix);
         // Without a later bound, the time is unknown.
         let written = self.time_line(store)?.map(|line| line.at(revision));
         let taken = written.filter(|written| written.within.is_some()).map(|written| written.seconds);
         let of_entry = |entry: &KeyEntry<'_>, pair: &KeyValue<'_>| {
-            let is_plain = !entry.key.tombstone && !matches!(envelope(pair.value), Envelope::Encrypted(_));
+            let is_plain = !entry.key.tombstone && !pair.value.starts_with(PREFIX);
             let object = prefixes.object(pair.key).filter(|_| is_plain)?;
             make(StoredObject { object, key: pair.key, value: pair.value, revision: entry.key.revision.main, taken })
         };
-        let all = SharedIndex::new(store.query(prefixes.range(), revision));
+        let mut query = store.query(prefixes.range(), revision);
+        if let Some(resource) = only {
+            query.folders = prefixes.list().iter().flat_map(|prefix| resource.folders(prefix)).collect();
+        }
+        let all = SharedIndex::new(query);
         let (parts, lost) = self.read(store, progress, || IndexWithValues::new(all.beside(), &of_entry))?;
-        let made = parts.into_iter().flat_map(IndexWithValues::into_made).collect();
+        let mut made: Vec<(EntryPlace, T)> = parts.into_iter().flat_map(IndexWithValues::into_made).collect();
+        // Each thread read its pieces in the order of the file, so this merges a few sorted runs.
+        made.sort_by_key(|(place, _)| *place);
         let index = all.finish().map_err(|cause| self.failed(cause))?;
         let unread = self.unread_revisions(store, &lost, revision, progress)?;
         let mut cluster = Cluster {
@@ -181,16 +201,20 @@ impl Snapshot {
         };
         let mut resources = Resources::builtin();
         let mut definitions = Definitions::default();
-        let stored = cluster.objects(|key, object| !key.deleted && object.resource == b"customresourcedefinitions");
-        for (key, _) in stored.map_err(|cause| self.failed(cause))? {
+        if only.is_some() {
+            return Ok((cluster, made));
+        }
+        // One look at the keys finds the definitions, and the types that may have one.
+        let unknown = cluster.objects(|key, object| is_definition(key, object) || resources.of(object).is_none());
+        let unknown = unknown.map_err(|cause| self.failed(cause))?;
+        for (key, _) in unknown.iter().filter(|(key, object)| is_definition(key, object)) {
             if let Ok((definition, _)) = objects::tree(&self.value(store, key.place)?, Options::default()) {
                 resources.define(&definition);
                 definitions.add(&definition);
             }
         }
-        let others = cluster.objects(|_, object| resources.of(object).is_none());
-        for (_, object) in others.map_err(|cause| self.failed(cause))? {
-            resources.see(&object);
+        for (_, object) in &unknown {
+            resources.see(object);
         }
         cluster.resources = resources;
         cluster.definitions = definitions;

@@ -3,7 +3,7 @@
 use super::object_tree::Node;
 use super::special_types::parse_rfc3339;
 
-/// How long ago, as kubectl's tables have it: two units at most, fewer the longer it is. Source: `HumanDuration` of `k8s.io/apimachinery/pkg/util/duration`.
+/// Formats a duration as kubectl's tables do: at most two units, and only one for long durations. Source: `HumanDuration` of `k8s.io/apimachinery/pkg/util/duration`.
 #[must_use]
 pub fn human(seconds: i64) -> String {
     if seconds < -1 {
@@ -28,7 +28,7 @@ pub fn human(seconds: i64) -> String {
     }
 }
 
-/// Seconds since 1970 at which an object was created.
+/// Returns the creation time of an object, in seconds since 1970.
 #[must_use]
 pub fn created(object: &Node<'_>) -> Option<i64> {
     parse_rfc3339(object.at(&["metadata", "creationTimestamp"])?.text()?)

@@ -1,10 +1,10 @@
-//! The order in which manifests can be applied: nothing comes before what it needs.
+//! The order in which manifests can be applied: every object comes after those that it needs.
 
-/// Types in order, by their plural names; those of one line follow each other.
+/// The plural names of types, in order.
 const ORDER: &[&[&str]] = &[
     &["namespaces"],
     &["customresourcedefinitions"],
-    // Classes: what workloads and claims name.
+    // Classes, which workloads and claims refer to.
     &[
         "priorityclasses",
         "runtimeclasses",
@@ -20,14 +20,14 @@ const ORDER: &[&[&str]] = &[
     &["persistentvolumes", "persistentvolumeclaims"],
     &["serviceaccounts"],
     &["secrets", "configmaps"],
-    // What protects a workload is there before it.
+    // Protection of workloads exists before them.
     &["networkpolicies"],
     &["daemonsets", "deployments", "statefulsets", "replicasets", "replicationcontrollers", "pods", "jobs", "cronjobs"],
     &["poddisruptionbudgets", "horizontalpodautoscalers"],
     &["services", "endpoints", "endpointslices", "ingresses"],
 ];
 
-/// What would judge or refuse the others, and needs services that run.
+/// Types that could change or refuse other objects, and need running services.
 const LAST: &[&str] = &[
     "apiservices",
     "validatingadmissionpolicies",
@@ -38,7 +38,7 @@ const LAST: &[&str] = &[
     "mutatingwebhookconfigurations",
 ];
 
-/// Where a type stands in the order, by its plural name; `custom` is for types of CustomResourceDefinitions, which may have any name.
+/// Returns the place of a type in the order; `custom` marks a type of a CustomResourceDefinition, whose plural name may be any.
 #[must_use]
 pub fn rank(plural: &str, custom: bool) -> usize {
     let known = ORDER.iter().copied().flatten().count();

@@ -1,9 +1,7 @@
-//! The tables that an API server of 1.37 prints for `kubectl get`: which columns a type has, and what stands in them.
+//! The columns and cells of `kubectl get`, as an API server of 1.37 prints them for each type.
 //!
 //! Cells are those of `k8s.io/kubernetes/pkg/printers/internalversion` and, of custom resources, of `apiextensions-apiserver`'s `tableconvertor`; a test compares them with recorded
-//! output of both. An API server always makes the cells as for `-o wide`; kubectl leaves out the columns that are not asked for.
-
-use std::sync::OnceLock;
+//! output of both. An API server always sends the columns of `-o wide`; kubectl leaves them out if they are not asked for.
 
 use super::columns_cluster as cluster;
 use super::columns_network as network;
@@ -11,28 +9,27 @@ use super::columns_policy as policy;
 use super::columns_storage as storage;
 use super::columns_workloads as workloads;
 use super::decode::Skip;
-use super::field_choice::FieldChoice;
+use super::pod_message;
 use super::printer_columns::PrinterColumn;
 use super::resources::Resource;
 use super::table_row::{AGE, CREATED_AT, Column, NAME, Row};
-use super::type_table::Schema;
 
-/// What types have for which the server has no columns.
+/// The columns of types for which the server has none of their own.
 const NAME_AND_TIME: &[Column] = &[NAME, CREATED_AT];
-/// What the server prints of DeviceClasses and others, and we of types that it does not know.
+/// The columns that the server prints for DeviceClasses and others, and this program for types that the server does not know.
 const NAME_AND_AGE: &[Column] = &[NAME, AGE];
 
 /// The columns of a type.
 #[derive(Debug, Clone)]
 pub enum Columns {
-    /// Those of a type that the server knows.
+    /// The columns of a type that the server knows.
     BuiltIn(&'static [Column]),
-    /// Those of a definition.
+    /// The columns of a CustomResourceDefinition.
     Custom(Vec<PrinterColumn>),
 }
 
 impl Columns {
-    /// The columns of a type; `printed` are those of its definition, if it has one.
+    /// Returns the columns of a type; `printed` are those of its definition, if it has one.
     #[must_use]
     pub fn of(resource: &Resource, printed: Option<&[PrinterColumn]>) -> Self {
         if resource.custom {
@@ -44,7 +41,7 @@ impl Columns {
         Self::BuiltIn(built_in(&resource.plural))
     }
 
-    /// The titles, with `-o wide` all of them.
+    /// Returns the titles; `all` includes those of `-o wide`.
     #[must_use]
     pub fn titles(&self, all: bool) -> Vec<String> {
         match self {
@@ -58,7 +55,7 @@ impl Columns {
         }
     }
 
-    /// The cells of an object under [`titles`](Self::titles).
+    /// Returns the cells of an object under [`titles`](Self::titles).
     #[must_use]
     pub fn cells(&self, row: &Row<'_>, all: bool) -> Vec<String> {
         match self {
@@ -74,56 +71,18 @@ impl Columns {
     }
 }
 
-/// The fields of Pods that columns show: what is beside them is nine tenths of a Pod.
-const SEEN_IN_PODS: &[&str] = &[
-    "conditionType",
-    "conditions",
-    "containerStatuses",
-    "containers",
-    "creationTimestamp",
-    "deletionTimestamp",
-    "exitCode",
-    "finishedAt",
-    "initContainerStatuses",
-    "initContainers",
-    "ip",
-    "lastState",
-    "metadata",
-    "name",
-    "namespace",
-    "nodeName",
-    "nominatedNodeName",
-    "phase",
-    "podIPs",
-    "readinessGates",
-    "ready",
-    "reason",
-    "restartCount",
-    "restartPolicy",
-    "running",
-    "signal",
-    "spec",
-    "started",
-    "state",
-    "status",
-    "terminated",
-    "type",
-    "waiting",
-];
-
 impl Columns {
-    /// What need not be read of objects of a type for their rows without labels.
+    /// Returns the fields that rows of a type do not need, unless they show labels.
     #[must_use]
     pub fn skipped(resource: &Resource) -> Skip {
-        static PODS: OnceLock<FieldChoice> = OnceLock::new();
         if resource.plural != "pods" || resource.custom {
             return Skip::ManagedFields;
         }
-        Skip::AllBut(PODS.get_or_init(|| FieldChoice::of(Schema::builtin(), SEEN_IN_PODS)))
+        Skip::AllBut(pod_message::fields())
     }
 }
 
-/// The columns of a built-in type by its plural name.
+/// Returns the columns of a built-in type.
 fn built_in(plural: &str) -> &'static [Column] {
     match plural {
         "roles" | "clusterroles" | "limitranges" | "csistoragecapacities" => NAME_AND_TIME,

@@ -4,6 +4,7 @@ use super::age;
 use super::label_text::{labels, selector, selector_or_none};
 use super::node_path::{int, text};
 use super::object_tree::Node;
+use super::pod_facts::PodFacts;
 use super::pod_state::PodState;
 use super::special_types::parse_rfc3339;
 use super::table_row::{AGE, Column, NAME, Row, column, wide};
@@ -25,40 +26,38 @@ pub(super) fn columns(plural: &str) -> Option<&'static [Column]> {
 }
 
 const PODS: &[Column] = &[
-    NAME,
+    column("NAME", |row| row.pod().facts.name.to_owned()),
     column("READY", |row| {
-        let state = row.pod();
+        let state = &row.pod().state;
         format!("{}/{}", state.ready, state.containers)
     }),
-    column("STATUS", |row| row.pod().reason.clone()),
+    column("STATUS", |row| row.pod().state.reason.clone()),
     column("RESTARTS", |row| {
-        let PodState { restarts, last_restart, .. } = row.pod();
+        let PodState { restarts, last_restart, .. } = row.pod().state;
         match last_restart {
-            Some(last) if *restarts != 0 => format!("{restarts} ({} ago)", row.since_time(last)),
+            Some(_) if restarts != 0 => format!("{restarts} ({} ago)", row.since_seconds(last_restart)),
             _ => restarts.to_string(),
         }
     }),
-    AGE,
-    wide("IP", |row| {
-        let first = row.items("status.podIPs").first().map(|first| text(first, "ip")).unwrap_or_default();
-        if first.is_empty() { "<none>".to_owned() } else { first.to_owned() }
-    }),
-    wide("NODE", |row| row.text_or("spec.nodeName", "<none>")),
-    wide("NOMINATED NODE", |row| row.text_or("status.nominatedNodeName", "<none>")),
+    column("AGE", |row| row.since_seconds(row.pod().facts.created)),
+    wide("IP", |row| or_none(row.pod().facts.address)),
+    wide("NODE", |row| or_none(row.pod().facts.node)),
+    wide("NOMINATED NODE", |row| or_none(row.pod().facts.nominated_node)),
     wide("READINESS GATES", |row| {
-        let gates = row.items("spec.readinessGates");
+        let PodFacts { gates, conditions, .. } = &row.pod().facts;
         if gates.is_empty() {
             return "<none>".to_owned();
         }
-        let conditions = row.items("status.conditions");
-        let is_true = |gate: &&Node<'_>| {
-            let kind = text(gate, "conditionType");
-            let condition = conditions.iter().find(|condition| text(condition, "type") == kind);
-            condition.is_some_and(|condition| text(condition, "status") == "True")
+        let is_true = |gate: &&&str| {
+            conditions.iter().find(|condition| condition.kind == **gate).is_some_and(|condition| condition.is_true)
         };
         format!("{}/{}", gates.iter().filter(is_true).count(), gates.len())
     }),
 ];
+
+fn or_none(text: &str) -> String {
+    if text.is_empty() { "<none>".to_owned() } else { text.to_owned() }
+}
 
 const CONTAINERS: Column = wide("CONTAINERS", |row| names(row, "spec.template.spec.containers", "name"));
 const IMAGES: Column = wide("IMAGES", |row| names(row, "spec.template.spec.containers", "image"));

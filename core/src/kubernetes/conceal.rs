@@ -1,14 +1,14 @@
-//! Secrets in decoded objects, to be shown only on request.
+//! Hides secrets in decoded objects.
 
 use std::borrow::Cow;
 
 use super::object_tree::Node;
 
-/// What stands in place of a secret.
+/// The text in place of a secret.
 pub const HIDDEN: &str = "(hidden: --show-secrets)";
 
-/// Puts [`HIDDEN`] in place of all that an object under a key of [`is_secret`](crate::key_syntax::is_secret) could tell: the values of a Secret's `data` and `stringData`, which are a Helm release, too;
-/// annotations, which hold a copy of them; of other kinds all but their metadata.
+/// Hides the secret parts of an object under a key of [`is_secret`](crate::key_syntax::is_secret) with [`HIDDEN`]: of a Secret the values of `data` and `stringData`, which may be a Helm release,
+/// and annotations, which may hold a copy of them; of other kinds everything except metadata.
 pub fn conceal(object: &mut Node<'_>) {
     let is_secret = is_of_kind(object, "Secret");
     let Node::Object(members) = object else { return *object = hidden() };
@@ -28,8 +28,8 @@ pub fn conceal(object: &mut Node<'_>) {
     }
 }
 
-/// The same for an object under any key, where its own kind says that it is secret, or a list with such objects in it. An API server leaves none there; whoever writes to etcd
-/// can, and so does one with a prefix of its own.
+/// Does the same to an object under any other key if its kind is a secret one, or if it is a list with such objects. API servers do not store secrets under such keys, but other clients of etcd
+/// can, and so do API servers with another prefix.
 pub fn conceal_by_kind(object: &mut Node<'_>) {
     if is_secret_kind(object) {
         return conceal(object);
@@ -81,18 +81,18 @@ fn is_secret_kind(object: &Node<'_>) -> bool {
     SECRET_KINDS.iter().any(|(kind, group)| is_of_kind(object, kind) && is_of_group(object, group))
 }
 
-/// Whether an object says that it is of a kind; of one that says so several times, any counts.
+/// Whether an object has this kind. If its JSON has several members `kind`, one of them is enough.
 fn is_of_kind(object: &Node<'_>, kind: &str) -> bool {
     texts(object, "kind").any(|text| text == kind)
 }
 
-/// Whether the group of an object ends so. One that names no version may be of any group.
+/// Whether the group of an object ends with `end`. An object without apiVersion may be of any group.
 fn is_of_group(object: &Node<'_>, end: &str) -> bool {
     let mut versions = texts(object, "apiVersion").peekable();
     versions.peek().is_none() || versions.any(|version| has_group(version, end))
 }
 
-/// Whether the group of a version ends so; the types of OpenShift once had none.
+/// Whether the group in an apiVersion ends with `end`. OpenShift's types once had no group.
 fn has_group(api_version: &str, end: &str) -> bool {
     let group = api_version.split_once('/').map_or("", |(group, _)| group);
     end.is_empty() || group.is_empty() || group.ends_with(end)

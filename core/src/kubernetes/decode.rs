@@ -1,10 +1,10 @@
-//! One decoder for every kind of object: a protobuf message, walked with the table of [`schema`](super::type_table), becomes JSON values in the order of the API.
+//! Decodes protobuf objects of every kind, by the table of types ([`type_table`](super::type_table)), into JSON values in the order of the API.
 //!
-//! What makes them those of the server that wrote the object: a field that is absent on the wire and no pointer, list, map or bytes is not printed, because the writers put every
-//! such field there, even zero, and its absence means that the writer's version had no such field. An absent one that may be null is left out if `omitempty` says so, else `null`.
-//! A zero is left out if `omitempty` says so; a struct that is no pointer always prints.
+//! The result is what the server that wrote the object would print. A field that is absent on the wire is not printed unless it is a pointer, list, map or bytes: writers put every
+//! other field there, even if it is zero, so its absence means that the writer's version had no such field. An absent field that can be null is left out with `omitempty`, and `null` without.
+//! A zero is left out with `omitempty`. A struct that is not a pointer is always printed.
 //!
-//! Fields that the table does not know are shown by number and counted. A message that ends within a field is shown as far as it goes.
+//! Fields that are not in the table are shown by number and counted. A truncated message is shown up to the truncated field.
 
 use std::borrow::Cow;
 
@@ -16,49 +16,49 @@ use super::{raw_json, unknown_fields};
 use crate::protobuf_raw::{WireValue, next};
 use crate::varint::varint;
 
-/// Messages in messages are read to this depth; those of the table are not half as deep.
+/// Maximum depth of nested messages. Those of the table are not half as deep.
 pub const MAX_DEPTH: u32 = 64;
 
-/// How objects are shown.
+/// Options of the decoder.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Options<'o> {
-    /// What `metadata.resourceVersion` is: the revision that wrote the object. Stored objects have none.
+    /// The value of `metadata.resourceVersion`, which stored objects lack: the revision that wrote the object.
     pub resource_version: Option<&'o str>,
-    /// Whether a zero `creationTimestamp`, which templates have, is `null`, as servers up to 1.33 print it; later ones leave it out.
+    /// Whether a zero `creationTimestamp`, as in pod templates, is printed as `null`, as by servers up to 1.33. Later ones leave it out.
     pub null_creation_timestamp: bool,
-    /// Whether only kind, version and metadata are wanted, for lists of names.
+    /// Whether to decode only kind, version and metadata.
     pub only_metadata: bool,
-    /// What is left out, without being read.
+    /// Fields that are not decoded.
     pub skip: Skip,
 }
 
-/// Fields that are not wanted: they are most of an object, and take as much of the time. Objects that are stored as JSON have them all the same.
+/// Fields to leave out: often most of an object, and of the time to decode it. Objects that are stored as JSON keep all fields.
 #[derive(Debug, Clone, Copy, Default)]
 pub enum Skip {
     /// None.
     #[default]
     Nothing,
-    /// Who set which field.
+    /// `metadata.managedFields`.
     ManagedFields,
-    /// All but some.
+    /// All fields except these.
     AllBut(&'static FieldChoice),
 }
 
-/// What was not as it should be.
+/// Problems found while decoding.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Decoded {
-    /// Fields that the table does not know, or whose type on the wire is another; each is shown by its number.
+    /// The number of fields that are not in the table, or have another wire type; each is shown by its number.
     pub unknown_fields: u64,
-    /// The first thing that could not be read; the object is shown without it.
+    /// The first part that could not be decoded; the object is shown without it.
     pub problem: Option<Problem>,
 }
 
-/// Something that could not be read.
+/// A part that could not be decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// Where: names of fields with dots between; empty for the object itself.
+    /// Its path: names of fields, separated by dots; empty for the object itself.
     pub path: String,
-    /// What is wrong, as the end of a sentence that begins with the path.
+    /// The problem, as the end of a sentence that begins with the path.
     pub what: &'static str,
 }
 
@@ -109,7 +109,7 @@ struct Slot {
 
 const NONE: u32 = u32::MAX;
 
-/// Fields that are open at a time in most objects.
+/// Number of fields that are open at a time in most objects.
 const USUAL: usize = 128;
 
 struct Decoder<'s, 'a> {
@@ -118,14 +118,14 @@ struct Decoder<'s, 'a> {
     /// A stack: entries of the messages around the present one come first. So do slots.
     entries: Vec<Entry<'a>>,
     slots: Vec<Slot>,
-    /// The fields around the present one.
+    /// The names of the fields that contain the current one.
     trail: Vec<&'static str>,
     values: u32,
     decoded: Decoded,
 }
 
 impl<'a> Decoder<'_, 'a> {
-    /// Hands over the fields of a message, each with its key.
+    /// Passes the fields of a message to the sink, each with its key.
     fn fields(&mut self, raw: &'a [u8], number: u16, sink: &mut impl Sink<'a>) {
         let schema = self.schema;
         let Some(message) = schema.message(number) else { return };
@@ -158,7 +158,7 @@ impl<'a> Decoder<'_, 'a> {
         self.entries.truncate(entries);
     }
 
-    /// Hands over a field of the present message, unless it is left out.
+    /// Passes a field of the current message to the sink, unless it is left out.
     fn one_of(&mut self, field: &Field, slot: usize, sink: &mut impl Sink<'a>) {
         let Some(slot) = self.slots.get(slot).copied() else { return };
         if self.options.only_metadata && self.trail.is_empty() && field.name != "metadata" {
@@ -172,14 +172,19 @@ impl<'a> Decoder<'_, 'a> {
         self.trail.pop();
     }
 
-    /// Whether a field of the present message is left out although it is there.
+    /// Whether a present field of the current message is left out.
     fn is_skipped(&self, name: &str) -> bool {
         matches!(self.options.skip, Skip::ManagedFields)
             && name == "managedFields"
             && self.trail.as_slice() == ["metadata"]
     }
 
-    /// Sorts the fields of a message by their places; what has no place goes to the one behind them all. What is not chosen is passed over.
+    /// Whether only the number of elements of this list is wanted.
+    fn is_counted(&self, name: &str) -> bool {
+        matches!(self.options.skip, Skip::AllBut(choice) if choice.counts(name))
+    }
+
+    /// Sorts the fields of a message into the slots of the table's fields. Unknown fields go into one more slot after them; fields that are not chosen are skipped.
     fn scan(&mut self, raw: &'a [u8], message: &Message, chosen: Option<&Chosen>, base: usize) {
         let unknown = message.fields.len();
         self.slots.resize(base.saturating_add(unknown).saturating_add(1), Slot { first: NONE, last: NONE });
@@ -285,7 +290,7 @@ impl<'a> Decoder<'_, 'a> {
         sink.end_array();
     }
 
-    /// Maps are messages `{1 key, 2 value}`; JSON has their keys in order, and the last of equal ones.
+    /// Passes a map, which is a list of messages `{1 key, 2 value}`: its keys in order, and of equal keys the last.
     fn map(&mut self, field: &Field, slot: Slot, sink: &mut impl Sink<'a>) {
         let mut pairs: Vec<(&'a [u8], WireValue<'a>)> = Vec::new();
         let mut at = slot.first;
@@ -326,7 +331,7 @@ impl<'a> Decoder<'_, 'a> {
         sink.end_object();
     }
 
-    /// One value, whose wire type fits.
+    /// Passes a value whose wire type fits.
     fn value(&mut self, field: &Field, value: WireValue<'a>, sink: &mut impl Sink<'a>) {
         match value {
             WireValue::Varint(number) => match field.base {
@@ -347,7 +352,9 @@ impl<'a> Decoder<'_, 'a> {
         match field.base {
             Base::Message => {
                 sink.begin_object();
-                self.fields(bytes, field.message, sink);
+                if !self.is_counted(field.name) {
+                    self.fields(bytes, field.message, sink);
+                }
                 sink.end_object();
             }
             Base::Wrapped => self.wrapped(field, bytes, sink),
@@ -384,7 +391,7 @@ impl<'a> Decoder<'_, 'a> {
         }
     }
 
-    /// The list that a message with one field stands for.
+    /// Passes a message with a single list, which is that list in JSON.
     fn wrapped(&mut self, field: &Field, bytes: &'a [u8], sink: &mut impl Sink<'a>) {
         let schema = self.schema;
         let inner = schema.message(field.message).and_then(|message| message.fields.first());
@@ -407,7 +414,7 @@ impl<'a> Decoder<'_, 'a> {
         sink.end_array();
     }
 
-    /// Shows fields without a place by their numbers.
+    /// Passes unknown fields by their numbers.
     fn unknown(&mut self, slot: Slot, sink: &mut impl Sink<'a>) {
         let mut found = Vec::new();
         let mut at = slot.first;
@@ -423,7 +430,7 @@ impl<'a> Decoder<'_, 'a> {
         }
     }
 
-    /// Whether one more value is shown.
+    /// Counts a value; returns false beyond the maximum.
     fn room(&mut self) -> bool {
         self.values = self.values.saturating_add(1);
         if self.values > MAX_VALUES {

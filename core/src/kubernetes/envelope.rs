@@ -1,4 +1,4 @@
-//! How a value is stored: as protobuf in an envelope, as JSON, as CBOR, or encrypted.
+//! Tells the stored forms of values apart: protobuf in an envelope, JSON, CBOR, or encrypted.
 //!
 //! ```text
 //! 6b 38 73 00                  "k8s\0", then a message:
@@ -19,22 +19,22 @@ const PROTOBUF: &[u8] = b"k8s\0";
 const CBOR: &[u8] = &[0xd9, 0xd9, 0xf7];
 const ENCRYPTED: &[u8] = b"k8s:enc:";
 
-/// A value, by how it is stored.
+/// A value by its stored form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Envelope<'a> {
     /// A protobuf message.
     Protobuf(Protobuf<'a>),
     /// A JSON object.
     Json(&'a [u8]),
-    /// CBOR, which is named and not read.
+    /// CBOR, which is recognized but not decoded.
     Cbor(&'a [u8]),
-    /// Encrypted: all behind `k8s:enc:`.
+    /// An encrypted value: everything after `k8s:enc:`.
     Encrypted(&'a [u8]),
-    /// No object of Kubernetes.
+    /// Not an object of Kubernetes.
     Other(&'a [u8]),
 }
 
-/// What the envelope around a protobuf message says.
+/// The envelope around a protobuf message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Protobuf<'a> {
     /// Such as `apps/v1`.
@@ -43,13 +43,13 @@ pub struct Protobuf<'a> {
     pub kind: &'a str,
     /// The message.
     pub raw: &'a [u8],
-    /// Empty in all that API servers write.
+    /// Empty in everything that API servers write.
     pub content_encoding: &'a str,
     /// Whether the envelope ends within a field.
     pub cut: bool,
 }
 
-/// Tells how a value is stored.
+/// Determines the stored form of a value.
 #[must_use]
 pub fn envelope(value: &[u8]) -> Envelope<'_> {
     if let Some(message) = value.strip_prefix(PROTOBUF) {
@@ -67,7 +67,7 @@ pub fn envelope(value: &[u8]) -> Envelope<'_> {
     }
 }
 
-/// The provider of an encrypted value and what follows it, such as `aescbc:v1` and `key1:`….
+/// Splits an encrypted value after the provider: `aescbc:v1` and `key1:…`.
 #[must_use]
 pub fn provider(encrypted: &[u8]) -> Option<(&str, &[u8])> {
     let mut colons = encrypted.iter().enumerate().filter(|(_, byte)| **byte == b':').map(|(at, _)| at);
@@ -95,7 +95,7 @@ fn protobuf(mut rest: &[u8]) -> Protobuf<'_> {
             Some(_) => {}
             None => {
                 out.cut = true;
-                // What is there of a message that the end cuts is shown, too.
+                // Of a truncated message, the existing part is shown.
                 if let Some(mut tail) = field.strip_prefix(&[0x12])
                     && varint(&mut tail).is_some()
                 {

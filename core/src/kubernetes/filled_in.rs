@@ -1,4 +1,4 @@
-//! What an API server fills in when it reads an object, and does not store: each by name, because nothing else is invented.
+//! Fills in the defaults that an API server sets when it reads an object, but does not store. Only these are filled in:
 //!
 //! - The `status.phase` of a PersistentVolumeClaim that has none is `Pending` (`SetDefaults_PersistentVolumeClaim`).
 //! - The `volumeClaimTemplates` of a StatefulSet have their kind and version (`SetDefaults_StatefulSet`, from 1.17 on).
@@ -7,12 +7,12 @@ use std::borrow::Cow;
 
 use super::object_tree::Node;
 
-/// Whether something of a kind may be filled in.
+/// Whether objects of a kind can have such defaults.
 pub(super) fn is_concerned(kind: &str) -> bool {
     matches!(kind, "PersistentVolumeClaim" | "StatefulSet")
 }
 
-/// Fills it in.
+/// Fills in the defaults of an object.
 pub(super) fn fill_in(object: &mut Node<'_>) {
     match object.get("kind").and_then(Node::text) {
         Some("PersistentVolumeClaim") => {

@@ -1,4 +1,4 @@
-//! An object out of a value, as far as it can be read.
+//! Decodes the value of a key into an object, as far as that is possible.
 
 use super::decode::{self, Options, Problem};
 use super::envelope::{Envelope, envelope, provider};
@@ -8,21 +8,21 @@ use super::object_visitor::Sink;
 use super::type_table::Schema;
 use super::{definition, filled_in, raw_json, struct_order, unknown_fields};
 
-/// Bytes of a value that are decoded. etcd takes requests of 1.5 MiB unless it is told otherwise, and nobody has reported one of more than 16 MiB; a tree takes some forty times its bytes at worst.
+/// Maximum length of a decoded value. By default etcd accepts requests of up to 1.5 MiB, and nobody has reported more than 16 MiB. In the worst case a tree takes forty times as many bytes.
 pub const MAX_VALUE: usize = 32 << 20;
 
-/// Why a value is not shown as an object.
+/// Why a value cannot be decoded as an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unreadable {
-    /// It is encrypted; by whom, such as `aescbc:v1`.
+    /// It is encrypted, by this provider, such as `aescbc:v1`.
     Encrypted(String),
     /// It is CBOR.
     Cbor,
-    /// It begins as JSON and is none.
+    /// It begins like JSON but is not valid JSON.
     Json(String),
     /// It is longer than [`MAX_VALUE`].
     TooLong(usize),
-    /// It is no object of Kubernetes.
+    /// It is not an object of Kubernetes.
     NoObject,
 }
 
@@ -38,25 +38,25 @@ impl std::fmt::Display for Unreadable {
     }
 }
 
-/// What is to be said of an object beside what it holds.
+/// Remarks about a decoded object.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Remarks {
-    /// The kind, when the table does not know it: all its fields are then shown by number.
+    /// The kind, if it is not in the table: then all fields are shown by number.
     pub unknown_kind: Option<String>,
-    /// Fields that the table does not know.
+    /// The number of fields that are not in the table.
     pub unknown_fields: u64,
-    /// The first thing that could not be read.
+    /// The first part that could not be decoded.
     pub problem: Option<Problem>,
 }
 
 impl Remarks {
-    /// Whether the object is shown whole.
+    /// Whether the object was decoded completely.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    /// What there is to say, one sentence each.
+    /// Returns the remarks as sentences.
     #[must_use]
     pub fn sentences(&self) -> Vec<String> {
         let newest = Schema::builtin().newest();
@@ -79,10 +79,10 @@ impl Remarks {
     }
 }
 
-/// Reads a value as a tree.
+/// Decodes a value into a tree.
 ///
 /// # Errors
-/// When it is no object that can be read.
+/// When it cannot be decoded as an object.
 pub fn tree<'a>(value: &'a [u8], options: Options<'a>) -> Result<(Node<'a>, Remarks), Unreadable> {
     check_len(value)?;
     let mut builder = Builder::default();
@@ -112,20 +112,20 @@ pub fn tree<'a>(value: &'a [u8], options: Options<'a>) -> Result<(Node<'a>, Rema
     }
 }
 
-/// What is to be said of an object that does not name its kind, as those of API servers do.
+/// Returns the problem of an object without a kind; every object of an API server has one.
 fn kindless(has_kind: bool) -> Option<Problem> {
     (!has_kind).then(|| Problem { path: String::new(), what: "does not say of which kind it is" })
 }
 
-/// What is to be said of a tree that does not have all values.
+/// Returns the problem of a tree that lacks values because there were too many.
 fn cut(builder: &Builder<'_>) -> Option<Problem> {
     builder.is_cut().then(|| Problem { path: String::new(), what: "has more values than are shown" })
 }
 
-/// Writes a value as the API prints it, behind what `out` holds: objects of built-in types in the order of their type, custom resources sorted.
+/// Appends a value to `out` as JSON as the API prints it: members of built-in types in the order of their type, those of custom resources sorted.
 ///
 /// # Errors
-/// As [`tree`]; `out` is then as it was.
+/// As [`tree`]; `out` is then unchanged.
 pub fn api_json<'a>(value: &'a [u8], options: Options<'a>, out: &mut Vec<u8>) -> Result<Remarks, Unreadable> {
     check_len(value)?;
     let found = envelope(value);
@@ -146,7 +146,7 @@ pub fn api_json<'a>(value: &'a [u8], options: Options<'a>, out: &mut Vec<u8>) ->
     read
 }
 
-/// Puts the members of an object that is stored as JSON in the order in which its server prints them.
+/// Sorts the members of an object that is stored as JSON as its server prints them.
 fn arrange(node: &mut Node<'_>) {
     let schema = Schema::builtin();
     let text = |name: &str| node.get(name).and_then(Node::text).unwrap_or_default();
@@ -156,7 +156,7 @@ fn arrange(node: &mut Node<'_>) {
     }
 }
 
-/// A type in words, as far as an object names it.
+/// Names a type as far as the object tells it.
 fn type_name(api_version: &str, kind: &str) -> String {
     if api_version.is_empty() {
         format!("kind {kind} without apiVersion")

@@ -1,12 +1,12 @@
-//! What takes in an object as it is decoded, field by field in the order of the API.
+//! The trait of receivers of decoded objects, which get them value by value in the order of the API.
 
 use std::borrow::Cow;
 
-/// Values of one object that are shown. An object of 1.5 MiB, which is the most that etcd takes unless it is told otherwise, has some 100,000; a forged one could hold
+/// Maximum number of values of one object. An object of 1.5 MiB, the default maximum of etcd, has some 100,000; a forged one could hold
 /// millions of empty messages or members, each of which takes 56 bytes of a tree and prints as a hundred. What is beyond is left out, and said.
 pub const MAX_VALUES: u32 = 500_000;
 
-/// Takes in JSON values; within an object each comes behind its key.
+/// Receives JSON values; within an object, each value follows its key.
 pub trait Sink<'a> {
     /// An object begins.
     fn begin_object(&mut self);

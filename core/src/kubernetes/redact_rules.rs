@@ -32,6 +32,11 @@ pub struct RedactRules {
 /// Characters of a hashed name at least, or else two short names would soon be one.
 const SHORTEST_NAME: usize = 13;
 
+/// Whether bytes stand in place of others.
+pub(super) fn is_replacement(bytes: &[u8]) -> bool {
+    bytes.strip_prefix(REDACTED).is_some_and(|fill| fill.iter().all(|byte| *byte == FILL))
+}
+
 impl RedactRules {
     /// Whether the objects of a kind stay as they are.
     #[must_use]

@@ -1,4 +1,4 @@
-//! Keys as Kubernetes' API server makes them, and who takes how much room by resource and namespace.
+//! Parses the keys of Kubernetes' API server, and groups keys by resource and namespace.
 //!
 //! ```text
 //! /registry/pods/shop/web-1                              built in: resource, namespace, name
@@ -10,7 +10,7 @@
 //! The first part is `--etcd-prefix` of kube-apiserver. The names that differ are those of `specialDefaultResourcePrefixes` in kubernetes/pkg/kubeapiserver, and of the same list of
 //! OpenShift's API server.
 
-/// The parts of a key, and how kubectl calls the resource.
+/// Parts of keys whose resource has another name in kubectl, with that name.
 const RENAMED: &[(&[u8], &[u8])] = &[
     (b"services/specs", b"services"),
     (b"services/endpoints", b"endpoints"),
@@ -38,7 +38,7 @@ pub struct Object<'k> {
     pub name: &'k [u8],
 }
 
-/// The object under a key; none for a key that is not below `prefix`, or has no resource and name.
+/// Parses a key below `prefix` as an object's; `None` for other keys, and for those without resource and name.
 #[must_use]
 pub fn object<'k>(key: &'k [u8], prefix: &[u8]) -> Option<Object<'k>> {
     let prefix = prefix.strip_suffix(b"/").unwrap_or(prefix);
@@ -49,22 +49,23 @@ pub fn object<'k>(key: &'k [u8], prefix: &[u8]) -> Option<Object<'k>> {
     {
         (group, rest) = (first, below);
     }
+    let (first, below) = cut(rest)?;
     let renamed = RENAMED
         .iter()
-        .filter(|_| group.is_empty())
+        .filter(|(parts, _)| group.is_empty() && parts.first() == first.first())
         .find_map(|(parts, resource)| Some((*resource, rest.strip_prefix(*parts)?.strip_prefix(b"/")?)));
-    let (resource, rest) = renamed.or_else(|| cut(rest))?;
+    let (resource, rest) = renamed.unwrap_or((first, below));
     let (namespace, name) = cut(rest).unwrap_or((b"", rest));
     (!resource.is_empty() && !name.is_empty()).then_some(Object { group, resource, namespace, name })
 }
 
-/// Where API servers keep their objects unless `--etcd-prefix` says otherwise; the others are OpenShift's.
+/// Default prefixes of the keys of API servers: first that of Kubernetes, then those of OpenShift.
 pub const PREFIXES: &[&[u8]] = &[b"/registry", b"/kubernetes.io", b"/openshift.io"];
 
-/// The key of a namespace that every cluster has, behind the prefix.
+/// The key of a namespace that every cluster has, without its prefix.
 const ALWAYS: &[u8] = b"/namespaces/kube-system";
 
-/// The prefixes of API servers: [`PREFIXES`], and those below which the keys have what every cluster has.
+/// Returns the prefixes of API servers: [`PREFIXES`], and every prefix of a namespace `kube-system`.
 #[must_use]
 pub fn prefixes<'k>(keys: impl Iterator<Item = &'k [u8]>) -> Vec<Vec<u8>> {
     let mut all: Vec<Vec<u8>> = PREFIXES.iter().map(|prefix| prefix.to_vec()).collect();
@@ -76,22 +77,33 @@ pub fn prefixes<'k>(keys: impl Iterator<Item = &'k [u8]>) -> Vec<Vec<u8>> {
     all
 }
 
-/// Prefixes that are told apart; an etcd with the objects of several clusters has a few.
+/// Maximum number of prefixes. An etcd with the objects of several clusters has a few.
 const MOST_PREFIXES: usize = 16;
 
-/// The object under a key that is below one of several prefixes.
+/// The folders below `prefix` in which an API server keeps the objects of a resource, or other keys that [`object`] takes for such.
+#[must_use]
+pub fn folders(prefix: &[u8], group: &[u8], resource: &[u8]) -> Vec<Vec<u8>> {
+    let prefix = prefix.strip_suffix(b"/").unwrap_or(prefix);
+    if !group.is_empty() {
+        return vec![[prefix, b"/", group, b"/", resource, b"/"].concat()];
+    }
+    let renamed = RENAMED.iter().filter(|(_, name)| *name == resource).map(|(parts, _)| *parts);
+    renamed.chain([resource]).map(|parts| [prefix, b"/", parts, b"/"].concat()).collect()
+}
+
+/// Parses a key below one of several prefixes as an object's.
 #[must_use]
 pub fn object_below<'k, P: AsRef<[u8]>>(key: &'k [u8], prefixes: &[P]) -> Option<Object<'k>> {
     prefixes.iter().find_map(|prefix| object(key, prefix.as_ref()))
 }
 
-/// What is before the first slash, and behind it.
+/// Splits a text at its first slash.
 fn cut(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let slash = text.iter().position(|byte| *byte == b'/')?;
     Some((text.get(..slash)?, text.get(slash.saturating_add(1)..)?))
 }
 
-/// By what objects are summed up.
+/// How objects are grouped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum By {
     /// Resources, of all namespaces.
@@ -102,7 +114,7 @@ pub enum By {
     Both,
 }
 
-/// Objects that are summed up; what is not asked for is empty.
+/// A group of objects; parts by which it is not grouped are empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Objects<'k> {
     /// Their resource's group, as in [`Object`].
@@ -113,8 +125,8 @@ pub struct Objects<'k> {
     pub namespace: &'k [u8],
 }
 
-/// Writes the name of the objects that a key is summed up with behind `name`: their three parts with slashes between, of which they have none. Nothing for a key
-/// that is no object.
+/// Appends the name of a key's group to `name`: `group/resource/namespace`, parts that contain no slashes themselves. Appends nothing for a key
+/// that is not an object's.
 pub fn objects(key: &[u8], prefix: &[u8], by: By, name: &mut Vec<u8>) {
     let Some(Object { group, resource, namespace, .. }) = object(key, prefix) else { return };
     let parts: [&[u8]; 3] = match by {
@@ -131,7 +143,7 @@ pub fn objects(key: &[u8], prefix: &[u8], by: By, name: &mut Vec<u8>) {
 }
 
 impl<'k> Objects<'k> {
-    /// The objects of a name that [`objects`] wrote; none for keys that are no objects.
+    /// Parses a name that [`objects`] wrote; `None` for the name of keys that are not objects.
     #[must_use]
     pub fn of_name(name: &'k [u8]) -> Option<Self> {
         let (group, rest) = cut(name)?;
@@ -188,6 +200,24 @@ mod tests {
             ["compact_rev_key", "/registry", "/registry/", "/registry/health", "/registryx/pods/a/b", "/registry/pods/"]
         {
             assert_eq!(told(key, "/registry"), None, "{key}");
+        }
+    }
+
+    #[test]
+    fn folders_hold_the_keys_of_a_resource() {
+        for key in [
+            "/registry/pods/shop/web-1",
+            "/registry/minions/node-1",
+            "/registry/services/specs/shop/web",
+            "/registry/services/other/web",
+            "/registry/cert-manager.io/certificates/shop/web-tls",
+        ] {
+            for prefix in ["/registry", "/registry/"] {
+                let found = object(key.as_bytes(), prefix.as_bytes()).unwrap();
+                let folders = folders(prefix.as_bytes(), found.group, found.resource);
+                assert!(folders.iter().any(|folder| key.as_bytes().starts_with(folder)), "{key}");
+                assert!(!folders.iter().any(|folder| b"/registry/secrets/shop/web".starts_with(folder)), "{key}");
+            }
         }
     }
 

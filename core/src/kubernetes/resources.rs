@@ -1,12 +1,12 @@
-//! The types of objects by all the names that kubectl takes for them, and where their objects are stored.
+//! The types of objects, with all names that kubectl accepts for them and the place of their objects in etcd.
 //!
-//! `pods`, `pod`, `po`, `Pod`, `deployments.apps`, `deploy.v1.apps`: plural, singular, short name or kind in any case, with a group or a version and a group behind a point. The types of
-//! Kubernetes and OpenShift are those of the table ([`schema`](super::type_table)); others come from the snapshot's own CustomResourceDefinitions.
+//! `pods`, `pod`, `po`, `Pod`, `deployments.apps`, `deploy.v1.apps`: plural, singular, short name or kind in any case, optionally with a group, or a version and a group, after a dot. The types of
+//! Kubernetes and OpenShift are those of the table ([`type_table`](super::type_table)); others come from the snapshot's own CustomResourceDefinitions.
 
 use std::collections::{HashMap, HashSet};
 
 use super::object_tree::Node;
-use super::registry_keys::Object;
+use super::registry_keys::{Object, folders};
 use super::type_table::Schema;
 
 /// A type of objects.
@@ -24,7 +24,7 @@ pub struct Resource {
     pub kind: String,
     /// Whether its objects are in namespaces.
     pub namespaced: bool,
-    /// Whether `all` names it, too.
+    /// Whether it belongs to the category `all`.
     pub in_all: bool,
     /// Whether it comes from a CustomResourceDefinition.
     pub custom: bool,
@@ -68,7 +68,7 @@ const SHORT: &[(&str, &[&str])] = &[
     ("volumeattributesclasses", &["vac"]),
 ];
 
-/// What `all` stands for.
+/// The built-in types of the category `all`.
 const ALL: &[&str] = &[
     "pods",
     "replicationcontrollers",
@@ -87,24 +87,32 @@ const ALL: &[&str] = &[
     "routes",
 ];
 
-/// Groups whose types have the group in their keys although they are built in.
+/// Groups of built-in types whose keys contain the group.
 const GROUP_IN_KEY: &[&str] = &["apiextensions.k8s.io", "apiregistration.k8s.io"];
 
 impl Resource {
-    /// Whether an object's key is one of this type.
+    /// Whether an object is of this type, judged by its key.
     #[must_use]
     pub fn stores(&self, object: &Object<'_>) -> bool {
-        self.place() == (object.group, object.resource)
+        // Most objects are of another type, which the resource alone tells.
+        self.stored_as().as_bytes() == object.resource && self.place().0 == object.group
     }
 
-    /// The group and the resource in the keys of its objects.
+    /// The prefixes of the keys of its objects, for an API server with this `--etcd-prefix`.
+    #[must_use]
+    pub fn folders(&self, prefix: &[u8]) -> Vec<Vec<u8>> {
+        let (group, stored_as) = self.place();
+        folders(prefix, group, stored_as)
+    }
+
+    /// Returns the group and the resource in the keys of its objects.
     fn place(&self) -> (&[u8], &[u8]) {
         let group_in_key = self.custom || GROUP_IN_KEY.contains(&self.group.as_str());
         let group = if group_in_key { self.group.as_bytes() } else { b"" };
         (group, self.stored_as().as_bytes())
     }
 
-    /// Whether this name, or this name with a group, or with a version and a group, means the type.
+    /// Whether a word names the type, alone or with a group, or with a version and a group.
     #[must_use]
     pub fn is_called(&self, word: &str) -> bool {
         let word = word.to_lowercase();
@@ -117,7 +125,7 @@ impl Resource {
         named && (behind.is_empty() || behind == self.group || after_version == self.group && !self.group.is_empty())
     }
 
-    /// The name with which `-o name` and lists of several types print an object: `pod/web`, `deployment.apps/web`.
+    /// Names an object as `-o name` and lists of several types do: `pod/web`, `deployment.apps/web`.
     #[must_use]
     pub fn full_name(&self, name: &str) -> String {
         let point = if self.group.is_empty() { "" } else { "." };
@@ -133,15 +141,15 @@ impl Resource {
 #[derive(Debug, Clone, Default)]
 pub struct Resources {
     list: Vec<Resource>,
-    /// The first type that stores its objects in a place: by the resource in the key, then by the group in it. Each key of a snapshot is looked up here.
+    /// The first type of each place in etcd: by the resource in the key, then by the group in it. Every key of a snapshot is looked up here.
     by_place: HashMap<Box<[u8]>, ByGroup>,
 }
 
-/// Where in the list the type of a group is.
+/// The index of the type in the list, by group.
 type ByGroup = HashMap<Box<[u8]>, usize>;
 
 impl Resources {
-    /// Those of Kubernetes and OpenShift, the stable groups of types that moved first.
+    /// Returns the types of Kubernetes and OpenShift. Of types that moved to another group, the present group comes first.
     #[must_use]
     pub fn builtin() -> Self {
         let mut resources = Self::default();
@@ -177,7 +185,7 @@ impl Resources {
         self.list.push(resource);
     }
 
-    /// Adds what a CustomResourceDefinition defines; nothing for an object that is none.
+    /// Adds the type of a CustomResourceDefinition; does nothing for other objects.
     pub fn define(&mut self, definition: &Node<'_>) {
         let text = |path: &[&str]| definition.at(path).and_then(Node::text).unwrap_or_default();
         let names = |member: &str| {
@@ -204,12 +212,12 @@ impl Resources {
         }
     }
 
-    /// Adds the type of a key whose definition is not there, so that it can be asked for by its plural name.
+    /// Adds the type of a key without a definition, so that it can be asked for by its plural name.
     pub fn see(&mut self, object: &Object<'_>) {
         if self.of(object).is_some() {
             return;
         }
-        // Nobody can ask for another by its name.
+        // Nobody could type the name of another one.
         let (Ok(group), Ok(resource)) = (std::str::from_utf8(object.group), std::str::from_utf8(object.resource))
         else {
             return;
@@ -226,19 +234,19 @@ impl Resources {
         });
     }
 
-    /// All of them.
+    /// Returns all types.
     #[must_use]
     pub fn list(&self) -> &[Resource] {
         &self.list
     }
 
-    /// The type of an object, by its key.
+    /// Returns the type of an object, judged by its key.
     #[must_use]
     pub fn of(&self, object: &Object<'_>) -> Option<&Resource> {
         self.list.get(*self.by_place.get(object.resource)?.get(object.group)?)
     }
 
-    /// The types that a word means: several for `all` and, of custom ones, where several groups have the name; none for an unknown word.
+    /// Returns the types that a word names: several for `all`, and for a name that custom types of several groups share; none for an unknown word.
     #[must_use]
     pub fn called(&self, word: &str) -> Vec<&Resource> {
         if word.eq_ignore_ascii_case("all") {
@@ -246,7 +254,7 @@ impl Resources {
             let named = self.list.iter().filter(|resource| resource.in_all);
             let mut found: Vec<&Resource> =
                 named.filter(|resource| resource.custom || builtin.insert(&resource.plural)).collect();
-            // In the order of kubectl; custom ones come last.
+            // kubectl has this order; custom types come last.
             let place = |resource: &&Resource| {
                 let place = ALL.iter().position(|name| *name == resource.plural);
                 place.filter(|_| !resource.custom).unwrap_or(usize::MAX)
@@ -254,7 +262,7 @@ impl Resources {
             found.sort_by_key(place);
             return found;
         }
-        // As for kubectl, a built-in type wins over custom ones, and the first of the built-in ones over the others, which are stored in the same place.
+        // As for kubectl, a built-in type wins over custom ones. Of several built-in ones, which share a place in etcd, the first wins.
         let called: Vec<&Resource> = self.list.iter().filter(|resource| resource.is_called(word)).collect();
         match called.iter().find(|resource| !resource.custom) {
             Some(builtin) => vec![builtin],
@@ -263,7 +271,7 @@ impl Resources {
     }
 }
 
-/// English plurals as far as Kubernetes' types need them.
+/// Forms the English plural of a type's name.
 fn plural(singular: &str) -> String {
     match singular {
         "endpoints" | "securitycontextconstraints" => singular.to_owned(),

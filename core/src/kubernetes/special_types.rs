@@ -1,8 +1,8 @@
-//! The types of Kubernetes that have a JSON form of their own: times, durations, quantities, numbers or names.
+//! Decodes the types of Kubernetes that have a JSON form of their own: times, durations, quantities, and numbers or names.
 
 use crate::protobuf_raw::{WireValue, next};
 
-/// Seconds and nanoseconds since 1970 of a `metav1.Time` or `MicroTime`: `{1 seconds, 2 nanos}`; none for the zero time, which is an empty message.
+/// Decodes a `metav1.Time` or `MicroTime`, `{1 seconds, 2 nanos}`, into seconds and nanoseconds since 1970; `None` for the zero time, which is an empty message.
 #[must_use]
 pub fn timestamp(mut message: &[u8]) -> Option<(i64, i64)> {
     let (mut seconds, mut nanos) = (0, 0);
@@ -16,7 +16,7 @@ pub fn timestamp(mut message: &[u8]) -> Option<(i64, i64)> {
     (seconds != 0 || nanos != 0).then_some((seconds, nanos))
 }
 
-/// The number in a message like `metav1.Duration`, in nanoseconds.
+/// Decodes a `metav1.Duration` into nanoseconds.
 #[must_use]
 pub fn duration(mut message: &[u8]) -> i64 {
     let mut nanos = 0;
@@ -28,7 +28,7 @@ pub fn duration(mut message: &[u8]) -> i64 {
     nanos
 }
 
-/// The bytes in field 1 of a message like `Quantity`, `FieldsV1` or `RawExtension`.
+/// Returns field 1 of a message like `Quantity`, `FieldsV1` or `RawExtension`.
 #[must_use]
 pub fn inner(mut message: &[u8]) -> &[u8] {
     let mut found: &[u8] = &[];
@@ -49,7 +49,7 @@ pub enum IntOrString<'a> {
     Text(&'a [u8]),
 }
 
-/// Reads one.
+/// Decodes an `IntOrString`.
 #[must_use]
 pub fn int_or_string(mut message: &[u8]) -> IntOrString<'_> {
     let (mut is_text, mut int, mut text) = (false, 0, &[][..]);
@@ -64,7 +64,7 @@ pub fn int_or_string(mut message: &[u8]) -> IntOrString<'_> {
     if is_text { IntOrString::Text(text) } else { IntOrString::Int(int) }
 }
 
-/// A time as RFC 3339 in UTC, to the second; with six decimals when `micros` are given.
+/// Formats a time as RFC 3339 in UTC, to the second, or with six decimals if `micros` are given.
 #[must_use]
 pub fn rfc3339(seconds: i64, micros: Option<i64>) -> String {
     let days = seconds.div_euclid(86_400);
@@ -75,7 +75,7 @@ pub fn rfc3339(seconds: i64, micros: Option<i64>) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{fraction}Z")
 }
 
-/// Year, month and day of a day since 1970, in the Gregorian calendar. Eras of 400 years have 146,097 days; years begin in March, so that the leap day is the last.
+/// Converts a day since 1970 to year, month and day of the Gregorian calendar. Eras of 400 years have 146,097 days; years begin in March, so that the leap day is the last.
 #[expect(clippy::arithmetic_side_effects, reason = "remainders of an era are small")]
 fn civil(days: i64) -> (i64, i64, i64) {
     let shifted = days.saturating_add(719_468);
@@ -90,7 +90,7 @@ fn civil(days: i64) -> (i64, i64, i64) {
     (year, month, day)
 }
 
-/// Seconds since 1970 of a time as [`rfc3339`] writes it, with or without a fraction; none for anything else.
+/// Parses a time as [`rfc3339`] writes it, with or without a fraction, into seconds since 1970; `None` for anything else.
 #[must_use]
 #[expect(clippy::arithmetic_side_effects, reason = "all parts are in their ranges")]
 pub fn parse_rfc3339(text: &str) -> Option<i64> {
@@ -117,7 +117,7 @@ pub fn parse_rfc3339(text: &str) -> Option<i64> {
     Some(days * 86_400 + hour * 3600 + minute * 60 + second)
 }
 
-/// A duration as Go's `time.Duration` prints itself: `1h0m0s`, `1.5s`, `2ms`, `0s`.
+/// Formats a duration like Go's `time.Duration`: `1h0m0s`, `1.5s`, `2ms`, `0s`.
 #[must_use]
 pub fn go_duration(nanos: i64) -> String {
     let magnitude = nanos.unsigned_abs();
@@ -139,7 +139,7 @@ pub fn go_duration(nanos: i64) -> String {
     }
 }
 
-/// So many of a unit, with a fraction without zeros at its end.
+/// Formats a number of units with a fraction without trailing zeros.
 fn fraction(magnitude: u64, unit: u64) -> String {
     let whole = magnitude.checked_div(unit).unwrap_or_default();
     let rest = magnitude.checked_rem(unit).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What the tables of `kubectl get` need of objects beside their cells.
+//! Functions on objects for the tables of `kubectl get`.
 
 use std::cmp::Reverse;
 
@@ -6,7 +6,7 @@ use super::age;
 use super::object_tree::Node;
 use super::registry_keys::Object;
 
-/// Gives an object that cannot be read as far as its name the one that its key has.
+/// Sets the name and namespace of an object from its key, if the name could not be decoded.
 pub fn name_by_key<'n>(node: &mut Node<'n>, object: &Object<'_>) {
     let is_named = node.at(&["metadata", "name"]).and_then(Node::text).is_some_and(|name| !name.is_empty());
     if is_named {
@@ -22,7 +22,7 @@ pub fn name_by_key<'n>(node: &mut Node<'n>, object: &Object<'_>) {
     node.set("metadata", metadata);
 }
 
-/// When a StorageClass that claims without one get was made, and its name; the newest of them counts, and of equally old ones the first. None for another class.
+/// Returns the rank of a default StorageClass, `None` for another class: the greatest is the default of the cluster, which is the newest and, of equally old ones, the first by name.
 #[must_use]
 pub fn default_class(class: &Node<'_>) -> Option<(i64, Reverse<String>)> {
     let annotations = class.at(&["metadata", "annotations"])?;
@@ -33,12 +33,12 @@ pub fn default_class(class: &Node<'_>) -> Option<(i64, Reverse<String>)> {
     .then(|| (age::created(class).unwrap_or_default(), Reverse(name)))
 }
 
-/// Takes out of an object who wrote which of its fields, which is most of its text and seldom wanted; what that was.
+/// Removes managedFields from an object and returns them.
 pub fn take_managed_fields<'a>(node: &mut Node<'a>) -> Option<Node<'a>> {
     node.get_mut("metadata")?.take("managedFields")
 }
 
-/// A cell on one line, as kubectl cuts it: what follows a line break is left out.
+/// Cuts a cell at its first line break, as kubectl does.
 #[must_use]
 pub fn one_line(cell: &str) -> String {
     match cell.split_once(['\n', '\r', '\u{c}']) {

@@ -1,4 +1,4 @@
-//! The table of Kubernetes' types: of each message the fields in the order of the Go struct, of each kind its message.
+//! The table of Kubernetes' types: the fields of each message, in the order of the Go struct, and the message of each kind.
 //!
 //! `schema.bin` is made from Kubernetes' own Go modules, of 1.8 up to [`Schema::newest`], and OpenShift's, by `cargo xtask kubernetes`: equal messages are merged, and a message has the fields of all versions.
 //! No field number was ever used again for another meaning. The layout of the file is drawn in `tests/reference/kubernetes/pack.go`, which writes it.
@@ -10,7 +10,7 @@ use crate::varint::varint;
 const TABLE: &[u8] = include_bytes!("schema.bin");
 const MAGIC: &[u8] = b"k8sfacts\x02";
 
-/// What a field holds, or each element of a list or map.
+/// The type of a field, or of each element of a list or map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Base {
     /// Text.
@@ -43,16 +43,16 @@ pub enum Base {
     Wrapped,
 }
 
-/// How often a field holds it.
+/// How many values a field has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
-    /// Once, always.
+    /// Exactly one.
     One,
-    /// Once or not at all.
+    /// One or none.
     Pointer,
-    /// In a list.
+    /// A list.
     List,
-    /// In a map whose keys are text.
+    /// A map with text keys.
     Map,
 }
 
@@ -63,13 +63,13 @@ pub struct Field {
     pub number: u32,
     /// Its name in JSON; empty when it is inline.
     pub name: &'static str,
-    /// What it holds.
+    /// Its type.
     pub base: Base,
-    /// How often.
+    /// How many values it has.
     pub shape: Shape,
-    /// Whether JSON leaves it out when it is zero; for a struct that is no pointer, whether `omitzero` says so.
+    /// Whether JSON leaves it out if it is zero (`omitempty`; `omitzero` for a struct that is not a pointer).
     pub omitempty: bool,
-    /// Whether its own fields stand in its place.
+    /// Whether JSON has the fields of its message in its place.
     pub inline: bool,
     /// The message of [`Base::Message`] and [`Base::Wrapped`].
     pub message: u16,
@@ -80,7 +80,7 @@ pub struct Field {
 pub struct Message {
     /// The fields.
     pub fields: Vec<Field>,
-    /// For each number on the wire the place of its field plus one; 0 for none.
+    /// For each field number, the index of its field plus one; 0 for none.
     places: Vec<u8>,
 }
 
@@ -108,27 +108,27 @@ pub struct Schema {
 }
 
 impl Schema {
-    /// The table that this program knows.
+    /// Returns the table of this program.
     #[must_use]
     pub fn builtin() -> &'static Self {
         static SCHEMA: OnceLock<Schema> = OnceLock::new();
-        // The table is a part of the program; a test reads it.
+        // The table is part of the program, and a test parses it.
         SCHEMA.get_or_init(|| Self::parse(TABLE).unwrap_or_default())
     }
 
-    /// The newest minor version of Kubernetes whose types it has, such as `1.37`.
+    /// Returns the newest minor version of Kubernetes in the table, such as `1.37`.
     #[must_use]
     pub fn newest(&self) -> &'static str {
         self.newest
     }
 
-    /// All kinds, ordered by group, version and name.
+    /// Returns all kinds, ordered by group, version and name.
     #[must_use]
     pub fn kinds(&self) -> &[Kind] {
         &self.kinds
     }
 
-    /// The kind of an object that says `api_version` (`apps/v1`, `v1`) and `kind`.
+    /// Returns the kind with this `api_version` (`apps/v1`, `v1`) and name.
     ///
     /// OpenShift up to 3.6 stored its objects in the core group; they are found in the groups that they have had since.
     #[must_use]
@@ -143,13 +143,13 @@ impl Schema {
         self.kinds.iter().find(moved).filter(|_| group.is_empty())
     }
 
-    /// All messages, by their numbers.
+    /// Returns all messages, indexed by number.
     #[must_use]
     pub fn messages(&self) -> &[Message] {
         &self.messages
     }
 
-    /// A message by its number.
+    /// Returns a message by its number.
     #[must_use]
     #[inline]
     pub fn message(&self, number: u16) -> Option<&Message> {
@@ -244,7 +244,7 @@ impl Message {
         Self { fields, places }
     }
 
-    /// Where the field of a number is among [`fields`](Self::fields).
+    /// Returns the index in [`fields`](Self::fields) of the field with this number.
     #[must_use]
     #[inline]
     pub fn place(&self, number: u32) -> Option<usize> {
@@ -259,7 +259,7 @@ fn delimited(rest: &mut &'static [u8]) -> Option<&'static [u8]> {
     Some(bytes)
 }
 
-/// A field without its message; `packed` says all but its number and name.
+/// Unpacks a field without its message; `packed` has everything except its number and name.
 fn field(number: u32, name: &'static str, packed: u8) -> Option<Field> {
     const BASES: [Base; 14] = [
         Base::String,

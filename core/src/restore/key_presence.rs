@@ -24,7 +24,7 @@ impl KeyPresence {
     /// Starts a search for `keys` at a main revision.
     #[must_use]
     pub fn new(keys: &[Vec<u8>], at: Revision) -> Self {
-        let query = Query { range: KeyRange::all(), revision: at, hash_values: false };
+        let query = Query { range: KeyRange::all(), revision: at, hash_values: false, folders: Vec::new() };
         Self { query, newest: keys.iter().map(|key| (key.clone(), None)).collect() }
     }
 

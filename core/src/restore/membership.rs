@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use sha1::{Digest, Sha1};
 
+use crate::credentials::quotable;
 use crate::int_readers::u64_be;
 use crate::restore::membership_error::MembershipError;
 use crate::restore::peer_url;
@@ -45,7 +46,9 @@ impl Cluster {
         let mut urls_by_name: BTreeMap<&str, Vec<String>> = BTreeMap::new();
         let mut seen = BTreeSet::new();
         for pair in initial_cluster.split(',').filter(|pair| !pair.trim().is_empty()) {
-            let (name, text) = pair.split_once('=').unwrap_or((pair, ""));
+            let Some((name, text)) = pair.split_once('=') else {
+                return Err(MembershipError::NoUrl { member: quotable(pair.trim()).into_owned() });
+            };
             let url = peer_url::parse("initial-cluster", text)?;
             if !seen.insert(url.clone()) {
                 return Err(MembershipError::Duplicate { url });
@@ -161,7 +164,8 @@ mod tests {
         let error = |text| Cluster::new(text, "t").unwrap_err().to_string();
         assert_eq!(error(""), "--initial-cluster names no member");
         assert!(error("a=http://h:1,b=http://h:1").contains("http://h:1 twice"));
-        for bad in ["a", "a=h:1", "a=ftp://h:1", "a=http://h", "a=http://h:x", "a=http://h:1/p", "a=http://h h:1"] {
+        assert!(error("a").starts_with("--initial-cluster: \"a\" has no URL"), "{}", error("a"));
+        for bad in ["a=h:1", "a=ftp://h:1", "a=http://h", "a=http://h:x", "a=http://h:1/p", "a=http://h h:1"] {
             assert!(error(bad).starts_with("--initial-cluster: "), "{bad}");
         }
         for secret in ["a=http://root:secret@h:1", "a=http://root:secret", "a=http://root:secret,b@h:1"] {

@@ -14,6 +14,12 @@ pub enum MembershipError {
         /// The problem.
         reason: &'static str,
     },
+    /// A member without a URL.
+    #[error("--initial-cluster: {member:?} has no URL")]
+    NoUrl {
+        /// The text where NAME=URL belongs, without user and password.
+        member: String,
+    },
     /// The flag names no member.
     #[error("--initial-cluster names no member")]
     Empty,
@@ -49,4 +55,21 @@ pub enum MembershipError {
         /// The id.
         id: u64,
     },
+}
+
+impl MembershipError {
+    /// Says what to do.
+    #[must_use]
+    pub fn advice(&self) -> &'static str {
+        match self {
+            Self::Url { flag: "initial-cluster", .. } | Self::NoUrl { .. } | Self::Empty => {
+                "Name every member of the new cluster with its peer URL: --initial-cluster m1=https://10.0.0.1:2380,m2=https://10.0.0.2:2380"
+            }
+            Self::Url { .. } => "Peer URLs are such as https://10.0.0.1:2380, with commas between them.",
+            Self::NoSuchName { .. } => "Give --name one of these names, or add the member to --initial-cluster.",
+            Self::Differ { .. } => "Give the same URLs in both flags.",
+            Self::Duplicate { .. } => "Give each member a URL of its own.",
+            Self::Id { .. } => "Give another --initial-cluster-token, from which the ids are computed.",
+        }
+    }
 }

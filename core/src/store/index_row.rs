@@ -250,7 +250,7 @@ mod tests {
         let one = |main, sub, page, index, bytes| KeyState {
             revision: FullRevision { main: Revision::new(main), sub },
             place: EntryPlace { page: PageId::new(page), index },
-            version: main,
+            version: main >> 8,
             deleted: sub == 1,
             newest_bytes: 50,
             value_len: 10,

@@ -60,7 +60,8 @@ impl History {
     /// Creates an empty history of `key`.
     #[must_use]
     pub fn of(key: &[u8]) -> Self {
-        let query = Query { range: KeyRange::one(key), revision: Revision::MAX, hash_values: false };
+        let query =
+            Query { range: KeyRange::one(key), revision: Revision::MAX, hash_values: false, folders: Vec::new() };
         Self { query, events: Vec::new() }
     }
 

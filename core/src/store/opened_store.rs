@@ -161,7 +161,8 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
     /// newest may not be the last.
     #[must_use]
     pub fn query(&self, range: KeyRange, revision: Revision) -> Query {
-        Query { range, revision: if revision == self.current { Revision::MAX } else { revision }, hash_values: false }
+        let revision = if revision == self.current { Revision::MAX } else { revision };
+        Query { range, folders: Vec::new(), revision, hash_values: false }
     }
 
     /// The revision of the last requested compaction, or -1: older revisions are not available.

@@ -13,6 +13,8 @@ use crate::store::range::KeyRange;
 pub struct Query {
     /// Range of keys.
     pub range: KeyRange,
+    /// Prefixes of which a key must have one; empty for every key of the range.
+    pub folders: Vec<Vec<u8>>,
     /// Main revision.
     pub revision: Revision,
     /// Whether to hash values, for comparisons.
@@ -20,6 +22,13 @@ pub struct Query {
 }
 
 impl Query {
+    /// Whether a key is wanted.
+    #[inline]
+    fn contains(&self, key: &[u8]) -> bool {
+        self.range.contains(key)
+            && (self.folders.is_empty() || self.folders.iter().any(|folder| key.starts_with(folder)))
+    }
+
     /// Decodes an entry if it matches the query. An undecodable entry goes into `lost`, because its key is unknown.
     #[inline]
     pub fn message<'a>(&self, entry: &KeyEntry<'a>, lost: &mut Lost) -> Option<KeyValue<'a>> {
@@ -28,7 +37,7 @@ impl Query {
         }
         // A damaged message can contain a second key, which then counts, so the whole message is decoded.
         match KeyValue::parse(entry.value) {
-            Some(message) if !message.key.is_empty() => self.range.contains(message.key).then_some(message),
+            Some(message) if !message.key.is_empty() => self.contains(message.key).then_some(message),
             parsed => {
                 lost.add(malformed(entry, if parsed.is_some() { "have no key" } else { "are not a KeyValue message" }));
                 None

@@ -50,11 +50,11 @@ impl Usage {
     }
 }
 
-/// Returns the key up to and including the last of `depth` slashes after `from`; a slash at the start of the key does
-/// not count.
+/// Returns the key up to and including the last of `depth` slashes after `from`; a slash at `from` itself does not count,
+/// because no part of the key comes before it.
 #[must_use]
 pub fn group(key: &[u8], from: usize, depth: usize) -> &[u8] {
-    let from = if from == 0 && key.first() == Some(&b'/') { 1 } else { from };
+    let from = if key.get(from) == Some(&b'/') { from.saturating_add(1) } else { from };
     let slashes = key.iter().enumerate().skip(from).filter(|(_, byte)| **byte == b'/');
     let end = slashes.take(depth).last().map_or(from, |(index, _)| index.saturating_add(1));
     key.get(..end).unwrap_or(key)
@@ -69,6 +69,8 @@ mod tests {
         assert_eq!(group(b"/registry/pods/default/web", 0, 1), b"/registry/");
         assert_eq!(group(b"/registry/pods/default/web", 0, 2), b"/registry/pods/");
         assert_eq!(group(b"/registry/pods/default/web", 10, 1), b"/registry/pods/");
+        assert_eq!(group(b"/registry/pods/default/web", 9, 1), b"/registry/pods/");
+        assert_eq!(group(b"/registry/pods/default/web", 12, 1), b"/registry/pods/");
         assert_eq!(group(b"/registry/pods/default/web", 0, 9), b"/registry/pods/default/");
         assert_eq!(group(b"app/x", 0, 1), b"app/");
         assert_eq!(group(b"plain", 0, 3), b"");

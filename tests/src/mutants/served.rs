@@ -89,7 +89,8 @@ fn read<A: Accumulator>(store: &Store<'_, Vec<u8>>, new: impl Fn() -> A + Sync) 
 }
 
 fn keys(store: &Store<'_, Vec<u8>>, revision: Revision, lines: &mut Lines) {
-    let index = read(store, || Index::new(Query { range: KeyRange::all(), revision, hash_values: false }));
+    let index =
+        read(store, || Index::new(Query { range: KeyRange::all(), revision, hash_values: false, folders: Vec::new() }));
     for key in index.sorted(|key| !key.deleted) {
         // A client cannot request the key "", which a restore with a bump writes.
         if key.key.is_empty() {

@@ -10,6 +10,7 @@ use crate::cli::args_inspect::InspectForm;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::{self, Lines};
+use crate::cli::render::grouped_number::grouped;
 
 /// Runs the command. It prints users and roles while it reads them, one at a time.
 ///
@@ -44,7 +45,7 @@ pub fn run(args: &AuthArgs) -> Result<Exit, Failure> {
         }
         form => {
             let state = if auth.enabled { "enabled" } else { "disabled" };
-            output::print(&format!("authentication is {state} (revision {})\n\n", auth.revision))?;
+            output::print(&format!("authentication is {state} (revision {})\n\n", grouped(auth.revision)))?;
             text_table::print(form, &[("user", false), ("roles", false), ("password", false)], |take| {
                 let mut outcome = Ok(true);
                 let read = store.users(&mut |user| {

@@ -20,6 +20,7 @@ use crate::cli::failure::Failure;
 use crate::cli::judge_files;
 use crate::cli::output::Lines;
 use crate::cli::progress_bar::Bar;
+use crate::cli::render::grouped_number::{counted, grouped_revision};
 
 /// Runs the command.
 ///
@@ -170,7 +171,13 @@ fn text(
     lines: &mut Lines,
 ) -> Result<(), Failure> {
     let (sign, old, new) = sides(change);
-    let at = |state: Key<'_>| format!("revision {}, {} bytes", state.revision.main, state.value_len);
+    let at = |state: Key<'_>| {
+        format!(
+            "revision {}, {}",
+            grouped_revision(state.revision.main),
+            counted(state.value_len.into(), "byte", "bytes")
+        )
+    };
     let places: Vec<String> = old.into_iter().chain(new).map(at).collect();
     lines.write_with(|out| writeln!(out, "{sign} {}  ({})", name(old, new), places.join(" → ")))?;
     if args.values {

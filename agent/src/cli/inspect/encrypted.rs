@@ -66,6 +66,7 @@ fn advice(why: &Why) -> &'static str {
         Why::NoKey(_) | Why::WrongKey | Why::NoObject => {
             " Use the configuration from the time when the value was written."
         }
+        Why::Redacted => " No key opens them: use the snapshot from which the copy was made.",
         _ => "",
     }
 }

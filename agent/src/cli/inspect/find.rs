@@ -15,7 +15,7 @@ use crate::cli::failure::{Failure, exit_of};
 use crate::cli::judge_files;
 use crate::cli::output::{self, Lines};
 use crate::cli::progress_bar::Bar;
-use crate::cli::render::grouped_number::counted;
+use crate::cli::render::grouped_number::{counted, grouped};
 
 /// Runs the command.
 ///
@@ -57,6 +57,7 @@ pub fn run(args: &FindArgs) -> Result<Exit, Failure> {
     }
     let name = key_text::key(&key);
     let what = if args.prefix { format!("a key that begins with {name}") } else { name };
+    tally.check_searched(&args.paths)?;
     tally.finish(
         &what,
         "The name must be exact: list the keys with etcdsnap keys FILE, or find with --prefix. A deleted key is listed with the revision that deleted it.",
@@ -121,6 +122,9 @@ impl<'f> HeldKeys<'f> {
     }
 }
 
+/// Other files that are named at most.
+const NAMED: usize = 3;
+
 /// Counts files by outcome: snapshots, snapshots that hold the key, unreadable files, other files.
 #[derive(Default)]
 pub struct Tally {
@@ -128,6 +132,8 @@ pub struct Tally {
     holding: u64,
     unread: u64,
     others: u64,
+    /// The first of the other files.
+    named: Vec<String>,
     worst: Option<Exit>,
 }
 
@@ -141,6 +147,9 @@ impl Tally {
     pub fn answer<'f, T>(&mut self, one: &'f Found<T>) -> Option<&'f T> {
         if one.is_other_file() {
             self.others = self.others.saturating_add(1);
+            if self.named.len() < NAMED {
+                self.named.push(printable_path(&one.path));
+            }
             return None;
         }
         match &one.answer {
@@ -184,6 +193,35 @@ impl Tally {
         worst
     }
 
+    /// Checks that there was a snapshot to search in `paths`.
+    ///
+    /// # Errors
+    /// When there was none, and no file that could be one.
+    pub fn check_searched(&self, paths: &[PathBuf]) -> Result<(), Failure> {
+        if self.snapshots > 0 || self.unread > 0 {
+            return Ok(());
+        }
+        // A file that was named itself is a snapshot or cannot be read.
+        let place = match paths {
+            [one] => printable_path(one),
+            _ => "these directories".to_owned(),
+        };
+        let others = self.other_files().map(|others| format!(": {others}")).unwrap_or_default();
+        let advice = "Name the snapshots themselves, or directories with snapshots in them. Subdirectories are not searched, nor files whose names begin with a dot.";
+        Err(Failure { exit: Exit::Damage, ..Failure::new(format!("there is no snapshot in {place}{others}"), advice) })
+    }
+
+    /// Says which files are not snapshots.
+    fn other_files(&self) -> Option<String> {
+        if self.others == 0 {
+            return None;
+        }
+        let more = self.others.saturating_sub(self.named.len() as u64);
+        let more = if more > 0 { format!(" and {} more", grouped(more)) } else { String::new() };
+        let count = counted(self.others, "file is not a snapshot", "files are not snapshots");
+        Some(format!("{count} ({}{more})", self.named.join(", ")))
+    }
+
     /// Prints for each of several keys or objects how many snapshots hold it; returns the exit code. `advice` is for those that no snapshot holds.
     ///
     /// # Errors
@@ -191,7 +229,8 @@ impl Tally {
     pub fn finish_all(mut self, held: &[(String, u64)], advice: &str) -> Result<Exit, Failure> {
         let Some(((last, holding), others)) = held.split_last() else { return Ok(self.worst.unwrap_or(Exit::Done)) };
         for (what, holding) in others {
-            let text = format!("{what} is in {holding} of {}", counted(self.snapshots, "snapshot", "snapshots"));
+            let snapshots = counted(self.snapshots, "snapshot", "snapshots");
+            let text = format!("{what} is in {} of {snapshots}", grouped(*holding));
             if *holding == 0 {
                 output::complain(&text, advice);
                 self.met(Exit::Damage);
@@ -208,12 +247,13 @@ impl Tally {
     /// # Errors
     /// When no snapshot holds it.
     pub fn finish(self, what: &str, advice: &str) -> Result<Exit, Failure> {
-        let mut text = format!("{what} is in {} of {}", self.holding, counted(self.snapshots, "snapshot", "snapshots"));
+        let snapshots = counted(self.snapshots, "snapshot", "snapshots");
+        let mut text = format!("{what} is in {} of {snapshots}", grouped(self.holding));
         if self.unread > 0 {
             text.push_str(&format!("; {} could not be read", counted(self.unread, "file", "files")));
         }
-        if self.others > 0 {
-            text.push_str(&format!("; {}", counted(self.others, "file is not a snapshot", "files are not snapshots")));
+        if let Some(others) = self.other_files() {
+            text.push_str(&format!("; {others}"));
         }
         let worst = self.worst.unwrap_or(Exit::Done);
         if self.holding == 0 {

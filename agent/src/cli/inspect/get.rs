@@ -2,7 +2,6 @@
 
 use std::io::{self, IsTerminal};
 
-use crate::cli::render::grouped_number::counted;
 use etcdsnap::core::Revision;
 use etcdsnap::core::kubernetes::conceal::conceal_by_kind;
 use etcdsnap::core::kubernetes::decode::Options;
@@ -14,12 +13,13 @@ use etcdsnap::typed_path;
 
 use super::chosen_revision::chosen;
 use super::key_text::{Hex, Shown};
-use super::{encrypted, key_text, keys, text_table, told};
+use super::{absent_key, encrypted, key_text, keys, text_table, told};
 use crate::cli::args::GetArgs;
 use crate::cli::args_inspect::InspectForm;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::{self, Lines};
+use crate::cli::render::grouped_number::{counted, grouped_revision};
 
 /// Runs the command.
 ///
@@ -37,7 +37,11 @@ pub fn run(args: &GetArgs) -> Result<Exit, Failure> {
     let state = index.get(&key);
     let exit = told(&args.inspect.file, &lost);
     let Some(state) = state.as_ref().filter(|state| !state.deleted) else {
-        return Err(absent(args, &key, at, state.as_ref(), &lost));
+        let below = match state {
+            None if lost.places == 0 => absent_key::starting_with(&snapshot, &store, &key, at, &args.inspect.file)?,
+            _ => None,
+        };
+        return Err(absent(args, &key, at, state.as_ref(), &lost, below));
     };
     let hidden = key_text::is_secret(&key) && !args.show_secrets;
     if hidden && args.inspect.write_out == InspectForm::Simple {
@@ -140,26 +144,32 @@ fn check_form(args: &GetArgs) -> Result<(), Failure> {
 }
 
 /// Explains why there is nothing to print; exit code 1, as for a difference.
-fn absent(args: &GetArgs, key: &[u8], at: Revision, state: Option<&Key<'_>>, lost: &Lost) -> Failure {
+fn absent(
+    args: &GetArgs,
+    key: &[u8],
+    at: Revision,
+    state: Option<&Key<'_>>,
+    lost: &Lost,
+    below: Option<String>,
+) -> Failure {
     let (name, file) = (key_text::key(key), typed_path(&args.inspect.file));
+    let at = grouped_revision(at);
     let (what, advice) = match state {
         Some(state) => (
-            format!("{name} was deleted at revision {}", state.revision.main),
+            format!("{name} was deleted at revision {}", grouped_revision(state.revision.main)),
             format!("See what was there before: etcdsnap history {file} {name}, then etcdsnap get --rev N."),
         ),
         None if lost.places > 0 => (
             format!("the key {name} was not found at revision {at}; it may be in the damaged part"),
             "Use another copy of the file, or another snapshot.".into(),
         ),
-        None if key.ends_with(b"/") => (
-            format!("there is no key {name} at revision {at}"),
-            format!("List the keys that start with it: etcdsnap keys {file} {name}"),
-        ),
         None => (
             format!("there is no key {name} at revision {at}"),
-            format!(
-                "List the keys: etcdsnap keys {file}. Check whether it was created later or compacted away: etcdsnap history {file} {name}"
-            ),
+            below.unwrap_or_else(|| {
+                format!(
+                    "List the keys: etcdsnap keys {file}. Check whether it was created later or compacted away: etcdsnap history {file} {name}"
+                )
+            }),
         ),
     };
     Failure { what, advice, exit: Exit::Damage }

@@ -7,7 +7,7 @@ use etcdsnap::core::store::Event;
 use etcdsnap::typed_path;
 use serde_json::{Map, Value};
 
-use super::{encrypted, key_text, keys, text_table, told};
+use super::{absent_key, encrypted, key_text, keys, text_table, told};
 use crate::cli::args::HistoryArgs;
 use crate::cli::args_inspect::InspectForm;
 use crate::cli::exit::Exit;
@@ -33,8 +33,10 @@ pub fn run(args: &HistoryArgs) -> Result<Exit, Failure> {
             (what, "Use another copy of the file, or another snapshot.".to_owned())
         } else {
             let file = typed_path(&args.inspect.file);
-            let advice =
-                format!("List the keys: etcdsnap keys {file}; list deleted keys: etcdsnap keys {file} --deleted");
+            let below = absent_key::starting_with(&snapshot, &store, &key, store.current(), &args.inspect.file)?;
+            let advice = below.unwrap_or_else(|| {
+                format!("List the keys: etcdsnap keys {file}; list deleted keys: etcdsnap keys {file} --deleted")
+            });
             (format!("the snapshot has no revision of a key {name}"), advice)
         };
         return Err(Failure { what, advice, exit: Exit::Damage });

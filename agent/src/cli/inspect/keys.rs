@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 
 use super::chosen_revision::chosen;
 use super::filter;
-use super::{encrypted, key_text, range, text_table, told};
+use super::{absent_key, encrypted, key_text, range, text_table, told};
 use crate::cli::args::KeysArgs;
 use crate::cli::args_inspect::InspectForm;
 use crate::cli::exit::Exit;
@@ -36,7 +36,8 @@ pub fn run(args: &KeysArgs) -> Result<Exit, Failure> {
     }
     let (snapshot, bar) = encrypted::open(&args.inspect.file, &args.decrypt, args.inspect.work, args.inspect.meta)?;
     let store = snapshot.store()?;
-    let query = store.query(range, chosen(&snapshot, &store, &args.revision)?);
+    let revision = chosen(&snapshot, &store, &args.revision)?;
+    let query = store.query(range, revision);
     let (index, mut lost) = snapshot.keys(&store, &query, &bar)?;
     let prefixes = prefixes(index.iter().map(|state| state.key));
     let wanted = |state: &Key<'_>| state.deleted == args.deleted && search.holds(state, &prefixes);
@@ -50,6 +51,15 @@ pub fn run(args: &KeysArgs) -> Result<Exit, Failure> {
         keys.retain(&index, |state| holding.contains(&state.place));
     }
     drop(bar);
+    if keys.is_empty() && lost.places == 0 {
+        let kind = match (args.deleted, args.filter.is_empty()) {
+            (true, true) => Some("is deleted"),
+            (true, false) => Some("is deleted and meets the filter"),
+            (false, true) => None,
+            (false, false) => Some("meets the filter"),
+        };
+        absent_key::tell_none(&key_text::typed(&args.prefix)?, &args.interval, kind, revision);
+    }
     keys.truncate(args.limit.map_or(usize::MAX, NonZeroUsize::get));
     match args.inspect.write_out {
         InspectForm::Table => {

@@ -11,6 +11,7 @@ use etcdsnap::{Snapshot, WorkDirectory, printable};
 use crate::cli::args::{ClientArgs, WorkArgs};
 use crate::cli::failure::Failure;
 use crate::cli::progress_bar::Bar;
+use crate::cli::render::grouped_number::grouped_revision;
 use crate::cli::{connection_flags, log, output, save_run, signals};
 
 /// Takes a snapshot and opens it. The temporary directory is removed on every error, too; what a killed run left, the next run removes.
@@ -66,6 +67,7 @@ fn failure(error: SaveError) -> Failure {
 
 fn comparison_note(saved: &Saved) -> String {
     let member = saved.member.as_deref().map_or_else(|| saved.member_id.clone(), printable);
-    let revision = saved.revision.map(|revision| format!("revision {revision} of ")).unwrap_or_default();
+    let revision =
+        saved.revision.map(|revision| format!("revision {} of ", grouped_revision(revision))).unwrap_or_default();
     format!("Compared with {revision}member {member} at {}.", printable(&saved.endpoint))
 }

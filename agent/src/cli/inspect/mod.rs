@@ -1,5 +1,6 @@
 //! Commands that read a snapshot.
 
+mod absent_key;
 pub mod auth;
 pub mod chosen_revision;
 pub mod cluster;

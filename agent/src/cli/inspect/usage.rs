@@ -8,13 +8,13 @@ use serde_json::{Map, Value, json};
 use super::chosen_revision::chosen;
 use super::usage_group::{self, Group};
 use super::usage_kinds::Kinds;
-use super::{key_text, open, range, text_table, told};
+use super::{absent_key, key_text, open, range, text_table, told};
 use crate::cli::args::UsageArgs;
 use crate::cli::args_inspect::{InspectForm, UsageBy};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::{self, Lines};
-use crate::cli::render::grouped_number::{grouped, si_bytes};
+use crate::cli::render::grouped_number::{counted, grouped, grouped_revision, si_bytes};
 
 /// Runs the command.
 ///
@@ -62,6 +62,9 @@ pub fn run(args: &UsageArgs) -> Result<Exit, Failure> {
         kinds,
         report,
     };
+    if found.report.total.revisions == 0 && lost.places == 0 {
+        absent_key::tell_none(&prefix, &args.interval, None, revision);
+    }
     match args.inspect.write_out {
         InspectForm::Json => found.print_json(whole)?,
         form => found.print_text(form, args.top, whole)?,
@@ -93,13 +96,13 @@ impl UsageAnswer {
     fn print_text(&self, form: InspectForm, top: usize, whole: bool) -> Result<(), Failure> {
         let Usage { keys, deleted, revisions, live_bytes, history_bytes, .. } = self.report.total;
         let mut text = format!(
-            "{} of entries: {} live ({} keys), {} history ({} revisions in all, {} deleted keys)\n",
+            "{} of entries: {} live ({}), {} history ({} in all, {})\n",
             si_bytes(self.report.total.bytes()),
             si_bytes(live_bytes),
-            grouped(keys),
+            counted(keys, "key", "keys"),
             si_bytes(history_bytes),
-            grouped(revisions),
-            grouped(deleted),
+            counted(revisions, "revision", "revisions"),
+            counted(deleted, "deleted key", "deleted keys"),
         );
         if whole && self.is_latest {
             let room = self.size.saturating_sub(self.report.total.bytes());
@@ -111,7 +114,7 @@ impl UsageAnswer {
                 "{} of database: a compaction at revision {} and a defragmentation would leave about {}\n\
                  {} of it is free pages, free room in pages, and what other buckets take{back}\n",
                 si_bytes(self.size),
-                self.revision,
+                grouped_revision(self.revision),
                 si_bytes(left),
                 si_bytes(room),
             ));

@@ -1,4 +1,4 @@
-//! The keys of objects that a restore is to delete.
+//! The keys that `restore --delete` names, as keys of etcd or as Kubernetes objects.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::inspect::key_text;
 
-/// The keys that words of `--delete` mean: keys, or objects as TYPE/NAME that live at a revision, the latest unless it is given. From a stream, which cannot be read for that first, they are keys.
+/// Returns the keys that the words of `--delete` mean. A word is a key of etcd, or an object as TYPE/NAME that exists at `revision` (by default the latest). With a stream, which cannot be read twice, every word is a key.
 ///
 /// # Errors
 /// When an object is not there, or the file cannot be read.
@@ -25,7 +25,7 @@ pub fn keys(
 ) -> Result<Vec<Vec<u8>>, Failure> {
     let keys: Vec<Vec<u8>> = words.iter().map(|word| key_text::typed(word)).collect::<Result<_, _>>()?;
     let builtin = Resources::builtin();
-    // What begins with a type is an object, unless there is such a key. Types of definitions have a point in their name.
+    // A word that begins with a type is an object, unless there is such a key. Types of custom resources have a dot in their name.
     let may_be_object = |word: &String| {
         let kind = object_name::split(word).map_or("", |(kind, _)| kind);
         kind.contains('.') || !builtin.called(kind).is_empty()
@@ -36,13 +36,18 @@ pub fn keys(
     let snapshot = Snapshot::open(file, None, &NoProgress)?;
     let store = snapshot.store()?;
     let revision = revision.unwrap_or_else(|| store.current());
-    // Whether there is such a revision is for the restore to say.
+    // The restore itself reports a revision that does not exist.
     if store.at(revision).is_err() {
         return Ok(keys);
     }
     let cluster = snapshot.cluster(&store, revision, None, &NoProgress)?;
-    let looked =
-        Looked { cluster: &cluster, namespace: Some(namespace), deleted: false, is_damaged: cluster.lost.places > 0 };
+    let looked = Looked {
+        cluster: &cluster,
+        namespace: Some(namespace),
+        deleted: false,
+        has_deleted_flag: false,
+        is_damaged: cluster.lost.places > 0,
+    };
     let mut found = Vec::new();
     let mut exit = Exit::Done;
     for (word, key) in words.iter().zip(keys) {

@@ -1,4 +1,4 @@
-//! The last states of objects, each from the newest of several files that has it: `kube find --last`.
+//! `kube find --last`: prints the last state of each object, from the newest file that has it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,16 +22,17 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::output;
 use crate::cli::progress_bar::Bar;
+use crate::cli::render::grouped_number::grouped_revision;
 
-/// What was printed.
+/// The result of printing.
 pub struct Printed {
-    /// Of each object whether a file has it.
+    /// For each object, whether a file has it.
     pub is_found: Vec<bool>,
-    /// Whether all of them could be read whole.
+    /// The exit code: whether all of them could be read completely.
     pub exit: Exit,
 }
 
-/// Prints objects as they are in the newest file that has them, or as they were before their deletion where the file still knows that; several as a List.
+/// Prints each object from the newest file that has it. If that file only records its deletion, prints the state before, if it is still there. Several objects are printed as a List.
 ///
 /// # Errors
 /// When a file cannot be read any more, or stdout cannot be written.
@@ -67,7 +68,7 @@ pub fn print(
     Ok(Printed { is_found: vec![false; targets.len()], exit })
 }
 
-/// Takes from one file what is still waited for; nothing of an object that cannot be read, which is said.
+/// Adds the objects with the indexes `waiting` that this file has. An object that cannot be read is reported and counts as found, without its contents.
 fn from_file(
     args: &KubeFindArgs,
     names: &[ObjectName],
@@ -97,12 +98,13 @@ fn from_file(
         let of = if targets.len() > 1 { format!("{} ", target.called()) } else { String::new() };
         let taken = answer.taken.map(|taken| format!(", taken about {}", rfc3339(taken, None))).unwrap_or_default();
         let deleted = if key.deleted {
-            format!(", before its deletion at revision {}", key.revision.main)
+            format!(", before its deletion at revision {}", grouped_revision(key.revision.main))
         } else {
             String::new()
         };
         let path = printable_path(&one.path);
-        output::warn(&format!("{of}from {path}{taken}: as written at revision {written}{deleted}."));
+        let revision = grouped_revision(written);
+        output::warn(&format!("{of}from {path}{taken}: as written at revision {revision}{deleted}."));
         tell_doubt(&cluster.unread, &key, written);
         let value = snapshot.value(&store, place)?;
         let version = written.to_string();
@@ -118,7 +120,7 @@ fn from_file(
     Ok(values.finish(&snapshot))
 }
 
-/// What a damaged file leaves open about the state that is printed from it.
+/// Warns if the state from a damaged file may be outdated.
 fn tell_doubt(unread: &UnreadRevisions, key: &Key<'_>, written: Revision) {
     let what = if unread.may_follow(key.revision.main) {
         if key.deleted { "it may have been made anew since" } else { "it may have been changed since, or deleted" }

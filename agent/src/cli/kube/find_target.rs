@@ -9,18 +9,18 @@ pub type Read<'f> = (&'f Found<ObjectAnswer>, &'f ObjectAnswer);
 
 /// One object, in one namespace or in none.
 pub struct Target {
-    /// Which one it is among the states of an answer.
+    /// Its key among the states of an answer.
     pub object: FoundObject,
-    /// Its type in the word that was typed.
+    /// Its type as it was typed.
     pub kind: String,
     /// Its name.
     pub name: String,
-    /// The namespace; none where it has none, or where nobody knows one.
+    /// Its namespace; `None` if it has none, or if no file tells.
     pub namespace: Option<String>,
 }
 
 impl Target {
-    /// The objects that some names mean: one for each namespace in which a file knows one, and at least one for each name.
+    /// Returns the objects of these names: one for each namespace in which a file has the object, and at least one for each name.
     pub fn all(names: &[ObjectName], read: &[Read<'_>]) -> Vec<Self> {
         let mut targets = Vec::new();
         for (number, name) in names.iter().enumerate() {
@@ -40,23 +40,23 @@ impl Target {
         targets
     }
 
-    /// What a file knows of it; none where it is neither there nor known to be deleted.
+    /// Returns its state in a file; `None` if it is neither there nor known to be deleted.
     pub fn state<'a>(&self, answer: &'a ObjectAnswer) -> Option<&'a ObjectState> {
         answer.states.get(&self.object)
     }
 
-    /// How many files have it.
+    /// Counts the files in which it exists.
     pub fn holding(&self, read: &[Read<'_>]) -> u64 {
         let has = |answer: &ObjectAnswer| self.state(answer).is_some_and(|state| !state.is_deleted());
         read.iter().filter(|(_, answer)| has(answer)).count() as u64
     }
 
-    /// As a sentence names it.
+    /// Names it in a sentence.
     pub fn called(&self) -> String {
         self.name_and(" in namespace ")
     }
 
-    /// As a table of several names it.
+    /// Names it in a table of several objects.
     pub fn short(&self) -> String {
         self.name_and(" in ")
     }

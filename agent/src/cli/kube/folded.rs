@@ -1,11 +1,11 @@
-//! What `kube diff` counts and does not show.
+//! Differences that `kube diff` counts but does not show.
 
 use std::cell::Cell;
 
 use crate::cli::output;
 use crate::cli::render::grouped_number::counted;
 
-/// What differs and is not shown.
+/// Counts of differences that are not shown.
 #[derive(Default)]
 pub struct Folded {
     pub leases: Cell<u64>,
@@ -15,12 +15,12 @@ pub struct Folded {
 }
 
 impl Folded {
-    /// Counts one more.
+    /// Adds one to a count.
     pub fn add(count: &Cell<u64>) {
         count.set(count.get().saturating_add(1));
     }
 
-    /// Says what was folded.
+    /// Reports the counts.
     pub fn tell(&self) {
         let parts: Vec<String> = [
             (&self.leases, "Lease", "Leases"),

@@ -17,7 +17,7 @@ use crate::cli::output::{self, Lines};
 use crate::cli::render::grouped_number::{counted, grouped};
 use crate::cli::render::wrap;
 
-/// Findings of one kind that are printed as text unless all are asked for.
+/// Maximum number of findings of one kind in text output without --all.
 const SHOWN: usize = 10;
 
 /// Runs the command.
@@ -25,7 +25,7 @@ const SHOWN: usize = 10;
 /// # Errors
 /// When the file cannot be read, or stdout cannot be written.
 pub fn run(args: &KubeCheckArgs) -> Result<Exit, Failure> {
-    let (snapshot, bar) = kube_file::open(&args.file)?;
+    let (snapshot, bar) = kube_file::open(&args.file, &args.choice.objects)?;
     let store = snapshot.store()?;
     let cluster = kube_file::cluster(&args.file, &snapshot, &store, &bar)?;
     let wanted = selection::parse(&args.choice.objects, &cluster.resources)?;
@@ -57,7 +57,7 @@ pub fn run(args: &KubeCheckArgs) -> Result<Exit, Failure> {
     Ok(if found.counts.is_empty() { exit } else { exit.max(Exit::Damage) })
 }
 
-/// Keeps the findings about some objects; of how many others it cannot be said whether they are.
+/// Keeps the findings about the wanted objects. Returns the number of counted findings of which the object is unknown.
 fn keep(found: &mut ClusterCheck, wanted: &[Wanted], namespace: Option<&str>) -> u64 {
     let total: u64 = found.counts.values().sum();
     let cut = total.saturating_sub(found.findings.len() as u64);
@@ -96,7 +96,7 @@ fn text(found: &ClusterCheck, all: bool) -> String {
     text
 }
 
-/// The object, and what is wrong with it.
+/// Formats a finding: the object and the problem.
 fn sentence(finding: &ObjectFinding) -> String {
     let ObjectFinding { group, resource, namespace, name, what, .. } = finding;
     let dot = if group.is_empty() { "" } else { "." };
@@ -105,7 +105,7 @@ fn sentence(finding: &ObjectFinding) -> String {
     printable(&format!("{resource}{dot}{group}{slash}{name}{place}: {what}"))
 }
 
-/// An object for each finding, and one with the counts.
+/// Prints a JSON object for each finding, and one with the counts.
 fn json(found: &ClusterCheck, unread: &UnreadRevisions) -> Result<(), Failure> {
     let mut lines = Lines::new();
     for finding in &found.findings {

@@ -36,7 +36,7 @@ pub fn run(args: &KubeDiffArgs) -> Result<Exit, Failure> {
         return Err(judge_files::stdin_twice());
     }
     let both: Vec<&Path> = std::iter::once(args.a.as_path()).chain(other).collect();
-    // Before anything is said about the first, which would go into the second.
+    // Check this before any message: stderr may be redirected to the second file.
     judge_files::check_not_written(&both)?;
     let prefix = args.etcd_prefix.as_deref().map(key_text::typed).transpose()?;
     let filter = ObjectFilter::parse(args.selector.as_deref(), None)?;
@@ -70,7 +70,7 @@ pub fn run(args: &KubeDiffArgs) -> Result<Exit, Failure> {
             let mut resources = Resources::builtin();
             for (snapshot, store, revision) in [(snapshot_b, &store_b, revision_b), (&snapshot_a, &store_a, revision_a)]
             {
-                // Definitions are looked for only where they are needed: all keys are in memory for that.
+                // Read the definitions only if they are needed, because that takes all keys into memory.
                 if selection::types(types).iter().any(|word| resources.called(word).is_empty()) {
                     resources = snapshot.cluster(store, revision, prefix.as_deref(), &bar)?.resources;
                 }
@@ -125,7 +125,7 @@ pub fn run(args: &KubeDiffArgs) -> Result<Exit, Failure> {
     Ok(exit.max(if differs { Exit::Damage } else { Exit::Done }))
 }
 
-/// The second file and the types. Where two revisions or times are given, a second word that is no file is a type.
+/// Splits the words into the second file and the types. With two revisions or times, a second word that is not a file is a type.
 fn words(args: &KubeDiffArgs) -> Result<(Option<&Path>, Vec<String>), Failure> {
     let of_one_file = args.rev_a != args.rev_b || args.at_a != args.at_b;
     match &args.b {

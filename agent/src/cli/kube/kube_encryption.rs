@@ -23,7 +23,7 @@ const COLUMNS: [text_table::Column; 6] =
 /// When the file cannot be read, or stdout cannot be written.
 pub fn run(args: &EncryptionArgs) -> Result<Exit, Failure> {
     let file = &args.file;
-    let (snapshot, bar) = kube_file::open(file)?;
+    let (snapshot, bar) = kube_file::open(file, &[])?;
     let store = snapshot.store()?;
     let mut cluster = kube_file::cluster(file, &snapshot, &store, &bar)?;
     let lost = std::mem::take(&mut cluster.lost);
@@ -92,7 +92,7 @@ fn json(groups: &[(EncryptionGroup, EncryptionUsage)]) -> Result<(), Failure> {
     lines.finish()
 }
 
-/// Says of each resource whose objects are secrets how many of them anybody can read who has the file.
+/// Reports, for each resource with secrets, how many of them are not encrypted: whoever has the file can read them.
 fn tell_plain_secrets(groups: &[(EncryptionGroup, EncryptionUsage)]) {
     let secrets = |name: &str, plain: bool| -> u64 {
         let of = groups.iter().filter(|(group, _)| group.secret && group.key.is_none() == plain);

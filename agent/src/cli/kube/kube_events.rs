@@ -25,7 +25,7 @@ use crate::cli::output::{self, Lines};
 /// # Errors
 /// When the file cannot be read, or stdout cannot be written.
 pub fn run(args: &KubeEventsArgs) -> Result<Exit, Failure> {
-    let (snapshot, bar) = kube_file::open(&args.file)?;
+    let (snapshot, bar) = kube_file::open(&args.file, &[])?;
     let store = snapshot.store()?;
     let cluster = kube_file::cluster(&args.file, &snapshot, &store, &bar)?;
     let about = match &args.about {
@@ -44,7 +44,7 @@ pub fn run(args: &KubeEventsArgs) -> Result<Exit, Failure> {
             && namespace.is_none_or(|namespace| namespace.as_bytes() == object.namespace)
     });
     let keys = keys.map_err(|cause| snapshot.failed(cause))?;
-    // Only their times are in memory: a cluster in trouble has hundreds of thousands.
+    // Keep only their times in memory: a cluster in trouble has hundreds of thousands of Events.
     let mut values = ValueReader::new(true);
     let mut found: Vec<Seen<'_>> = Vec::new();
     for (key, object) in keys {
@@ -67,7 +67,8 @@ pub fn run(args: &KubeEventsArgs) -> Result<Exit, Failure> {
         let is_damaged = cluster.lost.places > 0;
         if args.types.is_empty() && about.is_empty() {
             let wanted = selection::parse(&["events".to_owned()], &cluster.resources)?;
-            Looked { cluster: &cluster, namespace, deleted: false, is_damaged }.tell_where_else(&wanted);
+            Looked { cluster: &cluster, namespace, deleted: false, has_deleted_flag: false, is_damaged }
+                .tell_where_else(&wanted);
         }
         return Ok(exit);
     }
@@ -78,14 +79,14 @@ pub fn run(args: &KubeEventsArgs) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
-/// An Event that is to be printed.
+/// An Event to print.
 struct Seen<'c> {
     last: Option<i64>,
     key: Key<'c>,
     namespace: &'c [u8],
 }
 
-/// The object that `--for` names.
+/// Parses the object of `--for`.
 fn about_one(word: &str, cluster: &Cluster) -> Result<Vec<Wanted>, Failure> {
     let wanted = selection::parse(&[word.to_owned()], &cluster.resources)?;
     match wanted.as_slice() {
@@ -97,7 +98,7 @@ fn about_one(word: &str, cluster: &Cluster) -> Result<Vec<Wanted>, Failure> {
     }
 }
 
-/// Whether an Event is about one of some objects of one type. Old Events do not say the group, or name the one in which all workloads once were.
+/// Whether an Event is about one of the wanted objects. Old Events have no group, or the group `extensions`, which all workloads once had.
 fn is_about(wanted: &Wanted, facts: &EventFacts) -> bool {
     let [kind, name, version] = &facts.about;
     let group = version.split_once('/').map_or("", |(group, _)| group);
@@ -109,14 +110,14 @@ fn is_about(wanted: &Wanted, facts: &EventFacts) -> bool {
 struct Reading<'r, 's> {
     snapshot: &'r Snapshot,
     store: &'r Store<'s, FileSource>,
-    /// About when the snapshot was taken.
+    /// The approximate time when the snapshot was taken.
     now: Option<i64>,
 }
 
 impl Reading<'_, '_> {
     fn facts(&self, seen: &Seen<'_>) -> Result<EventFacts, Failure> {
         let value = self.snapshot.value(self.store, seen.key.place)?;
-        // It was read before.
+        // Its time was read before.
         let facts = object::tree(&value, Options::default()).map(|(node, _)| EventFacts::of(&node));
         Ok(facts.unwrap_or_default())
     }

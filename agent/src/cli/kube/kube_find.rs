@@ -17,15 +17,15 @@ use crate::cli::inspect::{encrypted, key_text, text_table, told};
 use crate::cli::judge_files;
 use crate::cli::output::{self, Lines};
 use crate::cli::progress_bar::Bar;
-use crate::cli::render::grouped_number::counted;
+use crate::cli::render::grouped_number::{counted, grouped};
 
-/// What to do when no file has it.
+/// The advice when no file has the object.
 const ADVICE: &str = "Names are exact, and -n says in which namespace it is: see etcdsnap kube get FILE TYPE -A. One that was deleted is listed with the revision that deleted it, and --last prints its last state where a file still has that.";
 
 /// Runs the command.
 ///
 /// # Errors
-/// When no snapshot holds the object, a directory cannot be listed, or stdout cannot be written. A file that cannot be read is told, and the others count.
+/// When no snapshot holds the object, a directory cannot be listed, or stdout cannot be written. A file that cannot be read is reported, and the search goes on.
 pub fn run(args: &KubeFindArgs) -> Result<Exit, Failure> {
     let example = "Write the object behind the files: etcdsnap kube find BACKUPS deploy/web -n shop";
     let (paths, objects) = words(&args.paths, &args.object);
@@ -53,6 +53,7 @@ pub fn run(args: &KubeFindArgs) -> Result<Exit, Failure> {
         }
         read.push((one, answer));
     }
+    tally.check_searched(named)?;
     tell_clusters(&read);
     let has_type = |number: usize| read.iter().any(|(_, answer)| answer.has_types.get(number) == Some(&true));
     if let Some(name) = names.iter().enumerate().find(|(number, _)| !read.is_empty() && !has_type(*number)) {
@@ -84,7 +85,7 @@ pub fn run(args: &KubeFindArgs) -> Result<Exit, Failure> {
     tally.finish_all(&held, ADVICE)
 }
 
-/// An object as the last sentence names it, with the namespace in which it was looked for.
+/// Names an object in the last sentence, with the namespace that was searched.
 fn called(target: &Target, args: &KubeFindArgs) -> String {
     match (&target.namespace, args.namespace.all_namespaces) {
         (None, true) => format!("{} in any namespace", target.called()),
@@ -92,7 +93,7 @@ fn called(target: &Target, args: &KubeFindArgs) -> String {
     }
 }
 
-/// The paths and the objects. In front of a word without a slash there may be its type, as in `TYPE NAME`; several objects have a slash each, and are not the names of files.
+/// Splits the words into paths and objects. A last word without a slash is a name whose type is the word before it (`TYPE NAME`). Several objects are written as TYPE/NAME each; such a word counts as an object if no file has that name.
 fn words<'a>(paths: &'a [PathBuf], last: &str) -> (&'a [PathBuf], Vec<String>) {
     if let (Some((kind, others)), false) = (paths.split_last(), last.contains('/'))
         && !others.is_empty()
@@ -121,24 +122,27 @@ const COLUMNS: [text_table::Column; 8] = [
     ("since file below", false),
 ];
 
-/// Where the cluster stands in a row; it is left out where all files are of one.
+/// The column of the cluster, which is left out if all files are of one cluster.
 const CLUSTER: usize = 1;
 
-/// Characters of a cluster's uid that stand in a row.
+/// Characters of a cluster's uid that a row shows.
 const UID_START: usize = 8;
 
-/// How many clusters the files are of.
+/// Counts the clusters of the files.
 fn clusters(read: &[Read<'_>]) -> usize {
     read.iter().map(|(_, answer)| answer.cluster.saturating_add(1)).max().unwrap_or_default()
 }
 
-/// Says which files are of which cluster, where they are of several.
+/// Reports which files are of which cluster, if there are several.
 fn tell_clusters(read: &[Read<'_>]) {
     let count = clusters(read);
     if count < 2 {
         return;
     }
-    let text = format!("The files are of {count} clusters, and only files of the same cluster are compared:");
+    let text = format!(
+        "The files are of {} clusters, and only files of the same cluster are compared:",
+        grouped(count as u64)
+    );
     output::warn(&text);
     for number in 0..count {
         let mut of_cluster = read.iter().filter(|(_, answer)| answer.cluster == number);
@@ -190,7 +194,7 @@ fn rows(read: &[Read<'_>], targets: &[Target]) -> Vec<Vec<String>> {
     rows
 }
 
-/// The start of the uid by which a cluster is known.
+/// Returns the start of the uid that identifies a cluster.
 fn cluster(answer: &ObjectAnswer) -> String {
     let uid = answer.identity.kube_system.as_deref();
     uid.map_or_else(|| "?".into(), |uid| printable(&uid.chars().take(UID_START).collect::<String>()))
@@ -200,7 +204,7 @@ fn perhaps(is_uncertain: bool, what: &str) -> String {
     if is_uncertain && !what.starts_with("unknown") { format!("perhaps {what}") } else { what.into() }
 }
 
-/// Whether the object is there. Nobody knows where it is not found in a damaged file.
+/// Says whether the object exists. If a damaged file does not show it, that is unknown.
 fn standing(answer: &ObjectAnswer, target: &Target) -> &'static str {
     match target.state(answer) {
         None if answer.lost.places > 0 => "unknown",
@@ -210,13 +214,13 @@ fn standing(answer: &ObjectAnswer, target: &Target) -> &'static str {
     }
 }
 
-/// Whether what is known of the object may not be the last, because later entries are lost.
+/// Whether the known state of the object may be outdated, because later entries are lost.
 fn is_uncertain(answer: &ObjectAnswer, target: &Target) -> bool {
     target.state(answer).is_some_and(|state| answer.unread.may_follow(state.mod_revision))
 }
 
-/// What became of the object since the snapshot before, which is the next one of the same cluster, and whether that is uncertain; none for the oldest, and where one of
-/// the two does not tell.
+/// Returns how the object changed since the previous snapshot of the same cluster (the next row), and whether that is uncertain; `None` for the oldest snapshot, and if one of
+/// the two snapshots does not tell.
 fn change(read: &[Read<'_>], target: &Target, number: usize) -> Option<(bool, &'static str)> {
     let (_, now) = read.get(number)?;
     let (_, before) = read.get(number.checked_add(1)?).filter(|(_, before)| before.cluster == now.cluster)?;
@@ -231,14 +235,14 @@ fn change(read: &[Read<'_>], target: &Target, number: usize) -> Option<(bool, &'
         (Some(_), None) => "deleted",
         (Some(before), Some(now)) if !before.is_same_object(&now) => "made anew",
         (Some(before), Some(now)) if before.sha256 == now.sha256 => "same",
-        // Encrypted anew, the same value is stored as other bytes.
+        // Each encryption of the same value gives other bytes.
         (Some(before), Some(now)) if before.is_encrypted || now.is_encrypted => "unknown (encrypted)",
         (Some(_), Some(_)) => "changed",
     };
     Some((is_uncertain(now, target) || is_uncertain(before, target), what))
 }
 
-/// A line for each snapshot and object, and for each file that cannot be read.
+/// Prints a line for each snapshot and object, and for each file that cannot be read.
 fn json(all: &[Found<ObjectAnswer>], read: &[Read<'_>], targets: &[Target]) -> Result<(), Failure> {
     let mut lines = Lines::new();
     for target in targets {
@@ -259,7 +263,7 @@ fn json(all: &[Found<ObjectAnswer>], read: &[Read<'_>], targets: &[Target]) -> R
     lines.finish()
 }
 
-/// What one snapshot says of one object.
+/// Describes one object in one snapshot.
 fn line(read: &[Read<'_>], target: &Target, number: usize) -> Option<Map<String, Value>> {
     let (one, answer) = read.get(number)?;
     let mut object = Map::new();

@@ -33,7 +33,7 @@ use crate::cli::output::{self, Lines};
 /// # Errors
 /// When a type is unknown, an object that was named is not there, the file cannot be read, or stdout cannot be written.
 pub fn run(args: &KubeGetArgs) -> Result<Exit, Failure> {
-    let (snapshot, bar) = kube_file::open(&args.file)?;
+    let (snapshot, bar) = kube_file::open(&args.file, &args.objects)?;
     let store = snapshot.store()?;
     let revision = inspect::chosen_revision::chosen(&snapshot, &store, &args.file.revision)?;
     let prefix = args.file.etcd_prefix.as_deref().map(inspect::key_text::typed).transpose()?;
@@ -48,7 +48,15 @@ pub fn run(args: &KubeGetArgs) -> Result<Exit, Failure> {
         let now = args.now.or(stored.taken)?;
         Some(early_rows::row(table, &values, &stored, Some(now)))
     };
-    let (mut cluster, mut rows) = snapshot.cluster_with(&store, revision, prefix.as_deref(), &bar, early)?;
+    let namespace = args.namespace.chosen();
+    let only = foreseen.as_ref().map(|wanted| &wanted.resource);
+    let (mut cluster, rows) = snapshot.cluster_with(&store, revision, prefix.as_deref(), only, &bar, early)?;
+    if let Some(wanted) = &foreseen
+        && !cluster.has_object(|key, object| !key.deleted && wanted.has(object, namespace))
+    {
+        // Other objects tell why there are none.
+        cluster = snapshot.cluster(&store, revision, prefix.as_deref(), &bar)?;
+    }
     let lost = std::mem::take(&mut cluster.lost);
     let filter = ObjectFilter::parse(args.selector.as_deref(), args.field_selector.as_deref())?;
     let sort_by = args.sort_by.as_deref().map(|text| object_filter::path("--sort-by", text)).transpose()?;
@@ -60,24 +68,26 @@ pub fn run(args: &KubeGetArgs) -> Result<Exit, Failure> {
         KubeOutput::Template(form, text) => Some(ObjectTemplate::parse(*form, text)?),
         KubeOutput::Form(_) | KubeOutput::CustomColumns(_) => None,
     };
+    // A built-in type has its names to itself, whatever the snapshot defines.
     let wanted = selection::parse(&args.objects, &cluster.resources)?;
-    // With its definitions a word may mean another type, or several.
-    if !matches!((wanted.as_slice(), &foreseen), ([one], Some(foreseen)) if one.resource == foreseen.resource) {
-        rows.clear();
-    }
     refuse_contradictions(args, &wanted, &filter)?;
     filter.check(&wanted, &cluster)?;
-    let namespace = args.namespace.chosen();
     let found = find(&cluster, &wanted, namespace, args.deleted).map_err(|cause| snapshot.failed(cause))?;
     let states = ObjectStates::find(&snapshot, &store, found.iter().map(|(_, key, _)| key), revision, &bar)?;
     drop(bar);
     let exit = inspect::told(&args.file.file, &lost);
     let reading = Reading { args, snapshot: &snapshot, store: &store, cluster: &cluster, states };
-    let looked = Looked { cluster: &cluster, namespace, deleted: args.deleted, is_damaged: lost.places > 0 };
+    let looked = Looked {
+        cluster: &cluster,
+        namespace,
+        deleted: args.deleted,
+        has_deleted_flag: true,
+        is_damaged: lost.places > 0,
+    };
     let found = reading.chosen(found, &filter, sort_by.as_ref(), &mut values)?;
     reading.tell_uncertain(&found);
     let is_list = !(is_one(&wanted) && found.len() == 1);
-    // Of objects that were named and are not there, there is no list.
+    // If none of the named objects exists, kubectl prints no list.
     let has_list = !found.is_empty() || wanted.iter().all(|wanted| wanted.names.is_empty());
     match &args.output {
         KubeOutput::Form(KubeForm::Table | KubeForm::Wide) => reading.tables(&wanted, &found, rows, &mut values)?,
@@ -102,7 +112,8 @@ pub fn run(args: &KubeGetArgs) -> Result<Exit, Failure> {
         }
     }
     let missing = looked.missing(&wanted, |wanted, name| {
-        found.iter().any(|(_, _, object)| wanted.resource.stores(object) && object.name == name.as_bytes())
+        args.ignore_not_found
+            || found.iter().any(|(_, _, object)| wanted.resource.stores(object) && object.name == name.as_bytes())
     });
     if found.is_empty() && wanted.iter().all(|wanted| wanted.names.is_empty()) {
         if matches!(args.output, KubeOutput::Form(KubeForm::Table | KubeForm::Wide)) {
@@ -115,12 +126,12 @@ pub fn run(args: &KubeGetArgs) -> Result<Exit, Failure> {
     Ok(exit.max(values.finish(&snapshot)).max(missing))
 }
 
-/// Whether one object is asked for by its name, which is printed as it is, and not in a list.
+/// Whether one object is asked for by its name; it is printed by itself, not in a list.
 fn is_one(wanted: &[Wanted]) -> bool {
     matches!(wanted, [one] if one.names.len() == 1)
 }
 
-/// What kubectl refuses, too.
+/// Refuses flags that contradict each other, as kubectl does.
 fn refuse_contradictions(args: &KubeGetArgs, wanted: &[Wanted], filter: &ObjectFilter) -> Result<(), Failure> {
     let is_table = matches!(args.output, KubeOutput::Form(KubeForm::Table | KubeForm::Wide));
     if args.show_labels && !is_table {
@@ -137,10 +148,10 @@ fn refuse_contradictions(args: &KubeGetArgs, wanted: &[Wanted], filter: &ObjectF
     Ok(())
 }
 
-/// An object with the number of its type among those that are wanted.
+/// An object with the index of its type among the wanted ones.
 type Found<'c> = (usize, Key<'c>, Object<'c>);
 
-/// The objects that are wanted, type by type.
+/// Returns the wanted objects, type by type.
 fn find<'c>(
     cluster: &'c Cluster,
     wanted: &[Wanted],
@@ -149,14 +160,14 @@ fn find<'c>(
 ) -> Result<Vec<Found<'c>>, etcdsnap::core::Error> {
     let place = |object: &Object<'_>| selection::place(wanted, object, namespace);
     let objects = cluster.objects(|key, object| key.deleted == deleted && place(object).is_some())?;
-    // As API servers list them, by their keys; those that are named in the order of their names.
+    // API servers list objects by their keys; named objects come in the order of their names on the command line.
     let mut found: Vec<_> =
         objects.into_iter().filter_map(|(key, object)| Some((place(&object)?, key, object))).collect();
     found.sort_by(|a, b| (a.0, a.1.key).cmp(&(b.0, b.1.key)));
     Ok(found.into_iter().map(|((number, _), key, object)| (number, key, object)).collect())
 }
 
-/// What objects are read with.
+/// The parts that are needed to read objects.
 struct Reading<'r, 's> {
     args: &'r KubeGetArgs,
     snapshot: &'r Snapshot,
@@ -166,7 +177,7 @@ struct Reading<'r, 's> {
 }
 
 impl Reading<'_, '_> {
-    /// Says of how many objects a newer state, or the deletion, may be lost.
+    /// Reports of how many objects a newer state or the deletion may be lost.
     fn tell_uncertain(&self, found: &[Found<'_>]) {
         if self.args.deleted {
             let states = found.iter().filter_map(|(_, key, _)| Some((*key, self.states.of(key)?.1)));
@@ -176,7 +187,7 @@ impl Reading<'_, '_> {
         }
     }
 
-    /// Hands over objects one after the other, until there is no reason to go on. What cannot be read is left out, and said.
+    /// Calls `take` with one object after the other until it returns false. Objects that cannot be decoded are reported and left out.
     fn each<'c>(
         &self,
         found: &[Found<'c>],
@@ -199,7 +210,7 @@ impl Reading<'_, '_> {
         Ok(())
     }
 
-    /// The objects that meet the selectors, in the order that is asked for.
+    /// Returns the objects that meet the selectors, in the requested order.
     fn chosen<'c>(
         &self,
         found: Vec<Found<'c>>,
@@ -210,7 +221,7 @@ impl Reading<'_, '_> {
         if filter.is_empty() && sort_by.is_none() {
             return Ok(found);
         }
-        // What cannot be read is said here; remarks on the others come when they are printed.
+        // Objects that cannot be decoded are reported here; remarks on the others come when they are printed.
         let mut silent = ValueReader::silent();
         let mut chosen = Vec::new();
         for one in &found {
@@ -294,7 +305,7 @@ impl Reading<'_, '_> {
         output::print(&table.text(!self.args.no_headers))
     }
 
-    /// A table for each type, as they follow each other.
+    /// Prints a table for each run of objects of one type.
     fn tables(
         &self,
         wanted: &[Wanted],
@@ -330,8 +341,8 @@ impl Reading<'_, '_> {
                 of_type.sort_by_key(|(_, key, _)| orders.iter().position(|(.., other)| other == key.key));
             }
             let mut table = early_rows::table(self.args, wanted, self.cluster.columns(&wanted.resource));
-            table.with_type = with_type;
-            // Without Leases the newest object is as near as one gets.
+            table.with_type |= with_type;
+            // Without Leases, the newest object is the best estimate of the time.
             let now = self.now().or(newest);
             is_guessed |= self.now().is_none() && newest.is_some();
             table.default_class = classes.into_iter().max().map(|(_, std::cmp::Reverse(name))| name);
@@ -348,7 +359,7 @@ impl Reading<'_, '_> {
         Ok(())
     }
 
-    /// Adds the rows of objects, which all threads make unless they were made early.
+    /// Adds the rows of objects. Rows that were not formatted early are formatted now, on all threads.
     fn rows(
         &self,
         found: &[Found<'_>],
@@ -359,11 +370,24 @@ impl Reading<'_, '_> {
     ) -> Result<(), Failure> {
         let mut outcomes: Vec<Option<RowOutcome>> = Vec::new();
         let mut left: Vec<(usize, EntryPlace, Revision)> = Vec::new();
-        for (at, (_, key, _)) in found.iter().enumerate() {
-            let state = self.states.of(key);
-            let made = state.and_then(|(place, _)| early.remove(&place));
-            left.extend(state.filter(|_| made.is_none()).map(|(place, revision)| (at, place, revision)));
-            outcomes.push(made);
+        let states = found.iter().zip(0..).filter_map(|((_, key, _), at)| {
+            let (place, revision) = self.states.of(key)?;
+            Some((place, at, revision))
+        });
+        let mut states: Vec<(EntryPlace, usize, Revision)> = states.collect();
+        states.sort_unstable();
+        outcomes.resize_with(found.len(), || None);
+        let mut early = std::mem::take(early).into_iter().peekable();
+        for (place, at, revision) in states {
+            while early.next_if(|(made, _)| *made < place).is_some() {}
+            match early.next_if(|(made, _)| *made == place) {
+                Some((_, made)) => {
+                    if let Some(outcome) = outcomes.get_mut(at) {
+                        *outcome = Some(made);
+                    }
+                }
+                None => left.push((at, place, revision)),
+            }
         }
         let places: Vec<EntryPlace> = left.iter().map(|(_, place, _)| *place).collect();
         let (reader, columns) = (&*values, &*table);
@@ -393,7 +417,7 @@ impl Reading<'_, '_> {
         Ok(())
     }
 
-    /// The time to which ages count, if the snapshot tells one.
+    /// Returns the time up to which ages are counted, if the snapshot tells it.
     fn now(&self) -> Option<i64> {
         self.args.now.or(self.cluster.taken)
     }

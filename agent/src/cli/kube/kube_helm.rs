@@ -28,7 +28,7 @@ use crate::cli::output::{self, Lines};
 /// # Errors
 /// When there is no such release, the file cannot be read, or stdout cannot be written.
 pub fn run(args: &KubeHelmArgs) -> Result<Exit, Failure> {
-    let (snapshot, bar) = kube_file::open(&args.file)?;
+    let (snapshot, bar) = kube_file::open(&args.file, &[])?;
     let store = snapshot.store()?;
     let cluster = kube_file::cluster(&args.file, &snapshot, &store, &bar)?;
     drop(bar);
@@ -46,11 +46,11 @@ struct Reading<'r, 's> {
     cluster: &'r Cluster,
 }
 
-/// A revision of a release: its namespace, its name, its number, and where it is.
+/// A revision of a release: namespace, name, number, and the place of its value.
 type Stored<'c> = (&'c str, &'c str, u64, Key<'c>);
 
 impl<'r> Reading<'r, '_> {
-    /// All revisions in a namespace, or in all, in order.
+    /// Returns all revisions of releases in a namespace, or in all namespaces, in order.
     fn stored(&self, namespace: Option<&str>) -> Result<Vec<Stored<'r>>, Failure> {
         let is_wanted = |of: &str| namespace.is_none_or(|namespace| namespace == of);
         let wanted = |key: &Key<'_>, object: &Object<'_>| {
@@ -71,7 +71,7 @@ impl<'r> Reading<'r, '_> {
         let namespace = args.namespace.chosen();
         let mut stored = self.stored(namespace)?;
         if !args.revisions {
-            // The last of each release is the newest.
+            // The last revision of each release is the newest.
             let newest: BTreeMap<(&str, &str), Stored<'_>> =
                 stored.into_iter().map(|stored| ((stored.0, stored.1), stored)).collect();
             stored = newest.into_values().collect();
@@ -154,7 +154,7 @@ impl<'r> Reading<'r, '_> {
         Ok(exit.max(values.finish(self.snapshot)).max(if printed.is_some() { Exit::Done } else { Exit::Damage }))
     }
 
-    /// Has something made of a release; none where it cannot be read, which is said.
+    /// Decodes a release and passes it to `make`; if it cannot be decoded, reports that and returns `None`.
     fn with_release<T>(
         &self,
         key: &Key<'_>,
@@ -182,7 +182,7 @@ fn word(part: HelmPart) -> &'static str {
     }
 }
 
-/// What was given with --set and --values, as YAML.
+/// Formats the values that were given with --set and --values as YAML.
 fn values_of(release: &Node<'_>, show_secrets: bool) -> String {
     let mut config = release.get("config").cloned().unwrap_or(Node::Null);
     if !show_secrets {

@@ -32,7 +32,7 @@ use crate::cli::output::{self, Lines};
 /// # Errors
 /// When there is no such object, the file cannot be read, or stdout cannot be written.
 pub fn run(args: &KubeHistoryArgs) -> Result<Exit, Failure> {
-    let (snapshot, bar) = kube_file::open(&args.file)?;
+    let (snapshot, bar) = kube_file::open(&args.file, &args.objects)?;
     let store = snapshot.store()?;
     let cluster = kube_file::cluster(&args.file, &snapshot, &store, &bar)?;
     let wanted = selection::parse(&args.objects, &cluster.resources)?;
@@ -49,7 +49,7 @@ pub fn run(args: &KubeHistoryArgs) -> Result<Exit, Failure> {
     drop(bar);
     let exit = inspect::told(&args.file.file, &cluster.lost);
     let is_damaged = cluster.lost.places > 0;
-    let looked = Looked { cluster: &cluster, namespace, deleted: false, is_damaged };
+    let looked = Looked { cluster: &cluster, namespace, deleted: false, has_deleted_flag: false, is_damaged };
     let missing = looked.missing(&wanted, |wanted, name| {
         found.iter().any(|(_, object)| wanted.resource.stores(object) && object.name == name.as_bytes())
     });
@@ -89,13 +89,13 @@ impl NamedObject {
         Self { key: key.key.to_vec(), name, namespace: text(object.namespace) }
     }
 
-    /// With its namespace, for a table.
+    /// Its name with the namespace, for a table.
     fn shown(&self) -> String {
         let place = if self.namespace.is_empty() { String::new() } else { format!(" in {}", self.namespace) };
         printable(&format!("{}{place}", self.name))
     }
 
-    /// The beginning of a line of JSON about it.
+    /// Starts a JSON object about it.
     fn json(&self) -> Map<String, Value> {
         let mut object = Map::new();
         object.insert("object".into(), self.name.clone().into());
@@ -114,20 +114,20 @@ struct Reading<'r, 's> {
     snapshot: &'r Snapshot,
     store: &'r Store<'s, FileSource>,
     times: Option<TimeLine>,
-    /// Whether something cannot be read.
+    /// Whether something could not be read.
     unread: Cell<bool>,
-    /// Revisions of which entries may be lost.
+    /// Revisions whose entries may be lost.
     lost: &'r UnreadRevisions,
 }
 
 /// A line of the history.
 enum Line<'l> {
     Event(&'l Event, Step),
-    /// Of these revisions nobody knows what they did.
+    /// Lost revisions, whose changes are unknown.
     Lost(&'l RevisionRange),
 }
 
-/// What stands for revisions that are lost.
+/// Formats the row of lost revisions.
 const LOST: &str = "lost: the file is damaged, and nobody knows whether the object was changed or deleted here";
 
 fn lost_row(range: &RevisionRange) -> Vec<String> {
@@ -143,12 +143,12 @@ fn lost_object(named: &NamedObject, range: &RevisionRange) -> Map<String, Value>
     object
 }
 
-/// What one revision did.
+/// The changes of one revision.
 #[derive(Default)]
 struct Step {
     manager: Option<FieldManager>,
     fields: FieldChanges,
-    /// What there is to say beside.
+    /// Remarks.
     remarks: Vec<String>,
 }
 
@@ -179,7 +179,7 @@ impl Reading<'_, '_> {
         })
     }
 
-    /// Hands out each event of each object with what it did, and between them what is lost, in the order of revisions; two values in memory at a time.
+    /// Calls `take` with every event of every object and the lost revisions between them, in the order of revisions; holds two values in memory at a time.
     fn each(
         &self,
         objects: &[NamedObject],

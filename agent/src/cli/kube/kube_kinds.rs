@@ -31,7 +31,7 @@ const COLUMNS: [text_table::Column; 8] = [
 /// # Errors
 /// When the file cannot be read, or stdout cannot be written.
 pub fn run(args: &KindsArgs) -> Result<Exit, Failure> {
-    let (snapshot, bar) = kube_file::open(&args.file)?;
+    let (snapshot, bar) = kube_file::open(&args.file, &args.choice.objects)?;
     let store = snapshot.store()?;
     let mut cluster = kube_file::cluster(&args.file, &snapshot, &store, &bar)?;
     let lost = std::mem::take(&mut cluster.lost);
@@ -44,7 +44,13 @@ pub fn run(args: &KindsArgs) -> Result<Exit, Failure> {
     match args.form.write_out {
         InspectForm::Json => json(&kinds)?,
         _ if kinds.is_empty() && (!wanted.is_empty() || namespace.is_some()) => {
-            let looked = Looked { cluster: &cluster, namespace, deleted: false, is_damaged: lost.places > 0 };
+            let looked = Looked {
+                cluster: &cluster,
+                namespace,
+                deleted: false,
+                has_deleted_flag: false,
+                is_damaged: lost.places > 0,
+            };
             looked.nothing(&wanted);
             looked.tell_where_else(&wanted);
         }
@@ -71,7 +77,7 @@ fn row((kind, usage): &(ObjectKind, KindUsage)) -> Vec<String> {
     ]
 }
 
-/// The share of managedFields in percent, to the nearest whole one.
+/// Formats the share of managedFields in whole percent.
 fn share(usage: &KindUsage) -> String {
     format!("{} %", percent(usage.managed_bytes, usage.bytes).unwrap_or(0))
 }

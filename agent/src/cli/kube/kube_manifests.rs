@@ -38,7 +38,8 @@ use crate::cli::{judge_files, output};
 pub fn run(args: &ManifestsArgs) -> Result<Exit, Failure> {
     let file = &args.file.file;
     judge_files::check_not_written(&[file])?;
-    // A signal ends it in good order: what is half written is removed, before the bar goes.
+    kube_file::check_order(&args.file, &args.objects)?;
+    // After a signal, the incomplete output is removed before the program ends.
     let bar = Cancellable::new(Bar::new(file));
     let decryption = inspect::encrypted::decryption(&args.file.decrypt, &[file])?;
     refuse_format(&args.output)?;
@@ -147,15 +148,15 @@ pub fn run(args: &ManifestsArgs) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
-/// Says on stderr what was left out.
+/// Reports on stderr what was left out.
 fn tell_left_out(report: &Report) {
     report.left_out_lines().iter().for_each(|line| output::tell(&format!("{line}\n")));
 }
 
-/// What to do when there is nothing to write.
+/// The advice when there is nothing to write.
 const ADVICE: &str = "See what is there: etcdsnap kube get FILE TYPE -A, with --deleted for what was deleted in the last minutes. What was deleted before is in an older snapshot: etcdsnap kube find.";
 
-/// kubectl's `-o` names a form; here it names a directory.
+/// Refuses a form of kubectl's `-o`: here `-o` names a directory.
 fn refuse_format(output: &Path) -> Result<(), Failure> {
     let name = output.as_os_str().to_string_lossy();
     let is_form = matches!(&*name, "yaml" | "json" | "yml");
@@ -167,12 +168,12 @@ fn refuse_format(output: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What was asked for.
+/// The requested objects.
 struct Scope<'a> {
     args: &'a ManifestsArgs,
-    /// None for all types.
+    /// The types and names; `None` for all types.
     wanted: Option<Vec<Wanted>>,
-    /// None for all namespaces.
+    /// The namespace; `None` for all.
     namespace: Option<&'a str>,
 }
 
@@ -184,7 +185,7 @@ impl<'a> Scope<'a> {
         Ok(Self { args, wanted, namespace })
     }
 
-    /// Whether an object is asked for, by its key.
+    /// Whether an object is requested, judged by its key.
     fn has(&self, key: &Key<'_>, object: &Object<'_>, resource: &Resource) -> bool {
         if key.deleted != self.args.deleted {
             return false;
@@ -200,28 +201,28 @@ impl<'a> Scope<'a> {
         }
     }
 
-    /// From which namespace to which the objects go.
+    /// Returns the old and the new namespace of the objects.
     fn moved(&self) -> Option<(&str, &str)> {
         self.namespace.zip(self.args.to_namespace.as_deref())
     }
 
-    /// Whether an object is asked for by its own name, as a namespace is by -n.
+    /// Whether an object is requested by its own name, as -n requests the namespace.
     fn names(&self, object: &Object<'_>, resource: &Resource) -> bool {
         let namespace = self.args.namespace.namespace.as_deref();
         if resource.plural == "namespaces" && namespace.is_some_and(|name| name.as_bytes() == object.name) {
             return true;
         }
-        // Types of two groups may be stored in one place, such as ingresses.
+        // Types of two groups may share a place in etcd, such as ingresses.
         let mut wanted = self.wanted.iter().flatten().filter(|wanted| wanted.resource.stores(object));
         wanted.any(|wanted| wanted.names.iter().any(|name| name.as_bytes() == object.name))
     }
 
     fn looked<'l>(&'l self, cluster: &'l Cluster) -> Looked<'l> {
         let is_damaged = cluster.lost.places > 0;
-        Looked { cluster, namespace: self.namespace, deleted: self.args.deleted, is_damaged }
+        Looked { cluster, namespace: self.namespace, deleted: self.args.deleted, has_deleted_flag: true, is_damaged }
     }
 
-    /// Says where objects are that were not found.
+    /// Reports where objects are that were not found.
     fn tell_where_else(&self, cluster: &Cluster) {
         let wanted = self.wanted.as_deref().unwrap_or_default();
         if wanted.iter().all(|wanted| wanted.names.is_empty()) {
@@ -229,7 +230,7 @@ impl<'a> Scope<'a> {
         }
     }
 
-    /// Says which of the objects that were named are not there; the exit code.
+    /// Reports the named objects that do not exist; returns the exit code.
     fn missing(&self, cluster: &Cluster, items: &[Item<'_>]) -> Exit {
         self.looked(cluster).missing(self.wanted.as_deref().unwrap_or_default(), |wanted, name| {
             items.iter().any(|(_, item)| wanted.resource.stores(&item.object) && item.object.name == name.as_bytes())
@@ -237,11 +238,11 @@ impl<'a> Scope<'a> {
     }
 }
 
-/// The objects that can own others: by kind, namespace and name.
+/// The existing objects, which can be owners: by kind, namespace and name.
 struct Owners(HashSet<(String, Vec<u8>, Vec<u8>)>);
 
 impl Owners {
-    /// Those that live; those that are deleted, too, where the last states of both are written.
+    /// Collects the live ones; with --deleted, the deleted ones, too, because their last states are written.
     fn of(cluster: &Cluster, deleted: bool) -> Result<Self, etcdsnap::core::Error> {
         let all = cluster.objects(|key, _| deleted || !key.deleted)?;
         let owner = |(_, object): (Key<'_>, Object<'_>)| {
@@ -251,14 +252,14 @@ impl Owners {
         Ok(Self(all.into_iter().filter_map(owner).collect()))
     }
 
-    /// Whether there is one that can own an object of a namespace: in the same, or of the whole cluster.
+    /// Whether an owner exists in the object's namespace or without a namespace.
     fn has(&self, kind: &str, namespace: &[u8], name: &str) -> bool {
         let has = |namespace: &[u8]| self.0.contains(&(kind.to_owned(), namespace.to_vec(), name.as_bytes().to_vec()));
         has(namespace) || has(b"")
     }
 }
 
-/// The objects that are asked for and the definitions of their types, in the order in which they can be applied.
+/// Returns the requested objects and the definitions of their types, in the order in which they can be applied.
 fn items<'c>(cluster: &'c Cluster, scope: &Scope<'_>) -> Result<Vec<Item<'c>>, etcdsnap::core::Error> {
     let item = |(key, object): (Key<'c>, Object<'c>), is_needed| {
         Some((key, PlannedObject::new(object, cluster.resources.of(&object)?, is_needed)))
@@ -280,7 +281,7 @@ fn items<'c>(cluster: &'c Cluster, scope: &Scope<'_>) -> Result<Vec<Item<'c>>, e
     Ok(items)
 }
 
-/// A key and its object, which is to be written.
+/// A key and its object to write.
 type Item<'c> = (Key<'c>, PlannedObject<'c>);
 
 fn has_volume(items: &[Item<'_>], volume: &str) -> bool {

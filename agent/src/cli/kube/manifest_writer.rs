@@ -15,7 +15,7 @@ use crate::cli::output::Lines;
 /// Writes manifests in order.
 pub struct ManifestWriter {
     target: Target,
-    /// How many were written.
+    /// The number of written objects.
     count: usize,
     names: FileNames,
     has_definitions: bool,
@@ -28,10 +28,10 @@ enum Target {
 }
 
 impl ManifestWriter {
-    /// Begins; `-` is stdout.
+    /// Starts writing; `-` is stdout.
     ///
     /// # Errors
-    /// When the directory exists, or cannot be made.
+    /// When the directory exists or cannot be created.
     pub fn begin(path: &Path) -> Result<Self, Failure> {
         let target = if path.as_os_str() == "-" {
             Target::Stdout(Lines::new())
@@ -41,13 +41,13 @@ impl ManifestWriter {
         Ok(Self { target, count: 0, names: FileNames::up_to(0), has_definitions: false, has_custom: false })
     }
 
-    /// Says what is to come: at most so many, with definitions and objects of custom types or without.
+    /// Announces the maximum number of objects, and whether definitions and custom resources are among them.
     pub fn expect(&mut self, count: usize, has_definitions: bool, has_custom: bool) {
         self.names = FileNames::up_to(count);
         (self.has_definitions, self.has_custom) = (has_definitions, has_custom);
     }
 
-    /// Whether somebody still reads.
+    /// Whether the reader of stdout is still there.
     pub fn wanted(&self) -> bool {
         match &self.target {
             Target::Stdout(lines) => lines.wanted(),
@@ -55,7 +55,7 @@ impl ManifestWriter {
         }
     }
 
-    /// Writes an object, of this type and under this namespace and name in its key.
+    /// Writes an object; type, namespace and name are those of its key.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -89,10 +89,10 @@ impl ManifestWriter {
         }
     }
 
-    /// Ends it; what a person is to know and to type.
+    /// Finishes the output; returns the message with the commands to type.
     ///
     /// # Errors
-    /// When it cannot be written, or a directory of that name came meanwhile.
+    /// When it cannot be written, or a directory of that name appeared meanwhile.
     pub fn finish(self, file: &Path, revision: Revision, deleted: bool, report: &Report) -> Result<String, Failure> {
         let what = report.written_text();
         match self.target {

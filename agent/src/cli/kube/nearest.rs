@@ -2,13 +2,13 @@
 
 use etcdsnap::printable;
 
-/// How much alike two names are at least, from 0 to 1.
+/// The minimum similarity of two names, from 0 to 1.
 const ALIKE: f64 = 0.75;
 
-/// The one of some names that is most like a word, if any is; escaped for a terminal.
+/// Returns the name that is most similar to a word, escaped for a terminal; `None` if none is similar enough.
 pub fn nearest<'n>(word: &str, names: impl Iterator<Item = &'n str>) -> Option<String> {
     let word = word.to_lowercase();
-    // A short name is in the beginning of many words.
+    // Many words begin with a short name.
     let names = names.filter(|name| name.len().saturating_mul(2) > word.len());
     let like = names.map(|name| (strsim::jaro_winkler(&word, &name.to_lowercase()), name));
     let best = like.filter(|(like, _)| *like > ALIKE).max_by(|a, b| a.0.total_cmp(&b.0).then_with(|| b.1.cmp(a.1)));

@@ -1,4 +1,4 @@
-//! What to say when nothing is there: the words of kubectl, and what the snapshot knows besides.
+//! Messages about objects that were not found: in kubectl's words, and where the snapshot has them instead.
 
 use etcdsnap::core::kubernetes::registry_keys::Object;
 use etcdsnap::core::store::Key;
@@ -10,23 +10,25 @@ use super::selection::{Wanted, also_type, has};
 use crate::cli::exit::Exit;
 use crate::cli::output;
 
-/// Namespaces that are named at most.
+/// Maximum number of namespaces in a message.
 const NAMED: usize = 3;
 
-/// Where something was looked for.
+/// A finished search for objects.
 pub struct Looked<'l> {
-    /// All that is there.
+    /// The searched objects.
     pub cluster: &'l Cluster,
-    /// The namespace; none for all of them.
+    /// The searched namespace; `None` for all.
     pub namespace: Option<&'l str>,
-    /// Whether deleted objects were looked for.
+    /// Whether deleted objects were searched.
     pub deleted: bool,
-    /// Whether part of the file is lost, so that what is not found may be there.
+    /// Whether the command has the flag --deleted, so that advice can name it.
+    pub has_deleted_flag: bool,
+    /// Whether part of the file is lost, so that a missing object may have existed.
     pub is_damaged: bool,
 }
 
 impl Looked<'_> {
-    /// Says which of the objects that were named are not among those found; the exit code.
+    /// Reports the named objects that were not found; returns the exit code.
     pub fn missing(&self, wanted: &[Wanted], is_found: impl Fn(&Wanted, &str) -> bool) -> Exit {
         let mut exit = Exit::Done;
         for wanted in wanted {
@@ -46,7 +48,7 @@ impl Looked<'_> {
         exit
     }
 
-    /// Where an object is that was not found.
+    /// Returns the advice for a missing object: where else it is, or a similar name.
     fn advice(&self, wanted: &Wanted, name: &str) -> String {
         let mut elsewhere = Vec::new();
         let mut deleted_at = None;
@@ -74,7 +76,8 @@ impl Looked<'_> {
         });
         if let (Some(revision), false) = (deleted_at, self.deleted) {
             let revision = grouped_revision(revision);
-            return format!("It was deleted at revision {revision}: --deleted shows its last state.");
+            let how = if self.has_deleted_flag { ": --deleted shows its last state" } else { "" };
+            return format!("It was deleted at revision {revision}{how}.");
         }
         if is_alive {
             return "It is there, and not deleted: leave out --deleted.".to_owned();
@@ -94,12 +97,11 @@ impl Looked<'_> {
         }
         let near = nearest(name, names.iter().map(String::as_str));
         let near = near.map(|near| format!("Did you mean {near}? ")).unwrap_or_default();
-        format!(
-            "{near}It may be deleted (--deleted), or in an older snapshot (etcdsnap kube find DIR TYPE/NAME -n NS)."
-        )
+        let deleted = if self.has_deleted_flag { "deleted (--deleted)" } else { "deleted" };
+        format!("{near}It may be {deleted}, or in an older snapshot (etcdsnap kube find DIR TYPE/NAME -n NS).")
     }
 
-    /// Says that nothing was found, as kubectl does.
+    /// Reports that nothing was found, in kubectl's words.
     pub fn nothing(&self, wanted: &[Wanted]) {
         let is_in_namespaces = wanted.iter().all(|wanted| wanted.resource.namespaced);
         output::tell(&match self.namespace.filter(|_| is_in_namespaces) {
@@ -108,7 +110,7 @@ impl Looked<'_> {
         });
     }
 
-    /// Says what the snapshot knows of objects that were not found: that there is no such namespace, or that they are in others, or deleted.
+    /// Reports why nothing was found: the namespace does not exist, or the objects are in other namespaces or deleted.
     pub fn tell_where_else(&self, wanted: &[Wanted]) {
         if let Some(absent) = self
             .absent_namespace()
@@ -135,7 +137,8 @@ impl Looked<'_> {
             ));
         } else if deleted > 0 && !self.deleted {
             let objects = counted(deleted, "object", "objects");
-            output::warn(&format!("The file still knows {objects} that were deleted (--deleted)."));
+            let how = if self.has_deleted_flag { " (--deleted)" } else { "" };
+            output::warn(&format!("The file still knows {objects} that were deleted{how}."));
         }
     }
 
@@ -143,7 +146,7 @@ impl Looked<'_> {
         object.namespace.is_empty() || self.namespace.is_none_or(|namespace| namespace.as_bytes() == object.namespace)
     }
 
-    /// What to say when the namespace is not in the snapshot.
+    /// Returns a sentence if the snapshot does not have the namespace.
     fn absent_namespace(&self) -> Option<String> {
         let namespace = self.namespace?;
         let (mut is_there, mut deleted_at, mut names) = (false, None, Vec::new());
@@ -158,16 +161,15 @@ impl Looked<'_> {
                 is_there = true;
             }
         });
-        // A store without any namespace is that of a part of an API, such as events in an etcd of their own.
+        // A store without any namespace holds only some resources, such as an etcd for events alone.
         if is_there || names.is_empty() {
             return None;
         }
         let shown = printable(namespace);
         if let Some(revision) = deleted_at {
             let revision = grouped_revision(revision);
-            return Some(format!(
-                "The namespace {shown} was deleted at revision {revision} (--rev with one before, or --deleted)."
-            ));
+            let how = if self.has_deleted_flag { " (--rev with one before, or --deleted)" } else { "" };
+            return Some(format!("The namespace {shown} was deleted at revision {revision}{how}."));
         }
         let near = nearest(namespace, names.iter().map(String::as_str));
         let near = near.map(|near| format!(" Did you mean {near}?")).unwrap_or_default();
@@ -175,9 +177,9 @@ impl Looked<'_> {
         Some(format!("This snapshot has no namespace {shown}{can}.{near}"))
     }
 
-    /// Hands out all objects, deleted ones too.
+    /// Calls `take` with all objects, including deleted ones.
     fn each(&self, take: impl FnMut(&Key<'_>, &Object<'_>)) {
-        // Nothing is asked for room; if it were, there would only be fewer words.
+        // This cannot run out of memory; if it did, only the advice would be shorter.
         let _ = self.cluster.each(take);
     }
 }

@@ -25,7 +25,7 @@ use crate::cli::inspect::compared_side::ComparedSide;
 use crate::cli::inspect::{key_text, text_table};
 use crate::cli::output::{self, Lines};
 
-/// The objects of two sides, one beside the other.
+/// The objects of two snapshots or revisions to compare.
 pub struct Comparison<'c> {
     pub args: &'c KubeDiffArgs,
     pub a: ComparedSide<'c>,
@@ -33,15 +33,15 @@ pub struct Comparison<'c> {
     pub prefixes: KubernetesPrefixes,
     pub resources: Resources,
     pub wanted: Option<Vec<Wanted>>,
-    /// Whether the files are of two clusters, so that every object of one is another one than that of the same name.
+    /// Whether the files are of two clusters: then objects of the same name are different objects.
     pub are_two_clusters: bool,
-    /// Revisions of each side of which entries may be lost.
+    /// For each side, revisions whose entries may be lost.
     pub unread: [UnreadRevisions; 2],
     /// The revision of the second side.
     pub revision_b: Revision,
     pub filter: ObjectFilter,
     pub folded: Folded,
-    /// Whether the value of an object cannot be read.
+    /// Whether the value of an object could not be read.
     pub is_undecoded: Cell<bool>,
     pub shown: Cell<u64>,
 }
@@ -51,9 +51,9 @@ struct Difference<'k> {
     object: Object<'k>,
     old: Option<Key<'k>>,
     new: Option<Key<'k>>,
-    /// Of an object that is on both sides; none where that cannot be read.
+    /// The changed fields of an object on both sides; `None` if it cannot be decoded.
     changes: ValueChanges,
-    /// Whether an object of this name was deleted and made anew between the two.
+    /// Whether an object of this name was deleted and created again in between.
     is_made_anew: bool,
 }
 
@@ -67,7 +67,7 @@ impl Difference<'_> {
         }
     }
 
-    /// The type with its group, as kubectl names it, and the namespace.
+    /// Returns the type with its group, as kubectl names it, and the namespace.
     fn group(&self, resources: &Resources) -> (String, String) {
         let text = |bytes: &[u8]| printable(&String::from_utf8_lossy(bytes));
         let (plural, group) = match resources.of(&self.object) {
@@ -89,7 +89,7 @@ impl Difference<'_> {
 }
 
 impl Comparison<'_> {
-    /// Prints what differs.
+    /// Prints the differences.
     ///
     /// # Errors
     /// When a file cannot be read, or stdout cannot be written.
@@ -102,7 +102,7 @@ impl Comparison<'_> {
                     key_text::write_line(&mut lines, &self.json(difference))?;
                     Ok(lines.wanted())
                 })?;
-                // What is alike as far as it can be read says nothing by itself.
+                // Objects that are equal only as far as they can be read may still differ.
                 let mut whole = Map::new();
                 self.put_lost(&mut whole);
                 if !whole.is_empty() && lines.wanted() {
@@ -120,7 +120,7 @@ impl Comparison<'_> {
         }
     }
 
-    /// Objects by type and namespace, as their keys are sorted.
+    /// Compares objects by type and namespace, in the order of their keys.
     fn text(&self) -> Result<(), Failure> {
         let mut lines = Lines::new();
         let mut before = None;
@@ -142,7 +142,7 @@ impl Comparison<'_> {
         lines.finish()
     }
 
-    /// Hands out what differs, two values in memory at a time.
+    /// Calls `take` with each difference; holds two values in memory at a time.
     fn each(&self, take: &mut dyn FnMut(&Difference<'_>) -> Result<bool, Failure>) -> Result<(), Failure> {
         for count in [&self.folded.leases, &self.folded.events, &self.folded.managed, &self.folded.alike, &self.shown] {
             count.set(0);
@@ -170,7 +170,7 @@ impl Comparison<'_> {
         Ok(())
     }
 
-    /// Says which of the objects that were named are on neither side; the exit code.
+    /// Reports the named objects that are on neither side; returns the exit code.
     ///
     /// # Errors
     /// When a file cannot be read.
@@ -186,7 +186,7 @@ impl Comparison<'_> {
         self.drop_found(&mut missing, &self.a.index);
         self.drop_found(&mut missing, &self.b.index);
         if !missing.is_empty() {
-            // The indexes hold what is not alike: what is in neither is in both files, or in none.
+            // The indexes hold only differing keys: a key that is in neither is equal in both files, or missing in both.
             let query = self.b.store.query(self.prefixes.range(), self.revision_b);
             self.drop_found(&mut missing, &self.b.snapshot.keys(self.b.store, &query, &NoProgress)?.0);
         }
@@ -200,7 +200,7 @@ impl Comparison<'_> {
         Ok(if missing.is_empty() { Exit::Done } else { Exit::Damage })
     }
 
-    /// Drops the names of objects that live in an index.
+    /// Drops the names of objects that exist in an index.
     fn drop_found(&self, missing: &mut Vec<(&Wanted, &String)>, index: &Index) {
         let live = index.iter().filter(|key| !key.deleted).filter_map(|key| self.prefixes.object(key.key));
         let there: Vec<Object<'_>> = live.filter(|object| self.is_wanted(object)).collect();
@@ -209,16 +209,16 @@ impl Comparison<'_> {
         });
     }
 
-    /// The only namespace that is compared; none for all of them.
+    /// Returns the only namespace to compare; `None` for all.
     fn namespace(&self) -> Option<&str> {
         self.args.namespace.as_deref().filter(|_| !self.args.all_namespaces)
     }
 
-    /// Whether an object has the labels that are asked for, on either side.
+    /// Whether an object has the requested labels on either side.
     fn has_labels(&self, side: &ComparedSide<'_>, key: Option<Key<'_>>) -> Result<bool, Failure> {
         let Some(key) = key else { return Ok(false) };
         let value = side.value(&key)?;
-        // What cannot be read may have them, and is said where its fields are compared.
+        // An object that cannot be decoded may have them; it is reported when its fields are compared.
         Ok(object::tree(&value, Options::default()).map_or(true, |(node, _)| self.filter.has(&node)))
     }
 
@@ -235,7 +235,7 @@ impl Comparison<'_> {
         }
     }
 
-    /// The fields that differ, and whether the object was made anew; none for what is folded, which is counted.
+    /// Returns the differing fields, and whether the object was created again; `None` for a difference that is only counted.
     fn changes(
         &self,
         object: &Object<'_>,
@@ -294,14 +294,14 @@ impl Comparison<'_> {
         Ok(Some((changes, is_made_anew)))
     }
 
-    /// Whether the states that are compared may not be the last ones.
+    /// Whether the compared states may be outdated.
     fn is_uncertain(&self, old: Option<Key<'_>>, new: Option<Key<'_>>) -> [bool; 2] {
         let [unread_a, unread_b] = &self.unread;
         [(old, unread_a), (new, unread_b)]
             .map(|(key, unread)| key.is_some_and(|key| unread.may_follow(key.revision.main)))
     }
 
-    /// What a damaged file leaves open about the states that are compared.
+    /// Warns if the compared states may be outdated because of damage.
     fn doubt(&self, old: Option<Key<'_>>, new: Option<Key<'_>>) -> Option<String> {
         let side = match self.is_uncertain(old, new) {
             [false, false] => return None,
@@ -312,13 +312,13 @@ impl Comparison<'_> {
         Some(format!("perhaps: {side} may have lost a later change of it, or its deletion"))
     }
 
-    /// Whether the object is absent on one side, and may be among what is lost there.
+    /// Whether the object is absent on one side where it may be lost.
     fn may_be_there(&self, difference: &Difference<'_>) -> bool {
         let [unread_a, unread_b] = &self.unread;
         (difference.old.is_none() && !unread_a.is_empty()) || (difference.new.is_none() && !unread_b.is_empty())
     }
 
-    /// Puts in what each side has lost; whether there is anything.
+    /// Adds the lost revisions of each side to a JSON object; returns whether there are any.
     fn put_lost(&self, object: &mut Map<String, Value>) -> bool {
         let names = ["lostRevisionsA", "lostRevisionsB"];
         let sides = names.into_iter().zip(&self.unread).filter(|(_, unread)| !unread.is_empty());

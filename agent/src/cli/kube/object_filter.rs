@@ -1,4 +1,4 @@
-//! Which objects `-l` and `--field-selector` choose, and in which order `--sort-by` puts them.
+//! The objects that `-l` and `--field-selector` choose, and the order of `--sort-by`.
 
 use std::cmp::Ordering;
 
@@ -11,7 +11,7 @@ use etcdsnap::{Cluster, printable};
 use super::selection::Wanted;
 use crate::cli::failure::Failure;
 
-/// What an object must meet.
+/// The conditions on labels and fields.
 #[derive(Default)]
 pub struct ObjectFilter {
     labels: Option<LabelQuery>,
@@ -19,10 +19,10 @@ pub struct ObjectFilter {
 }
 
 impl ObjectFilter {
-    /// Reads both selectors.
+    /// Parses both selectors.
     ///
     /// # Errors
-    /// When one of them is not understood.
+    /// When one of them cannot be parsed.
     pub fn parse(labels: Option<&str>, fields: Option<&str>) -> Result<Self, Failure> {
         let labels = labels.map(LabelQuery::parse).transpose().map_err(|part| {
             let what = format!("--selector: cannot read {:?} as a condition on labels", printable(&part));
@@ -38,10 +38,10 @@ impl ObjectFilter {
         Ok(Self { labels, fields })
     }
 
-    /// Refuses fields by which no API server selects objects of one of the types: nothing would have them.
+    /// Checks that an API server can select objects of all these types by the fields.
     ///
     /// # Errors
-    /// When there is one.
+    /// When it cannot: no object would match.
     pub fn check(&self, wanted: &[Wanted], cluster: &Cluster) -> Result<(), Failure> {
         for wanted in wanted {
             let known = cluster.selectable_fields(&wanted.resource);
@@ -55,21 +55,21 @@ impl ObjectFilter {
         Ok(())
     }
 
-    /// Whether every object meets it.
+    /// Whether there are no conditions.
     pub fn is_empty(&self) -> bool {
         self.labels.is_none() && self.fields.is_empty()
     }
 
-    /// Whether an object meets it.
+    /// Whether an object meets all conditions.
     pub fn has(&self, object: &Node<'_>) -> bool {
         self.fields.matches(object) && self.labels.as_ref().is_none_or(|labels| labels.matches(object))
     }
 }
 
-/// Reads a path of `--sort-by` or of a column.
+/// Parses a path of `--sort-by` or of a column.
 ///
 /// # Errors
-/// When it is not understood.
+/// When it cannot be parsed.
 pub fn path(flag: &str, text: &str) -> Result<JsonPath, Failure> {
     JsonPath::parse(text).map_err(|cause| {
         let what = format!("{flag}: the path {} {}", printable(text), printable(&cause));
@@ -80,18 +80,18 @@ pub fn path(flag: &str, text: &str) -> Result<JsonPath, Failure> {
     })
 }
 
-/// What objects are ordered by: quantities and numbers by their value, other texts by their bytes, nothing before everything, as kubectl does.
+/// A value to sort by, ordered as by kubectl: absent values first, quantities and numbers by value, other texts by their bytes.
 #[derive(Debug, Clone, PartialEq)]
 pub enum SortValue {
     Nothing,
-    /// A list or an object, which has no place in an order.
+    /// A list or an object, which cannot be ordered.
     NoOrder,
     Number(f64),
     Text(String),
 }
 
 impl SortValue {
-    /// The first value at a path.
+    /// Returns the first value at a path.
     pub fn of(object: &Node<'_>, path: &JsonPath) -> Self {
         match path.find(object).first() {
             None | Some(Node::Null) => Self::Nothing,
@@ -101,7 +101,7 @@ impl SortValue {
         }
     }
 
-    /// Which one comes first.
+    /// Compares two values.
     pub fn order(&self, other: &Self) -> Ordering {
         match (self, other) {
             (Self::Text(a), Self::Text(b)) => match quantity(a).zip(quantity(b)) {
@@ -122,10 +122,10 @@ impl SortValue {
     }
 }
 
-/// Refuses a path at which no object has something that can be sorted by; kubectl does the same.
+/// Checks that some object has a value at the path, and none has a list or an object there; kubectl does the same.
 ///
 /// # Errors
-/// When it is one.
+/// When the objects cannot be sorted by the path.
 pub fn check_order<'v>(mut values: impl Iterator<Item = &'v SortValue> + Clone, path: &str) -> Result<(), Failure> {
     let advice = "Write a path to a text or a number, such as .metadata.creationTimestamp.";
     if values.clone().any(|value| *value == SortValue::NoOrder) {
@@ -139,7 +139,7 @@ pub fn check_order<'v>(mut values: impl Iterator<Item = &'v SortValue> + Clone, 
     Err(Failure::new(format!("--sort-by: no object has a field at {}", printable(path)), advice))
 }
 
-/// The value of a quantity such as `100m`, `1Gi`, `1e3`.
+/// Parses a quantity such as `100m`, `1Gi`, `1e3`.
 fn quantity(text: &str) -> Option<f64> {
     let end = text.find(|sign: char| sign.is_ascii_alphabetic()).unwrap_or(text.len());
     let (digits, unit) = text.split_at_checked(end)?;

@@ -4,10 +4,10 @@ use etcdsnap::{ObjectName, printable};
 
 use crate::cli::failure::Failure;
 
-/// Reads one; `example` is for who writes something else.
+/// Parses TYPE/NAME; an error shows `example`.
 ///
 /// # Errors
-/// When it is none.
+/// When it is something else.
 pub fn parse(object: &str, namespace: Option<&str>, example: &str) -> Result<ObjectName, Failure> {
     match split(object) {
         Some((kind, name)) => {
@@ -17,7 +17,7 @@ pub fn parse(object: &str, namespace: Option<&str>, example: &str) -> Result<Obj
     }
 }
 
-/// Its type and its name; none where it is something else.
+/// Splits TYPE/NAME; `None` for anything else.
 pub fn split(object: &str) -> Option<(&str, &str)> {
     let (kind, name) = object.split_once('/')?;
     let is_one = !kind.is_empty() && !name.is_empty() && !name.contains('/') && !kind.eq_ignore_ascii_case("all");

@@ -1,4 +1,4 @@
-//! The states of objects that are to be shown: as they are, or as they were before they were deleted.
+//! Finds the state of each object to show: the current one or, of a deleted object, the last one.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -7,14 +7,14 @@ use etcdsnap::core::Revision;
 use etcdsnap::core::store::{EntryPlace, Event, Key, Store};
 use etcdsnap::{Error, FileSource, Progress, Snapshot};
 
-/// Where the states of some objects are.
+/// The places of the states of objects.
 pub struct ObjectStates {
-    /// The last puts of those that are deleted, by key.
+    /// The last puts of the deleted ones, by key.
     last: HashMap<Vec<u8>, Event>,
 }
 
 impl ObjectStates {
-    /// Looks for the last states of those that are deleted, if any: the whole file is read for them.
+    /// Finds the last states of the deleted ones. If there are any, this reads the whole file.
     ///
     /// # Errors
     /// As [`Snapshot::last_puts`].
@@ -32,7 +32,7 @@ impl ObjectStates {
         Ok(Self { last })
     }
 
-    /// Where the state of an object is, and the revision that wrote it; none when that is compacted away.
+    /// Returns the place of an object's state and the revision that wrote it; `None` if it was compacted away.
     pub fn of(&self, key: &Key<'_>) -> Option<(EntryPlace, Revision)> {
         if key.deleted {
             return self.last.get(key.key).map(|event| (event.place, event.revision.main));

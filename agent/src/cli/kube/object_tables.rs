@@ -5,6 +5,7 @@ use etcdsnap::core::kubernetes::decode::Skip;
 use etcdsnap::core::kubernetes::json_path::{self, JsonPath};
 use etcdsnap::core::kubernetes::label_text;
 use etcdsnap::core::kubernetes::object_tree::Node;
+use etcdsnap::core::kubernetes::pod_facts::PodFacts;
 use etcdsnap::core::kubernetes::resources::Resource;
 use etcdsnap::core::kubernetes::table_objects::one_line;
 use etcdsnap::core::kubernetes::table_row::Row;
@@ -14,30 +15,30 @@ use super::object_filter::path;
 use super::table_text::lay_out;
 use crate::cli::failure::Failure;
 
-/// The table of one type, to which objects are added one by one.
+/// A table of objects of one type.
 pub struct ObjectTable<'t> {
     resource: &'t Resource,
     columns: Columns,
-    /// Whether the columns of `-o wide` are there, too.
+    /// Whether it has the columns of `-o wide`.
     pub all: bool,
-    /// Whether the first column says in which namespace an object is.
+    /// Whether the first column is the namespace.
     pub with_namespace: bool,
-    /// Whether names have their type before them.
+    /// Whether names are written as TYPE/NAME.
     pub with_type: bool,
-    /// The class that claims without one get.
+    /// The default StorageClass.
     pub default_class: Option<String>,
-    /// Labels that have a column each.
+    /// Labels with a column each.
     pub label_columns: &'t [String],
-    /// Whether all labels have a column.
+    /// Whether one column lists all labels.
     pub show_labels: bool,
     rows: Vec<JoinedRow>,
 }
 
-/// The cells of a row with line breaks between, which none of them has: tables can have millions.
+/// The cells of a row, separated by line breaks, which no cell contains. One text per row saves memory: tables can have millions of rows.
 pub type JoinedRow = String;
 
 impl<'t> ObjectTable<'t> {
-    /// A table without rows.
+    /// Creates a table without rows.
     pub fn new(resource: &'t Resource, columns: Columns) -> Self {
         Self {
             resource,
@@ -52,31 +53,48 @@ impl<'t> ObjectTable<'t> {
         }
     }
 
-    /// What need not be read of its objects.
+    /// The fields that its rows do not need.
     pub fn skipped(&self) -> Skip {
         let has_labels = self.show_labels || !self.label_columns.is_empty();
         if has_labels { Skip::ManagedFields } else { Columns::skipped(self.resource) }
     }
 
-    /// The row of an object; `now` is the time to which ages count.
-    pub fn row(&self, object: &Node<'_>, now: Option<i64>) -> JoinedRow {
-        let text = |path: &[&str]| object.at(path).and_then(Node::text).unwrap_or_default();
-        let name = text(&["metadata", "name"]);
-        let is_default = self.default_class.as_deref().is_some_and(|class| class == name);
-        let mut cells = self.columns.cells(&Row::new(object, now, is_default), self.all);
+    /// Whether [`PodFacts`] are enough for its rows.
+    pub fn is_of_pods(&self) -> bool {
+        self.resource.plural == "pods" && !self.resource.custom && !self.show_labels && self.label_columns.is_empty()
+    }
+
+    /// Formats the row of a Pod; ages are counted up to `now`.
+    pub fn pod_row(&self, pod: PodFacts<'_>, now: Option<i64>) -> JoinedRow {
+        let namespace = pod.namespace;
+        joined(self.cells(&Row::of_pod(pod, now), namespace))
+    }
+
+    /// Returns the cells of a row without those of labels.
+    fn cells(&self, row: &Row<'_>, namespace: &str) -> Vec<String> {
+        let mut cells = self.columns.cells(row, self.all);
         if self.with_type
             && let Some(first) = self.name_column().and_then(|at| cells.get_mut(at))
         {
             *first = self.resource.full_name(first);
         }
         if self.with_namespace {
-            cells.insert(0, text(&["metadata", "namespace"]).to_owned());
+            cells.insert(0, namespace.to_owned());
         }
+        cells
+    }
+
+    /// Formats the row of an object; ages are counted up to `now`.
+    pub fn row(&self, object: &Node<'_>, now: Option<i64>) -> JoinedRow {
+        let text = |path: &[&str]| object.at(path).and_then(Node::text).unwrap_or_default();
+        let name = text(&["metadata", "name"]);
+        let is_default = self.default_class.as_deref().is_some_and(|class| class == name);
+        let mut cells = self.cells(&Row::new(object, now, is_default), text(&["metadata", "namespace"]));
         let labels = object.at(&["metadata", "labels"]);
         let label = |name: &String| labels.and_then(|labels| labels.get(name)).and_then(Node::text).unwrap_or_default();
         cells.extend(self.label_columns.iter().map(|name| label(name).to_owned()));
         cells.extend(self.show_labels.then(|| label_text::labels(labels)));
-        cells.into_iter().map(shown).collect::<Vec<_>>().join("\n")
+        joined(cells)
     }
 
     /// Adds a row.
@@ -84,7 +102,7 @@ impl<'t> ObjectTable<'t> {
         self.rows.push(row);
     }
 
-    /// Adds an object of which only the key is known.
+    /// Adds the row of an object of which only the key is known.
     pub fn add_unreadable(&mut self, namespace: &str, name: &str) {
         let mut cells = vec!["<unknown>".to_owned(); self.columns.titles(self.all).len()];
         if let Some(cell) = self.name_column().and_then(|at| cells.get_mut(at)) {
@@ -98,12 +116,12 @@ impl<'t> ObjectTable<'t> {
         self.rows.push(cells.iter().map(|cell| printable(cell)).collect::<Vec<_>>().join("\n"));
     }
 
-    /// Where the name stands; Events have it last, or not at all.
+    /// Returns the column of the name. In tables of Events it is the last one, or missing.
     fn name_column(&self) -> Option<usize> {
         self.columns.titles(self.all).iter().position(|title| title == "NAME")
     }
 
-    /// Its lines.
+    /// Returns the lines of the table.
     pub fn text(&self, with_titles: bool) -> String {
         let mut titles = if with_titles { self.columns.titles(self.all) } else { Vec::new() };
         if with_titles && self.with_namespace {
@@ -119,13 +137,25 @@ impl<'t> ObjectTable<'t> {
     }
 }
 
-/// A cell on one line, with nothing in it that does something to a terminal.
+/// Joins the cells of a row.
+fn joined(cells: Vec<String>) -> JoinedRow {
+    let mut row = String::with_capacity(cells.iter().map(|cell| cell.len().saturating_add(1)).sum());
+    for (number, cell) in cells.into_iter().enumerate() {
+        if number > 0 {
+            row.push('\n');
+        }
+        row.push_str(&shown(cell));
+    }
+    row
+}
+
+/// Puts a cell on one line, and escapes characters that would control a terminal.
 fn shown(cell: String) -> String {
     let is_plain = cell.bytes().all(|byte| matches!(byte, b' '..=b'~'));
     if is_plain { cell } else { printable(&one_line(&cell)) }
 }
 
-/// Columns that `-o custom-columns` names, as `TITLE:PATH,TITLE:PATH`.
+/// The columns of `-o custom-columns=TITLE:PATH,TITLE:PATH`.
 pub struct CustomColumns {
     titles: Vec<String>,
     paths: Vec<JsonPath>,
@@ -133,10 +163,10 @@ pub struct CustomColumns {
 }
 
 impl CustomColumns {
-    /// Reads them.
+    /// Parses them.
     ///
     /// # Errors
-    /// When one has no path, or one that is not understood.
+    /// When a column has no path, or its path cannot be parsed.
     pub fn parse(text: &str) -> Result<Self, Failure> {
         let (mut titles, mut paths) = (Vec::new(), Vec::new());
         for part in text.split(',') {
@@ -152,7 +182,7 @@ impl CustomColumns {
         Ok(Self { titles, paths, rows: Vec::new() })
     }
 
-    /// Adds an object.
+    /// Adds the row of an object.
     pub fn add(&mut self, object: &Node<'_>) {
         let cell = |path: &JsonPath| {
             let found = path.find(object);
@@ -165,7 +195,7 @@ impl CustomColumns {
         self.rows.push(self.paths.iter().map(cell).collect());
     }
 
-    /// Its lines.
+    /// Returns the lines of the table.
     pub fn text(&self, with_titles: bool) -> String {
         let titles = if with_titles { &self.titles[..] } else { &[] };
         lay_out(titles, self.rows.iter().map(|row| row.iter().map(String::as_str)))

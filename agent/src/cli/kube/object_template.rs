@@ -13,7 +13,7 @@ use crate::cli::failure::Failure;
 use crate::cli::inspect::key_text::Shown;
 use crate::cli::output::{self, Lines};
 
-/// A template that was read, with the form that it prints.
+/// A parsed template with its output form.
 pub struct ObjectTemplate {
     form: TemplateForm,
     text: String,
@@ -21,10 +21,10 @@ pub struct ObjectTemplate {
 }
 
 impl ObjectTemplate {
-    /// Reads it.
+    /// Parses it.
     ///
     /// # Errors
-    /// When it is not understood.
+    /// When it cannot be parsed.
     pub fn parse(form: TemplateForm, text: &str) -> Result<Self, Failure> {
         let template = JsonTemplate::parse(text).map_err(|cause| {
             let what = format!("the template {} {}", printable(text), printable(&cause));
@@ -33,7 +33,7 @@ impl ObjectTemplate {
         Ok(Self { form, text: text.to_owned(), template })
     }
 
-    /// What need not be read of the objects.
+    /// The fields that the template does not need.
     pub fn skipped(&self, is_list: bool) -> Skip {
         let is_managed = |path: &Vec<String>| {
             path.first().is_some_and(|first| first == "metadata")
@@ -45,7 +45,7 @@ impl ObjectTemplate {
         }
     }
 
-    /// Prints one object, or a list of all that `objects` hands over with their keys. Only what the template looks at is in memory.
+    /// Prints one object, or a list of all objects that `objects` passes with their keys. Only the fields that the template needs are kept in memory.
     ///
     /// # Errors
     /// When an object cannot be read, the template fails, or stdout cannot be written.

@@ -12,18 +12,18 @@ use crate::cli::args_kube::KubeForm;
 use crate::cli::failure::Failure;
 use crate::cli::output::Lines;
 
-/// Writes objects as they come; several in YAML or JSON are the items of a List.
+/// Writes objects one by one; in YAML or JSON, several become the items of a List.
 pub struct ObjectWriter {
     lines: Lines,
     form: KubeForm,
     is_list: bool,
     count: u64,
-    /// Whether a person reads.
+    /// Whether stdout is a terminal.
     to_terminal: bool,
 }
 
 impl ObjectWriter {
-    /// Begins; `is_list` as kubectl decides it: unless one object was asked for by its name.
+    /// Starts writing. As for kubectl, it is a list unless one object was asked for by its name.
     ///
     /// # Errors
     /// When stdout cannot be written.
@@ -38,7 +38,7 @@ impl ObjectWriter {
         Ok(writer)
     }
 
-    /// Whether somebody still reads.
+    /// Whether the reader of stdout is still there.
     pub fn wanted(&self) -> bool {
         self.lines.wanted()
     }
@@ -82,7 +82,7 @@ impl ObjectWriter {
         }
     }
 
-    /// Writes an object that is JSON already, a line for each.
+    /// Writes an object in JSON on a line of its own.
     ///
     /// # Errors
     /// When stdout cannot be written.
@@ -92,7 +92,7 @@ impl ObjectWriter {
         self.json(&json)
     }
 
-    /// Ends the list, and writes what is left.
+    /// Ends the list and writes everything buffered.
     ///
     /// # Errors
     /// When stdout cannot be written.
@@ -116,7 +116,7 @@ impl ObjectWriter {
         self.lines.finish()
     }
 
-    /// Writes JSON; what would do something to a terminal is escaped there, and control characters everywhere: a file is shown one day. Both read as the same text.
+    /// Writes JSON. On a terminal, characters that would control it are escaped; control characters are escaped everywhere, because files are shown on terminals, too. The text stays the same for a JSON parser.
     fn json(&mut self, json: &[u8]) -> Result<(), Failure> {
         match std::str::from_utf8(json) {
             Ok(text) if self.to_terminal && text.contains(is_odd) => self.lines.write(escaped(text, is_odd).as_bytes()),
@@ -130,7 +130,7 @@ fn is_odd(sign: char) -> bool {
     is_unprintable(sign) && sign != '\n'
 }
 
-/// DEL, and the control characters beyond ASCII; those before stand escaped in all JSON.
+/// DEL and the control characters beyond ASCII; JSON escapes those below by itself.
 fn is_control(sign: char) -> bool {
     matches!(sign, '\u{7f}'..='\u{9f}')
 }

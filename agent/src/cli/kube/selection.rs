@@ -1,4 +1,4 @@
-//! Which objects the words of a command line mean.
+//! Parses TYPE, NAME and TYPE/NAME of a command line, as kubectl does.
 
 use etcdsnap::core::kubernetes::registry_keys::Object;
 use etcdsnap::core::kubernetes::resources::{Resource, Resources};
@@ -7,35 +7,35 @@ use etcdsnap::{ObjectFinding, printable};
 use super::nearest::nearest;
 use crate::cli::failure::Failure;
 
-/// Objects of one type.
+/// The wanted objects of one type.
 #[derive(Debug)]
 pub struct Wanted {
     /// Their type.
     pub resource: Resource,
-    /// Their names; all of them when there are none here.
+    /// Their names; empty for all objects of the type.
     pub names: Vec<String>,
 }
 
 impl Wanted {
-    /// Whether an object is one of them, in a namespace unless there is none here.
+    /// Whether an object is one of them, in `namespace` or, without one, in any.
     pub fn has(&self, object: &Object<'_>, namespace: Option<&str>) -> bool {
         self.resource.stores(object) && self.has_name(object.namespace, object.name, namespace)
     }
 
-    /// Whether an object of the type is one of them by where it is and what it is called.
+    /// Whether an object of the type is one of them by its namespace and name.
     fn has_name(&self, within: &[u8], name: &[u8], namespace: Option<&str>) -> bool {
         (within.is_empty() || namespace.is_none_or(|namespace| namespace.as_bytes() == within))
             && (self.names.is_empty() || self.names.iter().any(|known| known.as_bytes() == name))
     }
 }
 
-/// What to write instead of what is not understood.
+/// The advice after a word that cannot be parsed.
 const FORMS: &str = "Write TYPE, TYPE,TYPE, TYPE NAME…, or TYPE/NAME for each object.";
 
-/// What is meant by `TYPE,TYPE NAME…` or `TYPE/NAME TYPE/NAME…`, as kubectl reads it. No word means nothing.
+/// Parses `TYPE,TYPE NAME…` or `TYPE/NAME TYPE/NAME…`, as kubectl does. Without words it returns an empty list.
 ///
 /// # Errors
-/// For words that are no type, and forms that contradict each other.
+/// When a type is unknown, or both forms are mixed.
 pub fn parse(words: &[String], resources: &Resources) -> Result<Vec<Wanted>, Failure> {
     let Some((first, others)) = words.split_first() else { return Ok(Vec::new()) };
     if words.iter().all(|word| word.contains('/')) {
@@ -60,7 +60,7 @@ pub fn parse(words: &[String], resources: &Resources) -> Result<Vec<Wanted>, Fai
     Ok(wanted)
 }
 
-/// What to say of a name that is not there and that means a type, as in `deploy svc`; nothing for another name.
+/// Returns the advice for a missing name that is also a type, as in `deploy svc`; empty for other names.
 pub fn also_type(resource: &Resource, name: &str, resources: &Resources) -> String {
     match resources.called(name).as_slice() {
         [other] => {
@@ -71,7 +71,7 @@ pub fn also_type(resource: &Resource, name: &str, resources: &Resources) -> Stri
     }
 }
 
-/// The words of a command line that are types.
+/// Returns the types among the words of a command line.
 pub fn types(words: &[String]) -> Vec<&str> {
     let with_names: Vec<&str> = words.iter().filter_map(|word| Some(word.split_once('/')?.0)).collect();
     match words.first() {
@@ -80,14 +80,14 @@ pub fn types(words: &[String]) -> Vec<&str> {
     }
 }
 
-/// Where an object stands among those that are wanted: the number of its type, and of its name where some are named. None for one that is not wanted.
+/// Returns the indexes of the object's type and name among the wanted ones; `None` if the object is not wanted.
 pub fn place(wanted: &[Wanted], object: &Object<'_>, namespace: Option<&str>) -> Option<(usize, Option<usize>)> {
     let number = wanted.iter().position(|wanted| wanted.has(object, namespace))?;
     let name = wanted.get(number)?.names.iter().position(|name| name.as_bytes() == object.name);
     Some((number, name))
 }
 
-/// Whether an object is among those that are wanted. Where no type is, it is all of them, or all in a namespace, which is in itself.
+/// Whether an object is wanted. If no type is given, all objects of the namespace are, and the namespace itself.
 pub fn has(wanted: &[Wanted], object: &Object<'_>, namespace: Option<&str>) -> bool {
     if wanted.is_empty() {
         let is_namespace = object.group.is_empty() && object.resource == b"namespaces";
@@ -96,7 +96,7 @@ pub fn has(wanted: &[Wanted], object: &Object<'_>, namespace: Option<&str>) -> b
     wanted.iter().any(|wanted| wanted.has(object, namespace))
 }
 
-/// The same of the object that a finding is about.
+/// Like [`has`], for the object of a finding.
 pub fn has_finding(wanted: &[Wanted], finding: &ObjectFinding, namespace: Option<&str>) -> bool {
     let ObjectFinding { group, resource, namespace: within, name, .. } = finding;
     if wanted.is_empty() {
@@ -124,7 +124,7 @@ fn one_by_one(words: &[String], resources: &Resources) -> Result<Vec<Wanted>, Fa
             return Err(Failure::new(what, FORMS));
         }
         for resource in called(kind, resources)? {
-            // As kubectl prints them: in their order, with those of one type together that follow each other.
+            // kubectl keeps the order, and joins neighbours of one type in one table.
             match wanted.last_mut().filter(|last| last.resource == *resource) {
                 Some(last) => last.names.push(name.to_owned()),
                 None => wanted.push(Wanted { resource: resource.clone(), names: vec![name.to_owned()] }),
@@ -134,10 +134,10 @@ fn one_by_one(words: &[String], resources: &Resources) -> Result<Vec<Wanted>, Fa
     Ok(wanted)
 }
 
-/// The types that a word means.
+/// Returns the types that a word means.
 ///
 /// # Errors
-/// When there is none, or no telling which of several.
+/// When there is none, or the word is ambiguous.
 pub fn called<'r>(word: &str, resources: &'r Resources) -> Result<Vec<&'r Resource>, Failure> {
     let found = resources.called(word);
     let many: Vec<String> = found.iter().map(|resource| format!("{}.{}", resource.plural, resource.group)).collect();
@@ -152,7 +152,7 @@ pub fn called<'r>(word: &str, resources: &'r Resources) -> Result<Vec<&'r Resour
     }
 }
 
-/// Why nothing can be said of a type that is not there.
+/// The error for an unknown type, with the most similar one.
 pub fn unknown_type(word: &str, resources: &Resources) -> Failure {
     let names = resources.list().iter().flat_map(|resource| {
         [&resource.plural, &resource.singular].into_iter().chain(&resource.short).map(String::as_str)

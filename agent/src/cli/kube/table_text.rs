@@ -1,15 +1,15 @@
-//! Rows in columns as kubectl lays them out: three blanks between, and none behind the last cell.
+//! Lays out rows in columns as kubectl does: three blanks between columns, and none at the end of a line.
 
 use unicode_width::UnicodeWidthStr;
 
 /// Blanks between columns.
 const GAP: usize = 3;
-/// The width of a column at least, with its blanks.
+/// The minimum width of a column, including its blanks.
 const NARROWEST: usize = 6;
-/// What a cell is filled up to at most: one name of a megabyte would otherwise make all lines as long.
+/// The maximum width to which cells are padded: one name of a megabyte would otherwise make all lines as long.
 const WIDEST: usize = 512;
 
-/// The lines of a table; no titles when there are none.
+/// Returns the lines of a table; without titles, there is no header line.
 pub fn lay_out<'r, C: Iterator<Item = &'r str>>(titles: &[String], rows: impl Iterator<Item = C> + Clone) -> String {
     let mut widths: Vec<usize> = Vec::new();
     measure(titles.iter().map(String::as_str), &mut widths);
@@ -38,13 +38,23 @@ fn write<'r>(cells: impl Iterator<Item = &'r str>, widths: &[usize], text: &mut 
     while let Some((cell, width)) = cells.next() {
         text.push_str(cell);
         if cells.peek().is_some() {
-            text.extend(std::iter::repeat_n(' ', width.saturating_sub(width_of(cell))));
+            pad(text, width.saturating_sub(width_of(cell)));
         }
     }
     text.push('\n');
 }
 
-/// How many columns of a terminal a text takes. Most texts are ASCII without controls, where that is their length.
+/// Appends blanks, many at once.
+fn pad(text: &mut String, mut count: usize) {
+    const BLANKS: &str = "                                                                ";
+    while count > 0 {
+        let some = count.min(BLANKS.len());
+        text.push_str(BLANKS.get(..some).unwrap_or(BLANKS));
+        count = count.saturating_sub(some);
+    }
+}
+
+/// Returns the width of a text on a terminal. Most texts are printable ASCII, whose width is their length.
 fn width_of(text: &str) -> usize {
     if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) { text.len() } else { text.width() }
 }

@@ -7,7 +7,7 @@ use crate::cli::failure::Failure;
 use crate::cli::inspect::compared_side::ComparedSide;
 use crate::cli::output;
 
-/// Whether the files are of two clusters, which is said then.
+/// Whether the files are of two clusters; if so, reports it.
 ///
 /// # Errors
 /// When a file cannot be read.
@@ -17,7 +17,7 @@ pub fn are_two_clusters(
     prefix: Option<&[u8]>,
     revisions: [Revision; 2],
 ) -> Result<bool, Failure> {
-    // What is in neither index is alike on both sides, or on none.
+    // A key that is in neither index is equal on both sides, or missing on both.
     let differs = |side: &ComparedSide<'_>| {
         let found = side
             .index
@@ -28,7 +28,7 @@ pub fn are_two_clusters(
     let [a, b] = sides;
     let (mut ours, mut theirs) = (differs(a)?, differs(b)?);
     if ours.is_other(&theirs) && (ours.kube_system.is_none() || theirs.kube_system.is_none()) {
-        // The members of etcd alone: new ones come with a restore, so only where there is no such namespace do they decide.
+        // A restore gives etcd new members, so members decide only if there is no such namespace.
         let whole = |side: &ComparedSide<'_>, revision| {
             let cluster = side.snapshot.cluster(side.store, revision, prefix, &NoProgress)?;
             side.snapshot.identity(side.store, &cluster)

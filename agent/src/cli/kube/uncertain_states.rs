@@ -1,4 +1,4 @@
-//! What a damaged file leaves open about objects: they may be older than they were, or deleted.
+//! Warnings that objects from a damaged file may be outdated or deleted.
 
 use etcdsnap::Cluster;
 use etcdsnap::core::kubernetes::registry_keys::Object;
@@ -9,16 +9,16 @@ use serde_json::{Map, Value};
 
 use crate::cli::output;
 
-/// Ranges that are named.
+/// Maximum number of ranges in a message.
 const NAMED: usize = 5;
 
-/// Says how many of the living objects of a cluster that are asked for may be older than they were, or deleted.
+/// Reports how many of the wanted live objects of a cluster may be outdated or deleted.
 pub fn tell_living(cluster: &Cluster, is_wanted: impl Fn(&Object<'_>) -> bool) {
     let (all, uncertain) = cluster.uncertain(is_wanted);
     tell(&cluster.unread, all, uncertain);
 }
 
-/// Says how many of some objects, by the revisions that wrote or deleted them last, may have been changed since.
+/// Reports how many of some objects, given by the revisions that last wrote or deleted them, may have changed since.
 pub fn tell_of(unread: &UnreadRevisions, revisions: impl Iterator<Item = Revision>) {
     let (mut all, mut uncertain) = (0_u64, 0_u64);
     for revision in revisions {
@@ -28,7 +28,7 @@ pub fn tell_of(unread: &UnreadRevisions, revisions: impl Iterator<Item = Revisio
     tell(unread, all, uncertain);
 }
 
-/// Says how many of some objects that are deleted, each with the revision that wrote its last state, may have been changed before their deletion, or made anew since.
+/// Reports how many deleted objects may have had a later state before the deletion, or may have been created again since. `states` has the revision that wrote the last known state of each.
 pub fn tell_deleted<'k>(unread: &UnreadRevisions, states: impl Iterator<Item = (Key<'k>, Revision)>) {
     let uncertain = states.filter(|(key, written)| may_be_older(unread, key, *written)).count();
     if uncertain > 0 {
@@ -54,12 +54,12 @@ fn tell(unread: &UnreadRevisions, all: u64, uncertain: u64) {
     output::warn(&format!("{what} may be older than {than}, or deleted: {}.", are_lost(unread)));
 }
 
-/// Whether a state of a key that was written at a revision may not be the last one that it had.
+/// Whether the key may have had a later state than the one written at this revision.
 pub fn may_be_older(unread: &UnreadRevisions, key: &Key<'_>, written: Revision) -> bool {
     unread.may_follow(key.revision.main) || (key.deleted && unread.may_lie_between(written, key.revision.main))
 }
 
-/// Which revisions are lost, as a sentence without its full stop.
+/// Says which revisions are lost, as a sentence without its full stop.
 pub fn are_lost(unread: &UnreadRevisions) -> String {
     let ranges = unread.ranges();
     let mut names: Vec<String> = ranges.iter().take(NAMED).map(name).collect();
@@ -76,7 +76,7 @@ pub fn are_lost(unread: &UnreadRevisions) -> String {
     }
 }
 
-/// A range as a person writes it.
+/// Formats a range for people.
 pub fn name(range: &RevisionRange) -> String {
     match range.to {
         Some(to) if to == range.from => grouped_revision(to),
@@ -85,13 +85,13 @@ pub fn name(range: &RevisionRange) -> String {
     }
 }
 
-/// Puts in that a file is damaged, and the revisions that it has lost: a range without an end has no `to`.
+/// Adds to a JSON object that the file is damaged, and which revisions it has lost; a range without an end has no `to`.
 pub fn put(object: &mut Map<String, Value>, name: &'static str, unread: &UnreadRevisions) {
     object.insert("damaged".into(), true.into());
     object.insert(name.into(), unread.ranges().iter().map(range).collect());
 }
 
-/// A range in JSON.
+/// Formats a range as JSON.
 pub fn range(range: &RevisionRange) -> Value {
     let mut object = Map::new();
     object.insert("from".into(), range.from.into());

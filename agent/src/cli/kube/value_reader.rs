@@ -1,4 +1,4 @@
-//! Objects out of values, as they are shown.
+//! Decodes values into objects, with secrets hidden.
 
 use etcdsnap::core::kubernetes::conceal::{conceal, conceal_by_kind};
 use etcdsnap::core::kubernetes::decode::Options;
@@ -10,44 +10,45 @@ use etcdsnap::{Snapshot, is_secret};
 use crate::cli::exit::Exit;
 use crate::cli::inspect::{encrypted, key_text};
 use crate::cli::output;
+use crate::cli::render::grouped_number::counted;
 
-/// Remarks that are printed; more are only counted.
+/// Maximum number of printed remarks; more are only counted.
 const MAX_REMARKS: u64 = 10;
 
-/// Reads objects, and says on stderr what of them cannot be read.
+/// Decodes objects, and reports on stderr what cannot be decoded.
 pub struct ValueReader {
     /// Whether secrets are shown.
     pub show_secrets: bool,
     remarks: u64,
-    /// Objects that are not shown whole.
+    /// Objects that are not shown completely.
     damaged: u64,
-    /// Whether nothing is said, because the same objects are read once more.
+    /// Whether it reports nothing, because the same objects are read once more.
     is_silent: bool,
 }
 
 impl ValueReader {
-    /// Nothing read yet.
+    /// Creates one that has read nothing yet.
     pub fn new(show_secrets: bool) -> Self {
         Self { show_secrets, remarks: 0, damaged: 0, is_silent: false }
     }
 
-    /// One that says nothing and hides nothing, for what is not shown.
+    /// Creates one that reports nothing and hides nothing, for objects that are not shown.
     pub fn silent() -> Self {
         Self { is_silent: true, ..Self::new(true) }
     }
 
-    /// The object in the value of a key at a revision; none where it cannot be read, which is said.
+    /// Decodes the value of a key; if that fails, reports it and returns `None`.
     pub fn tree<'a>(&mut self, key: &[u8], value: &'a [u8], options: Options<'a>) -> Option<Node<'a>> {
         self.read(key, value, options).map(|(node, _)| node)
     }
 
-    /// The same, but none unless it can be read to its last field.
+    /// Like [`tree`](Self::tree), but returns `None` unless every field can be decoded.
     pub fn whole<'a>(&mut self, key: &[u8], value: &'a [u8], options: Options<'a>) -> Option<Node<'a>> {
         let (node, remarks) = self.read(key, value, options)?;
         if remarks.is_empty() {
             return Some(node);
         }
-        // One with a problem is counted already.
+        // An object with a problem was counted already.
         self.damaged = self.damaged.saturating_add(u64::from(remarks.problem.is_none()));
         None
     }
@@ -66,10 +67,10 @@ impl ValueReader {
         }
     }
 
-    /// An object as it is shown, without a word of what is wrong with it: that is for [`note`](Self::note).
+    /// Decodes an object without reporting anything; pass the result to [`note`](Self::note).
     ///
     /// # Errors
-    /// When it is no object that can be read.
+    /// When the value cannot be decoded as an object.
     pub fn shown<'a>(
         &self,
         key: &[u8],
@@ -81,7 +82,7 @@ impl ValueReader {
         Ok((node, remarks))
     }
 
-    /// Says and counts what was found of an object that [`shown`](Self::shown) read.
+    /// Reports and counts the problems of an object that [`shown`](Self::shown) decoded.
     pub fn note(&mut self, key: &[u8], found: Result<&Remarks, &Unreadable>) {
         match found {
             Ok(remarks) => self.remark(key, remarks),
@@ -89,7 +90,7 @@ impl ValueReader {
         }
     }
 
-    /// The JSON of the API server itself, to the last digit unless something is hidden; none where it cannot be read, which is said.
+    /// Returns the JSON as the API server prints it, except for hidden secrets; if the value cannot be decoded, reports it and returns `None`.
     pub fn api_json(&mut self, key: &[u8], value: &[u8], options: Options<'_>) -> Option<Vec<u8>> {
         let mut json = Vec::new();
         match object::api_json(value, options, &mut json) {
@@ -113,10 +114,15 @@ impl ValueReader {
 
     fn cannot_read(&mut self, key: &[u8], cause: &Unreadable) {
         self.damaged = self.damaged.saturating_add(1);
-        // What stays encrypted is told together at the end, by the key that it needs.
+        // Encrypted values are reported together at the end, by the key that they need.
         if !matches!(cause, Unreadable::Encrypted(_)) {
             self.say(key, &cause.to_string());
         }
+    }
+
+    /// Whether the object under this key is a secret of which only names are shown.
+    pub fn hides_all(&self, key: &[u8]) -> bool {
+        !self.show_secrets && is_secret(key)
     }
 
     fn hide(&self, key: &[u8], node: &mut Node<'_>) {
@@ -125,7 +131,7 @@ impl ValueReader {
         }
     }
 
-    /// Says what is wrong with something in an object that was read, and counts it.
+    /// Reports a problem in an object that was decoded, and counts it.
     pub fn damaged(&mut self, key: &[u8], what: &str) {
         self.damaged = self.damaged.saturating_add(1);
         self.say(key, what);
@@ -145,12 +151,12 @@ impl ValueReader {
         }
     }
 
-    /// Says how much more there was to say, and what of the snapshot stayed encrypted; the exit code.
+    /// Reports the number of further remarks and the values that stayed encrypted; returns the exit code.
     pub fn finish(self, snapshot: &Snapshot) -> Exit {
         encrypted::tell(&snapshot.unopened());
         let more = self.remarks.saturating_sub(MAX_REMARKS);
         if more > 0 {
-            output::warn(&format!("and {more} more such remarks"));
+            output::warn(&format!("And {} more.", counted(more, "such remark", "such remarks")));
         }
         if self.damaged > 0 { Exit::Damage } else { Exit::Done }
     }

@@ -67,7 +67,7 @@ fn numbers(report: &DirectoryReport) -> Vec<(&'static str, String)> {
         lines.push(("member", format!("{member} of cluster {cluster}")));
     }
     if let Some(status) = &report.database {
-        let index = status.consistent_index.map_or("none".to_owned(), |index| index.to_string());
+        let index = status.consistent_index.map_or("none".to_owned(), grouped);
         lines.push(("database", format!("{}, consistent index {index}", contents(status))));
     }
     let log = &report.log;

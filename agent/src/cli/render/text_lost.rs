@@ -4,7 +4,7 @@ use etcdsnap::core::{LostHistory, Revision, RevisionRange};
 use etcdsnap::printable;
 
 use super::finding_groups::Shown;
-use super::grouped_number::{counted, grouped};
+use super::grouped_number::{counted, grouped, grouped_revision};
 use super::style::{BAD, BOLD};
 use super::wrap;
 
@@ -49,10 +49,10 @@ pub fn text(lost: &LostHistory, shown: Shown) -> String {
 
 fn ranges(ranges: &[RevisionRange], most: usize) -> String {
     let one = |range: &RevisionRange| match range.to {
-        Some(to) if to == range.from => to.to_string(),
-        Some(to) => format!("{} to {to}", range.from),
+        Some(to) if to == range.from => grouped_revision(to),
+        Some(to) => format!("{} to {}", grouped_revision(range.from), grouped_revision(to)),
         None if range.from <= Revision::FIRST => "up to the last".into(),
-        None => format!("{} up to the last", range.from),
+        None => format!("{} up to the last", grouped_revision(range.from)),
     };
     listed(ranges.iter().map(one).collect(), most)
 }

@@ -6,7 +6,7 @@ use etcdsnap::core::kubernetes::time_line::Moment;
 use etcdsnap::core::kubernetes::time_text::about;
 use etcdsnap::{BucketStatus, Report, Status, Trailer, Verdict, printable, printable_path};
 
-use super::grouped_number::{counted, grouped, si_bytes};
+use super::grouped_number::{counted, grouped, grouped_revision, si_bytes};
 use super::reason;
 use super::style::{BAD, BOLD, GOOD, LABEL, WARN};
 use super::text_verify::encrypted;
@@ -42,7 +42,7 @@ fn numbers(lines: &mut LabelledLines, status: &Status, as_of: Option<Moment>) {
     if status.keys_are_lost() {
         lines.add("keys", "unknown, like the revision: no entry of bucket key can be read".into());
     } else {
-        lines.add("revision", status.revision.to_string());
+        lines.add("revision", grouped_revision(status.revision));
         lines.add("keys", keys(status));
     }
     if let Some(needs) = encrypted(&status.encrypted) {
@@ -98,12 +98,12 @@ fn trailer(trailer: &Trailer) -> String {
 
 fn compacted(status: &Status) -> String {
     let finished = match status.compacted_revision {
-        Some(revision) => format!("up to revision {revision}"),
+        Some(revision) => format!("up to revision {}", grouped_revision(revision)),
         None => "never".into(),
     };
     match status.scheduled_compact_revision {
         Some(scheduled) if Some(scheduled) != status.compacted_revision => {
-            format!("{finished}; compaction up to {scheduled} requested and not finished")
+            format!("{finished}; compaction up to {} requested and not finished", grouped_revision(scheduled))
         }
         _ => finished,
     }
@@ -131,9 +131,9 @@ fn written_by(status: &Status) -> String {
 }
 
 fn raft(status: &Status) -> String {
-    let index = status.consistent_index.map_or("unknown".into(), |index| index.to_string());
+    let index = status.consistent_index.map_or("unknown".into(), grouped);
     match status.term {
-        Some(term) => format!("index {index}, term {term}"),
+        Some(term) => format!("index {index}, term {}", grouped(term)),
         None => format!("index {index}"),
     }
 }

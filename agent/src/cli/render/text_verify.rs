@@ -6,7 +6,7 @@ use etcdsnap::core::key_tally::NeededKeyTally;
 use etcdsnap::{Code, Report, Status, Trailer, Verdict, printable, printable_path};
 
 use super::finding_groups::{FindingGroups, Shown};
-use super::grouped_number::{counted, grouped, si_bytes};
+use super::grouped_number::{counted, grouped, grouped_revision, si_bytes};
 use super::style::{BAD, BOLD, GOOD, LABEL, WARN};
 use super::text_lost;
 
@@ -92,7 +92,7 @@ pub fn contents(status: &Status) -> String {
     if status.keys_are_lost() {
         return format!("{rest}; no entry of bucket key can be read");
     }
-    let keys = format!("revision {}, {}", status.revision, counted(status.total_key, "key", "keys"));
+    let keys = format!("revision {}, {}", grouped_revision(status.revision), counted(status.total_key, "key", "keys"));
     if status.complete {
         format!("hash {:x}, {keys}, {rest}", status.hash)
     } else {

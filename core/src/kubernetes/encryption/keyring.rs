@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 use super::cipher::{self, Closed};
 use super::configuration::{Configuration, Key};
 use super::kms_v2::Sealed;
+use super::redacted_value::is_redacted;
 use super::resource_entries::GroupResource;
 use crate::needed_key::{Encrypted, NeededKey, Provider};
 
@@ -88,6 +89,8 @@ pub enum Why {
     KmsV1,
     /// Its provider is unknown.
     UnknownProvider,
+    /// `etcdsnap redact` replaced what was encrypted.
+    Redacted,
 }
 
 impl fmt::Display for Why {
@@ -119,6 +122,7 @@ impl fmt::Display for Why {
             Self::Malformed(what) => write!(f, "the value is damaged: {what}"),
             Self::KmsV1 => f.write_str("this program does not read values of KMS v1"),
             Self::UnknownProvider => f.write_str("this program does not know the provider"),
+            Self::Redacted => f.write_str("the snapshot is a redacted copy, in which the encrypted bytes were replaced"),
         }
     }
 }
@@ -232,6 +236,7 @@ impl Keyring {
         opened.map(Cow::Owned).map_err(|undecrypted| {
             let is_nothing = !self.is_given && plugins.names().is_empty();
             match undecrypted.why {
+                _ if is_redacted(&encrypted, &undecrypted.needs) => Undecrypted { why: Why::Redacted, ..undecrypted },
                 Why::NoKey(_) | Why::NoPlugin { .. } if is_nothing => {
                     Undecrypted { why: Why::NothingGiven, ..undecrypted }
                 }

@@ -19,6 +19,7 @@ pub mod configuration;
 pub mod keyring;
 pub mod kms_v2;
 pub mod opened_values;
+mod redacted_value;
 pub mod resource_entries;
 pub mod unopened;
 pub mod yaml_reader;
