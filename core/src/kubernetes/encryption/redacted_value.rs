@@ -6,7 +6,7 @@ use crate::protobuf_raw::{WireValue, next};
 
 /// Whether the bytes behind the name of the key that a value needs stand in place of encrypted ones.
 pub(super) fn is_redacted(encrypted: &Encrypted<'_>, needs: &NeededKey) -> bool {
-    let Some(mut sealed) = encrypted.behind(&needs.name) else { return false };
+    let Some(mut sealed) = encrypted.data_after(&needs.name) else { return false };
     if encrypted.provider != Provider::KmsV2 {
         return is_replacement(sealed);
     }
