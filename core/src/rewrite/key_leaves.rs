@@ -26,6 +26,9 @@ use crate::source::Source;
 /// Takes an entry of bucket `key`; says whether to go on.
 pub(super) type TakeEntry<'t> = dyn FnMut(Entry<'_>) -> bool + 't;
 
+/// Takes the key and value of an entry; says whether to go on.
+pub(super) type TakeKnown<'t> = dyn FnMut(RevisionKey, &[u8]) -> bool + 't;
+
 /// The leaves of bucket `key` that can be used, in the order of keys; none overlaps another.
 #[derive(Debug, Default)]
 pub(super) struct KeyLeaves {
@@ -213,7 +216,7 @@ impl KeyLeaves {
         self.rejected = rejected;
     }
 
-    /// Hands out the entries that etcd could have written, in order; `take` says whether to go on. How many it could not have written.
+    /// Passes the entries that etcd could have written to `take`, in order. Returns how many others there are.
     ///
     /// # Errors
     /// When bytes cannot be read, or the watch asks to stop.
@@ -224,9 +227,7 @@ impl KeyLeaves {
         take: &mut TakeEntry<'_>,
     ) -> Result<u64, Error> {
         let mut malformed = 0_u64;
-        let mut pages = LeafPages::new(buckets);
-        for slice in &self.slices {
-            let Some(leaf) = pages.leaf(slice)? else { continue };
+        self.each_leaf(buckets, watch, &mut |slice, leaf| {
             let mut elements = leaf.pairs().peekable();
             let mut begins_slice = true;
             while let Some(element) = elements.next() {
@@ -235,7 +236,7 @@ impl KeyLeaves {
                     malformed = malformed.saturating_add(u64::from(slice.counts_malformed));
                     continue;
                 };
-                if !slice.spans(key) || (slice.basis.is_stray() && self.rejected.contains(key.revision)) {
+                if !self.takes(slice, key) {
                     continue;
                 }
                 let leaves_revisions = completeness::leaves_revisions(key.revision.main);
@@ -253,15 +254,57 @@ impl KeyLeaves {
                     next_in_page: next.map(|next| next.revision.main),
                 };
                 if !take(entry) {
-                    return Ok(malformed);
+                    return false;
                 }
+            }
+            true
+        })?;
+        Ok(malformed)
+    }
+
+    /// Passes all keys and values to `take` without decoding the values, for leaves of which [`KeyLeaves::entries`] found each entry to be one that etcd could have written.
+    ///
+    /// # Errors
+    /// When bytes cannot be read, or the watch asks to stop.
+    pub fn known_entries<S: Source + ?Sized>(
+        &self,
+        buckets: &DamagedBuckets<'_, S>,
+        watch: &dyn Watch,
+        take: &mut TakeKnown<'_>,
+    ) -> Result<(), Error> {
+        self.each_leaf(buckets, watch, &mut |slice, leaf| {
+            leaf.pairs().all(|element| match RevisionKey::parse(element.key) {
+                Some(key) if element.flags & BUCKET == 0 && self.takes(slice, key) => take(key, element.value),
+                _ => true,
+            })
+        })
+    }
+
+    /// Whether an entry with this key belongs to the slice and contradicts nothing.
+    fn takes(&self, slice: &LeafSlice, key: RevisionKey) -> bool {
+        slice.spans(key) && !(slice.basis.is_stray() && self.rejected.contains(key.revision))
+    }
+
+    /// Reads the leaf of each slice, in order, until `visit` returns false.
+    fn each_leaf<S: Source + ?Sized>(
+        &self,
+        buckets: &DamagedBuckets<'_, S>,
+        watch: &dyn Watch,
+        visit: &mut dyn FnMut(&LeafSlice, Leaf<'_>) -> bool,
+    ) -> Result<(), Error> {
+        let mut pages = LeafPages::new(buckets);
+        for slice in &self.slices {
+            if let Some(leaf) = pages.leaf(slice)?
+                && !visit(slice, leaf)
+            {
+                return Ok(());
             }
             watch.advance(u64::from(buckets.live.page_size));
             if watch.cancelled() {
                 return Err(Error::Cancelled);
             }
         }
-        Ok(malformed)
+        Ok(())
     }
 }
 

@@ -12,6 +12,7 @@ mod damaged_buckets;
 pub mod entry_filter;
 mod intact_tree;
 pub mod key_choice;
+mod key_chains;
 mod key_intervals;
 mod key_leaves;
 pub mod lapsed_leases;

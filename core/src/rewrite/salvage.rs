@@ -32,6 +32,7 @@ use crate::progress::Watch;
 use crate::rewrite::bucket_changes::SCHEDULED;
 use crate::rewrite::damaged_buckets::DamagedBuckets;
 use crate::rewrite::key_leaves::KeyLeaves;
+use crate::rewrite::leaf_slice::Entry;
 use crate::rewrite::left_out::LeftOut;
 use crate::rewrite::lost_metas;
 use crate::rewrite::new_file::RewriteError;
@@ -193,12 +194,17 @@ impl<'s, S: Source + ?Sized> Salvage<'s, S> {
         watch: &dyn Watch,
     ) -> Result<(), RewriteError<K::Error>> {
         let mut outcome = Ok(());
-        self.leaves.entries(&self.buckets, watch, &mut |entry| {
-            if self.left.keeps(&entry) {
-                outcome = builder.put(&entry.key.to_vec(), entry.value);
-            }
+        let mut put = |key: RevisionKey, value: &[u8]| {
+            let (key, len) = key.to_bytes();
+            outcome = builder.put(key.get(..len).unwrap_or_default(), value);
             outcome.is_ok()
-        })?;
+        };
+        if self.report.malformed == 0 && self.left.is_nothing() {
+            self.leaves.known_entries(&self.buckets, watch, &mut put)?;
+        } else {
+            let mut put_kept = |entry: Entry<'_>| !self.left.keeps(&entry) || put(entry.key, entry.value);
+            self.leaves.entries(&self.buckets, watch, &mut put_kept)?;
+        }
         Ok(outcome?)
     }
 

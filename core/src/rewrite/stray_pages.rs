@@ -59,15 +59,21 @@ impl StrayPages {
                     return Err(Error::Cancelled);
                 }
             }
-            let is_used = is_used(page);
+            let mut overwrites = || {
+                if let Some((owner, _)) = open.take().filter(|(_, behind)| page < *behind) {
+                    found.partly_overwritten.insert(owner);
+                }
+            };
+            if is_used(page) {
+                overwrites();
+                continue;
+            }
             let Ok((header, bytes)) = reader.first(page)? else { continue };
             let kind = header.kind().filter(|_| header.id == page);
-            if (is_used || kind.is_some())
-                && let Some((owner, _)) = open.take().filter(|(_, behind)| page < *behind)
-            {
-                found.partly_overwritten.insert(owner);
+            if kind.is_some() {
+                overwrites();
             }
-            if is_used || !matches!(kind, Some(PageKind::Leaf | PageKind::Branch)) {
+            if !matches!(kind, Some(PageKind::Leaf | PageKind::Branch)) {
                 continue;
             }
             let Ok(overflow) = own_overflow(header, bytes, page_size) else { continue };
