@@ -204,9 +204,10 @@ impl<S: Source + ?Sized> Scan<'_, S> {
         }
     }
 
-    /// Compares free with used pages, and counts the free pages.
+    /// Compares free with used pages, and counts the free pages of those that the file has. Without a stored freelist these are all pages that were not reached; if some page could not
+    /// be read, pages below it are among them.
     fn judge_free_pages(&self, used: &PageSet, findings: &mut Findings) -> u64 {
-        let own = self.geometry.high_water.pages_since(PageId::FIRST);
+        let own = self.geometry.present.min(self.geometry.high_water).pages_since(PageId::FIRST);
         if !self.synced_freelist {
             return own.saturating_sub(used.count());
         }
