@@ -67,16 +67,12 @@ impl LeftOut {
     }
 
     fn is_unproven(&self, entry: &Entry<'_>) -> bool {
-        entry.basis.is_unproven(entry.key.revision.main, self.last_compaction)
+        entry.origin.is_unproven(entry.key.revision.main, self.last_compaction)
     }
 
     /// Returns the counts of one entry.
     fn counts_of(&self, entry: &Entry<'_>) -> EntryCounts {
-        EntryCounts {
-            all: 1,
-            stray: u32::from(entry.basis.is_stray()),
-            unproven: u32::from(self.is_unproven(entry)),
-        }
+        EntryCounts { all: 1, stray: u32::from(entry.origin.is_stray()), unproven: u32::from(self.is_unproven(entry)) }
     }
 }
 

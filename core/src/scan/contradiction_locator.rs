@@ -24,7 +24,7 @@ use crate::lost_history::LostHistory;
 use crate::progress::Watch;
 use crate::scan::digest::{LeafDigest, inspect};
 use crate::scan::key_bucket::KeyContext;
-use crate::scan::leaf_prefetch::Ahead;
+use crate::scan::leaf_prefetch::PrefetchedDigests;
 use crate::scan::leaf_visitor::{LeafPage, LeafVisitor};
 use crate::scan::lost_revisions::LostRevisions;
 use crate::scan::scanner::Scan;
@@ -65,11 +65,11 @@ pub(crate) fn locate<S: Source + ?Sized>(
 }
 
 /// Digests scattered leaves: then only the interesting leaves are read again, and a browser does not read page by page.
-fn read_ahead<S: Source + ?Sized>(scan: &Scan<'_, S>, watch: &dyn Watch) -> Result<Ahead, Error> {
+fn read_ahead<S: Source + ?Sized>(scan: &Scan<'_, S>, watch: &dyn Watch) -> Result<PrefetchedDigests, Error> {
     let leaves = scan.scattered_leaves()?;
     let strips = (0..leaves.strips()).map(|strip| leaves.digest(strip, scan.source, scan.geometry, watch));
     let strips = strips.collect::<Result<Vec<_>, _>>()?;
-    Ok(Ahead::new(leaves, strips))
+    Ok(PrefetchedDigests::new(leaves, strips))
 }
 
 #[derive(Default)]

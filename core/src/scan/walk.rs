@@ -14,7 +14,7 @@ use crate::finding_code::Code;
 use crate::limits::{FINDINGS_PER_CODE, MAX_DEPTH};
 use crate::progress::Watch;
 use crate::scan::digest::LeafDigest;
-use crate::scan::leaf_prefetch::{Ahead, WARMED};
+use crate::scan::leaf_prefetch::{PREFETCHED, PrefetchedDigests};
 use crate::scan::leaf_visitor::{Ignore, LeafPage, LeafVisitor};
 use crate::scan::subtree::{Subtree, runs};
 use crate::scan::sweep_cache::SweepCache;
@@ -28,7 +28,7 @@ pub struct Walk<'w, 's, S: Source + ?Sized> {
     reader: PageReader<'s, S>,
     used: &'w PageSet,
     memory: &'w mut SweepCache,
-    ahead: Option<&'w Ahead>,
+    ahead: Option<&'w PrefetchedDigests>,
     scratch: LeafDigest,
     watch: &'w dyn Watch,
     unreported: u64,
@@ -84,7 +84,7 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
 
     /// Adds leaves that were digested ahead of the walk.
     #[must_use]
-    pub fn with_ahead(self, ahead: &'w Ahead) -> Self {
+    pub fn with_ahead(self, ahead: &'w PrefetchedDigests) -> Self {
         Self { ahead: Some(ahead), ..self }
     }
 
@@ -109,9 +109,9 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
             Visit::Leaf => self.leaf(subtree, fold),
             Visit::Branch(children) => {
                 let mut runs = runs(&children).into_iter();
-                for some in children.chunks(WARMED) {
+                for some in children.chunks(PREFETCHED) {
                     if let Some(ahead) = self.ahead {
-                        ahead.warm(some.iter().map(|child| child.page));
+                        ahead.prefetch(some.iter().map(|child| child.page));
                     }
                     for (child, run) in some.iter().zip(&mut runs) {
                         self.reader.expect(run);
