@@ -16,21 +16,13 @@ use rustix::process::{Pid, Signal, kill_process};
 fn the_name_of_a_compressed_file_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let old = case::named("3.7-history").path();
-    for (name, command) in [
-        ("new.db.zst", "zstd --rm"),
-        ("new.db.zstd", "zstd --rm"),
-        ("new.db.gz", "gzip"),
-        ("new.db.zip", "zip"),
-    ] {
+    for (name, command) in
+        [("new.db.zst", "zstd --rm"), ("new.db.zstd", "zstd --rm"), ("new.db.gz", "gzip"), ("new.db.zip", "zip")]
+    {
         let new = folder.path().join(name);
-        for words in [
-            &["compact"][..],
-            &["defrag"],
-            &["salvage"],
-            &["redact"],
-            &["cut", "--drop", "nothing"],
-            &["export"],
-        ] {
+        for words in
+            [&["compact"][..], &["defrag"], &["salvage"], &["redact"], &["cut", "--drop", "nothing"], &["export"]]
+        {
             let output = cli::run(&[words, &[text(&old), "-o", text(&new)]].concat());
             let told = stderr_in_one_line(&output);
             assert_eq!(output.status.code(), Some(2), "{words:?} {name}: {told}");

@@ -119,7 +119,8 @@ fn recover(
     let path = || snapshot.path().to_owned();
     let opened = Salvage::open(snapshot.source(), options.limits, progress);
     let salvage = opened.map_err(|cause| snapshot.failed(cause))?;
-    let salvage = salvage.filter(|salvage| !salvage.has_nothing()).ok_or_else(|| RewriteError::Nothing { path: path() })?;
+    let salvage =
+        salvage.filter(|salvage| !salvage.has_nothing()).ok_or_else(|| RewriteError::Nothing { path: path() })?;
     let mut auth_was_reset = salvage.auth_is_damaged();
     if auth_was_reset && !options.reset_auth {
         return Err(RewriteError::Auth { path: path() });

@@ -4,9 +4,7 @@ use std::borrow::Cow;
 
 use super::raw_json::is_json;
 use super::redact_rules::RedactState;
-use super::redact_words::{
-    Class, class, class_of_definition, class_of_int_or_string, has_chosen_keys, is_quantity,
-};
+use super::redact_words::{Class, class, class_of_definition, class_of_int_or_string, has_chosen_keys, is_quantity};
 use super::special_types::parse_rfc3339;
 use super::type_table::{Base, Field, Schema, Shape};
 
@@ -157,7 +155,9 @@ impl<'j> Walk<'_, 'j, '_> {
     fn name(&mut self, place: JsonPlace, name: &[u8]) {
         let plain = unescaped(name);
         match (place, plain.get(..2)) {
-            (JsonPlace::ManagedFields | JsonPlace::ManagedKeys, Some(kind @ ("k:" | "v:"))) if !self.state.is_shown() => {
+            (JsonPlace::ManagedFields | JsonPlace::ManagedKeys, Some(kind @ ("k:" | "v:")))
+                if !self.state.is_shown() =>
+            {
                 self.out.extend_from_slice(kind.as_bytes());
                 self.state.replace_numbered(name.len().saturating_sub(2), self.out);
             }

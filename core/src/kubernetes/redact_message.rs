@@ -71,7 +71,11 @@ fn entry(field: &Field, mut rest: &[u8], depth: u32, state: &mut RedactState<'_>
         match (number, value) {
             (1, WireValue::Delimited(key)) => {
                 let mut new = Vec::new();
-                if has_chosen_keys(field) { state.chosen_key(key, &mut new) } else { state.fixed_key(key, &mut new) }
+                if has_chosen_keys(field) {
+                    state.chosen_key(key, &mut new)
+                } else {
+                    state.fixed_key(key, &mut new)
+                }
                 put(1, &new, out);
             }
             (2, WireValue::Varint(_)) if matches!(field.base, Base::Bool | Base::Int | Base::Uint) => {

@@ -34,8 +34,7 @@ pub fn measure(input: &Path, runs: usize, etcdsnap: &Path, etcdutl: &Path) -> Re
     };
     let theirs = || started(etcdutl, &["snapshot", "restore"]);
     let (whole, beside) = alternate_work(runs, || started(etcdsnap, &["restore"]), theirs)?;
-    let (compacted, beside_compacted) =
-        alternate_work(runs, || started(etcdsnap, &["restore", "--compact"]), theirs)?;
+    let (compacted, beside_compacted) = alternate_work(runs, || started(etcdsnap, &["restore", "--compact"]), theirs)?;
     row("etcdsnap restore, start", &whole);
     row("etcdutl restore, start", &beside);
     row("… restore --compact, start", &compacted);

@@ -92,6 +92,9 @@ pub fn measure(input: &Path, runs: usize, entries: u64, etcdsnap: &Path, etcdutl
 
 fn report_salvage(salvage: &Run, verified: &Run, allowed: u64) {
     let (wall, processor) = (salvage.seconds / verified.seconds, salvage.processor / verified.processor);
-    println!("  {:<26}{wall:>8.2} ×    target ≤ {SALVAGE_TARGET} × ({processor:.2} × of processor time)", "times verify");
+    println!(
+        "  {:<26}{wall:>8.2} ×    target ≤ {SALVAGE_TARGET} × ({processor:.2} × of processor time)",
+        "times verify"
+    );
     println!("  {:<26}{:>8.1} MiB  target ≤ {:.1} MiB\n", "peak memory", mib(salvage.peak), mib(allowed));
 }
