@@ -140,8 +140,10 @@ fn chosen_names(file: &Vec<u8>) -> BTreeSet<Vec<u8>> {
         visit_members(&object, "", &mut |name, member| {
             if NAME_FIELDS.contains(&name) {
                 visit_texts(member, &mut |text| _ = names.insert(text.to_owned()));
-            } else if class(name) == Class::Word {
-                visit_texts(member, &mut |text| open.push(text.to_owned()));
+            } else if class(name) == Class::Word && !member.is_object() {
+                // Words, or a list of them.
+                let list = member.as_array().map_or(std::slice::from_ref(member), Vec::as_slice);
+                open.extend(list.iter().filter_map(Value::as_str).map(str::to_owned));
             }
             let chosen = member.as_object().filter(|_| CHOSEN_KEYS.contains(&name) && name != "parameters");
             for (key, value) in chosen.into_iter().flatten() {
