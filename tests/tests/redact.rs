@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 
 use etcdsnap_core::kubernetes::redact_object;
 use etcdsnap_core::kubernetes::redact_rules::{RedactRules, RedactedKey};
+use etcdsnap_core::kubernetes::redact_words::{Class, class};
 use etcdsnap_core::store::{OpenedStore, Store};
 use etcdsnap_core::{Unwatched, Verdict, verify};
 use etcdsnap_tests::build::kubernetes::{deployment, field, number, protobuf};
 use etcdsnap_tests::build::puts::snapshot;
 use etcdsnap_tests::programs::tests_dir;
 use etcdsnap_tests::recorded::RecordedCluster;
-use etcdsnap_tests::secret_texts::{find_texts, object_json, put_values, secret_texts};
+use etcdsnap_tests::secret_texts::{find_texts, object_json, put_values, secret_texts, visit_members, visit_texts};
 use etcdsnap_tests::seeded_random::SeededRandom;
 use etcdsnap_tests::{
     case,
@@ -67,17 +68,190 @@ fn no_secret_text_remains() {
     assert!(looked_for > 300, "{looked_for}");
 }
 
-/// Reduces an object to names, numbers and the presence of texts, without their contents and without managed fields.
+/// Maps whose keys people choose.
+const CHOSEN_KEYS: &[&str] = &[
+    "annotations",
+    "binaryData",
+    "data",
+    "labels",
+    "matchLabels",
+    "nodeSelector",
+    "parameters",
+    "selector",
+    "volumeAttributes",
+];
+
+/// Reduces an object to names, numbers and the presence of texts, without their contents and without managed fields. Of maps whose keys people choose, only the values count.
 fn shape(value: &Value) -> Value {
     match value {
         Value::String(text) => Value::from(if text.is_empty() { "" } else { "text" }),
         Value::Array(items) => items.iter().map(shape).collect(),
         Value::Object(members) => {
             let members = members.iter().filter(|(name, _)| *name != "managedFields");
-            members.map(|(name, member)| (name.clone(), shape(member))).collect()
+            members.map(|(name, member)| (name.clone(), member_shape(name, member))).collect()
         }
         other => other.clone(),
     }
+}
+
+fn member_shape(name: &str, member: &Value) -> Value {
+    match member {
+        Value::Object(entries) if CHOSEN_KEYS.contains(&name) && entries.values().all(Value::is_string) => {
+            let mut values: Vec<String> = entries.values().map(|value| shape(value).to_string()).collect();
+            values.sort_unstable();
+            Value::from(values)
+        }
+        _ => shape(member),
+    }
+}
+
+/// Fields that hold names, besides the keys and values of the maps above.
+const NAME_FIELDS: &[&str] = &[
+    "clusterIP",
+    "finalizers",
+    "generateName",
+    "holderIdentity",
+    "host",
+    "hostIP",
+    "hostname",
+    "image",
+    "manager",
+    "name",
+    "namespace",
+    "nodeName",
+    "podCIDR",
+    "podIP",
+    "secretName",
+    "serviceAccount",
+    "serviceAccountName",
+    "uid",
+    "username",
+];
+
+/// Returns the names in a file that say something of its owner: those of objects but of types, namespaces, nodes, labels, hosts, images.
+fn chosen_names(file: &Vec<u8>) -> BTreeSet<Vec<u8>> {
+    let (mut names, mut open) = (BTreeSet::new(), Vec::new());
+    for (_, value) in put_values(file) {
+        let Some((object, _)) = object_json(&value) else { continue };
+        if matches!(object["kind"].as_str(), Some("CustomResourceDefinition" | "APIService")) {
+            open.push(object.to_string());
+            continue;
+        }
+        visit_members(&object, "", &mut |name, member| {
+            if NAME_FIELDS.contains(&name) {
+                visit_texts(member, &mut |text| _ = names.insert(text.to_owned()));
+            } else if class(name) == Class::Word && !member.is_object() {
+                // Words, or a list of them.
+                let list = member.as_array().map_or(std::slice::from_ref(member), Vec::as_slice);
+                open.extend(list.iter().filter_map(Value::as_str).map(str::to_owned));
+            }
+            let chosen = member.as_object().filter(|_| CHOSEN_KEYS.contains(&name) && name != "parameters");
+            for (key, value) in chosen.into_iter().flatten() {
+                names.insert(key.clone());
+                names.extend(value.as_str().filter(|_| !name.ends_with("ata")).map(str::to_owned));
+            }
+        });
+    }
+    let open = open.join("\n");
+    names.retain(|name| {
+        let is_of_kubernetes = name.contains("kubernetes.io/") || name.contains("k8s.io/");
+        name.len() >= 6 && !is_of_kubernetes && !open.contains(name.as_str()) && !EVERYWHERE.contains(&name.as_str())
+    });
+    names.into_iter().map(String::into_bytes).collect()
+}
+
+/// Names that many clusters have.
+const EVERYWHERE: &[&str] = &[
+    ".dockerconfigjson",
+    "Corefile",
+    "ca.crt",
+    "component",
+    "controller-revision-hash",
+    "controller-uid",
+    "default",
+    "job-name",
+    "k8s-app",
+    "kube-node-lease",
+    "kube-public",
+    "kube-root-ca.crt",
+    "kube-system",
+    "kubeconfig",
+    "kubernetes",
+    "namespace",
+    "password",
+    "pod-template-generation",
+    "pod-template-hash",
+    "tls.crt",
+    "tls.key",
+    "username",
+    "version",
+];
+
+#[test]
+fn hidden_names_remain_nowhere() {
+    let mut looked_for = 0;
+    for (name, file) in files() {
+        let names = chosen_names(&file);
+        looked_for += names.len();
+        assert!(find_texts(&names, &file).len() * 2 > names.len(), "{name}: the search finds nothing");
+        for flags in [&["--hide-names"][..], &["--keep-size", "--hide-names"]] {
+            let (_folder, old, new) = folder_with_file(&file);
+            out(&[&["redact", text(&old), "-o", text(&new)], flags].concat());
+            let left = find_texts(&names, &fs::read(&new).unwrap());
+            assert_eq!(left, BTreeSet::new(), "{name} {flags:?}");
+        }
+    }
+    println!("{looked_for} names");
+    assert!(looked_for > 300, "{looked_for}");
+}
+
+/// A mistyped kind or field must not pass for a shown one.
+#[test]
+fn kinds_and_fields_that_nothing_has_are_named() {
+    let config = protobuf("v1", "ConfigMap", &field(1, &field(1, b"b")));
+    let secret = protobuf("v1", "Secret", &[field(1, &field(1, b"a")), field(3, b"Opaque")].concat());
+    let file = store(&[(b"/registry/configmaps/shop/b", config), (b"/registry/secrets/shop/a", secret)]);
+    let (_folder, old, new) = folder_with_file(&file);
+    let flags = ["--show-kind", "configmap", "--show-kind", "Pods", "--show-field", "type", "--show-field", "metadata"];
+    let output = cli::run(&[&["redact", text(&old), "-o", text(&new), "-w", "json"][..], &flags].concat());
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    assert!(told.contains("No object has the kind Pods") && !told.contains("configmap"), "{told}");
+    assert!(told.contains("has the field type") && told.contains("has the field metadata"), "{told}");
+    let report = cli::json(&output);
+    assert_eq!(report["unmatchedKinds"], serde_json::json!(["Pods"]));
+    assert_eq!(report["unmatchedFields"], serde_json::json!(["type", "metadata"]));
+    let output = cli::run(&["redact", text(&old), "-o", text(&new), "--show-field", "name"]);
+    assert!(output.stderr.is_empty(), "{output:?}");
+}
+
+/// Keys of maps are names, too; what cannot be a name is replaced, and stays distinct.
+#[test]
+fn keys_of_maps_are_hidden_like_names() {
+    let entry = |key: &[u8], value: &[u8]| field(2, &[field(1, key), field(2, value)].concat());
+    let managed = br#"{"f:metadata":{"f:labels":{".":{},"f:acme/team":{}}},"f:data":{"f:acme.conf":{}},"f:spec":{"f:replicas":{}}}"#;
+    let fields = field(17, &[field(1, b"kubectl"), field(7, &field(1, managed))].concat());
+    let labels = field(11, &[field(1, b"acme/team"), field(2, b"blue")].concat());
+    let metadata = field(1, &[field(1, b"b"), labels, fields].concat());
+    let entries = [entry(b"acme.conf", b"x"), entry(b"two words", b"x"), entry(b"more words", b"x")].concat();
+    let config = protobuf("v1", "ConfigMap", &[metadata, entries].concat());
+    let redacted = |rules: &RedactRules| {
+        let new = redact_object::redact(&config, RedactedKey::default(), rules).value;
+        (object_json(&new).unwrap().0, String::from_utf8_lossy(&new).into_owned())
+    };
+    let (object, shown) = redacted(&RedactRules::default());
+    assert_eq!(object["metadata"]["labels"]["acme/team"], "blue");
+    assert!(shown.contains("acme.conf") && !shown.contains("words"), "{shown}");
+    assert_eq!(object["data"].as_object().unwrap().len(), 3);
+    let rules = RedactRules { name_salt: Some([7; 32]), ..RedactRules::default() };
+    let (object, shown) = redacted(&rules);
+    assert!(!shown.contains("acme") && shown.contains("f:replicas") && shown.contains("f:labels"), "{shown}");
+    // The same name has the same hash in both places.
+    let key = object["metadata"]["labels"].as_object().unwrap().keys().next().unwrap().clone();
+    assert_eq!(shown.matches(&key).count(), 2, "{shown}");
+    let json = br#"{"apiVersion":"v1","kind":"Secret","metadata":{"name":"a","labels":{"acme/team":"blue"}},"data":{"acme.key":"eA=="}}"#;
+    let new = redact_object::redact(json, RedactedKey::default(), &rules).value;
+    assert!(!String::from_utf8_lossy(&new).contains("acme"), "{}", String::from_utf8_lossy(&new));
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Measures etcdsnap and the reference programs side by side. It prints medians, ratios and targets, and never fails on a slow result.
 
 mod answers;
+mod bench_server;
+mod first_answer;
 mod kube;
 mod measure;
 mod page_bench;
@@ -30,6 +32,25 @@ const MEMORY_BASE: u64 = 96 << 20;
 /// … and this much more for each revision in the file.
 const MEMORY_PER_REVISION: u64 = 24;
 
+/// A part of the benchmarks.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Part {
+    /// `status` and `verify`
+    Verdict,
+    /// `hashkv`, `get`, `keys`, `usage`, `diff`
+    Answers,
+    /// Objects of Kubernetes
+    Kube,
+    /// `restore`
+    Restore,
+    /// From `restore` to the first answer of etcd
+    Start,
+    /// `defrag`, `compact`, `salvage`
+    Rewrite,
+    /// `save`
+    Save,
+}
+
 /// Options of `cargo xtask bench`.
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -42,6 +63,9 @@ pub struct Arguments {
     /// Measure the page in a browser as well (needs Node.js and Chromium)
     #[arg(long)]
     page: bool,
+    /// Measure only this part; may be given several times
+    #[arg(long, value_name = "PART")]
+    only: Vec<Part>,
     /// Snapshots to measure instead of the generated ones
     #[arg(value_name = "SNAPSHOT")]
     files: Vec<PathBuf>,
@@ -60,16 +84,34 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         crate::page::build(true)?;
     }
     let inputs = if arguments.files.is_empty() { generated(arguments.megabytes)? } else { arguments.files.clone() };
+    let (runs, xtask) = (arguments.runs, release.join("xtask"));
+    let etcdutl = reference::program(REFERENCE_VERSION, "etcdutl");
+    let is_wanted = |part: Part| arguments.only.is_empty() || arguments.only.contains(&part);
     for input in inputs {
-        measure(&input, arguments.runs, &etcdsnap, &release.join("xtask"))?;
-        let etcdutl = reference::program(REFERENCE_VERSION, "etcdutl");
-        answers::measure(&input, arguments.runs, &etcdsnap, &etcdutl)?;
-        kube::measure(&input, arguments.runs, &etcdsnap)?;
-        restore::measure(&input, arguments.runs, &etcdsnap, &release.join("xtask"), &etcdutl)?;
-        rewrite::measure(&input, arguments.runs, entries(&input)?, &etcdsnap, &etcdutl)?;
-        save::measure(&input, arguments.runs, &etcdsnap)?;
+        let entries = introduce(&input, runs, &xtask)?;
+        if is_wanted(Part::Verdict) {
+            measure(&input, runs, entries, &etcdsnap, &xtask)?;
+        }
+        if is_wanted(Part::Answers) {
+            answers::measure(&input, runs, &etcdsnap, &etcdutl)?;
+        }
+        if is_wanted(Part::Kube) {
+            kube::measure(&input, runs, &etcdsnap)?;
+        }
+        if is_wanted(Part::Restore) {
+            restore::measure(&input, runs, &etcdsnap, &xtask, &etcdutl)?;
+        }
+        if is_wanted(Part::Start) {
+            first_answer::measure(&input, runs, &etcdsnap, &etcdutl)?;
+        }
+        if is_wanted(Part::Rewrite) {
+            rewrite::measure(&input, runs, entries, &etcdsnap, &etcdutl)?;
+        }
+        if is_wanted(Part::Save) {
+            save::measure(&input, runs, &etcdsnap)?;
+        }
         if arguments.page {
-            page_bench::measure(&input, arguments.runs)?;
+            page_bench::measure(&input, runs)?;
         }
     }
     Ok(())
@@ -129,21 +171,23 @@ fn templates(folder: &Path) -> Result<PathBuf> {
     Ok(file)
 }
 
-fn measure(input: &Path, runs: usize, etcdsnap: &Path, xtask: &Path) -> Result<()> {
-    let etcdutl = reference::program(REFERENCE_VERSION, "etcdutl");
+/// Names the file, reads it into the page cache, and returns its number of revisions.
+fn introduce(input: &Path, runs: usize, xtask: &Path) -> Result<u64> {
     let entries = entries(input)?;
     let size = fs::metadata(input)?.len();
     let name = input.file_name().unwrap_or_default().to_string_lossy();
     println!("{name}: {:.2} GB, {entries} revisions, median of {runs} runs", size as f64 / 1e9);
+    repo::capture(Command::new(xtask).arg("sha256").arg(input))?;
+    Ok(entries)
+}
 
+fn measure(input: &Path, runs: usize, entries: u64, etcdsnap: &Path, xtask: &Path) -> Result<()> {
+    let etcdutl = reference::program(REFERENCE_VERSION, "etcdutl");
     let command = |program: &Path, arguments: &[&str]| {
         let mut command = Command::new(program);
         command.args(arguments).arg(input);
         command
     };
-    // Read the file once, so that it is in the page cache.
-    repo::capture(&mut command(xtask, &["sha256"]))?;
-
     let (ours, theirs) =
         alternate(runs, || command(etcdsnap, &["status"]), || command(&etcdutl, &["snapshot", "status"]))?;
     row("etcdsnap status", &ours);
@@ -168,11 +212,12 @@ fn measure(input: &Path, runs: usize, etcdsnap: &Path, xtask: &Path) -> Result<(
 
 fn row(label: &str, run: &Run) {
     println!(
-        "  {label:<26}{:>8.3} s    {:>8.1} MiB    ({:.3} … {:.3} s)",
+        "  {label:<26}{:>8.3} s    {:>8.1} MiB    ({:.3} … {:.3} s; processor {:.3} s)",
         run.seconds,
         mib(run.peak),
         run.fastest,
-        run.slowest
+        run.slowest,
+        run.processor
     );
 }
 

@@ -62,16 +62,16 @@ fn member(data_dir: &Path, args: &DefragArgs) -> Result<Exit, Failure> {
     leftovers.iter().for_each(|warning| output::warn(warning));
     let said = match args.write_out {
         RestoreForm::Text => format!(
-            "defragmented {}: {}, all kept; {} instead of {}; read back and {}\n",
+            "defragmented {}: {}, all kept; {} instead of {}; {}\n",
             printable_path(&path),
             counted(done.entries, "entry", "entries"),
             exact_bytes(bytes(&done.report)),
             exact_bytes(done.bytes_before),
             // A member's own database never has a SHA-256, so its absence is no finding.
             if done.report.findings.counts().keys().all(|code| *code == Code::TrailerMissing) {
-                "sound".to_owned()
+                "read back and sound".to_owned()
             } else {
-                format!("as it was: {}", warned_codes(&done.report))
+                format!("read back, with the same warnings as before: {}", warned_codes(&done.report))
             }
         ),
         RestoreForm::Json => format!("{}\n", json::line(&NewFileObject::of(&path, &done))),

@@ -14,6 +14,7 @@ use super::compact_defrag::{self, NewFileObject, Opened, in_place};
 use super::exit::Exit;
 use super::failure::Failure;
 use super::inspect::key_text;
+use super::output;
 use super::render::grouped_number::{counted, grouped};
 use super::render::json;
 
@@ -38,6 +39,7 @@ pub fn run(args: &RedactArgs) -> Result<Exit, Failure> {
     let done = etcdsnap::redact(&snapshot, &rules, prefix.as_deref(), target, &bar);
     drop(bar);
     let done = done?;
+    warn_of_unmatched(&done.redacted);
     let said = match args.new.write_out {
         RestoreForm::Text => text(args, &done),
         RestoreForm::Json => format!("{}\n", json::line(&object(args, &done))),
@@ -46,8 +48,24 @@ pub fn run(args: &RedactArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
+/// Warns of kinds and fields that were to be shown but that nothing in the file has: a mistyped name must not pass for a shown one.
+fn warn_of_unmatched(redacted: &RedactReport) {
+    for kind in &redacted.unmatched_kinds {
+        output::warn(&format!(
+            "No object has the kind {}, so --show-kind shows nothing because of it. Give a kind as in a manifest, such as ConfigMap; the kinds in a snapshot: etcdsnap kube kinds FILE.",
+            printable(kind)
+        ));
+    }
+    for path in &redacted.unmatched_fields {
+        output::warn(&format!(
+            "No redacted object outside of secrets has the field {}, so --show-field shows nothing because of it. Give the last names of its path as in a manifest, such as conditions.message.",
+            printable(&path.join("."))
+        ));
+    }
+}
+
 fn text(args: &RedactArgs, done: &RedactDone) -> String {
-    let RedactReport { kinds, others, encrypted, passwords, users_left_out } = &done.redacted;
+    let RedactReport { kinds, others, encrypted, passwords, users_left_out, .. } = &done.redacted;
     let mut text = String::from("redacted, for inspection only, not for restoring:\n");
     let mut most: Vec<(&String, &KindRedaction)> = kinds.iter().collect();
     most.sort_by_key(|(kind, count)| (std::cmp::Reverse(count.replaced), *kind));
@@ -97,6 +115,9 @@ struct Object<'r> {
     passwords: u64,
     users_left_out: u64,
     names_hidden: bool,
+    /// What --show-kind and --show-field name, and nothing has.
+    unmatched_kinds: &'r [String],
+    unmatched_fields: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -116,5 +137,7 @@ fn object<'r>(args: &RedactArgs, done: &'r RedactDone) -> Object<'r> {
         passwords: redacted.passwords,
         users_left_out: redacted.users_left_out,
         names_hidden: args.hide_names,
+        unmatched_kinds: &redacted.unmatched_kinds,
+        unmatched_fields: redacted.unmatched_fields.iter().map(|path| path.join(".")).collect(),
     }
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, statat};
 
 use super::{ExportError, ExportFormat};
+use crate::fsx::compressed_name;
 use crate::fsx::file_identity::FileIdentity;
 use crate::fsx::output_error::OutputError;
 use crate::fsx::output_target::OutputTarget;
@@ -37,13 +38,14 @@ impl ExportTarget {
     /// `snapshot` is the file to be exported, and `others` are further files to be read. Call this before the snapshot is opened, which may take long.
     ///
     /// # Errors
-    /// [`ExportError::Target`] if nothing can be written there or it is one of those files, under any name; [`ExportError::File`].
+    /// [`ExportError::Target`] if nothing can be written there, it is one of those files, under any name, or its name is that of a compressed file; [`ExportError::File`].
     pub fn open(path: &Path, snapshot: &Path, others: &[&Path]) -> Result<Self, ExportError> {
         let _kept = part_file::protect_from_removal(snapshot);
         let kind = match OutputTarget::open(path, &[&[snapshot], others].concat())? {
             OutputTarget::Stdout => TargetKind::Stdout,
             OutputTarget::Stream(file) => TargetKind::Stream(file),
             OutputTarget::File { directory, name, path } => {
+                compressed_name::refuse(&path)?;
                 TargetKind::File { part: PartFile::new(&directory)?, name, path }
             }
         };

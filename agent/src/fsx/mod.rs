@@ -1,6 +1,7 @@
 //! File operations shared by save, restore and export: file identity, ownership of leftovers, and renames that survive a power failure.
 
 mod careful_walk;
+pub(crate) mod compressed_name;
 pub(crate) mod directory;
 pub(crate) mod directory_sync;
 pub(crate) mod early_flush;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::other_users::ForeignLink;
 use crate::error::plain;
-use crate::printable::printable_path;
+use crate::printable::{printable_path, typed_path};
 
 /// Why an output cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +43,14 @@ pub enum OutputError {
         /// Its kind.
         reason: &'static str,
     },
+    /// It has the name of a compressed file, but the output is not compressed.
+    #[error("{} has the name of a compressed file, but the output is not compressed", printable_output(path))]
+    CompressedName {
+        /// The output.
+        path: PathBuf,
+        /// The ending of its name, such as `.zst`.
+        ending: &'static str,
+    },
     /// It is a terminal, and the output is binary.
     #[error("{} is a terminal, which cannot show a snapshot", printable_output(path))]
     Terminal {
@@ -73,6 +81,15 @@ impl OutputError {
     pub fn advice(&self) -> String {
         match self {
             Self::Input { .. } | Self::Kind { .. } => "Name another file.".into(),
+            Self::CompressedName { path, ending } => {
+                let (plain, packed) = (typed_path(&path.with_extension("")), typed_path(path));
+                let command = match *ending {
+                    ".gz" => format!("gzip {plain}"),
+                    ".zip" => format!("zip {packed} {plain}"),
+                    _ => format!("zstd --rm {plain} -o {packed}"),
+                };
+                format!("Write it to {plain}, and compress that afterwards: {command}")
+            }
             Self::Terminal { .. } => "Redirect the output (`> FILE`), pipe it into a program, or name a file.".into(),
             Self::Exists { .. } => "Name a directory that does not exist yet.".into(),
             Self::Directory { path } => format!("Name a file in it: {}", printable_output(&path.join("NAME"))),

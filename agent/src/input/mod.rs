@@ -6,7 +6,7 @@ mod packed;
 mod piped_input;
 mod unnamed_copy;
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileTypeExt;
@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use etcdsnap_core::limits::{HEAD_LEN, MAX_WITHOUT_META};
 use etcdsnap_core::{ClaimedLength, FileKind, Report, Source, refusal_report};
+use rustix::fs::{Mode, OFlags, fcntl_getfl, fcntl_setfl};
 
 use crate::error::{Error, Fault};
 use crate::fsx::file_identity::FileIdentity;
@@ -183,8 +184,20 @@ impl Input {
     }
 }
 
+/// Opens a file for reading. A FIFO is opened without waiting for a writer: whoever reads it waits for bytes, and notices meanwhile that it is to stop.
 fn open_file(path: &Path) -> Result<File, Error> {
-    File::open(path).map_err(|cause| open_error(path, cause))
+    let is_fifo = fs::metadata(path).is_ok_and(|facts| facts.file_type().is_fifo());
+    let opened = if is_fifo { open_fifo(path) } else { File::open(path) };
+    opened.map_err(|cause| open_error(path, cause))
+}
+
+fn open_fifo(path: &Path) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    // Reads wait again, as with every other stream.
+    let flags = fcntl_getfl(&file)?;
+    fcntl_setfl(&file, flags.difference(OFlags::NONBLOCK))?;
+    Ok(file)
 }
 
 fn open_error(path: &Path, cause: io::Error) -> Error {

@@ -6,7 +6,7 @@ use etcdsnap_core::bolt::database::BoltDatabase as Bolt;
 use etcdsnap_core::bolt::write::file_builder::{BuildError, BuiltFile, PageSink};
 use etcdsnap_core::restore::plan::{DatabaseChanges, KeyChanges, PlanError, changes};
 use etcdsnap_core::rewrite::{self, Alterations, Counts, LapsedLeases, Plan, write_altered};
-use etcdsnap_core::{AlignedBuf, Report, Revision};
+use etcdsnap_core::{Report, Revision};
 
 use super::copy::{self, TargetWriters};
 use super::direct_writer::DatabaseTarget;
@@ -16,15 +16,12 @@ use crate::error::{Error, Fault};
 use crate::fsx::early_flush;
 use crate::input::{Body, FileSource};
 use crate::progress::{Progress, Stage};
-use crate::rewrite::Aside;
+use crate::rewrite::{Aside, BlockSink};
 use crate::sha256_stream::StreamDigest;
 use crate::snapshot::Snapshot;
 use crate::threads;
 
-/// Bytes written at once.
-const BLOCK_LEN: usize = 1 << 20;
-
-/// Facts about the entries that were left out and added.
+/// What was left out, and what was added.
 pub(super) struct RewriteFacts {
     /// The revision whose state was chosen, if any.
     pub as_of: Option<Revision>,
@@ -53,8 +50,12 @@ pub(super) fn write(job: &RestoreJob<'_>, to: &[DatabaseTarget]) -> Result<Rewri
     let rewritten = write_and_verify(job, |snapshot, progress| {
         early_flush::with_early_flush(flush, |unflushed| {
             let page_size = snapshot.store()?.page_size();
-            let writers = TargetWriters::new(to, unflushed).starting_at(u64::from(page_size).saturating_mul(2));
-            let (rewritten, sink) = pages(job, snapshot, TargetsSink::new(writers), progress)?;
+            let mut writers = TargetWriters::new(to, unflushed).starting_at(u64::from(page_size).saturating_mul(2));
+            let sink = BlockSink::new(|block| {
+                // Of a flush that failed, the flushing thread returns the error.
+                if writers.write(block)? { Ok(()) } else { Err(Error::Cancelled.into()) }
+            });
+            let (rewritten, sink) = pages(job, snapshot, sink, progress)?;
             sink.finish()?;
             Ok(rewritten)
         })
@@ -181,48 +182,6 @@ pub(super) fn verify_result(job: &RestoreJob<'_>, target: &DatabaseTarget) -> Re
         }
         error => error,
     })
-}
-
-/// Writes pages to all targets in large blocks.
-struct TargetsSink<'t> {
-    writers: TargetWriters<'t>,
-    block: AlignedBuf,
-    used: usize,
-}
-
-impl<'t> TargetsSink<'t> {
-    fn new(writers: TargetWriters<'t>) -> Self {
-        Self { writers, block: AlignedBuf::new(BLOCK_LEN), used: 0 }
-    }
-
-    fn finish(mut self) -> Result<(), RestoreError> {
-        self.write()
-    }
-
-    fn write(&mut self) -> Result<(), RestoreError> {
-        let written = self.writers.write(self.block.get(..self.used).unwrap_or_default())?;
-        self.used = 0;
-        // The flush thread reports its error.
-        if written { Ok(()) } else { Err(Error::Cancelled.into()) }
-    }
-}
-
-impl PageSink for TargetsSink<'_> {
-    type Error = RestoreError;
-
-    fn append(&mut self, mut pages: &[u8]) -> Result<(), RestoreError> {
-        while !pages.is_empty() {
-            let free = self.block.get_mut(self.used..).unwrap_or_default();
-            let (now, later) = pages.split_at(pages.len().min(free.len()));
-            free.iter_mut().zip(now).for_each(|(to, from)| *to = *from);
-            self.used = self.used.saturating_add(now.len());
-            pages = later;
-            if self.used >= BLOCK_LEN {
-                self.write()?;
-            }
-        }
-        Ok(())
-    }
 }
 
 /// Discards all pages.

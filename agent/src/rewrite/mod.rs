@@ -3,6 +3,7 @@
 //! The input is only read. The output gets its name after it is complete, was read back and found sound, and is synced.
 
 mod background_progress;
+mod block_sink;
 mod cut_keys;
 mod member_database;
 mod new_file;
@@ -24,6 +25,7 @@ use crate::snapshot::Snapshot;
 use crate::threads;
 
 pub(crate) use background_progress::Aside;
+pub(crate) use block_sink::BlockSink;
 pub use cut_keys::{CutDone, cut};
 pub use member_database::{DefragmentedMember, defragment_member};
 pub(crate) use new_file::Ending;
@@ -201,10 +203,12 @@ fn pages(
     progress: &dyn Progress,
 ) -> Result<(BuiltFile, Counts), RewriteError> {
     progress.begin(Stage::Copy, Some(store.bytes()));
-    let (built, sink, counts) = write(store, plan, target.sink(store.page_size())?, progress)
-        .map_err(|error| RewriteError::of_core(snapshot.path(), error))?;
-    sink.finish()?;
-    Ok((built, counts))
+    target.with_sink(store.page_size(), |sink| {
+        let written = write(store, plan, sink, progress);
+        let (built, sink, counts) = written.map_err(|error| RewriteError::of_core(snapshot.path(), error))?;
+        sink.finish()?;
+        Ok((built, counts))
+    })
 }
 
 fn whole(path: &Path, lost: Lost) -> Result<(), RewriteError> {

@@ -7,13 +7,16 @@ use std::num::NonZeroUsize;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use etcdsnap_core::bolt::write::file_builder::{BuiltFile, PageSink};
+use etcdsnap_core::bolt::write::file_builder::BuiltFile;
 use etcdsnap_core::{Report, Sha256Hex, Verdict};
 use rustix::fs::{AtFlags, statat};
 
 use super::RewriteError;
+use super::block_sink::BlockSink;
 use crate::error::Error;
+use crate::fsx::compressed_name;
 use crate::fsx::directory::Directory;
+use crate::fsx::early_flush;
 use crate::fsx::file_identity::FileIdentity;
 use crate::fsx::output_error::OutputError;
 use crate::fsx::output_target::file_target;
@@ -24,9 +27,6 @@ use crate::parallel_verify;
 use crate::progress::Progress;
 use crate::sha256_stream::TRAILER_LEN;
 use crate::verify_options::{Sha256, VerifyOptions};
-
-/// Bytes written at once.
-const BLOCK: usize = 1 << 20;
 
 /// What follows the database in the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,8 +52,9 @@ impl NewFile {
     /// opened, which may take long.
     ///
     /// # Errors
-    /// [`RewriteError::Target`] if no file can be created there or it is the snapshot itself, under any name; [`RewriteError::File`].
+    /// [`RewriteError::Target`] if no file can be created there, it is the snapshot itself, under any name, or its name is that of a compressed file; [`RewriteError::File`].
     pub fn open(path: &Path, input: &Path) -> Result<Self, RewriteError> {
+        compressed_name::refuse(path)?;
         let _kept = part_file::protect_from_removal(input);
         let Some((directory, name)) = file_target(path, &[input])? else {
             let reason = "cannot take a new snapshot: its first page is written last";
@@ -98,10 +99,26 @@ impl NewFile {
         self.part.leftover_warning()
     }
 
-    /// Returns a writer for its pages.
-    pub(super) fn sink(&self, page_size: u32) -> Result<FileSink<'_>, PartFileError> {
-        let at = u64::from(page_size).saturating_mul(2);
-        Ok(FileSink { part: &self.part, file: self.part.handle()?, at, waiting: Vec::with_capacity(BLOCK) })
+    /// Lets `work` write the pages, which follow the place of the meta pages. Meanwhile they are flushed to the disk, so that the sync at the end has little left to do.
+    pub(super) fn with_sink<T>(
+        &self,
+        page_size: u32,
+        work: impl FnOnce(BlockSink<'_, PartFileError>) -> Result<T, RewriteError>,
+    ) -> Result<T, RewriteError> {
+        let file = self.part.handle()?;
+        let failed = |cause| self.part.failed(cause);
+        early_flush::with_early_flush(
+            || Ok(file.sync_data().map_err(failed)?),
+            |mut unflushed| {
+                let mut at = u64::from(page_size).saturating_mul(2);
+                work(BlockSink::new(|block| {
+                    file.write_all_at(block, at).map_err(failed)?;
+                    at = at.saturating_add(block.len() as u64);
+                    // Of a flush that failed, the flushing thread returns the error, which takes precedence.
+                    if unflushed.add(block.len() as u64) { Ok(()) } else { Err(failed(io::ErrorKind::Other.into())) }
+                }))
+            },
+        )
     }
 
     /// Writes the meta pages, and verifies the whole file by reading it back; the report contains its SHA-256.
@@ -155,41 +172,5 @@ impl NewFile {
             return Err(OutputError::Input { input: self.path.clone(), path: self.path }.into());
         }
         Ok(self.part.publish(name, &self.path)?)
-    }
-}
-
-/// Writes pages after the place of the meta pages, in large blocks.
-pub(super) struct FileSink<'f> {
-    part: &'f PartFile,
-    file: File,
-    /// The offset of the next block.
-    at: u64,
-    waiting: Vec<u8>,
-}
-
-impl FileSink<'_> {
-    /// Writes the buffered pages.
-    pub fn finish(mut self) -> Result<(), PartFileError> {
-        self.write()
-    }
-
-    fn write(&mut self) -> Result<(), PartFileError> {
-        let written: io::Result<()> = self.file.write_all_at(&self.waiting, self.at);
-        written.map_err(|cause| self.part.failed(cause))?;
-        self.at = self.at.saturating_add(self.waiting.len() as u64);
-        self.waiting.clear();
-        Ok(())
-    }
-}
-
-impl PageSink for FileSink<'_> {
-    type Error = PartFileError;
-
-    fn append(&mut self, pages: &[u8]) -> Result<(), PartFileError> {
-        if self.waiting.len().saturating_add(pages.len()) > BLOCK {
-            self.write()?;
-        }
-        self.waiting.extend_from_slice(pages);
-        Ok(())
     }
 }

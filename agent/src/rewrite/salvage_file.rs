@@ -64,10 +64,10 @@ impl Salvaged {
     }
 }
 
-/// Writes what can be read of a snapshot to `target`; without one it only looks.
+/// Writes what can be read of a snapshot to `target`. Without a target, only reports what can be read.
 ///
 /// # Errors
-/// When the old file cannot be read, holds nothing that can be had, or its users and roles cannot be read whole; or when the new one cannot be written. Nothing is left of that then.
+/// When the old file cannot be read, no key in it can be read, or users and roles cannot be read completely; or when the new file cannot be written. Then no new file is left.
 pub fn salvage(
     damaged: &DamagedSnapshot,
     options: SalvageOptions,
@@ -75,59 +75,77 @@ pub fn salvage(
     progress: &dyn Progress,
 ) -> Result<Salvaged, RewriteError> {
     let snapshot = &damaged.snapshot;
-    let path = || snapshot.path().to_owned();
     progress.begin(Stage::Read, None);
+    // The old file is hashed while its pages are looked through and the new file is written: each is bound by one core.
     let aside = Aside::new(progress);
-    let (hashed, looked) = threads::run_both(
+    let (hashed, recovered) = threads::run_both(
         || check_trailer(snapshot.source(), &aside).map_err(Fault::Scan),
         || {
-            let looked = Salvage::open(snapshot.source(), options.limits, progress);
-            aside.stop_if(!matches!(looked, Ok(Some(_))));
-            looked.map_err(|cause| snapshot.failed(cause))
+            let recovered = recover(snapshot, options, target.as_ref(), progress);
+            aside.stop_if(recovered.is_err());
+            recovered
         },
     );
-    let salvage = looked?.ok_or_else(|| RewriteError::Nothing { path: path() })?;
+    let Recovered { found, auth_was_reset, written } = recovered?;
     let hashed = hashed.unwrap_or_else(|payload| Err(Fault::panic(payload.as_ref())));
     let trailer = snapshot.source().unless_changed(hashed.map_err(|fault| fault.at(snapshot.path())))?;
     let sha256_fits = trailer.present.then(|| trailer.actual == trailer.expected);
-    if salvage.has_nothing() {
-        return Err(RewriteError::Nothing { path: path() });
+    let broke_off = damaged.broke_off.as_ref().map(ToString::to_string);
+    let mut done = Salvaged { found, sha256_fits, broke_off, auth_was_reset, new: None };
+    snapshot.assert_unchanged()?;
+    if let (Some(target), Some((built, report))) = (target, written) {
+        target.seal(&built, &report)?;
+        target.publish()?;
+        done.new = Some(report);
     }
-    let reset = salvage.auth_is_damaged();
-    if reset && !options.reset_auth {
+    Ok(done)
+}
+
+/// What was found, and the new file, which still lacks its SHA-256 and its name.
+struct Recovered {
+    found: SalvageReport,
+    auth_was_reset: bool,
+    /// The new file and the report about it; `None` without a target.
+    written: Option<(BuiltFile, Report)>,
+}
+
+/// Looks through the old file, and writes the new one to `target`.
+fn recover(
+    snapshot: &Snapshot,
+    options: SalvageOptions,
+    target: Option<&NewFile>,
+    progress: &dyn Progress,
+) -> Result<Recovered, RewriteError> {
+    let path = || snapshot.path().to_owned();
+    let opened = Salvage::open(snapshot.source(), options.limits, progress);
+    let salvage = opened.map_err(|cause| snapshot.failed(cause))?;
+    let salvage =
+        salvage.filter(|salvage| !salvage.has_nothing()).ok_or_else(|| RewriteError::Nothing { path: path() })?;
+    let mut auth_was_reset = salvage.auth_is_damaged();
+    if auth_was_reset && !options.reset_auth {
         return Err(RewriteError::Auth { path: path() });
     }
-    let broke_off = damaged.broke_off.as_ref().map(ToString::to_string);
     let found = salvage.report().clone();
-    let mut done = Salvaged { found, sha256_fits, broke_off, auth_was_reset: reset, new: None };
-    let Some(target) = target else {
-        snapshot.assert_unchanged()?;
-        return Ok(done);
-    };
-    let mut policy = if reset { AuthPolicy::Reset } else { AuthPolicy::AsRead };
-    let (built, report) = loop {
+    let Some(target) = target else { return Ok(Recovered { found, auth_was_reset, written: None }) };
+    let mut policy = if auth_was_reset { AuthPolicy::Reset } else { AuthPolicy::AsRead };
+    loop {
         progress.begin(Stage::Copy, None);
-        let (built, report) = written(snapshot, &salvage, policy, &target, progress)?;
+        let (built, report) = written(snapshot, &salvage, policy, target, progress)?;
         match (report.verdict, policy) {
             (Verdict::Damaged, AuthPolicy::AsRead) if is_about_auth(&report) => {
                 if !options.reset_auth {
                     return Err(RewriteError::Auth { path: path() });
                 }
-                // Each of them can be read, and together they make no sense.
-                (policy, done.auth_was_reset) = (AuthPolicy::Reset, true);
+                // Each entry can be read, but together they contradict each other.
+                (policy, auth_was_reset) = (AuthPolicy::Reset, true);
                 target.clear()?;
             }
             (Verdict::Damaged, _) => {
                 return Err(RewriteError::Contradiction { path: path(), finding: first(&report).map(Box::new) });
             }
-            _ => break (built, report),
+            _ => return Ok(Recovered { found, auth_was_reset, written: Some((built, report)) }),
         }
-    };
-    snapshot.assert_unchanged()?;
-    target.seal(&built, &report)?;
-    target.publish()?;
-    done.new = Some(report);
-    Ok(done)
+    }
 }
 
 fn written(
@@ -137,10 +155,12 @@ fn written(
     target: &NewFile,
     progress: &dyn Progress,
 ) -> Result<(BuiltFile, Report), RewriteError> {
-    let sink = target.sink(salvage.page_size())?;
-    let (built, sink) =
-        salvage.write(policy, sink, progress).map_err(|error| RewriteError::of_core(snapshot.path(), error))?;
-    sink.finish()?;
+    let built = target.with_sink(salvage.page_size(), |sink| {
+        let written = salvage.write(policy, sink, progress);
+        let (built, sink) = written.map_err(|error| RewriteError::of_core(snapshot.path(), error))?;
+        sink.finish()?;
+        Ok(built)
+    })?;
     let report = target.judge(&built, snapshot.chosen_threads(), progress)?;
     Ok((built, report))
 }

@@ -252,7 +252,9 @@ impl<'j> SaveJob<'j> {
             Some(member) => member,
             None => client.status().await?,
         };
-        if self.config.compression.is_none() {
+        // If the file is to be rewritten, it is compressed then.
+        let received_compression = self.config.compression.filter(|_| !self.config.compact);
+        if received_compression.is_none() {
             free_space::check([(Location::of_directory(directory), member.database_size)])?;
         }
         let members = client.members().await.unwrap_or_default();
@@ -265,8 +267,7 @@ impl<'j> SaveJob<'j> {
         self.check_target(directory, &self.template.fill(&facts))?;
         let part = Arc::new(PartFile::new(directory)?);
         let start = |total| {
-            // If the file is to be rewritten, it is compressed then.
-            let compression = self.config.compression.filter(|_| !self.config.compact);
+            let compression = received_compression;
             if compression.is_none() {
                 free_space::check([(Location::of_directory(directory), total)])?;
             }

@@ -10,6 +10,7 @@ use etcdsnap_core::key_syntax::is_unprintable;
 use regex_lite::Regex;
 
 use super::save_error::SaveError;
+use crate::fsx::compressed_name::ENDINGS;
 use crate::printable::printable_path;
 
 /// The name of a snapshot if only a directory is given.
@@ -35,9 +36,6 @@ const PLACEHOLDERS: [(&[u8], Placeholder); 4] = [
     (b"{revision}", Placeholder::Revision),
     (b"{time}", Placeholder::Time),
 ];
-
-/// Extensions of compressed snapshots. Retention counts snapshots of one template together, with or without these, so that `--compress` can be turned on and off.
-const COMPRESSED_EXTENSIONS: [&str; 4] = [".gz", ".zst", ".zstd", ".zip"];
 
 /// Length of a time in a name.
 const TIME_LEN: usize = 16;
@@ -200,7 +198,7 @@ impl Template {
     /// Returns a warning if the extension of the name does not match the compression; `extension` is the right one.
     pub fn extension_warning(&self, extension: Option<&str>) -> Option<String> {
         let end = match self.pieces.last() {
-            Some(Piece::Text(text)) => COMPRESSED_EXTENSIONS.into_iter().find(|form| text.ends_with(form.as_bytes())),
+            Some(Piece::Text(text)) => ENDINGS.into_iter().find(|form| text.ends_with(form.as_bytes())),
             _ => None,
         };
         let named = end.map(|end| if end == ".zstd" { "zst" } else { end.trim_start_matches('.') });
@@ -220,7 +218,7 @@ impl Template {
     pub fn pattern(&self, cluster: u64) -> Option<Pattern> {
         let mut pieces = self.pieces.clone();
         if let Some(Piece::Text(text)) = pieces.last_mut()
-            && let Some(form) = COMPRESSED_EXTENSIONS.iter().find(|form| text.ends_with(form.as_bytes()))
+            && let Some(form) = ENDINGS.iter().find(|form| text.ends_with(form.as_bytes()))
         {
             text.truncate(text.len().saturating_sub(form.len()));
         }
@@ -243,7 +241,7 @@ impl Template {
                 }
             }
         }
-        let forms = COMPRESSED_EXTENSIONS.map(regex_lite::escape).join("|");
+        let forms = ENDINGS.map(regex_lite::escape).join("|");
         pattern.push_str(&format!("(?:{forms})?$"));
         Regex::new(&pattern).ok().filter(|_| timed).map(Pattern)
     }

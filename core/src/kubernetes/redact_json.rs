@@ -4,9 +4,24 @@ use std::borrow::Cow;
 
 use super::raw_json::is_json;
 use super::redact_rules::RedactState;
-use super::redact_words::{Class, class, class_of_definition, class_of_int_or_string, is_quantity};
+use super::redact_words::{Class, class, class_of_definition, class_of_int_or_string, has_chosen_keys, is_quantity};
 use super::special_types::parse_rfc3339;
 use super::type_table::{Base, Field, Schema, Shape};
+
+/// Fields that are maps whose keys people choose.
+const MAPS: &[&str] = &[
+    "annotations",
+    "binaryData",
+    "data",
+    "labels",
+    "matchLabels",
+    "nodeSelector",
+    "options",
+    "parameters",
+    "selector",
+    "stringData",
+    "volumeAttributes",
+];
 
 /// What a value in JSON is.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +42,10 @@ pub enum JsonPlace {
     Properties,
     /// `metav1.FieldsV1`: whose names are those of fields, and values in them.
     ManagedFields,
+    /// The part of it below a map, such as `f:labels`: its names are the keys of that map.
+    ManagedKeys,
+    /// A map whose keys people chose, and whose values are replaced.
+    FreeMap,
     /// Texts of this class, and anything that has them.
     Texts(Class),
 }
@@ -136,11 +155,28 @@ impl<'j> Walk<'_, 'j, '_> {
     fn name(&mut self, place: JsonPlace, name: &[u8]) {
         let plain = unescaped(name);
         match (place, plain.get(..2)) {
-            (JsonPlace::ManagedFields, Some(kind @ ("k:" | "v:"))) if !self.state.is_shown() => {
+            (JsonPlace::ManagedFields | JsonPlace::ManagedKeys, Some(kind @ ("k:" | "v:")))
+                if !self.state.is_shown() =>
+            {
                 self.out.extend_from_slice(kind.as_bytes());
                 self.state.replace_numbered(name.len().saturating_sub(2), self.out);
             }
+            (JsonPlace::ManagedKeys, Some("f:")) if !MAPS.contains(&plain.get(2..).unwrap_or_default()) => {
+                self.out.extend_from_slice(b"f:");
+                self.key(name.get(2..).unwrap_or_default());
+            }
+            (JsonPlace::FreeMap, _) => self.key(name),
+            (JsonPlace::Field(field), _) if field.shape == Shape::Map && has_chosen_keys(field) => self.key(name),
             _ => self.out.extend_from_slice(name),
+        }
+    }
+
+    /// A key of a map that people chose, without its quotes. What has escapes is no name.
+    fn key(&mut self, key: &[u8]) {
+        if key.contains(&b'\\') && !self.state.is_shown() {
+            self.state.replace_numbered(key.len(), self.out);
+        } else {
+            self.state.chosen_key(key, self.out);
         }
     }
 
@@ -196,6 +232,7 @@ fn member(place: JsonPlace, name: &str, is_secret: bool) -> JsonPlace {
             None => JsonPlace::Texts(Class::Free),
         },
         JsonPlace::Field(field) => match (field.base, field.shape) {
+            (Base::Message, Shape::Map) => JsonPlace::Message(field.message),
             (_, Shape::Map) => JsonPlace::Field(field),
             (Base::Message, _) => member(JsonPlace::Message(field.message), name, is_secret),
             _ => JsonPlace::Texts(Class::Free),
@@ -203,6 +240,7 @@ fn member(place: JsonPlace, name: &str, is_secret: bool) -> JsonPlace {
         JsonPlace::Custom => match name {
             "apiVersion" | "kind" => JsonPlace::Texts(Class::Word),
             "metadata" => metadata().map_or(JsonPlace::Texts(Class::Free), JsonPlace::Message),
+            "data" | "stringData" | "binaryData" if is_secret => JsonPlace::FreeMap,
             "status" if !is_secret => JsonPlace::CustomStatus,
             _ => JsonPlace::Texts(Class::Free),
         },
@@ -220,8 +258,11 @@ fn member(place: JsonPlace, name: &str, is_secret: bool) -> JsonPlace {
             _ => JsonPlace::Definition(class_of_definition(name)),
         },
         JsonPlace::Properties => JsonPlace::Definition(Class::Free),
-        JsonPlace::ManagedFields => JsonPlace::ManagedFields,
-        JsonPlace::Texts(_) => JsonPlace::Texts(Class::Free),
+        JsonPlace::ManagedFields | JsonPlace::ManagedKeys => {
+            let is_map = name.strip_prefix("f:").is_some_and(|name| MAPS.contains(&name));
+            if is_map { JsonPlace::ManagedKeys } else { JsonPlace::ManagedFields }
+        }
+        JsonPlace::FreeMap | JsonPlace::Texts(_) => JsonPlace::Texts(Class::Free),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::decode::{MAX_DEPTH, fits};
 use super::redact_json::{self, JsonPlace};
 use super::redact_rules::RedactState;
-use super::redact_words::{Class, class, class_of_int_or_string, is_quantity};
+use super::redact_words::{Class, class, class_of_int_or_string, has_chosen_keys, is_quantity};
 use super::type_table::{Base, Field, Schema, Shape};
 use crate::protobuf_raw::{WireValue, next};
 
@@ -62,14 +62,22 @@ fn fields(raw: &[u8], message: Option<u16>, depth: u32, state: &mut RedactState<
     Some(())
 }
 
-/// An entry of a map: a message `{1 key, 2 value}`. Keys stay.
+/// An entry of a map: a message `{1 key, 2 value}`.
 fn entry(field: &Field, mut rest: &[u8], depth: u32, state: &mut RedactState<'_>, out: &mut Vec<u8>) -> Option<()> {
     while !rest.is_empty() {
         let before = rest;
         let (number, value) = next(&mut rest)?;
         let bytes = before.get(..before.len().saturating_sub(rest.len()))?;
         match (number, value) {
-            (1, WireValue::Delimited(_)) => out.extend_from_slice(bytes),
+            (1, WireValue::Delimited(key)) => {
+                let mut new = Vec::new();
+                if has_chosen_keys(field) {
+                    state.chosen_key(key, &mut new)
+                } else {
+                    state.fixed_key(key, &mut new)
+                }
+                put(1, &new, out);
+            }
             (2, WireValue::Varint(_)) if matches!(field.base, Base::Bool | Base::Int | Base::Uint) => {
                 out.extend_from_slice(bytes);
             }

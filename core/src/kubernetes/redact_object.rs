@@ -1,5 +1,7 @@
 //! A value of bucket `key` of which nothing may be seen but what the rules allow: an object of Kubernetes stays one.
 
+use std::collections::BTreeSet;
+
 use super::envelope::{Envelope, Protobuf, envelope};
 use super::object::MAX_VALUE;
 use super::object_tree::{Builder, Node};
@@ -35,6 +37,17 @@ pub struct Redacted {
     pub kind: ValueKind,
     /// Texts, or whole values, that were replaced.
     pub replaced: u64,
+    /// The kinds and fields of the rules that were left as they are because of this value.
+    pub shown: Shown,
+}
+
+/// Kinds and fields that were asked for and that an object has, by their numbers in the rules.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Shown {
+    /// The kind of the object, if it is shown.
+    pub kind: Option<usize>,
+    /// Fields.
+    pub fields: BTreeSet<usize>,
 }
 
 /// Redacts the value of an object of Kubernetes.
@@ -57,13 +70,13 @@ pub fn redact(value: &[u8], key: RedactedKey<'_>, rules: &RedactRules) -> Redact
 pub fn whole(value: &[u8], rules: &RedactRules) -> Redacted {
     let mut new = Vec::new();
     rules.replace(value.len(), &mut new);
-    Redacted { value: new, kind: ValueKind::Other, replaced: u64::from(!value.is_empty()) }
+    Redacted { value: new, kind: ValueKind::Other, replaced: u64::from(!value.is_empty()), shown: Shown::default() }
 }
 
 fn protobuf(value: &[u8], message: &Protobuf<'_>, key: RedactedKey<'_>, rules: &RedactRules) -> Redacted {
     let kind = ValueKind::Object(message.kind.to_owned());
-    if rules.shows_kind(message.kind) {
-        return Redacted { value: value.to_vec(), kind, replaced: 0 };
+    if let Some(shown) = rules.shown_kind(message.kind) {
+        return shown_whole(value, kind, shown);
     }
     let is_secret = key.is_secret || message.kind == "Secret";
     let mut state = RedactState::new(rules, RedactedKey { is_secret, ..key });
@@ -86,7 +99,17 @@ fn protobuf(value: &[u8], message: &Protobuf<'_>, key: RedactedKey<'_>, rules: &
             _ => redact_message::unknown(number, found, bytes, &mut state, &mut new),
         }
     }
-    Redacted { value: new, kind, replaced: state.replaced }
+    of_state(new, kind, state)
+}
+
+/// Leaves an object of a shown kind as it is.
+fn shown_whole(value: &[u8], kind: ValueKind, shown: usize) -> Redacted {
+    let shown = Shown { kind: Some(shown), fields: BTreeSet::new() };
+    Redacted { value: value.to_vec(), kind, replaced: 0, shown }
+}
+
+fn of_state(value: Vec<u8>, kind: ValueKind, state: RedactState<'_>) -> Redacted {
+    Redacted { value, kind, replaced: state.replaced, shown: Shown { kind: None, fields: state.met_fields } }
 }
 
 /// `TypeMeta {1 apiVersion, 2 kind}`, which stay.
@@ -128,8 +151,8 @@ fn json(json: &[u8], key: RedactedKey<'_>, rules: &RedactRules) -> Redacted {
     let text = |name: &str| object.get(name).and_then(Node::text).unwrap_or_default();
     let (api_version, name) = (text("apiVersion").to_owned(), text("kind").to_owned());
     let kind = ValueKind::Object(name.clone());
-    if rules.shows_kind(&name) {
-        return Redacted { value: json.to_vec(), kind, replaced: 0 };
+    if let Some(shown) = rules.shown_kind(&name) {
+        return shown_whole(json, kind, shown);
     }
     // Of members with the same name some readers take the first and some the last.
     let times = |wanted: &str| match &object {
@@ -151,7 +174,7 @@ fn json(json: &[u8], key: RedactedKey<'_>, rules: &RedactRules) -> Redacted {
     let mut state = RedactState::new(rules, RedactedKey { is_secret, ..key });
     let mut new = Vec::new();
     match redact_json::redact(json, place, &mut state, &mut new) {
-        Some(()) => Redacted { value: new, kind, replaced: state.replaced },
+        Some(()) => of_state(new, kind, state),
         None => whole(json, rules),
     }
 }
@@ -160,7 +183,7 @@ fn json(json: &[u8], key: RedactedKey<'_>, rules: &RedactRules) -> Redacted {
 fn encrypted(value: &[u8], rules: &RedactRules) -> Redacted {
     let kind = ValueKind::Encrypted;
     if rules.keep_encrypted {
-        return Redacted { value: value.to_vec(), kind, replaced: 0 };
+        return Redacted { value: value.to_vec(), kind, replaced: 0, shown: Shown::default() };
     }
     let mut new = PREFIX.to_vec();
     let needed = Encrypted::of(value).filter(|encrypted| encrypted.provider != Provider::Unknown);
@@ -185,7 +208,7 @@ fn encrypted(value: &[u8], rules: &RedactRules) -> Redacted {
     } else {
         rules.replace(rest.len(), &mut new);
     }
-    Redacted { value: new, kind, replaced: 1 }
+    Redacted { value: new, kind, replaced: 1, shown: Shown::default() }
 }
 
 /// What a plugin of the second interface wrote: `{1 data, 2 keyID, 3 encryptedDEKSource, 4 annotations, 5 type}`, of which the key's id and the type stay.
@@ -235,5 +258,5 @@ fn cbor(value: &[u8], rules: &RedactRules) -> Redacted {
         _ => new.extend([&[0x7a][..], &(len as u32).to_be_bytes()].concat()),
     }
     rules.replace(len, &mut new);
-    Redacted { value: new, kind: ValueKind::Object(String::new()), replaced: 1 }
+    Redacted { value: new, kind: ValueKind::Object(String::new()), replaced: 1, shown: Shown::default() }
 }

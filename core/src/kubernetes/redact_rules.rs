@@ -1,5 +1,7 @@
 //! What of Kubernetes' objects may be seen, and what stands in place of the rest.
 
+use std::collections::BTreeSet;
+
 use sha2::{Digest, Sha256};
 
 use super::redact_words::{Class, is_wordlike};
@@ -10,9 +12,56 @@ pub const REDACTED: &[u8] = b"REDACTED";
 /// What a text is filled up with to its length. It is of base64, too.
 const FILL: u8 = b'X';
 
-/// Names that every cluster has, and that say nothing of its owner.
-const EVERYWHERE: &[&[u8]] =
-    &[b"default", b"kube-node-lease", b"kube-public", b"kube-root-ca.crt", b"kube-system", b"kubernetes"];
+/// Names that every cluster has, and keys of labels and of data that many have: they say nothing of the cluster's owner. In order.
+const EVERYWHERE: &[&str] = &[
+    "*",
+    ".dockercfg",
+    ".dockerconfigjson",
+    "Corefile",
+    "app",
+    "ca.crt",
+    "component",
+    "controller-revision-hash",
+    "controller-uid",
+    "default",
+    "foregroundDeletion",
+    "job-name",
+    "k8s-app",
+    "kube-node-lease",
+    "kube-public",
+    "kube-root-ca.crt",
+    "kube-system",
+    "kubeconfig",
+    "kubernetes",
+    "name",
+    "namespace",
+    "orphan",
+    "password",
+    "pod-template-generation",
+    "pod-template-hash",
+    "role",
+    "tier",
+    "tls.crt",
+    "tls.key",
+    "token",
+    "username",
+    "version",
+];
+
+/// Whether a name says nothing of a cluster's owner: every cluster has it, or it is a key of a label or annotation of Kubernetes itself.
+fn is_everywhere(name: &[u8]) -> bool {
+    std::str::from_utf8(name).is_ok_and(|name| EVERYWHERE.binary_search(&name).is_ok() || is_key_of_kubernetes(name))
+}
+
+/// Whether a key of a label, an annotation or a taint lies in a domain of Kubernetes, such as `topology.kubernetes.io/zone`. The name of a node's role is anybody's.
+fn is_key_of_kubernetes(key: &str) -> bool {
+    let Some((domain, rest)) = key.split_once('/').filter(|(_, rest)| !rest.contains('/')) else { return false };
+    let is_own = ["kubernetes.io", "k8s.io"].into_iter().any(|own| {
+        let below = domain.strip_suffix(own);
+        below.is_some_and(|below| below.is_empty() || below.ends_with('.'))
+    });
+    is_own && (domain != "node-role.kubernetes.io" || matches!(rest, "control-plane" | "master" | "worker"))
+}
 
 /// What may be seen.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -38,10 +87,10 @@ pub(super) fn is_replacement(bytes: &[u8]) -> bool {
 }
 
 impl RedactRules {
-    /// Whether the objects of a kind stay as they are.
+    /// Returns which of the shown kinds this one is; `None` if its objects are redacted.
     #[must_use]
-    pub fn shows_kind(&self, kind: &str) -> bool {
-        !kind.is_empty() && self.shown_kinds.iter().any(|shown| shown.eq_ignore_ascii_case(kind))
+    pub fn shown_kind(&self, kind: &str) -> Option<usize> {
+        self.shown_kinds.iter().position(|shown| !kind.is_empty() && shown.eq_ignore_ascii_case(kind))
     }
 
     /// Appends what stands in place of `len` bytes. Nothing stays nothing.
@@ -58,7 +107,7 @@ impl RedactRules {
 
     /// Appends a name, or what stands in its place: the same for the same name, and at least 13 bytes.
     pub fn name(&self, name: &[u8], out: &mut Vec<u8>) {
-        let Some(salt) = self.name_salt.filter(|_| !name.is_empty() && !EVERYWHERE.contains(&name)) else {
+        let Some(salt) = self.name_salt.filter(|_| !name.is_empty() && !is_everywhere(name)) else {
             return out.extend_from_slice(name);
         };
         let hash = Sha256::new().chain_update(salt).chain_update(name).finalize();
@@ -98,13 +147,25 @@ pub struct RedactState<'r> {
     trail: Vec<String>,
     /// How many of these belong to a field that stays as it is.
     shown: Option<usize>,
+    /// The shown fields that the object has, by their number in the rules.
+    pub met_fields: BTreeSet<usize>,
 }
 
 impl<'r> RedactState<'r> {
     /// Of an object of which nothing was looked at.
     #[must_use]
     pub fn new(rules: &'r RedactRules, RedactedKey { is_secret, type_name }: RedactedKey<'r>) -> Self {
-        Self { rules, is_secret, type_name, hides: false, replaced: 0, numbered: 0, trail: Vec::new(), shown: None }
+        Self {
+            rules,
+            is_secret,
+            type_name,
+            hides: false,
+            replaced: 0,
+            numbered: 0,
+            trail: Vec::new(),
+            shown: None,
+            met_fields: BTreeSet::new(),
+        }
     }
 
     /// Goes into a field.
@@ -113,8 +174,11 @@ impl<'r> RedactState<'r> {
             return;
         }
         self.trail.push(name.to_owned());
-        if self.shown.is_none() && self.rules.shown_fields.iter().any(|path| self.trail.ends_with(path)) {
-            self.shown = Some(self.trail.len());
+        for (number, path) in self.rules.shown_fields.iter().enumerate() {
+            if self.trail.ends_with(path) {
+                self.met_fields.insert(number);
+                self.shown = self.shown.or(Some(self.trail.len()));
+            }
         }
     }
 
@@ -137,12 +201,32 @@ impl<'r> RedactState<'r> {
         match class {
             _ if self.hides => self.replace(text.len(), out),
             _ if self.is_shown() => out.extend_from_slice(text),
-            // The name of a container, as in `spec.containers{web}`.
-            Class::Word if text.contains(&b'{') && self.rules.name_salt.is_some() => self.replace(text.len(), out),
+            // A name within a path, as in `spec.containers{web}` and `metadata.labels['app']`.
+            Class::Word if text.iter().any(|byte| b"{[".contains(byte)) && self.rules.name_salt.is_some() => {
+                self.replace(text.len(), out);
+            }
             Class::Word if is_wordlike(text) => out.extend_from_slice(text),
             Class::Name if self.type_name == Some(text) => out.extend_from_slice(text),
             Class::Name if is_wordlike(text) => self.rules.name(text, out),
             _ => self.replace(text.len(), out),
+        }
+    }
+
+    /// Appends a key of a map that people choose, such as that of a label or of a Secret's data. What cannot be a name is replaced, by a different text for each key.
+    pub fn chosen_key(&mut self, key: &[u8], out: &mut Vec<u8>) {
+        if is_wordlike(key) && !self.is_shown() {
+            self.rules.name(key, out);
+        } else {
+            self.fixed_key(key, out);
+        }
+    }
+
+    /// Appends a key of a map that names a type of resources, such as `cpu`.
+    pub fn fixed_key(&mut self, key: &[u8], out: &mut Vec<u8>) {
+        if self.is_shown() || is_wordlike(key) {
+            out.extend_from_slice(key);
+        } else {
+            self.replace_numbered(key.len(), out);
         }
     }
 
@@ -192,5 +276,14 @@ mod tests {
         assert_ne!(hashed("web", 1), hashed("web", 2));
         assert_ne!(hashed("web", 1), hashed("db", 1));
         assert_eq!((hashed("web", 1).len(), hashed("kube-system", 1).as_str()), (13, "kube-system"));
+        assert!(EVERYWHERE.is_sorted());
+        for key in ["topology.kubernetes.io/zone", "kubernetes.io/hostname", "node-role.kubernetes.io/worker"] {
+            assert_eq!(hashed(key, 1), key);
+        }
+        for key in
+            ["acme.example/team", "notkubernetes.io/a", "node-role.kubernetes.io/acme", "kubernetes.io/cluster/acme"]
+        {
+            assert_eq!(hashed(key, 1).len(), 13, "{key}");
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! Which texts of Kubernetes' own types stay in a redacted object, by the names of their fields: what is on neither list goes.
 
+use super::type_table::{Base, Field};
+
 /// What a text is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
@@ -49,7 +51,6 @@ const WORDS: &[&str] = &[
     "failurePolicy",
     "fieldPath",
     "fieldsType",
-    "finalizers",
     "fsGroupChangePolicy",
     "fsGroupPolicy",
     "fsType",
@@ -124,7 +125,6 @@ const WORDS: &[&str] = &[
     "supplementalGroupsPolicy",
     "termination",
     "terminationMessagePolicy",
-    "timeZone",
     "trafficDistribution",
     "type",
     "unhealthyPodEvictionPolicy",
@@ -170,6 +170,7 @@ const NAMES: &[&str] = &[
     "extendedResourceName",
     "externalIPs",
     "externalName",
+    "finalizers",
     "generateName",
     "groups",
     "handler",
@@ -244,6 +245,7 @@ const NAMES: &[&str] = &[
     "subdomain",
     "systemUUID",
     "targetContainerName",
+    "timeZone",
     "topology",
     "topologyKey",
     "topologyKeys",
@@ -270,6 +272,12 @@ pub fn class(field: &str) -> Class {
     } else {
         Class::Free
     }
+}
+
+/// Whether people choose the keys of a map, as those of labels. The keys of a map of quantities, or of words, are types of resources.
+#[must_use]
+pub fn has_chosen_keys(field: &Field) -> bool {
+    field.base != Base::Quantity && !(field.base == Base::String && class(field.name) == Class::Word)
 }
 
 /// What the texts of a field of a CustomResourceDefinition are, whose schema is structure: but for defaults, examples and descriptions.

@@ -7,7 +7,7 @@ use crate::pass::{Pass, in_order};
 use crate::progress::Watch;
 use crate::scan::conclude::{Conclusion, HISTORY_SHARES};
 use crate::scan::digest_strip::DigestStrip;
-use crate::scan::leaf_prefetch::{Ahead, Leaves};
+use crate::scan::leaf_prefetch::{PrefetchedDigests, ScatteredLeaves};
 use crate::scan::scanner::{Scan, ScanPart};
 use crate::source::Source;
 
@@ -15,7 +15,7 @@ use crate::source::Source;
 /// already.
 pub struct ReadingAhead<'s, S: Source + ?Sized> {
     scan: Scan<'s, S>,
-    leaves: Leaves,
+    leaves: ScatteredLeaves,
 }
 
 impl<'s, S: Source + ?Sized> Scan<'s, S> {
@@ -47,7 +47,7 @@ impl<'s, S: Source + ?Sized> Pass for ReadingAhead<'s, S> {
     }
 
     fn finish(self, gathered: Vec<Self::Gathered>, _watch: &dyn Watch) -> Result<Self::Outcome, Error> {
-        let ahead = Ahead::new(self.leaves, in_order(gathered));
+        let ahead = PrefetchedDigests::new(self.leaves, in_order(gathered));
         Ok(Walking { scan: self.scan, ahead })
     }
 }
@@ -55,7 +55,7 @@ impl<'s, S: Source + ?Sized> Pass for ReadingAhead<'s, S> {
 /// Walks the subtrees of bucket `key`.
 pub struct Walking<'s, S: Source + ?Sized> {
     scan: Scan<'s, S>,
-    ahead: Ahead,
+    ahead: PrefetchedDigests,
 }
 
 impl<'s, S: Source + ?Sized> Pass for Walking<'s, S> {

@@ -1,4 +1,4 @@
-//! The buckets of a damaged file: those that the live root page lists, and those of the older one where that is damaged.
+//! The buckets of a damaged file: those that the newest root page lists and, if that is damaged, those of the older one.
 
 use std::collections::BTreeMap;
 
@@ -11,17 +11,17 @@ use crate::error::Error;
 use crate::etcd::bucket_rules::REQUIRED;
 use crate::finding::Finding;
 use crate::limits::MAX_BUCKETS;
-use crate::rewrite::intact_tree::{IntactTrees, Met};
+use crate::rewrite::intact_tree::{IntactTrees, Visited};
 use crate::rewrite::leaf_reader::LeafReader;
 use crate::rewrite::salvage_report::Origin;
 use crate::rewrite::stray_pages::all_pages;
 use crate::source::Source;
 
-/// A bucket as a root page has it.
+/// A bucket in a root page.
 #[derive(Clone)]
 pub(super) struct Bucket {
     pub value: Vec<u8>,
-    /// Whether the older root names it, and not the live one.
+    /// Whether only the older root page lists it.
     pub older: bool,
 }
 
@@ -35,15 +35,15 @@ pub(super) type TakePair<'t> = dyn FnMut(u32, &[u8], &[u8]) + 't;
 pub(super) struct DamagedBuckets<'s, S: Source + ?Sized> {
     pub source: &'s S,
     pub live: Meta,
-    /// The meta page of the tree before; none when nothing is to be taken from it.
+    /// The meta page of the older tree; `None` if nothing may be taken from it.
     pub older: Option<Meta>,
     listed: Listed,
-    /// What the older root page lists, when it was read.
+    /// The buckets in the older root page; `None` until it is read.
     older_listed: Option<Listed>,
 }
 
 impl<'s, S: Source + ?Sized> DamagedBuckets<'s, S> {
-    /// Looks for them; what cannot be read comes with them.
+    /// Finds the buckets; returns the problems of the root pages, too.
     ///
     /// # Errors
     /// When bytes cannot be read.
@@ -59,12 +59,12 @@ impl<'s, S: Source + ?Sized> DamagedBuckets<'s, S> {
         Ok((buckets, damage))
     }
 
-    /// The bucket of this name.
+    /// Returns the bucket of this name.
     pub fn get(&self, name: &[u8]) -> Option<&Bucket> {
         self.listed.get(name)
     }
 
-    /// The bucket of this name as the older root page has it, and the meta page of its tree.
+    /// Returns the value of the bucket of this name in the older root page, and the meta page of that tree.
     ///
     /// # Errors
     /// When bytes cannot be read.
@@ -87,7 +87,7 @@ impl<'s, S: Source + ?Sized> DamagedBuckets<'s, S> {
         Geometry { high_water: meta.high_water, present: all.present.min(meta.high_water), ..all }
     }
 
-    /// Trees of which no page was met yet.
+    /// Creates a walker of trees that has visited no page yet.
     ///
     /// # Errors
     /// When there is no memory for them.
@@ -95,25 +95,25 @@ impl<'s, S: Source + ?Sized> DamagedBuckets<'s, S> {
         IntactTrees::new(self.source, self.geometry(meta))
     }
 
-    /// Whether no root page lists anything.
+    /// Whether no root page lists a bucket.
     pub fn is_empty(&self) -> bool {
         self.listed.is_empty()
     }
 
-    /// Reads the leaves of a tree.
+    /// Creates a reader of the leaves of a tree.
     pub fn tree_leaves(&self, meta: Meta) -> LeafReader<'s, S> {
         LeafReader::new(self.source, self.geometry(meta))
     }
 
-    /// Reads leaves that hang in no tree, wherever they are in the file.
+    /// Creates a reader of leaves anywhere in the file.
     pub fn strays(&self) -> LeafReader<'s, S> {
         LeafReader::new(self.source, all_pages(self.source, self.live.page_size))
     }
 
     fn roots(&self, meta: Meta) -> Result<(Listed, Vec<Finding>), Error> {
         let (mut found, mut damage) = (Listed::new(), Vec::new());
-        self.trees(meta)?.walk(meta.root, &mut |met| match met {
-            Met::Leaf(_, leaf) => {
+        self.trees(meta)?.walk(meta.root, &mut |visited| match visited {
+            Visited::Leaf(_, leaf) => {
                 let buckets = leaf.pairs().filter(|element| element.flags & BUCKET != 0);
                 let room = MAX_BUCKETS.saturating_sub(found.len());
                 let named = buckets
@@ -121,23 +121,25 @@ impl<'s, S: Source + ?Sized> DamagedBuckets<'s, S> {
                     .map(|element| (element.key.to_vec(), Bucket { value: element.value.to_vec(), older: false }));
                 found.extend(named);
             }
-            Met::Missing(_, finding) => damage.push(finding),
-            Met::Displaced(_) => {}
+            Visited::Missing(_, finding) => damage.push(finding),
+            Visited::Displaced(_) => {}
         })?;
         Ok((found, damage))
     }
 
-    /// Goes through the entries of a bucket as its element has it: what is wrong.
+    /// Passes the entries of a bucket to `take`; returns the problems of its pages. `value` is that of the bucket's element in the root page.
     ///
     /// # Errors
     /// When bytes cannot be read.
     pub fn pairs(&self, meta: Meta, value: &[u8], take: &mut TakePair<'_>) -> Result<Vec<Finding>, Error> {
         let mut damage = Vec::new();
         match bucket::parse(value) {
-            Ok(BucketLocation::Tree(root)) => self.trees(meta)?.walk(root, &mut |met| match met {
-                Met::Leaf(_, leaf) => leaf.pairs().for_each(|element| take(element.flags, element.key, element.value)),
-                Met::Missing(_, finding) => damage.push(finding),
-                Met::Displaced(_) => {}
+            Ok(BucketLocation::Tree(root)) => self.trees(meta)?.walk(root, &mut |visited| match visited {
+                Visited::Leaf(_, leaf) => {
+                    leaf.pairs().for_each(|element| take(element.flags, element.key, element.value))
+                }
+                Visited::Missing(_, finding) => damage.push(finding),
+                Visited::Displaced(_) => {}
             })?,
             Ok(BucketLocation::Inline(header, bytes)) => {
                 let leaf = Leaf::new(header, bytes);
@@ -149,7 +151,7 @@ impl<'s, S: Source + ?Sized> DamagedBuckets<'s, S> {
         Ok(damage)
     }
 
-    /// From where the entries of a small bucket are best taken, and what is wrong in the live tree.
+    /// Decides from which tree the entries of a small bucket are taken; returns the problems in the newest tree, too.
     ///
     /// # Errors
     /// When bytes cannot be read.
@@ -172,7 +174,7 @@ impl<'s, S: Source + ?Sized> DamagedBuckets<'s, S> {
         Ok((if is_listed { Origin::Parts } else { Origin::Nowhere }, damage))
     }
 
-    /// The element of a bucket that is taken from there, and the meta page of the tree that it belongs to.
+    /// Returns the value of a bucket's element in the root page of that tree, and the meta page of the tree.
     pub fn element(&self, name: &[u8], origin: Origin) -> Option<(Meta, &[u8])> {
         let (meta, bucket) = match origin {
             Origin::Tree | Origin::Parts => (self.live, self.get(name).filter(|bucket| !bucket.older)?),
@@ -182,7 +184,7 @@ impl<'s, S: Source + ?Sized> DamagedBuckets<'s, S> {
         Some((meta, &bucket.value))
     }
 
-    /// Every bucket but `key`, with all that etcd needs.
+    /// Returns the names of all buckets, including those that etcd needs and the file lacks.
     pub fn names(&self) -> Vec<Vec<u8>> {
         let required = REQUIRED.iter().map(|name| name.as_bytes().to_vec());
         let mut names: Vec<Vec<u8>> = self.listed.keys().cloned().chain(required).collect();

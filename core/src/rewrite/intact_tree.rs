@@ -1,6 +1,6 @@
-//! A tree read with distrust: leaves that are intact and in their place, and the intervals of keys that are lost.
+//! Reads a tree of a damaged file: finds the leaves that are intact and in their place, and the ranges of keys that are lost.
 //!
-//! A page counts when it carries its own number, is whole by its own structure, was not met before (with its overflow), and has keys between its separator and the next.
+//! A page is used if it is labelled with its own page id, its structure is sound, neither it nor its overflow was reached before, and its keys lie between its separator and the next one.
 
 use crate::bolt::leaf::Leaf;
 use crate::bolt::page::{Branch, PageFault, PageKind};
@@ -11,54 +11,54 @@ use crate::error::Error;
 use crate::finding::Finding;
 use crate::finding_code::Code;
 use crate::limits::MAX_DEPTH;
-use crate::rewrite::key_intervals::Interval;
-use crate::rewrite::leaf_reader::{LeafReader, harmful};
+use crate::rewrite::key_intervals::KeyInterval;
+use crate::rewrite::leaf_reader::{LeafReader, first_serious_fault};
 use crate::source::Source;
 
-/// What is met on the way through a tree, in the order of keys.
-pub(super) enum Met<'a> {
+/// What a walk finds in a tree, in the order of keys.
+pub(super) enum Visited<'a> {
     /// An intact leaf in its place.
     Leaf(PageId, Leaf<'a>),
-    /// An intact leaf whose keys belong elsewhere.
+    /// An intact leaf whose keys belong to another place of the tree.
     Displaced(PageId),
-    /// A place that cannot be read, and what is wrong there.
-    Missing(Interval, Finding),
+    /// A range of keys that cannot be read, and what is wrong there.
+    Missing(KeyInterval, Finding),
 }
 
-/// Reads trees of a file; no page is handed out twice.
+/// Walks over trees of a file; visits no page twice.
 pub(super) struct IntactTrees<'s, S: Source + ?Sized> {
     leaves: LeafReader<'s, S>,
-    /// Pages that were met.
-    heads: PageSet,
-    /// Overflow pages of those.
-    tails: PageSet,
+    /// Pages that were visited.
+    visited_pages: PageSet,
+    /// Their overflow pages.
+    overflow: PageSet,
 }
 
 impl<'s, S: Source + ?Sized> IntactTrees<'s, S> {
     pub fn new(source: &'s S, geometry: Geometry) -> Result<Self, Error> {
-        let (heads, tails) = (PageSet::new(geometry.present.get())?, PageSet::new(geometry.present.get())?);
-        Ok(Self { leaves: LeafReader::new(source, geometry), heads, tails })
+        let (visited_pages, overflow) = (PageSet::new(geometry.present.get())?, PageSet::new(geometry.present.get())?);
+        Ok(Self { leaves: LeafReader::new(source, geometry), visited_pages, overflow })
     }
 
-    /// Goes through the tree below `root`.
+    /// Visits the tree below `root`.
     ///
     /// # Errors
     /// When bytes cannot be read.
-    pub fn walk(&mut self, root: PageId, take: &mut dyn FnMut(Met<'_>)) -> Result<(), Error> {
-        self.page(root, Interval::all(), 0, take)
+    pub fn walk(&mut self, root: PageId, take: &mut dyn FnMut(Visited<'_>)) -> Result<(), Error> {
+        self.page(root, KeyInterval::all(), 0, take)
     }
 
     fn page(
         &mut self,
         page: PageId,
-        bounds: Interval,
+        bounds: KeyInterval,
         depth: usize,
-        take: &mut dyn FnMut(Met<'_>),
+        take: &mut dyn FnMut(Visited<'_>),
     ) -> Result<(), Error> {
         let geometry = self.leaves.pages.geometry();
         let missing = |code, text: String| {
             let finding = Finding::new(code, text).page(page).offset(geometry.offset(page));
-            Met::Missing(bounds.clone(), finding)
+            Visited::Missing(bounds.clone(), finding)
         };
         if depth > MAX_DEPTH {
             take(missing(Code::TreeDepth, format!("the tree is deeper than {MAX_DEPTH} pages")));
@@ -76,9 +76,9 @@ impl<'s, S: Source + ?Sized> IntactTrees<'s, S> {
                 return Ok(());
             }
         };
-        let fresh = !self.tails.contains(page) && self.heads.insert(page);
-        // A page that was met within them stands in a value of this one: `is_overflow` says so at the end.
-        if !fresh || !page.with_overflow(overflow).skip(1).all(|page| self.tails.insert(page)) {
+        let fresh = !self.overflow.contains(page) && self.visited_pages.insert(page);
+        // A page that was visited before and lies in this overflow is part of a value. `is_overflow` tells that after the walk.
+        if !fresh || !page.with_overflow(overflow).skip(1).all(|page| self.overflow.insert(page)) {
             take(missing(Code::PageShared, format!("page {page} is pointed to from several places")));
             return Ok(());
         }
@@ -92,13 +92,13 @@ impl<'s, S: Source + ?Sized> IntactTrees<'s, S> {
         match header.kind() {
             Some(PageKind::Leaf) => {
                 let leaf = Leaf::new(header, bytes);
-                if let Some(fault) = harmful(leaf.faults(header, Some(geometry.page_size))) {
+                if let Some(fault) = first_serious_fault(leaf.faults(header, Some(geometry.page_size))) {
                     take(missing(fault.code, fault.message));
                 } else if in_bounds(leaf, &bounds) {
-                    take(Met::Leaf(page, leaf));
+                    take(Visited::Leaf(page, leaf));
                 } else {
                     take(missing(Code::KeyBounds, format!("the keys of page {page} belong to another place")));
-                    take(Met::Displaced(page));
+                    take(Visited::Displaced(page));
                 }
                 Ok(())
             }
@@ -109,7 +109,7 @@ impl<'s, S: Source + ?Sized> IntactTrees<'s, S> {
                     .iter()
                     .map(|child| (child.page, bytes.get(child.key.clone()).unwrap_or_default().to_vec()))
                     .collect();
-                let fault = harmful(branch.faults).or_else(|| {
+                let fault = first_serious_fault(branch.faults).or_else(|| {
                     let outside = children.iter().any(|(_, key)| !bounds.holds(key, key));
                     outside.then(|| PageFault::new(Code::KeyBounds, 0, "its separators belong to another place"))
                 });
@@ -117,14 +117,14 @@ impl<'s, S: Source + ?Sized> IntactTrees<'s, S> {
                     take(missing(fault.code, fault.message));
                     return Ok(());
                 }
-                // Keys before the first separator belong to the first child.
+                // Keys before the first separator belong to the first child, too.
                 if let Some((_, first)) = children.first_mut() {
                     first.clone_from(&bounds.low);
                 }
                 let mut next = children.iter().skip(1).map(|(_, key)| key.clone()).collect::<Vec<_>>().into_iter();
                 for (child, low) in children {
                     let high = next.next().or_else(|| bounds.high.clone());
-                    self.page(child, Interval { low, high }, depth.saturating_add(1), take)?;
+                    self.page(child, KeyInterval { low, high }, depth.saturating_add(1), take)?;
                 }
                 Ok(())
             }
@@ -135,22 +135,22 @@ impl<'s, S: Source + ?Sized> IntactTrees<'s, S> {
         }
     }
 
-    /// Whether a page is an overflow page of one that was met.
+    /// Whether a page is an overflow page of a visited page.
     pub fn is_overflow(&self, page: PageId) -> bool {
-        self.tails.contains(page)
+        self.overflow.contains(page)
     }
 
-    /// Whether a page was met, or is an overflow page of one.
-    pub fn was_met(&self, page: PageId) -> bool {
-        self.heads.contains(page) || self.tails.contains(page)
+    /// Whether a page was visited, or is an overflow page of a visited one.
+    pub fn was_visited(&self, page: PageId) -> bool {
+        self.visited_pages.contains(page) || self.overflow.contains(page)
     }
 
-    /// The overflow pages of all pages that were met.
+    /// Returns the overflow pages of all visited pages.
     pub fn into_overflow(self) -> PageSet {
-        self.tails
+        self.overflow
     }
 
-    /// A leaf that was handed out before.
+    /// Reads a leaf that was visited before.
     ///
     /// # Errors
     /// When bytes cannot be read.
@@ -159,7 +159,7 @@ impl<'s, S: Source + ?Sized> IntactTrees<'s, S> {
     }
 }
 
-fn in_bounds(leaf: Leaf<'_>, bounds: &Interval) -> bool {
+fn in_bounds(leaf: Leaf<'_>, bounds: &KeyInterval) -> bool {
     let first = leaf.pairs().next().map(|element| element.key);
     let last = leaf.pairs().last().map(|element| element.key);
     first.zip(last).is_none_or(|(first, last)| bounds.holds(first, last))

@@ -1,44 +1,44 @@
-//! Ranges of keys that a damaged tree does not show.
+//! Ranges of keys that could not be read from a damaged tree.
 
-/// Keys from one on, up to another.
+/// A range of keys: from `low`, up to but not including `high`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Interval {
-    /// The first key that may be in it; empty for the start of the bucket.
+pub(super) struct KeyInterval {
+    /// The first key in the range; empty for the start of the bucket.
     pub low: Vec<u8>,
-    /// The first key behind it; none for the end of the bucket.
+    /// The first key after the range; `None` for the end of the bucket.
     pub high: Option<Vec<u8>>,
 }
 
-impl Interval {
-    /// All keys.
+impl KeyInterval {
+    /// Creates the range of all keys.
     pub fn all() -> Self {
         Self { low: Vec::new(), high: None }
     }
 
-    /// Whether keys from `first` to `last` lie in it.
+    /// Whether all keys from `first` to `last` lie in the range.
     pub fn holds(&self, first: &[u8], last: &[u8]) -> bool {
-        self.low.as_slice() <= first && self.ends_behind(last)
+        self.low.as_slice() <= first && self.ends_after(last)
     }
 
-    /// Whether it goes on behind a key, or with it.
-    fn ends_behind(&self, key: &[u8]) -> bool {
+    /// Whether the range ends after a key.
+    fn ends_after(&self, key: &[u8]) -> bool {
         self.high.as_deref().is_none_or(|high| key < high)
     }
 }
 
-/// Intervals in order, none of which touches another.
+/// Ranges of keys in order; no two overlap or touch.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Intervals(Vec<Interval>);
+pub(super) struct KeyIntervals(Vec<KeyInterval>);
 
-impl Intervals {
-    /// These, put together where they overlap.
-    pub fn of(mut intervals: Vec<Interval>) -> Self {
-        intervals.retain(|interval| interval.ends_behind(&interval.low));
+impl KeyIntervals {
+    /// Joins ranges that overlap or touch.
+    pub fn of(mut intervals: Vec<KeyInterval>) -> Self {
+        intervals.retain(|interval| interval.ends_after(&interval.low));
         intervals.sort_unstable_by(|one, other| one.low.cmp(&other.low));
-        let mut joined: Vec<Interval> = Vec::new();
+        let mut joined: Vec<KeyInterval> = Vec::new();
         for interval in intervals {
             match joined.last_mut().filter(|last| last.high.as_ref().is_none_or(|high| interval.low <= *high)) {
-                Some(last) if interval.high.as_ref().is_some_and(|high| last.ends_behind(high)) => {}
+                Some(last) if interval.high.as_ref().is_some_and(|high| last.ends_after(high)) => {}
                 Some(last) => last.high = interval.high,
                 None => joined.push(interval),
             }
@@ -46,33 +46,33 @@ impl Intervals {
         Self(joined)
     }
 
-    /// Whether there is none.
+    /// Whether there are no ranges.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// In order.
-    pub fn iter(&self) -> impl Iterator<Item = &Interval> {
+    /// Iterates over the ranges, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &KeyInterval> {
         self.0.iter()
     }
 
-    /// Whether keys from `first` to `last` lie in one of them.
+    /// Whether all keys from `first` to `last` lie in one of the ranges.
     pub fn holds(&self, first: &[u8], last: &[u8]) -> bool {
-        self.first_behind(first).is_some_and(|interval| interval.holds(first, last))
+        self.first_after(first).is_some_and(|interval| interval.holds(first, last))
     }
 
-    /// Whether one of them has room for a key between two others, none of which lies in it.
+    /// Whether a range lies between two keys that are in no range.
     pub fn reaches_between(&self, before: &[u8], behind: &[u8]) -> bool {
-        self.first_behind(before).is_some_and(|interval| interval.low.as_slice() < behind)
+        self.first_after(before).is_some_and(|interval| interval.low.as_slice() < behind)
     }
 
-    /// The first that ends behind a key.
-    fn first_behind(&self, key: &[u8]) -> Option<&Interval> {
-        self.0.get(self.0.partition_point(|interval| !interval.ends_behind(key)))
+    /// Returns the first range that ends after a key.
+    fn first_after(&self, key: &[u8]) -> Option<&KeyInterval> {
+        self.0.get(self.0.partition_point(|interval| !interval.ends_after(key)))
     }
 
-    /// What lies in one of these and in one of the others.
-    pub fn in_common(&self, others: &Self) -> Self {
+    /// Returns the keys that lie in both sets of ranges.
+    pub fn intersection(&self, others: &Self) -> Self {
         let mut common = Vec::new();
         let (mut mine, mut theirs) = (self.0.iter().peekable(), others.0.iter().peekable());
         while let (Some(one), Some(other)) = (mine.peek(), theirs.peek()) {
@@ -84,7 +84,7 @@ impl Intervals {
             };
             let high = if mine_ends_first { &one.high } else { &other.high };
             if high.as_deref().is_none_or(|high| low < high) {
-                common.push(Interval { low: low.to_vec(), high: high.clone() });
+                common.push(KeyInterval { low: low.to_vec(), high: high.clone() });
             }
             if mine_ends_first {
                 mine.next()
@@ -100,17 +100,17 @@ impl Intervals {
 mod tests {
     use super::*;
 
-    fn interval((low, high): (&str, &str)) -> Interval {
+    fn interval((low, high): (&str, &str)) -> KeyInterval {
         let high = (high != "end").then(|| high.as_bytes().to_vec());
-        Interval { low: low.as_bytes().to_vec(), high }
+        KeyInterval { low: low.as_bytes().to_vec(), high }
     }
 
-    fn intervals(all: &[(&str, &str)]) -> Intervals {
-        Intervals::of(all.iter().copied().map(interval).collect())
+    fn intervals(all: &[(&str, &str)]) -> KeyIntervals {
+        KeyIntervals::of(all.iter().copied().map(interval).collect())
     }
 
-    fn said(intervals: &Intervals) -> String {
-        let one = |interval: &Interval| {
+    fn said(intervals: &KeyIntervals) -> String {
+        let one = |interval: &KeyInterval| {
             let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
             format!("{}-{}", text(&interval.low), interval.high.as_deref().map_or("end".into(), text))
         };
@@ -146,7 +146,8 @@ mod tests {
 
     #[test]
     fn what_two_have_in_common() {
-        let common = |one: &[(&str, &str)], other: &[(&str, &str)]| said(&intervals(one).in_common(&intervals(other)));
+        let common =
+            |one: &[(&str, &str)], other: &[(&str, &str)]| said(&intervals(one).intersection(&intervals(other)));
         assert_eq!(common(&[("", "end")], &[("b", "d"), ("m", "end")]), "b-d m-end");
         assert_eq!(common(&[("a", "c"), ("e", "k")], &[("b", "f"), ("j", "z")]), "b-c e-f j-k");
         assert_eq!(common(&[("a", "c")], &[("c", "d")]), "");

@@ -1,4 +1,4 @@
-//! Which leaves a damaged file has for bucket `key`, and the entries in them.
+//! Collects the leaves of bucket `key` that can be used in a damaged file, and reads their entries.
 
 use std::collections::BTreeSet;
 
@@ -15,34 +15,37 @@ use crate::finding::Finding;
 use crate::finding_code::Code;
 use crate::progress::Watch;
 use crate::rewrite::damaged_buckets::DamagedBuckets;
-use crate::rewrite::intact_tree::{IntactTrees, Met};
-use crate::rewrite::key_intervals::{Interval, Intervals};
+use crate::rewrite::intact_tree::{IntactTrees, Visited};
+use crate::rewrite::key_intervals::{KeyInterval, KeyIntervals};
 use crate::rewrite::leaf_reader::LeafReader;
-use crate::rewrite::leaf_slice::{Basis, Entry, LeafSlice, Spot};
+use crate::rewrite::leaf_slice::{Entry, LeafLocation, LeafOrigin, LeafSlice};
 use crate::rewrite::salvage_report::SalvageReport;
 use crate::scan::digest::decode_entry;
 use crate::source::Source;
 
-/// Takes an entry of bucket `key`; says whether to go on.
+/// Takes an entry of bucket `key`; returns whether to go on.
 pub(super) type TakeEntry<'t> = dyn FnMut(Entry<'_>) -> bool + 't;
 
-/// The leaves of bucket `key` that can be used, in the order of keys; none overlaps another.
+/// Takes the key and value of an entry; returns whether to go on.
+pub(super) type TakeKnown<'t> = dyn FnMut(RevisionKey, &[u8]) -> bool + 't;
+
+/// The usable leaves of bucket `key`, in the order of keys; no two overlap.
 #[derive(Debug, Default)]
 pub(super) struct KeyLeaves {
     slices: Vec<LeafSlice>,
-    /// Keys of which no readable tree says anything.
-    unread: Intervals,
-    /// Overflow pages of the trees.
+    /// Ranges of keys that no readable tree covers.
+    unread: KeyIntervals,
+    /// Overflow pages in the trees.
     overflow: Vec<PageSet>,
     rejected: Rejected,
 }
 
-/// Entries of stray pages that contradict others.
+/// Entries of stray pages that contradict other entries.
 #[derive(Debug, Default)]
 pub(super) struct Rejected {
-    /// All of these transactions.
+    /// All entries of these transactions.
     pub mains: BTreeSet<Revision>,
-    /// These entries.
+    /// Single entries.
     pub revisions: BTreeSet<FullRevision>,
 }
 
@@ -53,36 +56,36 @@ impl Rejected {
 }
 
 impl KeyLeaves {
-    /// Whether there is none.
+    /// Whether there are no leaves.
     pub fn is_empty(&self) -> bool {
         self.slices.is_empty()
     }
 
-    /// The last main revision in them; 0 when there is none.
+    /// Returns the last main revision in them; 0 if there is none.
     pub fn last_revision(&self) -> Revision {
         self.slices.last().map_or(Revision::ZERO, |slice| slice.last.revision.main)
     }
 
-    /// The leaves and parts of leaves, in the order of keys.
+    /// Returns the leaves and parts of leaves, in the order of keys.
     pub fn slices(&self) -> &[LeafSlice] {
         &self.slices
     }
 
-    /// Keys of which no readable tree says anything.
-    pub fn unread(&self) -> &Intervals {
+    /// Returns the ranges of keys that no readable tree covers.
+    pub fn unread(&self) -> &KeyIntervals {
         &self.unread
     }
 
-    /// Whether a tree uses a page for bucket `key`, as a page or as part of one.
+    /// Returns a function that tells whether a tree uses a page for bucket `key`, as a page or as part of one.
     pub fn used_pages(&self, pages: u64) -> Result<impl Fn(PageId) -> bool + '_, Error> {
         let leaves = PageSet::new(pages)?;
-        self.slices.iter().filter_map(|slice| slice.spot.page()).for_each(|page| {
+        self.slices.iter().filter_map(|slice| slice.location.page()).for_each(|page| {
             leaves.insert(page);
         });
         Ok(move |page| leaves.contains(page) || self.overflow.iter().any(|overflow| overflow.contains(page)))
     }
 
-    /// Looks for them: in the live tree, elsewhere in it where they fit a gap, and in the older one.
+    /// Finds the leaves in the newest tree; those in a wrong place there, if they fit a gap; and for what is missing then, those in the older tree.
     ///
     /// # Errors
     /// When bytes cannot be read.
@@ -96,47 +99,47 @@ impl KeyLeaves {
         let bucket = buckets.get(b"key").cloned();
         let older = bucket.as_ref().is_some_and(|bucket| bucket.older);
         let meta = if older { buckets.older.unwrap_or(buckets.live) } else { buckets.live };
-        let basis = if older { Basis::OlderTree } else { Basis::Tree };
+        let origin = if older { LeafOrigin::OlderTree } else { LeafOrigin::Tree };
         let mut trees = buckets.trees(meta)?;
         let slices = &mut found.slices;
         match bucket.as_ref().map(|bucket| bucket::parse(&bucket.value)) {
             Some(Ok(BucketLocation::Inline(header, bytes))) => {
                 let leaf = Leaf::new(header, bytes);
                 damage.extend(leaf.inline_end_fault().map(|fault| Finding::new(fault.code, fault.message)));
-                slices.extend(LeafSlice::whole(leaf, Spot::Inline, basis));
+                slices.extend(LeafSlice::whole(leaf, LeafLocation::Inline, origin));
             }
-            Some(Ok(BucketLocation::Tree(root))) => trees.walk(root, &mut |met| match met {
-                Met::Leaf(page, leaf) => slices.extend(LeafSlice::whole(leaf, Spot::Page(page), basis)),
-                Met::Displaced(page) => displaced.push(page),
-                Met::Missing(interval, finding) => {
+            Some(Ok(BucketLocation::Tree(root))) => trees.walk(root, &mut |visited| match visited {
+                Visited::Leaf(page, leaf) => slices.extend(LeafSlice::whole(leaf, LeafLocation::Page(page), origin)),
+                Visited::Displaced(page) => displaced.push(page),
+                Visited::Missing(interval, finding) => {
                     missing.push(interval);
                     damage.push(finding);
                 }
             })?,
             Some(Err(fault)) => {
-                missing.push(Interval::all());
+                missing.push(KeyInterval::all());
                 damage.push(Finding::new(fault.code, fault.message));
             }
             None => {
-                missing.push(Interval::all());
+                missing.push(KeyInterval::all());
                 damage.push(Finding::new(Code::BucketMissing, "there is no bucket `key`"));
             }
         }
-        // A page within the overflow of another one is part of a value, whatever it looks like.
+        // A page in the overflow of another one is part of a value, whatever it looks like.
         slices.retain(|slice| {
-            let stays = !slice.spot.page().is_some_and(|page| trees.is_overflow(page));
+            let stays = !slice.location.page().is_some_and(|page| trees.is_overflow(page));
             if !stays {
-                missing.push(Interval { low: slice.first.to_vec(), high: Some(behind(slice.last)) });
+                missing.push(KeyInterval { low: slice.first.to_vec(), high: Some(behind(slice.last)) });
                 damage.push(Finding::new(Code::PageShared, "a leaf lies in a value of another one"));
             }
             stays
         });
         report.leaves = slices.len() as u64;
-        let missing = Intervals::of(missing);
+        let missing = KeyIntervals::of(missing);
         displaced.retain(|page| !trees.is_overflow(*page));
         let mut fitting = Vec::new();
         for page in displaced.into_iter().filter(|_| !only_tree) {
-            let leaf = trees.leaf(page)?.and_then(|leaf| LeafSlice::whole(leaf, Spot::Page(page), basis));
+            let leaf = trees.leaf(page)?.and_then(|leaf| LeafSlice::whole(leaf, LeafLocation::Page(page), origin));
             fitting.extend(leaf.filter(|slice| fits(slice, &missing)));
         }
         report.displaced_leaves = add(&mut found.slices, fitting);
@@ -145,7 +148,7 @@ impl KeyLeaves {
             found.take_older(buckets, &trees, &missing, report)?;
         }
         found.overflow.push(trees.into_overflow());
-        // What was lost behind the last leaf shows in no revision that is there.
+        // If the lost part follows the last leaf, no gap in the revisions shows it.
         let end = found.slices.last().map(|slice| slice.last.to_vec());
         report.end_is_lost = missing
             .iter()
@@ -158,37 +161,39 @@ impl KeyLeaves {
         Ok(found)
     }
 
-    /// Takes what the older tree has of what is `missing`.
+    /// Adds leaves of the older tree that lie in the `missing` ranges.
     fn take_older<S: Source + ?Sized>(
         &mut self,
         buckets: &mut DamagedBuckets<'_, S>,
         trees: &IntactTrees<'_, S>,
-        missing: &Intervals,
+        missing: &KeyIntervals,
         report: &mut SalvageReport,
     ) -> Result<(), Error> {
         let Some((meta, value)) = buckets.in_older_tree(b"key")? else { return Ok(()) };
         let Ok(BucketLocation::Tree(root)) = bucket::parse(value) else { return Ok(()) };
         let (mut found, mut lost, mut end) = (Vec::new(), Vec::new(), Vec::new());
         let mut older = buckets.trees(meta)?;
-        older.walk(root, &mut |met| match met {
-            Met::Leaf(page, leaf) => {
-                let slice = LeafSlice::whole(leaf, Spot::Page(page), Basis::OlderTree);
+        older.walk(root, &mut |visited| match visited {
+            Visited::Leaf(page, leaf) => {
+                let slice = LeafSlice::whole(leaf, LeafLocation::Page(page), LeafOrigin::OlderTree);
                 end = slice.as_ref().map_or_else(Vec::new, |slice| slice.last.to_vec());
                 found.extend(slice.filter(|slice| fits(slice, missing)));
             }
-            Met::Missing(interval, _) => lost.push(interval),
-            Met::Displaced(_) => {}
+            Visited::Missing(interval, _) => lost.push(interval),
+            Visited::Displaced(_) => {}
         })?;
-        // Of what came later the older tree says nothing.
-        lost.push(Interval { low: end, high: None });
-        found.retain(|slice| !slice.spot.page().is_some_and(|page| trees.was_met(page) || older.is_overflow(page)));
+        // The older tree does not cover later revisions.
+        lost.push(KeyInterval { low: end, high: None });
+        found.retain(|slice| {
+            !slice.location.page().is_some_and(|page| trees.was_visited(page) || older.is_overflow(page))
+        });
         report.older_leaves = add(&mut self.slices, found);
-        self.unread = missing.in_common(&Intervals::of(lost));
+        self.unread = missing.intersection(&KeyIntervals::of(lost));
         self.overflow.push(older.into_overflow());
         Ok(())
     }
 
-    /// Adds parts of stray pages, in the order of keys: each lies between the leaves that are there, or between the entries of one.
+    /// Adds parts of stray pages, in the order of keys. Each lies between two leaves, or between two entries of a leaf, which is then split.
     pub fn add_strays(&mut self, strays: Vec<LeafSlice>) {
         let mut all = Vec::with_capacity(self.slices.len().saturating_add(strays.len()));
         let mut strays = strays.into_iter().peekable();
@@ -208,12 +213,12 @@ impl KeyLeaves {
         self.slices = all;
     }
 
-    /// Leaves out what contradicts other entries.
+    /// Leaves out entries that contradict others.
     pub fn reject(&mut self, rejected: Rejected) {
         self.rejected = rejected;
     }
 
-    /// Hands out the entries that etcd could have written, in order; `take` says whether to go on. How many it could not have written.
+    /// Passes the entries that etcd could have written to `take`, in order. Returns how many others there are.
     ///
     /// # Errors
     /// When bytes cannot be read, or the watch asks to stop.
@@ -224,9 +229,7 @@ impl KeyLeaves {
         take: &mut TakeEntry<'_>,
     ) -> Result<u64, Error> {
         let mut malformed = 0_u64;
-        let mut pages = LeafPages::new(buckets);
-        for slice in &self.slices {
-            let Some(leaf) = pages.leaf(slice)? else { continue };
+        self.each_leaf(buckets, watch, &mut |slice, leaf| {
             let mut elements = leaf.pairs().peekable();
             let mut begins_slice = true;
             while let Some(element) = elements.next() {
@@ -235,7 +238,7 @@ impl KeyLeaves {
                     malformed = malformed.saturating_add(u64::from(slice.counts_malformed));
                     continue;
                 };
-                if !slice.spans(key) || (slice.basis.is_stray() && self.rejected.contains(key.revision)) {
+                if !self.takes(slice, key) {
                     continue;
                 }
                 let leaves_revisions = completeness::leaves_revisions(key.revision.main);
@@ -248,24 +251,66 @@ impl KeyLeaves {
                     key,
                     value: element.value,
                     record: inspected.map(|inspected| inspected.record),
-                    basis: slice.basis,
+                    origin: slice.origin,
                     begins_slice: std::mem::take(&mut begins_slice),
                     next_in_page: next.map(|next| next.revision.main),
                 };
                 if !take(entry) {
-                    return Ok(malformed);
+                    return false;
                 }
+            }
+            true
+        })?;
+        Ok(malformed)
+    }
+
+    /// Passes all keys and values to `take` without decoding the values, for leaves of which [`KeyLeaves::entries`] found each entry to be one that etcd could have written.
+    ///
+    /// # Errors
+    /// When bytes cannot be read, or the watch asks to stop.
+    pub fn known_entries<S: Source + ?Sized>(
+        &self,
+        buckets: &DamagedBuckets<'_, S>,
+        watch: &dyn Watch,
+        take: &mut TakeKnown<'_>,
+    ) -> Result<(), Error> {
+        self.each_leaf(buckets, watch, &mut |slice, leaf| {
+            leaf.pairs().all(|element| match RevisionKey::parse(element.key) {
+                Some(key) if element.flags & BUCKET == 0 && self.takes(slice, key) => take(key, element.value),
+                _ => true,
+            })
+        })
+    }
+
+    /// Whether an entry with this key belongs to the slice and contradicts nothing.
+    fn takes(&self, slice: &LeafSlice, key: RevisionKey) -> bool {
+        slice.spans(key) && !(slice.origin.is_stray() && self.rejected.contains(key.revision))
+    }
+
+    /// Reads the leaf of each slice, in order, until `visit` returns false.
+    fn each_leaf<S: Source + ?Sized>(
+        &self,
+        buckets: &DamagedBuckets<'_, S>,
+        watch: &dyn Watch,
+        visit: &mut dyn FnMut(&LeafSlice, Leaf<'_>) -> bool,
+    ) -> Result<(), Error> {
+        let mut pages = LeafPages::new(buckets);
+        for slice in &self.slices {
+            if let Some(leaf) = pages.leaf(slice)?
+                && !visit(slice, leaf)
+            {
+                return Ok(());
             }
             watch.advance(u64::from(buckets.live.page_size));
             if watch.cancelled() {
                 return Err(Error::Cancelled);
             }
         }
-        Ok(malformed)
+        Ok(())
     }
 }
 
-/// Reads the leaves of slices: pages of three kinds, each by a window of its own, because they lie apart from each other.
+/// Reads the leaves of slices. Each origin has its own reader, because their pages lie in different parts of the file.
 pub(super) struct LeafPages<'s, 'b, S: Source + ?Sized> {
     tree: LeafReader<'s, S>,
     older: LeafReader<'s, S>,
@@ -281,39 +326,39 @@ impl<'s, 'b, S: Source + ?Sized> LeafPages<'s, 'b, S> {
         Self { tree, older, strays: buckets.strays(), inline }
     }
 
-    /// The leaf of a slice; none when it cannot be had, which a file that changes meanwhile can do.
+    /// Reads the leaf of a slice; `None` if it can no longer be read, because the file changed.
     ///
     /// # Errors
     /// When bytes cannot be read.
     pub fn leaf(&mut self, slice: &LeafSlice) -> Result<Option<Leaf<'_>>, Error> {
-        let page = match slice.spot {
-            Spot::Inline => {
+        let page = match slice.location {
+            LeafLocation::Inline => {
                 return Ok(self.inline.and_then(|bytes| Some(Leaf::new(Header::parse(bytes)?, bytes))));
             }
-            Spot::Page(page) => page,
+            LeafLocation::Page(page) => page,
         };
-        let pages = match slice.basis {
-            Basis::Tree => &mut self.tree,
-            Basis::OlderTree => &mut self.older,
-            Basis::StrayPages { .. } => &mut self.strays,
+        let pages = match slice.origin {
+            LeafOrigin::Tree => &mut self.tree,
+            LeafOrigin::OlderTree => &mut self.older,
+            LeafOrigin::StrayPages { .. } => &mut self.strays,
         };
         pages.leaf(page)
     }
 }
 
-/// The first key behind another one.
+/// Returns the first key after another one.
 fn behind(key: RevisionKey) -> Vec<u8> {
     let mut bytes = key.to_vec();
     bytes.push(0);
     bytes
 }
 
-/// Whether a leaf lies in one of the intervals that are missing.
-fn fits(slice: &LeafSlice, missing: &Intervals) -> bool {
+/// Whether all keys of a leaf lie in one of the missing ranges.
+fn fits(slice: &LeafSlice, missing: &KeyIntervals) -> bool {
     missing.holds(&slice.first.to_vec(), &slice.last.to_vec())
 }
 
-/// Adds leaves where they overlap nothing: what conflicts is taken from none. How many were added.
+/// Adds the leaves that overlap no other leaf, neither among `slices` nor among `found`. Returns how many were added.
 fn add(slices: &mut Vec<LeafSlice>, mut found: Vec<LeafSlice>) -> u64 {
     found.sort_unstable_by_key(|slice| slice.first);
     let overlaps = |a: &LeafSlice, b: &LeafSlice| a.first <= b.last && b.first <= a.last;

@@ -36,7 +36,7 @@ impl<'s, S: Source + ?Sized> LeafReader<'s, S> {
         Ok(is_leaf.then(|| Leaf::new(header, bytes)))
     }
 
-    /// Returns a leaf; `None` if it is not whole by its own structure, or carries another number.
+    /// Returns a leaf; `None` if its structure is damaged, or it is labelled with another page id.
     ///
     /// # Errors
     /// When bytes cannot be read.
@@ -45,12 +45,12 @@ impl<'s, S: Source + ?Sized> LeafReader<'s, S> {
         let Ok((header, bytes)) = self.pages.unit(page)? else { return Ok(None) };
         let leaf = Leaf::new(header, bytes);
         let is_leaf = header.id == page && header.kind() == Some(PageKind::Leaf);
-        Ok((is_leaf && harmful(leaf.faults(header, Some(page_size))).is_none()).then_some(leaf))
+        Ok((is_leaf && first_serious_fault(leaf.faults(header, Some(page_size))).is_none()).then_some(leaf))
     }
 }
 
 /// Returns the first fault that casts doubt on the contents of the page.
-pub(super) fn harmful(faults: Vec<PageFault>) -> Option<PageFault> {
+pub(super) fn first_serious_fault(faults: Vec<PageFault>) -> Option<PageFault> {
     let harmless = [Code::KeySize, Code::BranchOfOne, Code::PageOverflow];
     faults.into_iter().find(|fault| !harmless.contains(&fault.code))
 }

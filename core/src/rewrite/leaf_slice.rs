@@ -1,4 +1,4 @@
-//! Where entries of bucket `key` lie that a salvage takes: leaves, and parts of leaves.
+//! Leaves of bucket `key`, and parts of leaves, whose entries a salvage takes.
 
 use crate::bolt::leaf::Leaf;
 use crate::bolt::page_id::PageId;
@@ -7,24 +7,24 @@ use crate::etcd::revision::Revision;
 use crate::etcd::revision_key::{FullRevision, RevisionKey};
 use crate::etcd::revision_record::RevisionRecord;
 
-/// What says that an entry belongs to the database.
+/// Where a leaf was found, which decides how far its entries can be trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Basis {
-    /// The tree that the file is read by.
+pub(super) enum LeafOrigin {
+    /// In the tree by which the file is read.
     Tree,
-    /// The tree of the older meta page.
+    /// In the tree of the older meta page.
     OlderTree,
-    /// Pages that hang in no tree, where nothing readable says what belongs there (`unread`), or where the tree shows that something is missing.
+    /// In no tree. Entries of such a page are taken only if no readable tree covers their place, or if the tree shows that something is missing there.
     StrayPages {
-        /// Whether no readable tree covers the place.
+        /// Whether no readable tree covers their place.
         unread: bool,
-        /// Whether more than a single page says so.
+        /// Whether more than a single page has them.
         proven: bool,
     },
 }
 
-impl Basis {
-    /// Whether an entry may have been deleted or replaced since. At or below the last compaction an old state proves nothing: the tombstone of a key that was deleted since is gone.
+impl LeafOrigin {
+    /// Whether an entry may have been deleted or replaced later. At or below the last compaction an old state proves nothing, because a compaction removes tombstones.
     pub fn is_unproven(self, main: Revision, last_compaction: Revision) -> bool {
         match self {
             Self::Tree => false,
@@ -33,34 +33,34 @@ impl Basis {
         }
     }
 
-    /// Whether it comes from a page that hangs in no tree.
+    /// Whether the leaf is in no tree.
     pub fn is_stray(self) -> bool {
         matches!(self, Self::StrayPages { .. })
     }
 }
 
-/// An entry on its way into the new file.
+/// An entry that a leaf holds.
 pub(super) struct Entry<'a> {
     pub key: RevisionKey,
     pub value: &'a [u8],
-    /// None for the empty value that a revision bump writes.
+    /// `None` for the empty value that a revision bump writes.
     pub record: Option<RevisionRecord>,
-    pub basis: Basis,
-    /// Whether it is the first of its leaf, or of its part of a leaf.
+    pub origin: LeafOrigin,
+    /// Whether it is the first of its slice.
     pub begins_slice: bool,
-    /// The main revision of the entry behind it in the same page.
+    /// The main revision of the next entry in the same page.
     pub next_in_page: Option<Revision>,
 }
 
-/// Where a leaf of bucket `key` is.
+/// The location of a leaf of bucket `key`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Spot {
+pub(super) enum LeafLocation {
     Page(PageId),
-    /// In the value of the bucket's own element.
+    /// Inside the value of the bucket's own element.
     Inline,
 }
 
-impl Spot {
+impl LeafLocation {
     pub fn page(self) -> Option<PageId> {
         match self {
             Self::Page(page) => Some(page),
@@ -69,22 +69,22 @@ impl Spot {
     }
 }
 
-/// The entries of a leaf from one key to another.
+/// The entries of a leaf from one key to another, both included.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct LeafSlice {
     pub first: RevisionKey,
     pub last: RevisionKey,
-    pub spot: Spot,
-    pub basis: Basis,
-    /// Nothing is missing between its entries if history is complete only above this revision.
+    pub location: LeafLocation,
+    pub origin: LeafOrigin,
+    /// The lowest revision above which no revision is missing between the entries of the whole leaf.
     pub complete_from: Revision,
-    /// Whether what is no revision in the page is counted here: once a page.
+    /// Whether this slice counts the entries of its page that are not revisions. Only one slice of a page does.
     pub counts_malformed: bool,
 }
 
 impl LeafSlice {
-    /// All of a leaf; none when it holds no revision.
-    pub fn whole(leaf: Leaf<'_>, spot: Spot, basis: Basis) -> Option<Self> {
+    /// Creates a slice of all entries of a leaf; `None` if it holds no revision.
+    pub fn whole(leaf: Leaf<'_>, location: LeafLocation, origin: LeafOrigin) -> Option<Self> {
         let mut keys = leaf.pairs().filter_map(|element| RevisionKey::parse(element.key));
         let first = keys.next()?;
         let (mut last, mut gap) = (first, Revision::ZERO);
@@ -92,15 +92,15 @@ impl LeafSlice {
             gap = gap.max(complete_from(Some(last.revision), key.revision));
             last = key;
         }
-        Some(Self { first, last, spot, basis, complete_from: gap, counts_malformed: true })
+        Some(Self { first, last, location, origin, complete_from: gap, counts_malformed: true })
     }
 
-    /// Whether a key lies between its ends.
+    /// Whether a key lies between its first and last key.
     pub fn spans(&self, key: RevisionKey) -> bool {
         self.first <= key && key <= self.last
     }
 
-    /// What lies before and behind the keys from `from` to `to`, which lie within it.
+    /// Splits off the entries before `from` and after `to`, which both lie in the slice.
     pub fn around(self, from: FullRevision, to: FullRevision) -> (Self, Self) {
         let last = RevisionKey { revision: before(from), tombstone: true };
         let first = RevisionKey { revision: behind(to), tombstone: false };

@@ -1,4 +1,4 @@
-//! The history of each key as far as a damaged file has it: what is missing, and what has to be left out because of that.
+//! Follows the history of each key through the entries of a damaged file: finds what is missing, and which entries have to be left out because of that.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -8,30 +8,31 @@ use crate::etcd::history_check::contradiction;
 use crate::etcd::keyvalue::KeyValue;
 use crate::etcd::revision::Revision;
 use crate::etcd::revision_key::{FullRevision, RevisionKey};
-use crate::etcd::revision_record::{CompactionRevisions, KeyHash, RevisionRecord};
+use crate::etcd::revision_record::{CompactionRevisions, KeyHash};
 use crate::progress::Watch;
 use crate::rewrite::damaged_buckets::DamagedBuckets;
+use crate::rewrite::key_chains::{EntryCounts, KeyChain, KeyChains};
 use crate::rewrite::key_leaves::KeyLeaves;
 use crate::rewrite::leaf_slice::Entry;
 use crate::rewrite::salvage_report::SalvageReport;
 use crate::source::Source;
 
-/// What is to be left out of the entries.
+/// Entries that the new file must not get.
 #[derive(Debug)]
 pub(super) struct LeftOut {
-    /// Keys with a hole in their history: entries before this revision.
+    /// Keys with a gap in their history: their entries before this revision are left out.
     broken: HashMap<KeyHash, FullRevision>,
-    /// Empty values of which the key is lost, and a tombstone under the revision of a put.
+    /// Empty values whose key is lost, and a tombstone under the revision of a put.
     unusable: BTreeSet<RevisionKey>,
-    /// Whether nothing is kept that may have been deleted since.
+    /// Whether entries that may have been deleted since are left out.
     proven_only: bool,
-    /// At or below it an old state of the database proves nothing.
+    /// At or below this compaction an older state of the database proves nothing.
     last_compaction: Revision,
 }
 
 impl LeftOut {
-    /// Follows the history of each key through all entries. With `proven_only`, nothing of which it cannot be told whether it was deleted since is kept: at or below `last_compaction`, which is
-    /// the last one that may have been.
+    /// Follows the history of each key through all entries, and counts in `report` what is kept and what is not. With `proven_only`, leaves out entries that may have been deleted since;
+    /// `last_compaction` is the highest revision at which a compaction may have been requested.
     ///
     /// # Errors
     /// When bytes cannot be read, or the watch asks to stop.
@@ -50,50 +51,37 @@ impl LeftOut {
             following.take(entry);
             true
         })?;
-        let left = following.finish(malformed);
-        left.count(leaves, buckets, report, watch)?;
-        Ok(left)
+        Ok(following.finish(malformed))
+    }
+
+    /// Whether every entry that etcd could have written is kept.
+    pub fn is_nothing(&self) -> bool {
+        self.broken.is_empty() && self.unusable.is_empty() && !self.proven_only
     }
 
     /// Whether an entry is kept.
     pub fn keeps(&self, entry: &Entry<'_>) -> bool {
         let broken = entry.record.as_ref().and_then(|record| self.broken.get(&record.key()));
-        self.is_usable(entry) && broken.is_none_or(|from| entry.key.revision >= *from)
-    }
-
-    /// Whether an entry would be kept if no history had a hole.
-    fn is_usable(&self, entry: &Entry<'_>) -> bool {
-        !(self.unusable.contains(&entry.key) || (self.proven_only && self.is_unproven(entry)))
+        let is_usable = !(self.unusable.contains(&entry.key) || (self.proven_only && self.is_unproven(entry)));
+        is_usable && broken.is_none_or(|from| entry.key.revision >= *from)
     }
 
     fn is_unproven(&self, entry: &Entry<'_>) -> bool {
-        entry.basis.is_unproven(entry.key.revision.main, self.last_compaction)
+        entry.origin.is_unproven(entry.key.revision.main, self.last_compaction)
     }
 
-    /// Counts entries that are kept, and those that would be if no history had a hole.
-    fn count<S: Source + ?Sized>(
-        &self,
-        leaves: &KeyLeaves,
-        buckets: &DamagedBuckets<'_, S>,
-        report: &mut SalvageReport,
-        watch: &dyn Watch,
-    ) -> Result<(), Error> {
-        leaves.entries(buckets, watch, &mut |entry| {
-            let count = match (self.keeps(&entry), self.is_usable(&entry)) {
-                (true, _) => {
-                    let stray = u64::from(entry.basis.is_stray());
-                    report.stray_entries = report.stray_entries.saturating_add(stray);
-                    report.unproven = report.unproven.saturating_add(u64::from(self.is_unproven(&entry)));
-                    &mut report.entries
-                }
-                (false, true) => &mut report.superseded,
-                (false, false) => return true,
-            };
-            *count = count.saturating_add(1);
-            true
-        })?;
-        Ok(())
+    /// Returns the counts of one entry.
+    fn counts_of(&self, entry: &Entry<'_>) -> EntryCounts {
+        EntryCounts { all: 1, stray: u32::from(entry.origin.is_stray()), unproven: u32::from(self.is_unproven(entry)) }
     }
+}
+
+/// An empty value, as a revision bump writes it, whose transaction may have more entries.
+struct EmptyValue {
+    revision: FullRevision,
+    /// The last revision before it.
+    before: Option<FullRevision>,
+    counts: EntryCounts,
 }
 
 /// The history of all keys up to an entry.
@@ -101,83 +89,124 @@ struct Following<'r> {
     marks: CompactionRevisions,
     left: LeftOut,
     report: &'r mut SalvageReport,
-    /// The last entry of each key, and its main revision.
-    chains: HashMap<KeyHash, (RevisionRecord, Revision)>,
+    chains: KeyChains,
     /// History is complete above this revision.
     raised: Revision,
-    /// The first revision behind the last gap.
+    /// The first revision after the last gap.
     gap_end: Revision,
     may_be_migrated: bool,
     last: Option<FullRevision>,
-    /// An empty value, and the revision before it.
-    emptied: Option<(FullRevision, Option<FullRevision>)>,
+    empty_value: Option<EmptyValue>,
 }
 
 impl<'r> Following<'r> {
     fn new(marks: CompactionRevisions, left: LeftOut, report: &'r mut SalvageReport) -> Self {
-        let chains = HashMap::new();
         Self {
             marks,
             left,
             report,
-            chains,
+            chains: KeyChains::default(),
             raised: Revision::ZERO,
             gap_end: Revision::ZERO,
             may_be_migrated: true,
             last: None,
-            emptied: None,
+            empty_value: None,
         }
     }
 
-    /// Takes the next entry in.
+    /// Takes in the next entry.
     fn take(&mut self, entry: Entry<'_>) {
         if self.left.proven_only && self.left.is_unproven(&entry) {
             return;
         }
+        let counts = self.left.counts_of(&entry);
         let Entry { key, value, record, .. } = entry;
         let here = key.revision;
         if self.last.is_some_and(|last| last >= here) {
             self.left.unusable.insert(key);
             return;
         }
-        // The empty value of a bump stands alone in its transaction: among other operations it has lost its key.
-        if let Some((phantom, before)) = self.emptied.take().filter(|(phantom, _)| phantom.main == here.main) {
-            self.left.unusable.insert(RevisionKey { revision: phantom, tombstone: false });
-            self.last = before;
+        // The empty value of a bump is alone in its transaction. Among other operations it is an entry that lost its key.
+        if let Some(empty) = self.empty_value.take().filter(|empty| empty.revision.main == here.main) {
+            self.left.unusable.insert(RevisionKey { revision: empty.revision, tombstone: false });
+            self.last = empty.before;
+            self.drop_counted(empty.counts);
         }
         let Some(mut record) = record else {
             if self.last.is_some_and(|last| last.main == here.main) {
                 self.left.unusable.insert(key);
             } else {
-                self.emptied = Some((here, self.last));
+                self.empty_value = Some(EmptyValue { revision: here, before: self.last, counts });
+                self.count(counts);
                 self.follow(here);
             }
             return;
         };
-        // What `etcdctl migrate` wrote begins the history, if anywhere.
+        // Entries that `etcdctl migrate` wrote are the first of the history.
         if record.is_migrated(here.main) && !self.may_be_migrated {
             self.left.unusable.insert(key);
             return;
         }
         self.may_be_migrated &= record.is_creation() && here.sub == 0;
+        self.count(counts);
         self.follow(here);
         record.set_state(self.marks.state(here.main));
-        let before = self.chains.insert(record.key(), (record, here.main)).map(|(before, _)| before);
-        if contradiction(before.as_ref(), &record).is_some() {
-            self.raised = self.raised.max(here.main);
-            if before.is_some() {
-                self.left.broken.insert(record.key(), here);
+        self.append(KeyChain { last: record, main: here.main, counts }, here, value);
+    }
+
+    /// Appends an entry to the history of its key.
+    fn append(&mut self, mut chain: KeyChain, here: FullRevision, value: &[u8]) {
+        let Some(before) = self.chains.replace(chain) else {
+            if contradiction(None, &chain.last).is_some() {
+                self.raised = self.raised.max(here.main);
+                self.add_broken(value);
             }
-            self.report.add_broken(KeyValue::parse(value).map(|message| message.key).unwrap_or_default());
+            return;
+        };
+        if contradiction(Some(&before.last), &chain.last).is_some() {
+            self.raised = self.raised.max(here.main);
+            self.left.broken.insert(chain.last.key(), here);
+            self.report.superseded = self.report.superseded.saturating_add(u64::from(before.counts.all));
+            self.drop_counted(before.counts);
+            self.add_broken(value);
+        } else {
+            chain.counts = chain.counts.plus(before.counts);
+            self.chains.replace(chain);
         }
     }
 
-    /// Goes on to a revision, and sees whether some before it are missing.
+    fn add_broken(&mut self, value: &[u8]) {
+        self.report.add_broken(KeyValue::parse(value).map(|message| message.key).unwrap_or_default());
+    }
+
+    /// Counts an entry that is kept unless a later entry shows otherwise.
+    fn count(&mut self, counts: EntryCounts) {
+        let EntryCounts { all, stray, unproven } = counts;
+        let report = &mut *self.report;
+        for (total, more) in
+            [(&mut report.entries, all), (&mut report.stray_entries, stray), (&mut report.unproven, unproven)]
+        {
+            *total = total.saturating_add(u64::from(more));
+        }
+    }
+
+    /// Subtracts entries that are left out after all.
+    fn drop_counted(&mut self, counts: EntryCounts) {
+        let EntryCounts { all, stray, unproven } = counts;
+        let report = &mut *self.report;
+        for (total, less) in
+            [(&mut report.entries, all), (&mut report.stray_entries, stray), (&mut report.unproven, unproven)]
+        {
+            *total = total.saturating_sub(u64::from(less));
+        }
+    }
+
+    /// Advances to a revision, and finds out whether some before it are missing.
     fn follow(&mut self, here: FullRevision) {
         let last = self.last.replace(here);
         let complete_above = self.marks.complete_above();
         if complete_from(last, here) > complete_above {
-            // An entry stands at that revision, as one does at the revision of each compaction.
+            // There is an entry at this revision, as there is at the revision of each compaction.
             self.raised = self.raised.max(here.main);
             self.gap_end = self.gap_end.max(here.main);
             if let Some(gap) = RevisionGap::between(last, here, complete_above) {
@@ -186,13 +215,13 @@ impl<'r> Following<'r> {
         }
     }
 
-    /// What is left out, when all entries are in; `malformed` entries were none.
+    /// Completes the report after the last entry. `malformed` is the number of entries that no etcd writes.
     fn finish(self, malformed: u64) -> LeftOut {
         let Self { left, report, raised, .. } = self;
         report.malformed = malformed.saturating_add(left.unusable.len() as u64);
         report.revision = self.last.map_or(Revision::ZERO, |last| last.main);
         let in_doubt = if report.end_is_lost { Revision::MAX } else { self.gap_end };
-        let doubtful = self.chains.values().filter(|(record, main)| !record.is_tombstone() && *main < in_doubt);
+        let doubtful = self.chains.iter().filter(|chain| !chain.last.is_tombstone() && chain.main < in_doubt);
         report.doubtful_keys = doubtful.count() as u64;
         report.raised_to = (raised > self.marks.last_compaction()).then_some(raised);
         left

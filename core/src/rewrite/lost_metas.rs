@@ -1,7 +1,7 @@
-//! Page size and root of a file that has lost both of its meta pages, or whose meta pages lead to no root: found by search.
+//! Searches for the page size and root page of a file whose meta pages are lost or lead to no root page.
 //!
-//! Every page begins with its own number, so a page that begins at byte `n × size` and carries the number `n` votes for the size. A root page is a leaf that lists bucket `key`; of those
-//! that are left, the one whose store had applied most of the log is the newest.
+//! Every page begins with its page id, so a page at offset `n × size` with the id `n` is a vote for that page size. A root page is a leaf that lists bucket `key`. Of several, the newest is the one
+//! whose store had applied most of the raft log.
 
 use crate::aligned_buf::AlignedBuf;
 use crate::bolt::bucket::{self, BucketLocation};
@@ -15,18 +15,18 @@ use crate::int_readers::u64_be;
 use crate::limits::{MAX_PAGE_SIZE, MIN_PAGE_SIZE, READ_BLOCK};
 use crate::offset::Offset;
 use crate::progress::Watch;
-use crate::rewrite::intact_tree::{IntactTrees, Met};
+use crate::rewrite::intact_tree::{IntactTrees, Visited};
 use crate::rewrite::leaf_reader::LeafReader;
 use crate::rewrite::stray_pages::{StrayPages, all_pages};
 use crate::source::Source;
 
-/// Roots of which it is looked whether their trees are whole: each costs a walk.
+/// Number of root pages whose trees are checked for damage: each check is a walk.
 const TRIED: usize = 4;
 
-/// Roots that are remembered; each transaction leaves one until its page is used again.
+/// Number of root pages that are remembered. Each transaction leaves one until its page is used again.
 const REMEMBERED: usize = 64;
 
-/// The page size that most pages of a file vote for; none when there is no page in it.
+/// Returns the page size with the most votes; `None` if the file has no page.
 ///
 /// # Errors
 /// When bytes cannot be read, or the watch asks to stop.
@@ -50,7 +50,7 @@ pub(super) fn page_size<S: Source + ?Sized>(source: &S, watch: &dyn Watch) -> Re
     Ok(votes.winner())
 }
 
-/// Pages of each size, and where the last page of that size ends: what lies within it is part of a value, perhaps.
+/// For each page size, the number of votes and the end of the last page that voted: what lies before that end may be part of a value.
 #[derive(Default)]
 struct Votes([(u64, u64); 8]);
 
@@ -69,7 +69,7 @@ impl Votes {
         let Some((count, end)) = rank.and_then(|rank| self.0.get_mut(rank)) else { return };
         if place >= *end {
             *count = count.saturating_add(1);
-            // A leaf with overflow has few elements, and their table lies in these bytes; what it claims beyond its pairs is not believed.
+            // A leaf with overflow has few elements, whose table lies in these bytes. Overflow pages beyond its entries are not counted.
             let filled = Leaf::new(header, page).packed_end().map_or(0, |end| needed_overflow(end, size));
             *end = header.id.plus(filled.min(u64::from(header.overflow))).next().offset(size).get();
         }
@@ -85,14 +85,14 @@ impl Votes {
 /// A root page.
 #[derive(Clone, Copy)]
 struct Root {
-    /// How much of raft's log the store had applied.
+    /// The raft index up to which the store had applied the log.
     applied: u64,
     page: PageId,
-    /// Root page of bucket `key`; none when the bucket lies in the root page.
+    /// Root page of bucket `key`; `None` if the bucket lies in the root page itself.
     key: Option<PageId>,
 }
 
-/// Roots of a file of this page size, the best first: the newest whose tree of bucket `key` is whole, then the newest that is left.
+/// Returns meta pages for the root pages of a file, the best first: the newest one whose tree of bucket `key` is complete, then the others from the newest on.
 ///
 /// # Errors
 /// When bytes cannot be read, or the watch asks to stop.
@@ -122,7 +122,7 @@ pub(super) fn roots<S: Source + ?Sized>(source: &S, page_size: u32, watch: &dyn 
             break;
         }
     }
-    // The first whole one comes before all others.
+    // The newest complete one comes first.
     if let Some(upto_whole) = whole.and_then(|at| found.get_mut(..=at)) {
         upto_whole.rotate_right(1);
     }
@@ -130,7 +130,7 @@ pub(super) fn roots<S: Source + ?Sized>(source: &S, page_size: u32, watch: &dyn 
     Ok(found.into_iter().map(meta).collect())
 }
 
-/// What a meta page would say of a file that has lost its root, too.
+/// Returns a meta page for a file without any root page.
 pub(super) fn without_root<S: Source + ?Sized>(source: &S, page_size: u32) -> Meta {
     let high_water = all_pages(source, page_size).high_water;
     Meta { page_size, root: PageId::ZERO, freelist: NO_FREELIST, high_water, txid: 1 }
@@ -141,13 +141,13 @@ fn newest_first(roots: &mut Vec<Root>) {
     roots.truncate(REMEMBERED);
 }
 
-/// Where the applied index of a root stands.
+/// Where the applied index of a store is.
 enum Where {
     Applied(u64),
     Below(PageId),
 }
 
-/// The root that a leaf page is, and where its applied index is; none when it is no root.
+/// Reads a leaf page as a root page; `None` if it is not one.
 fn root_of(page: PageId, leaf: Leaf<'_>) -> Option<(Root, Where)> {
     let mut key = None;
     let mut applied = Where::Applied(0);
@@ -168,7 +168,7 @@ fn root_of(page: PageId, leaf: Leaf<'_>) -> Option<(Root, Where)> {
     Some((Root { applied: 0, page, key: key? }, applied))
 }
 
-/// `consistent_index` in a leaf of bucket `meta`; 0 when it is not there.
+/// Returns `consistent_index` from a leaf of bucket `meta`; 0 if it has none.
 fn applied_in(leaf: Leaf<'_>) -> u64 {
     let mut found = leaf.pairs().filter(|element| element.key == b"consistent_index");
     found.next().and_then(|element| u64_be(element.value, 0)).unwrap_or(0)
@@ -177,6 +177,6 @@ fn applied_in(leaf: Leaf<'_>) -> u64 {
 fn is_whole<S: Source + ?Sized>(source: &S, geometry: Geometry, root: Option<PageId>) -> Result<bool, Error> {
     let Some(root) = root else { return Ok(true) };
     let mut whole = true;
-    IntactTrees::new(source, geometry)?.walk(root, &mut |met| whole &= matches!(met, Met::Leaf(..)))?;
+    IntactTrees::new(source, geometry)?.walk(root, &mut |met| whole &= matches!(met, Visited::Leaf(..)))?;
     Ok(whole)
 }

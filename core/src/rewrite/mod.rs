@@ -1,16 +1,17 @@
-//! A new file out of an old one: which entries it gets is the caller's, that it is a whole etcd store is this module's.
+//! Writes a new database from an old one. The caller chooses the entries; this module makes a complete etcd store of them.
 //!
 //! ```text
 //! Store (entries in order) ── Plan, EntryFilter ──▶ bolt::write::FileBuilder ──▶ pages, then the two meta pages
 //! Salvage (intact leaves of a damaged file) ───▶
 //! ```
-//! Nothing is written here, and the old file is only read. The new one has no trailer yet: whoever writes it hashes it.
+//! The pages go to the caller's sink, and the old file is only read. The new file has no SHA-256 yet: the caller computes and appends it.
 
 mod bucket_changes;
 pub mod cut;
 mod damaged_buckets;
 pub mod entry_filter;
 mod intact_tree;
+mod key_chains;
 pub mod key_choice;
 mod key_intervals;
 mod key_leaves;

@@ -4,7 +4,7 @@
 //! which an older state could be.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use etcdsnap_proto::authpb::User;
 use prost::Message as _;
@@ -50,6 +50,10 @@ pub struct RedactReport {
     pub passwords: u64,
     /// Users and roles that were left out, because their names were to be hidden.
     pub users_left_out: u64,
+    /// Kinds that were to be shown, and of which there is no object.
+    pub unmatched_kinds: Vec<String>,
+    /// Fields that were to be shown, and that no redacted object has outside of secrets.
+    pub unmatched_fields: Vec<Vec<String>>,
 }
 
 /// A redaction on its way through a file.
@@ -58,29 +62,40 @@ pub struct Redaction<'r> {
     /// Below which prefixes API servers keep objects.
     prefixes: &'r [Vec<u8>],
     report: RedactReport,
+    /// The shown kinds and fields that some object has, by their numbers in the rules.
+    met_kinds: BTreeSet<usize>,
+    met_fields: BTreeSet<usize>,
 }
 
 impl<'r> Redaction<'r> {
     /// A redaction by rules; what is not below a prefix of an API server is replaced whole.
     #[must_use]
     pub fn new(rules: &'r RedactRules, prefixes: &'r [Vec<u8>]) -> Self {
-        Self { rules, prefixes, report: RedactReport::default() }
+        let (met_kinds, met_fields) = (BTreeSet::new(), BTreeSet::new());
+        Self { rules, prefixes, report: RedactReport::default(), met_kinds, met_fields }
     }
 
-    /// What it did, when the file is written.
+    /// Returns what it did, after the file was written.
     #[must_use]
     pub fn into_report(self) -> RedactReport {
-        self.report
+        let RedactRules { shown_kinds, shown_fields, .. } = self.rules;
+        RedactReport {
+            unmatched_kinds: unmatched(shown_kinds, &self.met_kinds),
+            unmatched_fields: unmatched(shown_fields, &self.met_fields),
+            ..self.report
+        }
     }
 
     fn value(&mut self, key: &[u8], value: &[u8], rules: &RedactRules) -> Vec<u8> {
-        let Redacted { value, kind, replaced } = match object_below(key, self.prefixes) {
+        let Redacted { value, kind, replaced, shown } = match object_below(key, self.prefixes) {
             Some(object) => {
                 let type_name = defines_types(&object).then_some(object.name);
                 redact_object::redact(value, RedactedKey { is_secret: is_secret(key), type_name }, rules)
             }
             None => redact_object::whole(value, rules),
         };
+        self.met_kinds.extend(shown.kind);
+        self.met_fields.extend(shown.fields);
         let report = &mut self.report;
         let count = match kind {
             // What is no word may be a secret that somebody called a kind.
@@ -175,6 +190,11 @@ impl<'r> Redaction<'r> {
         self.report.others.replaced = self.report.others.replaced.saturating_add(1);
         Cow::Owned(redact_object::whole(value, self.rules).value)
     }
+}
+
+/// Returns those of the wanted that were not met.
+fn unmatched<T: Clone>(wanted: &[T], met: &BTreeSet<usize>) -> Vec<T> {
+    wanted.iter().enumerate().filter(|(number, _)| !met.contains(number)).map(|(_, one)| one.clone()).collect()
 }
 
 /// Whether an object is named by the type that it defines.

@@ -1,19 +1,17 @@
-//! What a damaged snapshot still holds, as a new file from which etcd starts.
+//! Recovers what a damaged snapshot still holds, as a new file from which etcd starts.
 //!
 //! ```text
-//! live tree ── intact leaves ──────┐
-//! displaced leaves that fit a gap ─┼─▶ entries in order ──▶ chains of each key ──▶ marks, what is left out ──▶ new file
-//! older tree, for what is lost ────┤
-//! pages that hang in no tree, ─────┘
-//!   for what the trees lack
+//! newest tree: intact leaves ──────────┐
+//! leaves in a wrong place that fit ────┼─▶ entries in order ──▶ history of each key ──▶ marks, what is left out ──▶ new file
+//! older tree, for lost ranges ─────────┤
+//! stray pages, for what the trees lack ┘
 //! ```
-//! Pages that hang in no tree hold what must not come back: what a compaction removed, halves of transactions, another history, and what a client forged inside a value. What is taken of them is
-//! said where it is decided: `stray_pages` (is it a page?), `stray_leaves` (does it belong to this history?), `stray_merge` (which version of a page?), `stray_chains` (does each key's history
-//! agree?).
+//! Stray pages, which are in no tree, also hold entries that must not come back: those that a compaction removed, parts of transactions, another history, and pages that a client forged inside a
+//! value. Four modules decide what is taken from them: `stray_pages` (is it a page?), `stray_leaves` (does it belong to this history?), `stray_merge` (which version of a page counts?) and
+//! `stray_chains` (does the history of each key agree?).
 //!
-//! Where revisions are missing, the mark of the compaction that was
-//! requested is raised to the first revision behind the gap, and of a key whose history has a hole the entries before it are left out: history is complete above the mark, as
-//! behind a compaction, and the store is one that etcd could have written.
+//! If revisions are missing, the mark of the requested compaction is raised to the first revision after the gap. If the history of a key has a gap, its entries before the gap are left out. So the
+//! history is complete above the mark, as after a compaction, and the store is one that etcd could have written.
 
 use std::collections::BTreeSet;
 
@@ -32,41 +30,42 @@ use crate::progress::Watch;
 use crate::rewrite::bucket_changes::SCHEDULED;
 use crate::rewrite::damaged_buckets::DamagedBuckets;
 use crate::rewrite::key_leaves::KeyLeaves;
+use crate::rewrite::leaf_slice::Entry;
 use crate::rewrite::left_out::LeftOut;
 use crate::rewrite::lost_metas;
 use crate::rewrite::new_file::RewriteError;
 use crate::rewrite::salvage_report::SalvageReport;
 use crate::rewrite::small_buckets::SmallBuckets;
-use crate::rewrite::stray_leaves::TreeView;
+use crate::rewrite::stray_leaves::TreeComparer;
 use crate::rewrite::stray_pages::{StrayPages, all_pages};
 use crate::rewrite::{stray_chains, stray_merge};
 use crate::scan::trailer_hash::head;
 use crate::source::Source;
 
-/// From where entries are taken.
+/// The parts of the file from which entries are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Nothing but the live tree, each leaf in its place.
+    /// Only the leaves in their place in the newest tree.
     pub only_tree: bool,
-    /// Nothing of which it cannot be told whether it was deleted since.
+    /// No entries that may have been deleted later.
     pub proven_only: bool,
-    /// By which meta page the file is read.
+    /// The meta page by which the file is read.
     pub meta: MetaChoice,
 }
 
-/// The buckets of a file, and what could not be read of its roots.
+/// The buckets of a file, and the problems of its root pages.
 type Found<'s, S> = (DamagedBuckets<'s, S>, Vec<Finding>);
 
-/// What becomes of users and roles.
+/// What the new file gets of users and roles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuthPolicy {
-    /// They are as they are read.
+    /// All of them.
     AsRead,
-    /// There are none, and everybody may read and write.
+    /// None: everybody may read and write.
     Reset,
 }
 
-/// A damaged file, looked through.
+/// A damaged file whose pages were examined.
 pub struct Salvage<'s, S: Source + ?Sized> {
     buckets: DamagedBuckets<'s, S>,
     small: SmallBuckets,
@@ -76,10 +75,10 @@ pub struct Salvage<'s, S: Source + ?Sized> {
 }
 
 impl<'s, S: Source + ?Sized> Salvage<'s, S> {
-    /// Looks through the file; none when it holds no page. Memory: 80 bytes a leaf, 64 a key, and where pages that hang in no tree are taken, 40 for each revision of the keys that they are about.
+    /// Examines the file; `None` if it holds no page. Memory: 80 bytes a leaf and at most 112 a key; if entries of stray pages are taken, 40 more for each revision of their keys.
     ///
     /// # Errors
-    /// When bytes cannot be read, the watch asks to stop, or the older meta page is asked for and leads to no other tree.
+    /// When bytes cannot be read, the watch asks to stop, or the caller wants the older meta page and it leads to no other tree.
     pub fn open(source: &'s S, limits: Limits, watch: &dyn Watch) -> Result<Option<Self>, Error> {
         let mut report = SalvageReport::default();
         let metas = MetaPages::find(&head(source)?);
@@ -96,11 +95,11 @@ impl<'s, S: Source + ?Sized> Salvage<'s, S> {
         report.end_is_lost |= report.root_was_searched;
         small.mend_marks(leaves.last_revision(), &mut report);
         if !limits.only_tree {
-            take_strays(&mut leaves, &buckets, &small, &mut report, watch)?;
+            add_strays(&mut leaves, &buckets, &small, &mut report, watch)?;
         }
         let marks = small.marks;
-        let losing = if small.knows_marks() { marks.last_compaction() } else { Revision::MAX };
-        let left = LeftOut::find(&leaves, &buckets, marks, losing, limits.proven_only, &mut report, watch)?;
+        let compacted_up_to = if small.knows_marks() { marks.last_compaction() } else { Revision::MAX };
+        let left = LeftOut::find(&leaves, &buckets, marks, compacted_up_to, limits.proven_only, &mut report, watch)?;
         Ok(Some(Self { buckets, small, leaves, left, report }))
     }
 
@@ -119,7 +118,7 @@ impl<'s, S: Source + ?Sized> Salvage<'s, S> {
         DamagedBuckets::find(source, live, older)
     }
 
-    /// By a root that is found by search, where the meta pages lead to none.
+    /// Reads the buckets from a root page that is found by search, because the meta pages lead to none.
     fn by_search(source: &'s S, found: Option<Found<'s, S>>, watch: &dyn Watch) -> Result<Option<Found<'s, S>>, Error> {
         let finding = || Finding::new(Code::NoValidMeta, "neither meta 0 nor meta 1 is valid");
         let (page_size, mut damage) = match found {
@@ -134,34 +133,34 @@ impl<'s, S: Source + ?Sized> Salvage<'s, S> {
         Ok(Some((buckets, damage)))
     }
 
-    /// What was found.
+    /// Returns the report.
     #[must_use]
     pub fn report(&self) -> &SalvageReport {
         &self.report
     }
 
-    /// Whether users and roles cannot be read whole.
+    /// Whether users and roles cannot be read completely.
     #[must_use]
     pub fn auth_is_damaged(&self) -> bool {
         self.small.auth_is_damaged
     }
 
-    /// Whether nothing of bucket `key` can be read although there is something.
+    /// Whether bucket `key` is damaged and none of its entries can be read.
     #[must_use]
     pub fn has_nothing(&self) -> bool {
         self.leaves.is_empty() && !self.report.damage.is_empty()
     }
 
-    /// Bytes of a page.
+    /// Returns the page size in bytes.
     #[must_use]
     pub fn page_size(&self) -> u32 {
         self.buckets.live.page_size
     }
 
-    /// Writes the pages of the new file; the meta pages are in the answer.
+    /// Writes the pages of the new file to `sink`; returns its meta pages.
     ///
     /// # Errors
-    /// When bytes cannot be read, or the sink fails: what was written by then is no file.
+    /// When bytes cannot be read, or the sink fails; then the pages written so far are useless.
     pub fn write<K: PageSink>(
         &self,
         auth: AuthPolicy,
@@ -169,7 +168,7 @@ impl<'s, S: Source + ?Sized> Salvage<'s, S> {
         watch: &dyn Watch,
     ) -> Result<(BuiltFile, K), RewriteError<K::Error>> {
         let live = self.buckets.live;
-        // A number that bolt never reaches is damage, too.
+        // A transaction id that bolt never reaches is damaged.
         let txid = if live.txid < IMPOSSIBLE_COUNTER >> 1 { live.txid.saturating_add(1) } else { 2 };
         let form = FileParams { page_size: live.page_size, txid, sequence: 0 };
         let mut builder = FileBuilder::new(form, sink);
@@ -193,12 +192,17 @@ impl<'s, S: Source + ?Sized> Salvage<'s, S> {
         watch: &dyn Watch,
     ) -> Result<(), RewriteError<K::Error>> {
         let mut outcome = Ok(());
-        self.leaves.entries(&self.buckets, watch, &mut |entry| {
-            if self.left.keeps(&entry) {
-                outcome = builder.put(&entry.key.to_vec(), entry.value);
-            }
+        let mut put = |key: RevisionKey, value: &[u8]| {
+            let (key, len) = key.to_bytes();
+            outcome = builder.put(key.get(..len).unwrap_or_default(), value);
             outcome.is_ok()
-        })?;
+        };
+        if self.report.malformed == 0 && self.left.is_nothing() {
+            self.leaves.known_entries(&self.buckets, watch, &mut put)?;
+        } else {
+            let mut put_kept = |entry: Entry<'_>| !self.left.keeps(&entry) || put(entry.key, entry.value);
+            self.leaves.entries(&self.buckets, watch, &mut put_kept)?;
+        }
         Ok(outcome?)
     }
 
@@ -236,8 +240,8 @@ impl<'s, S: Source + ?Sized> Salvage<'s, S> {
     }
 }
 
-/// Takes from pages that hang in no tree what the trees lack.
-fn take_strays<S: Source + ?Sized>(
+/// Adds entries of stray pages that the trees lack.
+fn add_strays<S: Source + ?Sized>(
     leaves: &mut KeyLeaves,
     buckets: &DamagedBuckets<'_, S>,
     small: &SmallBuckets,
@@ -246,7 +250,7 @@ fn take_strays<S: Source + ?Sized>(
 ) -> Result<(), Error> {
     let marks = small.knows_marks().then_some(small.marks);
     let merged = {
-        let mut tree = TreeView::new(leaves, buckets, marks);
+        let mut tree = TreeComparer::new(leaves, buckets, marks);
         if !tree.lacks_something() {
             return Ok(());
         }
@@ -262,14 +266,14 @@ fn take_strays<S: Source + ?Sized>(
                 found.extend(tree.judge(page, leaf)?);
             }
         }
-        let losing = marks.map_or(Revision::MAX, |marks| marks.last_compaction());
-        stray_merge::merge(found, &mut tree, &mut strays, losing, watch)?
+        let compacted_up_to = marks.map_or(Revision::MAX, |marks| marks.last_compaction());
+        stray_merge::merge(found, &mut tree, &mut strays, compacted_up_to, watch)?
     };
     report.conflicting = merged.conflicting.saturating_add(merged.left_out);
     if merged.slices.is_empty() {
         return Ok(());
     }
-    let pages: BTreeSet<PageId> = merged.slices.iter().filter_map(|slice| slice.spot.page()).collect();
+    let pages: BTreeSet<PageId> = merged.slices.iter().filter_map(|slice| slice.location.page()).collect();
     report.stray_leaves = pages.len() as u64;
     leaves.add_strays(merged.slices);
     let rejected = stray_chains::contradictions(leaves, &merged.keys, buckets, small.marks, watch)?;

@@ -1,4 +1,4 @@
-//! What a salvage found, where it comes from, what is missing and what to distrust.
+//! The report of a salvage: what was found and where, what is missing, and what is in doubt.
 
 use serde::Serialize;
 
@@ -7,88 +7,88 @@ use crate::etcd::revision::Revision;
 use crate::finding::{Finding, Findings, excerpt};
 use crate::limits::FINDINGS_PER_CODE;
 
-/// Where the entries of a bucket come from.
+/// Where the entries of a bucket were read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Origin {
-    /// The tree of the live meta page, whole.
+    /// Completely, from the tree of the newest meta page.
     Tree,
-    /// The tree of the older meta page, whole, because that of the live one is damaged.
+    /// Completely, from the tree of the older meta page, because the newest tree is damaged.
     OlderTree,
-    /// What can be read of the tree of the live meta page.
+    /// From the readable part of the newest tree.
     Parts,
-    /// It cannot be read, and is empty in the new file.
+    /// Nowhere: it cannot be read, and is empty in the new file.
     Nowhere,
-    /// It cannot be read, and was made empty because that was asked for.
+    /// Nowhere: it cannot be read, and the caller asked to make it empty.
     Reset,
 }
 
-/// What became of a bucket other than `key`.
+/// The outcome for a bucket other than `key`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct BucketOrigin {
     /// Its name.
     pub name: String,
-    /// Where its entries come from.
+    /// Where its entries were read.
     pub origin: Origin,
     /// Entries that were left out because no etcd writes such.
     pub malformed: u64,
 }
 
-/// What a salvage found.
+/// The report of a salvage.
 #[derive(Debug, Clone, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SalvageReport {
     /// Entries of bucket `key` that the new file holds.
     pub entries: u64,
-    /// Leaves of bucket `key` in their place in the tree.
+    /// Leaves of bucket `key` that are in their place in the newest tree.
     pub leaves: u64,
-    /// Leaves of the tree that hung in a wrong place, and fit a gap.
+    /// Leaves that are in a wrong place in that tree and fit a gap.
     pub displaced_leaves: u64,
     /// Leaves from the tree of the older meta page.
     pub older_leaves: u64,
-    /// Pages that hang in no tree, of which some entries were taken.
+    /// Pages in no tree from which entries were taken.
     pub stray_leaves: u64,
     /// Entries from such pages that the new file holds.
     pub stray_entries: u64,
-    /// Entries of such pages that contradict others, or are only a part of a transaction: none of them is in the new file.
+    /// Entries of such pages that were left out because they contradict other entries or are only a part of a transaction.
     pub conflicting: u64,
-    /// Whether page size and root were searched for, because both meta pages are gone or lead to no root: there may have been a newer root than the one that was found, if any.
+    /// Whether page size and root page were searched for, because both meta pages are gone or lead to no root page. There may have been a newer root page than the one that was found.
     pub root_was_searched: bool,
     /// Entries that were left out because no etcd writes such.
     pub malformed: u64,
-    /// Entries that were left out because a later revision of their key is lost: they could not be asked for.
+    /// Entries that were left out because a later revision of their key is lost, as a compaction would have removed them.
     pub superseded: u64,
-    /// Entries of which nobody can tell whether they were deleted since: those from the older tree and from pages that hang in no tree at or below the compaction, and what a single such page says.
+    /// Entries that may have been deleted later: those from the older tree or from pages in no tree, at or below the last compaction, and those that a single page in no tree has.
     pub unproven: u64,
-    /// Between which main revisions pages of bucket `key` could not be read, by the pages above them: the first thousand; none for the end of the history.
+    /// Ranges of main revisions whose pages could not be read, according to the pages above them: the first thousand. `None` is the end of the history.
     pub unread: Vec<(Revision, Option<Revision>)>,
-    /// Main revisions that are missing whole, above the last compaction.
+    /// Number of main revisions above the last compaction that are missing completely.
     pub missing_revisions: u64,
-    /// Which: the first thousand gaps, each its first and last.
+    /// Their ranges, each with its first and last revision: the first thousand.
     pub missing: Vec<(Revision, Revision)>,
-    /// Main revisions of which some operations are missing: the first thousand.
+    /// Main revisions with missing operations: the first thousand.
     pub incomplete: Vec<Revision>,
-    /// Whether the end of the history is lost, so that nobody can tell what the latest revision was.
+    /// Whether the end of the history is lost, so that the latest revision is unknown.
     pub end_is_lost: bool,
-    /// The last main revision that is there; 0 when there is none.
+    /// The last main revision that was found; 0 if there is none.
     pub revision: Revision,
-    /// To which revision the mark of compaction was raised, because history is complete only above it.
+    /// The revision to which the mark of the requested compaction was raised, because history is complete only above it.
     pub raised_to: Option<Revision>,
-    /// Keys that live by what is there, and may have been changed or deleted by what is missing.
+    /// Number of keys that exist according to the found entries and that missing entries may have changed or deleted.
     pub doubtful_keys: u64,
-    /// Keys of which revisions are missing for certain: how many, and the first thousand.
+    /// Number of keys with missing revisions.
     pub broken_keys: u64,
-    /// See above.
+    /// Their names: the first thousand.
     pub broken: Vec<String>,
     /// The other buckets.
     pub buckets: Vec<BucketOrigin>,
-    /// Pages that could not be read.
+    /// The problems of pages that could not be read.
     #[serde(flatten)]
     pub damage: Findings,
 }
 
 impl SalvageReport {
-    /// Whether the new file holds all that the old one did, and nothing in it is in doubt.
+    /// Whether the new file holds everything that the old one did, and nothing in it is in doubt.
     #[must_use]
     pub fn is_whole(&self) -> bool {
         let buckets = self.buckets.iter().all(|bucket| bucket.origin == Origin::Tree && bucket.malformed == 0);

@@ -1,4 +1,4 @@
-//! What a damaged file still says in the buckets beside `key`: from where each is taken, and which of its entries are left out.
+//! The buckets of a damaged file besides `key`: from which tree each is taken, and which of its entries are left out.
 
 use std::collections::BTreeMap;
 
@@ -16,23 +16,23 @@ use crate::rewrite::salvage_report::{BucketOrigin, Origin, SalvageReport};
 use crate::severity::Severity;
 use crate::source::Source;
 
-/// Buckets that say who may read and write.
+/// Buckets with users, roles and permissions.
 const AUTH: [&[u8]; 3] = [b"auth", b"authRoles", b"authUsers"];
 
-/// The buckets beside `key`.
+/// The buckets besides `key`.
 pub(super) struct SmallBuckets {
-    /// From where the entries of each are taken.
+    /// The tree from which the entries of each are taken.
     origins: BTreeMap<Vec<u8>, Origin>,
-    /// The compactions, as the new file is to have them.
+    /// The compaction marks of the new file.
     pub marks: CompactionRevisions,
-    /// Whether users and roles cannot be read whole.
+    /// Whether users and roles cannot be read completely.
     pub auth_is_damaged: bool,
-    /// Settings that contradict others, or that no etcd writes, and are left out.
+    /// Settings that are left out because they contradict others, or no etcd writes such.
     impossible: Vec<String>,
 }
 
 impl SmallBuckets {
-    /// Looks through them.
+    /// Finds the best source of each bucket.
     ///
     /// # Errors
     /// When bytes cannot be read.
@@ -70,13 +70,12 @@ impl SmallBuckets {
         Ok(Self { origins, marks: facts.compactions(), auth_is_damaged, impossible })
     }
 
-    /// Whether the marks of compaction were read whole.
+    /// Whether the compaction marks could be read.
     pub fn knows_marks(&self) -> bool {
         matches!(self.origin(b"meta"), Origin::Tree | Origin::OlderTree)
     }
 
-    /// Makes marks of compaction that contradict each other or the history such as etcd could have written: what is finished was requested, and nobody requests a compaction
-    /// above the `last` revision.
+    /// Corrects compaction marks that contradict each other or the history: a finished compaction was requested before, and nobody requests one above the `last` revision.
     pub fn mend_marks(&mut self, last: Revision, report: &mut SalvageReport) {
         for mark in [&mut self.marks.finished, &mut self.marks.scheduled] {
             if !completeness::leaves_revisions(*mark) {
@@ -92,23 +91,23 @@ impl SmallBuckets {
         }
     }
 
-    /// From where the entries of a bucket are taken.
+    /// Returns the tree from which the entries of a bucket are taken.
     pub fn origin(&self, name: &[u8]) -> Origin {
         self.origins.get(name).copied().unwrap_or(Origin::Nowhere)
     }
 
-    /// Whether an entry is kept; `facts` are those before it.
+    /// Whether an entry is kept. `facts` come from the entries before it.
     pub fn keeps(&self, facts: &mut SchemaFacts, name: &[u8], flags: u32, key: &[u8], value: &[u8]) -> bool {
         is_good(facts, name, flags, key, value) && !self.impossible.iter().any(|name| name.as_bytes() == key)
     }
 
-    /// Whether a bucket says who may read and write.
+    /// Whether a bucket holds users, roles or permissions.
     pub fn is_auth(name: &[u8]) -> bool {
         AUTH.contains(&name)
     }
 }
 
-/// Whether an entry of a small bucket is one that etcd could have written.
+/// Whether etcd could have written an entry of a small bucket.
 fn is_good(facts: &mut SchemaFacts, name: &[u8], flags: u32, key: &[u8], value: &[u8]) -> bool {
     let wrong = facts.add_entry(name, key, value).err();
     let harmless = wrong.is_none_or(|(code, _)| code.severity() != Severity::Damage);

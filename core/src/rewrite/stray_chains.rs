@@ -1,10 +1,10 @@
-//! Which entries of stray pages fit the history of their keys and come with the whole of their transaction.
+//! Checks which entries of stray pages fit the history of their keys and come with all of their transaction.
 //!
 //! ```text
-//! entries in order (trees and stray pages) ──▶ the links of each key that a stray page is about ──▶ neighbours that do not fit ──▶ transactions that are left out
+//! entries in order (trees and stray pages) ──▶ the history of each key in a stray page ──▶ neighbours that do not fit ──▶ transactions that are left out
 //! ```
-//! A put must continue the put before it, or create the key behind a deletion; where something is missing between two neighbours, it must be possible that they follow each other. Where a stray
-//! entry and one of a tree do not fit, the stray one goes; of two stray ones both go.
+//! A put must continue the put before it, or create the key after a deletion. If something is missing between two neighbours, the missing part must be able to connect them. If a stray entry and one
+//! of a tree do not fit, the stray one is left out; of two stray entries, both are.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -18,13 +18,13 @@ use crate::limits::REMEMBERED_GAPS;
 use crate::progress::Watch;
 use crate::rewrite::damaged_buckets::DamagedBuckets;
 use crate::rewrite::key_leaves::{KeyLeaves, Rejected};
-use crate::rewrite::leaf_slice::{Basis, Entry};
+use crate::rewrite::leaf_slice::{Entry, LeafOrigin};
 use crate::source::Source;
 
-/// How often neighbours are compared anew after some were left out; what contradicts others still then goes with all of its key.
+/// How often neighbours are compared again after some were left out. If entries of a key still contradict each other then, all of its stray entries are left out.
 const ROUNDS: usize = 8;
 
-/// What contradicts other entries, or is a part of a transaction.
+/// Finds the stray entries that contradict other entries, or are only a part of a transaction. `keys` are the keys of stray entries.
 ///
 /// # Errors
 /// When bytes cannot be read, or the watch asks to stop.
@@ -35,7 +35,7 @@ pub(super) fn contradictions<S: Source + ?Sized>(
     marks: CompactionRevisions,
     watch: &dyn Watch,
 ) -> Result<Rejected, Error> {
-    let mut chains = Chains { marks, links: Vec::new(), gaps: Vec::new(), rejected: Rejected::default(), last: None };
+    let mut chains = Chains { marks, entries: Vec::new(), gaps: Vec::new(), rejected: Rejected::default(), last: None };
     let mut transaction: Option<Transaction> = None;
     let mut memory = Ok(());
     leaves.entries(buckets, watch, &mut |entry| {
@@ -60,18 +60,18 @@ pub(super) fn contradictions<S: Source + ?Sized>(
     if let Some(last) = transaction {
         last.end(None, &mut chains.rejected.mains);
     }
-    chains.links.sort_unstable_by_key(Link::order);
+    chains.entries.sort_unstable_by_key(HistoryEntry::order);
     Ok(chains.rejected())
 }
 
-/// A transaction as far as its entries went by.
+/// A transaction, up to the entries so far.
 struct Transaction {
     main: Revision,
-    /// The operation that comes next if none is missing; none when one is.
+    /// The next operation, if none is missing so far; `None` if one is.
     next_sub: Option<i64>,
-    /// Whether it has entries that only stray pages have, where a tree is readable.
+    /// Whether it has stray entries in the range of a readable tree.
     is_filled_in: bool,
-    /// Main revision of the entry behind its last one in the same page.
+    /// Main revision of the entry after its last one in the same page.
     next_in_page: Option<Revision>,
 }
 
@@ -86,11 +86,11 @@ impl Transaction {
     fn go_on(&mut self, entry: &Entry<'_>) {
         let sub = entry.key.revision.sub;
         self.next_sub = self.next_sub.filter(|next| *next == sub).and_then(|next| next.checked_add(1));
-        self.is_filled_in |= matches!(entry.basis, Basis::StrayPages { unread: false, .. });
+        self.is_filled_in |= matches!(entry.origin, LeafOrigin::StrayPages { unread: false, .. });
         self.next_in_page = entry.next_in_page;
     }
 
-    /// It is whole when its operations begin with 0, none is missing between, and a page shows the end, or the next revision follows.
+    /// Rejects the transaction unless it is complete: its operations begin with 0, none is missing in between, and a page shows its end or the next revision follows.
     fn end(&self, next: Option<Revision>, rejected: &mut BTreeSet<Revision>) {
         let shows_end = self.next_in_page.is_some_and(|next| next > self.main);
         let is_followed = next.is_some() && next == self.main.checked_add(1);
@@ -102,10 +102,10 @@ impl Transaction {
 
 /// An entry in the history of its key: 40 bytes.
 #[derive(Debug, Clone, Copy)]
-struct Link {
+struct HistoryEntry {
     high: u64,
     main: Revision,
-    /// 0 of a tombstone.
+    /// 0 for a tombstone.
     create: Revision,
     low: u32,
     sub: u32,
@@ -117,7 +117,7 @@ const STRAY: u32 = 1 << 31;
 const TOMBSTONE: u32 = 1 << 30;
 const MAX_VERSION: u32 = TOMBSTONE - 1;
 
-impl Link {
+impl HistoryEntry {
     fn order(&self) -> (u64, u32, Revision, u32) {
         (self.high, self.low, self.main, self.sub)
     }
@@ -149,15 +149,15 @@ impl Link {
 
 struct Chains {
     marks: CompactionRevisions,
-    links: Vec<Link>,
-    /// Neighbours between which something is missing.
+    entries: Vec<HistoryEntry>,
+    /// Neighbours between which revisions are missing.
     gaps: Vec<(FullRevision, FullRevision)>,
     rejected: Rejected,
     last: Option<RevisionKey>,
 }
 
 impl Chains {
-    /// Goes on to an entry, and sees whether some before it are missing.
+    /// Advances to an entry, and finds out whether entries before it are missing.
     fn step(&mut self, leaves: &KeyLeaves, entry: &Entry<'_>) {
         let here = entry.key.revision;
         let before = self.last.replace(entry.key);
@@ -169,7 +169,7 @@ impl Chains {
         if complete_from(before, here) > self.marks.complete_above() || is_unread() {
             let is_full = self.gaps.len() >= REMEMBERED_GAPS;
             match self.gaps.last_mut().filter(|_| is_full) {
-                // Behind the last one that is remembered everything may be missing.
+                // After the last remembered gap, anything may be missing.
                 Some(last) => last.1 = here,
                 _ => self.gaps.push((before.unwrap_or_default(), here)),
             }
@@ -181,21 +181,28 @@ impl Chains {
         let message = KeyValue::parse(entry.value).unwrap_or_default();
         let KeyHash { high, low } = record.key();
         let tombstone = if entry.key.tombstone { TOMBSTONE } else { 0 };
-        let flags = if entry.basis.is_stray() { tombstone | STRAY } else { tombstone };
+        let flags = if entry.origin.is_stray() { tombstone | STRAY } else { tombstone };
         let version = u32::try_from(message.version).unwrap_or(MAX_VERSION).min(MAX_VERSION);
         let FullRevision { main, sub } = entry.key.revision;
         let sub = u32::try_from(sub).unwrap_or(u32::MAX);
-        if self.links.len() == self.links.capacity() {
-            let more = self.links.len().saturating_div(2).max(1024);
-            let bytes = (more.saturating_mul(size_of::<Link>())) as u64;
+        if self.entries.len() == self.entries.capacity() {
+            let more = self.entries.len().saturating_div(2).max(1024);
+            let bytes = (more.saturating_mul(size_of::<HistoryEntry>())) as u64;
             let lack = Error::Memory { what: "the history of keys", bytes };
-            self.links.try_reserve_exact(more).map_err(|_| lack)?;
+            self.entries.try_reserve_exact(more).map_err(|_| lack)?;
         }
-        self.links.push(Link { high, main, create: message.create_revision, low, sub, bits: version | flags });
+        self.entries.push(HistoryEntry {
+            high,
+            main,
+            create: message.create_revision,
+            low,
+            sub,
+            bits: version | flags,
+        });
         Ok(())
     }
 
-    /// Whether something is missing between two entries, or at one of them.
+    /// Whether revisions are missing between two entries, or operations at one of them.
     fn has_gap(&self, from: FullRevision, to: FullRevision) -> bool {
         let at = self.gaps.partition_point(|(before, _)| *before < from);
         self.gaps.get(at).is_some_and(|(_, behind)| *behind <= to)
@@ -212,57 +219,57 @@ impl Chains {
 
     fn rejected(mut self) -> Rejected {
         for round in 0..ROUNDS {
-            let mut wrong: Vec<Link> = Vec::new();
-            for links in self.links.chunk_by(|one, other| one.key() == other.key()) {
-                self.compare(links, round.saturating_add(1) == ROUNDS, &mut wrong);
+            let mut wrong: Vec<HistoryEntry> = Vec::new();
+            for entries in self.entries.chunk_by(|one, other| one.key() == other.key()) {
+                self.compare(entries, round.saturating_add(1) == ROUNDS, &mut wrong);
             }
             if wrong.is_empty() {
                 break;
             }
-            for link in wrong {
-                if link.main > self.marks.last_compaction() {
-                    self.rejected.mains.insert(link.main);
+            for entry in wrong {
+                if entry.main > self.marks.last_compaction() {
+                    self.rejected.mains.insert(entry.main);
                 } else {
-                    self.rejected.revisions.insert(link.revision());
+                    self.rejected.revisions.insert(entry.revision());
                 }
             }
         }
         self.rejected
     }
 
-    /// Compares the neighbours in the history of a key.
-    fn compare(&self, links: &[Link], rejects_all: bool, wrong: &mut Vec<Link>) {
-        let mut before: Option<Link> = None;
+    /// Compares neighbours in the history of a key.
+    fn compare(&self, entries: &[HistoryEntry], rejects_all: bool, wrong: &mut Vec<HistoryEntry>) {
+        let mut before: Option<HistoryEntry> = None;
         let mut skipped = false;
         let found = wrong.len();
-        for link in links {
-            if link.is_stray() && self.rejected.contains(link.revision()) {
+        for entry in entries {
+            if entry.is_stray() && self.rejected.contains(entry.revision()) {
                 skipped = true;
                 continue;
             }
-            if before.is_some_and(|before| before.is_stray()) || link.is_stray() {
-                self.judge(before, *link, skipped, wrong);
+            if before.is_some_and(|before| before.is_stray()) || entry.is_stray() {
+                self.judge(before, *entry, skipped, wrong);
             }
-            before = Some(*link);
+            before = Some(*entry);
             skipped = false;
         }
         if rejects_all && wrong.len() > found {
-            wrong.extend(links.iter().filter(|link| link.is_stray()));
+            wrong.extend(entries.iter().filter(|entry| entry.is_stray()));
         }
     }
 
-    /// Adds the stray ones of two neighbours that do not fit.
-    fn judge(&self, before: Option<Link>, here: Link, skipped: bool, wrong: &mut Vec<Link>) {
+    /// Adds the stray entries of two neighbours that do not fit to `wrong`.
+    fn judge(&self, before: Option<HistoryEntry>, here: HistoryEntry, skipped: bool, wrong: &mut Vec<HistoryEntry>) {
         let finished = self.marks.finished;
         if let Some(before) = before.filter(|_| here.main <= finished) {
-            // A finished compaction leaves one entry of a key. Of stray ones that is the newest; a tree is right anyway.
+            // A finished compaction leaves one entry of a key: of stray entries the newest, and a tree takes precedence.
             wrong.push(if before.is_stray() { before } else { here });
         } else if !self.fit(before, here, skipped) {
-            wrong.extend(before.into_iter().chain([here]).filter(Link::is_stray));
+            wrong.extend(before.into_iter().chain([here]).filter(HistoryEntry::is_stray));
         }
     }
 
-    fn fit(&self, before: Option<Link>, here: Link, skipped: bool) -> bool {
+    fn fit(&self, before: Option<HistoryEntry>, here: HistoryEntry, skipped: bool) -> bool {
         let from = before.map_or(FullRevision::default(), |before| before.revision());
         let has_gap = skipped || here.main <= self.marks.complete_above() || self.has_gap(from, here.revision());
         let creation_is_lost = || self.may_lack(here.create);

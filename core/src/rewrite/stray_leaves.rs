@@ -1,8 +1,8 @@
-//! Whether a leaf that hangs in no tree belongs to the history that the trees show, and which of its entries they lack.
+//! Decides whether a stray leaf belongs to the same history as the trees, and which of its entries the trees lack.
 //!
-//! An entry counts as lacking where no readable tree covers its place, or where the revisions around it show that something is missing. Of all others the tree must know: a leaf with an entry that
-//! the tree has otherwise, or ought to have and has not, is of another history, such as one before a restore, and nothing of it is taken. At or below the last compaction the tree may have lost
-//! any entry, and behind its last revision a page may be newer than the tree: such entries say nothing.
+//! The trees lack an entry if no readable tree covers its place, or if the revisions around it show that something is missing. A leaf with an entry that differs in the tree, or that the tree
+//! should have but does not have, belongs to another history, such as the one before a restore; nothing is taken from it. Two kinds of entries prove nothing: those at or below the last compaction,
+//! which may have been removed from the tree, and those after its last revision, because the page may be newer than the tree.
 
 use crate::bolt::leaf::{BUCKET, Leaf};
 use crate::bolt::page_id::PageId;
@@ -17,54 +17,54 @@ use crate::rewrite::key_leaves::{KeyLeaves, LeafPages};
 use crate::scan::digest::{DecodedEntry, decode_entry};
 use crate::source::Source;
 
-/// Times the bytes of the file that leaves of the tree are compared with stray ones at most: a stray leaf overlaps a few of the tree, and free pages are a part of the file. A forged file can have
-/// each entry of its pages compared with another leaf; what comes after is taken for contradicting.
+/// How many times the file's size may be read from the trees for comparisons. A real stray leaf overlaps a few leaves of the tree, but in a forged file each entry of a page may need another leaf.
+/// Entries beyond this limit count as contradictions.
 const STRAY_WORK: u64 = 8;
 
-/// A leaf that hangs in no tree and has entries that the trees lack.
+/// A stray leaf with entries that the trees lack.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct StrayLeaf {
     pub page: PageId,
     pub first: FullRevision,
     pub last: FullRevision,
-    /// Whether it also has entries that a tree has just so.
+    /// Whether it also has entries that are identical in a tree.
     pub is_anchored: bool,
 }
 
-/// How an entry of a stray leaf stands to the trees.
+/// How an entry of a stray leaf compares with the trees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Standing {
-    /// The tree has it.
+pub(super) enum Comparison {
+    /// A tree has the same entry.
     Known,
-    /// The tree has something else, or would have it.
+    /// A tree has another entry in its place, or should have the entry and does not.
     Contradicts,
     /// No readable tree covers its place.
     Unread,
-    /// The tree shows that something is missing there.
+    /// A tree shows that something is missing in its place.
     Missing,
-    /// Nothing can be told.
-    Open,
+    /// The trees prove nothing.
+    Unproven,
 }
 
 /// Compares entries with those of the trees.
-pub(super) struct TreeView<'l, 'b, 's, S: Source + ?Sized> {
+pub(super) struct TreeComparer<'l, 'b, 's, S: Source + ?Sized> {
     leaves: &'l KeyLeaves,
     pages: LeafPages<'s, 'b, S>,
-    /// None when they cannot be read: what a compaction removed then looks as if it was missing.
+    /// `None` if they cannot be read. Entries that a compaction removed are then taken for missing.
     marks: Option<CompactionRevisions>,
-    /// The entries of a leaf, and which it is.
-    at_hand: Option<(usize, Vec<(RevisionKey, u128)>)>,
-    /// Bytes of leaves that may still be compared.
+    /// The index of the slice that was read last, and its entries.
+    last_read: Option<(usize, Vec<(RevisionKey, u128)>)>,
+    /// Number of bytes that may still be read.
     left: u64,
 }
 
-impl<'l, 'b, 's, S: Source + ?Sized> TreeView<'l, 'b, 's, S> {
+impl<'l, 'b, 's, S: Source + ?Sized> TreeComparer<'l, 'b, 's, S> {
     pub fn new(leaves: &'l KeyLeaves, buckets: &'b DamagedBuckets<'s, S>, marks: Option<CompactionRevisions>) -> Self {
         let left = buckets.source.len().saturating_mul(STRAY_WORK);
-        Self { leaves, pages: LeafPages::new(buckets), marks, at_hand: None, left }
+        Self { leaves, pages: LeafPages::new(buckets), marks, last_read: None, left }
     }
 
-    /// Whether anything may be missing at all.
+    /// Whether the trees lack anything.
     pub fn lacks_something(&self) -> bool {
         let slices = self.leaves.slices();
         let Some(complete_above) = self.marks.map(|marks| marks.complete_above()) else {
@@ -77,7 +77,7 @@ impl<'l, 'b, 's, S: Source + ?Sized> TreeView<'l, 'b, 's, S> {
             || between.any(|from| from > complete_above)
     }
 
-    /// What a leaf is for the trees; none when it has nothing to give.
+    /// Compares a leaf with the trees; `None` if nothing can be taken from it.
     ///
     /// # Errors
     /// When bytes cannot be read.
@@ -90,21 +90,21 @@ impl<'l, 'b, 's, S: Source + ?Sized> TreeView<'l, 'b, 's, S> {
                 return Ok(None);
             }
             ends = Some((ends.map_or(key.revision, |(first, _)| first), key.revision));
-            match self.standing(key, element.value)? {
-                Standing::Contradicts => return Ok(None),
-                Standing::Known => is_anchored = true,
-                Standing::Unread | Standing::Missing => is_wanted = true,
-                Standing::Open => {}
+            match self.comparison(key, element.value)? {
+                Comparison::Contradicts => return Ok(None),
+                Comparison::Known => is_anchored = true,
+                Comparison::Unread | Comparison::Missing => is_wanted = true,
+                Comparison::Unproven => {}
             }
         }
         Ok(ends.filter(|_| is_wanted).map(|(first, last)| StrayLeaf { page, first, last, is_anchored }))
     }
 
-    /// How an entry stands to the trees.
+    /// Compares an entry with the trees.
     ///
     /// # Errors
     /// When bytes cannot be read.
-    pub fn standing(&mut self, key: RevisionKey, value: &[u8]) -> Result<Standing, Error> {
+    pub fn comparison(&mut self, key: RevisionKey, value: &[u8]) -> Result<Comparison, Error> {
         let (leaves, here) = (self.leaves, key.revision);
         let slices = leaves.slices();
         let behind = slices.partition_point(|slice| slice.first.revision <= here);
@@ -114,14 +114,14 @@ impl<'l, 'b, 's, S: Source + ?Sized> TreeView<'l, 'b, 's, S> {
             && here <= slice.last.revision
         {
             if self.left == 0 {
-                return Ok(Standing::Contradicts);
+                return Ok(Comparison::Contradicts);
             }
             let entries = self.entries(index)?;
             let place = entries.partition_point(|(other, _)| other.revision < here);
             return Ok(match entries.get(place) {
                 Some((other, print)) if other.revision == here => {
                     let is_same = *other == key && *print == fingerprint(value);
-                    if is_same { Standing::Known } else { Standing::Contradicts }
+                    if is_same { Comparison::Known } else { Comparison::Contradicts }
                 }
                 next => {
                     let before = place.checked_sub(1).and_then(|place| entries.get(place));
@@ -132,27 +132,27 @@ impl<'l, 'b, 's, S: Source + ?Sized> TreeView<'l, 'b, 's, S> {
         }
         let bytes = key.to_vec();
         if leaves.unread().holds(&bytes, &bytes) {
-            return Ok(Standing::Unread);
+            return Ok(Comparison::Unread);
         }
         let around = (before.map(|slice| slice.last.revision), slices.get(behind).map(|slice| slice.first.revision));
         Ok(self.within(around, here))
     }
 
-    /// How an entry stands that a readable tree does not have, by its neighbours there.
-    fn within(&self, (before, behind): (Option<FullRevision>, Option<FullRevision>), here: FullRevision) -> Standing {
-        let (Some(behind), Some(marks)) = (behind, self.marks) else { return Standing::Open };
+    /// Decides about an entry that a readable tree does not have, by its neighbours there.
+    fn within(&self, (before, behind): (Option<FullRevision>, Option<FullRevision>), here: FullRevision) -> Comparison {
+        let (Some(behind), Some(marks)) = (behind, self.marks) else { return Comparison::Unproven };
         if here.main <= marks.last_compaction() {
-            Standing::Open
+            Comparison::Unproven
         } else if complete_from(before, behind) > marks.complete_above() {
-            Standing::Missing
+            Comparison::Missing
         } else {
-            Standing::Contradicts
+            Comparison::Contradicts
         }
     }
 
-    /// The entries of a leaf of the trees that etcd could have written.
+    /// Returns the keys and fingerprints of the entries of a slice that etcd could have written.
     fn entries(&mut self, index: usize) -> Result<&[(RevisionKey, u128)], Error> {
-        if self.at_hand.as_ref().is_none_or(|(at, _)| *at != index) {
+        if self.last_read.as_ref().is_none_or(|(at, _)| *at != index) {
             let slice = self.leaves.slices().get(index);
             let leaf = slice.map(|slice| self.pages.leaf(slice)).transpose()?.flatten();
             self.left = self.left.saturating_sub(leaf.map_or(0, |leaf| leaf.len()));
@@ -161,13 +161,13 @@ impl<'l, 'b, 's, S: Source + ?Sized> TreeView<'l, 'b, 's, S> {
                 let (key, _) = entry(element.flags, element.key, element.value)?;
                 Some((key, fingerprint(element.value)))
             });
-            self.at_hand = Some((index, entries.collect()));
+            self.last_read = Some((index, entries.collect()));
         }
-        Ok(self.at_hand.as_ref().map_or(&[], |(_, entries)| entries))
+        Ok(self.last_read.as_ref().map_or(&[], |(_, entries)| entries))
     }
 }
 
-/// An entry of bucket `key` and what is to be known of it, none for the empty value of a bump; nothing when etcd does not write such.
+/// Decodes an entry of bucket `key`; the inner `None` is the empty value of a revision bump. `None` if no etcd writes such an entry.
 pub(super) fn entry(flags: u32, key: &[u8], value: &[u8]) -> Option<(RevisionKey, Option<DecodedEntry>)> {
     let key = RevisionKey::parse(key)
         .filter(|key| flags & BUCKET == 0 && completeness::leaves_revisions(key.revision.main))?;

@@ -1,7 +1,7 @@
-//! Of several stray leaves that hold the same revisions, what each of them gives.
+//! Merges stray leaves that hold the same revisions.
 //!
-//! Above the last compaction an entry never changes and never goes, so everything counts that one of them has. At or below it a leaf only ever loses entries, so of several versions of a range the
-//! subset is the newest: an entry counts when every leaf has it whose ends lie around it. Where two have other content under the same revision, it is taken from none.
+//! Above the last compaction an entry never changes and is never removed, so an entry is taken if any leaf has it. At or below it, newer versions of a leaf have fewer entries, so an entry is taken
+//! only if every leaf has it whose range covers it. If two leaves have different contents under the same revision, the entry is taken from neither.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -14,29 +14,29 @@ use crate::fingerprint::fingerprint;
 use crate::limits::{STRAY_REVISIONS, STRAY_VERSIONS};
 use crate::progress::Watch;
 use crate::rewrite::leaf_reader::LeafReader;
-use crate::rewrite::leaf_slice::{Basis, LeafSlice, Spot};
-use crate::rewrite::stray_leaves::{Standing, StrayLeaf, TreeView, entry};
+use crate::rewrite::leaf_slice::{LeafLocation, LeafOrigin, LeafSlice};
+use crate::rewrite::stray_leaves::{Comparison, StrayLeaf, TreeComparer, entry};
 use crate::source::Source;
 
-/// What the stray leaves give.
+/// The result of merging stray leaves.
 #[derive(Debug, Default)]
 pub(super) struct Merged {
     /// Parts of leaves, in the order of keys.
     pub slices: Vec<LeafSlice>,
-    /// The keys that they are about.
+    /// The keys of their entries.
     pub keys: HashSet<KeyHash>,
-    /// Revisions of which two leaves have other content.
+    /// Number of revisions with different contents in two leaves.
     pub conflicting: u64,
-    /// Leaves that were left out because too many hold the same revisions.
+    /// Number of leaves that were left out because too many hold the same revisions.
     pub left_out: u64,
 }
 
-/// A revision as the leaves so far have it.
+/// A revision in the leaves so far.
 struct Seen {
     key: RevisionKey,
     print: u128,
     page: PageId,
-    /// Which entry of the page it is.
+    /// The index of the entry in the page.
     index: usize,
     leaves: usize,
     is_anchored: bool,
@@ -44,19 +44,19 @@ struct Seen {
     conflicts: bool,
 }
 
-/// Puts leaves together. At or below revision `losing` entries of a leaf may have been lost.
+/// Merges the leaves. A compaction may have removed entries at or below revision `compacted_up_to`.
 ///
 /// # Errors
 /// When bytes cannot be read, or the watch asks to stop.
 pub(super) fn merge<S: Source + ?Sized>(
     mut leaves: Vec<StrayLeaf>,
-    tree: &mut TreeView<'_, '_, '_, S>,
+    tree: &mut TreeComparer<'_, '_, '_, S>,
     pages: &mut LeafReader<'_, S>,
-    losing: Revision,
+    compacted_up_to: Revision,
     watch: &dyn Watch,
 ) -> Result<Merged, Error> {
     leaves.sort_unstable_by_key(|leaf| (leaf.first, leaf.page));
-    let mut merging = Merging { losing, ..Merging::default() };
+    let mut merging = Merging { compacted_up_to, ..Merging::default() };
     for leaf in leaves {
         if watch.cancelled() {
             return Err(Error::Cancelled);
@@ -70,8 +70,8 @@ pub(super) fn merge<S: Source + ?Sized>(
         merging.around.push((leaf.first, leaf.last));
         for (index, element) in page.pairs().enumerate() {
             let Some((key, inspected)) = entry(element.flags, element.key, element.value) else { continue };
-            let standing = tree.standing(key, element.value)?;
-            if !matches!(standing, Standing::Unread | Standing::Missing) {
+            let comparison = tree.comparison(key, element.value)?;
+            if !matches!(comparison, Comparison::Unread | Comparison::Missing) {
                 continue;
             }
             merging.merged.keys.extend(inspected.map(|inspected| inspected.record.key()));
@@ -82,7 +82,7 @@ pub(super) fn merge<S: Source + ?Sized>(
                 index,
                 leaves: 1,
                 is_anchored: leaf.is_anchored,
-                is_unread: standing == Standing::Unread,
+                is_unread: comparison == Comparison::Unread,
                 conflicts: false,
             });
         }
@@ -93,13 +93,13 @@ pub(super) fn merge<S: Source + ?Sized>(
 
 #[derive(Default)]
 struct Merging {
-    losing: Revision,
+    compacted_up_to: Revision,
     merged: Merged,
-    /// Revisions that leaves to come may have, too.
+    /// Revisions that later leaves may have, too.
     pending: BTreeMap<FullRevision, Seen>,
-    /// The ends of the leaves around them.
+    /// The first and last revisions of the leaves that cover them.
     around: Vec<(FullRevision, FullRevision)>,
-    /// Which entry the last slice ends with.
+    /// The page and index of the entry with which the last slice ends.
     end: Option<(PageId, usize)>,
 }
 
@@ -117,7 +117,7 @@ impl Merging {
         }
     }
 
-    /// Decides on all revisions before `limit`: no leaf to come begins before it.
+    /// Decides about all revisions before `limit`; no later leaf begins before it.
     fn flush(&mut self, limit: Option<FullRevision>) {
         let rest = limit.map(|limit| self.pending.split_off(&limit)).unwrap_or_default();
         for (revision, seen) in std::mem::replace(&mut self.pending, rest) {
@@ -126,7 +126,7 @@ impl Merging {
                 continue;
             }
             let around = || self.around.iter().filter(|(first, last)| *first <= revision && revision <= *last).count();
-            if revision.main <= self.losing && seen.leaves < around() {
+            if revision.main <= self.compacted_up_to && seen.leaves < around() {
                 continue;
             }
             self.add(&seen);
@@ -136,16 +136,16 @@ impl Merging {
 
     fn add(&mut self, seen: &Seen) {
         let proven = seen.leaves > 1 || (seen.is_anchored && !seen.is_unread);
-        let basis = Basis::StrayPages { unread: seen.is_unread, proven };
+        let origin = LeafOrigin::StrayPages { unread: seen.is_unread, proven };
         let follows = self.end == seen.index.checked_sub(1).map(|before| (seen.page, before));
         self.end = Some((seen.page, seen.index));
-        match self.merged.slices.last_mut().filter(|slice| follows && slice.basis == basis) {
+        match self.merged.slices.last_mut().filter(|slice| follows && slice.origin == origin) {
             Some(slice) => slice.last = seen.key,
             None => self.merged.slices.push(LeafSlice {
                 first: seen.key,
                 last: seen.key,
-                spot: Spot::Page(seen.page),
-                basis,
+                location: LeafLocation::Page(seen.page),
+                origin,
                 complete_from: Revision::ZERO,
                 counts_malformed: false,
             }),

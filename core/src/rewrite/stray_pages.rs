@@ -1,10 +1,10 @@
-//! Leaf pages that hang in no tree: which of them are pages, and not part of somebody's value.
+//! Finds stray leaf pages: intact leaves that no tree uses, and that are not part of a value.
 //!
-//! A free page keeps what it held, and so does a page whose way from the root is lost. A value that is longer than a page lies on overflow pages, and any client may write one that looks like a
-//! page. So the overflow pages of every page that carries its own number are set aside, whether it hangs in a tree or not, and a page counts only when it is none of them.
+//! A free page keeps its old contents, and so does a page whose parent is lost. But a value that is longer than a page lies on overflow pages, and any client may write a value that looks
+//! like a page. So the overflow pages of every page that is labelled with its own page id are excluded, whether that page is in a tree or not.
 //!
-//! A free page with overflow may have lost some of it to a page that was written later. Of the pages that were, the first has its own number: whoever wrote to it and to the page before it wrote
-//! over the number of the first. So a page with overflow counts only when no page in it carries its own number.
+//! A page that was written later may have replaced some overflow pages of a free page. The first of the replaced pages is then labelled with its own page id, because every page starts with its
+//! id. So a page with overflow is excluded if one of its overflow pages is labelled so.
 
 use crate::bolt::own_overflow::own_overflow;
 use crate::bolt::page::PageKind;
@@ -15,27 +15,27 @@ use crate::error::Error;
 use crate::progress::Watch;
 use crate::source::Source;
 
-/// Pages between two calls of the watch.
+/// Number of pages between two calls of the watch.
 const STRIDE: u64 = 128;
 
-/// The leaf pages of a file that no tree uses and that are part of no other page.
+/// The stray leaf pages of a file.
 pub(super) struct StrayPages {
     leaves: PageSet,
-    /// Overflow pages of any page.
+    /// Overflow pages of all pages.
     overflow: PageSet,
-    /// Pages some of whose overflow was written over.
+    /// Pages with a replaced overflow page.
     partly_overwritten: PageSet,
     end: PageId,
 }
 
-/// All pages that a file has whole, whatever its meta pages say.
+/// Returns the geometry of all complete pages of a file, whatever its meta pages say.
 pub(super) fn all_pages<S: Source + ?Sized>(source: &S, page_size: u32) -> Geometry {
     let end = PageId::new(source.len().checked_div(u64::from(page_size)).unwrap_or(0));
     Geometry { page_size, high_water: end, present: end }
 }
 
 impl StrayPages {
-    /// Goes through all pages of the file. `is_used` says of a page that a tree uses it, as a page or as part of one: such a page is passed over.
+    /// Looks at all pages of the file. `is_used` tells whether a tree uses a page, as a page or as part of one; such pages are skipped.
     ///
     /// # Errors
     /// When bytes cannot be read, there is no memory for two bits a page, or the watch asks to stop.
@@ -49,7 +49,7 @@ impl StrayPages {
         let end = geometry.present;
         let set = || PageSet::new(end.get());
         let found = Self { leaves: set()?, overflow: set()?, partly_overwritten: set()?, end };
-        // The last page with overflow, and the page behind it.
+        // The last page with overflow, and the first page after its overflow.
         let mut open: Option<(PageId, PageId)> = None;
         let mut reader = PageReader::new(source, geometry);
         for (number, page) in (0_u64..).zip(PageId::FIRST.up_to(end)) {
@@ -59,19 +59,25 @@ impl StrayPages {
                     return Err(Error::Cancelled);
                 }
             }
-            let is_used = is_used(page);
+            let mut overwrites = || {
+                if let Some((owner, _)) = open.take().filter(|(_, behind)| page < *behind) {
+                    found.partly_overwritten.insert(owner);
+                }
+            };
+            if is_used(page) {
+                overwrites();
+                continue;
+            }
             let Ok((header, bytes)) = reader.first(page)? else { continue };
             let kind = header.kind().filter(|_| header.id == page);
-            if (is_used || kind.is_some())
-                && let Some((owner, _)) = open.take().filter(|(_, behind)| page < *behind)
-            {
-                found.partly_overwritten.insert(owner);
+            if kind.is_some() {
+                overwrites();
             }
-            if is_used || !matches!(kind, Some(PageKind::Leaf | PageKind::Branch)) {
+            if !matches!(kind, Some(PageKind::Leaf | PageKind::Branch)) {
                 continue;
             }
             let Ok(overflow) = own_overflow(header, bytes, page_size) else { continue };
-            // What leads out of the file is no longer whole, but what is left of it is still no page.
+            // Overflow that leads out of the file is incomplete, but its pages in the file are still part of a value.
             page.with_overflow(overflow).skip(1).take_while(|page| *page < end).for_each(|page| {
                 found.overflow.insert(page);
             });
@@ -83,7 +89,7 @@ impl StrayPages {
         Ok(found)
     }
 
-    /// The pages, in the order of the file.
+    /// Iterates over the stray leaf pages, in the order of the file.
     pub fn leaves(&self) -> impl Iterator<Item = PageId> {
         let doubtful = |page| self.overflow.contains(page) || self.partly_overwritten.contains(page);
         PageId::FIRST.up_to(self.end).filter(move |page| self.leaves.contains(*page) && !doubtful(*page))

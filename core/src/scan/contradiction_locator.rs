@@ -24,7 +24,7 @@ use crate::lost_history::LostHistory;
 use crate::progress::Watch;
 use crate::scan::digest::{LeafDigest, decode_entry};
 use crate::scan::key_bucket::KeyContext;
-use crate::scan::leaf_prefetch::Ahead;
+use crate::scan::leaf_prefetch::PrefetchedDigests;
 use crate::scan::leaf_visitor::{LeafPage, LeafVisitor};
 use crate::scan::lost_revisions::LostRevisions;
 use crate::scan::scanner::Scan;
@@ -67,11 +67,14 @@ pub(crate) fn locate<S: Source + ?Sized>(
 
 /// Digests the leaves if they are scattered in the file. So only leaves with problems are read one by one, which is
 /// slow in a browser.
-fn digest_scattered_leaves<S: Source + ?Sized>(scan: &Scan<'_, S>, watch: &dyn Watch) -> Result<Ahead, Error> {
+fn digest_scattered_leaves<S: Source + ?Sized>(
+    scan: &Scan<'_, S>,
+    watch: &dyn Watch,
+) -> Result<PrefetchedDigests, Error> {
     let leaves = scan.scattered_leaves()?;
     let strips = (0..leaves.strips()).map(|strip| leaves.digest(strip, scan.source, scan.geometry, watch));
     let strips = strips.collect::<Result<Vec<_>, _>>()?;
-    Ok(Ahead::new(leaves, strips))
+    Ok(PrefetchedDigests::new(leaves, strips))
 }
 
 #[derive(Default)]

@@ -29,24 +29,24 @@ const SCATTERED: usize = 16;
 /// Bytes between two calls of the watch.
 const STRIDE: u64 = 512 << 10;
 
-/// Number of digests prefetched at once.
-pub(crate) const WARMED: usize = 16;
+/// Number of digests whose memory is prefetched at once.
+pub(crate) const PREFETCHED: usize = 16;
 
-/// Leaves that begin at most this many bytes apart are fetched by one read.
-const GAP: u64 = 64 << 10;
+/// Largest distance between the starts of two leaves that one read fetches, in bytes.
+const NEAR: u64 = 64 << 10;
 
-/// Page ids of the leaves below some pages, ascending, split into strips.
+/// Page ids of leaves that are scattered in the file, ascending, split into strips; empty if key order is file order.
 #[derive(Debug, Default)]
-pub(crate) struct Leaves {
+pub(crate) struct ScatteredLeaves {
     pages: Vec<PageId>,
     ranks: Ranks,
-    /// Above this revision no revision may be missing; the walk examines pages where one is.
+    /// Above this revision no revision may be missing; the walk examines the pages where revisions are missing.
     complete_above: Revision,
     /// Memory left for the digests of all strips, in bytes.
     left: AtomicUsize,
 }
 
-impl Leaves {
+impl ScatteredLeaves {
     /// Finds the leaves below `roots`; empty if key order is file order already. The walk handles damaged pages.
     ///
     /// # Errors
@@ -148,7 +148,7 @@ fn ends_before<S: Source + ?Sized>(reader: &mut PageReader<'_, S>, page: PageId,
 
 /// Whether reading the leaves in key order makes a reader jump around in the file.
 fn scattered(pages: &[PageId], geometry: Geometry) -> bool {
-    let near = GAP.checked_div(u64::from(geometry.page_size)).unwrap_or(0);
+    let near = NEAR.checked_div(u64::from(geometry.page_size)).unwrap_or(0);
     let jumps =
         pages.iter().zip(pages.iter().skip(1)).filter(|(page, next)| next < page || next.pages_since(**page) > near);
     jumps.count().saturating_mul(SCATTERED) > pages.len()
@@ -157,7 +157,7 @@ fn scattered(pages: &[PageId], geometry: Geometry) -> bool {
 /// Returns the page after the last of `pages` that one read may fetch along with the first.
 pub(crate) fn reach(pages: &[PageId], geometry: Geometry) -> PageId {
     let per = |bytes: u64| bytes.checked_div(u64::from(geometry.page_size)).unwrap_or(0);
-    let (near, most) = (per(GAP), per(READ_AHEAD as u64));
+    let (near, most) = (per(NEAR), per(READ_AHEAD as u64));
     let Some(first) = pages.first() else { return PageId::ZERO };
     let mut last = *first;
     for page in pages.iter().skip(1) {
@@ -205,17 +205,17 @@ impl Ranks {
     }
 }
 
-/// All digests that were read ahead, by page.
+/// The digests of all strips, found by page id.
 #[derive(Debug, Default)]
-pub struct Ahead {
+pub struct PrefetchedDigests {
     ranks: Ranks,
     strip_len: usize,
     strips: Vec<DigestStrip>,
 }
 
-impl Ahead {
+impl PrefetchedDigests {
     /// Joins all strips of `leaves`, in order.
-    pub(crate) fn new(leaves: Leaves, strips: Vec<DigestStrip>) -> Self {
+    pub(crate) fn new(leaves: ScatteredLeaves, strips: Vec<DigestStrip>) -> Self {
         Self { strip_len: leaves.strip_len(), ranks: leaves.ranks, strips }
     }
 
@@ -224,16 +224,16 @@ impl Ahead {
         self.place(page).and_then(|(strip, at)| strip.load(at, into)).is_some()
     }
 
-    /// Makes the processor prefetch the memory that `load` will read for the first [`WARMED`] pages.
+    /// Makes the processor prefetch the memory that `load` will read for the first [`PREFETCHED`] pages.
     ///
     /// Digests are stored in file order and read in key order, so nearly each misses all caches. Prefetching several at
     /// once costs little more than one; fetching them one after the other took a fifth of the time of a status.
-    pub(crate) fn warm(&self, pages: impl Iterator<Item = PageId>) {
-        let mut places = [None; WARMED];
+    pub(crate) fn prefetch(&self, pages: impl Iterator<Item = PageId>) {
+        let mut places = [None; PREFETCHED];
         for (place, page) in places.iter_mut().zip(pages) {
             *place = self.place(page);
         }
-        let mut starts = [None; WARMED];
+        let mut starts = [None; PREFETCHED];
         for (start, (strip, at)) in starts.iter_mut().zip(places.iter().flatten()) {
             *start = Some((*strip, strip.records_start(*at)));
         }
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn a_read_takes_along_what_is_near() {
+    fn one_read_fetches_near_leaves() {
         let behind = |pages: &[u64]| reach(&pages.iter().copied().map(PageId::new).collect::<Vec<_>>(), GEOMETRY).get();
         assert_eq!(behind(&[10, 11, 13, 29, 46]), 30);
         assert_eq!(behind(&[10]), 11);
@@ -309,8 +309,12 @@ mod tests {
         }
         strips[1].push(Some(&digest(64)));
         let pages: Vec<PageId> = (0..65).map(|i| PageId::new(100 + i * 3)).collect();
-        let leaves = Leaves { ranks: Ranks::new(&pages, PageId::new(1000)).unwrap(), pages, ..Leaves::default() };
-        let ahead = Ahead::new(leaves, strips.into());
+        let leaves = ScatteredLeaves {
+            ranks: Ranks::new(&pages, PageId::new(1000)).unwrap(),
+            pages,
+            ..ScatteredLeaves::default()
+        };
+        let ahead = PrefetchedDigests::new(leaves, strips.into());
         let mut loaded = LeafDigest::default();
         for main in (0..65).filter(|main| *main != 7) {
             assert!(ahead.load(PageId::new(100 + main as u64 * 3), &mut loaded));

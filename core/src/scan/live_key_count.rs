@@ -14,7 +14,7 @@ use crate::etcd::revision_key::{FullRevision, RevisionKey};
 use crate::etcd::revision_record::KeyHash;
 use crate::finding::Findings;
 use crate::progress::Watch;
-use crate::scan::leaf_prefetch::Ahead;
+use crate::scan::leaf_prefetch::PrefetchedDigests;
 use crate::scan::leaf_visitor::{LeafPage, LeafVisitor};
 use crate::scan::scanner::Scan;
 use crate::source::Source;
@@ -22,7 +22,7 @@ use crate::source::Source;
 /// Counts the keys whose newest revision is a put, in a separate walk.
 pub(crate) fn count<S: Source + ?Sized>(scan: &Scan<'_, S>, watch: &dyn Watch) -> Result<u64, Error> {
     let mut visitor = LiveKeyCounter::default();
-    scan.walk_keys_again(&mut visitor, &Ahead::default(), watch)?;
+    scan.walk_keys_again(&mut visitor, &PrefetchedDigests::default(), watch)?;
     let bytes = (visitor.newest.len() as u64).saturating_mul(size_of::<(KeyHash, NewestEntry)>() as u64);
     if visitor.is_out_of_memory {
         return Err(Error::Memory { what: "the keys of a file whose entries are out of order", bytes });

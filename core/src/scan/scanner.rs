@@ -22,7 +22,7 @@ use crate::progress::{Unwatched, Watch};
 use crate::report::Report;
 use crate::scan::damage_by_bucket::DamageByBucket;
 use crate::scan::key_bucket::{KeyBucketTotals, KeyBucketVisitor, KeyContext};
-use crate::scan::leaf_prefetch::{Ahead, Leaves};
+use crate::scan::leaf_prefetch::{PrefetchedDigests, ScatteredLeaves};
 use crate::scan::leaf_visitor::{LeafPage, LeafVisitor};
 use crate::scan::schema_buckets::{BucketListVisitor, ListedBucket, SmallBucketVisitor};
 use crate::scan::subtree::Subtree;
@@ -242,16 +242,16 @@ impl<'s, S: Source + ?Sized> Scan<'s, S> {
     }
 
     /// Returns the leaves of bucket `key` if they are scattered in the file; otherwise an empty list.
-    pub(crate) fn scattered_leaves(&self) -> Result<Leaves, Error> {
+    pub(crate) fn scattered_leaves(&self) -> Result<ScatteredLeaves, Error> {
         let roots = self.part_subtrees.iter().flatten().map(|subtree| subtree.page);
-        Leaves::below(self.source, self.geometry, roots, self.context.compactions.complete_above())
+        ScatteredLeaves::below(self.source, self.geometry, roots, self.context.compactions.complete_above())
     }
 
     /// Walks bucket `key` again. Begins with the same used pages as the first walk, so that both visit the same pages.
     pub(crate) fn walk_keys_again(
         &self,
         visitor: &mut dyn LeafVisitor,
-        ahead: &Ahead,
+        ahead: &PrefetchedDigests,
         watch: &dyn Watch,
     ) -> Result<(), Error> {
         let used = self.used_before.copy()?;
@@ -277,7 +277,7 @@ impl<'s, S: Source + ?Sized> Scan<'s, S> {
     ///
     /// # Errors
     /// A read fails, or `watch` requests a stop.
-    pub(crate) fn run(&self, part: usize, ahead: &Ahead, watch: &dyn Watch) -> Result<ScanPart, Error> {
+    pub(crate) fn run(&self, part: usize, ahead: &PrefetchedDigests, watch: &dyn Watch) -> Result<ScanPart, Error> {
         let mut cache = SweepCache::default();
         let walk = Walk::new(self.source, self.geometry, &self.used, &mut cache, watch).with_ahead(ahead);
         self.run_walk(part, walk)

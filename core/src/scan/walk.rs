@@ -14,7 +14,7 @@ use crate::finding_code::Code;
 use crate::limits::{FINDINGS_PER_CODE, MAX_DEPTH};
 use crate::progress::Watch;
 use crate::scan::digest::LeafDigest;
-use crate::scan::leaf_prefetch::{Ahead, WARMED};
+use crate::scan::leaf_prefetch::{PREFETCHED, PrefetchedDigests};
 use crate::scan::leaf_visitor::{IgnoreLeaves, LeafPage, LeafVisitor};
 use crate::scan::subtree::{Subtree, contiguous_counts};
 use crate::scan::sweep_cache::SweepCache;
@@ -28,7 +28,7 @@ pub struct Walk<'w, 's, S: Source + ?Sized> {
     reader: PageReader<'s, S>,
     used: &'w PageSet,
     cache: &'w mut SweepCache,
-    ahead: Option<&'w Ahead>,
+    ahead: Option<&'w PrefetchedDigests>,
     scratch: LeafDigest,
     watch: &'w dyn Watch,
     unreported: u64,
@@ -85,7 +85,7 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
 
     /// Sets the leaves that were digested ahead of the walk.
     #[must_use]
-    pub fn with_ahead(self, ahead: &'w Ahead) -> Self {
+    pub fn with_ahead(self, ahead: &'w PrefetchedDigests) -> Self {
         Self { ahead: Some(ahead), ..self }
     }
 
@@ -110,9 +110,9 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
             OpenedPage::Leaf => self.visit_leaf(subtree, visitor),
             OpenedPage::Branch(children) => {
                 let mut contiguous_counts = contiguous_counts(&children).into_iter();
-                for some in children.chunks(WARMED) {
+                for some in children.chunks(PREFETCHED) {
                     if let Some(ahead) = self.ahead {
-                        ahead.warm(some.iter().map(|child| child.page));
+                        ahead.prefetch(some.iter().map(|child| child.page));
                     }
                     for (child, count) in some.iter().zip(&mut contiguous_counts) {
                         self.reader.announce(count);

@@ -21,24 +21,34 @@ pub struct Run {
 
 /// Runs two commands in turn, and alternates which is first, so that changes in the machine's speed affect both.
 pub fn alternate(runs: usize, a: impl Fn() -> Command, b: impl Fn() -> Command) -> Result<(Run, Run)> {
+    alternate_work(runs, || once(&mut a()), || once(&mut b()))
+}
+
+/// Does the same with work that measures itself.
+pub fn alternate_work(
+    runs: usize,
+    a: impl Fn() -> Result<Measured>,
+    b: impl Fn() -> Result<Measured>,
+) -> Result<(Run, Run)> {
     let mut first = Vec::new();
     let mut second = Vec::new();
     for round in 0..runs {
         if round % 2 == 0 {
-            first.push(measure_once(&mut a())?);
-            second.push(measure_once(&mut b())?);
+            first.push(a()?);
+            second.push(b()?);
         } else {
-            second.push(measure_once(&mut b())?);
-            first.push(measure_once(&mut a())?);
+            second.push(b()?);
+            first.push(a()?);
         }
     }
     Ok((summary(first), summary(second)))
 }
 
 /// Wall time and processor time in seconds, and the largest resident set.
-type Measured = (f64, f64, u64);
+pub type Measured = (f64, f64, u64);
 
-fn measure_once(command: &mut Command) -> Result<Measured> {
+/// Runs a command that must succeed.
+pub fn once(command: &mut Command) -> Result<Measured> {
     // The reference programs log each step; the log is shown only on failure.
     let mut output = tempfile::tempfile()?;
     let output_handle = Stdio::from(output.try_clone()?);

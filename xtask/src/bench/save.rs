@@ -1,15 +1,12 @@
 //! Benchmarks `save` beside etcdctl's, from a local server.
 
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::fs;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 
+use super::bench_server::Server;
 use super::measure::alternate;
 use super::{REFERENCE_VERSION, mib, row};
 use crate::{reference, repo};
@@ -18,8 +15,6 @@ use crate::{reference, repo};
 const TARGET: f64 = 1.0;
 /// Memory should stay below this plus 24 bytes for each revision.
 const MEMORY_TARGET: u64 = 96 << 20;
-/// How long a server may take to be ready.
-const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Starts a server from the file, and saves from it repeatedly.
 pub fn measure(input: &Path, runs: usize, etcdsnap: &Path) -> Result<()> {
@@ -42,54 +37,4 @@ pub fn measure(input: &Path, runs: usize, etcdsnap: &Path) -> Result<()> {
     println!("  {:<26}{:>8.2} ×    target ≤ {TARGET} ×", "times etcdctl", ours.seconds / theirs.seconds);
     println!("  {:<26}{:>8.1} MiB  target ≤ {:.0} MiB\n", "peak memory", mib(ours.peak), mib(MEMORY_TARGET));
     Ok(())
-}
-
-/// A server on the loopback address, which is killed when the value is dropped.
-struct Server {
-    child: Child,
-    url: String,
-}
-
-impl Server {
-    fn start(data: &Path, log: &Path) -> Result<Self> {
-        let free = || TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
-        let (client, peer) = (free()?, free()?);
-        let (url, peer) = (format!("http://{client}"), format!("http://{peer}"));
-        let log = File::create(log)?;
-        let child = Command::new(reference::program(REFERENCE_VERSION, "etcd"))
-            .arg("--data-dir")
-            .arg(data)
-            .args(["--listen-client-urls", &url, "--advertise-client-urls", &url, "--listen-peer-urls", &peer])
-            .arg("--quota-backend-bytes=8589934592")
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            .spawn()
-            .context("etcd does not start")?;
-        let mut server = Self { child, url };
-        let since = Instant::now();
-        // The server accepts connections long before it has loaded its store.
-        while !health(client).is_ok_and(|answer| answer.contains("\"health\":\"true\"")) {
-            if server.child.try_wait()?.is_some() || since.elapsed() > TIMEOUT {
-                bail!("etcd does not become healthy");
-            }
-            sleep(Duration::from_millis(200));
-        }
-        Ok(server)
-    }
-}
-
-fn health(at: SocketAddr) -> io::Result<String> {
-    let mut stream = TcpStream::connect(at)?;
-    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-    stream.write_all(b"GET /health HTTP/1.0\r\nHost: localhost\r\n\r\n")?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    Ok(answer)
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }

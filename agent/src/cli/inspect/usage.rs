@@ -245,7 +245,7 @@ fn buckets(form: InspectForm, status: &Status) -> String {
         ]
     });
     let free = vec![
-        "(free)".into(),
+        if status.complete { "(free)" } else { "(free or unreadable)" }.into(),
         String::new(),
         String::new(),
         grouped(status.free_pages),

@@ -111,12 +111,14 @@ fn compacted(status: &Status) -> String {
 
 fn size(status: &Status) -> String {
     format!(
-        "{} ({} bytes; {} of {} bytes, {} of them free); the file has {} bytes",
+        "{} ({} bytes; {} of {} bytes, {} of them {}); the file has {} bytes",
         si_bytes(status.total_size),
         grouped(status.total_size),
         counted(status.pages, "page", "pages"),
         grouped(status.page_size.into()),
         grouped(status.free_pages),
+        // Below a page that cannot be read, nobody can tell which pages are free.
+        if status.complete { "free" } else { "free or below unreadable pages" },
         grouped(status.file_size)
     )
 }
