@@ -1,6 +1,7 @@
 //! `cargo xtask`: the development commands of this project, one module each.
 
 mod bench;
+mod chart;
 mod demo;
 mod duckdb;
 mod file_names;
@@ -60,6 +61,8 @@ enum Task {
     Fuzz(fuzz::Arguments),
     /// Build the page into one self-contained file, web/dist/index.html (needs Node.js)
     Page(page::Arguments),
+    /// Check the Helm chart and the manifests of docs/schedule (needs Go; builds Helm the first time, which takes minutes)
+    Chart,
     /// Measure status and verify on large snapshots, compared with the reference programs (needs Go)
     Bench(bench::Arguments),
     /// Hash all but the last 32 bytes of a file: the reference for the speed of verify
@@ -83,6 +86,7 @@ fn main() -> ExitCode {
         Task::Mutants(arguments) => mutants::run(&arguments),
         Task::Fuzz(arguments) => fuzz::run(&arguments),
         Task::Page(arguments) => page::run(&arguments),
+        Task::Chart => chart::run(),
         Task::Bench(arguments) => bench::run(&arguments),
         Task::Sha256 { file } => sha256::run(&file),
     };
