@@ -120,7 +120,7 @@ fn the_systemd_unit_works() {
     let text = fs::read_to_string(document("etcdsnap.service")).unwrap();
     let program = cli::program().to_str().unwrap();
     let command = text.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/local/bin/etcdsnap ")).unwrap();
-    assert_systemd_accepts(&text.replace("/usr/local/bin/etcdsnap", program));
+    assert_systemd_accepts(&[("etcdsnap.service", text.replace("/usr/local/bin/etcdsnap", program))]);
 
     let Some(server) = ScheduledServer::start() else { return };
     let socket = server.folder.path().join("notify");
@@ -152,18 +152,56 @@ fn is_snapshot(path: &Path) -> bool {
     path.to_str().unwrap().ends_with(".db.zst")
 }
 
-/// Checks a unit with systemd's own tool, if it is installed.
-fn assert_systemd_accepts(unit: &str) {
+/// Checks units with systemd's own tool, if it is installed.
+fn assert_systemd_accepts(units: &[(&str, String)]) {
     let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("etcdsnap.service");
-    fs::write(&file, unit).unwrap();
-    match Command::new("systemd-analyze").arg("verify").arg(&file).output() {
+    let mut analyze = Command::new("systemd-analyze");
+    analyze.args(["verify", "--man=no"]);
+    for (name, unit) in units {
+        let file = folder.path().join(name);
+        fs::write(&file, unit).unwrap();
+        analyze.arg(file);
+    }
+    match analyze.output() {
         Ok(output) => {
             let text = String::from_utf8_lossy(&output.stderr).into_owned();
-            assert!(output.status.success() && !text.contains("etcdsnap.service"), "{text}");
+            assert!(output.status.success() && !text.contains("etcdsnap."), "{text}");
         }
-        Err(cause) => println!("systemd-analyze: {cause}; systemd does not judge the unit here"),
+        Err(cause) => println!("systemd-analyze: {cause}; systemd does not judge the units here"),
     }
+}
+
+/// The service of the Debian package saves what its settings say, with their lines for TLS turned on.
+#[test]
+fn the_packaged_service_works() {
+    let read = |name: &str| fs::read_to_string(tests_dir().join("../packaging/deb").join(name)).unwrap();
+    let unit = read("etcdsnap.service");
+    let program = cli::program().to_str().unwrap();
+    assert_systemd_accepts(&[
+        ("etcdsnap.service", unit.replace("/usr/bin/etcdsnap", program)),
+        ("etcdsnap.timer", read("etcdsnap.timer")),
+    ]);
+
+    let Some(site) = Site::start() else { return };
+    let settings = read("etcdsnap.default").replace("#ETCDCTL", "ETCDCTL").replace("http://", "https://");
+    let settings = site
+        .with_local_paths(&settings, "/run/credentials/etcdsnap.service", "/var/backups/etcd")
+        // systemd names a credential after its folder and file.
+        .replace("/pki_", "/");
+    let settings: Vec<(&str, &str)> = settings
+        .lines()
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .map(|line| line.split_once('=').unwrap())
+        .map(|(name, value)| (name, value.trim_matches('"')))
+        .collect();
+    let start = unit.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/bin/etcdsnap ")).unwrap();
+    // systemd splits a variable without braces into words.
+    let words = start.split(' ').flat_map(|word| match word.strip_prefix('$') {
+        Some(name) => settings.iter().find(|(known, _)| *known == name).unwrap().1.split(' ').collect(),
+        None => vec![word],
+    });
+    stdout_of(&Command::new(program).args(words).envs(settings.iter().copied()).stdin(Stdio::null()).output().unwrap());
+    assert_eq!(site.snapshots().len(), 1);
 }
 
 #[test]

@@ -1,10 +1,11 @@
-//! Checks formatting, clippy, the wasm32 builds, file names, imports, links of documents, and generated files against their sources.
+//! Checks formatting, clippy, the wasm32 builds, file names, imports, links of documents, packages for crates.io, libraries, and generated files against their sources.
 
 use std::process::Command;
 
 use anyhow::Result;
 
-use crate::{file_names, findings, imports, links, repo};
+use crate::dist::crate_packages;
+use crate::{deny, file_names, findings, imports, links, repo};
 
 /// Runs all checks.
 pub fn run() -> Result<()> {
@@ -18,6 +19,8 @@ pub fn run() -> Result<()> {
     file_names::check()?;
     imports::check()?;
     links::check()?;
+    crate_packages::check(crate_packages::Depth::Files)?;
+    deny::check_if_installed()?;
     findings::check()
 }
 

@@ -1,7 +1,10 @@
 //! `cargo xtask`: the development commands of this project, one module each.
 
 mod bench;
+mod chart;
 mod demo;
+mod deny;
+mod dist;
 mod duckdb;
 mod file_names;
 mod findings;
@@ -15,10 +18,13 @@ mod mutants;
 mod page;
 mod pinned_programs;
 mod proto;
+mod python_packages;
 mod record;
 mod reference;
 mod repo;
+mod rust_target;
 mod sha256;
+mod stable_paths;
 mod test;
 mod test_count;
 mod test_programs;
@@ -60,6 +66,12 @@ enum Task {
     Fuzz(fuzz::Arguments),
     /// Build the page into one self-contained file, web/dist/index.html (needs Node.js)
     Page(page::Arguments),
+    /// Check the Helm chart and the manifests of docs/schedule (needs Go; builds Helm the first time, which takes minutes)
+    Chart,
+    /// Check licences and sources of libraries with cargo-deny (compiles it the first time, which takes minutes)
+    Deny(deny::Arguments),
+    /// Make what a release page holds in target/dist: archives, packages for Debian, the image, the chart (needs Node.js and Python)
+    Dist(dist::Arguments),
     /// Measure status and verify on large snapshots, compared with the reference programs (needs Go)
     Bench(bench::Arguments),
     /// Hash all but the last 32 bytes of a file: the reference for the speed of verify
@@ -83,6 +95,9 @@ fn main() -> ExitCode {
         Task::Mutants(arguments) => mutants::run(&arguments),
         Task::Fuzz(arguments) => fuzz::run(&arguments),
         Task::Page(arguments) => page::run(&arguments),
+        Task::Chart => chart::run(),
+        Task::Deny(arguments) => deny::run(&arguments),
+        Task::Dist(arguments) => dist::run(&arguments),
         Task::Bench(arguments) => bench::run(&arguments),
         Task::Sha256 { file } => sha256::run(&file),
     };

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use lzma_rust2::{LzmaOptions, LzmaWriter};
 use wasm_bindgen_cli_support::Bindgen;
 
-use crate::repo;
+use crate::{repo, rust_target, stable_paths};
 
 /// The target for which the inspector is compiled.
 const TARGET: &str = "wasm32-unknown-unknown";
@@ -90,21 +90,9 @@ fn install(web: &Path) -> Result<()> {
     fs::write(&mark, lock).with_context(|| format!("cannot write {}", mark.display()))
 }
 
-/// Adds the standard library for wasm to the toolchain, if it is missing. rustup does so itself, unless that is disabled.
-fn ensure_target() -> Result<()> {
-    let libraries = repo::capture(
-        Command::new("rustc").args(["--print", "target-libdir", "--target", TARGET]).current_dir(repo::root()),
-    )?;
-    if Path::new(libraries.trim()).is_dir() {
-        return Ok(());
-    }
-    repo::run(Command::new("rustup").args(["target", "add", TARGET]).current_dir(repo::root()))
-        .with_context(|| format!("the page needs Rust's standard library for {TARGET}"))
-}
-
 /// Compiles the inspector and returns the path of its wasm.
 fn compile() -> Result<PathBuf> {
-    ensure_target()?;
+    rust_target::ensure(TARGET).context("the page is compiled to wasm")?;
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut build = Command::new(cargo);
     build
@@ -112,6 +100,8 @@ fn compile() -> Result<PathBuf> {
         .args(["rustc", "--profile", "wasm", "--target", TARGET, "--package", "etcdsnap-inspector"])
         // Only this crate type: with an rlib, cargo cannot optimise across crates, and the wasm is three times as large.
         .args(["--lib", "--crate-type", "cdylib", "--locked", "--message-format", "json-render-diagnostics"])
+        // The same page wherever it is built: no folder's name in the messages of panics.
+        .args(["--config", &format!("target.{TARGET}.rustflags={:?}", stable_paths::rust_flags(&repo::root())?)])
         .stderr(Stdio::inherit());
     let messages = repo::capture(&mut build)?;
     let wasm = messages

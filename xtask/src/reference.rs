@@ -75,6 +75,13 @@ pub fn ensure_own(name: &str) -> Result<PathBuf> {
     Ok(bin.join(name))
 }
 
+/// Builds Helm and our program that checks manifests, and returns their folder. It takes minutes.
+pub fn ensure_helm() -> Result<PathBuf> {
+    let bin = folder().join("bin/helm");
+    build("helm", &folder().join("helm"), &bin, "tool .")?;
+    Ok(bin)
+}
+
 /// Builds Kubernetes' own programs, which takes a quarter of an hour.
 pub fn ensure_kubernetes() -> Result<()> {
     // A build from a Go module has no version number by default, but clients and servers compare their versions.
@@ -103,7 +110,8 @@ fn build_with(label: &str, module: &Path, bin: &Path, packages: &str, link: &str
     fs::create_dir_all(bin)?;
     repo::run(
         Command::new("go")
-            .args(["install", "-ldflags", link, packages])
+            .args(["install", "-ldflags", link])
+            .args(packages.split(' '))
             .current_dir(module)
             .env("GOBIN", bin)
             .env("CGO_ENABLED", "0")

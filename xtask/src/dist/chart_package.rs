@@ -1,0 +1,32 @@
+//! The Helm chart as a package that `helm install` takes.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use super::package_tree::{PackageTree, gzip};
+use super::release::Release;
+
+/// Packs `packaging/chart`, and returns the path of the package.
+///
+/// # Errors
+/// When a file cannot be read, or the package cannot be written.
+pub fn write(release: &Release) -> Result<PathBuf> {
+    let mut files = PackageTree::default();
+    collect(&release.source.join("packaging/chart"), "etcdsnap", &mut files)?;
+    release.write(&format!("etcdsnap-chart-{}.tgz", release.version), &gzip(&files.tar(release.epoch)?)?)
+}
+
+fn collect(folder: &Path, place: &str, files: &mut PackageTree) -> Result<()> {
+    let entries = fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?;
+    for entry in entries.collect::<std::io::Result<Vec<_>>>()? {
+        let (path, place) = (entry.path(), format!("{place}/{}", entry.file_name().to_string_lossy()));
+        if entry.file_type()?.is_dir() {
+            collect(&path, &place, files)?;
+        } else {
+            files.file(&place, fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?);
+        }
+    }
+    Ok(())
+}
