@@ -182,7 +182,7 @@ fn the_packaged_service_works() {
         ("etcdsnap.timer", read("etcdsnap.timer")),
     ]);
 
-    let Some(site) = Site::start() else { return };
+    let Some(site) = ScheduledServer::start() else { return };
     let settings = read("etcdsnap.default").replace("#ETCDCTL", "ETCDCTL").replace("http://", "https://");
     let settings = site
         .with_local_paths(&settings, "/run/credentials/etcdsnap.service", "/var/backups/etcd")
