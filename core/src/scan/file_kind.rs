@@ -149,7 +149,7 @@ fn text(head: &[u8]) -> Option<FileKind> {
     let start = head.get(..head.len().min(1024)).unwrap_or_default();
     let start = start.strip_prefix(&[0xef, 0xbb, 0xbf]).unwrap_or(start);
     let readable = start.iter().all(|byte| *byte >= 0x20 || matches!(byte, b'\t' | b'\n' | b'\r' | 0x0c));
-    if !readable {
+    if !readable || !is_likely_text(start) {
         return None;
     }
     let text = String::from_utf8_lossy(start).trim_start().to_ascii_lowercase();
@@ -163,6 +163,13 @@ fn text(head: &[u8]) -> Option<FileKind> {
         FileKind::Text
     };
     Some(kind)
+}
+
+/// Whether these bytes are UTF-8, of which the last character may be cut off, or mostly ASCII, as in Latin-1. Other bytes above 0x7f, such as those of
+/// an overwritten page, are no text.
+fn is_likely_text(bytes: &[u8]) -> bool {
+    let ascii = bytes.iter().filter(|byte| byte.is_ascii()).count();
+    std::str::from_utf8(bytes).map_or_else(|error| error.error_len().is_none(), |_| true) || ascii > bytes.len() / 2
 }
 
 #[cfg(test)]
@@ -183,7 +190,10 @@ mod tests {
             (b"\n<!DOCTYPE HTML><html>", FileKind::Html),
             (b"{\"error\":\"forbidden\"}", FileKind::Json),
             (b"hello", FileKind::Text),
+            ("日本語のメモ".as_bytes(), FileKind::Text),
+            (b"caf\xe9", FileKind::Text),
             (&[0; 4096], FileKind::Zeros),
+            (&[0xff; 4096], FileKind::Unknown),
             (&[4, 0, 0, 0, 0, 0, 0, 0x84, 8, 4, 16, 0, 0, 0, 0, 0], FileKind::Wal),
             (&[0x9c, 3, 7, 1, 0xff], FileKind::Unknown),
         ];
