@@ -99,7 +99,7 @@ fn control_text(sources: &Path, processor: Processor, version: &str, files: &Pac
 }
 
 fn debian_changelog(release: &Release, version: &str) -> String {
-    let maintainer = "etcdsnap maintainers <maintainers@etcdsnap.dev>";
+    let maintainer = "etcdsnap maintainers <maintainers@etcdsnap.example>";
     let time = &release.mail_time;
     let news = format!("  * Version {}; changelog.gz says what is new.", release.version);
     format!("etcdsnap ({version}) unstable; urgency=medium\n\n{news}\n\n -- {maintainer}  {time}\n")
