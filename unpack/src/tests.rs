@@ -127,6 +127,26 @@ fn a_changed_byte_is_an_error() {
     }
 }
 
+/// The blocks of a frame hold 128 KiB each. A byte that was changed in one of them must not cost those before it.
+#[test]
+fn what_precedes_a_damaged_block_is_unpacked() {
+    const BLOCK: usize = 128 << 10;
+    let plain: String = (0..80_000_u64).map(|i| format!("key {} of {}\n", i * 7919 % 10_007, i * i % 997)).collect();
+    let bytes = packed(Format::Zstd, plain.as_bytes());
+    let mut errors = 0;
+    for at in (bytes.len() / 3..bytes.len() - 100).step_by(bytes.len() / 40) {
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 0xff;
+        if let Err((count, UnpackError::Broken(_))) = unpacked(Format::Zstd, &damaged) {
+            errors += 1;
+            // All blocks compress alike, so that the place tells the block.
+            let blocks = (plain.len() * at / bytes.len() / BLOCK).saturating_sub(1);
+            assert!(count >= blocks * BLOCK, "byte {at} of {}: {count} bytes of {blocks} blocks", bytes.len());
+        }
+    }
+    assert!(errors > 5, "{errors}");
+}
+
 #[test]
 fn only_zeros_may_follow_the_data() {
     for (format, name) in [(Format::Gzip, "gzip"), (Format::Zstd, "zstd")] {

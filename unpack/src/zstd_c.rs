@@ -9,6 +9,9 @@ use zstd::zstd_safe::zstd_sys::ZSTD_ErrorCode;
 use crate::broken;
 use crate::zstd_decoder::{Decoder, MAX_WINDOW};
 
+/// Bytes that the library wants first: the start of a frame's header.
+const FIRST_WANTED: usize = 5;
+
 /// One frame.
 pub(crate) struct Frame<R> {
     packed: R,
@@ -17,6 +20,11 @@ pub(crate) struct Frame<R> {
     /// contents of a frame, it would decode the frame in another way, which treats some damage differently, so that the
     /// result would depend on how much the caller requests at once.
     has_output: bool,
+    /// How many bytes the library wants next: the rest of a block and the header of the next one. It gets no more. If it meets damage, it does not tell
+    /// how much it has output in that call; so a call must not output one block and begin to decode the next.
+    wanted: usize,
+    /// Whether the library may hold more output, because it filled all space in the last call. It gets no input until it has output everything.
+    may_hold_output: bool,
     ended: bool,
 }
 
@@ -37,7 +45,7 @@ impl<R: BufRead> Decoder<R> for Frame<R> {
                 context
             }
         };
-        Ok(Self { packed, context, has_output: false, ended: false })
+        Ok(Self { packed, context, has_output: false, wanted: FIRST_WANTED, may_hold_output: false, ended: false })
     }
 
     fn into_parts(self) -> io::Result<(R, Self::Reusable)> {
@@ -51,13 +59,18 @@ impl<R: BufRead> Read for Frame<R> {
             let bytes = self.packed.fill_buf()?;
             let space = if self.has_output { out.len() } else { out.len().min(1) };
             let space = out.get_mut(..space).unwrap_or_default();
-            let (mut input, mut output) = (InBuffer::around(bytes), OutBuffer::around(space));
+            let (space_len, was_full) = (space.len(), self.may_hold_output);
+            let offered = if was_full { 0 } else { bytes.len().min(self.wanted) };
+            let mut input = InBuffer::around(bytes.get(..offered).unwrap_or_default());
+            let mut output = OutBuffer::around(space);
             // 0 if the frame has ended and all of it was output.
-            let missing = self.context.run(&mut input, &mut output).map_err(translate_error)?;
-            let (nothing_left, read, written) = (bytes.is_empty(), input.pos(), output.pos());
+            let wanted = self.context.run(&mut input, &mut output).map_err(translate_error)?;
+            let (nothing_left, read, written) = (bytes.is_empty() && !was_full, input.pos(), output.pos());
             self.packed.consume(read);
             self.has_output |= written > 0;
-            self.ended = missing == 0;
+            self.may_hold_output = written > 0 && written == space_len;
+            self.wanted = wanted;
+            self.ended = wanted == 0;
             if written > 0 || out.is_empty() {
                 return Ok(written);
             }
