@@ -81,6 +81,26 @@ fn a_file_on_which_etcd_does_not_start_is_refused() {
     }
 }
 
+/// A damaged database that is restored with --force is called damaged; of a truncated one, which cannot be restored, the advice is a salvage.
+#[test]
+fn a_damaged_database_is_restored_with_a_warning() {
+    let bytes = changed("auth_on_without_user_root");
+    let (json, text) = restored(&bytes, &["--force"]);
+    assert!(json["isDamaged"] == true && text.contains("The database is damaged (--force)"), "{text}");
+    let (json, text) = restored(&case::named("3.7-history").bytes(), &["--force"]);
+    assert!(json.get("isDamaged").is_none() && !text.contains("is damaged"), "{text}");
+
+    let folder = tempfile::tempdir().expect("a directory");
+    let path = folder.path().join("truncated.db");
+    std::fs::write(&path, &bytes[..bytes.len() * 2 / 3]).expect("a file");
+    let target = folder.path().join("data");
+    let words = ["restore", cli::text(&path), "--skip-hash-check", "--data-dir", cli::text(&target)];
+    let refused = cli::run(&words);
+    let message = cli::printed(&refused).replace("\n  ", " ");
+    assert!(refused.status.code() == Some(1) && message.contains("etcdsnap salvage"), "{message}");
+    assert!(!target.exists());
+}
+
 #[test]
 fn packed_files_and_streams_get_the_same_verdict() {
     let folder = tempfile::tempdir().expect("a directory");

@@ -9,6 +9,12 @@ use super::render::wrap;
 /// Formats the notes, one paragraph each.
 pub fn notes(restored: &Restored) -> String {
     let mut notes = vec![format!("etcd {} or newer starts on it.", restored.oldest_etcd)];
+    if restored.is_damaged {
+        notes.push(
+            "The database is damaged (--force): keys and revisions of its unreadable part are missing, and etcd may stop when it reads there. `etcdsnap verify --all` of the snapshot lists the damage; `etcdsnap salvage` makes a sound file of the readable part."
+                .into(),
+        );
+    }
     if restored.empty {
         notes.push("The store is empty: it holds no key. Check that this is the right snapshot.".into());
     }
@@ -118,6 +124,7 @@ mod tests {
             quota_backend_bytes: None,
             pages_changed: 0,
             sha256_checked: true,
+            is_damaged: false,
             oldest_etcd: "3.7".into(),
             alarms: Vec::new(),
             empty: false,

@@ -98,6 +98,9 @@ pub struct Restored {
     pub pages_changed: u64,
     /// Whether the SHA-256 at the end of the snapshot was compared.
     pub sha256_checked: bool,
+    /// Whether the database is damaged, and was restored all the same ([`RestoreConfig::force`]). Its unreadable part is lost.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_damaged: bool,
     /// The oldest supported version of etcd that starts on it, such as `3.6`.
     pub oldest_etcd: String,
     /// Alarms in the snapshot that the new cluster keeps: `NOSPACE`, `CORRUPT`. It refuses writes until they are disarmed.
@@ -184,6 +187,7 @@ impl Restored {
             quota_backend_bytes: quota::needed_quota(database.size),
             pages_changed: database.pages_changed,
             sha256_checked: database.sha256_checked,
+            is_damaged: database.is_damaged,
             oldest_etcd: database.inherited.oldest_etcd.clone(),
             alarms: database.inherited.alarms.iter().map(ToString::to_string).collect(),
             empty: database.keys == Some(0) || database.revision_before == Revision::ZERO,

@@ -13,7 +13,7 @@ use etcdsnap_core::restore::membership_error::MembershipError;
 use etcdsnap_core::restore::plan::{RestorePlan, plan};
 
 use super::direct_writer::DatabaseTarget;
-use super::restore_job::RestoreJob;
+use super::restore_job::{Accepted, RestoreJob};
 use super::rewritten::{self, RewriteFacts, RewrittenDatabase};
 use super::{RestoreError, copy, deleted_keys};
 use crate::error::Fault;
@@ -36,6 +36,8 @@ pub(super) struct Database {
     pub sha256_checked: bool,
     /// How many keys it holds; `None` if they were not counted.
     pub keys: Option<u64>,
+    /// Whether it is damaged, and was restored all the same (`force`).
+    pub is_damaged: bool,
     /// Facts about the entries that were left out, if it was rewritten entry by entry.
     pub rewrite: Option<RewriteFacts>,
 }
@@ -44,7 +46,7 @@ pub(super) struct Database {
 struct CopyResult {
     size: u64,
     sha256_checked: bool,
-    keys: Option<u64>,
+    accepted: Accepted,
 }
 
 impl RestoreJob<'_> {
@@ -54,10 +56,10 @@ impl RestoreJob<'_> {
         if self.config.rewrites() {
             let rewritten = self.unless_changed(rewritten::write(self, targets))?;
             self.on_each_target(targets, &|target| target.file.sync_all())?;
-            let keys = rewritten::verify_result(self, first)?;
-            return Ok(Database { keys, ..Database::of(rewritten) });
+            let Accepted { keys, is_damaged } = rewritten::verify_result(self, first)?;
+            return Ok(Database { keys, is_damaged, ..Database::of(rewritten) });
         }
-        let CopyResult { size, sha256_checked, keys } = self.unless_changed(self.copy(targets))?;
+        let copied = self.unless_changed(self.copy(targets))?;
         let source = first.file.try_clone().and_then(|file| FileSource::new(file, &first.path));
         let source = source.map_err(|cause| first.failed(cause))?;
         match &self.input.body {
@@ -67,9 +69,9 @@ impl RestoreJob<'_> {
         }
         let plan = plan(&source, self.cluster, self.keys())?;
         self.on_each_target(targets, &|target| {
-            apply(&target.file, &plan.edit, size).and_then(|()| target.file.sync_all())
+            apply(&target.file, &plan.edit, copied.size).and_then(|()| target.file.sync_all())
         })?;
-        Ok(Database::copied(plan, self, CopyResult { size, sha256_checked, keys }))
+        Ok(Database::copied(plan, self, copied))
     }
 
     /// Runs a function for every target, each on its own thread.
@@ -98,12 +100,12 @@ impl RestoreJob<'_> {
 
     /// Copies the database to all targets, compares its SHA-256 and verifies its structure.
     fn copy(&self, to: &[DatabaseTarget]) -> Result<CopyResult, RestoreError> {
-        let mut keys = None;
+        let mut accepted = Accepted::default();
         let copied = match &self.input.body {
             Body::Plain(file) => {
                 let (copied, report) = copy::copy_file(file, to, self.verifies_structure(), self.progress)?;
                 file.assert_unchanged()?;
-                keys = report.map_or(Ok(None), |report| self.accept(report))?;
+                accepted = report.map_or(Ok(accepted), |report| self.accept(report))?;
                 copied
             }
             Body::Packed(packed) => {
@@ -120,9 +122,9 @@ impl RestoreJob<'_> {
         if let (Body::Packed(_), true, Some(first)) = (&self.input.body, self.verifies_structure(), to.first()) {
             let source = first.file.try_clone().and_then(|file| FileSource::new(file, &self.input.path));
             let source = source.map_err(|cause| first.failed(cause))?;
-            keys = self.accept(copy::verify_structure(&source, &self.input.path, self.progress)?)?;
+            accepted = self.accept(copy::verify_structure(&source, &self.input.path, self.progress)?)?;
         }
-        Ok(CopyResult { size, sha256_checked: checked, keys })
+        Ok(CopyResult { size, sha256_checked: checked, accepted })
     }
 
     /// Runs all checks and makes the plan, without writing; a compressed input is unpacked into a file without a name.
@@ -151,10 +153,10 @@ impl RestoreJob<'_> {
         };
         let judged =
             self.verifies_structure().then(|| copy::verify_structure(source, &path, self.progress)).transpose()?;
-        let keys = judged.map_or(Ok(None), |report| self.accept(report))?;
+        let accepted = judged.map_or(Ok(Accepted::default()), |report| self.accept(report))?;
         deleted_keys::check_latest(self, source)?;
         let plan = plan(source, self.cluster, self.keys())?;
-        Ok(Database::copied(plan, self, CopyResult { size: copied.database_len(), sha256_checked, keys }))
+        Ok(Database::copied(plan, self, CopyResult { size: copied.database_len(), sha256_checked, accepted }))
     }
 }
 
@@ -170,7 +172,8 @@ impl Database {
             size: judged.size.max(edit.size),
             pages_changed: edit.pages,
             sha256_checked: judged.sha256_checked,
-            keys: judged.keys.map(|keys| keys.saturating_sub(deleted)),
+            keys: judged.accepted.keys.map(|keys| keys.saturating_sub(deleted)),
+            is_damaged: judged.accepted.is_damaged,
             rewrite: None,
         }
     }
@@ -186,6 +189,7 @@ impl Database {
             pages_changed: built.pages,
             sha256_checked,
             keys: None,
+            is_damaged: false,
             rewrite: Some(facts),
         }
     }

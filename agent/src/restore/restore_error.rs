@@ -9,7 +9,7 @@ use etcdsnap_core::key_syntax::key_text;
 use etcdsnap_core::restore::membership_error::MembershipError;
 use etcdsnap_core::restore::plan::PlanError;
 use etcdsnap_core::store::Unavailable;
-use etcdsnap_core::{Report, Revision};
+use etcdsnap_core::{Code, Report, Revision};
 
 use super::defaults::{DEFAULT_CLUSTER, DEFAULT_PEER_URL};
 use crate::error::plain;
@@ -256,6 +256,10 @@ impl RestoreError {
             Self::Sha256 { .. } => {
                 "Copy the file again from where it was saved, or use an earlier backup; `etcdsnap verify` shows the damage. --skip-hash-check restores it all the same.".into()
             }
+            Self::Damaged { path, report } if report.findings.counts().contains_key(&Code::FileTruncated) => format!(
+                "The end of the file is missing. Copy it again from where it was saved, or use another snapshot. --force cannot restore it; this recovers the readable part into a file that can be restored: etcdsnap salvage {} -o OUT",
+                typed_path(path)
+            ),
             Self::Damaged { .. } => {
                 "`etcdsnap verify --all` lists everything. Use another snapshot; --force restores the readable part of this one; if its SHA-256 does not match, add --skip-hash-check.".into()
             }

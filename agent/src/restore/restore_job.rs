@@ -18,6 +18,15 @@ pub(super) struct RestoreJob<'j> {
     pub progress: &'j dyn Progress,
 }
 
+/// What the verification of a database found that is to be restored.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Accepted {
+    /// How many keys it holds; `None` if they were not counted, or if not all of them could be read.
+    pub keys: Option<u64>,
+    /// Whether it is damaged, and is restored all the same because the configuration has `force`.
+    pub is_damaged: bool,
+}
+
 impl RestoreJob<'_> {
     /// Checks, before anything is written, that the revision can be raised that far. For a compressed input this is checked later.
     pub fn check_bump(&self) -> Result<(), RestoreError> {
@@ -73,8 +82,8 @@ impl RestoreJob<'_> {
         }
     }
 
-    /// Refuses a damaged database, unless the configuration has `force`; the SHA-256 is checked separately. Returns the number of keys if all of them could be read.
-    pub fn accept(&self, report: Report) -> Result<Option<u64>, RestoreError> {
+    /// Refuses a damaged database, unless the configuration has `force`; the SHA-256 is checked separately.
+    pub fn accept(&self, report: Report) -> Result<Accepted, RestoreError> {
         let counts = |code: etcdsnap_core::Code| {
             let structure = !code.is_about_contents() || self.config.verify == RestoreVerify::Full;
             code.severity() == Severity::Damage && structure && code != etcdsnap_core::Code::Sha256Mismatch
@@ -83,6 +92,7 @@ impl RestoreJob<'_> {
         if damaged && !self.config.force {
             return Err(RestoreError::Damaged { path: self.input.path.clone(), report: Box::new(report) });
         }
-        Ok(report.status.filter(|status| status.complete).map(|status| status.total_key))
+        let keys = report.status.filter(|status| status.complete).map(|status| status.total_key);
+        Ok(Accepted { keys, is_damaged: damaged })
     }
 }

@@ -10,7 +10,7 @@ use etcdsnap_core::{Report, Revision};
 
 use super::copy::{self, TargetWriters};
 use super::direct_writer::DatabaseTarget;
-use super::restore_job::RestoreJob;
+use super::restore_job::{Accepted, RestoreJob};
 use super::{RestoreError, deleted_keys};
 use crate::error::{Error, Fault};
 use crate::fsx::early_flush;
@@ -164,13 +164,13 @@ fn of_core(job: &RestoreJob<'_>, error: rewrite::RewriteError<RestoreError>) -> 
     }
 }
 
-/// Verifies the result by reading it back. Returns its number of keys, unless verification is disabled.
+/// Verifies the result by reading it back. Counts nothing if verification is disabled.
 ///
 /// # Errors
 /// [`Error::Defect`] if it is not sound although the snapshot was.
-pub(super) fn verify_result(job: &RestoreJob<'_>, target: &DatabaseTarget) -> Result<Option<u64>, RestoreError> {
+pub(super) fn verify_result(job: &RestoreJob<'_>, target: &DatabaseTarget) -> Result<Accepted, RestoreError> {
     if !job.verifies_structure() {
-        return Ok(None);
+        return Ok(Accepted::default());
     }
     let source = target.file.try_clone().and_then(|file| FileSource::new(file, &target.path));
     let report: Report =
