@@ -18,7 +18,7 @@ pub struct KubeHelmArgs {
     pub action: HelmAction,
     /// Which part of the release to print
     #[arg(value_name = "WHAT", required_if_eq("action", "get"))]
-    pub what: Option<HelmPart>,
+    pub part: Option<HelmPart>,
     /// The name of the release
     #[arg(value_name = "RELEASE", required_if_eq("action", "get"))]
     pub release: Option<String>,
@@ -30,7 +30,7 @@ pub struct KubeHelmArgs {
     /// Print this revision (Helm's number) [default: the newest]
     #[arg(long, value_name = "N")]
     pub revision: Option<u64>,
-    /// Show values, manifest, notes and the description in JSON, which may contain secrets
+    /// Show what may contain secrets: values, manifest and notes, and with JSON the description
     #[arg(long)]
     pub show_secrets: bool,
     /// Output form of the list

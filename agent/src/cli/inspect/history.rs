@@ -98,11 +98,17 @@ const COLUMNS: [text_table::Column; 6] =
 
 fn row(event: &Event) -> Vec<String> {
     if event.deletion {
-        return vec![event.revision.main.to_string(), what(event).into(), String::new(), String::new(), String::new()];
+        return vec![
+            event.revision.main.to_string(),
+            effect(event).into(),
+            String::new(),
+            String::new(),
+            String::new(),
+        ];
     }
     vec![
         event.revision.main.to_string(),
-        what(event).into(),
+        effect(event).into(),
         event.version.to_string(),
         event.value_len.to_string(),
         keys::lease(event.lease),
@@ -118,7 +124,7 @@ pub fn put_time(object: &mut Map<String, Value>, moment: Moment) {
 }
 
 /// Names the effect of an event on the key.
-pub fn what(event: &Event) -> &'static str {
+pub fn effect(event: &Event) -> &'static str {
     match (event.deletion, event.version) {
         (true, _) => "delete",
         (false, 1) => "create",
@@ -133,7 +139,7 @@ fn object(event: &Event, times: Option<&TimeLine>) -> Map<String, Value> {
     if let Some(times) = times {
         put_time(&mut object, times.at(event.revision.main));
     }
-    object.insert("event".into(), what(event).into());
+    object.insert("event".into(), effect(event).into());
     if !event.deletion {
         object.insert("createRevision".into(), event.create_revision.into());
         object.insert("version".into(), event.version.into());

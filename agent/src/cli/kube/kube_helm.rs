@@ -34,8 +34,8 @@ pub fn run(args: &KubeHelmArgs) -> Result<Exit, Failure> {
     drop(bar);
     let exit = inspect::told(&args.file.file, &cluster.lost);
     let reading = Reading { snapshot: &snapshot, store: &store, cluster: &cluster };
-    match (args.action, args.what, &args.release) {
-        (HelmAction::Get, Some(what), Some(release)) => reading.get(args, what, release, exit),
+    match (args.action, args.part, &args.release) {
+        (HelmAction::Get, Some(part), Some(release)) => reading.get(args, part, release, exit),
         _ => reading.list(args, exit),
     }
 }
@@ -115,10 +115,10 @@ impl<'r> Reading<'r, '_> {
         Ok(exit.max(values.finish(self.snapshot)))
     }
 
-    fn get(&self, args: &KubeHelmArgs, what: HelmPart, release: &str, exit: Exit) -> Result<Exit, Failure> {
+    fn get(&self, args: &KubeHelmArgs, part: HelmPart, release: &str, exit: Exit) -> Result<Exit, Failure> {
         let namespace = args.namespace.namespace.as_deref().unwrap_or("default");
-        if what != HelmPart::Values && !args.show_secrets {
-            let told = format!("the {} of a release may have secrets in it", word(what));
+        if part != HelmPart::Values && !args.show_secrets {
+            let told = format!("the {} of a release may have secrets in it", word(part));
             return Err(Failure::new(told, "--show-secrets prints it."));
         }
         let stored = self.stored(Some(namespace))?;
@@ -139,7 +139,7 @@ impl<'r> Reading<'r, '_> {
         let mut values = ValueReader::new(true);
         let printed = self.with_release(key, &mut values, &mut |node| {
             let text = |path: &[&str]| node.at(path).and_then(Node::text).unwrap_or_default();
-            let text = match what {
+            let text = match part {
                 HelmPart::Manifest => text(&["manifest"]).to_owned(),
                 HelmPart::Notes => text(&["info", "notes"]).to_owned(),
                 HelmPart::Values => values_of(node, args.show_secrets),

@@ -23,7 +23,7 @@ use crate::cli::args_inspect::InspectForm;
 use crate::cli::args_kube_history::KubeHistoryArgs;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
-use crate::cli::inspect::history::{put_time, what};
+use crate::cli::inspect::history::{effect, put_time};
 use crate::cli::inspect::{self, key_text, text_table};
 use crate::cli::output::{self, Lines};
 
@@ -261,7 +261,7 @@ impl Reading<'_, '_> {
         vec![
             event.revision.main.to_string(),
             self.times.as_ref().map_or_else(|| "-".into(), |times| stamp(times.at(event.revision.main))),
-            what(event).into(),
+            effect(event).into(),
             step.manager.as_ref().map_or_else(|| "-".into(), |manager| printable(&manager.to_string())),
             changed.join("\n"),
         ]
@@ -273,7 +273,7 @@ impl Reading<'_, '_> {
         if let Some(times) = &self.times {
             put_time(&mut object, times.at(event.revision.main));
         }
-        object.insert("event".into(), what(event).into());
+        object.insert("event".into(), effect(event).into());
         if let Some(manager) = &step.manager {
             object.insert("manager".into(), manager.name.clone().into());
             object.insert("operation".into(), manager.operation.clone().into());
