@@ -18,7 +18,7 @@ pub const BUCKET_HEADER: usize = 16;
 pub enum BucketLocation<'a> {
     /// In the tree with this root page.
     Tree(PageId),
-    /// In a leaf page that follows the header in the value: its header, and its bytes with the header.
+    /// In a leaf page behind the bucket header: the page's header, and all bytes of the page.
     Inline(Header, &'a [u8]),
 }
 
@@ -46,6 +46,7 @@ pub fn parse(value: &[u8]) -> Result<BucketLocation<'_>, PageFault> {
         let message = format!("an inline bucket's page is {} instead of a leaf page", header.describe());
         return Err(PageFault::new(Code::BucketInvalid, BUCKET_HEADER.saturating_add(8), message));
     }
+    // A key that is empty or too long hides no entry, so the page can be read. `scan/walk.rs` reports the key.
     let mut faults = Leaf::new(header, page).faults(header, None).into_iter();
     if let Some(fault) = faults.find(|fault| fault.code != Code::KeySize) {
         let message = format!("an inline bucket's page is damaged: {}", fault.message);

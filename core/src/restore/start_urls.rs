@@ -11,11 +11,12 @@ use crate::restore::peer_url::bracketed_address;
 /// etcd's default client port.
 const CLIENT_PORT: u16 = 2379;
 
-/// Returns the URLs for `--listen-peer-urls` or `--listen-client-urls` of a member that advertises `urls`. A name is
-/// replaced by all addresses of its host.
+/// Returns the URLs for `--listen-peer-urls` or `--listen-client-urls` of a member that advertises `urls`. A name
+/// other than `localhost` is replaced by the wildcard address (`0.0.0.0` or `[::]`), and an IPv6 address with a zone by
+/// `[::]`. URLs that a wildcard address includes are left out.
 ///
-/// `cluster` decides between `0.0.0.0` and `[::]` for a name: `[::]` if the cluster has IPv6 but no IPv4 addresses. On
-/// Linux etcd listens on both with either.
+/// `cluster` decides about names: `[::]` if the cluster has IPv6 but no IPv4 addresses. On Linux either one makes etcd
+/// listen on IPv4 and IPv6.
 #[must_use]
 pub fn listen_urls(urls: &[String], cluster: &[NewMember]) -> Vec<String> {
     let only_v6 = {
@@ -53,18 +54,19 @@ pub fn listen_urls(urls: &[String], cluster: &[NewMember]) -> Vec<String> {
     kept
 }
 
-/// Whether listening on the URL `all` includes listening on the URL `one`. If both are for all interfaces (`0.0.0.0`
-/// and `[::]`), only the one in `kept` includes the other.
+/// Returns whether listening on the URL `all` includes listening on the URL `one`. If both are wildcards, `all` includes
+/// `one` only if it is already in `kept`; otherwise each would remove the other.
 fn includes(all: &str, one: &str, kept: &[String]) -> bool {
     let all_interfaces = |host: &str| ["0.0.0.0", "[::]"].contains(&host);
     let (Some((_, host, port)), Some((_, own, same))) = (split(all), split(one)) else { return false };
     port == same && host != own && all_interfaces(host) && (!all_interfaces(own) || kept.iter().any(|url| url == all))
 }
 
-/// Returns the URLs for `--advertise-client-urls`: hosts and schemes of the peer URLs with etcd's default port 2379, or
-/// with the port below the peers' if several members share a host.
+/// Returns the URLs for `--advertise-client-urls`: the scheme and host of each peer URL, with port 2379. If several
+/// members share a host, the port is the peer port minus 1.
 ///
-/// Empty if a peer URL is a Unix socket, or if peers use the port.
+/// A peer URL of a Unix socket or without a port is skipped. Empty if no other is left, if the port would be 0, or
+/// if a peer URL of the cluster has the same host and port as one of the client URLs.
 #[must_use]
 pub fn client_urls(member: &NewMember, cluster: &[NewMember]) -> Vec<String> {
     let parsed_urls = |member: &NewMember| -> Vec<(String, String, u16)> {
@@ -91,7 +93,7 @@ pub fn client_urls(member: &NewMember, cluster: &[NewMember]) -> Vec<String> {
     urls
 }
 
-/// Splits a URL into scheme, host and port; `None` for a socket's path.
+/// Splits a URL into scheme, host and port; `None` for a Unix socket, and for a URL without a port.
 fn split(url: &str) -> Option<(&str, &str, &str)> {
     let (scheme, rest) = url.split_once("://").filter(|(scheme, _)| scheme.starts_with("http"))?;
     let (host, port) = rest.rsplit_once(':')?;

@@ -14,7 +14,7 @@ use crate::limits::MAX_BUCKETS;
 use crate::rewrite::intact_tree::{IntactTrees, Visited};
 use crate::rewrite::leaf_reader::LeafReader;
 use crate::rewrite::salvage_report::Origin;
-use crate::rewrite::stray_pages::all_pages;
+use crate::rewrite::stray_pages::whole_file_geometry;
 use crate::source::Source;
 
 /// A bucket in a root page.
@@ -83,7 +83,7 @@ impl<'s, S: Source + ?Sized> DamagedBuckets<'s, S> {
     }
 
     fn geometry(&self, meta: Meta) -> Geometry {
-        let all = all_pages(self.source, meta.page_size);
+        let all = whole_file_geometry(self.source, meta.page_size);
         Geometry { high_water: meta.high_water, present: all.present.min(meta.high_water), ..all }
     }
 
@@ -107,7 +107,7 @@ impl<'s, S: Source + ?Sized> DamagedBuckets<'s, S> {
 
     /// Creates a reader of leaves anywhere in the file.
     pub fn strays(&self) -> LeafReader<'s, S> {
-        LeafReader::new(self.source, all_pages(self.source, self.live.page_size))
+        LeafReader::new(self.source, whole_file_geometry(self.source, self.live.page_size))
     }
 
     fn roots(&self, meta: Meta) -> Result<(Listed, Vec<Finding>), Error> {

@@ -17,7 +17,7 @@ use crate::offset::Offset;
 use crate::progress::Watch;
 use crate::rewrite::intact_tree::{IntactTrees, Visited};
 use crate::rewrite::leaf_reader::LeafReader;
-use crate::rewrite::stray_pages::{StrayPages, all_pages};
+use crate::rewrite::stray_pages::{StrayPages, whole_file_geometry};
 use crate::source::Source;
 
 /// Number of root pages whose trees are checked for damage: each check is a walk.
@@ -97,7 +97,7 @@ struct Root {
 /// # Errors
 /// When bytes cannot be read, or the watch asks to stop.
 pub(super) fn roots<S: Source + ?Sized>(source: &S, page_size: u32, watch: &dyn Watch) -> Result<Vec<Meta>, Error> {
-    let geometry = all_pages(source, page_size);
+    let geometry = whole_file_geometry(source, page_size);
     let mut found: Vec<Root> = Vec::new();
     let mut pages = LeafReader::new(source, geometry);
     for page in StrayPages::find(source, page_size, &|_| false, watch)?.leaves() {
@@ -132,7 +132,7 @@ pub(super) fn roots<S: Source + ?Sized>(source: &S, page_size: u32, watch: &dyn 
 
 /// Returns a meta page for a file without any root page.
 pub(super) fn without_root<S: Source + ?Sized>(source: &S, page_size: u32) -> Meta {
-    let high_water = all_pages(source, page_size).high_water;
+    let high_water = whole_file_geometry(source, page_size).high_water;
     Meta { page_size, root: PageId::ZERO, freelist: NO_FREELIST, high_water, txid: 1 }
 }
 

@@ -37,7 +37,7 @@ use crate::rewrite::new_file::RewriteError;
 use crate::rewrite::salvage_report::SalvageReport;
 use crate::rewrite::small_buckets::SmallBuckets;
 use crate::rewrite::stray_leaves::TreeComparer;
-use crate::rewrite::stray_pages::{StrayPages, all_pages};
+use crate::rewrite::stray_pages::{StrayPages, whole_file_geometry};
 use crate::rewrite::{stray_chains, stray_merge};
 use crate::scan::trailer_hash::head;
 use crate::source::Source;
@@ -255,7 +255,7 @@ fn add_strays<S: Source + ?Sized>(
             return Ok(());
         }
         let page_size = buckets.live.page_size;
-        let is_used = leaves.used_pages(all_pages(buckets.source, page_size).present.get())?;
+        let is_used = leaves.used_pages(whole_file_geometry(buckets.source, page_size).present.get())?;
         let pages = StrayPages::find(buckets.source, page_size, &is_used, watch)?;
         let (mut strays, mut found) = (buckets.strays(), Vec::new());
         for page in pages.leaves() {

@@ -1,10 +1,10 @@
 //! Finds stray leaf pages: intact leaves that no tree uses, and that are not part of a value.
 //!
 //! A free page keeps its old contents, and so does a page whose parent is lost. But a value that is longer than a page lies on overflow pages, and any client may write a value that looks
-//! like a page. So the overflow pages of every page that is labelled with its own page id are excluded, whether that page is in a tree or not.
+//! like a page. So if a page's header carries the id of the place where the page lies, its overflow pages are excluded, even if no tree uses it.
 //!
-//! A page that was written later may have replaced some overflow pages of a free page. The first of the replaced pages is then labelled with its own page id, because every page starts with its
-//! id. So a page with overflow is excluded if one of its overflow pages is labelled so.
+//! A page that was written later may have replaced some overflow pages of a free page. The first of the replaced pages then carries its own id, because every page starts with its id. So a
+//! page with overflow is excluded if one of its overflow pages carries its own id.
 
 use crate::bolt::own_overflow::own_overflow;
 use crate::bolt::page::PageKind;
@@ -20,8 +20,9 @@ const STRIDE: u64 = 128;
 
 /// The stray leaf pages of a file.
 pub(super) struct StrayPages {
-    leaves: PageSet,
-    /// Overflow pages of all pages.
+    /// Leaf pages that carry their own page id. Those that are in one of the other sets do not count.
+    candidates: PageSet,
+    /// Overflow pages of the pages that carry their own page id.
     overflow: PageSet,
     /// Pages with a replaced overflow page.
     partly_overwritten: PageSet,
@@ -29,26 +30,26 @@ pub(super) struct StrayPages {
 }
 
 /// Returns the geometry of all complete pages of a file, whatever its meta pages say.
-pub(super) fn all_pages<S: Source + ?Sized>(source: &S, page_size: u32) -> Geometry {
+pub(super) fn whole_file_geometry<S: Source + ?Sized>(source: &S, page_size: u32) -> Geometry {
     let end = PageId::new(source.len().checked_div(u64::from(page_size)).unwrap_or(0));
     Geometry { page_size, high_water: end, present: end }
 }
 
 impl StrayPages {
-    /// Looks at all pages of the file. `is_used` tells whether a tree uses a page, as a page or as part of one; such pages are skipped.
+    /// Looks at all pages of the file. Skips pages for which `is_used` is true: those that a tree uses, including their overflow pages.
     ///
     /// # Errors
-    /// When bytes cannot be read, there is no memory for two bits a page, or the watch asks to stop.
+    /// When bytes cannot be read, there is not enough memory for the page sets (three bits per page), or the watch asks to stop.
     pub fn find<S: Source + ?Sized>(
         source: &S,
         page_size: u32,
         is_used: &dyn Fn(PageId) -> bool,
         watch: &dyn Watch,
     ) -> Result<Self, Error> {
-        let geometry = all_pages(source, page_size);
+        let geometry = whole_file_geometry(source, page_size);
         let end = geometry.present;
         let set = || PageSet::new(end.get());
-        let found = Self { leaves: set()?, overflow: set()?, partly_overwritten: set()?, end };
+        let found = Self { candidates: set()?, overflow: set()?, partly_overwritten: set()?, end };
         // The last page with overflow, and the first page after its overflow.
         let mut open: Option<(PageId, PageId)> = None;
         let mut reader = PageReader::new(source, geometry);
@@ -83,7 +84,7 @@ impl StrayPages {
             });
             open = (overflow > 0).then(|| (page, page.plus(u64::from(overflow)).next()));
             if kind == Some(PageKind::Leaf) {
-                found.leaves.insert(page);
+                found.candidates.insert(page);
             }
         }
         Ok(found)
@@ -92,6 +93,6 @@ impl StrayPages {
     /// Iterates over the stray leaf pages, in the order of the file.
     pub fn leaves(&self) -> impl Iterator<Item = PageId> {
         let doubtful = |page| self.overflow.contains(page) || self.partly_overwritten.contains(page);
-        PageId::FIRST.up_to(self.end).filter(move |page| self.leaves.contains(*page) && !doubtful(*page))
+        PageId::FIRST.up_to(self.end).filter(move |page| self.candidates.contains(*page) && !doubtful(*page))
     }
 }
