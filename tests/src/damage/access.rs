@@ -1,4 +1,6 @@
-//! Damage to authentication, which decides who may read and write after a restore. `alice` has only the role `reader`, which allows her to read everything below `/` and `app/`.
+//! Damage to authentication, which decides who may read and write after a restore. `alice` has only the role `reader`.
+//! In the recorded snapshots, this role allows her to read the keys that begin with `app/`. Where it is missing, it is added, and she may read and write the keys that
+//! begin with `/`.
 
 use prost::Message;
 
@@ -9,64 +11,64 @@ use crate::build::message::{Permission, Role, User};
 use crate::build::{Bucket, Node};
 
 pub const ALL: &[Damage] = &[
-    Damage::content("auth_on_without_user_root", ROOT, |root| {
+    Damage::content("auth_on_without_user_root", FINDS_WITHOUT_ROOT, |root| {
         enable(root);
         remove(root, "authUsers", "root")
     }),
-    Damage::content("auth_on_root_without_its_role", ROOT, |root| {
+    Damage::content("auth_on_root_without_its_role", FINDS_WITHOUT_ROOT, |root| {
         enable(root);
-        user(root, "root", |user| user.roles.clear())
+        put_user(root, "root", |user| user.roles.clear())
     }),
-    Damage::content("auth_on_roles_of_root_unsorted", MALFORMED, |root| {
+    Damage::content("auth_on_roles_of_root_unsorted", FINDS_MALFORMED, |root| {
         enable(root);
-        role(root, "zeta", |_| {});
-        user(root, "root", |user| user.roles = vec!["zeta".into(), "root".into()])
+        put_role(root, "zeta", |_| {});
+        put_user(root, "root", |user| user.roles = vec!["zeta".into(), "root".into()])
     }),
     Damage::content("auth_on_user_with_a_role_that_is_not_there", &["auth-role-missing"], |root| {
         enable(root);
-        user(root, "alice", |user| user.roles = vec!["readeq".into()])
+        put_user(root, "alice", |user| user.roles = vec!["readeq".into()])
     }),
     Damage::content("auth_off_user_with_a_role_that_is_not_there", &["auth-role-missing-off"], |root| {
         root.bucket("auth").put("authEnabled", [0]);
-        user(root, "alice", |user| user.roles = vec!["readeq".into()])
+        put_user(root, "alice", |user| user.roles = vec!["readeq".into()])
     }),
     Damage::content("auth_on_permission_of_an_unknown_type", &["permission-unknown"], |root| {
         enable(root);
-        role(root, "reader", |role| role.permissions[0].kind = 7)
+        put_role(root, "reader", |role| role.permissions[0].kind = 7)
     }),
-    Damage::content("auth_on_roles_of_alice_unsorted", MALFORMED, |root| {
+    Damage::content("auth_on_roles_of_alice_unsorted", FINDS_MALFORMED, |root| {
         enable(root);
-        role(root, "zeta", |_| {});
-        user(root, "alice", |user| user.roles = vec!["zeta".into(), "reader".into()])
+        put_role(root, "zeta", |_| {});
+        put_user(root, "alice", |user| user.roles = vec!["zeta".into(), "reader".into()])
     }),
-    Damage::content("auth_on_enabled_by_another_number", MALFORMED, |root| {
+    Damage::content("auth_on_enabled_by_another_number", FINDS_MALFORMED, |root| {
         enable(root);
         root.bucket("auth").put("authEnabled", [3]);
         Some(Entry("auth", b"authEnabled".to_vec()))
     }),
-    Damage::content("auth_on_user_of_another_name", MALFORMED, |root| {
+    Damage::content("auth_on_user_name_differs_from_key", FINDS_MALFORMED, |root| {
         enable(root);
-        user(root, "alice", |user| user.name = b"alicf".to_vec())
+        put_user(root, "alice", |user| user.name = b"alicf".to_vec())
     }),
-    Damage::content("auth_on_role_of_another_name", MALFORMED, |root| {
+    Damage::content("auth_on_role_name_differs_from_key", FINDS_MALFORMED, |root| {
         enable(root);
-        role(root, "reader", |role| role.name = b"readeq".to_vec())
+        put_role(root, "reader", |role| role.name = b"readeq".to_vec())
     }),
-    Damage::content("auth_on_user_is_no_message", MALFORMED, |root| {
+    Damage::content("auth_on_user_is_no_message", FINDS_MALFORMED, |root| {
         enable(root);
         root.bucket("authUsers").put("alice", [0x7F, 0xFF, 0x01]);
         Some(Entry("authUsers", b"alice".to_vec()))
     }),
-    Damage::content("auth_on_role_is_no_message", MALFORMED, |root| {
+    Damage::content("auth_on_role_is_no_message", FINDS_MALFORMED, |root| {
         enable(root);
         root.bucket("authRoles").put("reader", [0x7F, 0xFF, 0x01]);
         Some(Entry("authRoles", b"reader".to_vec()))
     }),
-    Damage::content("auth_on_password_is_no_hash", MALFORMED, |root| {
+    Damage::content("auth_on_password_is_no_hash", FINDS_MALFORMED, |root| {
         enable(root);
-        user(root, "alice", |user| user.password[20] ^= 0x80)
+        put_user(root, "alice", |user| user.password[20] ^= 0x80)
     }),
-    Damage::content("auth_on_role_whose_permissions_are_another_field", MALFORMED, |root| {
+    Damage::content("auth_on_role_whose_permissions_are_another_field", FINDS_MALFORMED, |root| {
         enable(root);
         let mut bytes = root.bucket("authRoles").value(b"reader")?.to_vec();
         // The tag after the name becomes field 3 instead of 2.
@@ -75,11 +77,11 @@ pub const ALL: &[Damage] = &[
         root.bucket("authRoles").put("reader", bytes);
         Some(Entry("authRoles", b"reader".to_vec()))
     }),
-    Damage::content("auth_on_key_auth_enabled_misspelt", MALFORMED, |root| {
+    Damage::content("auth_on_key_auth_enabled_misspelt", FINDS_MALFORMED, |root| {
         enable(root);
         rename(root, "auth", "authEnabled", "authEnablee")
     }),
-    Damage::content("auth_on_key_auth_revision_misspelt", MALFORMED, |root| {
+    Damage::content("auth_on_key_auth_revision_misspelt", FINDS_MALFORMED, |root| {
         enable(root);
         rename(root, "auth", "authRevision", "authRevisiom")
     }),
@@ -94,8 +96,8 @@ pub const ALL: &[Damage] = &[
     }),
 ];
 
-const ROOT: &[&str] = &["auth-without-root"];
-const MALFORMED: &[&str] = &["auth-malformed"];
+const FINDS_WITHOUT_ROOT: &[&str] = &["auth-without-root"];
+const FINDS_MALFORMED: &[&str] = &["auth-malformed"];
 
 /// Contents that a healthy cluster may have.
 pub(super) const HEALTHY: &[Damage] = &[
@@ -106,36 +108,37 @@ pub(super) const HEALTHY: &[Damage] = &[
     }),
     Damage::content("auth_on_two_who_have_role_root", &[], |root| {
         enable(root);
-        user(root, "alice", |user| user.roles = vec!["reader".into(), "root".into()])
+        put_user(root, "alice", |user| user.roles = vec!["reader".into(), "root".into()])
     }),
 ];
 
-/// Turns authentication on, with user and role `root` and some others.
+/// Turns authentication on; see [`enable`].
 pub(super) const AUTH_ON: Damage = Damage::content("auth_on", &[], |root| {
     enable(root);
     Some(Location::Nowhere)
 });
 
-/// Turns authentication on, then off.
+/// Stores that authentication is off. Users and roles stay as they are.
 pub(super) const AUTH_OFF: Damage = Damage::content("auth_off", &[], |root| {
     root.bucket("auth").put("authEnabled", [0]);
     Some(Location::Nowhere)
 });
 
-/// Enables authentication, with user and role `root` and some others.
+/// Enables authentication, with users `root` and `alice` and roles `root` and `reader`. Existing entries are kept, except for the roles of the two users.
 fn enable(root: &mut Bucket) {
     root.bucket("auth").put("authEnabled", [1]);
     if root.bucket("auth").value(b"authRevision").is_none() {
         root.bucket("auth").put("authRevision", 9_u64.to_be_bytes());
     }
     for name in ["root", "reader"] {
-        role(root, name, |_| {});
+        put_role(root, name, |_| {});
     }
-    user(root, "root", |user| user.roles = vec!["root".into()]);
-    user(root, "alice", |user| user.roles = vec!["reader".into()]);
+    put_user(root, "root", |user| user.roles = vec!["root".into()]);
+    put_user(root, "alice", |user| user.roles = vec!["reader".into()]);
 }
 
-fn user(root: &mut Bucket, name: &str, change: impl Fn(&mut User)) -> Option<Location> {
+/// Adds a user, or changes the existing one. `change` gets the user before it is stored.
+fn put_user(root: &mut Bucket, name: &str, change: impl Fn(&mut User)) -> Option<Location> {
     let there = root.bucket("authUsers").value(name.as_bytes()).map(<[u8]>::to_vec);
     let mut user = match there {
         Some(bytes) => User::decode(bytes.as_slice()).expect("a user"),
@@ -146,7 +149,8 @@ fn user(root: &mut Bucket, name: &str, change: impl Fn(&mut User)) -> Option<Loc
     Some(Entry("authUsers", name.into()))
 }
 
-fn role(root: &mut Bucket, name: &str, change: impl Fn(&mut Role)) -> Option<Location> {
+/// Adds a role, or changes the existing one. `change` gets the role before it is stored. It has at least one permission.
+fn put_role(root: &mut Bucket, name: &str, change: impl Fn(&mut Role)) -> Option<Location> {
     let there = root.bucket("authRoles").value(name.as_bytes()).map(<[u8]>::to_vec);
     let mut role = match there {
         Some(bytes) => Role::decode(bytes.as_slice()).expect("a role"),
@@ -160,12 +164,13 @@ fn role(root: &mut Bucket, name: &str, change: impl Fn(&mut Role)) -> Option<Loc
     Some(Entry("authRoles", name.into()))
 }
 
+/// Removes an entry; returns `None` if there is no such entry.
 pub(super) fn remove(root: &mut Bucket, bucket: &str, name: &str) -> Option<Location> {
     root.bucket(bucket).entries.remove(name.as_bytes())?;
     Some(Location::Nowhere)
 }
 
-/// Moves an entry to a name with a flipped bit.
+/// Moves an entry to a misspelt name.
 pub(super) fn rename(root: &mut Bucket, bucket: &'static str, name: &str, misspelt: &str) -> Option<Location> {
     let value: Node = root.bucket(bucket).entries.remove(name.as_bytes())?;
     root.bucket(bucket).entries.insert(misspelt.into(), value);
