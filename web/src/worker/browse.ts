@@ -31,7 +31,7 @@ export async function browse(file: File, fed: BlockReceiver | null, post: Post):
     post({ kind: "progress", done, total });
   };
   // For a compressed file, the other worker sends its unpacked copy; otherwise it sends blocks.
-  const own = (await fed?.copy()) ?? (await unpackedBlob(file, post));
+  const own = (await fed?.unpacked()) ?? (await unpackedBlob(file, post));
   const view = new StoreView(await open(own, check));
   const read = (of: Blob = own): Promise<void> => readAll(view, of, reportProgress);
   const postUnlessStopped: Post = (message) => {

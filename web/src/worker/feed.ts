@@ -1,8 +1,8 @@
 import { PIECE } from "./read.ts";
 
 /**
- * Passes bytes of a file from the worker that computes the verdict, through the page, to the worker that reads the keys, so that the file is read once for both. Buffers are
- * transferred, not copied, and returned after use. If too many are out, the first worker waits, because a second read would cost both workers more.
+ * The verdict worker reads the file, and passes its bytes on to the key worker (via the web page), so that the file is read once. Buffers are transferred, not copied, and
+ * returned after use. If too many buffers are out, the verdict worker waits. Waiting is cheaper than having the key worker read the file again.
  */
 
 /** Bytes of the file, starting at offset `at`. */
@@ -29,9 +29,9 @@ export interface ReturnedBuffer {
   buffer: ArrayBuffer | null;
 }
 
-/** Most bytes in transit: enough for the time in which the other worker finds where the keys are. */
-const MOST = 24 * PIECE;
-/** Milliseconds without a returned buffer after which the feed ends. The verdict must not depend on the keys. */
+/** The most bytes that may be in transit. The verdict worker can read on this far while the key worker is still locating the keys. */
+const MAX_IN_TRANSIT = 24 * PIECE;
+/** If no buffer comes back for this many milliseconds, the feed ends, because the verdict must not depend on the key worker. */
 const PATIENCE = 60_000;
 
 /** The sending side, in the worker that reads the file. */
@@ -48,14 +48,14 @@ export class BlockSender {
   }
 
   /** Returns a buffer to read into. */
-  fresh(): ArrayBuffer {
+  buffer(): ArrayBuffer {
     return this.#free.pop() ?? new ArrayBuffer(PIECE);
   }
 
   /** Sends processed bytes with their buffer; waits while too many bytes are in transit. */
   async give(at: number, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
     const size = bytes.buffer.byteLength;
-    while (!this.#ended && this.#inTransit + size > MOST) {
+    while (!this.#ended && this.#inTransit + size > MAX_IN_TRANSIT) {
       const before = this.#inTransit;
       await Promise.race([new Promise<void>((resolve) => (this.#wake = resolve)), new Promise((resolve) => setTimeout(resolve, PATIENCE))]);
       if (this.#inTransit === before) this.end();
@@ -65,8 +65,8 @@ export class BlockSender {
     this.#post({ kind: "block", at, bytes }, [bytes.buffer]);
   }
 
-  /** Takes back a returned buffer. */
-  take(buffer: ArrayBuffer | null): void {
+  /** Handles a returned buffer. */
+  onReturned(buffer: ArrayBuffer | null): void {
     if (buffer === null) this.end();
     else {
       this.#inTransit -= buffer.byteLength;
@@ -88,24 +88,25 @@ export class BlockSender {
 export class BlockReceiver {
   readonly #back: (message: ReturnedBuffer) => void;
   #waiting: (Block | BlocksEnd)[] = [];
-  #copy: Blob | null = null;
+  #unpacked: Blob | null = null;
   #wake: (() => void) | null = null;
 
   constructor(back: (message: ReturnedBuffer) => void) {
     this.#back = back;
   }
 
-  take(message: Block | BlocksEnd | Unpacked): void {
-    if (message.kind === "unpacked") this.#copy = message.blob;
+  /** Queues a message of the sender. */
+  receive(message: Block | BlocksEnd | Unpacked): void {
+    if (message.kind === "unpacked") this.#unpacked = message.blob;
     else this.#waiting.push(message);
     this.#wake?.();
   }
 
   /** Waits for the unpacked copy of a compressed file; null if a block or the end comes first. */
-  async copy(): Promise<Blob | null> {
-    while (this.#copy === null && this.#waiting.length === 0) await new Promise<void>((resolve) => (this.#wake = resolve));
+  async unpacked(): Promise<Blob | null> {
+    while (this.#unpacked === null && this.#waiting.length === 0) await new Promise<void>((resolve) => (this.#wake = resolve));
     this.#wake = null;
-    return this.#copy;
+    return this.#unpacked;
   }
 
   /** Yields the blocks in order. A block is valid until the next one is requested. */

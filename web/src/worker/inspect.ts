@@ -11,7 +11,7 @@ const PROGRESS_EVERY_MS = 50;
 /** Bytes of one part of an unpacked copy. */
 const PART = 16 * 1024 * 1024;
 
-/** Computes the verdict on a file and reports each step to the page. Passes the bytes on to `feed`. */
+/** Computes the verdict on a file and reports each step to the page. Passes the bytes on to the key worker through `feed`. */
 export async function inspect(file: File, feed: BlockSender | null, post: Post): Promise<void> {
   const started = performance.now();
   const first = peek(file);
@@ -30,7 +30,7 @@ export async function verifyBlob(blob: Blob, feed: BlockSender | null, reportPro
   const inspector = new Inspector();
   do {
     let done = 0;
-    for await (const piece of pieces(blob, () => feed?.fresh() ?? new ArrayBuffer(PIECE))) {
+    for await (const piece of pieces(blob, () => feed?.buffer() ?? new ArrayBuffer(PIECE))) {
       if (!inspector.push(piece)) break;
       const at = done;
       done += piece.byteLength;

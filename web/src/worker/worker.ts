@@ -16,7 +16,7 @@ self.onmessage = async ({ data }: MessageEvent<Request>) => {
   const feed = data.fed === true && data.browse !== true ? new BlockSender(post) : null;
   const fed = data.fed === true && data.browse === true ? new BlockReceiver((back) => post(back, back.buffer === null ? [] : [back.buffer])) : null;
   // Messages may arrive while the worker starts, so it listens from the beginning.
-  self.onmessage = ({ data: said }: MessageEvent<ReturnedBuffer | Block | BlocksEnd | Unpacked>) => (said.kind === "back" ? feed?.take(said.buffer) : fed?.take(said));
+  self.onmessage = ({ data: said }: MessageEvent<ReturnedBuffer | Block | BlocksEnd | Unpacked>) => (said.kind === "back" ? feed?.onReturned(said.buffer) : fed?.receive(said));
   try {
     initSync({ module: data.module });
     if (__HASH_ONLY__) {
