@@ -1,15 +1,15 @@
 //! Reserves memory before it is needed.
 
 /// The minimum reservation in bytes.
-const STEP: usize = 32 * 1024 * 1024;
+const MIN_RESERVATION: usize = 32 * 1024 * 1024;
 /// The maximum reservation in bytes.
-const MAX_STEP: usize = 256 * 1024 * 1024;
+const MAX_RESERVATION: usize = 256 * 1024 * 1024;
 
 /// Keeps free space in the heap, so that the wasm memory grows in few large steps.
 ///
-/// By itself the allocator grows it by the current need, often one 64 KiB page, and each growth costs V8 time in
-/// proportion to the whole memory: for a snapshot of 3 million revisions, a third of the time. Space that was
-/// never written to takes no memory of the machine.
+/// Left alone, the allocator grows the memory only as far as each request needs, often by one 64 KiB page. V8 spends
+/// time on each growth in proportion to the whole memory; for a snapshot of 3 million revisions, that was a third of
+/// the run time. Reserved space that was never written to takes no memory of the machine.
 #[derive(Default)]
 pub(crate) struct Headroom {
     /// The size of the memory at the last check. While it stays the same, there was enough space.
@@ -24,11 +24,11 @@ impl Headroom {
         }
     }
 
-    /// Reserves memory for a step that may need much.
+    /// Reserves memory before work that may need much.
     pub(crate) fn make(&mut self) {
         let mut room = Vec::<u8>::new();
-        // If the reservation fails, the allocator still grows in small steps.
-        if room.try_reserve_exact(memory_bytes().clamp(STEP, MAX_STEP)).is_ok() {
+        // If the reservation fails, the allocator still grows the memory in small steps.
+        if room.try_reserve_exact(memory_bytes().clamp(MIN_RESERVATION, MAX_RESERVATION)).is_ok() {
             // Freed immediately, so that the allocator can use it. `black_box` keeps the optimiser from removing both.
             drop(std::hint::black_box(room));
         }

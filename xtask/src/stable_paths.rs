@@ -1,13 +1,13 @@
-//! Compiler flags that keep the names of this machine's folders out of what is compiled, so that it is the same wherever it is built.
+//! Compiler flags that keep the paths of this machine out of the compiled program, so that every machine builds the same bytes.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-/// Returns flags for rustc. Cargo leaves them out of the hashes in symbols.
+/// Returns flags for rustc. Cargo does not include these flags in symbol hashes, so the paths in them do not change the output.
 ///
 /// # Errors
-/// When cargo's own folder is unknown.
+/// When Cargo's home is unknown.
 pub fn rust_flags(source: &Path) -> Result<Vec<String>> {
     Ok(mapped(source)?.map(|(from, to)| format!("--remap-path-prefix={}={to}", from.display())).into())
 }
@@ -15,13 +15,14 @@ pub fn rust_flags(source: &Path) -> Result<Vec<String>> {
 /// Returns flags for a C compiler.
 ///
 /// # Errors
-/// When cargo's own folder is unknown.
+/// When Cargo's home is unknown.
 pub fn c_flags(source: &Path) -> Result<String> {
     let flags = mapped(source)?.map(|(from, to)| format!("-ffile-prefix-map={}={to}", from.display()));
     Ok(flags.join(" "))
 }
 
-/// The folders, and the names that stand for them: those of the sources and of the libraries. Rust's own library names no folder of this machine.
+/// Pairs of a folder and its replacement: the source folder and Cargo's home, which holds the libraries. The standard library needs no entry: it was built elsewhere
+/// and contains no path of this machine.
 fn mapped(source: &Path) -> Result<[(PathBuf, &'static str); 2]> {
     Ok([(source.to_owned(), "/etcdsnap"), (cargo_home()?, "/cargo")])
 }

@@ -14,9 +14,9 @@ use super::REFERENCE_VERSION;
 use crate::reference;
 
 /// How long a server may take to be ready.
-const TIMEOUT: Duration = Duration::from_secs(120);
-/// The pause between two questions whether it is.
-const PAUSE: Duration = Duration::from_millis(20);
+const READY_TIMEOUT: Duration = Duration::from_secs(120);
+/// The pause between two health checks during start-up.
+const READY_POLL: Duration = Duration::from_millis(20);
 
 /// A server on the loopback address, which is killed when the value is dropped.
 pub struct Server {
@@ -45,10 +45,10 @@ impl Server {
         let since = Instant::now();
         // The server listens long before it has loaded its store.
         while !health(client).is_ok_and(|answer| answer.contains("\"health\":\"true\"")) {
-            if server.child.try_wait()?.is_some() || since.elapsed() > TIMEOUT {
+            if server.child.try_wait()?.is_some() || since.elapsed() > READY_TIMEOUT {
                 bail!("etcd does not become healthy");
             }
-            sleep(PAUSE);
+            sleep(READY_POLL);
         }
         Ok(server)
     }
