@@ -1,4 +1,4 @@
-//! Changes of a few entries on the way into a new file: what is put, deleted or emptied while a bucket is copied.
+//! Applies edits of buckets while the buckets are copied to a new file: puts and deletes entries, or leaves out all old ones.
 
 use std::collections::BTreeMap;
 
@@ -7,27 +7,27 @@ use crate::bolt::write::file_builder::{BuildError, FileBuilder, PageSink};
 use crate::etcd::revision::Revision;
 use crate::etcd::revision_key::RevisionKey;
 
-/// The mark of the last compaction that was carried out, in bucket `meta`.
+/// Key in bucket `meta` of the last compaction that was carried out.
 const FINISHED: &[u8] = b"finishedCompactRev";
-/// The mark of the last one that was requested: etcd carries it out when it starts.
+/// Key in bucket `meta` of the last compaction that was requested. etcd carries it out when it starts.
 pub(super) const SCHEDULED: &[u8] = b"scheduledCompactRev";
 
-/// What changes, by the names of buckets at the top.
+/// The edits, by the names of the top-level buckets.
 #[derive(Debug, Default)]
 pub(super) struct BucketChanges(BTreeMap<Vec<u8>, BucketEdit>);
 
 impl BucketChanges {
-    /// These changes, each of another bucket.
+    /// Collects edits, each of a different bucket.
     pub fn new(changes: &[BucketEdit]) -> Self {
         Self(changes.iter().map(|change| (change.bucket.clone(), change.clone())).collect())
     }
 
-    /// Raises both marks of compaction to a main revision, but for one that changes anyway.
+    /// Sets both compaction revisions to a main revision. A compaction revision that an edit already changes is left to that edit.
     pub fn mark_compacted(&mut self, main: Revision) {
         [FINISHED, SCHEDULED].into_iter().for_each(|mark| self.mark(mark, main));
     }
 
-    /// The same of the mark of the requested compaction alone: etcd carries it out when it starts.
+    /// Sets only the revision of the requested compaction.
     pub fn mark_scheduled(&mut self, main: Revision) {
         self.mark(SCHEDULED, main);
     }
@@ -37,34 +37,34 @@ impl BucketChanges {
         self.of(b"meta").entries.entry(mark.to_vec()).or_insert(Some(value));
     }
 
-    /// What changes in a bucket, to be added to.
+    /// Returns the edit of a bucket, to add changes to; creates it if there is none.
     pub fn of(&mut self, name: &[u8]) -> &mut BucketEdit {
         let new = || BucketEdit { bucket: name.to_vec(), ..BucketEdit::default() };
         self.0.entry(name.to_vec()).or_insert_with(new)
     }
 
-    /// What changes in a bucket; nothing when it was taken before.
+    /// Removes the edit of a bucket and returns it; an empty edit if there is none.
     pub fn take(&mut self, name: &[u8]) -> BucketEdit {
         self.0.remove(name).unwrap_or_default()
     }
 
-    /// The name of the first bucket that is not among `present` and cannot be made.
+    /// Returns the name of the first bucket that is not in `present` and that its edit does not allow to create.
     pub fn lacking(&self, present: &[&[u8]]) -> Option<&[u8]> {
         let lacks =
             |change: &&BucketEdit| change.if_missing == IfMissing::Fail && !present.contains(&change.bucket.as_slice());
         self.0.values().find(lacks).map(|change| change.bucket.as_slice())
     }
 
-    /// The names of all.
+    /// Iterates over the names of the edited buckets.
     pub fn names(&self) -> impl Iterator<Item = &[u8]> {
         self.0.keys().map(Vec::as_slice)
     }
 }
 
-/// Puts entries in order; those without a value are deleted ones.
+/// Puts entries in key order. Entries without a value are deletions, and are skipped.
 ///
 /// # Errors
-/// When the sink fails, or something behind them is there already.
+/// When the sink fails, or the builder already has an entry with the same or a later key.
 pub(super) fn put_all<K: PageSink>(
     entries: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
     builder: &mut FileBuilder<K>,
@@ -73,7 +73,8 @@ pub(super) fn put_all<K: PageSink>(
     there.into_iter().try_for_each(|(key, value)| builder.put(&key, &value))
 }
 
-/// Puts what changes before an old entry, and then that entry, unless it is left out (`value` is none), or what replaces it; `left` are the changes from there on.
+/// Puts the changes whose keys come before `key`, and then the old entry `key` or its change. `value` is the old value; `None` leaves the old entry out. Removes the changes from
+/// `left` that were put.
 ///
 /// # Errors
 /// When the sink fails.

@@ -1,11 +1,10 @@
-//! Keys with their whole history in or out.
+//! Keeps or drops keys with their whole history.
 //!
-//! What goes leaves holes in the numbers of revisions, and etcd knows holes only below a compaction. So the mark of the *requested* compaction is raised to the first revision from
-//! which on nothing is missing, as for a salvage: below it, the older versions of the keys that stay may stay too, until etcd carries the compaction out when it starts. (Below a
-//! *finished* one no older version may stand.) Where the newest revision goes, an empty entry takes its place, as a revision bump leaves one: the store's revision does not fall,
-//! so no client sees a revision twice.
+//! Dropped entries leave gaps in the revision numbers, and etcd accepts gaps only below a compaction. So the revision of the *requested* compaction is raised to the lowest revision above all
+//! gaps, as in a salvage. Below it, older versions of the kept keys may stay until etcd starts and carries out the compaction. (Below a *finished* compaction, older versions are not allowed.) If the
+//! newest revision is dropped, an empty entry takes its place, as a revision bump writes one. So the store's revision does not fall, and no client sees a revision twice.
 //!
-//! A lease goes when keys that live were attached to it and all of them go; one without keys stays, since nobody knows whose it is.
+//! A lease is dropped if live keys were attached to it and all of them are dropped. A lease without keys stays, because nothing shows whose it is.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -23,21 +22,21 @@ use crate::store::key_state::entry_bytes;
 use crate::store::partitioned_fold::{KeyRow, PARTITIONS, Rows, folded};
 use crate::store::query::malformed;
 
-/// What becomes of the keys that are chosen.
+/// Whether the chosen keys are kept or dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CutSide {
-    /// They stay, and all others go.
+    /// The chosen keys are kept, and all others are dropped.
     Keep,
-    /// They go, and all others stay.
+    /// The chosen keys are dropped, and all others are kept.
     Drop,
 }
 
-/// Keys, and what they take.
+/// The number of keys and entries, and their size.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Share {
-    /// Keys that live at the latest revision.
+    /// Keys that exist at the latest revision.
     pub keys: u64,
-    /// Entries of bucket `key`, tombstones among them.
+    /// Entries of bucket `key`, including tombstones.
     pub entries: u64,
     /// Bytes of these entries in the database.
     pub bytes: u64,
@@ -50,20 +49,20 @@ impl Share {
     }
 }
 
-/// What a cut did.
+/// The result of a cut.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CutReport {
-    /// What stays.
+    /// The kept part.
     pub kept: Share,
-    /// What is gone.
+    /// The dropped part.
     pub dropped: Share,
-    /// Entries of the keys that each choice has; keys that several have count for each.
+    /// For each choice, the number of entries of its keys. A key of several choices counts for each.
     pub chosen: Vec<u64>,
-    /// Leases that went with the last of their keys.
+    /// Leases that were dropped with the last of their keys.
     pub leases: u64,
-    /// The revision below which nobody can ask any more; none when that is as it was.
+    /// The raised revision of the requested compaction, below which clients cannot read; `None` if it is unchanged.
     pub raised_to: Option<Revision>,
-    /// Whether an empty entry stands in the place of the newest revision.
+    /// Whether an empty entry takes the place of the newest revision.
     pub has_placeholder: bool,
 }
 
@@ -88,7 +87,7 @@ impl KeyRow for Newest {
     }
 }
 
-/// A cut on its way through a file. Memory: at most 80 bytes a key, and 32 a lease.
+/// Filters the entries of a file for a cut. Memory: at most 80 bytes per key, and 32 per lease.
 #[derive(Debug)]
 pub struct Cut<'c> {
     choices: &'c [KeyChoice],
@@ -96,17 +95,19 @@ pub struct Cut<'c> {
     /// The revision of the old file's last compaction.
     compacted: Revision,
     newest: Rows<Newest>,
-    /// The main revisions of the newest entry that goes, of the newest that stays, and of the first that stays behind all that goes.
+    /// Main revision of the newest dropped entry so far.
     last_dropped: Option<Revision>,
+    /// Main revision of the newest kept entry so far.
     last_kept: Option<Revision>,
+    /// Main revision of the first kept entry after all dropped ones.
     kept_behind: Option<Revision>,
-    /// Leases with keys that go, and whether others of their keys stay.
+    /// Leases with live keys, and whether any of these keys is kept.
     leases: HashMap<i64, bool>,
     report: CutReport,
 }
 
 impl<'c> Cut<'c> {
-    /// A cut of a file whose last compaction was at revision `compacted`, or −1.
+    /// Starts a cut of a file whose last compaction was at revision `compacted`; −1 if there was none.
     #[must_use]
     pub fn new(choices: &'c [KeyChoice], side: CutSide, compacted: Revision) -> Self {
         let report = CutReport { chosen: vec![0; choices.len()], ..CutReport::default() };
@@ -123,13 +124,13 @@ impl<'c> Cut<'c> {
         }
     }
 
-    /// What it did, when the file is written.
+    /// Returns the report after the file was written.
     #[must_use]
     pub fn into_report(self) -> CutReport {
         self.report
     }
 
-    /// Whether a key stays; counts the choices that have it.
+    /// Returns whether a key is kept; counts the entry for each choice that includes the key.
     fn stays(&mut self, key: &[u8]) -> bool {
         let mut is_chosen = false;
         for (choice, entries) in self.choices.iter().zip(&mut self.report.chosen) {
@@ -141,7 +142,7 @@ impl<'c> Cut<'c> {
         is_chosen == (self.side == CutSide::Keep)
     }
 
-    /// Counts the keys that live, and finds out which leases lose all of theirs.
+    /// Counts the live keys, and finds out which leases lose all of their keys.
     fn count_keys(&mut self) -> Result<(), FilterError> {
         self.newest.hand_over()?;
         for number in 0..PARTITIONS {
@@ -167,7 +168,7 @@ impl EntryFilter for Cut<'_> {
         let Some(message) = KeyValue::parse(entry.value) else {
             return Err(FilterError::Damaged(malformed(entry, "are not a KeyValue message")));
         };
-        // The empty entry of a revision bump is of no key.
+        // The empty entry of a revision bump belongs to no key.
         let is_of_no_key = entry.value.is_empty() && !entry.key.tombstone;
         if message.key.is_empty() && !is_of_no_key {
             return Err(FilterError::Damaged(malformed(entry, "have no key")));
@@ -185,14 +186,14 @@ impl EntryFilter for Cut<'_> {
         }
         self.report.dropped.add(entry);
         self.last_dropped = Some(main);
-        // A part of its transaction that stays is no revision behind it, but the mark may stand at it.
+        // Kept entries of the same transaction do not come after it, but the compaction may be at their revision.
         self.kept_behind = self.last_kept.filter(|kept| *kept == main);
         Ok(None)
     }
 
     fn end_of_revisions(&mut self) -> Result<Option<Revision>, FilterError> {
         self.count_keys()?;
-        // What a compaction may have removed already is no hole.
+        // Below the old compaction nothing counts as a gap, because the compaction may have removed it.
         let Some(dropped) = self.last_dropped.filter(|dropped| *dropped >= self.compacted) else { return Ok(None) };
         self.report.has_placeholder = self.kept_behind.is_none();
         self.report.raised_to = self.kept_behind.or(Some(dropped));

@@ -1,4 +1,4 @@
-//! What a rewrite asks a filter about the entries of the old file.
+//! The interface of filters that change or leave out entries while a file is rewritten.
 
 use std::borrow::Cow;
 
@@ -7,28 +7,29 @@ use crate::etcd::revision::Revision;
 use crate::finding::Finding;
 use crate::store::KeyEntry;
 
-/// Says what becomes of each entry. It is asked in the order of buckets and keys, so all of bucket `key` comes before `lease` and `meta`.
+/// Keeps, changes or drops each entry. The methods are called in the order of buckets and keys, so all of bucket `key` comes before `lease` and `meta`.
 pub trait EntryFilter {
-    /// The message that an entry of bucket `key` gets in the new file; none to leave the entry out.
+    /// Returns the value of an entry of bucket `key` in the new file; `None` leaves the entry out.
     ///
     /// # Errors
-    /// When the entry is damaged, or there is no memory for what is kept of it.
+    /// When the entry is damaged, or there is not enough memory for what the filter remembers of it.
     fn revision<'v>(&mut self, entry: &KeyEntry<'v>) -> Result<Option<Cow<'v, [u8]>>, FilterError>;
 
-    /// Ends bucket `key`: the main revision of an empty entry to be put behind its last one, as a revision bump leaves one, so that the store keeps this revision.
+    /// Called after the last entry of bucket `key`. Returns the main revision of an empty entry to append, as a revision bump writes one, so that the store keeps this revision; `None`
+    /// appends nothing.
     ///
     /// # Errors
-    /// When there is no memory.
+    /// When there is not enough memory.
     fn end_of_revisions(&mut self) -> Result<Option<Revision>, FilterError> {
         Ok(None)
     }
 
-    /// The value that an entry of another bucket gets; none to leave the entry out.
+    /// Returns the value of an entry of another bucket in the new file; `None` leaves the entry out.
     fn pair<'v>(&mut self, _bucket: &[u8], _key: &[u8], value: &'v [u8]) -> Option<Cow<'v, [u8]>> {
         Some(Cow::Borrowed(value))
     }
 
-    /// The revision to which the mark of the requested compaction is raised, asked after the end of bucket `key`.
+    /// Returns the new revision of the requested compaction (`scheduledCompactRev`); `None` leaves it as it is. Called after the end of bucket `key`.
     fn scheduled_mark(&self) -> Option<Revision> {
         None
     }
@@ -40,7 +41,7 @@ pub enum FilterError {
     /// An entry is damaged.
     #[error("{}", .0.message)]
     Damaged(Finding),
-    /// There is no memory.
+    /// There is not enough memory.
     #[error(transparent)]
     Memory(#[from] Error),
 }

@@ -1,24 +1,24 @@
-//! Which keys are meant by words about them.
+//! Chooses keys by prefix or by Kubernetes type.
 
 use crate::kubernetes::registry_keys::{Object, object_below};
 use crate::kubernetes::resources::Resource;
 
-/// Keys of one sort.
+/// A condition that chooses keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeyChoice {
-    /// Those that begin with this.
+    /// Keys that begin with these bytes.
     Prefix(Vec<u8>),
-    /// Those of Kubernetes' objects of a type.
+    /// Keys of Kubernetes objects of a type.
     Type {
         /// The type.
         resource: Box<Resource>,
-        /// Below which prefixes API servers keep objects.
+        /// The prefixes below which API servers store objects.
         prefixes: Vec<Vec<u8>>,
     },
 }
 
 impl KeyChoice {
-    /// Whether a key is one of them.
+    /// Returns whether a key is chosen.
     #[must_use]
     pub fn has(&self, key: &[u8]) -> bool {
         match self {

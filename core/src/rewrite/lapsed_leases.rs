@@ -1,7 +1,7 @@
-//! Leases that are gone although keys of an earlier state hang on them: without its lease such a key would live for ever, so the lease is made anew.
+//! Finds keys of an earlier state whose leases no longer exist, and grants the leases again. Without its lease, such a key would never expire.
 //!
-//! A lease ends, or is revoked, and takes its keys along. In the state before that the keys live, and the lease has no history to be taken from. When etcd starts, a key whose lease it does
-//! not find keeps living (`restore` in its `server/storage/mvcc/kvstore.go` logs that it could not attach the key).
+//! When a lease expires or is revoked, etcd deletes its keys. In the state before that, the keys exist, but the lease cannot be read, because leases have no history. When etcd starts and
+//! does not find the lease of a key, it keeps the key (`restore` in its `server/storage/mvcc/kvstore.go` only logs that it could not attach the key).
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -14,10 +14,10 @@ use crate::source::Source;
 use crate::store::key_hash::{ByHash, Short, short};
 use crate::store::{EntryPlace, KeyEntry, Store};
 
-/// Keys that are named at most.
+/// Maximum number of keys that are named.
 const NAMED: usize = 1000;
 
-/// Finds them in entries that come in order. Memory: 32 bytes a key that hangs on such a lease.
+/// Searches entries, in order, for keys whose leases no longer exist. Memory: 32 bytes for each such key.
 #[derive(Debug)]
 pub(super) struct LapsedLeaseSearch<'f> {
     present: &'f HashSet<i64>,
@@ -25,22 +25,22 @@ pub(super) struct LapsedLeaseSearch<'f> {
     exhausted: bool,
 }
 
-/// Leases that are made anew.
+/// Leases that are granted again.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LapsedLeases {
-    /// Their ids, and how many keys hang on each.
+    /// Their ids, and the number of keys attached to each.
     pub keys_of: BTreeMap<i64, u64>,
-    /// Names of the keys, in order, each with its lease: a thousand at most.
+    /// Names of the keys, in order, each with its lease: at most a thousand.
     pub named: Vec<(Vec<u8>, i64)>,
 }
 
 impl<'f> LapsedLeaseSearch<'f> {
-    /// A search for leases that are not `present`.
+    /// Starts a search for keys with leases that are not in `present`.
     pub fn new(present: &'f HashSet<i64>) -> Self {
         Self { present, attached: ByHash::default(), exhausted: false }
     }
 
-    /// Takes the next entry that is kept.
+    /// Adds the next kept entry.
     pub fn take(&mut self, entry: &KeyEntry<'_>) {
         let Some(pair) = KeyValue::parse(entry.value) else { return };
         let lapsed = !entry.key.tombstone && pair.lease != 0 && !self.present.contains(&pair.lease);
@@ -54,15 +54,15 @@ impl<'f> LapsedLeaseSearch<'f> {
         }
     }
 
-    /// Forgets a key that is deleted behind all entries.
+    /// Forgets a key that is deleted after all entries.
     pub fn forget(&mut self, key: &[u8]) {
         self.attached.remove(&short(key));
     }
 
-    /// What was found.
+    /// Returns the leases after the last entry.
     ///
     /// # Errors
-    /// When there is no memory for it, or the names cannot be read.
+    /// When there is not enough memory, or the names cannot be read.
     pub fn finish<S: Source + ?Sized>(self, store: &Store<'_, S>) -> Result<LapsedLeases, Error> {
         let bytes = (self.attached.len() as u64).saturating_mul(size_of::<(Short, i64, EntryPlace)>() as u64);
         let memory = || Error::Memory { what: "the keys whose leases are gone", bytes };
@@ -88,13 +88,13 @@ impl<'f> LapsedLeaseSearch<'f> {
 }
 
 impl LapsedLeases {
-    /// Whether there are none.
+    /// Whether there are no such leases.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.keys_of.is_empty()
     }
 
-    /// The entries of bucket `lease` that grant each for so many seconds.
+    /// Returns entries of bucket `lease` that grant each lease for `seconds`.
     pub(super) fn granted(&self, seconds: i64) -> impl Iterator<Item = (Vec<u8>, Option<Vec<u8>>)> {
         let grant = move |id: &i64| {
             let lease = leasepb::Lease { id: *id, ttl: seconds, remaining_ttl: 0 };

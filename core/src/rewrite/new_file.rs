@@ -1,4 +1,4 @@
-//! The new file: every bucket of the old one, bucket `key` with the entries that are kept, both marks of compaction where they are raised, and what else changes.
+//! Writes the new file: every bucket of the old one, bucket `key` with only the kept entries, raised compaction revisions, and other changes.
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashSet};
@@ -21,25 +21,25 @@ use crate::scan::schema_buckets::ListedBucket;
 use crate::source::Source;
 use crate::store::{KeyEntry, Store, Survivors};
 
-/// What the new file is to hold.
+/// Which entries the new file contains.
 pub enum Plan<'p> {
-    /// Every entry of every bucket, as a defragmentation has it.
+    /// Every entry of every bucket, as after a defragmentation.
     Everything,
-    /// What a compaction leaves, with both marks at its revision.
+    /// The entries that a compaction keeps; both compaction revisions are set to its revision.
     Compacted(&'p Survivors),
-    /// What was there at a revision: later entries are gone, and so is what a compaction at that revision removes, where one is made on the way.
+    /// The state at a revision: later entries are left out, and, if `survivors` is given, entries that a compaction at that revision removes, too.
     AsOf {
         /// The main revision.
         revision: Revision,
-        /// What the compaction leaves.
+        /// The entries that the compaction keeps.
         survivors: Option<&'p Survivors>,
     },
-    /// What a filter makes of each entry.
+    /// The entries that a filter keeps or changes.
     Filtered(&'p mut dyn EntryFilter),
 }
 
 impl Plan<'_> {
-    /// The message that an entry of bucket `key` gets; none for one that is left out.
+    /// Returns the value of an entry of bucket `key` in the new file; `None` leaves the entry out.
     fn revision<'v>(&mut self, entry: &KeyEntry<'v>) -> Result<Option<Cow<'v, [u8]>>, FilterError> {
         let keeps = match self {
             Self::Everything => true,
@@ -52,7 +52,7 @@ impl Plan<'_> {
         Ok(keeps.then_some(Cow::Borrowed(entry.value)))
     }
 
-    /// The main revision of an empty entry behind the last one.
+    /// Returns the main revision of an empty entry to append to bucket `key`.
     fn end_of_revisions(&mut self) -> Result<Option<Revision>, FilterError> {
         match self {
             Self::Filtered(filter) => filter.end_of_revisions(),
@@ -60,7 +60,7 @@ impl Plan<'_> {
         }
     }
 
-    /// The value of an entry of another bucket; none for one that is left out.
+    /// Returns the value of an entry of another bucket in the new file; `None` leaves the entry out.
     fn pair<'v>(&mut self, bucket: &[u8], key: &[u8], value: &'v [u8]) -> Option<Cow<'v, [u8]>> {
         match self {
             Self::Filtered(filter) => filter.pair(bucket, key, value),
@@ -68,7 +68,7 @@ impl Plan<'_> {
         }
     }
 
-    /// The revision of both marks of compaction; none when they stay as they are.
+    /// Returns the new value of both compaction revisions; `None` leaves them as they are.
     fn marks(&self) -> Option<Revision> {
         match self {
             Self::Everything | Self::Filtered(_) => None,
@@ -77,7 +77,7 @@ impl Plan<'_> {
         }
     }
 
-    /// The revision of the mark of the requested compaction alone, when bucket `key` is written.
+    /// Returns the new revision of the requested compaction alone. Called after bucket `key` was written.
     fn scheduled_mark(&self) -> Option<Revision> {
         match self {
             Self::Filtered(filter) => filter.scheduled_mark(),
@@ -86,38 +86,38 @@ impl Plan<'_> {
     }
 }
 
-/// What changes besides the entries that are left out.
+/// Changes besides the entries that the plan leaves out.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Alterations<'a> {
-    /// Entries that are put or deleted, a change for each bucket. What is put into bucket `key` must stand behind all entries that are kept.
+    /// Entries to put or delete, one edit per bucket. Entries that are put into bucket `key` must come after all kept entries.
     pub changes: &'a [BucketEdit],
-    /// For how many seconds leases are granted anew that are gone and on which keys hang that are kept; none when they stay gone.
+    /// If kept keys are attached to leases that no longer exist: grants these leases again, for this many seconds. `None` does not grant them.
     pub new_lease_seconds: Option<i64>,
 }
 
-/// What was written.
+/// The written pages, and what they contain.
 #[derive(Debug)]
 pub struct Written<K> {
-    /// The file, of which only the meta pages are to be written.
+    /// The file, of which only the meta pages remain to be written.
     pub built: BuiltFile,
-    /// Where its pages went.
+    /// The sink that got its pages.
     pub sink: K,
-    /// Entries of bucket `key`.
+    /// Numbers of entries of bucket `key`.
     pub counts: Counts,
-    /// Leases that were granted anew.
+    /// Leases that were granted again.
     pub lapsed: LapsedLeases,
 }
 
-/// Entries of bucket `key`.
+/// Numbers of entries of bucket `key`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Those that the old file holds.
+    /// In the old file.
     pub read: u64,
-    /// Those that the new one holds.
+    /// In the new file.
     pub kept: u64,
 }
 
-/// Why there is no new file.
+/// Why no new file was written.
 #[derive(Debug, thiserror::Error)]
 pub enum RewriteError<E> {
     /// The old file cannot be read, or the caller asked to stop.
@@ -126,10 +126,10 @@ pub enum RewriteError<E> {
     /// The old file is damaged, so that the new one would lack something.
     #[error("{}", .0.message)]
     Damaged(Finding),
-    /// A bucket of another program has buckets within it, which would be lost.
+    /// A bucket contains nested buckets, which etcd never writes, and which would be lost.
     #[error("bucket `{0}` has buckets in it, which no etcd writes")]
     Nested(String),
-    /// A bucket that is to change is not there.
+    /// A bucket to be changed does not exist.
     #[error("there is no bucket `{0}`")]
     Missing(String),
     /// The new file cannot be written.
@@ -137,10 +137,10 @@ pub enum RewriteError<E> {
     Build(#[from] BuildError<E>),
 }
 
-/// Writes the pages of a new file; the meta pages are in the answer.
+/// Writes the pages of a new file to `sink`; returns the meta pages.
 ///
 /// # Errors
-/// When the old file cannot be read or is damaged, or the sink fails: what was written by then is no file.
+/// When the old file cannot be read or is damaged, or the sink fails. The pages written so far are then useless.
 pub fn write<S: Source + ?Sized, K: PageSink>(
     store: &Store<'_, S>,
     plan: Plan<'_>,
@@ -151,10 +151,10 @@ pub fn write<S: Source + ?Sized, K: PageSink>(
     Ok((built, sink, counts))
 }
 
-/// The same with further changes.
+/// Writes the pages of a new file like [`write`], with further changes.
 ///
 /// # Errors
-/// As [`write`]; also when a bucket is missing that is to change.
+/// The same errors as [`write`], and [`RewriteError::Missing`].
 pub fn write_altered<S: Source + ?Sized, K: PageSink>(
     store: &Store<'_, S>,
     mut plan: Plan<'_>,
@@ -202,7 +202,7 @@ pub fn write_altered<S: Source + ?Sized, K: PageSink>(
     Ok(Written { built, sink, counts, lapsed })
 }
 
-/// The entries of bucket `key` that are kept.
+/// Puts the kept entries of bucket `key`, and the empty entry that the plan appends.
 fn revisions<S: Source + ?Sized, K: PageSink>(
     store: &Store<'_, S>,
     plan: &mut Plan<'_>,
@@ -234,7 +234,7 @@ fn revisions<S: Source + ?Sized, K: PageSink>(
     Ok(counts)
 }
 
-/// The entries that come behind those that are kept; and the leases that are gone then.
+/// Puts the entries that come after the kept ones; returns the leases to grant again.
 fn put_revisions<S: Source + ?Sized, K: PageSink>(
     store: &Store<'_, S>,
     change: BucketEdit,
@@ -253,7 +253,7 @@ fn put_revisions<S: Source + ?Sized, K: PageSink>(
     Ok(lapsed)
 }
 
-/// Copies a bucket that is there, or makes one, with what changes in it: how many buckets were among its entries, which are passed over.
+/// Copies a bucket, or creates it if `bucket` is `None`, and applies its edit. Skips nested buckets; returns how many there were.
 fn copy_pairs<S: Source + ?Sized, K: PageSink>(
     store: &Store<'_, S>,
     bucket: Option<&ListedBucket>,

@@ -1,7 +1,7 @@
-//! A snapshot that may be shown: what objects say is replaced, and their kinds, names and structure stay.
+//! Makes a snapshot that others may see: replaces the contents of objects, and keeps their kinds, names and structure.
 //!
-//! What may stay is on a list, and the rest goes: a type or field that is not known goes, too. Every version of every key is redacted, and since the file is new, it has no free pages in
-//! which an older state could be.
+//! Only what is on a list stays. Everything else is replaced, including unknown types and fields. Every version of every key is redacted. Because the file is new, it has no free pages that could
+//! contain an older state.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,60 +22,61 @@ use crate::secret_keys::is_secret;
 use crate::store::KeyEntry;
 use crate::store::query::malformed;
 
-/// Kinds that are counted apart; a cluster has some hundreds.
+/// Maximum number of kinds that are counted separately. A cluster has some hundreds.
 const MOST_KINDS: usize = 4096;
 
-/// What stands in place of the hash of a password: as etcd writes one, so that the file is sound, and of no password.
+/// Replacement for password hashes. It has the form of a hash that etcd writes, so that the file is sound, but no password matches it.
 const PASSWORD: &[u8] = b"$2a$10$REDACTEDREDACTEDREDACTEDREDACTEDREDACTEDREDACTEDREDAC";
 
-/// What became of the values of a kind.
+/// Numbers of values of one kind, and of replaced texts in them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct KindRedaction {
-    /// Values, old versions among them.
+    /// Values, including old versions.
     pub values: u64,
     /// Texts in them that were replaced.
     pub replaced: u64,
 }
 
-/// What was replaced.
+/// The report of a redaction.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RedactReport {
-    /// Objects of Kubernetes, by kind.
+    /// Kubernetes objects, by kind.
     pub kinds: BTreeMap<String, KindRedaction>,
-    /// Values that are no objects of Kubernetes, or cannot be read: each was replaced whole.
+    /// Values that are not Kubernetes objects or cannot be decoded. They were replaced as a whole.
     pub others: KindRedaction,
     /// Values that an API server encrypted.
     pub encrypted: KindRedaction,
-    /// Hashes of passwords.
+    /// Replaced password hashes.
     pub passwords: u64,
-    /// Users and roles that were left out, because their names were to be hidden.
+    /// Users and roles that were left out, because names are hidden.
     pub users_left_out: u64,
-    /// Kinds that were to be shown, and of which there is no object.
+    /// Kinds to be shown of which the file has no object.
     pub unmatched_kinds: Vec<String>,
-    /// Fields that were to be shown, and that no redacted object has outside of secrets.
+    /// Fields to be shown that no object has outside of secrets.
     pub unmatched_fields: Vec<Vec<String>>,
 }
 
-/// A redaction on its way through a file.
+/// Filters the entries of a file for a redaction.
 pub struct Redaction<'r> {
     rules: &'r RedactRules,
-    /// Below which prefixes API servers keep objects.
+    /// The prefixes below which API servers store objects.
     prefixes: &'r [Vec<u8>],
     report: RedactReport,
-    /// The shown kinds and fields that some object has, by their numbers in the rules.
+    /// Indexes, in the rules, of the kinds to be shown that some object has.
     met_kinds: BTreeSet<usize>,
+    /// Indexes, in the rules, of the fields to be shown that some object has.
     met_fields: BTreeSet<usize>,
 }
 
 impl<'r> Redaction<'r> {
-    /// A redaction by rules; what is not below a prefix of an API server is replaced whole.
+    /// Starts a redaction by these rules. Values whose keys are not below one of the prefixes are replaced as a whole.
     #[must_use]
     pub fn new(rules: &'r RedactRules, prefixes: &'r [Vec<u8>]) -> Self {
         let (met_kinds, met_fields) = (BTreeSet::new(), BTreeSet::new());
         Self { rules, prefixes, report: RedactReport::default(), met_kinds, met_fields }
     }
 
-    /// Returns what it did, after the file was written.
+    /// Returns the report after the file was written.
     #[must_use]
     pub fn into_report(self) -> RedactReport {
         let RedactRules { shown_kinds, shown_fields, .. } = self.rules;
@@ -98,7 +99,7 @@ impl<'r> Redaction<'r> {
         self.met_fields.extend(shown.fields);
         let report = &mut self.report;
         let count = match kind {
-            // What is no word may be a secret that somebody called a kind.
+            // Text that does not look like a word may be a secret in the place of a kind.
             ValueKind::Object(kind) if !is_wordlike(kind.as_bytes()) => {
                 report.kinds.entry("REDACTED".into()).or_default()
             }
@@ -113,7 +114,7 @@ impl<'r> Redaction<'r> {
         value
     }
 
-    /// The key, with names hidden where that is asked for.
+    /// Returns the key, with hashed names if the rules hide names.
     fn key(&self, key: &[u8], rules: &RedactRules) -> Vec<u8> {
         if rules.name_salt.is_none() {
             return key.to_vec();
@@ -141,7 +142,7 @@ impl<'r> Redaction<'r> {
         new
     }
 
-    /// The rules for what is under a key: the names of OpenShift's tokens may be the tokens themselves.
+    /// Returns the rules for the value of a key. For OpenShift's tokens, names are always hashed, because the name may be the token itself.
     fn rules_for(&self, key: &[u8]) -> Cow<'r, RedactRules> {
         let is_token = |part: &[u8]| part.ends_with(b"accesstokens") || part.ends_with(b"authorizetokens");
         if self.rules.name_salt.is_none() && is_secret(key) && key.split(|byte| *byte == b'/').any(is_token) {
@@ -159,7 +160,7 @@ impl<'r> Redaction<'r> {
         Cow::Owned(User { password: PASSWORD.to_vec(), ..user }.encode_to_vec())
     }
 
-    /// A member: its URLs without users and passwords, and its name and URLs hidden where that is asked for.
+    /// Redacts a member: its URLs lose user and password. If the rules hide names, its name is hashed and its URLs are replaced.
     fn member<'v>(&mut self, value: &'v [u8]) -> Cow<'v, [u8]> {
         let Ok(mut member) = serde_json::from_slice::<Value>(value) else { return self.replaced(value) };
         let hides = self.rules.name_salt.is_some();
@@ -192,19 +193,19 @@ impl<'r> Redaction<'r> {
     }
 }
 
-/// Returns those of the wanted that were not met.
+/// Returns the wanted items whose indexes are not in `met`.
 fn unmatched<T: Clone>(wanted: &[T], met: &BTreeSet<usize>) -> Vec<T> {
     wanted.iter().enumerate().filter(|(number, _)| !met.contains(number)).map(|(_, one)| one.clone()).collect()
 }
 
-/// Whether an object is named by the type that it defines.
+/// Whether an object's name is that of a type that it defines, so that the name must stay.
 fn defines_types(object: &Object<'_>) -> bool {
     matches!(object.resource, b"customresourcedefinitions" | b"apiservices")
 }
 
 impl EntryFilter for Redaction<'_> {
     fn revision<'v>(&mut self, entry: &KeyEntry<'v>) -> Result<Option<Cow<'v, [u8]>>, FilterError> {
-        // The empty entry of a revision bump has nothing to hide.
+        // The empty entry of a revision bump contains nothing.
         if entry.value.is_empty() {
             return Ok(Some(Cow::Borrowed(entry.value)));
         }
@@ -216,7 +217,7 @@ impl EntryFilter for Redaction<'_> {
             true => Vec::new(),
             false => self.value(message.key, message.value, &rules),
         };
-        // Made anew from what is known of it, as etcd writes it.
+        // The message is encoded anew from its known fields, as etcd writes it.
         let mut new = Vec::with_capacity(value.len().saturating_add(64));
         let numbers = |field: u8, number: i64, new: &mut Vec<u8>| {
             if number != 0 {
@@ -244,7 +245,7 @@ impl EntryFilter for Redaction<'_> {
             }
             b"authUsers" => return Some(self.user(value)),
             b"members" => return Some(self.member(value)),
-            // Without users nobody could be asked who they are.
+            // Without users, nobody could log in.
             b"auth" if hides && key == b"authEnabled" => return Some(Cow::Borrowed(&[0])),
             b"auth" => matches!(key, b"authEnabled" | b"authRevision"),
             b"meta" => matches!(
