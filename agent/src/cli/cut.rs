@@ -130,7 +130,7 @@ fn revisions(cut: &CutReport, done: &CutDone) -> String {
     }
 }
 
-/// `-w json`.
+/// The `-w json` output.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Object<'r> {

@@ -18,7 +18,7 @@ use super::output;
 use super::render::grouped_number::{counted, grouped};
 use super::render::json;
 
-/// Kinds listed in the text; JSON has all of them.
+/// Maximum number of kinds listed in the text; JSON has all of them.
 const NAMED: usize = 15;
 
 /// Runs the command.
@@ -48,7 +48,7 @@ pub fn run(args: &RedactArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// Warns of kinds and fields that were to be shown but that nothing in the file has: a mistyped name must not pass for a shown one.
+/// Warns of kinds and fields to be shown that the file does not have: the user may have mistyped the name.
 fn warn_of_unmatched(redacted: &RedactReport) {
     for kind in &redacted.unmatched_kinds {
         output::warn(&format!(
@@ -103,7 +103,7 @@ fn text(args: &RedactArgs, done: &RedactDone) -> String {
     text
 }
 
-/// `-w json`.
+/// The `-w json` output.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Object<'r> {

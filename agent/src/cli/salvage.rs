@@ -18,7 +18,7 @@ use super::render::grouped_number::{counted, exact_bytes, grouped, grouped_revis
 use super::render::json;
 use super::{judge_files, output, signals};
 
-/// Lines of each list; `-w json` has more.
+/// Maximum number of lines of each list; `-w json` has more.
 const SHOWN: usize = 10;
 
 /// Runs the command.
@@ -32,7 +32,7 @@ pub fn run(args: &SalvageArgs) -> Result<Exit, Failure> {
         output::warn(&warning);
     }
     judge_files::warn_when_in_use(&args.file);
-    // A signal ends it in good order: what is half written is removed.
+    // From here on, a signal stops the work so that a half-written file is removed.
     let bar = signals::Cancellable::new(Bar::new(&args.file));
     let snapshot = DamagedSnapshot::open(&args.file, args.work.threads, &bar)?;
     let limits = Limits { only_tree: args.only_tree, proven_only: args.proven_only, meta: args.meta.choice() };
@@ -94,7 +94,7 @@ fn more(count: u64, what: &str) -> String {
     if count == 0 { String::new() } else { format!(", {} {what}", grouped(count)) }
 }
 
-/// What is not in the new file.
+/// Lists what the new file lacks.
 fn missing(found: &SalvageReport, lines: &mut Vec<String>) {
     let damage = found.damage.list();
     let total: u64 = found.damage.counts().values().sum();
@@ -155,7 +155,7 @@ fn missing(found: &SalvageReport, lines: &mut Vec<String>) {
     }
 }
 
-/// What to distrust.
+/// Lists what may be wrong in the new file.
 fn doubts(done: &Salvaged, lines: &mut Vec<String>) {
     let found = &done.found;
     if found.broken_keys > 0 {
@@ -199,7 +199,7 @@ fn left_out(total: u64, shown: usize) -> Option<String> {
     (rest > 0).then(|| format!("  and {} more", grouped(rest)))
 }
 
-/// `-w json`.
+/// The `-w json` output.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Object<'r> {

@@ -3,7 +3,7 @@
 _etcdsnap() {
     local kind='' line
     COMPREPLY=()
-    # No array is made of unquoted output: a key may have a star in it.
+    # The output is read line by line: the shell would expand a key with a star if it split unquoted output into words.
     {
         IFS= read -r kind
         while IFS= read -r line; do
@@ -11,7 +11,7 @@ _etcdsnap() {
             if [[ $line == *[/=] ]]; then compopt -o nospace 2>/dev/null; fi
         done
     } < <(ETCDSNAP_COMPLETE=bash PROGRAM -- "${COMP_LINE:0:COMP_POINT}" "${COMP_LINE:COMP_POINT}" "$2" 2>/dev/null)
-    # Readline then quotes what needs it, and lists the last parts of names alone.
+    # As for file names, readline then adds the quotes that are needed, and lists only the last path component.
     if [[ $kind == names ]]; then compopt -o filenames 2>/dev/null; fi
     return 0
 }

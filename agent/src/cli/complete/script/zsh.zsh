@@ -1,11 +1,11 @@
 #compdef etcdsnap
-# Completions of etcdsnap for zsh. To have them: source <(etcdsnap completions zsh), behind compinit
+# Completions of etcdsnap for zsh. To have them: source <(etcdsnap completions zsh), after compinit
 
 _etcdsnap() {
     local -a asked folders plain described
     local line word
     asked=("${(@Q)words}")
-    # Up to the cursor, and as the program would get it.
+    # The current word: only the part before the cursor, without quotes.
     if [[ -n ${compstate[quote]} ]]; then
         asked[CURRENT]=$PREFIX
     else
