@@ -1,4 +1,4 @@
-//! Checks the Helm chart: Helm's own lint, and what comes out of many values, decoded as strictly as Kubernetes' API server does.
+//! Checks the Helm chart: runs Helm's own lint, and renders it with many values. The objects are decoded as strictly as a Kubernetes API server does.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,33 +11,33 @@ use serde::Deserialize;
 
 use crate::{reference, repo};
 
-/// The version for which the chart is rendered; a Helm that was built as a Go module knows none.
+/// The Kubernetes version for which the chart is rendered. A Helm that was built as a Go module has no default.
 const KUBERNETES: &str = "--kube-version=1.37.0";
 
-/// The table of values.
+/// The file with all cases.
 #[derive(Deserialize)]
 struct Matrix {
     case: Vec<Case>,
 }
 
-/// Values, and what must come out.
+/// A case: values, and the expected objects.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Case {
     name: String,
-    /// Files of values in the chart.
+    /// Files of values, in the folder of the chart.
     #[serde(default)]
     files: Vec<String>,
     /// Values on top of them, as YAML.
     #[serde(default)]
     values: String,
-    /// The kinds of the objects that come out, in alphabetical order.
+    /// Kinds of the rendered objects, in alphabetical order.
     #[serde(default)]
     kinds: Vec<String>,
-    /// Parts of the text that come out.
+    /// Texts that the rendered objects must contain.
     #[serde(default)]
     text: Vec<String>,
-    /// A part of the message, where the chart must refuse the values.
+    /// Part of the error message, if the chart must refuse the values.
     refused: Option<String>,
 }
 
@@ -79,7 +79,7 @@ pub fn run() -> Result<()> {
 impl Tools {
     fn helm(&self) -> Command {
         let mut helm = Command::new(&self.helm);
-        // No settings of this user, and no cluster.
+        // Without the settings of this user, and without a cluster.
         for (variable, place) in
             [("HELM_CONFIG_HOME", "config"), ("HELM_CACHE_HOME", "cache"), ("HELM_DATA_HOME", "data")]
         {

@@ -1,6 +1,6 @@
-//! Checks which libraries come in, with cargo-deny: licences, sources, and libraries that are not wanted (`deny.toml`).
+//! Checks the libraries with cargo-deny: their licences, their sources, and that no forbidden library is among them (`deny.toml`).
 //!
-//! It is a task of its own, and a part of lint only where it is installed: to compile cargo-deny takes minutes, longer than all of lint.
+//! Lint runs this check only if cargo-deny is installed, because compiling it takes minutes, longer than the rest of lint. `cargo xtask deny` installs it.
 
 use std::process::Command;
 
@@ -12,18 +12,18 @@ use crate::repo;
 /// Options of `cargo xtask deny`.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Check for known vulnerabilities instead; their database is fetched from where it is kept, which is in no package registry
+    /// Check for known vulnerabilities instead; cargo-deny downloads their database, which is in no package registry
     #[arg(long)]
     advisories: bool,
 }
 
-/// Installs cargo-deny if it is missing, and runs it.
+/// Runs cargo-deny; installs it first if it is missing.
 pub fn run(arguments: &Arguments) -> Result<()> {
     build_tools::ensure_cargo(DENY)?;
     check(if arguments.advisories { &["advisories"] } else { &["bans", "licenses", "sources"] })
 }
 
-/// Runs it where it is installed.
+/// Runs cargo-deny if it is installed.
 pub fn check_if_installed() -> Result<()> {
     if !build_tools::folder().join("bin/cargo-deny").exists() {
         eprintln!("cargo-deny is not installed: `cargo xtask deny` installs it and checks licences and sources");

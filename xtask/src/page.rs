@@ -100,7 +100,7 @@ fn compile() -> Result<PathBuf> {
         .args(["rustc", "--profile", "wasm", "--target", TARGET, "--package", "etcdsnap-inspector"])
         // Only this crate type: with an rlib, cargo cannot optimise across crates, and the wasm is three times as large.
         .args(["--lib", "--crate-type", "cdylib", "--locked", "--message-format", "json-render-diagnostics"])
-        // The same page wherever it is built: no folder's name in the messages of panics.
+        // Without paths of this machine in panic messages, every machine builds the same page.
         .args(["--config", &format!("target.{TARGET}.rustflags={:?}", stable_paths::rust_flags(&repo::root())?)])
         .stderr(Stdio::inherit());
     let messages = repo::capture(&mut build)?;
