@@ -17,8 +17,9 @@ class CallAbandoned extends Error {}
 /** Opens the store in a file, then answers calls one after the other. Bytes that `fed` does not deliver are read from the file. */
 export async function browse(file: File, fed: BlockReceiver | null, post: Post): Promise<void> {
   let last = -Infinity;
-  /** The number of the call that is being answered, and the numbers of calls to stop. */
+  /** The number of the call that is being answered. */
   let current = 0;
+  /** The numbers of the calls to stop. */
   const stopped = new Set<number>();
   const check = (): void => {
     if (stopped.has(current)) throw new CallAbandoned();
@@ -30,7 +31,7 @@ export async function browse(file: File, fed: BlockReceiver | null, post: Post):
     last = now;
     post({ kind: "progress", done, total });
   };
-  // For a compressed file, the other worker sends its unpacked copy; otherwise it sends blocks.
+  // For a compressed file, the verdict worker sends its unpacked copy; otherwise it sends blocks.
   const own = (await fed?.unpacked()) ?? (await unpackedBlob(file, post));
   const view = new StoreView(await open(own, check));
   const read = (of: Blob = own): Promise<void> => readAll(view, of, reportProgress);
@@ -92,7 +93,7 @@ function isFatal(error: unknown): boolean {
   return error instanceof WebAssembly.RuntimeError || error instanceof RangeError || (error as { name?: unknown }).name === "InternalError";
 }
 
-/** Most bytes of an EncryptionConfiguration. */
+/** Maximum length of an EncryptionConfiguration, in bytes. */
 const MAX_CONFIGURATION = 4 * 1024 * 1024;
 
 /** Returns the text of a configuration. Only this worker reads the file. */

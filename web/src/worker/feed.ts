@@ -12,7 +12,7 @@ export interface Block {
   bytes: Uint8Array<ArrayBuffer>;
 }
 
-/** The unpacked copy of a compressed file, made for the verdict, so that the file is not unpacked twice. */
+/** The unpacked copy of a compressed file. The verdict worker made it, so the key worker does not unpack the file again. */
 export interface Unpacked {
   kind: "unpacked";
   blob: Blob;
@@ -34,7 +34,7 @@ const MAX_IN_TRANSIT = 24 * PIECE;
 /** If no buffer comes back for this many milliseconds, the feed ends, because the verdict must not depend on the key worker. */
 const PATIENCE = 60_000;
 
-/** The sending side, in the worker that reads the file. */
+/** The sending side, in the verdict worker. */
 export class BlockSender {
   readonly #post: (message: Block | BlocksEnd, transfer: Transferable[]) => void;
   #free: ArrayBuffer[] = [];
@@ -84,7 +84,7 @@ export class BlockSender {
   }
 }
 
-/** The receiving side. Queues messages until they are read. */
+/** The receiving side, in the key worker. Queues messages until they are read. */
 export class BlockReceiver {
   readonly #back: (message: ReturnedBuffer) => void;
   #waiting: (Block | BlocksEnd)[] = [];

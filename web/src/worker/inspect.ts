@@ -42,7 +42,7 @@ export async function verifyBlob(blob: Blob, feed: BlockSender | null, reportPro
   return finishReport(inspector, blob, blob.size, reportProgress);
 }
 
-/** Computes the report on a compressed file. It is unpacked once; the copy serves second reads and the worker that reads the keys. */
+/** Computes the report on a compressed file. It is unpacked once; the copy is used for a second read, and by the key worker. */
 async function verifyPacked(compressed: CompressedFile, feed: BlockSender | null, reportProgress: ReportProgress, post: Post): Promise<Report> {
   const stored = compressed.stored();
   if (stored !== null) return verifyBlob(stored, feed, reportProgress);

@@ -10,7 +10,7 @@ export interface Request {
   browse?: true;
   /** Makes a new file from this one. */
   rewrite?: CopyOrder;
-  /** Whether the worker that computes the verdict passes its bytes to the worker of the store (see `feed.ts`); both get the same value. */
+  /** Whether the verdict worker passes its bytes to the key worker (see `feed.ts`); both get the same value. */
   fed?: boolean;
 }
 
