@@ -1,6 +1,6 @@
 //! Reads a tree of a damaged file: finds the leaves that are intact and in their place, and the ranges of keys that are lost.
 //!
-//! A page is used if it is labelled with its own page id, its structure is sound, neither it nor its overflow was reached before, and its keys lie between its separator and the next one.
+//! A page is used if its header carries its own page id, its structure is sound, neither it nor one of its overflow pages was reached before, and its keys are in the range that its parent page gives it.
 
 use crate::bolt::leaf::Leaf;
 use crate::bolt::page::{Branch, PageFault, PageKind};

@@ -36,7 +36,7 @@ impl<'s, S: Source + ?Sized> LeafReader<'s, S> {
         Ok(is_leaf.then(|| Leaf::new(header, bytes)))
     }
 
-    /// Returns a leaf; `None` if its structure is damaged, or it is labelled with another page id.
+    /// Returns a leaf; `None` if its structure is damaged, or its header carries another page id.
     ///
     /// # Errors
     /// When bytes cannot be read.

@@ -1,4 +1,4 @@
-//! Follows the history of each key through the entries of a damaged file: finds what is missing, and which entries have to be left out because of that.
+//! Follows the history of each key through the entries of a damaged file. Finds missing revisions, and the entries that have to be left out because of them.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -17,7 +17,7 @@ use crate::rewrite::leaf_slice::Entry;
 use crate::rewrite::salvage_report::SalvageReport;
 use crate::source::Source;
 
-/// Entries that the new file must not get.
+/// Entries to leave out of the new file.
 #[derive(Debug)]
 pub(super) struct LeftOut {
     /// Keys with a gap in their history: their entries before this revision are left out.

@@ -172,7 +172,7 @@ fn the_sample_is_looked_into() {
     assert_eq!(find(&mut view, "", Show::Live, Ordering::default()).total, facts.live);
     let rows = view.rows(0, facts.live);
     assert!(rows.is_sorted_by(|a, b| a.key < b.key) && !rows.is_empty());
-    // The tree, all of it open, has every key once and in the same order.
+    // A completely open tree contains every key once, in the same order.
     let mut line = 0;
     let mut total = view.tree();
     while line < total {
@@ -188,7 +188,7 @@ fn the_sample_is_looked_into() {
         view.lines(0, total).into_iter().filter(|row| !row.folder).map(|row| row.first.key).collect();
     let names: Vec<String> = rows.iter().map(|row| row.key.clone()).collect();
     assert_eq!(leaves, names);
-    // A search finds what has the text, and nothing else.
+    // A search finds exactly the keys that contain the text.
     let part = "kube";
     let found = find(&mut view, part, Show::Live, Ordering::default());
     assert_eq!(found.total as usize, names.iter().filter(|name| name.contains(part)).count());
@@ -198,7 +198,7 @@ fn the_sample_is_looked_into() {
             && wrong.live == 0
             && wrong.problem.is_some_and(|problem| problem.text == "size>abc")
     );
-    // Values are searched as they are at the revision, those of deleted keys as they were last.
+    // A search reads the values at the chosen revision, and the last values of deleted keys.
     let valued = find(&mut view, "value~shop", Show::All, Ordering::default());
     let ids: Vec<u32> = view.rows(0, valued.total).iter().map(|row| row.id).collect();
     let mut expected = Vec::new();
@@ -214,7 +214,7 @@ fn the_sample_is_looked_into() {
         }
     }
     assert!(ids == expected && valued.live > 0 && valued.deleted > 0, "{valued:?}");
-    // Each order has the same keys, ranked, and keys that are alike in it in their own order.
+    // Each order lists the same keys, sorted; keys that are equal in it are sorted by name.
     type Number = fn(&KeyRow) -> i64;
     let columns: [(Column, Number); 5] = [
         (Column::Size, |row| i64::from(row.value_bytes)),
@@ -240,7 +240,7 @@ fn the_sample_is_looked_into() {
     assert!(about.taken.is_some_and(|taken| (946_684_800..4_102_444_800).contains(&taken.seconds)));
     assert!(about.objects > 0);
     assert!(about.kinds.iter().any(|kind| kind.kind == "deployments"));
-    // What the groups take is what the whole takes.
+    // The sizes of the groups add up to the total.
     let usage = view.usage("").expect("usage");
     let parts: u64 = usage.groups.iter().map(|group| group.sum.live_bytes + group.sum.history_bytes).sum();
     assert_eq!(parts, usage.total.live_bytes + usage.total.history_bytes);
