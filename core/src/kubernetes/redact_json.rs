@@ -1,4 +1,4 @@
-//! JSON with its texts replaced: members, order, numbers and blanks stay.
+//! Replaces texts in JSON. The structure, the order and the blanks stay, and outside of secrets the numbers, too.
 
 use std::borrow::Cow;
 
@@ -23,34 +23,34 @@ const MAPS: &[&str] = &[
     "volumeAttributes",
 ];
 
-/// What a value in JSON is.
+/// The meaning of a value in JSON, which decides what stays of it.
 #[derive(Debug, Clone, Copy)]
 pub enum JsonPlace {
     /// An object of a message of the table.
     Message(u16),
-    /// What a field of the table holds: a value, a list of them, or a map.
+    /// The value of a field of the table, or a list or map of such values.
     Field(&'static Field),
-    /// A custom resource: its metadata is known, and the conditions of its status.
+    /// A custom resource. Only its metadata and the conditions of its status have known fields.
     Custom,
     /// The status of a custom resource.
     CustomStatus,
-    /// Its conditions.
+    /// The conditions of that status.
     Conditions,
-    /// A definition of custom resources, or what is in it; texts are of this class.
+    /// A CustomResourceDefinition, or a part of it; texts are of this class.
     Definition(Class),
-    /// Names of properties in such a definition, and what they are.
+    /// A map from names of properties, in such a definition, to their schemas.
     Properties,
-    /// `metav1.FieldsV1`: whose names are those of fields, and values in them.
+    /// `metav1.FieldsV1`: its member names are names of fields, some of which contain values.
     ManagedFields,
-    /// The part of it below a map, such as `f:labels`: its names are the keys of that map.
+    /// The part of it below a map, such as `f:labels`: its member names are the keys of that map.
     ManagedKeys,
-    /// A map whose keys people chose, and whose values are replaced.
+    /// A map whose keys people choose, and whose values are replaced.
     FreeMap,
-    /// Texts of this class, and anything that has them.
+    /// A text of this class, or a list or map of such texts.
     Texts(Class),
 }
 
-/// Appends JSON with its texts replaced; none when it is no JSON, and `out` is then as it was.
+/// Appends JSON with its texts replaced; `None` if it is not JSON, and `out` is then unchanged.
 pub fn redact(json: &[u8], place: JsonPlace, state: &mut RedactState<'_>, out: &mut Vec<u8>) -> Option<()> {
     if !is_json(json) {
         return None;
@@ -64,7 +64,7 @@ pub fn redact(json: &[u8], place: JsonPlace, state: &mut RedactState<'_>, out: &
     done
 }
 
-/// Walks over JSON that was found to be valid, so it is not deeper than 128 values.
+/// Walks over JSON that was checked before, so it is valid and at most 128 levels deep.
 struct Walk<'w, 'j, 'r> {
     rest: &'j [u8],
     state: &'w mut RedactState<'r>,
@@ -101,7 +101,7 @@ impl<'j> Walk<'_, 'j, '_> {
         }
     }
 
-    /// A zero, in as many characters where that is asked for.
+    /// Appends a zero for a number of `len` characters; with as many characters if the rules keep sizes.
     fn zero(&mut self, len: usize) {
         self.state.replaced = self.state.replaced.saturating_add(1);
         match len {
@@ -151,7 +151,7 @@ impl<'j> Walk<'_, 'j, '_> {
         }
     }
 
-    /// A name of a member, without its quotes: names stay, but for what managed fields have in them of values.
+    /// Appends a member name, given without its quotes. Names stay, except for values in the names of managed fields.
     fn name(&mut self, place: JsonPlace, name: &[u8]) {
         let plain = unescaped(name);
         match (place, plain.get(..2)) {
@@ -171,7 +171,7 @@ impl<'j> Walk<'_, 'j, '_> {
         }
     }
 
-    /// A key of a map that people chose, without its quotes. What has escapes is no name.
+    /// Appends a map key that people choose, given without its quotes. A key with escapes cannot be a name.
     fn key(&mut self, key: &[u8]) {
         if key.contains(&b'\\') && !self.state.is_shown() {
             self.state.replace_numbered(key.len(), self.out);
@@ -180,7 +180,7 @@ impl<'j> Walk<'_, 'j, '_> {
         }
     }
 
-    /// A text without its quotes. What has escapes is no word and no name.
+    /// Appends a text, given without its quotes. A text with escapes is neither a word nor a name.
     fn text(&mut self, place: JsonPlace, text: &[u8]) {
         let class = match place {
             _ if text.contains(&b'\\') => Class::Free,
@@ -191,7 +191,7 @@ impl<'j> Walk<'_, 'j, '_> {
         self.state.text(class, text, self.out);
     }
 
-    /// The bytes between the quotes of a text, which is taken from the front.
+    /// Removes a text from the front of the rest; returns the bytes between its quotes.
     fn quoted(&mut self) -> Option<&'j [u8]> {
         let rest = self.rest.strip_prefix(b"\"")?;
         let mut escaped = false;
@@ -218,7 +218,7 @@ impl<'j> Walk<'_, 'j, '_> {
     }
 }
 
-/// What a member of a value is.
+/// Returns the meaning of a member of a value.
 fn member(place: JsonPlace, name: &str, is_secret: bool) -> JsonPlace {
     match place {
         JsonPlace::Message(message) => match field(message, name, 0) {
@@ -227,7 +227,7 @@ fn member(place: JsonPlace, name: &str, is_secret: bool) -> JsonPlace {
             }
             Some(field) if field.base == Base::RawJson && field.name == "fieldsV1" => JsonPlace::ManagedFields,
             Some(field) => JsonPlace::Field(field),
-            // The table has no types of objects in its messages.
+            // In the table, the messages of objects lack the fields of `TypeMeta`.
             None if matches!(name, "apiVersion" | "kind") => JsonPlace::Texts(Class::Word),
             None => JsonPlace::Texts(Class::Free),
         },
@@ -266,14 +266,14 @@ fn member(place: JsonPlace, name: &str, is_secret: bool) -> JsonPlace {
     }
 }
 
-/// The message of `metav1.ObjectMeta`.
+/// Returns the message `metav1.ObjectMeta` of the table.
 pub fn metadata() -> Option<u16> {
     let schema = Schema::builtin();
     let pod = schema.message(schema.kind("v1", "Pod")?.message)?;
     pod.fields.iter().find(|field| field.name == "metadata").map(|field| field.message)
 }
 
-/// A field of a message by its name, also of one that stands in its place.
+/// Returns a field of a message by its name, including fields of inlined messages.
 fn field(message: u16, name: &str, depth: u8) -> Option<&'static Field> {
     let fields = &Schema::builtin().message(message)?.fields;
     fields.iter().find(|field| !field.inline && field.name == name).or_else(|| {
@@ -282,7 +282,7 @@ fn field(message: u16, name: &str, depth: u8) -> Option<&'static Field> {
     })
 }
 
-/// What a text is where a field of the table stands.
+/// Returns the class of a text in a field of the table.
 fn class_of_value(field: &Field, text: &[u8]) -> Class {
     let keep = match field.base {
         Base::String => return class(field.name),

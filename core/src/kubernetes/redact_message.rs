@@ -1,4 +1,4 @@
-//! A protobuf message with its texts replaced, and the lengths around them made anew: no type needs an encoder.
+//! Replaces texts in a protobuf message, and corrects the lengths around them. So no type needs an encoder.
 
 use super::decode::{MAX_DEPTH, fits};
 use super::redact_json::{self, JsonPlace};
@@ -7,12 +7,12 @@ use super::redact_words::{Class, class, class_of_int_or_string, has_chosen_keys,
 use super::type_table::{Base, Field, Schema, Shape};
 use crate::protobuf_raw::{WireValue, next};
 
-/// Appends a message of the table with its texts replaced; none when the bytes are no message, and `out` is then of no use.
+/// Appends a message of the table with its texts replaced; `None` if the bytes are not a message, and the contents of `out` are then useless.
 pub fn redact(raw: &[u8], message: u16, state: &mut RedactState<'_>, out: &mut Vec<u8>) -> Option<()> {
     fields(raw, Some(message), 0, state, out)
 }
 
-/// The same of a message whose type nobody knows: all of its values are replaced.
+/// Appends a message of unknown type with all of its values replaced; `None` as for [`redact`].
 pub fn redact_unknown(raw: &[u8], state: &mut RedactState<'_>, out: &mut Vec<u8>) -> Option<()> {
     fields(raw, None, 0, state, out)
 }
@@ -36,7 +36,7 @@ fn fields(raw: &[u8], message: Option<u16>, depth: u32, state: &mut RedactState<
             out.extend_from_slice(bytes);
             continue;
         };
-        // Nothing but the metadata of a secret is to be seen, whatever its kind calls its fields.
+        // Only the metadata of a secret stays, whatever names its other fields have.
         let is_private_key = message.is_some_and(|message| message.has_private_key(known.name));
         let hides = is_private_key || state.is_secret && depth == 0 && !matches!(known.name, "metadata" | "type");
         let hides = hides && !state.hides;
@@ -62,7 +62,7 @@ fn fields(raw: &[u8], message: Option<u16>, depth: u32, state: &mut RedactState<
     Some(())
 }
 
-/// An entry of a map: a message `{1 key, 2 value}`.
+/// Appends an entry of a map, which is a message `{1 key, 2 value}`.
 fn entry(field: &Field, mut rest: &[u8], depth: u32, state: &mut RedactState<'_>, out: &mut Vec<u8>) -> Option<()> {
     while !rest.is_empty() {
         let before = rest;
@@ -92,7 +92,7 @@ fn entry(field: &Field, mut rest: &[u8], depth: u32, state: &mut RedactState<'_>
     Some(())
 }
 
-/// One delimited value of a field.
+/// Appends one delimited value of a field.
 fn element(field: &Field, bytes: &[u8], depth: u32, state: &mut RedactState<'_>, out: &mut Vec<u8>) {
     let done = match field.base {
         Base::String => {
@@ -114,7 +114,7 @@ fn element(field: &Field, bytes: &[u8], depth: u32, state: &mut RedactState<'_>,
             special(bytes, class, state, out)
         }
         Base::RawJson => raw_json(field, bytes, state, out),
-        // Numbers that are packed look like any text, and API servers do not pack them.
+        // Packed numbers cannot be distinguished from text, and API servers do not pack numbers.
         Base::Bool | Base::Int | Base::Uint | Base::Double => None,
     };
     if done.is_none() {
@@ -123,7 +123,7 @@ fn element(field: &Field, bytes: &[u8], depth: u32, state: &mut RedactState<'_>,
     }
 }
 
-/// A message of numbers, and of texts of which `class` tells what they are.
+/// Appends a message of numbers and texts; `class` returns the class of a text.
 fn special(
     mut rest: &[u8],
     class: impl Fn(u32, &[u8]) -> Class,
@@ -150,7 +150,7 @@ fn special(
     Some(())
 }
 
-/// A message `{1 JSON}`.
+/// Appends a message `{1 JSON}`.
 fn raw_json(field: &Field, mut rest: &[u8], state: &mut RedactState<'_>, out: &mut Vec<u8>) -> Option<()> {
     let place = match field.name {
         "fieldsV1" => JsonPlace::ManagedFields,
@@ -174,7 +174,7 @@ fn raw_json(field: &Field, mut rest: &[u8], state: &mut RedactState<'_>, out: &m
     Some(())
 }
 
-/// Appends a field that nobody knows: its number and type stay, and nothing of its value.
+/// Appends an unknown field: its number and wire type stay, and its value is replaced.
 pub(crate) fn unknown(number: u32, value: WireValue<'_>, bytes: &[u8], state: &mut RedactState<'_>, out: &mut Vec<u8>) {
     match value {
         WireValue::Delimited(inner) => {
@@ -187,7 +187,7 @@ pub(crate) fn unknown(number: u32, value: WireValue<'_>, bytes: &[u8], state: &m
             state.replaced = state.replaced.saturating_add(1);
             let start = out.len();
             tag(number, 0, out);
-            // A zero may take as many bytes as the number did.
+            // A zero can be encoded in as many bytes as the number.
             let len =
                 if state.rules.keep_size { bytes.len().saturating_sub(out.len().saturating_sub(start)) } else { 1 };
             out.resize(out.len().saturating_add(len.saturating_sub(1)), 0x80);

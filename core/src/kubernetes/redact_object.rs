@@ -1,4 +1,4 @@
-//! A value of bucket `key` of which nothing may be seen but what the rules allow: an object of Kubernetes stays one.
+//! Redacts a value of bucket `key`. Only what the rules allow stays, and a Kubernetes object still decodes.
 
 use std::collections::BTreeSet;
 
@@ -14,34 +14,34 @@ use super::type_table::Schema;
 use crate::needed_key::{Encrypted, PREFIX, Provider};
 use crate::protobuf_raw::{WireValue, next};
 
-/// What an object in protobuf begins with.
+/// The first bytes of an object in protobuf.
 const PROTOBUF: &[u8] = b"k8s\0";
 
-/// What a value was.
+/// The kind of a value before it was redacted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ValueKind {
     /// An object of this kind.
     Object(String),
     /// Encrypted.
     Encrypted,
-    /// Anything else; it was replaced whole.
+    /// Anything else; it was replaced as a whole.
     Other,
 }
 
-/// What became of a value.
+/// A redacted value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Redacted {
-    /// What it is now.
+    /// The new value.
     pub value: Vec<u8>,
-    /// What it was.
+    /// The kind of the old value.
     pub kind: ValueKind,
-    /// Texts, or whole values, that were replaced.
+    /// Number of texts, or whole values, that were replaced.
     pub replaced: u64,
-    /// The kinds and fields of the rules that were left as they are because of this value.
+    /// Which kinds and fields to be shown this value has.
     pub shown: Shown,
 }
 
-/// Kinds and fields that were asked for and that an object has, by their numbers in the rules.
+/// The kind and the fields to be shown that an object has, as indexes in the rules.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Shown {
     /// The kind of the object, if it is shown.
@@ -50,7 +50,7 @@ pub struct Shown {
     pub fields: BTreeSet<usize>,
 }
 
-/// Redacts the value of an object of Kubernetes.
+/// Redacts the value of a Kubernetes object.
 #[must_use]
 pub fn redact(value: &[u8], key: RedactedKey<'_>, rules: &RedactRules) -> Redacted {
     if value.len() > MAX_VALUE {
@@ -65,7 +65,7 @@ pub fn redact(value: &[u8], key: RedactedKey<'_>, rules: &RedactRules) -> Redact
     }
 }
 
-/// Replaces a value that is no object of Kubernetes, or cannot be read.
+/// Replaces a value as a whole, because it is not a Kubernetes object or cannot be decoded.
 #[must_use]
 pub fn whole(value: &[u8], rules: &RedactRules) -> Redacted {
     let mut new = Vec::new();
@@ -95,14 +95,14 @@ fn protobuf(value: &[u8], message: &Protobuf<'_>, key: RedactedKey<'_>, rules: &
                 redact_message::put(1, &inner, &mut new);
             }
             (2, WireValue::Delimited(raw)) => redact_message::put(2, &self::raw(raw, message, &mut state), &mut new),
-            // How it is packed, and its type on the way, are empty in all that API servers write.
+            // The fields for encoding and content type are empty in everything that API servers write.
             _ => redact_message::unknown(number, found, bytes, &mut state, &mut new),
         }
     }
     of_state(new, kind, state)
 }
 
-/// Leaves an object of a shown kind as it is.
+/// Returns the value of an object of a shown kind, unchanged.
 fn shown_whole(value: &[u8], kind: ValueKind, shown: usize) -> Redacted {
     let shown = Shown { kind: Some(shown), fields: BTreeSet::new() };
     Redacted { value: value.to_vec(), kind, replaced: 0, shown }
@@ -112,7 +112,7 @@ fn of_state(value: Vec<u8>, kind: ValueKind, state: RedactState<'_>) -> Redacted
     Redacted { value, kind, replaced: state.replaced, shown: Shown { kind: None, fields: state.met_fields } }
 }
 
-/// `TypeMeta {1 apiVersion, 2 kind}`, which stay.
+/// Appends the message `TypeMeta {1 apiVersion, 2 kind}`, whose texts stay.
 fn redact_types(mut rest: &[u8], state: &mut RedactState<'_>, out: &mut Vec<u8>) -> Option<()> {
     while !rest.is_empty() {
         let before = rest;
@@ -126,7 +126,7 @@ fn redact_types(mut rest: &[u8], state: &mut RedactState<'_>, out: &mut Vec<u8>)
     Some(())
 }
 
-/// The message of an object.
+/// Redacts the message of an object.
 fn raw(raw: &[u8], message: &Protobuf<'_>, state: &mut RedactState<'_>) -> Vec<u8> {
     let mut new = Vec::new();
     let is_packed = !message.content_encoding.is_empty();
@@ -154,7 +154,7 @@ fn json(json: &[u8], key: RedactedKey<'_>, rules: &RedactRules) -> Redacted {
     if let Some(shown) = rules.shown_kind(&name) {
         return shown_whole(json, kind, shown);
     }
-    // Of members with the same name some readers take the first and some the last.
+    // If several members have the same name, some parsers use the first and some the last.
     let times = |wanted: &str| match &object {
         Node::Object(members) => members.iter().filter(|(name, _)| name == wanted).count(),
         _ => 0,
@@ -179,7 +179,7 @@ fn json(json: &[u8], key: RedactedKey<'_>, rules: &RedactRules) -> Redacted {
     }
 }
 
-/// Which key an encrypted value needs stays to be seen.
+/// Replaces an encrypted value. The provider and the name of the key stay.
 fn encrypted(value: &[u8], rules: &RedactRules) -> Redacted {
     let kind = ValueKind::Encrypted;
     if rules.keep_encrypted {
@@ -201,7 +201,7 @@ fn encrypted(value: &[u8], rules: &RedactRules) -> Redacted {
     };
     let is_message = Encrypted::of(value).is_some_and(|encrypted| encrypted.provider == Provider::KmsV2);
     if is_in_blocks && !rules.keep_size {
-        // As AES-CBC has it: two blocks of 16 bytes at least, by which its key's name is told.
+        // AES-CBC writes at least two blocks of 16 bytes. With fewer, the name of the key could not be recognized.
         RedactRules { keep_size: true, ..RedactRules::default() }.replace(32, &mut new);
     } else if let Some(message) = kms_v2(rest, rules).filter(|_| is_message) {
         new.extend_from_slice(&message);
@@ -211,7 +211,7 @@ fn encrypted(value: &[u8], rules: &RedactRules) -> Redacted {
     Redacted { value: new, kind, replaced: 1, shown: Shown::default() }
 }
 
-/// What a plugin of the second interface wrote: `{1 data, 2 keyID, 3 encryptedDEKSource, 4 annotations, 5 type}`, of which the key's id and the type stay.
+/// Redacts a value that a KMS v2 plugin encrypted: `{1 data, 2 keyID, 3 encryptedDEKSource, 4 annotations, 5 type}`. The key's id and the type stay.
 fn kms_v2(mut rest: &[u8], rules: &RedactRules) -> Option<Vec<u8>> {
     let mut new = Vec::new();
     let mut state = RedactState::new(rules, RedactedKey { is_secret: true, ..RedactedKey::default() });
@@ -222,7 +222,7 @@ fn kms_v2(mut rest: &[u8], rules: &RedactRules) -> Option<Vec<u8>> {
         match (number, found) {
             (2, WireValue::Delimited(text)) if is_wordlike(text) => new.extend_from_slice(bytes),
             (5, WireValue::Varint(_)) => new.extend_from_slice(bytes),
-            // A map's entry stays one: `{1 key, 2 value}`.
+            // An entry of a map: `{1 key, 2 value}`.
             (4, WireValue::Delimited(entry)) => {
                 let mut inner = Vec::new();
                 redact_message::redact_unknown(entry, &mut state, &mut inner)?;
@@ -234,11 +234,11 @@ fn kms_v2(mut rest: &[u8], rules: &RedactRules) -> Option<Vec<u8>> {
     Some(new)
 }
 
-/// CBOR stays CBOR: a text.
+/// Replaces a CBOR value by a text in CBOR.
 fn cbor(value: &[u8], rules: &RedactRules) -> Redacted {
     let mut new = vec![0xd9, 0xd9, 0xf7];
     let room = value.len().saturating_sub(new.len());
-    // A text's length stands in one byte, or in one, two or four behind it.
+    // The first byte contains a short length. A longer one follows in one, two or four bytes.
     let head = |len: usize| match len {
         0..24 => 1,
         24..256 => 2,

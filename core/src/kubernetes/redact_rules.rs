@@ -1,4 +1,4 @@
-//! What of Kubernetes' objects may be seen, and what stands in place of the rest.
+//! The rules of a redaction: which parts of Kubernetes objects stay, and what replaces the others.
 
 use std::collections::BTreeSet;
 
@@ -6,13 +6,13 @@ use sha2::{Digest, Sha256};
 
 use super::redact_words::{Class, is_wordlike};
 
-/// What stands in place of a text. It is base64, too.
+/// The replacement for a text. It is also valid base64.
 pub const REDACTED: &[u8] = b"REDACTED";
 
-/// What a text is filled up with to its length. It is of base64, too.
+/// Fills a replacement up to the length of the original text. It is a character of base64.
 const FILL: u8 = b'X';
 
-/// Names that every cluster has, and keys of labels and of data that many have: they say nothing of the cluster's owner. In order.
+/// Names that every cluster has, and keys of labels and of data that many clusters have. They reveal nothing about the cluster's owner. Sorted.
 const EVERYWHERE: &[&str] = &[
     "*",
     ".dockercfg",
@@ -48,12 +48,12 @@ const EVERYWHERE: &[&str] = &[
     "version",
 ];
 
-/// Whether a name says nothing of a cluster's owner: every cluster has it, or it is a key of a label or annotation of Kubernetes itself.
+/// Whether a name reveals nothing about a cluster's owner, because many clusters have it, or because it is a key of a label or annotation of Kubernetes itself.
 fn is_everywhere(name: &[u8]) -> bool {
     std::str::from_utf8(name).is_ok_and(|name| EVERYWHERE.binary_search(&name).is_ok() || is_key_of_kubernetes(name))
 }
 
-/// Whether a key of a label, an annotation or a taint lies in a domain of Kubernetes, such as `topology.kubernetes.io/zone`. The name of a node's role is anybody's.
+/// Whether a key of a label, an annotation or a taint lies in a domain of Kubernetes, such as `topology.kubernetes.io/zone`. Of the keys for roles of nodes, only the usual roles count, because people choose the others.
 fn is_key_of_kubernetes(key: &str) -> bool {
     let Some((domain, rest)) = key.split_once('/').filter(|(_, rest)| !rest.contains('/')) else { return false };
     let is_own = ["kubernetes.io", "k8s.io"].into_iter().any(|own| {
@@ -63,25 +63,25 @@ fn is_key_of_kubernetes(key: &str) -> bool {
     is_own && (domain != "node-role.kubernetes.io" || matches!(rest, "control-plane" | "master" | "worker"))
 }
 
-/// What may be seen.
+/// Which parts of objects stay.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RedactRules {
-    /// Whether what is replaced keeps its length.
+    /// Whether a replacement is as long as the original text.
     pub keep_size: bool,
     /// Whether encrypted values stay as they are.
     pub keep_encrypted: bool,
-    /// Kinds whose objects stay as they are, in small letters.
+    /// Kinds whose objects stay unchanged. Case is ignored.
     pub shown_kinds: Vec<String>,
-    /// Fields that stay as they are, by the last names of their path; not those of secrets.
+    /// Fields that stay unchanged, each given by the last names of its path. Has no effect in secrets.
     pub shown_fields: Vec<Vec<String>>,
-    /// With what names are hashed; none when they stay.
+    /// The salt with which names are hashed; `None` if names stay.
     pub name_salt: Option<[u8; 32]>,
 }
 
-/// Characters of a hashed name at least, or else two short names would soon be one.
+/// Minimum length of a hashed name in characters. Shorter hashes of two names could easily be the same.
 const SHORTEST_NAME: usize = 13;
 
-/// Whether bytes stand in place of others.
+/// Whether bytes are a replacement, as [`RedactRules::replace`] writes it.
 pub(super) fn is_replacement(bytes: &[u8]) -> bool {
     bytes.strip_prefix(REDACTED).is_some_and(|fill| fill.iter().all(|byte| *byte == FILL))
 }
@@ -93,7 +93,7 @@ impl RedactRules {
         self.shown_kinds.iter().position(|shown| !kind.is_empty() && shown.eq_ignore_ascii_case(kind))
     }
 
-    /// Appends what stands in place of `len` bytes. Nothing stays nothing.
+    /// Appends the replacement for a text of `len` bytes; nothing for an empty text.
     pub fn replace(&self, len: usize, out: &mut Vec<u8>) {
         if len == 0 {
             return;
@@ -105,7 +105,7 @@ impl RedactRules {
         out.resize(out.len().saturating_add(len.saturating_sub(REDACTED.len())), FILL);
     }
 
-    /// Appends a name, or what stands in its place: the same for the same name, and at least 13 bytes.
+    /// Appends a name, hashed if the rules hide names. The same name always gets the same hash, of at least 13 bytes.
     pub fn name(&self, name: &[u8], out: &mut Vec<u8>) {
         let Some(salt) = self.name_salt.filter(|_| !name.is_empty() && !is_everywhere(name)) else {
             return out.extend_from_slice(name);
@@ -120,39 +120,39 @@ impl RedactRules {
     }
 }
 
-/// What the key of an object says of it.
+/// Facts about an object that follow from its key.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RedactedKey<'k> {
-    /// Whether nothing but metadata may be seen.
+    /// Whether only the metadata stays.
     pub is_secret: bool,
-    /// The name of a type that the object defines: it stays where names are hidden.
+    /// The name of a type that the object defines. It stays even if names are hidden.
     pub type_name: Option<&'k [u8]>,
 }
 
 /// The redaction of one object.
 pub struct RedactState<'r> {
-    /// What may be seen.
+    /// The rules.
     pub rules: &'r RedactRules,
-    /// Whether nothing but metadata may be seen.
+    /// Whether only the metadata stays.
     pub is_secret: bool,
     /// The name of a type that the object defines.
     type_name: Option<&'r [u8]>,
-    /// Whether no text of the present field may be seen.
+    /// Whether all texts of the current field are replaced.
     pub hides: bool,
-    /// Texts that were replaced.
+    /// Number of replaced texts.
     pub replaced: u64,
-    /// Values within managed fields that were replaced.
+    /// Number of names that got a numbered replacement so far.
     numbered: u32,
-    /// Names of the fields around the present one, while any are asked for.
+    /// The path of the current field, if the rules have fields to show; otherwise empty.
     trail: Vec<String>,
-    /// How many of these belong to a field that stays as it is.
+    /// Length of the path to the shown field that contains the current one; `None` if none does.
     shown: Option<usize>,
-    /// The shown fields that the object has, by their number in the rules.
+    /// Indexes, in the rules, of the fields to be shown that the object has.
     pub met_fields: BTreeSet<usize>,
 }
 
 impl<'r> RedactState<'r> {
-    /// Of an object of which nothing was looked at.
+    /// Starts the redaction of an object.
     #[must_use]
     pub fn new(rules: &'r RedactRules, RedactedKey { is_secret, type_name }: RedactedKey<'r>) -> Self {
         Self {
@@ -168,7 +168,7 @@ impl<'r> RedactState<'r> {
         }
     }
 
-    /// Goes into a field.
+    /// Enters a field.
     pub fn enter(&mut self, name: &str) {
         if self.rules.shown_fields.is_empty() || self.is_secret {
             return;
@@ -182,7 +182,7 @@ impl<'r> RedactState<'r> {
         }
     }
 
-    /// Comes back from it.
+    /// Leaves the field that was entered last.
     pub fn leave(&mut self) {
         if self.shown == Some(self.trail.len()) {
             self.shown = None;
@@ -190,18 +190,18 @@ impl<'r> RedactState<'r> {
         self.trail.pop();
     }
 
-    /// Whether the present field stays as it is.
+    /// Whether the current field stays unchanged.
     #[must_use]
     pub fn is_shown(&self) -> bool {
         self.shown.is_some_and(|depth| depth > 0)
     }
 
-    /// Appends a text of a class, or what stands in its place.
+    /// Appends a text of a class, or its replacement.
     pub fn text(&mut self, class: Class, text: &[u8], out: &mut Vec<u8>) {
         match class {
             _ if self.hides => self.replace(text.len(), out),
             _ if self.is_shown() => out.extend_from_slice(text),
-            // A name within a path, as in `spec.containers{web}` and `metadata.labels['app']`.
+            // A path may contain a name, as in `spec.containers{web}` and `metadata.labels['app']`.
             Class::Word if text.iter().any(|byte| b"{[".contains(byte)) && self.rules.name_salt.is_some() => {
                 self.replace(text.len(), out);
             }
@@ -212,7 +212,7 @@ impl<'r> RedactState<'r> {
         }
     }
 
-    /// Appends a key of a map that people choose, such as that of a label or of a Secret's data. What cannot be a name is replaced, by a different text for each key.
+    /// Appends a map key that people choose, such as that of a label or of a Secret's data. A key that cannot be a name is replaced, by a different text for each key.
     pub fn chosen_key(&mut self, key: &[u8], out: &mut Vec<u8>) {
         if is_wordlike(key) && !self.is_shown() {
             self.rules.name(key, out);
@@ -221,7 +221,7 @@ impl<'r> RedactState<'r> {
         }
     }
 
-    /// Appends a key of a map that names a type of resources, such as `cpu`.
+    /// Appends a map key that names a type of resource, such as `cpu`.
     pub fn fixed_key(&mut self, key: &[u8], out: &mut Vec<u8>) {
         if self.is_shown() || is_wordlike(key) {
             out.extend_from_slice(key);
@@ -230,7 +230,7 @@ impl<'r> RedactState<'r> {
         }
     }
 
-    /// Appends what stands in place of so many bytes of a name, and is another one each time: names in an object must differ.
+    /// Appends a replacement for a name of `len` bytes. It is different each time, because names in an object must differ.
     pub fn replace_numbered(&mut self, len: usize, out: &mut Vec<u8>) {
         self.numbered = self.numbered.saturating_add(1);
         let number = format!("-{}", self.numbered);
@@ -243,7 +243,7 @@ impl<'r> RedactState<'r> {
         out.extend_from_slice(number.as_bytes());
     }
 
-    /// Appends what stands in place of so many bytes.
+    /// Appends the replacement for a text of `len` bytes, and counts it.
     pub fn replace(&mut self, len: usize, out: &mut Vec<u8>) {
         self.replaced = self.replaced.saturating_add(u64::from(len > 0));
         self.rules.replace(len, out);

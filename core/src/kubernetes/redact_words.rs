@@ -1,11 +1,11 @@
-//! Which texts of Kubernetes' own types stay in a redacted object, by the names of their fields: what is on neither list goes.
+//! Which texts of Kubernetes' own types stay in a redacted object, by the names of their fields. Texts of fields on neither list are replaced.
 
 use super::type_table::{Base, Field};
 
-/// What a text is.
+/// The class of a text, which decides whether it stays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
-    /// One of a few words that Kubernetes, or who wrote a controller, chose: an enumeration, a type, a version.
+    /// One of a few words that Kubernetes or the author of a controller chose: an enumeration, a type, a version.
     Word,
     /// Something that people chose or that points to an object: a name, a label, an address, an image.
     Name,
@@ -13,10 +13,10 @@ pub enum Class {
     Free,
 }
 
-/// Bytes of the longest text that stays.
+/// Maximum length of a text that stays, in bytes.
 const LONGEST: usize = 512;
 
-/// Fields that hold words. In order.
+/// Fields that contain words. Sorted.
 const WORDS: &[&str] = &[
     "accessMode",
     "accessModes",
@@ -143,7 +143,7 @@ const WORDS: &[&str] = &[
     "wildcardPolicy",
 ];
 
-/// Fields that hold names. In order.
+/// Fields that contain names. Sorted.
 const NAMES: &[&str] = &[
     "CIDR",
     "address",
@@ -262,7 +262,7 @@ const NAMES: &[&str] = &[
     "zone",
 ];
 
-/// What the texts of a field of Kubernetes' own types are.
+/// Returns the class of the texts in a field of Kubernetes' own types.
 #[must_use]
 pub fn class(field: &str) -> Class {
     if WORDS.binary_search(&field).is_ok() {
@@ -274,13 +274,13 @@ pub fn class(field: &str) -> Class {
     }
 }
 
-/// Whether people choose the keys of a map, as those of labels. The keys of a map of quantities, or of words, are types of resources.
+/// Whether people choose the keys of a map, as for labels. In maps of quantities or words, the keys are types of resources.
 #[must_use]
 pub fn has_chosen_keys(field: &Field) -> bool {
     field.base != Base::Quantity && !(field.base == Base::String && class(field.name) == Class::Word)
 }
 
-/// What the texts of a field of a CustomResourceDefinition are, whose schema is structure: but for defaults, examples and descriptions.
+/// Returns the class of the texts in a field of a CustomResourceDefinition. Its schema stays, except for defaults, examples and descriptions.
 #[must_use]
 pub fn class_of_definition(field: &str) -> Class {
     match field {
@@ -292,7 +292,7 @@ pub fn class_of_definition(field: &str) -> Class {
     }
 }
 
-/// Whether a text can be a word or a name at all: nobody writes a sentence or a file without blanks, and addresses with passwords or questions are none.
+/// Whether a text can be a word or a name: it has no blanks, unlike sentences and files. A URL with a user, and a text with a question mark, as in a URL with a query, do not count.
 #[must_use]
 pub fn is_wordlike(text: &[u8]) -> bool {
     text.len() <= LONGEST
@@ -301,7 +301,7 @@ pub fn is_wordlike(text: &[u8]) -> bool {
         })
 }
 
-/// Whether an address names a user, perhaps with a password: `https://user:password@host`.
+/// Whether a URL contains a user, perhaps with a password: `https://user:password@host`.
 fn has_user(text: &str) -> bool {
     let host = text.split_once("://").map(|(_, rest)| rest.split('/').next().unwrap_or_default());
     host.is_some_and(|host| host.contains('@'))
@@ -316,7 +316,7 @@ pub fn is_quantity(text: &[u8]) -> bool {
         && text.first().is_none_or(|first| first.is_ascii() && !first.is_ascii_alphabetic())
 }
 
-/// What stands in place of a number: a percentage, the name of a port, or something else.
+/// Returns the class of a text in a field that takes a number or a text, such as a percentage or the name of a port.
 #[must_use]
 pub fn class_of_int_or_string(text: &[u8]) -> Class {
     match is_port_or_percentage(text) {
@@ -326,7 +326,7 @@ pub fn class_of_int_or_string(text: &[u8]) -> Class {
     }
 }
 
-/// Whether a text can be what stands in place of a number: the name of a port, a percentage.
+/// Whether a text can be the name of a port or a percentage.
 fn is_port_or_percentage(text: &[u8]) -> bool {
     let is_sign = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-%".contains(byte);
     text.len() <= 63 && text.iter().all(is_sign)
