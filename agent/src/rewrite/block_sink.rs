@@ -9,7 +9,7 @@ const BLOCK: usize = 1 << 20;
 /// Writes one block.
 type WriteBlock<'w, E> = dyn FnMut(&[u8]) -> Result<(), E> + 'w;
 
-/// Collects pages in a block, which lies in memory as writing past the page cache needs it, and hands each full block on.
+/// Collects pages in a block, and passes each full block on. The block is aligned in memory, as writes that bypass the page cache need it.
 pub(crate) struct BlockSink<'w, E> {
     write: Box<WriteBlock<'w, E>>,
     block: AlignedBuf,

@@ -99,7 +99,7 @@ impl NewFile {
         self.part.leftover_warning()
     }
 
-    /// Lets `work` write the pages, which follow the place of the meta pages. Meanwhile they are flushed to the disk, so that the sync at the end has little left to do.
+    /// Lets `work` write the pages, which come after the space for the meta pages. Meanwhile they are flushed to the disk, so that the sync at the end has little left to do.
     pub(super) fn with_sink<T>(
         &self,
         page_size: u32,
@@ -163,7 +163,7 @@ impl NewFile {
         self.part.handle()?.set_len(0).map_err(|cause| self.part.failed(cause))
     }
 
-    /// Gives it its name.
+    /// Renames the file to its final name.
     pub(super) fn publish(self) -> Result<(), RewriteError> {
         // The name may have been made to lead to the snapshot meanwhile.
         let name = Path::new(&self.name);

@@ -1,4 +1,4 @@
-//! What a damaged snapshot still holds, as a new file.
+//! Writes the readable contents of a damaged snapshot to a new file.
 
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -14,7 +14,7 @@ use crate::progress::{Progress, Stage};
 use crate::snapshot::Snapshot;
 use crate::threads;
 
-/// A damaged snapshot that is open.
+/// An open snapshot, which may be damaged.
 #[derive(Debug)]
 pub struct DamagedSnapshot {
     snapshot: Snapshot,
@@ -22,42 +22,42 @@ pub struct DamagedSnapshot {
 }
 
 impl DamagedSnapshot {
-    /// Opens `path`; `-` is the standard input. Neither a meta page nor, of a compressed file, its end need be there.
+    /// Opens `path`; `-` is standard input. The meta pages may be lost, and a compressed file may be incomplete.
     ///
     /// # Errors
-    /// As [`Snapshot::open`].
+    /// The same errors as [`Snapshot::open`].
     pub fn open(path: &Path, threads: Option<NonZeroUsize>, progress: &dyn Progress) -> Result<Self, Error> {
         let (snapshot, broke_off) = Snapshot::open_damaged(path, threads, progress)?;
         Ok(Self { snapshot, broke_off })
     }
 }
 
-/// What is taken.
+/// Which entries the new file gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SalvageOptions {
-    /// From where.
+    /// The parts of the old file from which entries are taken.
     pub limits: Limits,
-    /// Whether users and roles that cannot be read whole are left out, all of them.
+    /// Whether all users and roles are left out if they cannot be read completely. Otherwise the salvage fails.
     pub reset_auth: bool,
 }
 
-/// What was found, and what came of it.
+/// The result of a salvage.
 #[derive(Debug, Clone)]
 pub struct Salvaged {
-    /// What was found.
+    /// The report on the entries that were found.
     pub found: SalvageReport,
-    /// Whether the SHA-256 of the old file is the one behind it; none when it has none.
+    /// Whether the SHA-256 at the end of the old file matches its contents; `None` if it has none.
     pub sha256_fits: Option<bool>,
-    /// Where the compressed file cannot be unpacked further, and why: nothing behind that was looked at.
+    /// Where the compressed file cannot be unpacked further, and why. Nothing after that was read.
     pub broke_off: Option<String>,
-    /// Whether there are no users and roles in the new file because they could not be read.
+    /// Whether users and roles were left out of the new file because they could not be read.
     pub auth_was_reset: bool,
-    /// The judgement of the new file; none of a dry run.
+    /// The report on the new file; `None` for a dry run.
     pub new: Option<Report>,
 }
 
 impl Salvaged {
-    /// Whether nothing is missing and nothing in doubt.
+    /// Whether nothing is missing and nothing is in doubt.
     #[must_use]
     pub fn is_whole(&self) -> bool {
         self.found.is_whole() && self.sha256_fits != Some(false) && self.broke_off.is_none() && !self.auth_was_reset
@@ -76,7 +76,7 @@ pub fn salvage(
 ) -> Result<Salvaged, RewriteError> {
     let snapshot = &damaged.snapshot;
     progress.begin(Stage::Read, None);
-    // The old file is hashed while its pages are looked through and the new file is written: each is bound by one core.
+    // The old file is hashed while its pages are examined and the new file is written. Each of the two keeps one core busy.
     let aside = Aside::new(progress);
     let (hashed, recovered) = threads::run_both(
         || check_trailer(snapshot.source(), &aside).map_err(Fault::Scan),
@@ -101,7 +101,7 @@ pub fn salvage(
     Ok(done)
 }
 
-/// What was found, and the new file, which still lacks its SHA-256 and its name.
+/// The report, and the new file, which still lacks its SHA-256 and its name.
 struct Recovered {
     found: SalvageReport,
     auth_was_reset: bool,
@@ -109,7 +109,7 @@ struct Recovered {
     written: Option<(BuiltFile, Report)>,
 }
 
-/// Looks through the old file, and writes the new one to `target`.
+/// Examines the old file, and writes the new one to `target`.
 fn recover(
     snapshot: &Snapshot,
     options: SalvageOptions,
@@ -165,7 +165,7 @@ fn written(
     Ok((built, report))
 }
 
-/// Whether all damage of a file is that of users and roles.
+/// Whether all damage in a report is damage of users and roles.
 fn is_about_auth(report: &Report) -> bool {
     let mut damage = report.findings.counts().keys().filter(|code| code.severity() == Severity::Damage);
     damage.all(|code| code.is_about_auth())
