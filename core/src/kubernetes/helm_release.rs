@@ -1,4 +1,4 @@
-//! Releases of Helm 3, which it keeps in Secrets, or in ConfigMaps where its driver is told so.
+//! Releases of Helm 3. Helm stores them in Secrets, or in ConfigMaps if its driver is set to that.
 //!
 //! ```text
 //! Secret sh.helm.release.v1.NAME.vN, type helm.sh/release.v1
@@ -22,16 +22,16 @@ use super::object_visitor::Sink;
 use super::raw_json;
 use super::registry_keys::Object;
 
-/// Bytes of JSON that a release is unpacked to. It is packed to less than 1.5 MiB; the largest charts in use have some 10 MiB.
+/// Maximum length of an unpacked release, in bytes of JSON. A packed release has less than 1.5 MiB; the largest charts in use unpack to some 10 MiB.
 const MAX_JSON: u64 = 32 << 20;
 
-/// Values of a release that are kept in memory.
+/// Maximum number of values of a release in memory.
 const MAX_VALUES: u32 = 500_000;
 
-/// What the names of Helm's objects begin with.
+/// The prefix of the names of Helm's objects.
 const PREFIX: &str = "sh.helm.release.v1.";
 
-/// The release that an object's key names, if it is one of Helm's: its namespace, its name and its number.
+/// Returns namespace, name and revision number of the release that an object's key names; `None` if the object is not Helm's.
 #[must_use]
 pub fn stored_release<'k>(object: &Object<'k>) -> Option<(&'k str, &'k str, u64)> {
     let is_of_helm = object.group.is_empty() && matches!(object.resource, b"secrets" | b"configmaps");
@@ -39,14 +39,14 @@ pub fn stored_release<'k>(object: &Object<'k>) -> Option<(&'k str, &'k str, u64)
     Some((std::str::from_utf8(object.namespace).ok()?, name, number))
 }
 
-/// The release and its revision that an object's name tells; none for an object that is not Helm's.
+/// Returns name and revision number of the release that an object's name contains; `None` if the object is not Helm's.
 #[must_use]
 pub fn named(name: &str) -> Option<(&str, u64)> {
     let (release, revision) = name.strip_prefix(PREFIX)?.rsplit_once(".v")?;
     Some((release, revision.parse().ok()?)).filter(|_| !release.is_empty())
 }
 
-/// The JSON of a release in a Secret or ConfigMap.
+/// Unpacks the JSON of a release from a Secret or ConfigMap.
 ///
 /// # Errors
 /// Why there is none, as the end of a sentence.
@@ -65,7 +65,7 @@ pub fn unpack(object: &Node<'_>) -> Result<Vec<u8>, &'static str> {
     }
     let packed = STANDARD.decode(&*outer).map_err(|_| "has no base64 of Helm in data.release")?;
     if !packed.starts_with(&[0x1f, 0x8b, 8]) {
-        // Helm took releases that are not packed, too.
+        // Helm also accepts releases that are not packed.
         return Ok(packed);
     }
     let mut json = Vec::new();
@@ -77,7 +77,7 @@ pub fn unpack(object: &Node<'_>) -> Result<Vec<u8>, &'static str> {
     Ok(json)
 }
 
-/// A release, without its chart's templates and files and without hooks.
+/// Parses a release, without its hooks and without the templates and files of its chart.
 ///
 /// # Errors
 /// Why it cannot be read, as the end of a sentence.
@@ -94,23 +94,23 @@ pub fn read(json: &[u8]) -> Result<Node<'_>, &'static str> {
     }
 }
 
-/// What a list says of a release.
+/// The facts about a release that a list shows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ReleaseFacts {
-    /// Such as `deployed`.
+    /// The status, such as `deployed`.
     pub status: String,
     /// When it was last deployed, as Helm wrote it.
     pub updated: String,
     /// The chart's name and version: `nginx-1.2.3`.
     pub chart: String,
-    /// The version of what the chart installs.
+    /// The version of the application that the chart installs.
     pub app_version: String,
-    /// What Helm did last.
+    /// Helm's description of its last action.
     pub description: String,
 }
 
 impl ReleaseFacts {
-    /// Reads them.
+    /// Reads the facts from a release.
     #[must_use]
     pub fn of(release: &Node<'_>) -> Self {
         let text = |path: &[&str]| release.at(path).and_then(Node::text).unwrap_or_default().to_owned();
@@ -126,7 +126,7 @@ impl ReleaseFacts {
 }
 
 impl ReleaseFacts {
-    /// The same without what Helm or a chart wrote as a text of its own: messages of failures quote values.
+    /// Hides the texts that Helm or a chart wrote, because messages about failures quote values.
     #[must_use]
     pub fn without_texts(self) -> Self {
         let description = if self.description.is_empty() { String::new() } else { HIDDEN.to_owned() };
@@ -134,7 +134,7 @@ impl ReleaseFacts {
     }
 }
 
-/// Puts words in place of all values; their names stay.
+/// Replaces all values by a remark; their names stay.
 pub fn hide_values(node: &mut Node<'_>) {
     match node {
         Node::Object(members) => members.iter_mut().for_each(|(_, value)| hide_values(value)),
@@ -144,29 +144,29 @@ pub fn hide_values(node: &mut Node<'_>) {
     }
 }
 
-/// Passes on what is wanted of a release.
+/// Passes on the wanted parts of a release.
 struct Wanted<'a> {
     builder: Builder<'a>,
-    /// Objects and lists that are open.
+    /// Number of open objects and lists.
     depth: u32,
-    /// Whether the member of the release that is open is its chart.
+    /// Whether the open member of the release is its chart.
     chart: bool,
-    /// Objects and lists that are open in what is dropped.
+    /// Number of open objects and lists in the part that is dropped.
     dropping: u32,
-    /// Whether the value of the last key is not wanted.
+    /// Whether the value of the last key is dropped.
     drops_next: bool,
     values: u32,
 }
 
 impl<'a> Wanted<'a> {
-    /// Whether a value is passed on that is no object and no list.
+    /// Decides whether a value that is neither an object nor a list is passed on.
     fn takes(&mut self) -> bool {
         let drops = std::mem::take(&mut self.drops_next) || self.dropping > 0;
         self.values = self.values.saturating_add(u32::from(!drops));
         !drops && self.values <= MAX_VALUES
     }
 
-    /// Whether an object or a list that begins is passed on.
+    /// Decides whether an object or a list is passed on, at its start.
     fn opens(&mut self) -> bool {
         if self.dropping > 0 || std::mem::take(&mut self.drops_next) {
             self.dropping = self.dropping.saturating_add(1);
@@ -176,7 +176,7 @@ impl<'a> Wanted<'a> {
         true
     }
 
-    /// Whether the end is that of something that was passed on.
+    /// Returns, at the end of an object or a list, whether it was passed on.
     fn closes(&mut self) -> bool {
         if self.dropping > 0 {
             self.dropping = self.dropping.saturating_sub(1);

@@ -1,6 +1,6 @@
 //! Paths into an object, as kubectl and definitions write them: `.spec.list[0].name`, `.metadata.labels['a.b/c']`, `[*]`, `[?(@.type=="Ready")].status`, with braces around or without.
 //!
-//! The language is that of `k8s.io/client-go/util/jsonpath`, but that `['a.b/c']` finds the member of that name without backslashes.
+//! The language is that of `k8s.io/client-go/util/jsonpath`, except that `['a.b/c']` finds the member of that name without backslashes.
 
 use super::go_numbers;
 use super::json::JsonText;
@@ -8,20 +8,20 @@ use super::json_path_reader::Reader;
 use super::json_path_steps::{Compare, Condition, Step};
 use super::object_tree::Node;
 
-/// Values that a column or a path of `--sort-by` passes through at most: a definition in a snapshot may name any path, and an object have any shape.
+/// Maximum number of values that a column or a path of `--sort-by` may visit: a definition in a snapshot may contain any path, and an object may have any shape.
 const MAX_VISITED: u64 = 1_000_000;
 
-/// A path that was read.
+/// A parsed path.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JsonPath {
     steps: Vec<Step>,
 }
 
 impl JsonPath {
-    /// Reads a path; `.a`, `a`, `{.a}` and `$.a` are the same.
+    /// Parses a path; `.a`, `a`, `{.a}` and `$.a` are the same.
     ///
     /// # Errors
-    /// What of it is not understood, as the end of a sentence.
+    /// The part that is not understood, as the end of a sentence.
     pub fn parse(text: &str) -> Result<Self, String> {
         let inner = text.trim();
         let inner = inner.strip_prefix('{').and_then(|inner| inner.strip_suffix('}')).unwrap_or(inner).trim();
@@ -35,7 +35,7 @@ impl JsonPath {
         }
     }
 
-    /// What is there, in order; nothing when a step leads nowhere.
+    /// Returns the values to which the path leads, in order; none if a step leads nowhere.
     #[must_use]
     pub fn find<'n>(&'n self, node: &'n Node<'n>) -> Vec<&'n Node<'n>> {
         let mut walk = Walk { left: MAX_VISITED, is_strict: false };
@@ -45,9 +45,9 @@ impl JsonPath {
 
 /// Walks along paths.
 pub(super) struct Walk {
-    /// How many more values may be passed through.
+    /// How many more values may be visited.
     pub left: u64,
-    /// Whether an index outside of a list, or on something else, is an error, as for kubectl's templates.
+    /// Whether an index beyond the end of a list, or of a value that is not a list, is an error, as in kubectl's templates.
     pub is_strict: bool,
 }
 
@@ -55,16 +55,16 @@ pub(super) struct Walk {
 type Found<'n> = Vec<&'n Node<'n>>;
 
 impl Walk {
-    /// What steps find from some values on.
+    /// Follows steps from some values; returns the values to which they lead.
     ///
     /// # Errors
-    /// Why it cannot be said, in a sentence without its point.
+    /// The reason for the failure, as a sentence without its full stop.
     pub(super) fn steps<'n>(&mut self, steps: &'n [Step], from: Found<'n>) -> Result<Found<'n>, String> {
         let mut found = from;
         for step in steps {
             let mut next = Vec::new();
             if let Step::Union(paths) = step {
-                // As for kubectl, all that the first path finds comes before what the second one does.
+                // As for kubectl, all results of the first path come before those of the second one.
                 for path in paths {
                     next.append(&mut self.steps(path, found.clone())?);
                 }
@@ -72,7 +72,7 @@ impl Walk {
                 for node in found {
                     let before = next.len();
                     self.step(step, node, &mut next)?;
-                    // What was found many times may have many members each time.
+                    // Results are charged, too: a value that was found many times adds its members each time.
                     self.charge(next.len().saturating_sub(before) as u64)?;
                 }
             }
@@ -123,7 +123,7 @@ impl Walk {
         Ok(())
     }
 
-    /// The elements of a list; none for what is no list.
+    /// Returns the elements of a list; `None` if the value is not a list.
     fn list<'n>(&self, node: &'n Node<'n>) -> Result<Option<&'n [Node<'n>]>, String> {
         match node {
             Node::Array(items) => Ok(Some(items)),
@@ -166,7 +166,7 @@ impl Walk {
         }
     }
 
-    /// A value and all values below it that have something below them.
+    /// Adds a value and all values below it to `next`, except empty ones, numbers and booleans.
     fn descend<'n>(&mut self, node: &'n Node<'n>, next: &mut Found<'n>) -> Result<(), String> {
         self.charge(1)?;
         let is_text = matches!(node, Node::Text(text) if !text.is_empty());
@@ -189,7 +189,7 @@ impl Walk {
     }
 }
 
-/// The members of an object or the elements of a list.
+/// Returns the values of an object's members, or the elements of a list.
 fn children<'n>(node: &'n Node<'n>) -> Found<'n> {
     match node {
         Node::Object(members) => members.iter().map(|(_, value)| value).collect(),
@@ -197,13 +197,13 @@ fn children<'n>(node: &'n Node<'n>) -> Found<'n> {
     }
 }
 
-/// The place of an index, which counts from the end when it is negative.
+/// Converts an index to a position in a list; a negative index counts from the end.
 fn position(number: i64, len: usize) -> Option<usize> {
     let distance = usize::try_from(number.unsigned_abs()).ok()?;
     if number < 0 { len.checked_sub(distance) } else { Some(distance) }
 }
 
-/// What kind of value it is.
+/// Names the type of a value, for messages.
 fn shape(node: &Node<'_>) -> &'static str {
     match node {
         Node::Null => "null",
@@ -232,7 +232,7 @@ fn compares(left: &Node<'_>, compare: Compare, right: &Node<'_>) -> bool {
     }
 }
 
-/// A number as a float.
+/// Converts a number to a float.
 #[must_use]
 pub fn number(node: &Node<'_>) -> Option<f64> {
     match node {
@@ -243,7 +243,7 @@ pub fn number(node: &Node<'_>) -> Option<f64> {
     }
 }
 
-/// A value as Go's `%v` prints it, which is what custom columns have.
+/// Formats a value as Go's `%v` does, which custom columns use.
 #[must_use]
 pub fn go_text(node: &Node<'_>) -> String {
     match node {
@@ -261,12 +261,12 @@ pub fn go_text(node: &Node<'_>) -> String {
     }
 }
 
-/// A float as Go's `%v` prints it: with an exponent below -4 and from 21 on.
+/// Formats a float as Go's `%v` does: in scientific notation if the decimal exponent is below -4 or at least 21.
 pub(super) fn go_float(value: f64) -> String {
     if value != 0.0 && value.abs() < 1e-4 { go_numbers::yaml(value) } else { go_numbers::json(value) }
 }
 
-/// A value as JSON, sorted.
+/// Formats a value as JSON with sorted members.
 pub(super) fn json_text(node: &Node<'_>) -> String {
     let mut sorted = node.clone();
     sorted.sort();

@@ -1,17 +1,17 @@
-//! Reads a JSONPath as kubectl writes it. Source of the language: `k8s.io/client-go/util/jsonpath`.
+//! Parses a JSONPath as kubectl understands it. Source of the language: `k8s.io/client-go/util/jsonpath`.
 
 use super::json_path_steps::{Compare, Condition, Step};
 use super::object_tree::Node;
 
-/// Steps of a path at most; each walks over what the one before found.
+/// Maximum number of steps of a path. Each step visits all results of the one before.
 const MAX_STEPS: usize = 64;
-/// Filters within filters at most: a definition in a snapshot may have any path.
+/// Maximum depth of filters within filters: a definition in a snapshot may contain any path.
 const MAX_NESTED: u8 = 8;
 
-/// What an operator in a filter consists of.
+/// The characters of operators in filters.
 const OPERATOR_SIGNS: [char; 4] = ['!', '<', '>', '='];
 
-/// Reads steps from the front of a text.
+/// Parses steps from the front of a text.
 pub(super) struct Reader<'t> {
     rest: &'t str,
     nested: u8,
@@ -22,15 +22,15 @@ impl<'t> Reader<'t> {
         Self { rest: text, nested: 0 }
     }
 
-    /// What was not read yet.
+    /// Returns the rest of the text, which was not parsed yet.
     pub(super) fn rest(&self) -> &'t str {
         self.rest
     }
 
-    /// Steps up to the end of the text or a closing brace.
+    /// Parses steps up to the end of the text or a closing brace.
     ///
     /// # Errors
-    /// What is not understood, as the end of a sentence.
+    /// The part that is not understood, as the end of a sentence.
     pub(super) fn steps(&mut self) -> Result<Vec<Step>, String> {
         let mut steps = Vec::new();
         loop {
@@ -73,7 +73,7 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// Takes a word such as `range`, if it stands next; it ends at a blank or a brace.
+    /// Skips a word such as `range` if it comes next, before a blank, a brace or another step; returns whether it did.
     pub(super) fn take_word(&mut self, word: &str) -> bool {
         let text = self.rest.trim_start();
         match text.strip_prefix(word) {
@@ -95,7 +95,7 @@ impl<'t> Reader<'t> {
         rest.is_some()
     }
 
-    /// What is behind a point. A point alone is the object itself, and one before a bracket says nothing.
+    /// Parses the step after a dot. A dot alone means the object itself, and one before a bracket has no meaning.
     fn member(&mut self) -> Result<Option<Step>, String> {
         if self.rest.is_empty() || self.rest.starts_with(['[', ' ', '}']) {
             return Ok(None);
@@ -107,7 +107,7 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// A name up to what begins another step; a backslash takes the next character as it is.
+    /// Parses a name up to the start of the next step; a backslash escapes the next character.
     fn name(&mut self) -> String {
         let mut name = String::new();
         let mut signs = self.rest.char_indices();
@@ -126,7 +126,7 @@ impl<'t> Reader<'t> {
         name
     }
 
-    /// Letters and digits.
+    /// Parses a word of letters and digits.
     fn word(&mut self) -> &'t str {
         let end = self.rest.find(|sign: char| sign != '_' && !sign.is_alphanumeric()).unwrap_or(self.rest.len());
         let word = self.rest.get(..end).unwrap_or_default();
@@ -147,7 +147,7 @@ impl<'t> Reader<'t> {
             .ok_or_else(|| format!("has {text:?}, which is no number"))
     }
 
-    /// What is behind an opening bracket, with the closing one.
+    /// Parses the step after an opening bracket, up to the closing one.
     fn bracket(&mut self) -> Result<Step, String> {
         if self.take("?(") {
             return self.filter();
@@ -165,7 +165,7 @@ impl<'t> Reader<'t> {
         })
     }
 
-    /// A name in quotes, a number, a slice or `*`, with blanks around.
+    /// Parses a name in quotes, a number, a slice or `*`, with blanks around it.
     fn index(&mut self) -> Result<Step, String> {
         self.rest = self.rest.trim_start();
         let step = if self.take("*") {
@@ -185,7 +185,7 @@ impl<'t> Reader<'t> {
         Ok(step)
     }
 
-    /// What is behind `[?(`: a path, and perhaps an operator and what it is compared with.
+    /// Parses a filter after `[?(`: a path, which an operator and another operand may follow.
     fn filter(&mut self) -> Result<Step, String> {
         let end = filter_end(self.rest).ok_or("lacks a )] behind its filter")?;
         let text = self.rest.get(..end).unwrap_or_default();
@@ -210,7 +210,7 @@ impl<'t> Reader<'t> {
         Ok(Step::Where(Condition { left, compared: Some((compare, right)) }))
     }
 
-    /// The steps of a text within the path.
+    /// Parses the steps of a text within the path.
     fn nested(&self, text: &str) -> Result<Vec<Step>, String> {
         if self.nested >= MAX_NESTED {
             return Err("has filters within filters, too many".to_owned());
@@ -220,7 +220,7 @@ impl<'t> Reader<'t> {
         if reader.rest.is_empty() { Ok(steps) } else { Err(format!("has {:?}, which is not understood", reader.rest)) }
     }
 
-    /// A text in quotes of either kind.
+    /// Parses a text in single or double quotes.
     fn quoted(&mut self) -> Result<String, String> {
         let mut signs = self.rest.char_indices();
         let quote = signs.next().map(|(_, quote)| quote);
@@ -245,7 +245,7 @@ impl<'t> Reader<'t> {
     }
 }
 
-/// `3`, `-1`, `1:5`, `:2`, `::2`.
+/// Parses an index or a slice: `3`, `-1`, `1:5`, `:2`, `::2`.
 fn slice(text: &str) -> Option<Step> {
     let mut parts = text.split(':');
     let part = |part: Option<&str>| match part {
@@ -258,7 +258,7 @@ fn slice(text: &str) -> Option<Step> {
     (parts.count() <= 1).then_some(Step::Slice(first, part(Some(end))?, step))
 }
 
-/// Where the `)]` of a filter is, outside of quotes.
+/// Returns the position of the `)]` that ends a filter, outside of quotes.
 fn filter_end(text: &str) -> Option<usize> {
     let mut quote = None;
     let mut signs = text.char_indices();

@@ -1,30 +1,30 @@
-//! Which fields of the items of a List a template looks at, so that a list of many objects need not be in memory whole.
+//! Finds the fields of the items of a List that a template uses, so that the other fields of many objects need not be in memory.
 
 use super::json_path_steps::{Part, Step};
 use super::json_template::JsonTemplate;
 use super::object_tree::Node;
 
-/// Where a path has led so far.
+/// The place to which a path has led so far.
 #[derive(Clone)]
 enum At {
-    /// At the List.
+    /// The List.
     List,
-    /// At its member `items`.
+    /// Its member `items`.
     Items,
-    /// At this field of an item; elements of lists count as the list.
+    /// This field of an item; elements of lists count as the list.
     Field(Vec<String>),
-    /// At something that is in no item.
+    /// A place outside of the items.
     Elsewhere,
 }
 
-/// What was found to be needed.
+/// The fields that are needed.
 #[derive(Default)]
 struct Needs {
     fields: Vec<Vec<String>>,
     all: bool,
 }
 
-/// The fields of items that a template needs when it is given a List, as paths of names; none when it needs all of them.
+/// Returns the fields of items that a template for a List needs, as paths of names; `None` if it needs all of them.
 #[must_use]
 pub fn needs_of_items(template: &JsonTemplate) -> Option<Vec<Vec<String>>> {
     let mut needs = Needs::default();
@@ -49,7 +49,7 @@ impl Needs {
         }
     }
 
-    /// All that is below a place is needed.
+    /// Notes that everything below a place is needed.
     fn whole(&mut self, at: At) {
         match at {
             At::List | At::Items => self.all = true,
@@ -59,7 +59,7 @@ impl Needs {
         }
     }
 
-    /// Where steps lead. What is behind a step that leads to many places is needed whole.
+    /// Follows steps; returns the place to which they lead. If a step leads to many places, everything below them is needed.
     fn walk(&mut self, steps: &[Step], from: At) -> At {
         let mut at = from;
         for step in steps {
@@ -91,7 +91,7 @@ impl Needs {
     }
 }
 
-/// Takes out of an object all fields but those at some paths of names.
+/// Removes all fields of an object except those at some paths of names.
 pub fn keep_fields(object: &mut Node<'_>, paths: &[&[String]]) {
     if paths.iter().any(|path| path.is_empty()) {
         return;

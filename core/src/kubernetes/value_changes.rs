@@ -1,4 +1,4 @@
-//! What differs between two values of one key, as far as both can be read.
+//! Compares two values of one key, as far as both can be decoded.
 
 use super::conceal::{conceal, conceal_by_kind, is_secret_type, may_be_concealed};
 use super::decode::Options;
@@ -9,32 +9,32 @@ use super::object_tree::Node;
 use super::table_objects::take_managed_fields;
 use crate::key_syntax::is_secret;
 
-/// What is shown of objects.
+/// Which parts of objects are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Showing {
     /// Values of secrets.
     pub secrets: bool,
-    /// Who set which field.
+    /// `managedFields`: who set which field.
     pub managed_fields: bool,
 }
 
-/// What differs.
+/// The differences.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ValueChanges {
-    /// The fields.
+    /// The changed fields.
     pub fields: FieldChanges,
     /// Whether `managedFields` differ and are not shown.
     pub folded: bool,
-    /// What there is to say of values that are not read whole; each once.
+    /// Remarks about values that could not be decoded completely, each once.
     pub remarks: Vec<String>,
-    /// Whether one of the two ends within a field or is damaged otherwise.
+    /// Whether one of the two values is damaged, for example ends within a field.
     pub damaged: bool,
 }
 
-/// Compares two values that stood under `key`.
+/// Compares two values of `key`.
 ///
 /// # Errors
-/// When one of them cannot be read as an object.
+/// When one of them cannot be decoded as an object.
 pub fn value_changes(key: &[u8], old: &[u8], new: &[u8], showing: Showing) -> Result<ValueChanges, Unreadable> {
     let (mut old, old_remarks) = object::tree(old, Options::default())?;
     let (mut new, new_remarks) = object::tree(new, Options::default())?;
