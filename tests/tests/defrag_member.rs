@@ -163,7 +163,7 @@ fn a_database_that_cannot_be_replaced_stays_unchanged() {
     refused("is open in a running etcd", 2);
     drop(reader);
     fs::set_permissions(&database, fs::Permissions::from_mode(0o400)).unwrap();
-    refused("cannot replace", 2);
+    refused("Cannot replace", 2);
     fs::set_permissions(&database, fs::Permissions::from_mode(0o600)).unwrap();
     assert_eq!(fs::read(&database).unwrap(), old);
     let mut damaged = old.clone();

@@ -51,7 +51,7 @@ fn keys_are_listed_and_filtered() {
     small.assert_refused(
         &["keys", "--rev", "99"],
         2,
-        &["revision 99", "revision 99 is above the newest in this snapshot, 8"],
+        &["Revision 99", "Revision 99 is above the newest in this snapshot, 8"],
     );
 }
 
@@ -67,7 +67,8 @@ fn keys_are_filtered_by_their_values() {
     assert_eq!(found("value~\"v\"", "0"), "/registry/pods/default/web\n");
     assert_eq!(found("value~kind", "0"), "/registry/pods/default/web\n");
     // The value at that revision, not a newer one.
-    assert_eq!(found("value~\"\\\"v\\\"\"", "5"), "");
+    let older = small.run(&["keys", "--show-secrets", "--filter", "value~\"\\\"v\\\"\"", "--rev", "5"]);
+    assert_eq!((older.status.code(), older.stdout.as_slice()), (Some(0), &b""[..]), "{older:?}");
     assert_eq!(found("value~\"\\x01\\x02\"", "0"), "\"\\xff\\x00raw\"\n");
     assert_eq!(found("value~for a while", "7"), "gone\n");
     let others = found("value!~kind", "0");
@@ -134,7 +135,7 @@ fn a_value_is_printed_in_the_requested_format() {
     );
     for command in ["get", "history"] {
         small.assert_refused(&[command, "/registry"], 1, &["keys start with /registry/: etcdsnap keys"]);
-        small.assert_refused(&[command, "/registry/po"], 1, &["keys start with /registry/po: etcdsnap keys"]);
+        small.assert_refused(&[command, "/registry/po"], 1, &["1 key starts with /registry/po: etcdsnap keys"]);
     }
     small.assert_refused(&["get", "nothing"], 1, &["There is no key nothing"]);
     small.assert_refused(&["history", "nothing"], 1, &["has no revision of a key nothing"]);
@@ -148,7 +149,7 @@ fn a_prefix_without_keys_is_told() {
         (&["usage", "/registry/podz"], "No key starts with /registry/podz at revision "),
         (&["keys", "--filter", "size>1GB"], "No key meets the filter at revision "),
         (&["keys", "/registry/pods/", "--deleted"], "No key starts with /registry/pods/ and is deleted at revision "),
-        (&["keys", "--from", "zzz"], "No key lies in the interval at revision "),
+        (&["keys", "--from", "zzz", "--to", "zzzz"], "No key lies in the interval at revision "),
     ] {
         let output = small.run(words);
         assert_eq!(output.status.code(), Some(0), "{output:?}");

@@ -143,9 +143,9 @@ fn one_file_is_compared_with_itself() {
 fn a_named_object_without_differences_is_not_missing() {
     let desk = TestFolder::new();
     let (out, said) = desk.says(&[&desk.a, &desk.b], &["-n", "blog", "deploy/front"], 0);
-    assert!(out.is_empty() && !said.contains("neither"), "{out}{said}");
+    assert!(out.is_empty() && !said.contains("either snapshot"), "{out}{said}");
     let (_, said) = desk.says(&[&desk.a, &desk.b], &["-n", "blog", "deploy/back"], 1);
-    assert!(said.contains("neither snapshot has deployment.apps/back"), "{said}");
+    assert!(said.contains("Neither snapshot has deployment.apps/back"), "{said}");
 }
 
 #[test]

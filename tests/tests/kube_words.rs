@@ -59,7 +59,7 @@ fn missing_objects_are_named_and_the_others_printed() {
 
 #[test]
 fn a_living_object_is_not_listed_as_deleted() {
-    let what = "There is no deleted deployment.apps/web in namespace shop It is there, and not deleted";
+    let what = "There is no deleted deployment.apps/web in namespace shop. It is there, and not deleted";
     get(YESTERDAY, &["deploy", "web", "-n", "shop", "--deleted"], 1, what);
 }
 
@@ -98,10 +98,10 @@ fn formats_that_kubectl_refuses_are_refused_with_a_reason() {
         (&["po/a/b"], "has more than one slash"),
         (&["po/a,svc/b"], "Put a blank between objects: TYPE/NAME TYPE/NAME."),
         (&["po", "a/b"], "a/b has its type with it, and po has none"),
-        (&["deply"], "No type of objects in this snapshot is called deply Did you mean deploy?"),
+        (&["deply"], "No type of objects in this snapshot is called deply. Did you mean deploy?"),
         (&["po", "--sort-by", ".nothing", "-n", "shop"], "no object has a field at .nothing"),
         (&["po", "--sort-by", ".spec", "-n", "shop"], "a list or an object is at .spec"),
-        (&["po", "--field-selector", "spec.nothing=x"], "pods cannot be selected by spec.nothing Fields of pods are"),
+        (&["po", "--field-selector", "spec.nothing=x"], "pods cannot be selected by spec.nothing. Fields of pods are"),
         (&["po,svc", "--field-selector", "status.phase=x"], "services cannot be selected by status.phase"),
         (&["po", "--field-selector", "x"], "cannot read \"x\" as FIELD=VALUE"),
         (&["po", "-l", "a b"], "cannot read \"a b\" as a condition on labels"),
@@ -144,7 +144,7 @@ fn every_command_takes_types_names_and_namespaces_alike() {
     assert_eq!(differs(&["deploy/web", "-A", "-n", "nowhere"]), "deployments.apps in shop\n  - web\n");
     let (out, said, code) = run(&["kube", "diff", YESTERDAY, TODAY, "deploy", "svc", "-n", "shop"]);
     assert_eq!((out.as_str(), code), ("", 1), "{said}");
-    assert!(said.contains("Neither snapshot has deployment.apps/svc svc is a type, too"), "{said}");
+    assert!(said.contains("Neither snapshot has deployment.apps/svc. svc is a type, too"), "{said}");
     let by_label = differs(&["-l", "season=winter"]);
     assert_eq!(
         by_label.lines().filter(|line| line.starts_with("  ~")).collect::<Vec<_>>(),

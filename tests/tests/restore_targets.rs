@@ -244,7 +244,7 @@ fn every_mistake_names_its_flag_and_writes_nothing() {
     let cases: [(&[&str], &str); 18] = [
         (&["--name=x"], "--name: \"x\" is not in --initial-cluster"),
         (&["--initial-cluster="], "--initial-cluster names no member"),
-        (&["--initial-cluster=foo"], "--initial-cluster: \"foo\" has no URL"),
+        (&["--initial-cluster=foo"], "--initial-cluster: \"foo\" has no URL."),
         (
             &["--initial-cluster=foo"],
             "Name every member of the new cluster with its peer URL: --initial-cluster m1=https://",

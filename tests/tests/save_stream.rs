@@ -338,6 +338,6 @@ fn invalid_targets_of_a_stream_are_refused() {
     program.args(["save", "--endpoints", &url, "-"]);
     let mut terminal = Terminal::start(&program);
     let shown = terminal.output_until("cannot show a snapshot");
-    assert!(shown.contains("standard output is a terminal"), "{shown}");
+    assert!(shown.contains("Standard output is a terminal"), "{shown}");
     assert!(!shown.contains("fill/"));
 }
