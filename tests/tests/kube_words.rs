@@ -111,7 +111,7 @@ fn formats_that_kubectl_refuses_are_refused_with_a_reason() {
         (&["po", "-o", "jsonpath"], "write -o jsonpath='{.metadata.name}'"),
         (&["po", "-o", "jsonpath={.a"], "lacks a closing brace"),
         (&["po", "-o", "nothing"], "jsonpath=TEMPLATE"),
-        (&["po", "--rev", "99999"], "revision 99,999 is above the newest in this snapshot, 344"),
+        (&["po", "--rev", "99999"], "Revision 99,999 is above the newest in this snapshot, 344"),
     ] {
         get(YESTERDAY, words, 2, what);
     }
