@@ -69,7 +69,8 @@ test("a worker that dies is replaced once, and the page says so", async ({ inspe
     // The previous worker may still be listed for a moment; the worker for keys is a different one.
     const next = async () => {
       for (const worker of page.workers().filter((worker) => worker !== struck)) {
-        if ((await worker.evaluate(() => self.name)) === "verdict") return worker;
+        // It may also end while it is asked.
+        if ((await worker.evaluate(() => self.name).catch(() => "ended")) === "verdict") return worker;
       }
       return undefined;
     };
