@@ -2,8 +2,10 @@
 
 use etcdsnap_core::PageId;
 use etcdsnap_core::Unwatched;
+use etcdsnap_core::kubernetes::usage_below::{Most, UsageBelow};
 use etcdsnap_core::pass::reading::Accumulator;
 use etcdsnap_core::store::{Index, KeyRange, OpenedStore, Order, Query, Store, Tree, TreeLine};
+use etcdsnap_tests::build::kubernetes;
 use etcdsnap_tests::build::random::any_member;
 use etcdsnap_tests::build::with_trailer;
 use etcdsnap_tests::seeded_random::SeededRandom;
@@ -69,6 +71,41 @@ fn assert_consistent(tree: &Tree, index: &Index, order: &Order) {
         above.push((line.to, line.end));
     }
     assert_eq!(next as usize, order.len());
+}
+
+#[test]
+fn usage_below_a_prefix_has_each_group_once() {
+    let keys = ["/registry", "/registry/a", "/registry/pods/x/y", "/registry/z", "/registry2/pods/x", "other"];
+    let writes: Vec<_> = keys.iter().map(|key| (*key, Some(b"value".to_vec()))).collect();
+    let file = with_trailer(&kubernetes::cluster(&writes));
+    let store = open(&file).expect("a sound file");
+    let index = index(&store);
+    let order = Order::of(&index, |_| true);
+    let groups = |asked: &str| -> Vec<(String, bool)> {
+        let below =
+            UsageBelow::of(&index, &order, asked.as_bytes(), &[b"/registry".to_vec()], Most { groups: 9, keys: 9 });
+        let of_groups: u64 = below.groups.iter().map(|group| group.sum.bytes()).sum();
+        assert_eq!((of_groups, below.rest.1), (below.total.bytes(), 0), "{asked}");
+        let mut groups: Vec<_> = below
+            .groups
+            .iter()
+            .map(|group| (String::from_utf8_lossy(group.prefix).into_owned(), group.folder))
+            .collect();
+        groups.sort();
+        groups
+    };
+    let expected = |groups: &[(&str, bool)]| -> Vec<(String, bool)> {
+        groups.iter().map(|(name, folder)| ((*name).to_owned(), *folder)).collect()
+    };
+    let below_registry = [("/registry/a", false), ("/registry/pods/", true), ("/registry/z", false)];
+    assert_eq!(groups("/registry/"), expected(&below_registry));
+    let with_others = [&[("/registry", false)], &below_registry[..], &[("/registry2/", true)]].concat();
+    assert_eq!(groups("/registry"), expected(&with_others));
+    assert_eq!(
+        groups(""),
+        expected(&[("/registry", false), ("/registry/", true), ("/registry2/", true), ("other", false)])
+    );
+    assert_eq!(groups("/registry/pods/x/y"), expected(&[("/registry/pods/x/y", false)]));
 }
 
 proptest! {

@@ -60,8 +60,9 @@ impl<'i> UsageBelow<'i> {
                 namespaces.entry(object.namespace).or_default().add(&key);
             }
             let part = group(key.key, asked.len(), 1);
-            // A key with no slash behind the prefix is a group by itself.
-            let folder = part.len() > asked.len().max(usize::from(asked.is_empty() && key.key.first() == Some(&b'/')));
+            // A key with no slash behind the prefix is a group by itself. A slash right behind the prefix does not count.
+            let start = asked.len().saturating_add(usize::from(key.key.get(asked.len()) == Some(&b'/')));
+            let folder = part.len() > start;
             let prefix = if folder { part } else { key.key };
             match below.groups.last_mut().filter(|last| last.prefix == prefix) {
                 Some(last) => last.sum.add(&key),
