@@ -218,6 +218,8 @@ fn the_kubernetes_job_works() {
     assert!(is_schedule(&schedule), "{schedule:?}");
     assert_eq!(job["mounts"]["/pki"], "/etc/kubernetes/pki/etcd");
     assert!(job["mounts"]["/backup"].is_string());
+    // Only root reads these keys, and the image runs as another user.
+    assert_eq!(job["user"], 0);
     let Some(server) = ScheduledServer::start() else { return };
     let words: Vec<&str> = job["args"].as_array().unwrap().iter().map(|word| word.as_str().unwrap()).collect();
     let words = server.with_local_paths(&words.join("\n"), "/pki", "/backup");

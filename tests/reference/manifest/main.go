@@ -1,4 +1,4 @@
-// manifest parses a Kubernetes CronJob as strictly as the API server, which refuses unknown and repeated fields, and prints the command of its container as JSON.
+// manifest parses a Kubernetes CronJob as strictly as the API server, which refuses unknown and repeated fields, and prints the command of its container, its mounts and its user as JSON.
 package main
 
 import (
@@ -48,7 +48,12 @@ func run(path string) error {
 		}
 		mounts[mount.MountPath] = path
 	}
+	var user *int64
+	if context := job.Spec.JobTemplate.Spec.Template.Spec.SecurityContext; context != nil {
+		user = context.RunAsUser
+	}
 	return json.NewEncoder(os.Stdout).Encode(map[string]any{
+		"user":     user,
 		"schedule": job.Spec.Schedule,
 		"args":     containers[0].Args,
 		"mounts":   mounts,
