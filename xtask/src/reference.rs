@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::pinned_programs::{folder, stamp};
 use crate::{duckdb, repo};
@@ -25,7 +25,10 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<()> {
     let started = Instant::now();
     let wanted = |name: &str| arguments.only.as_ref().is_none_or(|only| only == name);
-    for version in versions()? {
+    let versions = versions()?;
+    let names: Vec<&str> = versions.iter().map(String::as_str).chain(OWN).chain(["duckdb"]).collect();
+    ensure!(names.iter().any(|name| wanted(name)), "There is no such program. Name one of: {}", names.join(", "));
+    for version in versions {
         if wanted(&version) {
             ensure_version(&version)?;
         }

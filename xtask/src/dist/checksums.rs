@@ -41,7 +41,7 @@ pub fn files(folder: &Path) -> Result<Vec<PathBuf>> {
 ///
 /// # Errors
 /// When it cannot be read.
-pub fn of_file(path: &Path) -> Result<String> {
+fn of_file(path: &Path) -> Result<String> {
     let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     Ok(hex(&Sha256::digest(bytes)))
 }

@@ -58,7 +58,7 @@ pub fn write(release: &Release, processor: Processor, program: &Path, common: &C
     for (name, place) in FILES {
         files.file(place, read(&sources.join(name))?);
     }
-    files.folder(CERTIFICATES, 0o700, 0);
+    files.folder(CERTIFICATES, 0o700);
     common.documents.add_to(&mut files, &PLACES, gzip, ".gz")?;
     let document = |name: &str| format!("usr/share/doc/etcdsnap/{name}.gz");
     files.file(&document("changelog"), gzip(&read(&release.source.join("CHANGELOG.md"))?)?);

@@ -97,7 +97,7 @@ fn root(program: Vec<u8>, common: &CommonFiles) -> PackageTree {
     root.file("etc/ssl/certs/ca-certificates.crt", certificates());
     root.file("etc/passwd", format!("root:x:0:0:root:/:/\nnonroot:x:{USER}:{USER}:nonroot:/:/\n"));
     root.file("etc/group", format!("root:x:0:\nnonroot:x:{USER}:\n"));
-    root.folder("tmp", 0o1777, 0);
+    root.folder("tmp", 0o1777);
     root
 }
 

@@ -48,6 +48,10 @@ pub struct Arguments {
 
 /// Makes the artefacts in `target/dist`.
 pub fn run(arguments: &Arguments) -> Result<()> {
+    ensure!(
+        arguments.only.is_none_or(Processor::is_here),
+        "Man pages and completions come from a program that runs on this machine: name its processor, or none."
+    );
     let release = Release::of(&repo::root())?;
     for old in checksums::files(&release.output)? {
         fs::remove_file(&old).with_context(|| format!("cannot remove {}", old.display()))?;
@@ -84,7 +88,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             if processor.is_here() { deb_check::check(package)? } else { deb_check::lintian(package)? }
         }
         step("check of the image");
-        image_check::check(&image, release.version)?;
+        image_check::check(&image, programs.iter().map(|(processor, _)| *processor), release.version)?;
         step("check of the chart");
         chart::run()?;
         step("check of the packages for crates.io");

@@ -14,7 +14,7 @@ use tar::{Builder, EntryType, Header};
 /// A file or folder of a tree.
 enum Node {
     File { contents: Vec<u8>, mode: u32 },
-    Folder { mode: u32, owner: u64 },
+    Folder { mode: u32 },
 }
 
 /// Files and folders under their paths, without a leading slash.
@@ -35,20 +35,20 @@ impl PackageTree {
     }
 
     /// Adds a file with these permissions, and the folders above it.
-    pub fn file_with_mode(&mut self, path: &str, contents: impl Into<Vec<u8>>, mode: u32) {
+    fn file_with_mode(&mut self, path: &str, contents: impl Into<Vec<u8>>, mode: u32) {
         self.folders_above(path);
         self.nodes.insert(path.to_owned(), Node::File { contents: contents.into(), mode });
     }
 
-    /// Adds a folder with these permissions and this owner (user and group), and the folders above it.
-    pub fn folder(&mut self, path: &str, mode: u32, owner: u64) {
+    /// Adds a folder with these permissions, and the folders above it.
+    pub fn folder(&mut self, path: &str, mode: u32) {
         self.folders_above(path);
-        self.nodes.insert(path.to_owned(), Node::Folder { mode, owner });
+        self.nodes.insert(path.to_owned(), Node::Folder { mode });
     }
 
     fn folders_above(&mut self, path: &str) {
         for (end, _) in path.match_indices('/') {
-            self.nodes.entry(path[..end].to_owned()).or_insert(Node::Folder { mode: 0o755, owner: 0 });
+            self.nodes.entry(path[..end].to_owned()).or_insert(Node::Folder { mode: 0o755 });
         }
     }
 
@@ -77,11 +77,9 @@ impl PackageTree {
                     header.set_mode(*mode);
                     (path.clone(), contents)
                 }
-                Node::Folder { mode, owner } => {
+                Node::Folder { mode } => {
                     header.set_entry_type(EntryType::Directory);
                     header.set_mode(*mode);
-                    header.set_uid(*owner);
-                    header.set_gid(*owner);
                     (format!("{path}/"), &[])
                 }
             };

@@ -30,8 +30,8 @@ const SOURCE_ENDINGS: [&str; 5] = ["rs", "c", "h", "go", "json"];
 /// How many folders deep licences are looked for: C code inside of a crate has its own.
 const DEPTH: usize = 3;
 
-/// The packages of npm whose code is in the page.
-const PAGE_LIBRARIES: [&str; 5] = ["d3-hierarchy", "diff", "jsonc-parser", "svelte", "yaml"];
+/// The packages of npm whose code is in the page; svelte brings clsx and esm-env.
+const PAGE_LIBRARIES: [&str; 7] = ["clsx", "d3-hierarchy", "diff", "esm-env", "jsonc-parser", "svelte", "yaml"];
 
 /// A library that is shipped inside of the program.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
