@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::finding_code::Code;
 use crate::limits::{FINDINGS_PER_CODE, MAX_EXCERPT};
+use crate::sentence::sentence;
 use crate::severity::{Severity, Verdict};
 
 /// One problem of a file, with its location.
@@ -36,7 +37,7 @@ impl Finding {
     /// full stop.
     #[must_use]
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        let message = sentence(message.into());
+        let message = sentence(message);
         Self { severity: code.severity(), code, page: None, offset: None, key: None, message, because: None }
     }
 
@@ -68,17 +69,6 @@ impl Finding {
         self.key = Some(excerpt(key));
         self
     }
-}
-
-/// Adds a capital letter and a full stop to a clause; a sentence stays unchanged.
-fn sentence(mut text: String) -> String {
-    if let Some(first) = text.get_mut(..1) {
-        first.make_ascii_uppercase();
-    }
-    if !text.is_empty() && !text.ends_with(['.', '!', '?']) {
-        text.push('.');
-    }
-    text
 }
 
 /// Formats bytes of a file for a finding: escapes everything but printable ASCII, and cuts long texts.

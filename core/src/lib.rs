@@ -61,6 +61,7 @@ pub mod restore;
 pub mod rewrite;
 mod scan;
 mod secret_keys;
+pub mod sentence;
 mod severity;
 pub mod source;
 mod status;

@@ -1,16 +1,16 @@
 //! Reads an EncryptionConfiguration into memory that is wiped afterwards.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::AsFd;
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
 use etcdsnap_core::kubernetes::encryption::configuration::Configuration;
-use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use zeroize::Zeroizing;
 
 use super::decryption_error::DecryptionError;
+use crate::fsx::waitless_open::open_without_waiting;
 
 /// Bytes that are read at most. A configuration has some hundred bytes, one with a hundred keys about ten thousand.
 const MAX_LEN: u64 = 1 << 20;
@@ -20,7 +20,7 @@ fn open(path: &Path) -> io::Result<File> {
     if path.as_os_str() == "-" {
         return Ok(File::from(io::stdin().as_fd().try_clone_to_owned()?));
     }
-    OpenOptions::new().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path)
+    open_without_waiting(path)
 }
 
 /// Reads and parses the file or the pipe.
@@ -35,11 +35,6 @@ pub(super) fn read(path: &Path) -> Result<Configuration, DecryptionError> {
     // A pipe comes from a program that decrypts the configuration; a terminal or a device cannot have one.
     if !facts.is_file() && !is_pipe {
         return Err(DecryptionError::NotAFile { path: path.to_owned() });
-    }
-    if is_pipe {
-        // The pipe was opened without waiting for a writer; now wait for its data.
-        let flags = fcntl_getfl(&file).map_err(|cause| failed(cause.into()))?;
-        fcntl_setfl(&file, flags - OFlags::NONBLOCK).map_err(|cause| failed(cause.into()))?;
     }
     let too_long = || DecryptionError::TooLong { path: path.to_owned(), limit: MAX_LEN };
     if facts.len() > MAX_LEN {

@@ -20,4 +20,5 @@ pub(crate) mod part_file;
 pub(crate) mod part_file_error;
 pub(crate) mod part_leftovers;
 pub(crate) mod remove_tree;
+pub(crate) mod waitless_open;
 pub(crate) mod work_directory;

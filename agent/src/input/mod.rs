@@ -14,10 +14,10 @@ use std::path::{Path, PathBuf};
 
 use etcdsnap_core::limits::{HEAD_LEN, MAX_WITHOUT_META};
 use etcdsnap_core::{ClaimedLength, FileKind, Report, Source, refusal_report};
-use rustix::fs::{Mode, OFlags, fcntl_getfl, fcntl_setfl};
 
 use crate::error::{Error, Fault};
 use crate::fsx::file_identity::FileIdentity;
+use crate::fsx::waitless_open::open_without_waiting;
 use crate::progress::Progress;
 use database_path::{database_of, is_data_dir};
 
@@ -186,18 +186,10 @@ impl Input {
 
 /// Opens a file for reading. A FIFO is opened without waiting for a writer: whoever reads it waits for bytes, and notices meanwhile that it is to stop.
 fn open_file(path: &Path) -> Result<File, Error> {
+    // Of other files, an opening that does not wait would fail while another program gives up a lease of the file.
     let is_fifo = fs::metadata(path).is_ok_and(|facts| facts.file_type().is_fifo());
-    let opened = if is_fifo { open_fifo(path) } else { File::open(path) };
+    let opened = if is_fifo { open_without_waiting(path) } else { File::open(path) };
     opened.map_err(|cause| open_error(path, cause))
-}
-
-fn open_fifo(path: &Path) -> io::Result<File> {
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
-    // Reads wait again, as with every other stream.
-    let flags = fcntl_getfl(&file)?;
-    fcntl_setfl(&file, flags.difference(OFlags::NONBLOCK))?;
-    Ok(file)
 }
 
 fn open_error(path: &Path, cause: io::Error) -> Error {

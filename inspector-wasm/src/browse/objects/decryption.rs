@@ -7,9 +7,9 @@ use etcdsnap_core::kubernetes::encryption::configuration::Configuration;
 use etcdsnap_core::kubernetes::encryption::keyring::Keyring;
 use etcdsnap_core::kubernetes::encryption::needed_key::NeededKey;
 use etcdsnap_core::kubernetes::encryption::opened_values::OpenedValues;
+use etcdsnap_core::sentence::sentence;
 
 use super::object_answers::{EncryptionCount, EncryptionKey, EncryptionState};
-use super::object_values::sentence;
 use crate::browse::purpose::{Purpose, Reading, unread};
 use crate::browse::view::{Refusal, View};
 

@@ -14,9 +14,10 @@ use etcdsnap_core::kubernetes::object_trouble::{Owner, relations};
 use etcdsnap_core::kubernetes::table_objects::take_managed_fields;
 use etcdsnap_core::kubernetes::value_changes::{Showing, value_changes};
 use etcdsnap_core::kubernetes::yaml::to_yaml;
+use etcdsnap_core::sentence::sentence;
 
 use super::object_answers::{HelmRelease, ObjectChanges, ObjectField, ObjectOwner, ObjectShowing, ObjectText};
-use super::object_values::{closed, sentence, without_secrets};
+use super::object_values::{closed, without_secrets};
 use crate::browse::view::View;
 
 impl<S: Source + ?Sized> View<'_, S> {
@@ -53,7 +54,7 @@ impl<S: Source + ?Sized> View<'_, S> {
         let (node, remarks) = match object::tree(&value, options) {
             Ok(read) => read,
             Err(cause) => {
-                let problem = Some(sentence(&cause.to_string()));
+                let problem = Some(sentence(cause.to_string()));
                 return Some(ObjectText { problem, opened, ..ObjectText::default() });
             }
         };
@@ -78,7 +79,7 @@ impl<S: Source + ?Sized> View<'_, S> {
             folded: is_folded,
             secret: is_secret,
             hidden: is_hidden,
-            remarks: remarks.sentences().iter().map(|words| sentence(words)).collect(),
+            remarks: remarks.sentences().into_iter().map(sentence).collect(),
             problem: None,
             opened,
             uid: relations.uid.unwrap_or_default(),
@@ -145,7 +146,7 @@ impl<S: Source + ?Sized> View<'_, S> {
         let opened = |value| self.opened(&key, value).map_err(|undecrypted| closed(&undecrypted));
         let changes = opened(old).and_then(|old| {
             let new = opened(new)?;
-            value_changes(&key, &old, &new, showing).map_err(|cause| sentence(&cause.to_string()))
+            value_changes(&key, &old, &new, showing).map_err(|cause| sentence(cause.to_string()))
         });
         match changes {
             Err(problem) => ObjectChanges { problem: Some(problem), ..ObjectChanges::default() },
@@ -158,7 +159,7 @@ impl<S: Source + ?Sized> View<'_, S> {
                     .collect(),
                 more: changes.fields.more,
                 folded: changes.folded,
-                remarks: changes.remarks.iter().map(|words| sentence(words)).collect(),
+                remarks: changes.remarks.iter().map(sentence).collect(),
                 problem: None,
             },
         }

@@ -9,6 +9,7 @@ use etcdsnap_core::kubernetes::object::{self, Remarks};
 use etcdsnap_core::kubernetes::object_tree::Node;
 use etcdsnap_core::kubernetes::registry_keys::{Object, object_below};
 use etcdsnap_core::kubernetes::value_changes::concealed;
+use etcdsnap_core::sentence::sentence;
 use etcdsnap_core::store::{EntryPlace, Key};
 use etcdsnap_core::{Revision, Source};
 
@@ -60,7 +61,7 @@ impl<S: Source + ?Sized> View<'_, S> {
         let value = self.opened(key, &stored).map_err(|undecrypted| closed(&undecrypted))?;
         let version = revision.to_string();
         let options = Options { resource_version: Some(&version), skip, ..Options::default() };
-        let (node, remarks) = object::tree(&value, options).map_err(|cause| sentence(&cause.to_string()))?;
+        let (node, remarks) = object::tree(&value, options).map_err(|cause| sentence(cause.to_string()))?;
         Ok(make(node, remarks))
     }
 
@@ -76,10 +77,4 @@ impl<S: Source + ?Sized> View<'_, S> {
     pub(super) fn id_of(&self, key: &[u8]) -> Option<u32> {
         self.all.find(&self.index, key).map(narrow)
     }
-}
-
-/// Makes a text a sentence: capital letter and full stop.
-pub(super) fn sentence(words: &str) -> String {
-    let mut signs = words.chars();
-    signs.next().map(|first| format!("{}{}.", first.to_uppercase(), signs.as_str())).unwrap_or_default()
 }
