@@ -1,11 +1,10 @@
 //! The last entry of each key so far, in a hash table of 49 bytes for each key.
 
-use std::collections::HashSet;
-use std::hash::{BuildHasherDefault, Hash, Hasher};
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 
 use crate::etcd::revision::Revision;
 use crate::etcd::revision_record::{KeyHash, RevisionRecord};
-use crate::store::key_hash::Already;
 
 /// Numbers of entries.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -39,45 +38,24 @@ pub(super) struct KeyChain {
     pub counts: EntryCounts,
 }
 
-/// A chain that is found by its key alone.
-#[derive(Debug)]
-struct ByKey(KeyChain);
-
-impl ByKey {
-    fn key(&self) -> KeyHash {
-        self.0.last.key()
-    }
-}
-
-impl PartialEq for ByKey {
-    fn eq(&self, other: &Self) -> bool {
-        self.key() == other.key()
-    }
-}
-
-impl Eq for ByKey {}
-
-impl Hash for ByKey {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        let KeyHash { high, low } = self.key();
-        state.write_u32(low);
-        // The truncation is intended: 64 bits are enough for a hash table.
-        state.write_u32(high as u32);
-    }
-}
-
 /// The histories of all keys.
 #[derive(Debug, Default)]
-pub(super) struct KeyChains(HashSet<ByKey, BuildHasherDefault<Already>>);
+pub(super) struct KeyChains(HashTable<KeyChain>);
 
 impl KeyChains {
-    /// Replaces the chain of a key; returns the one before.
-    pub fn replace(&mut self, chain: KeyChain) -> Option<KeyChain> {
-        self.0.replace(ByKey(chain)).map(|before| before.0)
+    /// Returns the place of the chain of a key.
+    pub fn entry(&mut self, key: KeyHash) -> Entry<'_, KeyChain> {
+        self.0.entry(table_hash(key), |chain| chain.last.key() == key, |chain| table_hash(chain.last.key()))
     }
 
     /// Iterates over the chains, in no order.
     pub fn iter(&self) -> impl Iterator<Item = &KeyChain> {
-        self.0.iter().map(|chain| &chain.0)
+        self.0.iter()
     }
+}
+
+/// Returns the hash for the table: 64 bits of the hash of a key are enough.
+fn table_hash(key: KeyHash) -> u64 {
+    // The truncation is intended.
+    u64::from(key.low) << 32 | u64::from(key.high as u32)
 }

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use hashbrown::hash_table;
+
 use crate::error::Error;
 use crate::etcd::gap::{RevisionGap, complete_from};
 use crate::etcd::history_check::contradiction;
@@ -156,23 +158,26 @@ impl<'r> Following<'r> {
 
     /// Appends an entry to the history of its key.
     fn append(&mut self, mut chain: KeyChain, here: FullRevision, value: &[u8]) {
-        let Some(before) = self.chains.replace(chain) else {
-            if contradiction(None, &chain.last).is_some() {
-                self.raised = self.raised.max(here.main);
-                self.add_broken(value);
-            }
-            return;
+        let entry = self.chains.entry(chain.last.key());
+        let before = match &entry {
+            hash_table::Entry::Occupied(place) => Some(*place.get()),
+            hash_table::Entry::Vacant(_) => None,
         };
-        if contradiction(Some(&before.last), &chain.last).is_some() {
-            self.raised = self.raised.max(here.main);
+        let is_broken = contradiction(before.as_ref().map(|before| &before.last), &chain.last).is_some();
+        if let Some(before) = before.filter(|_| !is_broken) {
+            chain.counts = chain.counts.plus(before.counts);
+        }
+        entry.insert(chain);
+        if !is_broken {
+            return;
+        }
+        self.raised = self.raised.max(here.main);
+        if let Some(before) = before {
             self.left.broken.insert(chain.last.key(), here);
             self.report.superseded = self.report.superseded.saturating_add(u64::from(before.counts.all));
             self.drop_counted(before.counts);
-            self.add_broken(value);
-        } else {
-            chain.counts = chain.counts.plus(before.counts);
-            self.chains.replace(chain);
         }
+        self.add_broken(value);
     }
 
     fn add_broken(&mut self, value: &[u8]) {
@@ -181,24 +186,19 @@ impl<'r> Following<'r> {
 
     /// Counts an entry that is kept unless a later entry shows otherwise.
     fn count(&mut self, counts: EntryCounts) {
-        let EntryCounts { all, stray, unproven } = counts;
-        let report = &mut *self.report;
-        for (total, more) in
-            [(&mut report.entries, all), (&mut report.stray_entries, stray), (&mut report.unproven, unproven)]
-        {
-            *total = total.saturating_add(u64::from(more));
-        }
+        self.change_totals(counts, u64::saturating_add);
     }
 
     /// Subtracts entries that are left out after all.
     fn drop_counted(&mut self, counts: EntryCounts) {
-        let EntryCounts { all, stray, unproven } = counts;
+        self.change_totals(counts, u64::saturating_sub);
+    }
+
+    fn change_totals(&mut self, EntryCounts { all, stray, unproven }: EntryCounts, change: fn(u64, u64) -> u64) {
         let report = &mut *self.report;
-        for (total, less) in
-            [(&mut report.entries, all), (&mut report.stray_entries, stray), (&mut report.unproven, unproven)]
-        {
-            *total = total.saturating_sub(u64::from(less));
-        }
+        report.entries = change(report.entries, all.into());
+        report.stray_entries = change(report.stray_entries, stray.into());
+        report.unproven = change(report.unproven, unproven.into());
     }
 
     /// Advances to a revision, and finds out whether some before it are missing.

@@ -90,15 +90,17 @@ impl Changes {
         fn live(index: &Index, at: KeyAt) -> Option<Key<'_>> {
             index.at(at).filter(|key| !key.deleted)
         }
-        let place = |index: &Index, key: &[u8]| index.place(key).filter(|at| live(index, *at).is_some());
+        // The place in `index` of the living key at a place of `other`.
+        let place =
+            |index: &Index, other: &Index, at: KeyAt| index.place_of(other, at).filter(|at| live(index, *at).is_some());
         let content = |index: &Index, at| index.at(at).map(|key| (index.value_hash(at), key.value_len, key.lease));
         let gone = a.places().filter_map(|old| {
             let key = live(a, old)?.key;
-            place(b, key).is_none().then_some((key, ChangedKey { before: Some(old), after: None }))
+            place(b, a, old).is_none().then_some((key, ChangedKey { before: Some(old), after: None }))
         });
         let other = b.places().filter_map(|new| {
             let key = live(b, new)?.key;
-            let before = place(a, key);
+            let before = place(a, b, new);
             let is_alike = before.is_some_and(|old| content(a, old) == content(b, new));
             (!is_alike).then_some((key, ChangedKey { before, after: Some(new) }))
         });

@@ -180,6 +180,11 @@ impl Index {
         self.place_by_hash(short(key))
     }
 
+    /// Returns the place here of the key at a place of another index.
+    pub(crate) fn place_of(&self, other: &Self, place: KeyAt) -> Option<KeyAt> {
+        self.place_by_hash(other.shards.get(place.shard())?.hash(place.number())?)
+    }
+
     fn place_by_hash(&self, hash: Short) -> Option<KeyAt> {
         KeyAt::new(shard_of(hash), self.shard(hash)?.find(hash)?)
     }

@@ -69,6 +69,11 @@ impl Shard {
         self.rows.get(number as usize).map(|row| self.names.get(row.name()))
     }
 
+    /// The hash of a key.
+    pub fn hash(&self, number: u32) -> Option<Short> {
+        self.rows.get(number as usize).map(|row| row.hash)
+    }
+
     /// A key with its state.
     pub fn key(&self, number: u32) -> Option<Key<'_>> {
         let row = self.rows.get(number as usize)?;
@@ -196,15 +201,14 @@ impl Shard {
         let has_room = self.rows.has_room()
             && (!has_leases || self.leases.has_room())
             && (value_hash.is_none() || self.hashes.has_room());
-        let Self { numbers, rows, .. } = self;
-        let rehash = |number: &u32| rows.get(*number as usize).map_or(0, |row| table_hash(row.hash));
-        if !has_room || numbers.try_reserve(1, rehash).is_err() {
+        if !has_room {
             return None;
         }
         let name = self.names.add(name)?;
         let packed = PackedState::pack(state, name.len).or_else(|| self.keep_whole(state, name.len))?;
         let Self { numbers, rows, .. } = self;
         let rehash = |number: &u32| rows.get(*number as usize).map_or(0, |row| table_hash(row.hash));
+        numbers.try_reserve(1, rehash).ok()?;
         numbers.insert_unique(table_hash(hash), number, rehash);
         self.rows.push(IndexRow { hash, name_at: name.at, state: packed });
         if has_leases {
