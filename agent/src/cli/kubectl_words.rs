@@ -109,7 +109,8 @@ const SWITCHES: &[&str] = &[
 /// Replaces `--switch=true` by `--switch` in a command line of `kube`, and drops `--switch=false`.
 pub fn without_values(words: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let words: Vec<OsString> = words.into_iter().collect();
-    if !words.iter().any(|word| word == "kube") {
+    let command = words.iter().skip(1).find(|word| !word.as_encoded_bytes().starts_with(b"-"));
+    if command.is_none_or(|command| command != "kube") {
         return words;
     }
     let switch = |word: OsString| {
@@ -133,7 +134,8 @@ pub fn explain(error: &clap::Error) -> Option<(String, String)> {
     let lacks_form = error.kind() == ErrorKind::InvalidValue
         && text(ContextKind::InvalidArg).starts_with("--output")
         && text(ContextKind::InvalidValue).is_empty();
-    if lacks_form && std::env::args_os().any(|word| word == "-w") {
+    let has = |wanted: &str| std::env::args_os().any(|word| word == wanted);
+    if lacks_form && has("kube") && has("-w") {
         return flag("-w");
     }
     let rendered = error.render().to_string();
@@ -161,7 +163,7 @@ pub fn explain(error: &clap::Error) -> Option<(String, String)> {
 }
 
 /// Explains a flag of kubectl.
-pub fn flag(word: &str) -> Option<(String, String)> {
+fn flag(word: &str) -> Option<(String, String)> {
     let (_, what, advice) = FLAGS.iter().find(|(words, ..)| words.contains(&word))?;
     Some((what.replace("{}", word), advice.replace("{}", word)))
 }

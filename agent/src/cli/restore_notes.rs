@@ -11,7 +11,7 @@ pub fn notes(restored: &Restored) -> String {
     let mut notes = vec![format!("etcd {} or newer starts on it.", restored.oldest_etcd)];
     if restored.is_damaged {
         notes.push(
-            "The database is damaged (--force): keys and revisions of its unreadable part are missing, and etcd may stop when it reads there. `etcdsnap verify --all` of the snapshot lists the damage; `etcdsnap salvage` makes a sound file of the readable part."
+            "The database is damaged (--force): what cannot be read of it is missing, and etcd may stop when it reads there. `etcdsnap verify --all` of the snapshot lists the damage; `etcdsnap salvage` makes a sound file of the readable part."
                 .into(),
         );
     }

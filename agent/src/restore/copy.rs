@@ -198,6 +198,11 @@ impl<'t> TargetWriters<'t> {
     }
 }
 
+/// Syncs what was written to all targets so far.
+pub(super) fn sync_data(to: &[DatabaseTarget]) -> Result<(), RestoreError> {
+    to.iter().try_for_each(|target| target.file.sync_data().map_err(|cause| target.failed(cause)))
+}
+
 type CopySink<'s, B> = dyn FnMut(&mut B) -> Result<(), Error> + 's;
 
 /// Hashes the blocks from `source` while another thread writes them to all targets.
@@ -207,8 +212,7 @@ fn copy_and_hash<B: AsRef<[u8]> + Default + Send>(
     progress: &dyn Progress,
     source: impl FnOnce(&mut CopySink<'_, B>) -> Result<(), Error>,
 ) -> Result<StreamDigest, RestoreError> {
-    let flush = || to.iter().try_for_each(|target| target.file.sync_data().map_err(|cause| target.failed(cause)));
-    early_flush::with_early_flush(flush, |unflushed| write_and_hash(to, unflushed, from, progress, source))
+    early_flush::with_early_flush(|| sync_data(to), |unflushed| write_and_hash(to, unflushed, from, progress, source))
 }
 
 fn write_and_hash<B: AsRef<[u8]> + Default + Send>(

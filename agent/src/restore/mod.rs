@@ -1,6 +1,6 @@
 //! Turns a snapshot into the data directory of a member, atomically: it appears complete, or not at all.
 //!
-//! Everything is built in a directory beside the target, which is renamed in the last step ([`stage`]). The bytes are hashed while they are
+//! Everything is built in a directory beside the target, which is renamed in the last step ([`stage_directory`]). The bytes are hashed while they are
 //! copied ([`copy`]), the structure is verified at the same time, and only changed pages are rewritten ([`etcdsnap_core::restore`]).
 
 mod all_members;
@@ -98,7 +98,7 @@ pub struct Restored {
     pub pages_changed: u64,
     /// Whether the SHA-256 at the end of the snapshot was compared.
     pub sha256_checked: bool,
-    /// Whether the database is damaged, and was restored all the same ([`RestoreConfig::force`]). Its unreadable part is lost.
+    /// Whether the database is damaged, and was restored all the same ([`RestoreConfig::force`]). What cannot be read of it is lost.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub is_damaged: bool,
     /// The oldest supported version of etcd that starts on it, such as `3.6`.

@@ -46,19 +46,21 @@ pub(super) struct RewrittenDatabase {
 
 /// Writes the database to all targets; the caller does the final sync.
 pub(super) fn write(job: &RestoreJob<'_>, to: &[DatabaseTarget]) -> Result<RewrittenDatabase, RestoreError> {
-    let flush = || to.iter().try_for_each(|target| target.file.sync_data().map_err(|cause| target.failed(cause)));
     let rewritten = write_and_verify(job, |snapshot, progress| {
-        early_flush::with_early_flush(flush, |unflushed| {
-            let page_size = snapshot.store()?.page_size();
-            let mut writers = TargetWriters::new(to, unflushed).starting_at(u64::from(page_size).saturating_mul(2));
-            let sink = BlockSink::new(|block| {
-                // Of a flush that failed, the flushing thread returns the error.
-                if writers.write(block)? { Ok(()) } else { Err(Error::Cancelled.into()) }
-            });
-            let (rewritten, sink) = pages(job, snapshot, sink, progress)?;
-            sink.finish()?;
-            Ok(rewritten)
-        })
+        early_flush::with_early_flush(
+            || copy::sync_data(to),
+            |unflushed| {
+                let page_size = snapshot.store()?.page_size();
+                let mut writers = TargetWriters::new(to, unflushed).starting_at(u64::from(page_size).saturating_mul(2));
+                let sink = BlockSink::new(|block| {
+                    // Of a flush that failed, the flushing thread returns the error.
+                    if writers.write(block)? { Ok(()) } else { Err(Error::Cancelled.into()) }
+                });
+                let (rewritten, sink) = pages(job, snapshot, sink, progress)?;
+                sink.finish()?;
+                Ok(rewritten)
+            },
+        )
     })?;
     for target in to {
         use std::os::unix::fs::FileExt;
@@ -70,7 +72,7 @@ pub(super) fn write(job: &RestoreJob<'_>, to: &[DatabaseTarget]) -> Result<Rewri
 
 /// Does the same as [`write`] without writing anything.
 pub(super) fn dry_run(job: &RestoreJob<'_>) -> Result<RewrittenDatabase, RestoreError> {
-    write_and_verify(job, |snapshot, progress| Ok(pages(job, snapshot, DiscardPages, progress)?.0))
+    write_and_verify(job, |snapshot, progress| Ok(pages(job, snapshot, BlockSink::new(|_| Ok(())), progress)?.0))
 }
 
 /// Verifies the snapshot while `write` runs. Problems of the snapshot take precedence.
@@ -182,15 +184,4 @@ pub(super) fn verify_result(job: &RestoreJob<'_>, target: &DatabaseTarget) -> Re
         }
         error => error,
     })
-}
-
-/// Discards all pages.
-struct DiscardPages;
-
-impl PageSink for DiscardPages {
-    type Error = RestoreError;
-
-    fn append(&mut self, _pages: &[u8]) -> Result<(), RestoreError> {
-        Ok(())
-    }
 }

@@ -54,12 +54,12 @@ impl NewFile {
     /// # Errors
     /// [`RewriteError::Target`] if no file can be created there, it is the snapshot itself, under any name, or its name is that of a compressed file; [`RewriteError::File`].
     pub fn open(path: &Path, input: &Path) -> Result<Self, RewriteError> {
-        compressed_name::refuse(path)?;
         let _kept = part_file::protect_from_removal(input);
         let Some((directory, name)) = file_target(path, &[input])? else {
             let reason = "cannot take a new snapshot: its first page is written last";
             return Err(OutputError::Kind { path: path.to_owned(), reason }.into());
         };
+        compressed_name::refuse(path)?;
         let part = PartFile::new(&directory)?;
         let input = FileIdentity::of_input(input);
         Ok(Self { part, name, path: path.to_owned(), input, ending: Ending::Sha256 })

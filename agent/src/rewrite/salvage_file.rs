@@ -86,6 +86,10 @@ pub fn salvage(
             recovered
         },
     );
+    // A file that was written to meanwhile may lack anything: that is said first.
+    if !matches!(recovered, Err(RewriteError::Read(Error::Cancelled))) {
+        snapshot.assert_unchanged()?;
+    }
     let Recovered { found, auth_was_reset, written } = recovered?;
     let hashed = hashed.unwrap_or_else(|payload| Err(Fault::panic(payload.as_ref())));
     let trailer = snapshot.source().unless_changed(hashed.map_err(|fault| fault.at(snapshot.path())))?;

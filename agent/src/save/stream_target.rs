@@ -226,20 +226,20 @@ impl StreamWriter {
     ) -> Result<(StreamDigest, Option<VerifiedStream>), SaveError> {
         let mut eyes = match self.verify {
             SaveVerify::Full => StreamInspector::Sweep(Box::default()),
-            SaveVerify::Hash | SaveVerify::None => StreamInspector::StreamHasher(StreamHasher::default()),
+            SaveVerify::Hash | SaveVerify::None => StreamInspector::Hasher(StreamHasher::default()),
         };
         let mut held = BytesMut::new();
         while let Some(piece) = pieces.blocking_recv() {
             match &mut eyes {
                 StreamInspector::Sweep(sweep) => drop(sweep.push(&piece)),
-                StreamInspector::StreamHasher(hasher) => hasher.push(&piece),
+                StreamInspector::Hasher(hasher) => hasher.push(&piece),
             }
             held.extend_from_slice(&piece);
             let free = held.split_to(held.len().saturating_sub(HELD_BACK_LEN));
             sink.write_all(&free).map_err(|cause| self.failed(cause))?;
         }
         let (copied, swept) = match eyes {
-            StreamInspector::StreamHasher(hasher) => (hasher.finish(), None),
+            StreamInspector::Hasher(hasher) => (hasher.finish(), None),
             StreamInspector::Sweep(sweep) => {
                 let swept = sweep.finish().map_err(|error| self.not_verified(error))?;
                 (copied(&swept), Some(swept))
@@ -279,7 +279,7 @@ impl StreamWriter {
 /// Checks or hashes the bytes while they are streamed.
 enum StreamInspector {
     Sweep(Box<Sweep>),
-    StreamHasher(StreamHasher),
+    Hasher(StreamHasher),
 }
 
 /// Returns length and SHA-256 from a sweep, which computes them, too.

@@ -199,11 +199,11 @@ impl Snapshot {
             lost,
             unread,
         };
-        let mut resources = Resources::builtin();
-        let mut definitions = Definitions::default();
         if only.is_some() {
             return Ok((cluster, made));
         }
+        let mut resources = Resources::builtin();
+        let mut definitions = Definitions::default();
         // One look at the keys finds the definitions, and the types that may have one.
         let unknown = cluster.objects(|key, object| is_definition(key, object) || resources.of(object).is_none());
         let unknown = unknown.map_err(|cause| self.failed(cause))?;

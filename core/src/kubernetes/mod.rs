@@ -1,7 +1,7 @@
 //! Kubernetes' objects: what the values under `/registry` say.
 //!
-//! A value is taken through these steps: [`envelope`] tells how it is stored, [`decode`] walks it with the table of [`schema`] into a [`Sink`](object_visitor::Sink), and
-//! the sinks are JSON as the API prints it ([`json`]) and a [`tree`], which prints as kubectl prints JSON ([`pretty`]) and YAML ([`yaml`]). [`object`] is the way through all of them.
+//! A value is taken through these steps: [`envelope`] tells how it is stored, [`decode`] walks it with the table of [`type_table`] into a [`Sink`](object_visitor::Sink), and
+//! the sinks are JSON as the API prints it ([`json`]) and a [`object_tree`], which prints as kubectl prints JSON ([`pretty`]) and YAML ([`yaml`]). [`object`] is the way through all of them.
 
 pub mod age;
 pub mod apply_order;

@@ -115,6 +115,18 @@ impl Reader {
         each_known(self.schema, self.choice, number, raw, take)
     }
 
+    /// Reads the text of the field `name` in a message; empty if the message does not have it.
+    fn text_within<'p>(self, field: &Field, value: WireValue<'p>, name: &str) -> Option<&'p str> {
+        let mut found = "";
+        self.each(field.message, bytes(value)?, |field, value| {
+            if field.name == name {
+                found = text(value)?;
+            }
+            Some(())
+        })?;
+        Some(found)
+    }
+
     fn metadata<'p>(self, field: &Field, value: WireValue<'p>, facts: &mut PodFacts<'p>) -> Option<()> {
         (facts.name, facts.namespace, facts.created, facts.is_deleting) = ("", "", None, false);
         self.each(field.message, bytes(value)?, |field, value| {
@@ -139,16 +151,7 @@ impl Reader {
                 "containers" if facts.containers >= MAX_ELEMENTS => return None,
                 "containers" => facts.containers = facts.containers.saturating_add(1),
                 "initContainers" => add(&mut facts.init_containers, self.init_container(field, value)?)?,
-                "readinessGates" => {
-                    let mut gate = "";
-                    self.each(field.message, bytes(value)?, |field, value| {
-                        if field.name == "conditionType" {
-                            gate = text(value)?;
-                        }
-                        Some(())
-                    })?;
-                    add(&mut facts.gates, gate)?;
-                }
+                "readinessGates" => add(&mut facts.gates, self.text_within(field, value, "conditionType")?)?,
                 _ => {}
             }
             Some(())
@@ -183,13 +186,7 @@ impl Reader {
                 "initContainerStatuses" => add(&mut facts.init_statuses, self.container_status(field, value)?)?,
                 "containerStatuses" => add(&mut facts.statuses, self.container_status(field, value)?)?,
                 "podIPs" => {
-                    let mut address = "";
-                    self.each(field.message, bytes(value)?, |field, value| {
-                        if field.name == "ip" {
-                            address = text(value)?;
-                        }
-                        Some(())
-                    })?;
+                    let address = self.text_within(field, value, "ip")?;
                     if addresses == 0 {
                         facts.address = address;
                     }

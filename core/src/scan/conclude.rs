@@ -215,7 +215,7 @@ impl<S: Source + ?Sized> Scan<'_, S> {
     /// Checks that each page is either used or free; returns the number of free pages among those that the file has. Without a stored freelist
     /// these are all pages that were not reached, which includes pages below one that cannot be read.
     fn check_free_pages(&self, used: &PageSet, findings: &mut Findings) -> u64 {
-        let all_pages = self.geometry.present.min(self.geometry.high_water).pages_since(PageId::FIRST);
+        let all_pages = self.geometry.present.pages_since(PageId::FIRST);
         if !self.synced_freelist {
             return all_pages.saturating_sub(used.count());
         }

@@ -57,7 +57,7 @@ pub(crate) fn locate<S: Source + ?Sized>(
     raise_counts(&mut located, &outcome.counts);
     let mut findings = lost.finish(&unreachable, history);
     note_keys(&located, outcome, history);
-    let damaged = [&findings, &located].iter().any(|findings_so_far| findings_so_far.verdict() == Verdict::Damaged);
+    let damaged = [&findings, &located].iter().any(|findings| findings.verdict() == Verdict::Damaged);
     if let Some(finding) = unreachable.finding().filter(|_| damaged) {
         findings.push(finding);
     }

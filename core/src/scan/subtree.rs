@@ -98,12 +98,12 @@ fn mismatch(low: &[u8], first: &[u8]) -> Finding {
 
 /// Returns for each child the length of the run of contiguous pages that begins with it.
 pub fn contiguous_counts(children: &[Subtree]) -> Vec<usize> {
-    let mut contiguous_counts = vec![1usize; children.len()];
+    let mut counts = vec![1usize; children.len()];
     let mut count = 1usize;
     let pairs = children.iter().zip(children.iter().skip(1)).rev();
-    for ((child, next), slot) in pairs.zip(contiguous_counts.iter_mut().rev().skip(1)) {
+    for ((child, next), slot) in pairs.zip(counts.iter_mut().rev().skip(1)) {
         count = if child.page.next() == next.page { count.saturating_add(1) } else { 1 };
         *slot = count;
     }
-    contiguous_counts
+    counts
 }

@@ -32,7 +32,8 @@ pub fn starting_with(
     }
     let name = key_text::key(if in_folder > 0 && in_folder == all { &folder } else { key });
     let count = counted(all, "key starts", "keys start");
-    Ok((all > 0).then(|| format!("{count} with {name}: etcdsnap keys {} {name}", typed_path(file))))
+    let revision = if at == store.current() { String::new() } else { format!(" --rev {at}") };
+    Ok((all > 0).then(|| format!("{count} with {name}: etcdsnap keys {} {name}{revision}", typed_path(file))))
 }
 
 /// Warns that no key starts with a prefix and lies in an interval; `kind` says what else was asked for.

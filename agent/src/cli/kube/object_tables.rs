@@ -61,7 +61,7 @@ impl<'t> ObjectTable<'t> {
 
     /// Whether [`PodFacts`] are enough for its rows.
     pub fn is_of_pods(&self) -> bool {
-        self.resource.plural == "pods" && !self.resource.custom && !self.show_labels && self.label_columns.is_empty()
+        matches!(self.skipped(), Skip::AllBut(_))
     }
 
     /// Formats the row of a Pod; ages are counted up to `now`.

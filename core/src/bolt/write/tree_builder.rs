@@ -79,8 +79,8 @@ impl TreeBuilder {
         if self.levels.len() == parent_level {
             self.levels.push(PageBuilder::new(LevelKind::Branch, self.page_size));
         }
-        if let Some(parent_level) = self.levels.get_mut(parent_level) {
-            parent_level.push_link(&finished.first_key, id);
+        if let Some(parent) = self.levels.get_mut(parent_level) {
+            parent.push_link(&finished.first_key, id);
         }
     }
 
