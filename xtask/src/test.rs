@@ -1,5 +1,6 @@
 //! Runs all tests after setting up everything that they need, as CI does.
 
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Instant;
@@ -43,23 +44,36 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         lint::run()?;
         proto::run(&proto::Arguments { check: true })?;
     }
-    steps.begin("cargo test");
-    let mut count = Count::default();
+    steps.begin("compilation of the tests");
     let root = repo::root();
     repo::run(Command::new("cargo").args(["build", "--locked", "-p", "etcdsnap"]).current_dir(&root))?;
+    // xtask is compiled separately: together with the others its libraries would be compiled again, with other features.
+    let mut programs = test_programs::compile(&["--workspace", "--exclude", "etcdsnap-xtask"])?;
+    programs.append(&mut test_programs::compile(&["--package", "etcdsnap-xtask"])?);
+    steps.begin("tests of Rust and of the page");
     let program = root.join("target/debug/etcdsnap");
-    let environment = [("ETCDSNAP_REQUIRE_REFERENCE", PathBuf::from("1")), ("ETCDSNAP_BIN", program.clone())];
-    // xtask is tested separately: together with the others its libraries would be compiled again, with other features.
-    let mut rust = test_programs::run(&["--workspace", "--exclude", "etcdsnap-xtask"], &environment, &mut count)?;
-    rust &= test_programs::run(&["--package", "etcdsnap-xtask"], &environment, &mut count)?;
+    let mut page_tests = Command::new("npm");
+    page_tests.args(["test"]).env("CHROMIUM", browser).env("ETCDSNAP_BIN", &program).current_dir(root.join("web"));
+    let environment = [("ETCDSNAP_REQUIRE_REFERENCE", PathBuf::from("1")), ("ETCDSNAP_BIN", program)];
+    let mut count = Count::default();
+    // The page's tests wait for the browser and the others for servers: side by side they leave the processors less idle.
+    let (mut rust, page) = std::thread::scope(|scope| -> Result<(bool, bool)> {
+        let page = scope.spawn(|| -> Result<(bool, Count, Vec<u8>)> {
+            let (mut count, mut output) = (Count::default(), Vec::new());
+            let succeeded = count.run(&mut page_tests, &mut output)?;
+            Ok((succeeded, count, output))
+        });
+        let rust = test_programs::run(&programs, &environment, &mut count);
+        let (page, page_count, output) = page.join().expect("the thread of the page's tests does not panic")?;
+        io::stdout().write_all(&output)?;
+        let rust = rust?;
+        count.append(&page_count);
+        Ok((rust, page))
+    })?;
     steps.begin("examples of the documentation");
     let mut cargo = Command::new("cargo");
     cargo.args(["test", "--doc", "--workspace", "--exclude", "etcdsnap-xtask", "--locked", "--no-fail-fast"]);
-    rust &= count.run(cargo.current_dir(&root))?;
-    steps.begin("page tests");
-    let mut npm = Command::new("npm");
-    npm.args(["test"]).env("CHROMIUM", browser).env("ETCDSNAP_BIN", program);
-    let page = count.run(npm.current_dir(root.join("web")))?;
+    rust &= count.run(cargo.current_dir(&root), &mut io::stdout())?;
     steps.end();
     // A runner that crashed without printing counts has failed, too.
     let failed = if rust && page { count.failed } else { count.failed.max(1) };

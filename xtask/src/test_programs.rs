@@ -1,4 +1,4 @@
-//! Builds the test programs with cargo, and runs several at once: many tests wait for a server, and one program alone would leave processors idle.
+//! Compiles the test programs with cargo, and runs several at once: many tests wait for a server, and one program alone would leave processors idle.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Seek as _, Write as _};
@@ -20,7 +20,7 @@ const AT_ONCE: usize = 2;
 const SLOWEST: usize = 20;
 
 /// A program with the tests of one file or of one library.
-struct TestProgram {
+pub struct TestProgram {
     /// Its name, such as `etcdsnap-tests damage`.
     name: String,
     executable: PathBuf,
@@ -48,10 +48,8 @@ struct Profile {
     test: bool,
 }
 
-/// Compiles the tests of these packages (arguments of cargo that choose packages), runs them, and adds up their counts. Returns whether all programs succeeded.
-pub fn run(packages: &[&str], environment: &[(&str, PathBuf)], count: &mut Count) -> Result<bool> {
-    let programs = compile(packages)?;
-    ensure!(!programs.is_empty(), "There is no test program.");
+/// Runs the programs, and adds up their counts. Returns whether all succeeded.
+pub fn run(programs: &[TestProgram], environment: &[(&str, PathBuf)], count: &mut Count) -> Result<bool> {
     let waiting = Mutex::new(programs.iter());
     let finished = Mutex::new((count, Vec::new(), true));
     std::thread::scope(|scope| {
@@ -94,8 +92,8 @@ fn list_slowest(times: &mut [(Duration, &str)]) -> Result<()> {
     Ok(())
 }
 
-/// Compiles the tests of these packages and returns their programs in cargo's order.
-fn compile(packages: &[&str]) -> Result<Vec<TestProgram>> {
+/// Compiles the tests of these packages (arguments of cargo that choose packages), and returns their programs in cargo's order.
+pub fn compile(packages: &[&str]) -> Result<Vec<TestProgram>> {
     let mut cargo = Command::new("cargo");
     cargo.arg("test").args(packages).args(["--locked", "--no-run", "--message-format=json-render-diagnostics"]);
     let mut child = cargo.current_dir(repo::root()).stdout(Stdio::piped()).spawn().context("cannot start cargo")?;
@@ -112,6 +110,7 @@ fn compile(packages: &[&str]) -> Result<Vec<TestProgram>> {
         }
     }
     ensure!(child.wait()?.success(), "The tests cannot be compiled.");
+    ensure!(!programs.is_empty(), "There is no test program.");
     Ok(programs)
 }
 
