@@ -9,10 +9,10 @@
 //!
 //! No output depends on the value of a fingerprint.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
+use std::hash::{BuildHasher, RandomState};
 use std::sync::OnceLock;
 
-use siphasher::sip128::{Hasher128, SipHasher13};
+use siphasher::sip128::SipHasher13;
 
 static HASHER: OnceLock<SipHasher13> = OnceLock::new();
 
@@ -38,10 +38,16 @@ pub fn fingerprint(bytes: &[u8]) -> u128 {
 /// Computes the fingerprint of a number and some bytes together.
 #[must_use]
 pub(crate) fn fingerprint_with_number(number: i64, bytes: &[u8]) -> u128 {
-    let mut hasher = *hasher();
-    hasher.write(&number.to_le_bytes());
-    hasher.write(bytes);
-    hasher.finish128().as_u128()
+    // Hashed in one piece, the bytes take half of the time. Most numbers are 0: keys without a lease.
+    let of_bytes = fingerprint(bytes);
+    if number == 0 { of_bytes } else { of_bytes ^ fingerprint_of_number(number) }
+}
+
+/// Computes the fingerprint of a number, under another key than that of bytes: so it differs from that of every value.
+#[inline(never)]
+fn fingerprint_of_number(number: i64) -> u128 {
+    let key = fingerprint(b"the key of numbers").to_le_bytes();
+    SipHasher13::new_with_key(&key).hash(&number.to_le_bytes()).as_u128()
 }
 
 #[cfg(test)]
@@ -54,6 +60,9 @@ mod tests {
         assert_ne!(fingerprint(b"/registry/pods/a"), fingerprint(b"/registry/pods/b"));
         assert_ne!(fingerprint(b""), fingerprint(&[0]));
         assert_ne!(fingerprint_with_number(1, b"value"), fingerprint_with_number(2, b"value"));
+        assert_ne!(fingerprint_with_number(0, b"value"), fingerprint_with_number(2, b"value"));
+        assert_ne!(fingerprint_with_number(0, b"value"), fingerprint_with_number(0, b"other"));
+        assert_ne!(fingerprint_with_number(7, b""), fingerprint(&7_i64.to_le_bytes()));
     }
 
     #[test]
