@@ -332,7 +332,7 @@ mod tests {
     fn lines_find_what_they_say() {
         type Expected = fn(&str, &Key<'_>) -> bool;
         let index = sample().unwrap();
-        let prefixes = prefixes(index.iter().map(|key| key.key));
+        let prefixes = prefixes(index.names());
         let lines: [(&str, Expected); 22] = [
             ("web", |name, _| name.contains("web")),
             ("web shop", |name, _| name.contains("web") && name.contains("shop")),

@@ -228,6 +228,7 @@ impl PrefetchedDigests {
     ///
     /// Digests are stored in file order and read in key order, so nearly each misses all caches. Prefetching several at
     /// once costs little more than one; fetching them one after the other took a fifth of the time of a status.
+    #[inline(never)]
     pub(crate) fn prefetch(&self, pages: impl Iterator<Item = PageId>) {
         let mut places = [None; PREFETCHED];
         for (place, page) in places.iter_mut().zip(pages) {

@@ -63,12 +63,6 @@ impl<T> Chunks<T> {
         self.chunks.get_mut(number / CHUNK)?.get_mut(number % CHUNK)
     }
 
-    /// Removes all items, and keeps the memory of the first chunk.
-    pub(crate) fn clear(&mut self) {
-        self.chunks.truncate(1);
-        self.chunks.iter_mut().for_each(Vec::clear);
-    }
-
     /// Iterates over all items in order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
         self.chunks.iter().flatten()
@@ -117,12 +111,6 @@ impl Names {
         Some(Name { at, len })
     }
 
-    /// Removes all names, and keeps the memory of the first chunk.
-    pub(crate) fn clear(&mut self) {
-        self.chunks.truncate(1);
-        self.chunks.iter_mut().for_each(Vec::clear);
-    }
-
     /// The bytes of a name. A name of another list gives wrong or no bytes.
     #[inline]
     pub(crate) fn get(&self, Name { at, len }: Name) -> &[u8] {
@@ -154,10 +142,6 @@ mod tests {
         assert!(list.iter().copied().eq(0..1000));
         *list.get_mut(700).unwrap() = 7;
         assert_eq!((list.get(700), list.get(999), list.get(1000)), (Some(&7), Some(&999), None));
-        list.clear();
-        assert_eq!((list.len(), list.get(0)), (0, None));
-        list.push(9);
-        assert_eq!((list.len(), list.get(0)), (1, Some(&9)));
     }
 
     #[test]

@@ -3,19 +3,19 @@
 use crate::error::Error;
 use crate::etcd::keyvalue::KeyValue;
 use crate::etcd::revision::Revision;
-use crate::fingerprint::fingerprint;
 use crate::missing_parts::Lost;
 use crate::pass::reading::Accumulator;
 use crate::progress::Watch;
 use crate::source::Source;
 use crate::store::entry::{EntryPlace, KeyEntry};
 use crate::store::index_row::IndexRow;
-use crate::store::index_shard::{Shard, ValueHash};
-use crate::store::key_at::{KeyAt, SHARDS};
+use crate::store::index_shard::Shard;
+use crate::store::key_at::{KeyAt, SHARDS, shard_of};
 use crate::store::key_hash::{Short, short};
-use crate::store::key_state::{Key, KeyState};
+use crate::store::key_state::Key;
 use crate::store::opened_store::{Page, Store, Work};
 use crate::store::query::Query;
+use crate::store::wanted_entry::{ValueHash, WantedEntry};
 
 /// An index of keys at a revision. Entries may be added in any order, and parts merged in any order.
 ///
@@ -25,13 +25,6 @@ use crate::store::query::Query;
 pub struct Index {
     query: Query,
     shards: Vec<Shard>,
-}
-
-/// An entry that matches the query.
-struct Wanted<'a> {
-    entry: KeyEntry<'a>,
-    message: KeyValue<'a>,
-    hash: Short,
 }
 
 impl Index {
@@ -56,11 +49,6 @@ impl Index {
         index.check().map(|()| index)
     }
 
-    /// The shards, in order.
-    pub(crate) fn shards_mut(&mut self) -> &mut [Shard] {
-        &mut self.shards
-    }
-
     /// Fails if some added keys did not fit in memory.
     fn check(&self) -> Result<(), Error> {
         let bytes = (self.len() as u64).saturating_mul(size_of::<IndexRow>() as u64);
@@ -83,7 +71,7 @@ impl Index {
     ) -> Result<Lost, Error> {
         let mut odd = Lost::default();
         let mut lost = store.entries_at(places, &mut |entry| {
-            if let Some(one) = self.wanted(*entry, &mut odd) {
+            if let Some(one) = WantedEntry::of(&self.query, *entry, &mut odd) {
                 self.take(&one, None);
             }
         })?;
@@ -108,7 +96,8 @@ impl Index {
     /// Adds a leaf in rounds. Nearly every lookup misses the processor's caches; independent lookups miss in parallel.
     fn take_page(&mut self, page: &Page<'_>, lost: &mut Lost, take: &mut dyn FnMut(&KeyEntry<'_>, &KeyValue<'_>)) {
         let mut odd = Lost::default();
-        let wanted: Vec<_> = page.entries(lost).filter_map(|entry| self.wanted(entry, &mut odd)).collect();
+        let wanted: Vec<_> =
+            page.entries(lost).filter_map(|entry| WantedEntry::of(&self.query, entry, &mut odd)).collect();
         lost.append(odd);
         let numbers: Vec<Option<u32>> =
             wanted.iter().map(|one| self.shard(one.hash).and_then(|shard| shard.find(one.hash))).collect();
@@ -118,30 +107,22 @@ impl Index {
         }
     }
 
-    /// An entry that the query asks for.
-    #[inline]
-    fn wanted<'a>(&self, entry: KeyEntry<'a>, lost: &mut Lost) -> Option<Wanted<'a>> {
-        let message = self.query.message(&entry, lost)?;
-        Some(Wanted { entry, message, hash: short(message.key) })
-    }
-
     /// Adds an entry. `number` is that of its key, if the key was known before the leaf.
-    fn take(&mut self, Wanted { entry, message, hash }: &Wanted<'_>, number: Option<u32>) {
-        let Some(shard) = self.shards.get_mut(shard_of(*hash)) else { return };
-        let state = KeyState::of_entry(message, entry);
-        match number.or_else(|| shard.find(*hash)) {
-            Some(number) => shard.merge(number, &state, || hash_of(message, entry)),
+    fn take(&mut self, one: &WantedEntry<'_>, number: Option<u32>) {
+        let Some(shard) = self.shards.get_mut(shard_of(one.hash)) else { return };
+        match number.or_else(|| shard.find(one.hash)) {
+            Some(number) => shard.merge(number, &one.state(), || one.value_hash()),
             None => {
-                let value_hash = self.query.hash_values.then(|| hash_of(message, entry));
-                shard.insert(*hash, message.key, &state, value_hash);
+                let value_hash = self.query.hash_values.then(|| one.value_hash());
+                shard.insert(one.hash, one.message.key, &one.state(), value_hash);
             }
         }
     }
 
     /// Adds the keys of `other`.
     pub fn merge(&mut self, other: Self) {
-        for (ours, mut theirs) in self.shards.iter_mut().zip(other.shards) {
-            ours.absorb(&mut theirs);
+        for (ours, theirs) in self.shards.iter_mut().zip(other.shards) {
+            ours.absorb(&theirs);
         }
     }
 
@@ -166,6 +147,11 @@ impl Index {
     /// Iterates over the keys in no particular order, deleted ones included.
     pub fn iter(&self) -> impl Iterator<Item = Key<'_>> {
         self.shards.iter().flat_map(|shard| shard.numbers().filter_map(|number| shard.key(number)))
+    }
+
+    /// Iterates over the names of all keys in no particular order, deleted ones included.
+    pub fn names(&self) -> impl Iterator<Item = &[u8]> {
+        self.shards.iter().flat_map(|shard| shard.numbers().filter_map(|number| shard.name(number)))
     }
 
     /// Iterates over the places of all keys in no particular order.
@@ -220,20 +206,6 @@ impl Index {
         keys.sort_unstable_by(|a, b| a.key.cmp(b.key));
         keys
     }
-}
-
-fn hash_of(message: &KeyValue<'_>, entry: &KeyEntry<'_>) -> ValueHash {
-    if entry.key.tombstone {
-        return ValueHash::default();
-    }
-    let hash = fingerprint(message.value);
-    // The truncation is intended: only three of the four words are kept.
-    [hash as u32, (hash >> 32) as u32, (hash >> 64) as u32]
-}
-
-fn shard_of(hash: Short) -> usize {
-    // The table itself uses other bits.
-    hash.0 as usize % SHARDS
 }
 
 impl Accumulator for Index {

@@ -6,14 +6,12 @@
 use hashbrown::HashTable;
 
 use crate::store::chunks::{Chunks, Names};
+use crate::store::entry_batch::EntryBatch;
 use crate::store::index_row::{IndexRow, PackedState};
 use crate::store::key_at::MOST_IN_SHARD;
 use crate::store::key_hash::Short;
 use crate::store::key_state::{Key, KeyState};
-
-/// The fingerprint of a value, three of its four words: another value has the same with a probability of 10^-29. 0 for a
-/// deleted key.
-pub(crate) type ValueHash = [u32; 3];
+use crate::store::wanted_entry::ValueHash;
 
 /// The keys of an index that share some bits of their hashes.
 #[derive(Debug, Default)]
@@ -220,8 +218,21 @@ impl Shard {
         self.store_lease(number, state.lease).then_some(())
     }
 
-    /// Moves all keys out of `other`, which keeps its memory.
-    pub fn absorb(&mut self, other: &mut Self) {
+    /// Adds the entries of a batch that belong to this shard, whose number is `number`.
+    pub fn add(&mut self, batch: &EntryBatch, number: usize) {
+        let entries = batch.shard(number);
+        // Independent lookups miss the processor's caches in parallel.
+        let found: Vec<Option<u32>> = entries.iter().map(|entry| self.find(entry.hash)).collect();
+        for (entry, found) in entries.iter().zip(found) {
+            match found.or_else(|| self.find(entry.hash)) {
+                Some(known) => self.merge(known, &entry.state, || entry.value_hash.unwrap_or_default()),
+                None => self.insert(entry.hash, batch.name(entry), &entry.state, entry.value_hash),
+            }
+        }
+    }
+
+    /// Adds the keys of `other`.
+    pub fn absorb(&mut self, other: &Self) {
         self.exhausted |= other.exhausted;
         // Independent lookups miss the processor's caches in parallel.
         let found: Vec<Option<u32>> = other.rows.iter().map(|row| self.find(row.hash)).collect();
@@ -235,16 +246,6 @@ impl Shard {
                 }
             }
         }
-        other.clear();
-    }
-
-    fn clear(&mut self) {
-        self.numbers.clear();
-        self.rows.clear();
-        self.names.clear();
-        self.leases.clear();
-        self.whole.clear();
-        self.hashes.clear();
     }
 }
 
@@ -298,10 +299,10 @@ mod tests {
                 known.1 = if newer { hash } else { known.1 };
             }
         }
-        let [mut all, mut two, mut three] = shards;
-        all.absorb(&mut two);
-        all.absorb(&mut three);
-        assert_eq!((all.len(), two.len(), all.is_exhausted()), (expected.len(), 0, false));
+        let [mut all, two, three] = shards;
+        all.absorb(&two);
+        all.absorb(&three);
+        assert_eq!((all.len(), all.is_exhausted()), (expected.len(), false));
         assert!(all.whole.len() > 10 && all.leases.len() == all.len());
         for number in all.numbers() {
             let key = all.key(number).unwrap();

@@ -2,8 +2,16 @@
 
 use std::num::NonZeroU32;
 
+use crate::store::key_hash::Short;
+
 /// Number of shards of an index, by the hash of the key: each thread can merge one.
 pub(crate) const SHARDS: usize = 64;
+
+/// Returns the number of the shard with the keys of a hash. Tables within a shard use other bits.
+#[inline]
+pub(crate) fn shard_of(hash: Short) -> usize {
+    hash.0 as usize % SHARDS
+}
 
 /// Bits of a key's number in its shard.
 const NUMBER_BITS: u32 = u32::BITS - SHARDS.ilog2();

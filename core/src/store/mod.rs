@@ -13,6 +13,7 @@ mod defragmented;
 pub mod diff_prefilter;
 pub mod difference;
 pub mod entry;
+mod entry_batch;
 pub mod filter;
 mod group_names;
 pub mod hashkv;
@@ -45,6 +46,7 @@ pub mod survivors;
 pub mod unread_revisions;
 pub mod usage;
 pub mod usage_by_group;
+mod wanted_entry;
 
 pub use crate::missing_parts::Lost;
 pub use changes::Changes;

@@ -37,6 +37,8 @@ pub(crate) struct Rows<R> {
     /// Buffered rows for each partition.
     kept_back: Vec<Vec<R>>,
     table: Vec<u32>,
+    /// Whether memory ran out in a partition to which this thread added rows.
+    exhausted: bool,
 }
 
 #[derive(Debug)]
@@ -60,7 +62,8 @@ impl<R: KeyRow> Rows<R> {
     }
 
     fn over(partitions: Arc<Vec<Mutex<Partition<R>>>>) -> Self {
-        Self { partitions, kept_back: (0..PARTITIONS).map(|_| Vec::new()).collect(), table: Vec::new() }
+        let kept_back = (0..PARTITIONS).map(|_| Vec::new()).collect();
+        Self { partitions, kept_back, table: Vec::new(), exhausted: false }
     }
 
     /// Whether both fill the same partitions.
@@ -82,10 +85,12 @@ impl<R: KeyRow> Rows<R> {
 
     #[inline(never)]
     fn hand_over_one(&mut self, number: usize) {
-        let Self { partitions, kept_back, table } = self;
+        let Self { partitions, kept_back, table, exhausted } = self;
         let (Some(partition), Some(kept_back)) = (partitions.get(number), kept_back.get_mut(number)) else { return };
         if !kept_back.is_empty() {
-            locked(partition).take(kept_back, table);
+            let mut partition = locked(partition);
+            partition.take(kept_back, table);
+            *exhausted |= partition.exhausted;
             kept_back.clear();
         }
     }
@@ -96,14 +101,11 @@ impl<R: KeyRow> Rows<R> {
     /// [`Error::Memory`] if memory ran out for some rows.
     pub(crate) fn hand_over(&mut self) -> Result<(), Error> {
         (0..PARTITIONS).for_each(|number| self.hand_over_one(number));
-        let counted = self.partitions.iter().map(|partition| {
-            let partition = locked(partition);
-            (partition.rows.len(), partition.exhausted)
-        });
-        let (rows, exhausted) = counted
-            .fold((0usize, false), |(rows, exhausted), (some, lacks)| (rows.saturating_add(some), exhausted || lacks));
-        let bytes = (rows as u64).saturating_mul(size_of::<R>() as u64);
-        if exhausted { Err(Error::Memory { what: "the keys of the file", bytes }) } else { Ok(()) }
+        if !self.exhausted {
+            return Ok(());
+        }
+        let rows: usize = self.partitions.iter().map(|partition| locked(partition).rows.len()).sum();
+        Err(Error::Memory { what: "the keys of the file", bytes: (rows as u64).saturating_mul(size_of::<R>() as u64) })
     }
 
     /// Merges to one row per key and releases spare memory, after all rows were added.

@@ -1,8 +1,7 @@
 //! An index that several threads fill.
 //!
-//! Each thread builds a small index of one piece of work, whose tables fit the processor's caches, and then merges it
-//! into the shared one, shard by shard. So each key has one entry, however many threads there are, and threads seldom
-//! wait for each other.
+//! Each thread gathers the entries of one piece of work, and then adds them to the shared index, shard by shard. So each
+//! key has one entry, however many threads there are, and threads seldom wait for each other.
 
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,17 +13,20 @@ use crate::pass::reading::Accumulator;
 use crate::progress::Watch;
 use crate::source::Source;
 use crate::store::entry::KeyEntry;
+use crate::store::entry_batch::EntryBatch;
 use crate::store::index::Index;
 use crate::store::index_shard::Shard;
 use crate::store::key_at::SHARDS;
 use crate::store::opened_store::{Store, Work};
 use crate::store::query::Query;
+use crate::store::wanted_entry::WantedEntry;
 
 /// One thread's handle to the shared index.
 #[derive(Debug)]
 pub struct SharedIndex {
-    /// Index of the current piece of work.
-    own: Index,
+    query: Query,
+    /// Entries of the current piece of work.
+    batch: EntryBatch,
     all: Arc<Vec<Mutex<Shard>>>,
 }
 
@@ -32,13 +34,13 @@ impl SharedIndex {
     /// Creates an empty index.
     #[must_use]
     pub fn new(query: Query) -> Self {
-        Self { own: Index::new(query), all: Arc::new((0..SHARDS).map(|_| Mutex::default()).collect()) }
+        Self { query, batch: EntryBatch::new(), all: Arc::new((0..SHARDS).map(|_| Mutex::default()).collect()) }
     }
 
     /// Creates a handle for another thread, which adds to the same index.
     #[must_use]
     pub fn beside(&self) -> Self {
-        Self { own: Index::new(self.own.query().clone()), all: Arc::clone(&self.all) }
+        Self { query: self.query.clone(), batch: EntryBatch::new(), all: Arc::clone(&self.all) }
     }
 
     /// Returns the index after all threads are done.
@@ -47,7 +49,7 @@ impl SharedIndex {
     /// [`Error::Memory`] if memory ran out for some keys.
     pub fn finish(self) -> Result<Index, Error> {
         let shards = self.all.iter().map(|shard| mem::take(&mut *locked(shard))).collect();
-        Index::of_shards(self.own.query().clone(), shards)
+        Index::of_shards(self.query, shards)
     }
 }
 
@@ -60,11 +62,23 @@ impl SharedIndex {
         watch: &dyn Watch,
         take: &mut dyn FnMut(&KeyEntry<'_>, &KeyValue<'_>),
     ) -> Result<Lost, Error> {
-        let lost = self.own.read_with(store, work, watch, take)?;
-        for (all, own) in self.all.iter().zip(self.own.shards_mut()) {
-            locked(all).absorb(own);
+        let Self { query, batch, all } = self;
+        let mut odd = Lost::default();
+        let mut lost = store.leaves(work, watch, &mut |page| {
+            let mut unreadable = Lost::default();
+            for entry in page.entries(&mut unreadable) {
+                if let Some(one) = WantedEntry::of(query, entry, &mut odd) {
+                    batch.push(&one, query.hash_values);
+                    take(&one.entry, &one.message);
+                }
+            }
+            odd.append(unreadable);
+        })?;
+        lost.append(odd);
+        for (number, shard) in all.iter().enumerate() {
+            locked(shard).add(batch, number);
         }
-        Ok(lost)
+        batch.clear().map(|()| lost)
     }
 }
 

@@ -63,6 +63,9 @@ impl Direction {
     }
 }
 
+/// Number of names whose memory is fetched at once.
+const NAMES_AT_ONCE: usize = 16;
+
 /// The keys of an index in key order: 4 bytes per key.
 #[derive(Debug, Default)]
 pub struct Order(Vec<KeyAt>);
@@ -101,6 +104,20 @@ impl Order {
     /// Iterates over the keys in order.
     pub fn iter<'i>(&self, index: &'i Index) -> impl Iterator<Item = Key<'i>> {
         self.0.iter().filter_map(|at| index.at(*at))
+    }
+
+    /// Iterates over the names of the keys in order: faster than [`Order::iter`], which decodes each key's state.
+    pub fn names<'i>(&self, index: &'i Index) -> impl Iterator<Item = &'i [u8]> {
+        self.0.chunks(NAMES_AT_ONCE).flat_map(|places| {
+            let mut names: [&[u8]; NAMES_AT_ONCE] = [&[]; NAMES_AT_ONCE];
+            for (name, place) in names.iter_mut().zip(places) {
+                *name = index.name(*place);
+            }
+            // In key order, nearly each name misses the processor's caches: several are fetched at once. The value is
+            // unused; `black_box` keeps the compiler from removing the reads.
+            std::hint::black_box(names.iter().filter_map(|name| name.first()).fold(0, |sum, first| sum ^ first));
+            names.into_iter().take(places.len())
+        })
     }
 
     /// Keeps the first `count` keys.

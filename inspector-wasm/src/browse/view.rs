@@ -97,7 +97,7 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
         (self.index, self.lost) = (index, lost);
         self.all = Order::of(&self.index, |_| true);
         self.live = self.all.only(&self.index, |key| !key.deleted);
-        self.prefixes = prefixes(self.index.iter().map(|key| key.key));
+        self.prefixes = prefixes(self.index.names());
         self.tree = Tree::new(&self.index, &self.live);
         Ok(self.facts())
     }

@@ -39,7 +39,8 @@ pub fn run(args: &KeysArgs) -> Result<Exit, Failure> {
     let revision = chosen(&snapshot, &store, &args.revision)?;
     let query = store.query(range, revision);
     let (index, mut lost) = snapshot.keys(&store, &query, &bar)?;
-    let prefixes = prefixes(index.iter().map(|state| state.key));
+    // Only a filter asks for kinds and namespaces.
+    let prefixes = if args.filter.is_empty() { Vec::new() } else { prefixes(index.names()) };
     let wanted = |state: &Key<'_>| state.deleted == args.deleted && search.holds(state, &prefixes);
     let mut keys = Order::try_of(&index, wanted).map_err(|cause| snapshot.failed(cause))?;
     if by_value {
@@ -81,14 +82,22 @@ pub fn run(args: &KeysArgs) -> Result<Exit, Failure> {
                 let titles = LONG.map(|(title, _)| title.to_owned());
                 lines.write_with(|out| write_line(&titles, out))?;
             }
-            for state in keys.iter(&index) {
-                match form {
-                    InspectForm::Json => key_text::write_line(&mut lines, &object(&state))?,
-                    _ if args.long => lines.write_with(|out| write_line(&long(&state), out))?,
-                    _ => lines.write_with(|out| writeln!(out, "{}", key_text::key(state.key)))?,
+            if form != InspectForm::Json && !args.long {
+                for name in keys.names(&index) {
+                    lines.write_with(|out| writeln!(out, "{}", key_text::key(name)))?;
+                    if !lines.wanted() {
+                        break;
+                    }
                 }
-                if !lines.wanted() {
-                    break;
+            } else {
+                for state in keys.iter(&index) {
+                    match form {
+                        InspectForm::Json => key_text::write_line(&mut lines, &object(&state))?,
+                        _ => lines.write_with(|out| write_line(&long(&state), out))?,
+                    }
+                    if !lines.wanted() {
+                        break;
+                    }
                 }
             }
             lines.finish()?;
