@@ -210,3 +210,23 @@ fn database_after(source: &Path, target: &Path) -> Vec<u8> {
     assert_eq!(database_of(&database).len(), database.len());
     database
 }
+
+/// The command of the advice makes a copy that can be restored.
+#[test]
+fn a_file_with_extra_bytes_can_be_cut_as_advised() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = folder.path().join("backup.db");
+    let mut bytes = case::named("3.6-history").bytes();
+    let length = bytes.len();
+    bytes.extend([0; 700]);
+    fs::write(&source, &bytes).unwrap();
+    let Err(error) = restore(&config(&source, &folder.path().join("data")), &NoProgress) else { panic!("restored") };
+    let advice = error.advice();
+    assert!(
+        error.to_string().contains("SHA-256 matches") && advice.contains(&format!("head -c {length} ")),
+        "{advice}"
+    );
+    let copy = folder.path().join("copy.db");
+    fs::write(&copy, &bytes[..length]).unwrap();
+    assert!(restore(&config(&copy, &folder.path().join("data")), &NoProgress).unwrap().sha256_checked);
+}

@@ -1,7 +1,7 @@
 //! Why a restore failed.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use etcdsnap_core::bolt::database::DatabaseError;
 use etcdsnap_core::etcd::bucket_rules::MAX_LEASE_SECONDS;
@@ -9,7 +9,7 @@ use etcdsnap_core::key_syntax::key_text;
 use etcdsnap_core::restore::membership_error::MembershipError;
 use etcdsnap_core::restore::plan::PlanError;
 use etcdsnap_core::store::Unavailable;
-use etcdsnap_core::{Code, Report, Revision};
+use etcdsnap_core::{Code, Offset, Report, Revision};
 
 use super::defaults::{DEFAULT_CLUSTER, DEFAULT_PEER_URL};
 use crate::error::plain;
@@ -260,6 +260,9 @@ impl RestoreError {
                 "The end of the file is missing. Copy it again from where it was saved, or use another snapshot. --force cannot restore it; this recovers the readable part into a file that can be restored: etcdsnap salvage {} -o OUT",
                 typed_path(path)
             ),
+            Self::Damaged { path, report } if report.findings.has(Code::FileLengthened) => {
+                lengthened_advice(path, report)
+            }
             Self::Damaged { .. } => {
                 "`etcdsnap verify --all` lists everything. Use another snapshot; --force restores the readable part of this one; if its SHA-256 does not match, add --skip-hash-check.".into()
             }
@@ -311,6 +314,17 @@ impl RestoreError {
             _ => false,
         }
     }
+}
+
+/// Advises on a file that continues after its SHA-256.
+fn lengthened_advice(path: &Path, report: &Report) -> String {
+    let lengthened = report.findings.list().iter().find(|finding| finding.code == Code::FileLengthened);
+    // The offset of the finding is that of the first extra byte.
+    let length = lengthened.and_then(|finding| finding.offset).map_or(0, Offset::get);
+    format!(
+        "If the message says that its SHA-256 matches, restore a copy without the extra bytes: head -c {length} {} > COPY. Otherwise use another snapshot.",
+        typed_path(path)
+    )
 }
 
 fn user(uid: u32) -> String {
