@@ -256,6 +256,25 @@ test("on a phone", async ({ inspector }) => {
   await page.screenshot({ path: join(artifacts, `phone-findings-${test.info().project.name}.png`) });
 });
 
+for (const width of [1280, 1024, 390]) {
+  test(`the verdict keeps its place, whatever it says, on ${width} pixels`, async ({ inspector }) => {
+    const { page } = inspector;
+    await page.setViewportSize({ width, height: 800 });
+    await page.evaluate(() => {
+      const heights = new Set<number>();
+      Object.assign(globalThis, { heights });
+      const look = (): void => {
+        const height = document.querySelector("section.verdict")?.getBoundingClientRect().height;
+        if (height !== undefined) heights.add(Math.round(height));
+        requestAnimationFrame(look);
+      };
+      look();
+    });
+    for (const file of [sound, caseFile("3.7-raw"), damaged()]) await (typeof file === "string" ? inspector.judge(file) : inspector.judge(file));
+    expect(await page.evaluate(() => [...(globalThis as unknown as { heights: Set<number> }).heights])).toHaveLength(1);
+  });
+}
+
 for (const colorScheme of ["light", "dark"] as const) {
   test(`${colorScheme}: text can be read`, async ({ inspector }) => {
     const { page } = inspector;
