@@ -46,7 +46,7 @@ struct Arguments {
 enum Task {
     /// Show the main use on the sample: status, verify, and the page on the loopback address
     Demo(demo::Arguments),
-    /// Run all tests after installing everything that they need, as CI does (needs Go, Node.js and Chromium)
+    /// Run all tests after installing everything that they need, as CI does (needs Go, Node.js, Chromium and Firefox)
     Test(test::Arguments),
     /// Check formatting, lints, wasm32 builds, file names, imports, generated files and links of documents
     Lint,

@@ -24,6 +24,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let mut steps = Steps::default();
     steps.begin("installed programs");
     let browser = browser()?;
+    let firefox = firefox()?;
     if installed(&["systemd-analyze"], &["systemd"])?.is_none() {
         eprintln!("systemd-analyze is not installed: the unit in docs/ is not checked");
     }
@@ -53,10 +54,11 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     steps.begin("tests of Rust and of the page");
     let program = root.join("target/debug/etcdsnap");
     let mut page_tests = Command::new("npm");
-    page_tests.args(["test"]).env("CHROMIUM", browser).env("ETCDSNAP_BIN", &program).current_dir(root.join("web"));
+    page_tests.args(["test"]).env("CHROMIUM", browser).env("FIREFOX", firefox).env("ETCDSNAP_BIN", &program);
+    page_tests.current_dir(root.join("web"));
     let environment = [("ETCDSNAP_REQUIRE_REFERENCE", PathBuf::from("1")), ("ETCDSNAP_BIN", program)];
     let mut count = Count::default();
-    // The page's tests wait for the browser and the others for servers: side by side they leave the processors less idle.
+    // The page's tests wait for the browsers and the others for servers: side by side they leave the processors less idle.
     let (mut rust, page) = std::thread::scope(|scope| -> Result<(bool, bool)> {
         let page = scope.spawn(|| -> Result<(bool, Count, Vec<u8>)> {
             let (mut count, mut output) = (Count::default(), Vec::new());
@@ -115,6 +117,19 @@ fn browser() -> Result<PathBuf> {
         Some(found) => Ok(found),
         None => bail!(
             "the page's tests need Chromium: install it (on Debian: apt-get install chromium), or name it in CHROMIUM"
+        ),
+    }
+}
+
+/// Returns Firefox for the page's tests: `FIREFOX`, one in the search path, or Debian's package.
+fn firefox() -> Result<PathBuf> {
+    if let Some(named) = std::env::var_os("FIREFOX") {
+        return Ok(named.into());
+    }
+    match installed(&["firefox-esr", "firefox"], &["firefox-esr"])? {
+        Some(found) => Ok(found),
+        None => bail!(
+            "the page's tests need Firefox: install it (on Debian: apt-get install firefox-esr), or name it in FIREFOX"
         ),
     }
 }
