@@ -40,6 +40,8 @@ export interface KeyRow {
   historyBytes: bigint;
   /** Whether its value is shown only on request. */
   secret: boolean;
+  /** The page with its newest entry; 0 if that is inside another page. */
+  page: bigint;
 }
 
 /** The result of a search. */
@@ -312,6 +314,30 @@ export interface PageField {
   link: bigint | null;
   /** Whether `value` contains bytes of a secret. */
   secret: boolean;
+  /** The key whose revision the field contains; null if it is very long. */
+  key: string | null;
+}
+
+/** A part of the database. `lost` is in no tree and not in the freelist; `unknown` continues other pages, or is lost. */
+export type DatabasePart = "meta" | "freelist" | "bucketList" | "bucket" | "free" | "lost" | "unknown" | "outside";
+
+/** A part of the database with its number of pages. */
+export interface MapPart {
+  part: DatabasePart;
+  /** The bucket, of a bucket's tree; null if many buckets share this part. */
+  bucket: string | null;
+  pages: bigint;
+}
+
+/** The place of a page in the database. */
+export interface PagePlace {
+  part: DatabasePart;
+  /** The bucket whose tree contains it. */
+  bucket: string | null;
+  /** The page that points to it, or to the page that it continues. */
+  parent: bigint | null;
+  /** The page that it continues, if it is an overflow page. */
+  continues: bigint | null;
 }
 
 /** A field of a protobuf message, decoded without a schema. */

@@ -17,6 +17,7 @@ use wasm_bindgen::prelude::*;
 use web_sys::Blob;
 
 use crate::blob::BlobSource;
+use crate::browse::meta_choice;
 use crate::convert::{Progress, error_of_kind, into_error, to_js};
 use crate::random_key::random;
 
@@ -81,18 +82,28 @@ pub(crate) struct Salvaged {
     pub auth_was_reset: bool,
 }
 
-/// Makes a new file from the one in `blob`, as `order` (a `CopyOrder`) says. Calls `take` with its pages and `progress` with the number of bytes read. Returns the meta pages and a `CopyMade`.
+/// Makes a new file from the one in `blob`, as `order` (a `CopyOrder`) says; `older` chooses the tree of the older meta page. Calls `take` with its pages and `progress` with the number of bytes read. Returns the meta pages and a `CopyMade`.
 ///
 /// # Errors
 /// If the file cannot be read, is damaged (unless it is salvaged), or contains what etcd never writes.
 #[wasm_bindgen(js_name = rewriteFile, unchecked_return_type = "{ metas: Uint8Array<ArrayBuffer>; made: CopyMade }")]
-pub fn rewrite_file(blob: Blob, order: JsValue, take: Function, progress: Function) -> Result<JsValue, JsValue> {
+pub fn rewrite_file(
+    blob: Blob,
+    order: JsValue,
+    older: bool,
+    take: Function,
+    progress: Function,
+) -> Result<JsValue, JsValue> {
+    let meta = meta_choice(older);
     let source = BlobSource::new(blob).map_err(into_error)?;
     let watch = Progress::new(progress);
     let sink = Sink { take, waiting: Vec::new() };
     let (built, made) = match serde_wasm_bindgen::from_value(order)? {
-        CopyOrder::Salvage { proven_only, reset_auth } => salvage(&source, proven_only, reset_auth, sink, &watch)?,
-        order => rewritten(&source, order, sink, &watch)?,
+        CopyOrder::Salvage { proven_only, reset_auth } => {
+            let limits = Limits { only_tree: false, proven_only, meta };
+            salvage(&source, limits, reset_auth, sink, &watch)?
+        }
+        order => rewritten(&source, order, meta, sink, &watch)?,
     };
     let answer = js_sys::Object::new();
     Reflect::set(&answer, &"metas".into(), &Uint8Array::from(built.meta_pages.as_slice()))?;
@@ -102,8 +113,8 @@ pub fn rewrite_file(blob: Blob, order: JsValue, take: Function, progress: Functi
 
 type Made = Result<(BuiltFile, CopyMade), JsValue>;
 
-fn rewritten(source: &BlobSource, order: CopyOrder, sink: Sink, watch: &Progress) -> Made {
-    let store = match Store::open(source).map_err(into_error)? {
+fn rewritten(source: &BlobSource, order: CopyOrder, meta: MetaChoice, sink: Sink, watch: &Progress) -> Made {
+    let store = match Store::open_by(source, meta).map_err(into_error)? {
         OpenedStore::Store(store) => store,
         OpenedStore::Refused(_) => return Err(refused("This file contains no keys.")),
     };
@@ -146,8 +157,7 @@ fn survivors(store: &Store<'_, BlobSource>, revision: Revision, watch: &dyn Watc
     }
 }
 
-fn salvage(source: &BlobSource, proven_only: bool, reset_auth: bool, sink: Sink, watch: &Progress) -> Made {
-    let limits = Limits { only_tree: false, proven_only, meta: MetaChoice::Newest };
+fn salvage(source: &BlobSource, limits: Limits, reset_auth: bool, sink: Sink, watch: &Progress) -> Made {
     let found = Salvage::open(source, limits, watch).map_err(into_error)?.filter(|found| !found.has_nothing());
     let found = found.ok_or_else(|| refused("No keys in this file can be read."))?;
     let auth_was_reset = found.auth_is_damaged();

@@ -15,6 +15,8 @@ export const LIMIT = 4_000_000_000;
 export class Rewriting {
   state = $state<"idle" | "working" | "done" | "failed">("idle");
   kind = $state<CopyOrder["kind"]>("redact");
+  /** Whether the new file comes from the tree of the older meta page. */
+  older = $state(false);
   phase = $state<Phase>("read");
   readonly progress = new ProgressRate();
   made = $state.raw<CopyMade | null>(null);
@@ -33,11 +35,12 @@ export class Rewriting {
   /** Makes a new file, and saves it once it is verified. */
   start(order: CopyOrder): void {
     this.cancel();
-    const { file } = this.#session;
+    const { file, store } = this.#session;
     this.state = "working";
     this.kind = order.kind;
     this.phase = "read";
-    this.name = nameOf(file.name, order.kind);
+    this.older = store.older;
+    this.name = nameOf(file.name, `${store.older ? "older." : ""}${WORDS[order.kind]}`);
     this.progress.start(file.size);
     const worker = new InspectWorker({ name: "rewrite" });
     this.#worker = worker;
@@ -47,7 +50,7 @@ export class Rewriting {
       this.#fail({ message: `The worker that made the new file stopped: ${event.message || "it gave no reason"}.`, action: "Close other tabs to free memory and try again, or use etcdsnap in a terminal.", workerStopped: true });
     };
     inspector().then(
-      (module) => worker.postMessage({ file, module, rewrite: order } satisfies Request),
+      (module) => worker.postMessage({ file, module, rewrite: order, older: this.older } satisfies Request),
       (error: unknown) => this.#fail({ message: `The new file was not made: ${String(error)}.`, action: "Try again.", workerStopped: true }),
     );
   }
@@ -102,7 +105,7 @@ export const rewritingOf = perSession((session) => new Rewriting(session));
 const WORDS = { redact: "redacted", compact: "compacted", salvage: "salvaged" };
 
 /** `backup-0412.db.gz` becomes `backup-0412.redacted.db`. */
-function nameOf(name: string, kind: CopyOrder["kind"]): string {
+function nameOf(name: string, made: string): string {
   const stem = name.replace(/\.(?:gz|zst|zip)$/i, "").replace(/\.db$/i, "");
-  return `${stem}.${WORDS[kind]}.db`.replaceAll("/", "-");
+  return `${stem}.${made}.db`.replaceAll("/", "-");
 }

@@ -44,6 +44,8 @@ export class Store {
   failure = $state.raw<Failure | null>(null);
   /** Increases whenever the ids of keys change. */
   version = $state(0);
+  /** Whether the keys come from the tree of the older meta page: the state one transaction earlier. */
+  older = $state(false);
 
   /** What the EncryptionConfiguration decrypts; null without one. */
   encryption = $state.raw<EncryptionState | null>(null);
@@ -107,7 +109,7 @@ export class Store {
       this.#onWorkerStopped(event.message, this.#waiting.keys().next().value);
     };
     inspector().then(
-      (module) => worker.postMessage({ file: this.file, module, browse: true, fed: back !== null } satisfies Request),
+      (module) => worker.postMessage({ file: this.file, module, browse: true, older: this.older, fed: back !== null } satisfies Request),
       (error: unknown) => this.#worker === worker && this.#onWorkerStopped(String(error), undefined),
     );
   }
@@ -177,6 +179,13 @@ export class Store {
       this.#worker?.postMessage({ stop: number } satisfies Stop);
       call.reject(new CallStopped("This was cancelled."));
     }
+  }
+
+  /** Reads the keys from the tree of the older or of the newest meta page. */
+  choose(older: boolean): void {
+    this.close();
+    this.older = older;
+    this.open();
   }
 
   /** Allows repeating calls that stopped a worker. */

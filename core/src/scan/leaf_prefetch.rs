@@ -57,7 +57,9 @@ impl ScatteredLeaves {
         roots: impl Iterator<Item = PageId>,
         complete_above: Revision,
     ) -> Result<Self, Error> {
-        let (mut pages, _) = BranchDescent::new(source, geometry, roots)?.finish()?;
+        // Only the leaves are needed, not their parents.
+        let roots = roots.map(|root| (root, PageId::ZERO));
+        let mut pages = BranchDescent::new(source, geometry, roots)?.finish()?.leaves;
         if !scattered(&pages, geometry) {
             return Ok(Self::default());
         }

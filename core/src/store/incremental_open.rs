@@ -6,7 +6,7 @@ use crate::finding::Finding;
 use crate::finding_code::Code;
 use crate::offset::Offset;
 use crate::report::Report;
-use crate::scan::branch_descent::BranchDescent;
+use crate::scan::branch_descent::{BranchDescent, Descended, TreeParents};
 use crate::scan::scanner::{Opened, Scan};
 use crate::source::Source;
 use crate::store::opened_store::Store;
@@ -72,7 +72,7 @@ impl<'s, S: Source + ?Sized> Opening<'s, S> {
             Opened::Scan(scan) => *scan,
             Opened::Refused(report) => return Ok(Begun::Refused(report)),
         };
-        let roots = scan.part_subtrees.iter().flatten().map(|subtree| subtree.page);
+        let roots = scan.part_subtrees.iter().flatten().map(|subtree| (subtree.page, subtree.pointer.0));
         let descent = BranchDescent::new(source, scan.geometry, roots)?;
         Ok(Begun::Opening(Box::new(Self { scan, descent })))
     }
@@ -113,12 +113,26 @@ impl<'s, S: Source + ?Sized> Opening<'s, S> {
     /// # Errors
     /// The same errors as [`Opening::begin`].
     pub fn finish(self) -> Result<Store<'s, S>, Error> {
-        let (leaves, broken) = self.descent.finish()?;
+        let Descended { leaves, mut parents, is_damaged } = self.descent.finish()?;
         let mut scan = self.scan;
-        if broken && scan.damage.affecting(&["key"]).places == 0 {
+        add_upper_branches(&scan, &mut parents);
+        parents.sort();
+        if is_damaged && scan.damage.affecting(&["key"]).places == 0 {
             scan.damage.add_finding("key", Finding::new(Code::PageType, "a branch page of bucket `key` is damaged"));
         }
-        Store::new(scan, &leaves)
+        Store::new(scan, &leaves, parents)
+    }
+}
+
+/// Adds the branch pages of bucket `key` that the scan read before it split the tree.
+fn add_upper_branches<S: Source + ?Sized>(scan: &Scan<'_, S>, parents: &mut TreeParents) {
+    let Some(bucket) = &scan.key_entry else { return };
+    for subtree in scan.part_subtrees.iter().flatten() {
+        let mut parent = bucket.at.0;
+        for page in subtree.ancestors.iter() {
+            parents.add_branch(*page, parent);
+            parent = *page;
+        }
     }
 }
 

@@ -2,8 +2,10 @@
 
 use crate::bolt::bucket::{self, BUCKET_HEADER};
 use crate::bolt::leaf::{BUCKET, Element, ElementFault, Leaf};
+use crate::bolt::meta::MetaChoice;
 use crate::bolt::page::{Header, PageKind, range, table_end};
 use crate::bolt::page_id::PageId;
+use crate::bolt::page_set::PageSet;
 use crate::bolt::reader::{Geometry, PageReader};
 use crate::bolt::sizes::{ELEMENT, HEADER};
 use crate::error::Error;
@@ -18,6 +20,7 @@ use crate::limits::{MAX_PARTS, READ_AHEAD};
 use crate::missing_parts::Lost;
 use crate::offset::Offset;
 use crate::progress::{Unwatched, Watch};
+use crate::scan::branch_descent::TreeParents;
 use crate::scan::damage_by_bucket::DamageByBucket;
 use crate::scan::leaf_prefetch::reach;
 use crate::scan::scanner::Scan;
@@ -31,7 +34,7 @@ use crate::store::range::KeyRange;
 const LEAST_WORK: usize = 64;
 
 /// Name of the bucket with the keys.
-const KEY: &str = "key";
+pub(super) const KEY: &str = "key";
 
 /// Bytes between two calls of the watch.
 const STRIDE: u64 = 512 << 10;
@@ -121,10 +124,16 @@ pub struct Store<'s, S: Source + ?Sized> {
     current: Revision,
     database_bytes: u64,
     damage: DamageByBucket,
+    /// The meta page that determines the tree.
+    pub(super) meta: MetaChoice,
+    /// The pages in the freelist.
+    pub(super) free: PageSet,
+    /// The parents of the pages of bucket `key`.
+    pub(super) parents: TreeParents,
 }
 
 impl<'s, S: Source + ?Sized> Store<'s, S> {
-    pub(super) fn new(mut scan: Scan<'s, S>, ordered: &[PageId]) -> Result<Self, Error> {
+    pub(super) fn new(mut scan: Scan<'s, S>, ordered: &[PageId], parents: TreeParents) -> Result<Self, Error> {
         let mut leaves: Vec<(PageId, usize)> = ordered.iter().enumerate().map(|(rank, page)| (*page, rank)).collect();
         leaves.sort_unstable();
         leaves.dedup_by_key(|(page, _)| *page);
@@ -146,6 +155,9 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
             current: Revision::ZERO,
             database_bytes: scan.logical_size,
             damage: scan.damage,
+            meta: scan.meta,
+            free: scan.free,
+            parents,
         };
         store.current = store.last(ordered)?.max(store.marks.finished).max(store.marks.scheduled).max(Revision::FIRST);
         Ok(store)

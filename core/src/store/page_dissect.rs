@@ -63,6 +63,8 @@ pub struct PageField {
     pub link: Option<PageId>,
     /// Whether `value` shows bytes of a secret.
     pub secret: bool,
+    /// The key whose revision the field contains, unless it is very long.
+    pub key: Option<String>,
 }
 
 impl<S: Source + ?Sized> Store<'_, S> {
@@ -158,7 +160,7 @@ impl PageDissector<'_> {
             return;
         }
         let (at, len, name) = (narrow(at), narrow(len), name.into());
-        self.fields.push(PageField { at, len, name, value, depth, link, secret: false });
+        self.fields.push(PageField { at, len, name, value, depth, link, secret: false, key: None });
     }
 
     /// Adds a value that may be a secret.
@@ -166,13 +168,14 @@ impl PageDissector<'_> {
         let before = self.fields.len();
         let end = at.saturating_add(len);
         let overlaps = self.hidden.iter().any(|part| part.start < end && at < part.end);
-        let (secret, value) = match value {
-            Told::Bytes(value) => (overlaps, value),
-            Told::Words(value) => (false, value),
+        let (secret, value, key) = match value {
+            Told::Bytes(value) => (overlaps, value, None),
+            Told::Words(value) => (false, value, None),
+            Told::KeyValue(value, key) => (false, value, key),
         };
         self.put(at, len, depth, "value", value, link);
         if let Some(field) = self.fields.get_mut(before) {
-            field.secret = secret;
+            (field.secret, field.key) = (secret, key);
         }
     }
 
@@ -350,16 +353,22 @@ impl PageDissector<'_> {
             return Told::Words("a bucket".into());
         }
         let is_revision = RevisionKey::parse(self.slice(key_at, key_len)).is_some();
+        let whole = |key: &[u8]| (key.len() <= PAGE_VIEW_TEXT).then(|| key_text(key));
         match KeyValue::parse(bytes).filter(|_| is_revision) {
-            Some(pair) if pair.has_only_key() => Told::Words(format!("KeyValue: {}", told(pair.key, key_text))),
-            Some(pair) => Told::Words(format!(
-                "KeyValue: {}, created at {}, version {}, {} bytes{}",
-                told(pair.key, key_text),
-                pair.create_revision,
-                pair.version,
-                pair.value.len(),
-                if pair.lease == 0 { String::new() } else { format!(", lease {:x}", pair.lease) }
-            )),
+            Some(pair) if pair.has_only_key() => {
+                Told::KeyValue(format!("KeyValue: {}", told(pair.key, key_text)), whole(pair.key))
+            }
+            Some(pair) => Told::KeyValue(
+                format!(
+                    "KeyValue: {}, created at {}, version {}, {} bytes{}",
+                    told(pair.key, key_text),
+                    pair.create_revision,
+                    pair.version,
+                    pair.value.len(),
+                    if pair.lease == 0 { String::new() } else { format!(", lease {:x}", pair.lease) }
+                ),
+                whole(pair.key),
+            ),
             None => Told::Bytes(told(bytes, |bytes| match std::str::from_utf8(bytes) {
                 Ok(text) if !text.contains(char::is_control) => printable(text),
                 _ => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
@@ -374,6 +383,8 @@ const SHARED: &str = "overlaps another entry";
 /// A value, described in words or shown by its bytes.
 enum Told {
     Words(String),
+    /// The description of a `KeyValue`, and its key.
+    KeyValue(String, Option<String>),
     Bytes(String),
 }
 

@@ -34,6 +34,7 @@ pub(crate) struct KeyRow {
     pub bytes: u64,
     pub history_bytes: u64,
     pub secret: bool,
+    pub page: u64,
 }
 
 impl KeyRow {
@@ -51,6 +52,7 @@ impl KeyRow {
             bytes: key.bytes,
             history_bytes: key.history_bytes(),
             secret: is_secret(key.key),
+            page: key.place.page.get(),
         }
     }
 }

@@ -31,6 +31,7 @@ use crate::blob::BlobSource;
 use crate::convert::{error_of_kind, into_error, to_js};
 use answers::narrow;
 pub use opening::StoreOpening;
+pub(crate) use opening::meta_choice;
 use view::{Refusal, View};
 
 /// An open store, which answers the calls in `calls.ts`. A query that reads the whole file has a `begin…` function, then `push` or `step`s, then a `finish…` function.
@@ -342,6 +343,28 @@ impl StoreView {
     #[wasm_bindgen(unchecked_return_type = "PageView")]
     pub fn page(&self, page: u64) -> Result<JsValue, JsValue> {
         answer(self.view.page(page))
+    }
+
+    /// Finds the place of a page in the database.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    #[wasm_bindgen(js_name = pagePlace, unchecked_return_type = "PagePlace")]
+    pub fn page_place(&self, page: u64) -> Result<JsValue, JsValue> {
+        answer(self.view.page_place(page))
+    }
+
+    /// Finds the part of the database to which each page belongs.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    #[wasm_bindgen(js_name = pageMap, unchecked_return_type = "{ parts: MapPart[]; pages: Uint8Array<ArrayBuffer> }")]
+    pub fn page_map(&self) -> Result<JsValue, JsValue> {
+        let map = self.view.page_map().map_err(refused)?;
+        let answer = js_sys::Object::new();
+        js_sys::Reflect::set(&answer, &"parts".into(), &to_js(&map.parts)?)?;
+        js_sys::Reflect::set(&answer, &"pages".into(), &Uint8Array::from(map.pages.as_slice()))?;
+        Ok(answer.into())
     }
 
     /// Returns the bytes of a page with its overflow, at most 64 KiB.

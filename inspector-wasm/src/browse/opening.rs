@@ -3,7 +3,7 @@
 //! A large file has thousands of branch pages in scattered places, and a synchronous read costs 0.75 ms whatever its length (Chromium 156).
 
 use etcdsnap_core::store::{Opening, Store};
-use etcdsnap_core::{Offset, Source};
+use etcdsnap_core::{MetaChoice, Offset, Source};
 use wasm_bindgen::prelude::*;
 use web_sys::Blob;
 
@@ -29,16 +29,16 @@ pub struct StoreOpening {
 
 #[wasm_bindgen]
 impl StoreOpening {
-    /// Starts opening the store in `blob`.
+    /// Starts opening the store in `blob`; `older` chooses the tree of the older meta page.
     ///
     /// # Errors
     /// If the file contains no store, or cannot be read.
     #[wasm_bindgen(constructor)]
-    pub fn new(blob: Blob) -> Result<StoreOpening, JsValue> {
+    pub fn new(blob: Blob, older: bool) -> Result<StoreOpening, JsValue> {
         let source = source(blob)?;
         // As `dyn Source`, so that the wasm contains the code that reads it only once.
         let any: &'static dyn Source = source;
-        let opening = view::begin(any).inspect_err(|_| source.forget()).map_err(refused)?;
+        let opening = view::begin(any, meta_choice(older)).inspect_err(|_| source.forget()).map_err(refused)?;
         Ok(Self { source, opening, asked: 0 })
     }
 
@@ -74,6 +74,11 @@ impl StoreOpening {
         let store = self.opening.finish().inspect_err(|_| self.source.forget()).map_err(told)?;
         Ok((self.source, store))
     }
+}
+
+/// Returns the choice of a meta page.
+pub(crate) fn meta_choice(older: bool) -> MetaChoice {
+    if older { MetaChoice::Older } else { MetaChoice::Newest }
 }
 
 /// Returns the spans of pages at some offsets; joins pages that are near each other.

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use etcdsnap_core::protobuf_raw::MessageField;
-use etcdsnap_core::store::{MaskedRange, PageField, PageView};
-use etcdsnap_core::{Code, Finding, Offset, PageId, Revision};
+use etcdsnap_core::store::{DatabasePart, MapPart, MaskedRange, PageField, PagePlace, PageView};
+use etcdsnap_core::{Code, Finding, MetaChoice, Offset, PageId, Revision};
 use serde::Serialize;
 
 use super::answers::*;
@@ -35,6 +35,7 @@ fn row() -> KeyRow {
         bytes: W,
         history_bytes: W,
         secret: true,
+        page: W,
     }
 }
 
@@ -136,7 +137,8 @@ fn the_cluster_and_pages_have_their_declared_shapes() {
     };
     check("Cluster", &cluster);
     for link in [None, Some(PageId::new(W))] {
-        let field = PageField { at: N, len: N, name: text(), value: text(), depth: N, link, secret: true };
+        let key = link.map(|_| text());
+        let field = PageField { at: N, len: N, name: text(), value: text(), depth: N, link, secret: true, key };
         let page = PageView {
             page: PageId::new(W),
             offset: Offset::new(W),
@@ -149,6 +151,11 @@ fn the_cluster_and_pages_have_their_declared_shapes() {
             readable: true,
         };
         check("PageView", &page);
+        for part in [DatabasePart::Meta, DatabasePart::BucketList, DatabasePart::Lost] {
+            let bucket = link.map(|_| text());
+            check("MapPart", &MapPart { part, bucket: bucket.clone(), pages: W });
+            check("PagePlace", &PagePlace { part, bucket, parent: link, continues: link });
+        }
     }
     check("MessageField", &MessageField { number: N, depth: N, wire: "text", value: text() });
 }
@@ -157,7 +164,7 @@ fn the_cluster_and_pages_have_their_declared_shapes() {
 fn the_sample_is_looked_into() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples/sample.db");
     let file = std::fs::read(path).expect("the sample");
-    let opening = view::begin(&file).unwrap_or_else(|refusal| panic!("{refusal}"));
+    let opening = view::begin(&file, MetaChoice::Newest).unwrap_or_else(|refusal| panic!("{refusal}"));
     let store = opening.finish().expect("a store");
     let mut view = View::new(store);
     view.begin_keys(Revision::ZERO).and_then(|()| view.read_all()).expect("keys");

@@ -5,10 +5,10 @@ use etcdsnap_core::key_syntax::{is_secret, key_bytes, key_text};
 use etcdsnap_core::kubernetes::registry_keys::prefixes;
 use etcdsnap_core::protobuf_raw::{self, MessageField};
 use etcdsnap_core::store::{
-    Begun, EntryPlace, HashKvPart, History, Index, Key, Lost, MaskedRange, Opening, Order, PageView, Store, Tree,
-    TreeLine,
+    Begun, EntryPlace, HashKvPart, History, Index, Key, Lost, MaskedRange, Opening, Order, PageMap, PagePlace,
+    PageView, Store, Tree, TreeLine,
 };
-use etcdsnap_core::{Error, PageId, Revision, Source};
+use etcdsnap_core::{Error, MetaChoice, PageId, Revision, Source};
 
 use super::answers::{HashAnswer, KeyEvent, KeyEvents, KeyRow, Revealed, StoreFacts, TreeRow, narrow};
 use super::comparison::Comparison;
@@ -39,8 +39,8 @@ pub(crate) struct View<'s, S: Source + ?Sized> {
 }
 
 /// Starts opening a store.
-pub(crate) fn begin<S: Source + ?Sized>(source: &S) -> Result<Opening<'_, S>, Refusal> {
-    match Opening::begin(source).map_err(told)? {
+pub(crate) fn begin<S: Source + ?Sized>(source: &S, meta: MetaChoice) -> Result<Opening<'_, S>, Refusal> {
+    match Opening::begin_by(source, meta).map_err(told)? {
         Begun::Opening(opening) => Ok(*opening),
         Begun::Refused(report) => {
             let why =
@@ -232,6 +232,14 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
             view.hidden = vec![MaskedRange { at: 0, len: u32::MAX }];
         }
         Ok(view)
+    }
+
+    pub(crate) fn page_place(&self, page: u64) -> Result<PagePlace, Refusal> {
+        self.store.page_place(PageId::new(page)).map_err(told)
+    }
+
+    pub(crate) fn page_map(&self) -> Result<PageMap, Refusal> {
+        self.store.page_map().map_err(told)
     }
 
     pub(crate) fn page_bytes(&self, page: u64) -> Result<Vec<u8>, Refusal> {

@@ -14,8 +14,8 @@ type Handlers = { [K in CallName]: (ask: Ask<K>) => Calls[K][1] | Promise<Calls[
 /** Ends a call that the page has stopped. */
 class CallAbandoned extends Error {}
 
-/** Opens the store in a file, then answers calls one after the other. Bytes that `fed` does not deliver are read from the file. */
-export async function browse(file: File, fed: BlockReceiver | null, post: Post): Promise<void> {
+/** Opens the store in a file (`older` chooses the tree of the older meta page), then answers calls one after the other. Bytes that `fed` does not deliver are read from the file. */
+export async function browse(file: File, older: boolean, fed: BlockReceiver | null, post: Post): Promise<void> {
   let last = -Infinity;
   /** The number of the call that is being answered. */
   let current = 0;
@@ -33,7 +33,7 @@ export async function browse(file: File, fed: BlockReceiver | null, post: Post):
   };
   // For a compressed file, the verdict worker sends its unpacked copy; otherwise it sends blocks.
   const own = (await fed?.unpacked()) ?? (await unpackedBlob(file, post));
-  const view = new StoreView(await open(own, check));
+  const view = new StoreView(await open(own, older, check));
   const read = (of: Blob = own): Promise<void> => readAll(view, of, reportProgress);
   const postUnlessStopped: Post = (message) => {
     check();
@@ -41,7 +41,7 @@ export async function browse(file: File, fed: BlockReceiver | null, post: Post):
   };
   const opened = async (other: File): Promise<[Blob, StoreOpening]> => {
     const blob = await unpackedBlob(other, postUnlessStopped);
-    return [blob, await open(blob, check)];
+    return [blob, await open(blob, false, check)];
   };
   const handlers = handlersOf(view, read, opened, reportProgress);
   view.beginKeys(0n);
@@ -148,6 +148,8 @@ function handlersOf(view: StoreView, read: (of?: Blob) => Promise<void>, opened:
     sides: ({ key }) => view.sides(key),
     cluster: () => view.cluster(),
     page: ({ page }) => view.page(page),
+    pagePlace: ({ page }) => view.pagePlace(page),
+    pageMap: () => view.pageMap(),
     pageBytes: ({ page }) => own(view.pageBytes(page)),
     objectKinds: ({ kind, namespace }) => view.objectKinds(kind, namespace),
     objectList: async ({ scope, order }) => {

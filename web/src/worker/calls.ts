@@ -1,4 +1,4 @@
-import type { About, ChangeKind, ChangeRow, Cluster, Differences, EncryptionState, Found, KeyEvents, KeyRow, ManifestAnswer, MessageField, ObjectChanges, ObjectKinds, ObjectList, ObjectRow, ObjectText, PageView, RelatedObjects, RevisionTime, StoreFacts, TreeRow, UsageAnswer } from "../generated/etcdsnap_inspector.js";
+import type { About, ChangeKind, ChangeRow, Cluster, Differences, EncryptionState, Found, KeyEvents, KeyRow, ManifestAnswer, MapPart, MessageField, ObjectChanges, ObjectKinds, ObjectList, ObjectRow, ObjectText, PagePlace, PageView, RelatedObjects, RevisionTime, StoreFacts, TreeRow, UsageAnswer } from "../generated/etcdsnap_inspector.js";
 
 /** Which of the found keys are listed. */
 export type Show = "all" | "live" | "deleted";
@@ -99,6 +99,10 @@ export interface Calls {
   sides: [{ key: string }, { before: Uint8Array<ArrayBuffer> | null; after: Uint8Array<ArrayBuffer> | null }];
   cluster: [Record<never, never>, Cluster];
   page: [{ page: bigint }, PageView];
+  /** Finds the bucket to which a page belongs, and the page that points to it. */
+  pagePlace: [{ page: bigint }, PagePlace];
+  /** Finds the part of the database to which each page belongs: for each page the index of its part. */
+  pageMap: [Record<never, never>, { parts: MapPart[]; pages: Uint8Array<ArrayBuffer> }];
   /** Returns the raw bytes of a page including its overflow, at most 64 KiB. */
   pageBytes: [{ page: bigint }, Uint8Array<ArrayBuffer>];
   /** Counts Kubernetes objects: the kinds in a namespace, and the namespaces that contain a kind. */

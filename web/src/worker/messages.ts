@@ -10,6 +10,8 @@ export interface Request {
   browse?: true;
   /** Makes a new file from this one. */
   rewrite?: CopyOrder;
+  /** Whether the keys, or the new file, come from the tree of the older meta page. */
+  older?: boolean;
   /** Whether the verdict worker passes its bytes to the key worker (see `feed.ts`); both get the same value. */
   fed?: boolean;
 }

@@ -11,8 +11,8 @@ type Post = (message: Message | RewriteMessage) => void;
 /** The result of a worker that makes a new file. */
 export type RewriteMessage = { kind: "made"; file: Blob; made: CopyMade };
 
-/** Makes a new file from an old one and verifies it before it is saved. The browser keeps large files on the disk. */
-export async function rewrite(file: File, order: CopyOrder, post: Post): Promise<void> {
+/** Makes a new file from an old one (`older` chooses the tree of the older meta page) and verifies it before it is saved. The browser keeps large files on the disk. */
+export async function rewrite(file: File, order: CopyOrder, older: boolean, post: Post): Promise<void> {
   const own = await unpackedBlob(file, post as (message: Message) => void);
   let done = 0;
   const reportProgress = throttled(post);
@@ -20,6 +20,7 @@ export async function rewrite(file: File, order: CopyOrder, post: Post): Promise
   const { metas, made } = rewriteFile(
     own,
     order,
+    older,
     (bytes: Uint8Array<ArrayBuffer>) => parts.push(new Blob([bytes])),
     (bytes: number) => reportProgress("read", Math.min((done += bytes), own.size), own.size),
   );

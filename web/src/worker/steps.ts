@@ -31,8 +31,8 @@ function receiveMessages(): Promise<void> {
 }
 
 /** Opens the store in a file. Fetches the branch pages level by level, many at a time. */
-export async function open(file: Blob, check: () => void): Promise<StoreOpening> {
-  const opening = new StoreOpening(file);
+export async function open(file: Blob, older: boolean, check: () => void): Promise<StoreOpening> {
+  const opening = new StoreOpening(file, older);
   try {
     for (let spans = opening.wanted(); spans.length > 0; spans = opening.wanted()) {
       const parts: Blob[] = [];

@@ -24,11 +24,11 @@ self.onmessage = async ({ data }: MessageEvent<Request>) => {
       return;
     }
     if (data.browse === true) {
-      await browse(data.file, fed, (message, transfer = []) => self.postMessage(message, { transfer }));
+      await browse(data.file, data.older === true, fed, (message, transfer = []) => self.postMessage(message, { transfer }));
       return;
     }
     if (data.rewrite !== undefined) {
-      await rewrite(data.file, data.rewrite, (message) => self.postMessage(message));
+      await rewrite(data.file, data.rewrite, data.older === true, (message) => self.postMessage(message));
       return;
     }
     post({ kind: "codes", codes: codes() });

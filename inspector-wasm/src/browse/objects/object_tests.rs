@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use etcdsnap_core::Revision;
+use etcdsnap_core::{MetaChoice, Revision};
 use serde::Serialize;
 
 use super::object_answers::*;
@@ -102,7 +102,7 @@ fn objects_have_their_declared_shapes() {
 fn with_sample(ask: impl FnOnce(&mut View<'_, [u8]>)) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples/sample.db");
     let file = std::fs::read(path).expect("the sample");
-    let opening = view::begin(file.as_slice()).unwrap_or_else(|refusal| panic!("{refusal}"));
+    let opening = view::begin(file.as_slice(), MetaChoice::Newest).unwrap_or_else(|refusal| panic!("{refusal}"));
     let mut view = View::new(opening.finish().expect("a store"));
     view.begin_keys(Revision::ZERO).and_then(|()| view.read_all()).expect("keys");
     assert!(view.finish_keys().expect("keys").has_objects);
