@@ -153,7 +153,7 @@ impl<S: Source + ?Sized> Store<'_, S> {
 
     /// Whether `page` is the page `first` or one of its overflow pages.
     fn contains(&self, first: PageId, page: PageId) -> Result<bool, Error> {
-        if page == first || page < first || first < PageId::FIRST {
+        if page <= first || first < PageId::FIRST {
             return Ok(page == first);
         }
         let mut reader = PageReader::new(self.source, self.geometry);
