@@ -65,12 +65,18 @@ fn backup(system: &DebianRoot) -> Result<()> {
     etcd.args(["--initial-cluster", &format!("default={peer}")]);
     let _etcd = Server(etcd.stdout(Stdio::null()).stderr(Stdio::null()).spawn().context("etcd")?);
     let started = Instant::now();
-    let save = ["save", "/var/backups/etcd.db", "--endpoints", &client];
-    while let Err(error) = inside(system, "etcdsnap", &save) {
-        ensure!(started.elapsed() < START, "no backup of etcd: {error:#}");
+    let mut put = Command::new(reference::program("3.7", "etcdctl"));
+    put.args(["--endpoints", &client, "put", "greeting", "from a newcomer"]);
+    while let Err(error) = repo::capture(&mut put) {
+        ensure!(started.elapsed() < START, "etcd does not start: {error:#}");
         sleep(Duration::from_millis(500));
     }
-    inside(system, "etcdsnap", &["verify", "/var/backups/etcd.db"])?;
+    let save = ["save", "/var/backups/etcd.db", "--endpoints", &client];
+    inside(system, "etcdsnap", &save)?;
+    let verdict = inside(system, "etcdsnap", &["verify", "/var/backups/etcd.db"])?;
+    ensure!(verdict.contains("sound"), "the backup is not sound: {verdict}");
+    let value = inside(system, "etcdsnap", &["get", "/var/backups/etcd.db", "greeting"])?;
+    ensure!(value.contains("from a newcomer"), "the backup's key holds {value}");
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! Makes everything that a release page holds: archives, packages for Debian, the image, the chart, the page, and their checksums.
 
+mod archive_check;
 mod bill_of_materials;
 pub mod build_tools;
 mod chart_package;
@@ -9,6 +10,7 @@ pub mod crate_packages;
 mod deb_check;
 mod deb_package;
 mod debian_root;
+mod emulation;
 mod image_check;
 mod image_layout;
 mod package_tree;
@@ -41,7 +43,7 @@ pub struct Arguments {
     /// Then build everything again in another folder, and compare both builds byte by byte
     #[arg(long)]
     check_reproducible: bool,
-    /// Then check what was made: lintian, an installation into clean systems, the image, the chart, the packages for crates.io (as root on Debian)
+    /// Then check what was made: the programs alone and emulated, lintian, an installation into clean systems, the image, the chart, the packages for crates.io (as root on Debian)
     #[arg(long)]
     check: bool,
 }
@@ -71,9 +73,10 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     step("packages");
     let common = common_files(&release, &programs)?;
     release.write(&format!("etcdsnap-{}-sbom.cdx.json", release.version), common.libraries.as_bytes())?;
+    let mut archives = Vec::new();
     let mut packages = Vec::new();
     for (processor, program) in &programs {
-        release_archive::write(&release, *processor, program, &common)?;
+        archives.push((*processor, release_archive::write(&release, *processor, program, &common)?));
         if let Some(package) = deb_package::write(&release, *processor, program, &common)? {
             packages.push((*processor, package));
         }
@@ -83,6 +86,14 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     checksums::write(&release.output)?;
 
     if arguments.check {
+        archive_check::sums(&release)?;
+        for (processor, archive) in &archives {
+            step(&format!("check of {}", archive.display()));
+            archive_check::check(archive, *processor, release.version)?;
+        }
+        for (processor, program) in &programs {
+            emulation::recorded_cases(program, *processor)?;
+        }
         for (processor, package) in &packages {
             step(&format!("check of {}", package.display()));
             if processor.is_here() { deb_check::check(package)? } else { deb_check::lintian(package)? }
