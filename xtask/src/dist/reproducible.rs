@@ -19,17 +19,18 @@ use crate::repo;
 pub fn check(release: &Release, arguments: &[String]) -> Result<()> {
     let changed = repo::capture(Command::new("git").args(["status", "--porcelain"]).current_dir(&release.source))?;
     ensure!(changed.is_empty(), "Commit first: the second build is made from the last commit.\n{changed}");
-    // Deeper and with a longer name than the first.
-    let place = tempfile::Builder::new().prefix("etcdsnap-built-again-").tempdir_in(release.source.join("target"))?;
-    let copy = place.path().join("sources");
+    // Not below the first: cargo would also read its `.cargo/config.toml`, and use the flags there twice.
+    let place = tempfile::Builder::new().prefix("etcdsnap-built-again-").tempdir()?;
+    let copy = place.path().join("a/folder/of/another/depth");
     let mut clone = Command::new("git");
     clone.args(["clone", "--quiet", "--no-hardlinks"]).arg(&release.source).arg(&copy);
     repo::run(&mut clone)?;
-    let mut build = Command::new("cargo");
+    let mut build = Command::new(std::env::current_exe().context("the path of xtask")?);
     build
-        .args(["run", "--quiet", "--locked", "--package", "etcdsnap-xtask", "--", "dist"])
+        .arg("dist")
         .args(arguments)
         .current_dir(&copy)
+        .env(repo::ROOT_VARIABLE, &copy)
         .env(build_tools::FOLDER_VARIABLE, build_tools::folder())
         .env_remove("CARGO_TARGET_DIR");
     repo::run(&mut build).context("the second build")?;
