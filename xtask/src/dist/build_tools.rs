@@ -40,7 +40,8 @@ pub fn ensure_cargo(tool: &str) -> Result<()> {
     let mut cargo = Command::new("cargo");
     // Unoptimised: the tools run for seconds and compile for minutes.
     cargo.args(["install", "--quiet", "--locked", "--debug", "--root"]).arg(folder()).arg(tool);
-    let build = folder().join("build");
+    // A folder for each: removing it disturbs no other installation.
+    let build = folder().join("build").join(tool);
     repo::run(cargo.env("CARGO_TARGET_DIR", &build).current_dir(repo::root()))
         .with_context(|| format!("cannot install {tool}"))?;
     if build.exists() {
