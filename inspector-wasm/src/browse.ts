@@ -184,6 +184,62 @@ export interface Differences {
   lost: bigint;
   /** The revision of the other side. */
   revision: bigint;
+  /** The noise that is known before values were compared. */
+  noise: ChangeNoise;
+  /** Whether both files are of one cluster; null for two revisions of one file. */
+  cluster: ClusterCheck | null;
+}
+
+/** Changes that say little. They are counted, and listed only on request. */
+export interface ChangeNoise {
+  added: number;
+  removed: number;
+  changed: number;
+  leases: bigint;
+  events: bigint;
+  /** Number of objects that differ in managedFields alone. */
+  managedFields: bigint;
+  /** Number of objects whose fields are alike. */
+  alike: bigint;
+  /** Number of changed objects whose values were not compared yet. */
+  left: number;
+}
+
+/** Whether two files are of one cluster. */
+export interface ClusterCheck {
+  /** `same`; `other` by the uid of kube-system; `otherMembers` if no member is on both sides; or `unknown`. */
+  relation: string;
+  /** What identifies the cluster of this file. */
+  here: string;
+  there: string;
+}
+
+/** The listed changes. */
+export interface ChangeList {
+  /** Number of lines, including headings of groups. */
+  total: number;
+  /** Number of keys that match the search, even if their kind is not listed. */
+  added: number;
+  removed: number;
+  changed: number;
+  /** Number of groups; 0 if changes are not grouped. */
+  groups: number;
+  /** What is wrong with the search; the list is then unchanged. */
+  problem: SearchProblem | null;
+}
+
+/** The heading of a group of changes. */
+export interface ChangeGroupRow {
+  /** The type as kubectl names it, or the prefix of keys that are not objects; empty for keys without a slash. */
+  name: string;
+  /** The namespace; empty for objects of the whole cluster. */
+  namespace: string;
+  /** Whether the group consists of Kubernetes objects. */
+  objects: boolean;
+  open: boolean;
+  added: number;
+  removed: number;
+  changed: number;
 }
 
 /** How a key changed from the earlier to the later side. */
@@ -202,6 +258,8 @@ export interface ChangeRow {
 /** A key on one side of a comparison. */
 export interface Side {
   revision: bigint;
+  createRevision: bigint;
+  version: bigint;
   lease: bigint;
   valueBytes: number;
 }

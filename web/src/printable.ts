@@ -12,4 +12,7 @@ export function escaped(json: string): string {
   return json.replace(UNPRINTABLE, (char) => units(char).map((unit) => `\\u${unit}`).join(""));
 }
 
-const UNPRINTABLE = /(?![\ufe00-\ufe0f])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu;
+/** The source of an expression for one such character. */
+export const UNPRINTABLE_CLASS = "(?![\\ufe00-\\ufe0f])[\\p{Cc}\\p{Cf}\\p{Zl}\\p{Zp}\\p{Default_Ignorable_Code_Point}]";
+
+const UNPRINTABLE = new RegExp(UNPRINTABLE_CLASS, "gu");

@@ -1,4 +1,5 @@
-import { lastTarget, compare, comparisonSentence, reversed, reversedKind, reversedRow } from "./components/compare/last_comparison.ts";
+import { changeSelectionOf } from "./components/compare/change_selection.svelte.ts";
+import { changeLines, compare, comparisonSentence, inTime, lastTarget, listChanges, noiseCount, noiseText } from "./components/compare/comparison_run.svelte.ts";
 import { share } from "./components/space/measure.ts";
 import { spaceSteps } from "./components/space/space_steps.ts";
 import { saveBlob } from "./files.ts";
@@ -72,14 +73,20 @@ async function differences(session: Session, revision: bigint): Promise<Part[]> 
   const target = lastTarget(session);
   if (target === null) return [];
   try {
-    const found = await compare(session, target);
+    const found = await compare(session, target).answer;
     const otherFirst = target.other === null || session.side === null ? found.revision < revision : session.side === "later";
-    const kinds = ["added", "removed", "changed"] as const;
-    const asked = await session.store.call("changes", { from: 0, count: MOST, differing: { kinds: otherFirst ? kinds.map(reversedKind) : [...kinds], by: "key", down: false, turned: otherFirst } });
-    const rows = (otherFirst ? asked.map(reversedRow) : asked).map(({ kind, key }) => [kind, key]);
+    const result = inTime(found, otherFirst);
+    // The same list as in Compare, because the worker keeps only one.
+    const selection = changeSelectionOf(session);
+    const differing = selection.differing(selection.text, otherFirst);
+    const list = await listChanges(session, differing);
+    const lines = await changeLines(session, otherFirst, 0, MOST, true);
+    const rows = lines.flatMap((line) => ("kind" in line ? [[line.kind, line.key]] : []));
     const sides = [`${session.name}, revision ${count(revision)}`, `${target.other?.name ?? session.name}, revision ${count(found.revision)}`];
     const [from, to] = otherFirst ? sides.toReversed() : sides;
-    return [{ kind: "heading", text: "Differences" }, { kind: "words", text: `From ${from}, to ${to}. ${comparisonSentence(otherFirst ? reversed(found) : found)}` }, { kind: "table", head: ["Change", "Key"], rows }, ...more(found.added + found.removed + found.changed)];
+    const noise = noiseCount(result.noise) === 0 ? "" : ` Noise: ${noiseText(result.noise)}.`;
+    const left = differing.kinds.reduce((sum, kind) => sum + list[kind], 0) - rows.length;
+    return [{ kind: "heading", text: "Differences" }, { kind: "words", text: `From ${from}, to ${to}. ${comparisonSentence(result)}${noise}` }, { kind: "table", head: ["Change", "Key"], rows }, ...more(left + MOST)];
   } catch {
     // The comparison was cancelled, or a file is gone: the report does without it.
     return [];

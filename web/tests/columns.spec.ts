@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { Locator } from "@playwright/test";
 import { lines, nameIn } from "./support/look.ts";
-import { expect, made, test } from "./support/page.ts";
+import { expect, made, plainChanges, test } from "./support/page.ts";
 import { artifacts, caseFile, root } from "./support/repo.ts";
 import { readFileSync } from "node:fs";
 
@@ -130,6 +130,7 @@ test("differences are sorted by growth, revision, size and kind", async ({ inspe
   await page.getByTestId("compare-revision").press("Enter");
   const list = page.getByTestId("compare-list");
   await expect(list).toBeVisible();
+  await plainChanges(page);
   type Side = { modRevision: number; valueBytes?: number; value?: string } | null;
   const said = lines("diff", file, "--rev-a", "400").map((line) => ({ kind: String(line["change"]), key: nameIn(line), a: line["a"] as Side, b: line["b"] as Side }));
   expect(said.length).toBeGreaterThan(5);

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { readFileSync } from "node:fs";
 import { contrasts } from "./support/contrast.ts";
 import { lines, nameIn, type Line } from "./support/look.ts";
-import { expect, made, settled, test, type Inspector } from "./support/page.ts";
+import { expect, made, plainChanges, settled, test, type Inspector } from "./support/page.ts";
 import { artifacts, caseFile } from "./support/repo.ts";
 
 type Change = [string, string];
@@ -51,6 +51,7 @@ for (const [a, b] of [["3.7-cluster", "3.7-restored"], ["3.7-history", "3.7-rest
     await compare(inspector, a, b);
     // The only other file is compared at once.
     await expect(page.getByTestId("compare-sentence")).toContainText("unchanged");
+    await plainChanges(page);
     const said = changesOf(lines("diff", caseFile(a), caseFile(b)));
     expect(said.length).toBeGreaterThan(0);
     for (const kind of ["added", "removed", "changed"]) {
@@ -92,6 +93,7 @@ test("a file is compared with its own older revision", async ({ inspector }) => 
   await page.getByTestId("compare-revision").fill("600");
   await page.getByTestId("compare-revision").press("Enter");
   await expect(page.getByTestId("compare-sentence")).toContainText("unchanged");
+  await plainChanges(page);
   // Time runs forward: the older revision is the earlier side.
   const said = changesOf(lines("diff", file, "--rev-a", "600"));
   expect(await listed(inspector)).toEqual(said);
@@ -122,6 +124,7 @@ test("a changed key: both values and the line that changed", async ({ inspector 
   const { page } = inspector;
   const files = [caseFile("3.7-history"), caseFile("3.7-restored")] as const;
   await compare(inspector, "3.7-history", "3.7-restored");
+  await plainChanges(page);
   const line = lines("diff", ...files, "--values").find(({ change }) => change === "changed");
   if (line === undefined) throw new Error("Nothing was changed.");
   const [a, b] = [line["a"] as Line, line["b"] as Line];
@@ -150,6 +153,7 @@ async function compareWith400(inspector: Inspector, bytes: Buffer): Promise<void
   await page.getByTestId("compare-revision").fill("400");
   await page.getByTestId("compare-revision").press("Enter");
   await expect(page.getByTestId("compare-sentence")).toContainText("unchanged");
+  await plainChanges(page);
 }
 
 /** Returns the recorded cluster with some bytes replaced by others of the same length, everywhere. */
@@ -238,12 +242,14 @@ test("swap makes the other file the earlier side", async ({ inspector }) => {
   await page.getByTestId("compare-swap").click();
   await expect(page.getByTestId("compare-sentence")).toHaveText(/^1 key was removed; \d+ unchanged\.$/);
   await expect(page.getByRole("tab", { name: /3\.7-raw\.db/ })).toHaveAttribute("aria-selected", "true");
+  await plainChanges(page);
   expect(await listed(inspector)).toEqual(changesOf(lines("diff", caseFile("3.7-raw"), caseFile("3.7-history"))));
 });
 
 test("returning to the view reads nothing again; closing the other file ends the comparison", async ({ inspector }) => {
   const { page } = inspector;
   await compare(inspector, "3.7-history", "3.7-restored");
+  await plainChanges(page);
   await expect(page.getByTestId("compare-list")).toBeVisible();
   await page.getByTestId("compare-list").locator("[data-row='1']").click();
   await page.getByTestId("compare-to-keys").or(page.getByRole("button", { name: /Show in Keys/ })).first().click();

@@ -206,7 +206,7 @@ test("the history shows times beside revisions, and the fields that a write chan
   const lines = output("kube", "history", today, "statefulset/db", "-n", "shop", "-w", "json").trim().split("\n");
   const last = JSON.parse(lines.at(-1) ?? "{}") as { fields: { path: string }[] };
   expect(await fields.locator("[data-path]").evaluateAll((all) => all.map((one) => one.getAttribute("data-path")))).toEqual(last.fields.map(({ path }) => path));
-  await page.getByRole("button", { name: "Lines" }).click();
+  await page.getByRole("button", { name: "Lines", exact: true }).click();
   await expect(page.getByTestId("key-diff")).toBeVisible();
 });
 

@@ -14,8 +14,8 @@ use sha2::{Digest, Sha256};
 
 use super::Snapshot;
 use super::find_key::{Found, files};
-use super::identity::{ClusterIdentity, uid};
 use super::kubernetes_objects::Cluster;
+use super::{ClusterIdentity, uid};
 use crate::decryption::{Decryption, Unopened};
 use crate::error::Error;
 use crate::input::FileSource;

@@ -42,9 +42,9 @@ use crate::verify_options::{Sha256, VerifyOptions};
 
 pub use difference::{Side, compare};
 pub use encryption_use::{EncryptionGroup, EncryptionUsage};
+pub use etcdsnap_core::kubernetes::cluster_identity::{ClusterIdentity, is_kube_system, uid};
 pub use find_key::{Answer, Found, find};
 pub use find_object::{FoundObject, ObjectAnswer, ObjectName, ObjectState, find_object};
-pub use identity::{ClusterIdentity, is_kube_system, uid};
 pub use kind_counts::{KindUsage, ObjectKind};
 pub use kubernetes_objects::{Cluster, StoredObject};
 pub use object_findings::{ClusterCheck, ObjectFinding};

@@ -6,6 +6,10 @@
 pub mod age;
 pub mod apply_order;
 mod autoscaler_text;
+pub mod change_groups;
+pub mod change_list;
+pub mod change_noise;
+pub mod cluster_identity;
 pub mod columns;
 mod columns_cluster;
 mod columns_network;
@@ -48,6 +52,7 @@ pub mod manifest_report;
 pub mod manifest_selection;
 pub mod natural_order;
 mod node_path;
+pub mod noisy_changes;
 pub mod object;
 pub mod object_groups;
 pub mod object_tree;

@@ -143,6 +143,12 @@ pub fn objects(key: &[u8], prefix: &[u8], by: By, name: &mut Vec<u8>) {
 }
 
 impl<'k> Objects<'k> {
+    /// Returns an object of the group, without a name.
+    #[must_use]
+    pub fn any(self) -> Object<'k> {
+        Object { group: self.group, resource: self.resource, namespace: self.namespace, name: b"" }
+    }
+
     /// Parses a name that [`objects`] wrote; `None` for the name of keys that are not objects.
     #[must_use]
     pub fn of_name(name: &'k [u8]) -> Option<Self> {

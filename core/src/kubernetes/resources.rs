@@ -132,9 +132,20 @@ impl Resource {
         format!("{}{point}{}/{name}", self.singular, self.group)
     }
 
+    /// Names the type as kubectl does: its plural, and its group after a dot.
+    #[must_use]
+    pub fn type_name(&self) -> String {
+        type_name(&self.plural, &self.group)
+    }
+
     fn stored_as(&self) -> &str {
         if self.kind == "RangeAllocation" { "ranges" } else { &self.plural }
     }
+}
+
+fn type_name(plural: &str, group: &str) -> String {
+    let dot = if group.is_empty() { "" } else { "." };
+    format!("{plural}{dot}{group}")
 }
 
 /// All types that a snapshot may have objects of.
@@ -244,6 +255,13 @@ impl Resources {
     #[must_use]
     pub fn of(&self, object: &Object<'_>) -> Option<&Resource> {
         self.list.get(*self.by_place.get(object.resource)?.get(object.group)?)
+    }
+
+    /// Names the type of an object as kubectl does: `deployments.apps`. An unknown type is named as in the key.
+    #[must_use]
+    pub fn type_name(&self, object: &Object<'_>) -> String {
+        let text = String::from_utf8_lossy;
+        self.of(object).map_or_else(|| type_name(&text(object.resource), &text(object.group)), Resource::type_name)
     }
 
     /// Returns the types that a word names: several for `all`, and for a name that custom types of several groups share; none for an unknown word.

@@ -1,22 +1,11 @@
 //! Lists the keys that differ between two indexes, filtered and sorted.
 
 use crate::error::Error;
-use crate::store::difference::KeyDifference;
+use crate::store::difference::{ChangeCounts, ChangeKind, KeyDifference};
 use crate::store::index::Index;
 use crate::store::key_at::KeyAt;
 use crate::store::key_state::Key;
 use crate::store::sorted_keys::Direction;
-
-/// How a key differs between the two sides.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ChangeKind {
-    /// Only the second side has it.
-    Added,
-    /// Only the first side has it.
-    Removed,
-    /// The second side has another value or lease.
-    Changed,
-}
 
 /// A key that differs, with its place on either side: 8 bytes.
 #[derive(Debug, Clone, Copy)]
@@ -64,11 +53,9 @@ pub enum ChangeRank {
     Growth,
 }
 
-/// Selection and order of a list of changes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Order of a list of changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ChangeOrder {
-    /// Kinds to list.
-    pub kinds: Vec<ChangeKind>,
     /// Sort criterion.
     pub by: ChangeRank,
     /// Sort direction.
@@ -155,10 +142,24 @@ impl Changes {
         self.0.is_empty()
     }
 
-    /// The number of changes of a kind.
+    /// The number of changes.
     #[must_use]
-    pub fn count(&self, kind: ChangeKind) -> usize {
-        self.0.iter().filter(|change| change.kind() == kind).count()
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The numbers of changes by kind.
+    #[must_use]
+    pub fn counts(&self) -> ChangeCounts {
+        let mut counts = ChangeCounts::default();
+        self.0.iter().for_each(|change| counts.add(change.kind()));
+        counts
+    }
+
+    /// The key's states in the compared indexes `a` and `b`, for the change at index `number`.
+    #[must_use]
+    pub fn difference<'k>(&self, number: u32, a: &'k Index, b: &'k Index) -> Option<KeyDifference<'k>> {
+        self.get(number)?.difference(a, b)
     }
 
     /// The change at index `number`.
@@ -167,12 +168,18 @@ impl Changes {
         self.0.get(number as usize).copied()
     }
 
-    /// Returns the indexes of the selected changes in the wanted order; equal ones stay in key order. `a` and `b` are
-    /// the compared indexes.
+    /// Returns the indexes of the changes for which `wanted` is true, in order; equal ones stay in key order. `a` and
+    /// `b` are the compared indexes.
     #[must_use]
-    pub fn ordered(&self, a: &Index, b: &Index, order: &ChangeOrder) -> Vec<u32> {
-        let rank = |change: &ChangedKey| {
-            let (first, second) = (change.before.and_then(|at| a.at(at)), change.after.and_then(|at| b.at(at)));
+    pub fn ordered(
+        &self,
+        a: &Index,
+        b: &Index,
+        order: ChangeOrder,
+        mut wanted: impl FnMut(u32, &KeyDifference<'_>) -> bool,
+    ) -> Vec<u32> {
+        let rank = |change: &KeyDifference<'_>| {
+            let [first, second] = change.states();
             let (before, after) = if order.turned { (second, first) } else { (first, second) };
             let last = after.or(before);
             let bytes = |key: Option<Key<'_>>| key.map_or(0, |key| i64::from(key.value_len));
@@ -188,9 +195,13 @@ impl Changes {
                 ChangeRank::Growth => bytes(after).saturating_sub(bytes(before)),
             }
         };
-        let chosen = (0u32..).zip(&self.0).filter(|(_, change)| order.kinds.contains(&change.kind()));
-        let mut ranked: Vec<(i64, u32)> =
-            chosen.map(|(number, change)| (order.way.turn(rank(change)), number)).collect();
+        let mut ranked: Vec<(i64, u32)> = (0u32..)
+            .zip(&self.0)
+            .filter_map(|(number, change)| {
+                let change = change.difference(a, b)?;
+                wanted(number, &change).then(|| (order.way.turn(rank(&change)), number))
+            })
+            .collect();
         if order.by != ChangeRank::Key {
             ranked.sort_unstable();
         } else if order.way == Direction::Down {

@@ -218,41 +218,6 @@ pub(crate) struct UsageAnswer {
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Differences {
-    pub added: u32,
-    pub removed: u32,
-    pub changed: u32,
-    pub unchanged: u32,
-    pub lost: u64,
-    pub revision: Revision,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct ChangeRow {
-    pub kind: &'static str,
-    pub key: String,
-    pub secret: bool,
-    pub before: Option<Side>,
-    pub after: Option<Side>,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Side {
-    pub revision: Revision,
-    pub lease: i64,
-    pub value_bytes: u32,
-}
-
-impl From<Key<'_>> for Side {
-    fn from(key: Key<'_>) -> Self {
-        Self { revision: key.revision.main, lease: key.lease, value_bytes: key.value_len }
-    }
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
 pub(crate) struct Cluster {
     pub members: Vec<ClusterMember>,
     pub removed: Vec<String>,

@@ -1,12 +1,16 @@
 //! Comparison with another file, or with another revision of this one.
 
-use etcdsnap_core::key_syntax::{is_secret, key_bytes, key_text};
-use etcdsnap_core::store::changes::{ChangeKind, Changes};
+use etcdsnap_core::key_syntax::key_bytes;
+use etcdsnap_core::kubernetes::noisy_changes::NoisyChanges;
+use etcdsnap_core::kubernetes::resources::Resources;
+use etcdsnap_core::store::changes::Changes;
+use etcdsnap_core::store::difference::ChangeCounts;
 use etcdsnap_core::store::{Index, Store};
 use etcdsnap_core::{Revision, Source};
 
-use super::answers::{ChangeRow, Differences, Side, narrow};
-use super::comparison::{Comparison, Differing, word};
+use super::answers::narrow;
+use super::change_answers::{ChangeNoise, Differences};
+use super::comparison::{Comparison, ListedChanges};
 use super::purpose::{Purpose, Reading, query, unread};
 use super::view::{Refusal, View, told, value_at};
 
@@ -26,11 +30,12 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
         let Some(Reading { purpose: Purpose::Other(other, index), lost, .. }) = self.reading.take() else {
             return Err(unread());
         };
-        let latest = other.as_deref().unwrap_or(&self.store).current();
+        let other = other.map(|store| *store);
+        let latest = other.as_ref().unwrap_or(&self.store).current();
         let revision = index.revision().min(latest);
         let changes = Changes::between(&self.index, &index).map_err(told)?;
-        let [added, removed, changed] =
-            [ChangeKind::Added, ChangeKind::Removed, ChangeKind::Changed].map(|kind| changes.count(kind));
+        let noise = NoisyChanges::by_type(&changes, &self.index, &index, &self.prefixes).map_err(told)?;
+        let ChangeCounts { added, removed, changed } = changes.counts();
         let differences = Differences {
             added: narrow(added),
             removed: narrow(removed),
@@ -38,33 +43,20 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
             unchanged: narrow(self.live().saturating_sub(removed).saturating_sub(changed)),
             lost: lost.places,
             revision,
+            noise: ChangeNoise::from(&noise),
+            cluster: other.as_ref().map(|store| self.cluster_check(store, &index)),
         };
-        self.comparison = Some(Comparison { store: other.map(|store| *store), index, changes, shown: None });
+        self.comparison = Some(Comparison {
+            store: other,
+            index,
+            changes,
+            noise,
+            requested: 0,
+            resources: Resources::builtin(),
+            listed: ListedChanges::Flat(Vec::new()),
+            toggled: Vec::new(),
+        });
         Ok(differences)
-    }
-
-    pub(crate) fn changes(&mut self, from: u32, count: u32, differing: Differing) -> Vec<ChangeRow> {
-        let Some(comparison) = &mut self.comparison else { return Vec::new() };
-        if comparison.shown.as_ref().is_none_or(|(shown, _)| *shown != differing) {
-            let places = comparison.changes.ordered(&self.index, &comparison.index, &differing.order());
-            comparison.shown = Some((differing, places));
-        }
-        let shown = comparison.shown.as_ref().map(|(_, places)| places.as_slice()).unwrap_or_default();
-        let places = shown.iter().skip(from as usize).take(count as usize);
-        let row = |place: &u32| {
-            let change = comparison.changes.get(*place)?;
-            let before = change.before.and_then(|at| self.index.at(at));
-            let after = change.after.and_then(|at| comparison.index.at(at));
-            let key = before.or(after)?.key;
-            Some(ChangeRow {
-                kind: word(change.kind()),
-                key: key_text(key),
-                secret: is_secret(key),
-                before: before.map(Side::from),
-                after: after.map(Side::from),
-            })
-        };
-        places.filter_map(row).collect()
     }
 
     /// Returns both values of a key.

@@ -2,10 +2,16 @@
 
 mod about;
 pub(crate) mod answers;
+mod change_answers;
 mod cluster;
+mod cluster_check;
 mod compare;
+mod compare_calls;
+mod compared_values;
 mod comparison;
+mod joined_spans;
 mod last_search;
+mod listed_changes;
 mod objects;
 mod opening;
 mod purpose;
@@ -20,7 +26,6 @@ mod usage;
 mod view;
 
 use etcdsnap_core::Revision;
-use js_sys::Uint8Array;
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
 use web_sys::Blob;
@@ -265,66 +270,6 @@ impl StoreView {
     #[wasm_bindgen(unchecked_return_type = "UsageAnswer")]
     pub fn usage(&self, prefix: &str) -> Result<JsValue, JsValue> {
         answer(self.view.usage(prefix))
-    }
-
-    /// Drops the last comparison to free its memory.
-    #[wasm_bindgen(js_name = endComparison)]
-    pub fn end_comparison(&mut self) {
-        self.view.end_comparison();
-        if let Some(before) = self.other.take() {
-            before.forget();
-        }
-    }
-
-    /// Starts a comparison with another file, or with another revision of this one. Call `endComparison` first.
-    ///
-    /// # Errors
-    /// If the other side cannot be read, or does not have the revision.
-    #[wasm_bindgen(js_name = beginCompare)]
-    pub fn begin_compare(&mut self, other: Option<StoreOpening>, revision: i64) -> Result<(), JsValue> {
-        let store = match other {
-            Some(opening) => {
-                let (source, store) = opening.finish().map_err(refused)?;
-                self.other = Some(source);
-                Some(store)
-            }
-            None => None,
-        };
-        self.view.begin_compare(store, Revision::new(revision)).map_err(refused)
-    }
-
-    /// Returns how the sides differ.
-    ///
-    /// # Errors
-    /// If the query was not started.
-    #[wasm_bindgen(js_name = finishCompare, unchecked_return_type = "Differences")]
-    pub fn finish_compare(&mut self) -> Result<JsValue, JsValue> {
-        answer(self.view.finish_compare())
-    }
-
-    /// Returns rows of the differences, filtered and sorted as a `Differing` says.
-    ///
-    /// # Errors
-    /// If `differing` is not a `Differing`.
-    #[wasm_bindgen(unchecked_return_type = "ChangeRow[]")]
-    pub fn changes(&mut self, from: u32, count: u32, differing: JsValue) -> Result<JsValue, JsValue> {
-        to_js(&self.view.changes(from, count, serde_wasm_bindgen::from_value(differing)?))
-    }
-
-    /// Returns both values of a changed key.
-    ///
-    /// # Errors
-    /// If a value cannot be read, or there is no comparison.
-    #[wasm_bindgen(
-        unchecked_return_type = "{ before: Uint8Array<ArrayBuffer> | null; after: Uint8Array<ArrayBuffer> | null }"
-    )]
-    pub fn sides(&self, key: &str) -> Result<JsValue, JsValue> {
-        let sides = js_sys::Object::new();
-        for (name, value) in ["before", "after"].iter().zip(self.view.sides(key).map_err(refused)?) {
-            let value = value.map_or(JsValue::NULL, |bytes| Uint8Array::from(bytes.as_slice()).into());
-            js_sys::Reflect::set(&sides, &JsValue::from_str(name), &value)?;
-        }
-        Ok(sides.into())
     }
 
     /// Returns members, leases, users, roles, alarms and stored settings.

@@ -7,6 +7,7 @@ use etcdsnap_core::{MetaChoice, Offset, Source};
 use wasm_bindgen::prelude::*;
 use web_sys::Blob;
 
+use super::joined_spans::joined;
 use super::view::{self, Refusal, told};
 use super::{numbers_of, refused, source, spans_of};
 use crate::blob::BlobSource;
@@ -15,8 +16,6 @@ use crate::blob::BlobSource;
 const PAGES: usize = 512;
 /// Maximum of bytes fetched at a time, if pages are large.
 const BYTES: usize = 8 << 20;
-/// Bytes between two pages that are fetched along with them, because another read costs more.
-const GAP: u64 = 16 << 10;
 
 /// A store that is being opened: call `wanted` and `step` until nothing is wanted, then `new StoreView(opening)`.
 #[wasm_bindgen]
@@ -46,9 +45,10 @@ impl StoreOpening {
     pub fn wanted(&mut self) -> Vec<f64> {
         let size = self.opening.page_size();
         let most = BYTES.checked_div(size as usize).unwrap_or(1).clamp(1, PAGES);
-        let offsets: Vec<u64> = self.opening.ahead().take(most).map(Offset::get).collect();
-        self.asked = offsets.len();
-        numbers_of(spans(offsets, u64::from(size)))
+        let pages: Vec<(u64, u64)> =
+            self.opening.ahead().take(most).map(Offset::get).map(|at| (at, at.saturating_add(size.into()))).collect();
+        self.asked = pages.len();
+        numbers_of(joined(pages))
     }
 
     /// Takes the bytes of the wanted spans, one after the other. Missing bytes are read from the file.
@@ -79,29 +79,4 @@ impl StoreOpening {
 /// Returns the choice of a meta page.
 pub(crate) fn meta_choice(older: bool) -> MetaChoice {
     if older { MetaChoice::Older } else { MetaChoice::Newest }
-}
-
-/// Returns the spans of pages at some offsets; joins pages that are near each other.
-fn spans(mut offsets: Vec<u64>, size: u64) -> Vec<(u64, u64)> {
-    offsets.sort_unstable();
-    let mut spans: Vec<(u64, u64)> = Vec::new();
-    for offset in offsets {
-        let end = offset.saturating_add(size);
-        match spans.last_mut().filter(|(_, to)| offset <= to.saturating_add(GAP)) {
-            Some((_, to)) => *to = end.max(*to),
-            None => spans.push((offset, end)),
-        }
-    }
-    spans
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pages_near_each_other_are_one_span() {
-        assert_eq!(spans(vec![28672, 4096, 8192, 4096, 1 << 20], 4096), [(4096, 32768), (1 << 20, (1 << 20) + 4096)]);
-        assert!(spans(Vec::new(), 4096).is_empty());
-    }
 }

@@ -8,6 +8,7 @@ use etcdsnap_core::{Code, Finding, MetaChoice, Offset, PageId, Revision};
 use serde::Serialize;
 
 use super::answers::*;
+use super::change_answers::*;
 use super::search::Show;
 use super::sorting::{Column, Ordering};
 use super::view::{self, View};
@@ -44,7 +45,7 @@ fn sum() -> UsageSum {
 }
 
 fn side() -> Side {
-    Side { revision: R, lease: WIDE, value_bytes: N }
+    Side { revision: R, create_revision: R, version: WIDE, lease: WIDE, value_bytes: N }
 }
 
 fn check(interface: &str, value: &impl Serialize) {
@@ -105,10 +106,23 @@ fn keys_have_their_declared_shapes() {
         busiest: vec![row()],
     };
     check("UsageAnswer", &answer);
-    let differences = Differences { added: N, removed: N, changed: N, unchanged: N, lost: W, revision: R };
-    check("Differences", &differences);
+    let noise =
+        || ChangeNoise { added: N, removed: N, changed: N, leases: W, events: W, managed_fields: W, alike: W, left: N };
+    for cluster in [None, Some(ClusterCheck { relation: "same", here: text(), there: text() })] {
+        let noise = noise();
+        let differences =
+            Differences { added: N, removed: N, changed: N, unchanged: N, lost: W, revision: R, noise, cluster };
+        check("Differences", &differences);
+    }
+    for problem in [None, Some(SearchProblem { text: text(), why: text() })] {
+        check("ChangeList", &ChangeList { total: N, added: N, removed: N, changed: N, groups: N, problem });
+    }
+    let (name, namespace) = (text(), text());
+    let group = ChangeGroupRow { name, namespace, objects: true, open: true, added: N, removed: N, changed: N };
+    check("ChangeGroupRow", &ChangeListRow::Group(group));
     for (before, after) in [(Some(side()), None), (None, Some(side()))] {
-        check("ChangeRow", &ChangeRow { kind: "added", key: text(), secret: true, before, after });
+        let row = ChangeRow { kind: "added", key: text(), secret: true, before, after };
+        check("ChangeRow", &ChangeListRow::Change(row));
     }
     check("Side", &side());
 }

@@ -3,7 +3,7 @@ import type { Ask, Call, CallName, Calls, Stop, StoreMessage } from "./calls.ts"
 import type { BlockReceiver } from "./feed.ts";
 import { unpackedBlob } from "./inspect.ts";
 import type { Message } from "./messages.ts";
-import { open, readAll } from "./steps.ts";
+import { bytesIn, open, readAll } from "./steps.ts";
 
 /** Progress is reported at most this often. */
 const PROGRESS_EVERY_MS = 50;
@@ -43,7 +43,7 @@ export async function browse(file: File, older: boolean, fed: BlockReceiver | nu
     const blob = await unpackedBlob(other, postUnlessStopped);
     return [blob, await open(blob, false, check)];
   };
-  const handlers = handlersOf(view, read, opened, reportProgress);
+  const handlers = handlersOf(view, own, read, opened, reportProgress);
   view.beginKeys(0n);
   if (fed !== null) {
     for await (const { at, bytes } of fed.blocks()) {
@@ -103,7 +103,7 @@ async function configurationText(configuration: File | string | null): Promise<s
   return configuration.text();
 }
 
-function handlersOf(view: StoreView, read: (of?: Blob) => Promise<void>, opened: (other: File) => Promise<[Blob, StoreOpening]>, reportProgress: (done: number, total: number) => void): Handlers {
+function handlersOf(view: StoreView, file: Blob, read: (of?: Blob) => Promise<void>, opened: (other: File) => Promise<[Blob, StoreOpening]>, reportProgress: (done: number, total: number) => void): Handlers {
   const own = (bytes: Uint8Array): Uint8Array<ArrayBuffer> => bytes as Uint8Array<ArrayBuffer>;
   /** Finds the last states of deleted objects; does so only once. */
   const lastStates = async (): Promise<void> => {
@@ -111,6 +111,8 @@ function handlersOf(view: StoreView, read: (of?: Blob) => Promise<void>, opened:
     await read();
     view.finishLastStates();
   };
+  /** The other file of the last comparison. */
+  let compared = file;
   return {
     at: async ({ revision }) => {
       view.beginKeys(revision);
@@ -142,9 +144,17 @@ function handlersOf(view: StoreView, read: (of?: Blob) => Promise<void>, opened:
       const [blob, opening] = other === null ? [] : await opened(other);
       view.beginCompare(opening, revision);
       await read(blob);
+      compared = blob ?? file;
       return view.finishCompare();
     },
-    changes: ({ from, count, differing }) => view.changes(from, count, differing),
+    compareValues: async () => {
+      const { here, there } = view.wantedValues();
+      const [bytes, otherBytes] = await Promise.all([bytesIn(file, here), bytesIn(compared, there)]);
+      return view.compareValues(here, bytes, there, otherBytes);
+    },
+    changeList: ({ differing }) => view.changeList(differing),
+    toggleChanges: ({ line }) => view.toggleChanges(line),
+    changes: ({ from, count, all }) => view.changes(from, count, all),
     sides: ({ key }) => view.sides(key),
     cluster: () => view.cluster(),
     page: ({ page }) => view.page(page),

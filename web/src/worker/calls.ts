@@ -1,4 +1,4 @@
-import type { About, ChangeKind, ChangeRow, Cluster, Differences, EncryptionState, Found, KeyEvents, KeyRow, ManifestAnswer, MapPart, MessageField, ObjectChanges, ObjectKinds, ObjectList, ObjectRow, ObjectText, PagePlace, PageView, RelatedObjects, RevisionTime, StoreFacts, TreeRow, UsageAnswer } from "../generated/etcdsnap_inspector.js";
+import type { About, ChangeGroupRow, ChangeKind, ChangeList, ChangeNoise, ChangeRow, Cluster, Differences, EncryptionState, Found, KeyEvents, KeyRow, ManifestAnswer, MapPart, MessageField, ObjectChanges, ObjectKinds, ObjectList, ObjectRow, ObjectText, PagePlace, PageView, RelatedObjects, RevisionTime, StoreFacts, TreeRow, UsageAnswer } from "../generated/etcdsnap_inspector.js";
 
 /** Which of the found keys are listed. */
 export type Show = "all" | "live" | "deleted";
@@ -12,12 +12,21 @@ export interface Order {
 /** Which changed keys are listed, and in which order. */
 export interface Differing {
   kinds: ChangeKind[];
+  /** A search for keys; a condition on values is refused. */
+  text: string;
+  /** Whether noise is listed. */
+  noise: boolean;
+  /** Whether changes are grouped by type and namespace. */
+  grouped: boolean;
   /** `revision` and `size` are those of the later side, if the key exists there. */
   by: "key" | "kind" | "revision" | "size" | "growth";
   down: boolean;
   /** Whether the other side is shown as the earlier one. */
   turned: boolean;
 }
+
+/** A line of the list of changes: the heading of a group, or a change. */
+export type ChangeLine = ChangeRow | ChangeGroupRow;
 
 /** Selects Kubernetes objects. */
 export interface ObjectScope {
@@ -93,8 +102,14 @@ export interface Calls {
   usage: [{ prefix: string }, UsageAnswer];
   /** Compares this file, as the earlier side, with another file, or with another revision of itself. Revision 0 is the latest. */
   compare: [{ other: File | null; revision: bigint }, Differences];
-  /** Returns rows of the differences. */
-  changes: [{ from: number; count: number; differing: Differing }, ChangeRow[]];
+  /** Compares the values of the next changed objects, to find out which changes are noise. Repeat until none is left. */
+  compareValues: [Record<never, never>, ChangeNoise];
+  /** Lists changes. */
+  changeList: [{ differing: Differing }, ChangeList];
+  /** Opens or closes the group whose heading is at a line; returns the new number of lines. */
+  toggleChanges: [{ line: number }, number];
+  /** Returns lines of the list of changes; with `all`, as if every group were open. */
+  changes: [{ from: number; count: number; all: boolean }, ChangeLine[]];
   /** Returns both values of a changed key; null on a side without the key. */
   sides: [{ key: string }, { before: Uint8Array<ArrayBuffer> | null; after: Uint8Array<ArrayBuffer> | null }];
   cluster: [Record<never, never>, Cluster];

@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { program } from "./repo.ts";
 
 export { program };
@@ -32,11 +32,16 @@ function keyText(key: Buffer): string {
 
 /** Returns everything that etcdsnap prints. */
 export function output(...args: string[]): string {
-  try {
-    return execFileSync(program(), args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"], maxBuffer: 1 << 28 });
-  } catch (error) {
-    const { status, stdout } = error as { status?: number; stdout?: string };
-    if (status === 1 && stdout !== undefined) return stdout;
-    throw error;
-  }
+  return run(args).stdout;
+}
+
+/** Returns the notes and warnings that etcdsnap writes beside its output. */
+export function notes(...args: string[]): string {
+  return run(args).stderr;
+}
+
+function run(args: string[]): { stdout: string; stderr: string } {
+  const { status, stdout, stderr } = spawnSync(program(), args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"], maxBuffer: 1 << 28 });
+  if (status !== 0 && status !== 1) throw new Error(`etcdsnap ${args.join(" ")}: ${stderr}`);
+  return { stdout, stderr };
 }

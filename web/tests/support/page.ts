@@ -70,6 +70,16 @@ export async function settled(place: Locator): Promise<void> {
   await expect(place).toHaveAttribute("aria-busy", "false");
 }
 
+/** Lists all changes of a comparison in the order of their keys: noise, too, and without headings. */
+export async function plainChanges(page: Page): Promise<void> {
+  await expect(page.getByTestId("compare-sentence")).toBeVisible();
+  for (const [testid, pressed] of [["compare-show-noise", "false"], ["compare-grouped", "true"]] as const) {
+    const button = page.getByTestId(testid);
+    if ((await button.count()) > 0 && (await button.getAttribute("aria-pressed")) === pressed) await button.click();
+  }
+  await settled(page.getByTestId("compare-lines"));
+}
+
 /** A file that exists only in memory. */
 export interface Made {
   name: string;

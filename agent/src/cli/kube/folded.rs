@@ -2,36 +2,32 @@
 
 use std::cell::Cell;
 
+use etcdsnap::core::kubernetes::change_noise::{Noise, NoiseCounts};
+
 use crate::cli::output;
 use crate::cli::render::grouped_number::counted;
 
 /// Counts of differences that are not shown.
 #[derive(Default)]
-pub struct Folded {
-    pub leases: Cell<u64>,
-    pub events: Cell<u64>,
-    pub managed: Cell<u64>,
-    pub alike: Cell<u64>,
-}
+pub struct Folded(Cell<NoiseCounts>);
 
 impl Folded {
-    /// Adds one to a count.
-    pub fn add(count: &Cell<u64>) {
-        count.set(count.get().saturating_add(1));
+    /// Adds one difference.
+    pub fn add(&self, noise: Noise) {
+        let mut counts = self.0.get();
+        counts.add(noise);
+        self.0.set(counts);
+    }
+
+    /// Sets all counts to zero.
+    pub fn reset(&self) {
+        self.0.take();
     }
 
     /// Reports the counts.
     pub fn tell(&self) {
-        let parts: Vec<String> = [
-            (&self.leases, "Lease", "Leases"),
-            (&self.events, "Event", "Events"),
-            (&self.managed, "object that differs in managedFields alone", "objects that differ in managedFields alone"),
-            (&self.alike, "object whose fields are alike", "objects whose fields are alike"),
-        ]
-        .into_iter()
-        .filter(|(count, ..)| count.get() > 0)
-        .map(|(count, one, many)| counted(count.get(), one, many))
-        .collect();
+        let named = self.0.get().named().into_iter().filter(|(count, ..)| *count > 0);
+        let parts: Vec<String> = named.map(|(count, one, many)| counted(count, one, many)).collect();
         if !parts.is_empty() {
             output::warn(&format!("Folded: {} (--all, --show-managed-fields).", parts.join(", ")));
         }

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 
 use etcdsnap::core::Revision;
+use etcdsnap::core::kubernetes::change_noise::Noise;
 use etcdsnap::core::kubernetes::decode::Options;
 use etcdsnap::core::kubernetes::field_changes::FieldChange;
 use etcdsnap::core::kubernetes::object;
@@ -69,13 +70,8 @@ impl Difference<'_> {
 
     /// Returns the type with its group, as kubectl names it, and the namespace.
     fn group(&self, resources: &Resources) -> (String, String) {
-        let text = |bytes: &[u8]| printable(&String::from_utf8_lossy(bytes));
-        let (plural, group) = match resources.of(&self.object) {
-            Some(resource) => (resource.plural.clone(), resource.group.clone()),
-            None => (text(self.object.resource), text(self.object.group)),
-        };
-        let dot = if group.is_empty() { "" } else { "." };
-        (format!("{plural}{dot}{group}"), text(self.object.namespace))
+        let namespace = String::from_utf8_lossy(self.object.namespace);
+        (printable(&resources.type_name(&self.object)), printable(&namespace))
     }
 
     fn lines(&self) -> Vec<String> {
@@ -144,9 +140,8 @@ impl Comparison<'_> {
 
     /// Calls `take` with each difference; holds two values in memory at a time.
     fn each(&self, take: &mut dyn FnMut(&Difference<'_>) -> Result<bool, Failure>) -> Result<(), Failure> {
-        for count in [&self.folded.leases, &self.folded.events, &self.folded.managed, &self.folded.alike, &self.shown] {
-            count.set(0);
-        }
+        self.folded.reset();
+        self.shown.set(0);
         let changes = Changes::between(&self.a.index, &self.b.index).map_err(|cause| self.a.snapshot.failed(cause))?;
         for change in changes.iter(&self.a.index, &self.b.index) {
             let (old, new) = match change {
@@ -162,7 +157,7 @@ impl Comparison<'_> {
                 continue;
             }
             let Some((changes, is_made_anew)) = self.changes(&object, old, new)? else { continue };
-            Folded::add(&self.shown);
+            self.shown.set(self.shown.get().saturating_add(1));
             if !take(&Difference { object, old, new, changes, is_made_anew })? {
                 break;
             }
@@ -243,13 +238,8 @@ impl Comparison<'_> {
         new: Option<Key<'_>>,
     ) -> Result<Option<(ValueChanges, bool)>, Failure> {
         let is_asked_for = self.args.all || self.wanted.is_some();
-        let passing = match (object.group, object.resource) {
-            (b"", b"leases") => Some(&self.folded.leases),
-            (b"", b"events") => Some(&self.folded.events),
-            _ => None,
-        };
-        if let Some(count) = passing.filter(|_| !is_asked_for) {
-            Folded::add(count);
+        if let Some(noise) = Noise::of_type(object).filter(|_| !is_asked_for) {
+            self.folded.add(noise);
             return Ok(None);
         }
         let (Some(old), Some(new)) = (old, new) else {
@@ -279,15 +269,15 @@ impl Comparison<'_> {
         if changes.damaged {
             self.is_undecoded.set(true);
         }
-        let is_alike = changes.fields.list.is_empty() && changes.fields.more == 0 && !changes.damaged;
-        if is_alike && !is_made_anew && !self.args.all {
-            Folded::add(if changes.folded { &self.folded.managed } else { &self.folded.alike });
+        let noise = Noise::of_fields(&changes);
+        if let Some(noise) = noise.filter(|_| !is_made_anew && !self.args.all) {
+            self.folded.add(noise);
             return Ok(None);
         }
         if is_made_anew {
             changes.remarks.insert(0, "made anew: another object of the same name, with another uid".into());
-        } else if is_alike {
-            let only = if changes.folded { "managedFields alone" } else { "the fields are alike" };
+        } else if let Some(noise) = noise {
+            let only = if noise == Noise::ManagedFields { "managedFields alone" } else { "the fields are alike" };
             changes.remarks.push(only.into());
         }
         changes.remarks.extend(self.doubt(Some(old), Some(new)));

@@ -18,11 +18,6 @@ use crate::browse::view::View;
 /// Most types and namespaces in the answer. Large clusters have some hundred types and some thousand namespaces.
 const MOST: usize = 5000;
 
-/// Returns the name of a type in the page: its plural, and its group after a dot.
-pub(super) fn type_id(resource: &Resource) -> String {
-    if resource.group.is_empty() { resource.plural.clone() } else { format!("{}.{}", resource.plural, resource.group) }
-}
-
 /// Numbers of live and deleted objects of a group.
 fn counts(group: &ObjectGroup) -> (u32, u32) {
     (group.live, group.to.saturating_sub(group.from).saturating_sub(group.live))
@@ -82,7 +77,7 @@ impl<S: Source + ?Sized> View<'_, S> {
         for group in types.groups.list() {
             let Some(object) = self.first_of(group) else { continue };
             let Some(resource) = types.resources.of(&object) else { continue };
-            let id = type_id(resource);
+            let id = resource.type_name();
             if !object.namespace.is_empty() && kind.is_none_or(|kind| kind == id) {
                 add(namespaces.entry(object.namespace).or_default(), group);
             }

@@ -9,7 +9,6 @@ use etcdsnap_core::kubernetes::natural_order::is_before;
 use etcdsnap_core::kubernetes::table_objects::default_class;
 
 use super::object_answers::{ObjectList, ObjectOrder, ObjectScope};
-use super::object_kinds::type_id;
 use super::object_rows::Table;
 use crate::browse::answers::narrow;
 use crate::browse::view::View;
@@ -34,7 +33,7 @@ impl<S: Source + ?Sized> View<'_, S> {
         for group in types.groups.list() {
             let Some(object) = self.first_of(group) else { continue };
             let Some(resource) = types.resources.of(&object) else { continue };
-            let is_wanted = scope.kind.as_ref().is_none_or(|kind| *kind == type_id(resource))
+            let is_wanted = scope.kind.as_ref().is_none_or(|kind| *kind == resource.type_name())
                 && scope.namespace.as_ref().is_none_or(|namespace| namespace.as_bytes() == object.namespace);
             if !is_wanted {
                 continue;

@@ -11,7 +11,6 @@ use etcdsnap_core::kubernetes::table_row::Row;
 
 use super::Types;
 use super::object_answers::{ObjectRow, ObjectScope};
-use super::object_kinds::type_id;
 use super::object_values::without_secrets;
 use crate::browse::view::View;
 
@@ -35,7 +34,7 @@ pub(crate) struct Table {
 impl Table {
     pub(super) fn of(types: &Types, scope: &ObjectScope, wide: bool) -> Self {
         let resource =
-            scope.kind.as_ref().and_then(|kind| types.resources.list().iter().find(|of| type_id(of) == *kind));
+            scope.kind.as_ref().and_then(|kind| types.resources.list().iter().find(|of| of.type_name() == *kind));
         let one = resource.map(|resource| (resource.clone(), types.definitions.columns(resource)));
         let with_namespace = scope.namespace.is_none() && resource.is_none_or(|resource| resource.namespaced);
         let mut titles: Vec<String> = with_namespace.then(|| "NAMESPACE".to_owned()).into_iter().collect();
@@ -67,7 +66,7 @@ impl<S: Source + ?Sized> View<'_, S> {
                     None => {
                         let age =
                             table.now.zip(age::created(&node)).map(|(now, then)| age::human(now.saturating_sub(then)));
-                        vec![type_id(resource), name.clone(), age.unwrap_or_else(|| "<unknown>".into())]
+                        vec![resource.type_name(), name.clone(), age.unwrap_or_else(|| "<unknown>".into())]
                     }
                 }
             })
@@ -78,7 +77,7 @@ impl<S: Source + ?Sized> View<'_, S> {
                 let cell = |title: &String| if title == "NAME" { name.clone() } else { "<unknown>".to_owned() };
                 titles.iter().map(cell).collect()
             }
-            None => vec![type_id(resource), name.clone(), "<unknown>".to_owned()],
+            None => vec![resource.type_name(), name.clone(), "<unknown>".to_owned()],
         };
         let (mut cells, problem) = match read {
             Some(Ok(cells)) => (cells, None),
@@ -92,7 +91,7 @@ impl<S: Source + ?Sized> View<'_, S> {
         Some(ObjectRow {
             id,
             key: key_text(key.key),
-            of: type_id(resource),
+            of: resource.type_name(),
             cells: cells.iter().map(shown).collect(),
             deleted: key.deleted,
             revision: key.revision.main,

@@ -36,7 +36,7 @@ impl<S: Source + ?Sized> View<'_, S> {
     }
 
     /// Decrypts a value if it is encrypted.
-    pub(super) fn opened<'v>(&self, key: &[u8], value: &'v [u8]) -> Result<Cow<'v, [u8]>, Undecrypted> {
+    pub(in crate::browse) fn opened<'v>(&self, key: &[u8], value: &'v [u8]) -> Result<Cow<'v, [u8]>, Undecrypted> {
         self.objects.keyring.open(key, value, &NoPlugins)
     }
 

@@ -2,6 +2,8 @@ import type { Found, KeyRow, TreeRow } from "../../generated/etcdsnap_inspector.
 import { perSession } from "../../per_session.ts";
 import type { Session } from "../../session.svelte.ts";
 import { problemOf, CallStopped, type Store } from "../../store.svelte.ts";
+import { KEY_COLUMNS } from "../../saving/key_columns.ts";
+import { inPieces, type SavedList } from "../../saving/list_file.ts";
 import type { Order, Show } from "../../worker/calls.ts";
 import { Sort } from "../columns/sort.svelte.ts";
 
@@ -174,6 +176,21 @@ export class KeyBrowserState {
     if (from === 0 && count === FIRST && this.#first.lines !== null) return this.#first.lines;
     return this.#recordProblem(() => this.store.call("lines", { from, count }));
   };
+
+  /** Returns the listed keys as a list to save; for the tree, all live keys. */
+  saved(): SavedList<KeyRow> {
+    const { store, shown } = this;
+    const isTree = shown.kind === "tree";
+    return {
+      what: "keys",
+      columns: KEY_COLUMNS,
+      total: isTree ? shown.live : shown.total,
+      rows: async function* () {
+        if (isTree) await store.call("search", { line: "", show: "live", order: { by: "key", down: false } });
+        yield* inPieces((from, count) => store.call("rows", { from, count }));
+      },
+    };
+  }
 
   /** Records errors as `problem`, because the lists do not show them. */
   async #recordProblem<T>(question: () => Promise<T>): Promise<T> {

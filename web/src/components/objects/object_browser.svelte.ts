@@ -1,7 +1,9 @@
 import type { ObjectKinds, ObjectList, ObjectRow } from "../../generated/etcdsnap_inspector.js";
+import { iso } from "../../moments.ts";
 import { perSession } from "../../per_session.ts";
 import type { Session } from "../../session.svelte.ts";
 import { problemOf, type Store } from "../../store.svelte.ts";
+import { inPieces, type SavedList } from "../../saving/list_file.ts";
 import type { ObjectOrder, ObjectScope } from "../../worker/calls.ts";
 import { Sort } from "../columns/sort.svelte.ts";
 
@@ -116,6 +118,30 @@ export class ObjectBrowserState {
     }
   };
 
+  /** Returns the list as it is on the screen, to save it. */
+  saved(): SavedList<ObjectRow> {
+    const { store, shown } = this;
+    const { titles, total } = shown.list;
+    // kubectl's first columns are those of the object's place.
+    const cells = titles.map((title, at) => ({ title, at })).filter(({ title }) => !["TYPE", "NAMESPACE", "NAME"].includes(title));
+    return {
+      what: [shown.scope.namespace, shown.scope.kind ?? "objects"].filter((part) => part !== null).join("."),
+      total,
+      columns: [
+        { name: "type", of: ({ type }) => type },
+        { name: "namespace", of: ({ namespace }) => namespace || null },
+        { name: "name", of: ({ name }) => name },
+        ...cells.map(({ title, at }) => ({ name: camelCase(title), of: ({ cells }: ObjectRow) => cells[at] })),
+        { name: "modRevision", of: ({ revision }) => revision },
+        { name: "deleted", of: ({ deleted }) => deleted },
+        { name: "written", of: ({ seconds }) => (seconds === null ? null : iso(seconds)) },
+        { name: "problem", of: ({ problem }) => problem },
+        { name: "key", of: ({ key }) => key, key: true },
+      ],
+      rows: () => inPieces((from, count) => store.call("objectRows", { from, count })),
+    };
+  }
+
   /** Selects the first object of the list once it is loaded, and opens it if `open`. */
   async first(open: boolean): Promise<void> {
     await this.refresh();
@@ -136,4 +162,13 @@ export class ObjectBrowserState {
     if (!next.delete(id)) next.add(id);
     this.selectedIds = next;
   }
+}
+
+/** Returns the title of a column as a name in JSON: `UP-TO-DATE` becomes `upToDate`. */
+function camelCase(title: string): string {
+  return title
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, " ")
+    .trim()
+    .replace(/ ([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
 }
