@@ -1,4 +1,4 @@
-//! What was written and what was left out, for a person.
+//! Reports to a person which manifests were written and which were left out.
 
 use std::collections::BTreeMap;
 
@@ -8,47 +8,47 @@ use super::resources::Resource;
 use crate::key_syntax::printable;
 use crate::number_words::{counted, grouped};
 
-/// Why secrets are left out.
+/// The reason why secrets are left out.
 pub const SECRET: &str = "their values are hidden, and hidden values would destroy real ones (--show-secrets writes them, with their values)";
-/// Why deleted objects are left out.
+/// The reason why some deleted objects are left out.
 pub const FORGOTTEN: &str =
     "their last states were compacted away; an older snapshot may have them (etcdsnap kube find … --last)";
-/// Why objects are left out that cannot be read.
+/// The reason why objects that cannot be decoded are left out.
 pub const UNREADABLE: &str = "they cannot be read whole, and a part of an object is none";
 
-/// Why objects are left out whose body is that of another one.
+/// The reason why objects are left out whose kind, name or namespace contradicts their key.
 pub const MISPLACED: &str = "their kind, name or namespace is not that of their keys, so they are damaged or forged (etcdsnap kube get shows them)";
 
-/// Whether a person must know every single name of what is left out for a reason.
+/// Whether the report names every object that is left out for this reason.
 fn is_named(reason: &str) -> bool {
     [FORGOTTEN, UNREADABLE, MISPLACED, LeftOut::Deleting.reason()].contains(&reason)
 }
 
-/// Objects of which nobody knows whether they are the newest that are named; more are only counted.
+/// Maximum number of names of objects whose newest state may be lost; further objects are only counted.
 const MAX_UNCERTAIN: usize = 50;
 
-/// Counts by type.
+/// Numbers of objects by type.
 type Counts = BTreeMap<String, u64>;
 
-/// What was done with the objects.
+/// The numbers of objects that were written and left out.
 #[derive(Debug, Default)]
 pub struct Report {
     written: Counts,
-    /// By reason.
+    /// The objects that were left out, by reason.
     left_out: BTreeMap<&'static str, Counts>,
-    /// Those that are named, in a line each.
+    /// Names of objects that the user asked for but that were left out, with the reason.
     names: Vec<String>,
     is_damaged: bool,
-    /// Names of objects that may be older than they were, or deleted.
+    /// Names of objects whose newer state or deletion may be lost.
     uncertain: Vec<String>,
-    /// How many more there are.
+    /// Number of further such objects.
     more_uncertain: u64,
-    /// Which revisions are lost, as the end of a sentence.
+    /// The lost revisions, as the end of a sentence.
     lost: String,
     undefined: Vec<String>,
-    /// Claims whose volume is not written, and the first of these volumes.
+    /// Number of claims whose volume is not written, and the name of the first such volume.
     volumes: (u64, Option<String>),
-    /// Objects that name services of the namespace that they were in, and the first of them.
+    /// Number of objects whose texts name services of their old namespace, and the first such object.
     still_names: (u64, Option<String>),
 }
 
@@ -58,7 +58,7 @@ impl Report {
         count(&mut self.written, resource);
     }
 
-    /// Counts an object that was not.
+    /// Counts an object that was left out.
     pub fn leave_out(&mut self, resource: &Resource, object: &Object<'_>, reason: &'static str) {
         count(self.left_out.entry(reason).or_default(), resource);
         if is_named(reason) {
@@ -66,12 +66,12 @@ impl Report {
         }
     }
 
-    /// Says whether the snapshot is damaged, so that objects may be missing, and which revisions are lost.
+    /// Records whether the snapshot is damaged, so that objects may be missing, and which revisions are lost.
     pub fn damaged(&mut self, is_damaged: bool, lost: String) {
         (self.is_damaged, self.lost) = (is_damaged, lost);
     }
 
-    /// Names an object that was written and may be older than it was, or deleted.
+    /// Records an object that was written although a newer state, or its deletion, may be lost.
     pub fn wrote_uncertain(&mut self, resource: &Resource, object: &Object<'_>) {
         if self.uncertain.len() < MAX_UNCERTAIN {
             self.uncertain.push(named(resource, object));
@@ -80,7 +80,7 @@ impl Report {
         }
     }
 
-    /// Types of which there are objects and no definitions.
+    /// Records the types of which objects, but not the definition, are in the snapshot.
     pub fn undefined(&mut self, names: Vec<String>) {
         self.undefined = names;
     }
@@ -91,7 +91,7 @@ impl Report {
         self.volumes.1.get_or_insert_with(|| volume.to_owned());
     }
 
-    /// Counts an object that names services of the namespace that it was in.
+    /// Counts an object whose texts name services of its old namespace.
     pub fn still_names(&mut self, resource: &Resource, object: &Object<'_>) {
         self.still_names.0 = self.still_names.0.saturating_add(1);
         let name = || printable(&format!("{}/{}", resource.singular, String::from_utf8_lossy(object.name)));
@@ -103,23 +103,23 @@ impl Report {
         !self.left_out.is_empty()
     }
 
-    /// How many objects were written.
+    /// Returns the number of objects that were written.
     pub fn written(&self) -> u64 {
         self.written.values().sum()
     }
 
-    /// How many objects of which types were written: `3 (deployments 2, services 1)`.
+    /// Returns the number of objects that were written, in total and by type: `3 (deployments 2, services 1)`.
     pub fn written_text(&self) -> String {
         format!("{} ({})", counted(self.written(), "object", "objects"), text(&self.written))
     }
 
-    /// A line for each reason for which objects were left out, with the flags of the command line that would change it.
+    /// Returns a line for each reason for which objects were left out, with the flag of the command line that includes them.
     #[must_use]
     pub fn left_out_lines(&self) -> Vec<String> {
         self.lines(|reason| reason)
     }
 
-    /// The same without a word of the command line.
+    /// Returns the same lines without the flags, for the page.
     #[must_use]
     pub fn left_out_lines_without_flags(&self) -> Vec<String> {
         self.lines(without_flags)
@@ -173,7 +173,7 @@ impl Report {
     }
 }
 
-/// A reason without what it says of the command line at its end.
+/// Removes the hint to the command line from the end of a reason.
 fn without_flags(reason: &'static str) -> &'static str {
     let hint = reason.rsplit_once(" (").filter(|(_, hint)| hint.contains("--") || hint.contains("etcdsnap "));
     hint.map_or(reason, |(words, _)| words)

@@ -1,26 +1,26 @@
-//! Which objects are no manifests, because servers and controllers make them themselves.
+//! Decides which objects are not written as manifests, because servers and controllers create them, or because they are of no use in another cluster.
 
 use super::object_tree::Node;
 
-/// Why an object is left out.
+/// The reason why an object is left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LeftOut {
-    /// A controller owns it, and makes it again.
+    /// A controller owns it, and creates it again.
     Owned,
-    /// Each server or namespace makes its own.
+    /// Each server or namespace creates its own.
     MadeByServer,
     /// A token of a ServiceAccount, which is of no use in another cluster.
     Token,
-    /// What lasts for moments or tells of the old cluster: events, leases, nodes.
+    /// A short-lived object, or one that describes the old cluster: an event, a lease, a node.
     Passing,
-    /// It was to be deleted when the snapshot was taken.
+    /// It was being deleted when the snapshot was taken.
     Deleting,
-    /// A Job or Pod that ran to its end: applied, it would run again.
+    /// A Job or Pod that has finished; it would run again when applied.
     Finished,
 }
 
 impl LeftOut {
-    /// The reason, as the end of a sentence.
+    /// Returns the reason as the end of a sentence.
     #[must_use]
     pub fn reason(self) -> &'static str {
         match self {
@@ -34,7 +34,7 @@ impl LeftOut {
     }
 }
 
-/// Types whose objects are left out, whatever is in them: group and plural.
+/// Types whose objects are always left out: group and plural.
 const PASSING: &[(&str, &str)] = &[
     ("", "events"),
     ("", "nodes"),
@@ -52,14 +52,14 @@ const PASSING: &[(&str, &str)] = &[
     ("storage.k8s.io", "volumeattachments"),
 ];
 
-/// Whether the objects of a type are left out unless the type is named.
+/// Whether the objects of a type are left out unless the user names the type.
 #[must_use]
 pub fn is_passing(group: &str, plural: &str) -> bool {
-    // What API servers keep of themselves beside objects.
+    // Records that API servers keep about themselves; they are not objects.
     matches!(plural, "masterleases" | "peerserverleases" | "ranges") || PASSING.contains(&(group, plural))
 }
 
-/// Why an object is left out; none for one that is a manifest. `is_there` says of an owner, by kind and name, whether it is there to make the object again.
+/// Returns why an object is left out; `None` if it is written. `is_there` tells, by kind and name, whether an owner exists that can create the object again.
 #[must_use]
 pub fn left_out(object: &Node<'_>, is_there: impl Fn(&str, &str) -> bool) -> Option<LeftOut> {
     let text = |path: &[&str]| object.at(path).and_then(Node::text).unwrap_or_default();
@@ -71,7 +71,7 @@ pub fn left_out(object: &Node<'_>, is_there: impl Fn(&str, &str) -> bool) -> Opt
         "ConfigMap" => matches!(name, "kube-root-ca.crt" | "openshift-service-ca.crt"),
         "ServiceAccount" => name == "default" && !is_changed_account(object),
         "Service" => (namespace, name) == ("default", "kubernetes"),
-        // A kubelet shows its static pods as these.
+        // A mirror Pod, which a kubelet creates for each static Pod.
         "Pod" => !annotation("kubernetes.io/config.mirror").is_empty(),
         "Endpoints" => is_of_service(object, namespace, name),
         "EndpointSlice" => {
@@ -102,13 +102,13 @@ pub fn left_out(object: &Node<'_>, is_there: impl Fn(&str, &str) -> bool) -> Opt
     if is_deleting(object) { Some(LeftOut::Deleting) } else { finished }
 }
 
-/// Whether it is to be deleted, and waits for its end or for a finalizer.
+/// Whether the object is being deleted and waits for a grace period or a finalizer.
 #[must_use]
 pub fn is_deleting(object: &Node<'_>) -> bool {
     object.at(&["metadata", "deletionTimestamp"]).and_then(Node::text).is_some_and(|time| !time.is_empty())
 }
 
-/// Whether it is a Job or a Pod that ran to its end.
+/// Whether the object is a Job or a Pod that has finished.
 #[must_use]
 pub fn is_finished(object: &Node<'_>) -> bool {
     let text = |node: &Node<'_>, path: &[&str]| node.at(path).and_then(Node::text).unwrap_or_default().to_owned();
@@ -125,13 +125,13 @@ pub fn is_finished(object: &Node<'_>) -> bool {
     }
 }
 
-/// Whether a token, which is left out even where it is named.
+/// Whether the object is a token, which is left out even if the user names it.
 #[must_use]
 pub fn is_token(object: &Node<'_>) -> bool {
     left_out(object, |_, _| false) == Some(LeftOut::Token)
 }
 
-/// Whether somebody changed an account that each namespace has: pull secrets, labels and annotations are theirs.
+/// Whether a user changed an account that each namespace has: only users set pull secrets, labels and annotations.
 fn is_changed_account(account: &Node<'_>) -> bool {
     let has = |path: &[&str]| match account.at(path) {
         Some(Node::Array(items)) => !items.is_empty(),
@@ -141,8 +141,8 @@ fn is_changed_account(account: &Node<'_>) -> bool {
     has(&["imagePullSecrets"]) || has(&["metadata", "labels"]) || has(&["metadata", "annotations"])
 }
 
-/// What of an object contradicts the key under which it stands, as no API server leaves it; none when they agree. `kind` is that of the key's type, or empty where it is not known.
-/// `namespace` is none for a type without namespaces; an object without one is in that of its key.
+/// Returns the field of an object that contradicts its key, which no API server writes; `None` if they agree. `kind` is that of the key's type, or empty if it is unknown.
+/// `namespace` is `None` for a type without namespaces. An object without a namespace is in that of its key.
 #[must_use]
 pub fn contradicts_key(object: &Node<'_>, kind: &str, namespace: Option<&[u8]>, name: &[u8]) -> Option<&'static str> {
     let text = |path: &[&str]| object.at(path).and_then(Node::text).unwrap_or_default();
@@ -159,7 +159,7 @@ pub fn contradicts_key(object: &Node<'_>, kind: &str, namespace: Option<&[u8]>, 
     }
 }
 
-/// Whether a controller makes these Endpoints of a Service; those that somebody wrote have nobody's mark.
+/// Whether a controller created these Endpoints for a Service; Endpoints that a user wrote have none of these marks.
 fn is_of_service(endpoints: &Node<'_>, namespace: &str, name: &str) -> bool {
     let metadata = |path: &[&str]| endpoints.get("metadata").and_then(|metadata| metadata.at(path));
     let managers = metadata(&["managedFields"]).map(Node::items).unwrap_or_default();

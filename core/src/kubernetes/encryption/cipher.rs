@@ -1,4 +1,4 @@
-//! The ciphers of values. Whoever calls knows the key; nothing here keeps one.
+//! Decrypts values. The caller supplies the key; nothing here stores one.
 
 use aes::cipher::block_padding::Pkcs7;
 use aes::cipher::{BlockModeDecrypt, KeyIvInit};
@@ -15,33 +15,33 @@ use zeroize::Zeroizing;
 use crate::kubernetes::envelope::{Envelope, envelope};
 use crate::kubernetes::raw_json::is_json;
 
-/// Why a value does not open.
+/// Why a value cannot be decrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Closed {
-    /// Too short, or no whole blocks.
+    /// It is too short, or not a whole number of blocks.
     Malformed(&'static str),
-    /// It is another key's, or was changed.
+    /// Another key encrypted it, or it was changed.
     Refused,
-    /// What comes out begins as an object and is none: it is another key's, or was changed.
+    /// The decrypted bytes begin like an object but are not one: another key encrypted it, or it was changed.
     NoObject,
 }
 
-/// Whether a key may be so long.
+/// Whether a key of AES can have this length.
 #[must_use]
 pub fn is_aes_key(key: &[u8]) -> bool {
     matches!(key.len(), 16 | 24 | 32)
 }
 
-/// Whether a key may be so long.
+/// Whether a key of secretbox can have this length.
 #[must_use]
 pub fn is_secretbox_key(key: &[u8]) -> bool {
     key.len() == 32
 }
 
-/// Opens `IV 16, AES-CBC with PKCS#7`. Nothing in it proves the key, and with a wrong one the padding fits once in 256 times; so what comes out must look like an object.
+/// Decrypts `IV 16, AES-CBC with PKCS#7`. There is no authentication, and with a wrong key the padding fits once in 256 times, so the result must look like an object.
 ///
 /// # Errors
-/// When it does not open.
+/// When it cannot be decrypted.
 pub fn open_aes_cbc(key: &[u8], sealed: &[u8]) -> Result<Vec<u8>, Closed> {
     let (iv, blocks) = sealed.split_at_checked(16).ok_or(Closed::Malformed("it is shorter than its IV"))?;
     if blocks.is_empty() || !blocks.len().is_multiple_of(16) {
@@ -60,14 +60,14 @@ pub fn open_aes_cbc(key: &[u8], sealed: &[u8]) -> Result<Vec<u8>, Closed> {
     }
 }
 
-/// What decrypted bytes look like.
+/// The apparent content of decrypted bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Looks {
-    /// As API servers write objects: a whole envelope of protobuf, JSON, or CBOR by its first bytes.
+    /// An object as API servers write it: a whole protobuf envelope, JSON, or CBOR by its first bytes.
     Object,
-    /// They begin as protobuf or JSON, and do not go on so.
+    /// The bytes begin like protobuf or JSON, but do not continue like it.
     Damaged,
-    /// As what comes of a wrong key.
+    /// Random bytes, as a wrong key produces.
     Chance,
 }
 
@@ -85,17 +85,17 @@ fn looks(plain: &[u8]) -> Looks {
             whole(!message.cut && !message.kind.is_empty() && message.content_encoding.is_empty())
         }
         Envelope::Json(json) if is_json(json) => Looks::Object,
-        // A single brace is no proof that it was meant as JSON.
+        // A single brace does not prove that this was JSON.
         Envelope::Json(_) if plain.starts_with(b"{\"") => Looks::Damaged,
         Envelope::Cbor(_) => Looks::Object,
         Envelope::Json(_) | Envelope::Encrypted(_) | Envelope::Other(_) => Looks::Chance,
     }
 }
 
-/// Opens `nonce 12, ciphertext, tag 16`; `associated` is the key of etcd.
+/// Decrypts `nonce 12, ciphertext, tag 16`; `associated` is the key in etcd.
 ///
 /// # Errors
-/// When it does not open.
+/// When it cannot be decrypted.
 pub fn open_aes_gcm(key: &[u8], sealed: &[u8], associated: &[u8]) -> Result<Vec<u8>, Closed> {
     if sealed.len() < 28 {
         return Err(Closed::Malformed("it is shorter than its nonce and tag"));
@@ -113,10 +113,10 @@ fn gcm<C: KeyInit + Aead>(key: &[u8], sealed: &[u8], aad: &[u8]) -> Option<Vec<u
     C::new_from_slice(key).ok()?.decrypt(nonce.try_into().ok()?, Payload { msg, aad }).ok()
 }
 
-/// Opens `nonce 24, tag 16, ciphertext`.
+/// Decrypts `nonce 24, tag 16, ciphertext`.
 ///
 /// # Errors
-/// When it does not open.
+/// When it cannot be decrypted.
 pub fn open_secretbox(key: &[u8], sealed: &[u8]) -> Result<Vec<u8>, Closed> {
     let (nonce, boxed) = sealed
         .split_at_checked(24)
@@ -126,10 +126,10 @@ pub fn open_secretbox(key: &[u8], sealed: &[u8]) -> Result<Vec<u8>, Closed> {
     cipher.decrypt(nonce.into(), boxed).map_err(|_| Closed::Refused)
 }
 
-/// Opens `info 32`, then as AES-GCM with the key that HKDF expands from a seed and the info.
+/// Decrypts `info 32`, then as AES-GCM, with the key that HKDF expands from a seed and the info.
 ///
 /// # Errors
-/// When it does not open.
+/// When it cannot be decrypted.
 pub fn open_extended_gcm(seed: &[u8], sealed: &[u8], associated: &[u8]) -> Result<Vec<u8>, Closed> {
     let (info, rest) = sealed.split_at_checked(32).ok_or(Closed::Malformed("it is shorter than its info"))?;
     let mut key = Zeroizing::new([0; 32]);

@@ -1,10 +1,10 @@
-//! An EncryptionConfiguration: the file behind `--encryption-provider-config` of kube-apiserver.
+//! Reads an EncryptionConfiguration: the file of `--encryption-provider-config` of kube-apiserver.
 //!
 //! ```yaml
 //! apiVersion: apiserver.config.k8s.io/v1     # kind EncryptionConfig, apiVersion v1 up to Kubernetes 1.12
 //! kind: EncryptionConfiguration
 //! resources:
-//! - resources: [secrets, '*.apps', '*.*']
+//!   providers:                               # the first one encrypts, all of them decrypt
 //!   providers:                               # the first one writes, all of them read
 //!   - aescbc: {keys: [{name: key1, secret: BASE64}]}      # aesgcm and secretbox alike
 //!   - kms: {apiVersion: v2, name: vault, endpoint: 'unix:///run/kms.sock'}
@@ -22,11 +22,11 @@ use super::resource_entries::{Entry, GroupResource, Readers};
 use super::yaml_reader::{self, Node};
 use crate::needed_key::Provider;
 
-/// A key of a configuration. Its bytes are wiped, and nothing prints them.
+/// A key in a configuration. Its bytes are wiped from memory, and nothing prints them.
 pub struct Key {
-    /// For which provider.
+    /// The provider that uses it.
     pub provider: Provider,
-    /// Its name, which may have colons in it.
+    /// Its name, which may contain colons.
     pub name: String,
     /// Its bytes.
     pub secret: Zeroizing<Vec<u8>>,
@@ -38,32 +38,32 @@ impl fmt::Debug for Key {
     }
 }
 
-/// A KMS plugin that a configuration names.
+/// A KMS plugin in a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plugin {
-    /// The interface that it has: one of the two KMS providers.
+    /// The version of its interface: one of the two KMS providers.
     pub provider: Provider,
     /// Its name.
     pub name: String,
-    /// Where the API server reaches it, such as `unix:///run/kms.sock`; may be empty.
+    /// The socket at which the API server reaches it, such as `unix:///run/kms.sock`; may be empty.
     pub endpoint: String,
 }
 
-/// What of a configuration opens values. A value says itself which key it needs; whether an API server has that key for its resource is what [`Configuration::readers`] tells.
+/// The keys and plugins of a configuration. Each value names the key that it needs; [`Configuration::readers`] tells whether an API server uses that key for a resource.
 #[derive(Debug, Default)]
 pub struct Configuration {
-    /// The keys, in their order.
+    /// The keys, in the order of the file.
     pub keys: Vec<Key>,
-    /// The plugins, in their order.
+    /// The plugins, in the order of the file.
     pub plugins: Vec<Plugin>,
     entries: Vec<Entry>,
 }
 
 impl Configuration {
-    /// Reads a configuration.
+    /// Parses a configuration.
     ///
     /// # Errors
-    /// What is wrong with it and where, without any of its secrets.
+    /// What is wrong, and where; without any secrets.
     pub fn parse(text: &str) -> Result<Self, String> {
         let root = yaml_reader::read(text)?;
         let word = |name: &str| root.get(name).and_then(Node::text).unwrap_or_default();
@@ -90,7 +90,7 @@ impl Configuration {
         Ok(out)
     }
 
-    /// What reads the values of a resource in an API server with this configuration.
+    /// Returns the keys and plugins with which an API server reads the values of a resource.
     #[must_use]
     pub fn readers(&self, resource: &GroupResource) -> Readers {
         Readers::of(&self.entries, resource)
@@ -98,7 +98,7 @@ impl Configuration {
 
     fn provider(&mut self, provider: &Node, at: &str, entry: &mut Entry) -> Result<(), String> {
         let known = [("aescbc", Provider::AesCbc), ("aesgcm", Provider::AesGcm), ("secretbox", Provider::Secretbox)];
-        // `identity: {}` is a map without members, and `identity:` nothing at all.
+        // `identity: {}` is an empty map, and `identity:` is null.
         let mut is_known = provider.has("identity");
         entry.has_identity |= is_known;
         for (name, of) in known {
@@ -139,9 +139,9 @@ fn read_key(node: &Node, provider: Provider, at: &str) -> Result<Key, String> {
     let name = node.get("name").and_then(Node::text).filter(|name| !name.is_empty());
     let name = name.ok_or_else(|| format!("{at} has no name"))?;
     let secret = node.get("secret").and_then(Node::text).ok_or_else(|| format!("{at} has no secret"))?;
-    // Room for all of it from the start: what a growing list leaves behind would not be wiped.
+    // The buffer has its final size from the start: a growing buffer would leave copies that are not wiped.
     let mut bytes = Zeroizing::new(vec![0; secret.len()]);
-    // Go's decoder, which API servers use, passes over line breaks.
+    // Go's decoder, which API servers use, ignores line breaks.
     let mut text = Zeroizing::new(String::with_capacity(secret.len()));
     text.extend(secret.chars().filter(|sign| !matches!(sign, '\r' | '\n')));
     let len = STANDARD.decode_slice(text.as_bytes(), &mut bytes).map_err(|_| format!("{at}.secret is no base64"))?;

@@ -1,11 +1,11 @@
-//! Values that a KMS plugin of the second interface seals.
+//! Parses values that a KMS plugin with version 2 of the interface encrypted.
 //!
 //! ```text
 //! message EncryptedObject {
-//!   1 data                     what is encrypted
-//!   2 keyID                    the plugin's name of its own key
-//!   3 encryptedDEKSource       sealed by the plugin's key
-//!   4 annotations {1, 2}       what the plugin wants back
+//!   1 data                     the encrypted value
+//!   2 keyID                    the plugin's name for its own key
+//!   3 encryptedDEKSource       encrypted with the plugin's key
+//!   4 annotations {1, 2}       sent back to the plugin
 //!   5 encryptedDEKSourceType   0: the source is the key of AES-GCM; 1: HKDF expands the key from it
 //! }
 //! ```
@@ -15,27 +15,27 @@
 use super::cipher::{self, Closed};
 use crate::protobuf_raw::{WireValue, next};
 
-/// Bytes of what is sent to a plugin. API servers take 1 kB of a source and of a name, and 32 kB of annotations.
+/// Maximum number of bytes that are sent to a plugin. API servers accept 1 kB for the source and for the name, and 32 kB of annotations.
 const MAX_SENT: usize = 128 << 10;
 
-/// A sealed value, taken apart.
+/// The parts of an encrypted value.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Sealed<'v> {
     data: &'v [u8],
     source_type: u64,
-    /// The plugin's name of its own key.
+    /// The plugin's name for its own key.
     pub key_id: &'v str,
-    /// What the plugin opens.
+    /// The encrypted seed or key that the plugin decrypts.
     pub source: &'v [u8],
-    /// What the plugin wants back with it.
+    /// Annotations that are sent back to the plugin.
     pub annotations: Vec<(&'v str, &'v [u8])>,
 }
 
 impl<'v> Sealed<'v> {
-    /// Takes a value apart.
+    /// Parses a value.
     ///
     /// # Errors
-    /// When it is no such message, or one that no API server writes.
+    /// When it is not such a message, or one that no API server writes.
     pub fn parse(mut message: &'v [u8]) -> Result<Self, &'static str> {
         let mut out = Self::default();
         let mut sent = 0_usize;
@@ -77,10 +77,10 @@ impl<'v> Sealed<'v> {
         }
     }
 
-    /// Opens it with what the plugin made of the source.
+    /// Decrypts the value with the source that the plugin decrypted.
     ///
     /// # Errors
-    /// When it does not open.
+    /// When it cannot be decrypted.
     pub fn open(&self, source: &[u8], etcd_key: &[u8]) -> Result<Vec<u8>, Closed> {
         match self.source_type {
             0 if cipher::is_aes_key(source) => cipher::open_aes_gcm(source, self.data, etcd_key),

@@ -1,4 +1,4 @@
-//! Which encrypted values of a store some keys open, and which they do not.
+//! Counts the encrypted values of a store that a keyring decrypts, and those that it does not.
 
 use std::sync::Arc;
 
@@ -14,18 +14,18 @@ use crate::progress::Watch;
 use crate::source::Source;
 use crate::store::{Store, Work};
 
-/// All encrypted values that are kept, older ones too, counted by what opens them.
+/// Counts of all encrypted values in the file, including older revisions, by the needed key.
 #[derive(Debug)]
 pub struct OpenedValues {
     keyring: Arc<Keyring>,
-    /// Those that open.
+    /// Decrypted values.
     pub opened: NeededKeyTally,
-    /// Those that do not.
+    /// Values that could not be decrypted.
     pub unopened: Unopened,
 }
 
 impl OpenedValues {
-    /// None yet, to be opened by these keys and by no plugin.
+    /// Creates empty counts; values are decrypted with these keys and without plugins.
     #[must_use]
     pub fn by(keyring: Arc<Keyring>) -> Self {
         Self { keyring, opened: NeededKeyTally::default(), unopened: Unopened::default() }
@@ -38,7 +38,7 @@ impl Accumulator for OpenedValues {
             if entry.key.tombstone {
                 return;
             }
-            // What is no message is counted by whoever looks for damage.
+            // The verdict counts malformed entries.
             let Some(pair) = KeyValue::parse(entry.value) else { return };
             let Some(encrypted) = Encrypted::of(pair.value) else { return };
             match self.keyring.open(pair.key, pair.value, &NoPlugins) {

@@ -6,7 +6,7 @@ use super::keyring::{Undecrypted, Why};
 use crate::needed_key::NeededKey;
 use crate::store::EntryPlace;
 
-/// Distinct reasons that are counted. A cluster has a few; a forged file could have one per value.
+/// Maximum number of distinct reasons. A cluster has a few; a forged file could have one per value.
 const MAX_REASONS: usize = 64;
 
 /// Values that could not be decrypted, each counted once, grouped by the key they need and the reason. A plugin's message may differ from value to value; the first one

@@ -1,33 +1,33 @@
-//! YAML and JSON of a configuration as a tree in memory that is wiped.
+//! Parses the YAML or JSON of a configuration into a tree whose memory is wiped.
 //!
-//! Bounded: no aliases, which no configuration needs and which multiply, so many nodes, so deep.
+//! The number and the depth of nodes are bounded. Aliases are refused: no configuration needs them, and they can multiply nodes.
 
 use std::fmt;
 
 use saphyr_parser::{Event, Parser, ScalarStyle};
 use zeroize::Zeroizing;
 
-/// Nodes of a tree. A configuration has some dozens.
+/// Maximum number of nodes. A configuration has some dozens.
 const MAX_NODES: usize = 20_000;
 
-/// Nodes inside each other. A configuration has seven.
+/// Maximum depth. A configuration has seven levels.
 const MAX_DEPTH: usize = 32;
 
 /// A node of the tree.
 #[derive(Default)]
 pub enum Node {
-    /// Nothing, or `null`.
+    /// Empty, or `null`.
     #[default]
     Null,
-    /// A text, a number or the like.
+    /// A text, a number or another scalar.
     Text(Zeroizing<String>),
     /// A list.
     List(Vec<Node>),
-    /// Names and nodes, each name once.
+    /// A map; each name occurs once.
     Map(Vec<(String, Node)>),
 }
 
-/// Hides what it holds.
+/// Prints no contents.
 impl fmt::Debug for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -40,7 +40,7 @@ impl fmt::Debug for Node {
 }
 
 impl Node {
-    /// The node of a name in a map; none when it is not there, or null.
+    /// Returns the node with this name in a map; `None` if it is missing or null.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Self> {
         let Self::Map(members) = self else { return None };
@@ -48,13 +48,13 @@ impl Node {
         (!matches!(node, Self::Null)).then_some(node)
     }
 
-    /// Whether a map has the name, whatever its node is.
+    /// Whether a map contains the name, whatever its node is.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
         matches!(self, Self::Map(members) if members.iter().any(|(other, _)| other == name))
     }
 
-    /// The text.
+    /// Returns the text; `None` for other nodes.
     #[must_use]
     pub fn text(&self) -> Option<&str> {
         match self {
@@ -63,7 +63,7 @@ impl Node {
         }
     }
 
-    /// The items of a list.
+    /// Returns the items of a list; `None` for other nodes.
     #[must_use]
     pub fn items(&self) -> Option<&[Self]> {
         match self {
@@ -73,17 +73,17 @@ impl Node {
     }
 }
 
-/// A map or list that is not complete yet.
+/// A map or list whose end was not reached yet.
 enum Open {
     List(Vec<Node>),
-    /// With the name whose node comes next.
+    /// A map, with the name whose node comes next.
     Map(Vec<(String, Node)>, Option<String>),
 }
 
-/// Reads one document.
+/// Parses one document.
 ///
 /// # Errors
-/// What is wrong with it and where, without any of its text.
+/// What is wrong, and where; without any text of the document.
 pub fn read(text: &str) -> Result<Node, String> {
     let mut open: Vec<Open> = Vec::new();
     let mut nodes = 0_usize;
