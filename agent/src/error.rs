@@ -122,8 +122,8 @@ pub enum Error {
 }
 
 impl Error {
-    pub(crate) fn too_long(path: &Path, extent: &ClaimedLength) -> Self {
-        Self::TooLong { path: path.to_owned(), snapshot: extent.snapshot().unwrap_or_default() }
+    pub(crate) fn too_long(path: &Path, claimed: &ClaimedLength) -> Self {
+        Self::TooLong { path: path.to_owned(), snapshot: claimed.snapshot().unwrap_or_default() }
     }
 
     /// Says what to do, in a sentence or two; empty if nothing helps.

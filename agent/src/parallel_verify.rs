@@ -10,7 +10,9 @@ use std::sync::{Mutex, mpsc};
 use std::{iter, thread};
 
 use etcdsnap_core::pass::Pass;
-use etcdsnap_core::{Conclusion, Error, Opened, Report, Scan, Source, Trailer, Watch, check_trailer, quick_trailer};
+use etcdsnap_core::{
+    Conclusion, Error, Opened, Report, Scan, ScanProgress, Source, Trailer, check_trailer, quick_trailer,
+};
 
 use crate::error::Fault;
 use crate::progress::{Progress, Stage};
@@ -186,7 +188,7 @@ impl<'p> Workers<'p> {
     }
 }
 
-impl Watch for Workers<'_> {
+impl ScanProgress for Workers<'_> {
     fn advance(&self, bytes: u64) {
         self.progress.advance(bytes);
     }
@@ -294,7 +296,7 @@ mod tests {
     #[test]
     fn the_caller_can_cancel_it() {
         struct StopAfter(AtomicU64);
-        impl Watch for StopAfter {
+        impl ScanProgress for StopAfter {
             fn advance(&self, bytes: u64) {
                 self.0.fetch_add(bytes, Ordering::Relaxed);
             }

@@ -6,7 +6,7 @@ use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread;
 
 use etcdsnap_core::{
-    Consumed, Error as ScanError, FinishedSweep, MetaChoice, ReadError, Report, Sweep, SweepLimits, Watch,
+    Consumed, Error as ScanError, FinishedSweep, MetaChoice, ReadError, Report, ScanProgress, Sweep, SweepLimits,
 };
 
 use crate::error::{Error, Fault};
@@ -29,7 +29,7 @@ pub(crate) fn run(packed: &Packed, options: &VerifyOptions<'_>) -> Result<Report
     let failed = |error| Fault::Scan(error).at(packed.path());
     // A sweep keeps only the pages of the newest tree.
     if options.meta == MetaChoice::Older {
-        return run_on_copy(packed, packed.extent().snapshot().unwrap_or(0), options);
+        return run_on_copy(packed, packed.claimed_length().snapshot().unwrap_or(0), options);
     }
     let mut sweep = Sweep::with_limits(MIN_ROOM);
     let swept = loop {
@@ -69,8 +69,8 @@ fn pass(packed: &Packed, mut sweep: Sweep, options: &VerifyOptions<'_>) -> Resul
     thread::scope(|scope| {
         let (full, blocks) = mpsc::sync_channel(BLOCKS_IN_FLIGHT);
         let (used, spare) = mpsc::channel();
-        let watch = &taken;
-        let unpacking = threads::start(scope, move || unpack_into(packed, watch, full, &spare));
+        let progress = &taken;
+        let unpacking = threads::start(scope, move || unpack_into(packed, progress, full, &spare));
         let Some(unpacking) = unpacking else {
             packed.unpack_to_judge(&taken, &mut |block| {
                 sweep.set_limits(room(taken.bytes.load(Ordering::Relaxed)));
@@ -96,7 +96,7 @@ struct CompressedProgress<'p> {
     bytes: AtomicU64,
 }
 
-impl Watch for CompressedProgress<'_> {
+impl ScanProgress for CompressedProgress<'_> {
     fn advance(&self, bytes: u64) {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
         self.progress.advance(bytes);
@@ -109,11 +109,11 @@ impl Watch for CompressedProgress<'_> {
 
 fn unpack_into(
     packed: &Packed,
-    watch: &dyn Watch,
+    progress: &dyn ScanProgress,
     full: SyncSender<Vec<u8>>,
     spare: &Receiver<Vec<u8>>,
 ) -> Result<(), Error> {
-    packed.unpack_to_judge(watch, &mut |block| {
+    packed.unpack_to_judge(progress, &mut |block| {
         let next = spare.try_recv().unwrap_or_default();
         full.send(mem::replace(block, next)).map_err(|_| Error::Cancelled)
     })

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use etcdsnap_core::rewrite::{Limits, SalvageReport};
-use etcdsnap_core::{Unwatched, Verdict, verify};
+use etcdsnap_core::{IgnoreProgress, Verdict, verify};
 use etcdsnap_tests::build::cluster::{Version, database};
 use etcdsnap_tests::build::history::{History, RevisionEntry};
 use etcdsnap_tests::build::message::KeyValue;
@@ -329,7 +329,7 @@ fn mutants_give_sound_stores_of_what_is_in_them() {
         let Some((new, report)) = salvaged(&mutant.file, ALL) else { continue };
         written += 1;
         strays += usize::from(report.stray_entries > 0);
-        let judged = verify(&with_trailer(&new), &Unwatched).unwrap();
+        let judged = verify(&with_trailer(&new), &IgnoreProgress).unwrap();
         if judged.verdict == Verdict::Damaged {
             failed.push(format!("{what}: {:?}", judged.findings.list()));
         }

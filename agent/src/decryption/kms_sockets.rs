@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use etcdsnap_core::kubernetes::encryption::keyring::{Plugins, Unopened};
+use etcdsnap_core::kubernetes::encryption::keyring::{PluginError, Plugins};
 use etcdsnap_core::kubernetes::encryption::kms_v2::Sealed;
 use etcdsnap_proto::kms_v2::DecryptRequest;
 use etcdsnap_proto::kms_v2::key_management_service_client::KeyManagementServiceClient;
@@ -39,7 +39,7 @@ const MAX_ANSWER_LEN: usize = 64 << 10;
 /// Answers that are kept. A cluster uses a few encrypted keys at a time; older API servers had one per value.
 const MAX_CACHED_ANSWERS: usize = 10_000;
 
-type PluginAnswer = Result<Zeroizing<Vec<u8>>, Unopened>;
+type PluginAnswer = Result<Zeroizing<Vec<u8>>, PluginError>;
 
 /// The plugins. Each encrypted key is sent only once.
 pub(super) struct KmsSockets {
@@ -115,7 +115,8 @@ impl Plugins for KmsSockets {
 impl SocketState {
     fn ask(&mut self, plugin: &str, sealed: &Sealed<'_>, is_stopped: fn() -> bool) -> PluginAnswer {
         let Self { runtime, plugins, requests, .. } = self;
-        let connection = plugins.get_mut(plugin).ok_or_else(|| Unopened::Unasked("there is no such plugin".into()))?;
+        let connection =
+            plugins.get_mut(plugin).ok_or_else(|| PluginError::Unreachable("there is no such plugin".into()))?;
         *requests = requests.saturating_add(1);
         let request = DecryptRequest {
             ciphertext: sealed.source.to_vec(),
@@ -151,7 +152,7 @@ impl SocketState {
         answer.map_err(|failure| match failure {
             CallFailure::Lost(Lost(why)) => {
                 *connection = Connection::Lost(why.clone());
-                Unopened::Unasked(why)
+                PluginError::Unreachable(why)
             }
             CallFailure::Undecided(why) => {
                 if let Connection::Open(_, silent) = connection {
@@ -160,9 +161,9 @@ impl SocketState {
                         *connection = Connection::Lost(format!("{why}, and is not asked again"));
                     }
                 }
-                Unopened::Unasked(why)
+                PluginError::Unreachable(why)
             }
-            CallFailure::Refused(why) => Unopened::Refused(why),
+            CallFailure::Refused(why) => PluginError::Refused(why),
         })
     }
 }

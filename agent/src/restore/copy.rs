@@ -113,7 +113,7 @@ pub(super) fn unpack_to_nameless_file(
     progress: &dyn Progress,
 ) -> Result<(File, StreamDigest), RestoreError> {
     let failed = |cause| RestoreError::from(Spool::failed(cause));
-    let target = DatabaseTarget::of(Spool::new(from.extent().snapshot())?.into_file(), path);
+    let target = DatabaseTarget::of(Spool::new(from.claimed_length().snapshot())?.into_file(), path);
     let copied = unpack_to_targets(from, std::slice::from_ref(&target), progress).map_err(|error| match error {
         RestoreError::Write { cause, .. } => failed(cause),
         other => other,

@@ -15,7 +15,7 @@ use std::path::Path;
 
 use etcdsnap_core::bolt::write::file_builder::BuiltFile;
 use etcdsnap_core::rewrite::{Counts, Plan, write};
-use etcdsnap_core::store::{Lost, Store};
+use etcdsnap_core::store::{LostParts, Store};
 use etcdsnap_core::{Finding, Report, Revision, Severity, Verdict};
 
 use crate::error::{Error, Fault};
@@ -211,7 +211,7 @@ fn pages(
     })
 }
 
-fn whole(path: &Path, lost: Lost) -> Result<(), RewriteError> {
+fn whole(path: &Path, lost: LostParts) -> Result<(), RewriteError> {
     lost.first.map_or(Ok(()), |finding| Err(RewriteError::damaged(path, Some(finding))))
 }
 

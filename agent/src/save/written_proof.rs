@@ -56,7 +56,9 @@ impl Written {
             (Body::Plain(file), Some(swept)) if !self.is_packed => {
                 return Ok(file.unless_changed(whole.verify_plain(file, swept))?);
             }
-            (Body::Packed(file), Some(swept)) if self.is_packed && self.copied.len <= file.extent().read_limit() => {
+            (Body::Packed(file), Some(swept))
+                if self.is_packed && self.copied.len <= file.claimed_length().read_limit() =>
+            {
                 if self.must_match_sha256 {
                     file.source().unless_changed(whole.check_compressed(file))??;
                 }

@@ -314,7 +314,7 @@ mod tests {
     use crate::error::Error;
     use crate::kubernetes::registry_keys::prefixes;
     use crate::pass::reading::Accumulator;
-    use crate::progress::Unwatched;
+    use crate::progress::IgnoreProgress;
     use crate::store::{Index, KeyRange, OpenedStore, Store};
 
     fn sample() -> Result<Index, Error> {
@@ -322,7 +322,7 @@ mod tests {
         let OpenedStore::Store(store) = Store::open(bytes)? else { panic!("a database") };
         let mut index = Index::new(store.query(KeyRange::all(), store.current()));
         for work in store.work() {
-            index.read(&store, work, &Unwatched)?;
+            index.read(&store, work, &IgnoreProgress)?;
         }
         Ok(index)
     }

@@ -22,7 +22,7 @@ pub struct UsageGroup<'i> {
 
 /// Maximum lengths of the lists in the answer.
 #[derive(Debug, Clone, Copy)]
-pub struct Most {
+pub struct UsageLimits {
     /// Maximum number of groups, and of namespaces.
     pub groups: usize,
     /// Maximum number of keys in each list.
@@ -49,7 +49,7 @@ pub struct UsageBelow<'i> {
 impl<'i> UsageBelow<'i> {
     /// Computes the usage of the keys in `order` that begin with `asked`. `prefixes` are those of API servers.
     #[must_use]
-    pub fn of(index: &'i Index, order: &Order, asked: &[u8], prefixes: &[Vec<u8>], most: Most) -> Self {
+    pub fn of(index: &'i Index, order: &Order, asked: &[u8], prefixes: &[Vec<u8>], limits: UsageLimits) -> Self {
         let keys = || order.prefix(index, asked).filter_map(|number| order.get(index, number));
         let mut below = Self::default();
         let mut namespaces: BTreeMap<&'i [u8], Usage> = BTreeMap::new();
@@ -68,8 +68,8 @@ impl<'i> UsageBelow<'i> {
                 Some(last) => last.sum.add(&key),
                 None => {
                     // The last group is now complete. There can be as many groups as keys, so the smallest ones are merged from time to time.
-                    if below.groups.len() >= most.groups.saturating_mul(2).max(64) {
-                        below.keep_largest(most.groups);
+                    if below.groups.len() >= limits.groups.saturating_mul(2).max(64) {
+                        below.keep_largest(limits.groups);
                     }
                     let mut sum = Usage::default();
                     sum.add(&key);
@@ -77,12 +77,12 @@ impl<'i> UsageBelow<'i> {
                 }
             }
         }
-        below.keep_largest(most.groups);
+        below.keep_largest(limits.groups);
         below.namespaces = namespaces.into_iter().collect();
         below.namespaces.sort_by_key(|(_, sum)| Reverse(sum.bytes()));
-        below.namespaces.truncate(most.groups);
-        below.largest = top(keys(), most.keys, |key| if key.deleted { 0 } else { key.value_len });
-        below.busiest = top(keys(), most.keys, |key| if key.revisions > 1 { key.revisions } else { 0 });
+        below.namespaces.truncate(limits.groups);
+        below.largest = top(keys(), limits.keys, |key| if key.deleted { 0 } else { key.value_len });
+        below.busiest = top(keys(), limits.keys, |key| if key.revisions > 1 { key.revisions } else { 0 });
         below
     }
 

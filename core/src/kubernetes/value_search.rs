@@ -6,8 +6,8 @@ use crate::error::Error;
 use crate::etcd::revision_key::FullRevision;
 use crate::kubernetes::key_search::KeySearch;
 use crate::kubernetes::value_changes::is_concealed;
-use crate::missing_parts::Lost;
-use crate::progress::Watch;
+use crate::lost_parts::LostParts;
+use crate::progress::ScanProgress;
 use crate::secret_keys::is_secret;
 use crate::source::Source;
 use crate::store::{Index, KeyAt, Order, Store, Work};
@@ -57,9 +57,9 @@ impl ValueSearch {
         store: &Store<'_, S>,
         work: Work,
         index: &Index,
-        watch: &dyn Watch,
-    ) -> Result<Lost, Error> {
-        store.entries(work, watch, &mut |entry, lost| {
+        progress: &dyn ScanProgress,
+    ) -> Result<LostParts, Error> {
+        store.entries(work, progress, &mut |entry, lost| {
             let Some(message) = index.query().message(entry, lost).filter(|_| !entry.key.tombstone) else { return };
             let Some(at) = index.place(message.key) else { return };
             let (Some(newest), Some(key)) = (self.keys.get_mut(&at), index.at(at)) else { return };

@@ -143,10 +143,10 @@ impl<'s, S: Source + ?Sized> DamagedBuckets<'s, S> {
             })?,
             Ok(BucketLocation::Inline(header, bytes)) => {
                 let leaf = Leaf::new(header, bytes);
-                damage.extend(leaf.inline_end_fault().map(|fault| Finding::new(fault.code, fault.message)));
+                damage.extend(leaf.inline_end_defect().map(|defect| Finding::new(defect.code, defect.message)));
                 leaf.pairs().for_each(|element| take(element.flags, element.key, element.value));
             }
-            Err(fault) => damage.push(Finding::new(fault.code, fault.message)),
+            Err(defect) => damage.push(Finding::new(defect.code, defect.message)),
         }
         Ok(damage)
     }

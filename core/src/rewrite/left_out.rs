@@ -11,7 +11,7 @@ use crate::etcd::keyvalue::KeyValue;
 use crate::etcd::revision::Revision;
 use crate::etcd::revision_key::{FullRevision, RevisionKey};
 use crate::etcd::revision_record::{CompactionRevisions, KeyHash};
-use crate::progress::Watch;
+use crate::progress::ScanProgress;
 use crate::rewrite::damaged_buckets::DamagedBuckets;
 use crate::rewrite::key_chains::{EntryCounts, KeyChain, KeyChains};
 use crate::rewrite::key_leaves::KeyLeaves;
@@ -37,7 +37,7 @@ impl LeftOut {
     /// `last_compaction` is the highest revision at which a compaction may have been requested.
     ///
     /// # Errors
-    /// When bytes cannot be read, or the watch asks to stop.
+    /// When bytes cannot be read, or `progress` requests a stop.
     pub fn find<S: Source + ?Sized>(
         leaves: &KeyLeaves,
         buckets: &DamagedBuckets<'_, S>,
@@ -45,11 +45,11 @@ impl LeftOut {
         last_compaction: Revision,
         proven_only: bool,
         report: &mut SalvageReport,
-        watch: &dyn Watch,
+        progress: &dyn ScanProgress,
     ) -> Result<Self, Error> {
         let left = Self { broken: HashMap::new(), unusable: BTreeSet::new(), proven_only, last_compaction };
         let mut following = Following::new(marks, left, report);
-        let malformed = leaves.entries(buckets, watch, &mut |entry| {
+        let malformed = leaves.entries(buckets, progress, &mut |entry| {
             following.take(entry);
             true
         })?;

@@ -15,7 +15,7 @@ use crate::etcd::revision::Revision;
 use crate::etcd::revision_key::{FullRevision, RevisionKey};
 use crate::etcd::revision_record::{CompactionRevisions, KeyHash};
 use crate::limits::REMEMBERED_GAPS;
-use crate::progress::Watch;
+use crate::progress::ScanProgress;
 use crate::rewrite::damaged_buckets::DamagedBuckets;
 use crate::rewrite::key_leaves::{KeyLeaves, Rejected};
 use crate::rewrite::leaf_slice::{Entry, LeafOrigin};
@@ -27,18 +27,18 @@ const ROUNDS: usize = 8;
 /// Finds the stray entries that contradict other entries, or are only a part of a transaction. `keys` are the keys of stray entries.
 ///
 /// # Errors
-/// When bytes cannot be read, or the watch asks to stop.
+/// When bytes cannot be read, or `progress` requests a stop.
 pub(super) fn contradictions<S: Source + ?Sized>(
     leaves: &KeyLeaves,
     keys: &HashSet<KeyHash>,
     buckets: &DamagedBuckets<'_, S>,
     marks: CompactionRevisions,
-    watch: &dyn Watch,
+    progress: &dyn ScanProgress,
 ) -> Result<Rejected, Error> {
     let mut chains = Chains { marks, entries: Vec::new(), gaps: Vec::new(), rejected: Rejected::default(), last: None };
     let mut transaction: Option<Transaction> = None;
     let mut memory = Ok(());
-    leaves.entries(buckets, watch, &mut |entry| {
+    leaves.entries(buckets, progress, &mut |entry| {
         let here = entry.key.revision;
         match &mut transaction {
             Some(open) if open.main == here.main => open.go_on(&entry),

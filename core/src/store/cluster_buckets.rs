@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::bolt::bucket::{self, BucketLocation};
 use crate::bolt::leaf::BUCKET;
-use crate::bolt::page::PageFault;
+use crate::bolt::page::PageDefect;
 use crate::bolt::page_set::PageSet;
 use crate::credentials::without_credentials;
 use crate::error::Error;
@@ -17,7 +17,7 @@ use crate::etcd::small_value::checked_length;
 use crate::finding::Findings;
 use crate::int_readers::{i64_be, u64_be};
 use crate::limits::{LIST_BYTES, SETTING_TEXT};
-use crate::progress::Unwatched;
+use crate::progress::IgnoreProgress;
 use crate::scan::leaf_visitor::{LeafPage, LeafVisitor};
 use crate::scan::scanner::inline_page;
 use crate::scan::schema_buckets::ListedBucket;
@@ -122,7 +122,7 @@ fn held(len: usize) -> usize {
 struct Each<'f>(&'f mut dyn FnMut(&[u8], &[u8]), u64);
 
 impl LeafVisitor for Each<'_> {
-    fn visit_elements(&mut self, leaf: &LeafPage<'_>, _faults: &[PageFault], _findings: &mut Findings) {
+    fn visit_elements(&mut self, leaf: &LeafPage<'_>, _defects: &[PageDefect], _findings: &mut Findings) {
         for element in leaf.leaf().pairs() {
             if element.flags & BUCKET == 0 {
                 (self.0)(element.key, element.value);
@@ -157,7 +157,7 @@ impl<S: Source + ?Sized> Store<'_, S> {
         let mut each = Each(take, 0);
         let used = PageSet::new(self.geometry.present.get())?;
         let mut memory = SweepCache::default();
-        let mut walk = Walk::new(self.source, self.geometry, &used, &mut memory, &Unwatched);
+        let mut walk = Walk::new(self.source, self.geometry, &used, &mut memory, &IgnoreProgress);
         match bucket::parse(&entry.value) {
             Ok(BucketLocation::Tree(root)) => walk.visit(&Subtree::root(root, entry.at), &mut each)?,
             Ok(BucketLocation::Inline(header, bytes)) => {

@@ -8,16 +8,16 @@
 //! contents of the file, and so returns the hash from before. Source: etcd's `server/storage/mvcc/hash.go` and
 //! `kvstore_compaction.go`; checked against the answers of live servers of 3.3 to 3.7.
 
-use crate::crc::{CrcCombiner, CrcRun};
+use crate::crc::{CrcCombiner, PartialCrc};
 use crate::error::Error;
 use crate::etcd::keyvalue::KeyValue;
 use crate::etcd::revision::Revision;
 use crate::etcd::revision_key::{FullRevision, RevisionKey};
 use crate::finding::Finding;
 use crate::finding_code::Code;
-use crate::missing_parts::Lost;
+use crate::lost_parts::LostParts;
 use crate::pass::reading::Accumulator;
-use crate::progress::Watch;
+use crate::progress::ScanProgress;
 use crate::source::Source;
 use crate::store::key_hash::{Short, short};
 use crate::store::opened_store::{Page, Store, Work};
@@ -79,7 +79,7 @@ impl<S: Source + ?Sized> Store<'_, S> {
 struct Piece {
     /// Rank of its leaf in key order, and index of its first entry in the leaf.
     place: (usize, u32),
-    run: CrcRun,
+    crc: PartialCrc,
     counts: CountsIf,
 }
 
@@ -100,7 +100,7 @@ struct NewestHashed {
     index: u32,
     rank: usize,
     revision: FullRevision,
-    run: CrcRun,
+    crc: PartialCrc,
     deletes: bool,
 }
 
@@ -145,12 +145,12 @@ impl HashKvPart {
         Self { pieces: Vec::new(), newest, combiner: CrcCombiner::default(), ..*self }
     }
 
-    fn take(&mut self, page: &Page<'_>, lost: &mut Lost) {
-        let mut odd = Lost::default();
+    fn take(&mut self, page: &Page<'_>, lost: &mut LostParts) {
+        let mut odd = LostParts::default();
         let (mut above, mut others) = (false, false);
         // All entries at or below the compaction, for the case that no key lives.
-        let mut below = CrcRun::default();
-        let mut unparsed = Lost::default();
+        let mut below = PartialCrc::default();
+        let mut unparsed = LostParts::default();
         let mut previous = None;
         for entry in page.entries(&mut odd) {
             let main = entry.key.revision.main;
@@ -173,42 +173,42 @@ impl HashKvPart {
             let index = entry.place.index;
             above |= !in_doubt;
             others |= in_doubt;
-            let (deletes, mut run) = (entry.key.tombstone, CrcRun::default());
+            let (deletes, mut crc) = (entry.key.tombstone, PartialCrc::default());
             // A tombstone at the revision of the last compaction never counts.
             if in_doubt && !(main == self.compact && deletes) {
-                run = run_of(entry.key, entry.value, &self.combiner);
-                below = below.then(run, &self.combiner);
+                crc = crc_of(entry.key, entry.value, &self.combiner);
+                below = below.then(crc, &self.combiner);
             }
             let Some(rows) = self.newest.first_mut() else { continue };
             let (hash, rank, revision) = (short(message.key), page.rank, entry.key.revision);
-            rows.push(NewestHashed { hash, index, rank, revision, run, deletes });
+            rows.push(NewestHashed { hash, index, rank, revision, crc, deletes });
         }
         if below.len > 0 {
-            self.pieces.push(Piece { place: (page.rank, 0), run: below, counts: CountsIf::Whole });
+            self.pieces.push(Piece { place: (page.rank, 0), crc: below, counts: CountsIf::Whole });
         }
         // Entries above the compaction always count, and come after the uncertain ones.
         if above {
             let whole = page.leaf.packed_range().filter(|_| !others && odd.places == 0);
-            let run = match whole.and_then(|range| page.bytes.get(range)) {
-                Some(bytes) => CrcRun::of(bytes),
-                None => self.run_above(page),
+            let crc = match whole.and_then(|range| page.bytes.get(range)) {
+                Some(bytes) => PartialCrc::of(bytes),
+                None => self.crc_above(page),
             };
-            self.pieces.push(Piece { place: (page.rank, u32::MAX), run, counts: CountsIf::Always });
+            self.pieces.push(Piece { place: (page.rank, u32::MAX), crc, counts: CountsIf::Always });
         }
         lost.append(odd);
         lost.append(unparsed);
     }
 
     /// Hashes the entries of a leaf between the compaction and the revision.
-    fn run_above(&self, page: &Page<'_>) -> CrcRun {
+    fn crc_above(&self, page: &Page<'_>) -> PartialCrc {
         // Already counted as lost.
-        let mut odd = Lost::default();
+        let mut odd = LostParts::default();
         let above = page.entries(&mut odd).filter(|entry| {
             let main = entry.key.revision.main;
             main > self.compact && main <= self.revision
         });
-        above.fold(CrcRun::default(), |run, entry| {
-            run.then(run_of(entry.key, entry.value, &self.combiner), &self.combiner)
+        above.fold(PartialCrc::default(), |crc, entry| {
+            crc.then(crc_of(entry.key, entry.value, &self.combiner), &self.combiner)
         })
     }
 
@@ -227,27 +227,32 @@ impl HashKvPart {
                 something_is_kept = true;
                 if key.revision.main <= self.compact {
                     let place = (key.rank, key.index);
-                    self.pieces.push(Piece { place, run: key.run, counts: CountsIf::Kept });
+                    self.pieces.push(Piece { place, crc: key.crc, counts: CountsIf::Kept });
                 }
             }
         }
         let other = if something_is_kept { CountsIf::Whole } else { CountsIf::Kept };
         self.pieces.retain(|piece| piece.counts != other);
         self.pieces.sort_unstable_by_key(|piece| piece.place);
-        let run = self.pieces.iter().fold(CrcRun::of(b"key"), |run, piece| run.then(piece.run, &self.combiner));
-        HashKv { hash: run.crc, revision: self.revision, compact_revision: self.compact }
+        let whole = self.pieces.iter().fold(PartialCrc::of(b"key"), |crc, piece| crc.then(piece.crc, &self.combiner));
+        HashKv { hash: whole.crc, revision: self.revision, compact_revision: self.compact }
     }
 }
 
-fn run_of(key: RevisionKey, value: &[u8], combiner: &CrcCombiner) -> CrcRun {
+fn crc_of(key: RevisionKey, value: &[u8], combiner: &CrcCombiner) -> PartialCrc {
     let (bytes, len) = key.to_bytes();
-    CrcRun::of(bytes.get(..len).unwrap_or_default()).then(CrcRun::of(value), combiner)
+    PartialCrc::of(bytes.get(..len).unwrap_or_default()).then(PartialCrc::of(value), combiner)
 }
 
 impl Accumulator for HashKvPart {
-    fn read<S: Source + ?Sized>(&mut self, store: &Store<'_, S>, work: Work, watch: &dyn Watch) -> Result<Lost, Error> {
-        let mut lost = Lost::default();
-        let unread = store.leaves(work, watch, &mut |page| self.take(page, &mut lost))?;
+    fn read<S: Source + ?Sized>(
+        &mut self,
+        store: &Store<'_, S>,
+        work: Work,
+        progress: &dyn ScanProgress,
+    ) -> Result<LostParts, Error> {
+        let mut lost = LostParts::default();
+        let unread = store.leaves(work, progress, &mut |page| self.take(page, &mut lost))?;
         lost.append(unread);
         self.newest.iter_mut().try_for_each(Rows::hand_over)?;
         Ok(lost)

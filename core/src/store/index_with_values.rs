@@ -2,9 +2,9 @@
 
 use crate::error::Error;
 use crate::etcd::keyvalue::KeyValue;
-use crate::missing_parts::Lost;
+use crate::lost_parts::LostParts;
 use crate::pass::reading::Accumulator;
-use crate::progress::Watch;
+use crate::progress::ScanProgress;
 use crate::source::Source;
 use crate::store::entry::{EntryPlace, KeyEntry};
 use crate::store::opened_store::{Store, Work};
@@ -36,9 +36,14 @@ impl<T: Send, M: Fn(&KeyEntry<'_>, &KeyValue<'_>) -> Option<T> + Send> IndexWith
 }
 
 impl<T: Send, M: Fn(&KeyEntry<'_>, &KeyValue<'_>) -> Option<T> + Send> Accumulator for IndexWithValues<M, T> {
-    fn read<S: Source + ?Sized>(&mut self, store: &Store<'_, S>, work: Work, watch: &dyn Watch) -> Result<Lost, Error> {
+    fn read<S: Source + ?Sized>(
+        &mut self,
+        store: &Store<'_, S>,
+        work: Work,
+        progress: &dyn ScanProgress,
+    ) -> Result<LostParts, Error> {
         let (make, made) = (&self.make, &mut self.made);
-        self.index.read_with(store, work, watch, &mut |entry, message| {
+        self.index.read_with(store, work, progress, &mut |entry, message| {
             if made.len() < MOST
                 && let Some(one) = make(entry, message)
             {

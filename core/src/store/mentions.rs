@@ -6,9 +6,9 @@ use memchr::memmem::Finder;
 
 use crate::error::Error;
 use crate::etcd::revision_key::FullRevision;
-use crate::missing_parts::Lost;
+use crate::lost_parts::LostParts;
 use crate::pass::reading::Accumulator;
-use crate::progress::Watch;
+use crate::progress::ScanProgress;
 use crate::source::Source;
 use crate::store::entry::EntryPlace;
 use crate::store::opened_store::{Store, Work};
@@ -66,8 +66,13 @@ impl Mentions {
 }
 
 impl Accumulator for Mentions {
-    fn read<S: Source + ?Sized>(&mut self, store: &Store<'_, S>, work: Work, watch: &dyn Watch) -> Result<Lost, Error> {
-        store.entries(work, watch, &mut |entry, lost| {
+    fn read<S: Source + ?Sized>(
+        &mut self,
+        store: &Store<'_, S>,
+        work: Work,
+        progress: &dyn ScanProgress,
+    ) -> Result<LostParts, Error> {
+        store.entries(work, progress, &mut |entry, lost| {
             if entry.key.tombstone || self.bytes.find(entry.value).is_none() {
                 return;
             }

@@ -5,7 +5,7 @@ use etcdsnap_core::key_syntax::{is_secret, key_bytes, key_text};
 use etcdsnap_core::kubernetes::registry_keys::prefixes;
 use etcdsnap_core::protobuf_raw::{self, MessageField};
 use etcdsnap_core::store::{
-    Begun, EntryPlace, HashKvPart, History, Index, Key, Lost, MaskedRange, Opening, Order, PageMap, PagePlace,
+    Begun, EntryPlace, HashKvPart, History, Index, Key, LostParts, MaskedRange, Opening, Order, PageMap, PagePlace,
     PageView, Store, Tree, TreeLine,
 };
 use etcdsnap_core::{Error, MetaChoice, PageId, Revision, Source};
@@ -22,7 +22,7 @@ pub(crate) struct View<'s, S: Source + ?Sized> {
     pub(super) store: Store<'s, S>,
     pub(super) index: Index,
     pub(super) revision: Revision,
-    pub(super) lost: Lost,
+    pub(super) lost: LostParts,
     /// All keys in order. The index of a key is its id.
     pub(super) all: Order,
     /// The live keys.
@@ -61,7 +61,7 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
             revision: store.current(),
             index: Index::new(query(&store, Revision::ZERO)),
             store,
-            lost: Lost::default(),
+            lost: LostParts::default(),
             all: Order::default(),
             live: Order::default(),
             prefixes: Vec::new(),

@@ -9,7 +9,7 @@ use etcdsnap_core::etcd::keyvalue::KeyValue;
 use etcdsnap_core::pass;
 use etcdsnap_core::pass::reading::{Accumulator, Reading};
 use etcdsnap_core::store::{HashKvPart, Index, KeyRange, OpenedStore, Query, Store};
-use etcdsnap_core::{Revision, Unwatched};
+use etcdsnap_core::{IgnoreProgress, Revision};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -84,7 +84,7 @@ pub fn ours(file: &Vec<u8>, pick: u64) -> Option<Ours> {
 
 /// Feeds all leaves to one accumulator.
 fn read<A: Accumulator>(store: &Store<'_, Vec<u8>>, new: impl Fn() -> A + Sync) -> A {
-    let (mut all, _) = pass::run(Reading::new(store, new), &Unwatched).expect("readable bytes");
+    let (mut all, _) = pass::run(Reading::new(store, new), &IgnoreProgress).expect("readable bytes");
     all.pop().expect("one accumulator on one thread")
 }
 

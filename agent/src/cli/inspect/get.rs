@@ -8,7 +8,7 @@ use etcdsnap::core::kubernetes::decode::Options;
 use etcdsnap::core::kubernetes::object;
 use etcdsnap::core::kubernetes::object_tree::Node;
 use etcdsnap::core::kubernetes::yaml::to_yaml;
-use etcdsnap::core::store::{Key, KeyRange, Lost};
+use etcdsnap::core::store::{Key, KeyRange, LostParts};
 use etcdsnap::typed_path;
 
 use super::chosen_revision::chosen;
@@ -149,7 +149,7 @@ fn absent(
     key: &[u8],
     at: Revision,
     state: Option<&Key<'_>>,
-    lost: &Lost,
+    lost: &LostParts,
     below: Option<String>,
 ) -> Failure {
     let (name, file) = (key_text::key(key), typed_path(&args.inspect.file));

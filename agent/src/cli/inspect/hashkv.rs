@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use etcdsnap::core::store::Lost;
+use etcdsnap::core::store::LostParts;
 use etcdsnap::{printable_path, typed_path};
 
 use super::chosen_revision::chosen;
@@ -30,7 +30,7 @@ pub fn run(args: &HashKvArgs) -> Result<Exit, Failure> {
 }
 
 /// Explains why there is no hash.
-fn unknown(path: &Path, lost: &Lost) -> Failure {
+fn unknown(path: &Path, lost: &LostParts) -> Failure {
     let (path, typed) = (printable_path(path), typed_path(path));
     Failure {
         what: format!("no hash of {path}: it is damaged, and {}", places(lost)),

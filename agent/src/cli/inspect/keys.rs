@@ -8,7 +8,7 @@ use etcdsnap::core::etcd::keyvalue::KeyValue;
 use etcdsnap::core::kubernetes::key_search::KeySearch;
 use etcdsnap::core::kubernetes::registry_keys::prefixes;
 use etcdsnap::core::kubernetes::value_changes::is_concealed;
-use etcdsnap::core::store::{EntryPlace, Key, Lost, Order, Store};
+use etcdsnap::core::store::{EntryPlace, Key, LostParts, Order, Store};
 use etcdsnap::{FileSource, Snapshot};
 use serde_json::{Map, Value};
 
@@ -113,7 +113,7 @@ fn holding(
     places: Vec<EntryPlace>,
     search: &KeySearch,
     show_secrets: bool,
-) -> Result<(HashSet<EntryPlace>, Lost), etcdsnap::core::Error> {
+) -> Result<(HashSet<EntryPlace>, LostParts), etcdsnap::core::Error> {
     let mut holding = HashSet::new();
     let mut hidden = 0_u64;
     let lost = store.entries_at(places, &mut |entry| {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use etcdsnap::core::Watch;
+use etcdsnap::core::ScanProgress;
 use etcdsnap::save::{Keep, SaveConfig, SaveError, Saved, save_any};
 use etcdsnap::{Snapshot, WorkDirectory, printable};
 

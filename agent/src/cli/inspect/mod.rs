@@ -23,7 +23,7 @@ mod usage_kinds;
 
 use std::path::Path;
 
-use etcdsnap::core::store::{KeyRange, Lost};
+use etcdsnap::core::store::{KeyRange, LostParts};
 use etcdsnap::{Snapshot, printable, printable_path, typed_path};
 
 use super::args::{MetaArgs, WorkArgs};
@@ -63,7 +63,7 @@ fn range(prefix: &str, interval: &IntervalArgs) -> Result<KeyRange, Failure> {
 }
 
 /// Counts the places that could not be read, and quotes the first.
-fn places(lost: &Lost) -> String {
+fn places(lost: &LostParts) -> String {
     let places = super::render::grouped_number::counted(lost.places, "place", "places");
     let first = lost.first.as_ref().map(|first| format!("; the first: {} [{}]", printable(&first.message), first.code));
     format!("{places} could not be read{}", first.unwrap_or_default())
@@ -81,7 +81,7 @@ fn left_out(path: &Path, count: u64, one: &str, many: &str) -> Exit {
 }
 
 /// Reports what an answer may lack; returns the exit code. Damage that does not affect the answer is reported, too, but does not change the exit code.
-pub fn told(path: &Path, lost: &Lost) -> Exit {
+pub fn told(path: &Path, lost: &LostParts) -> Exit {
     if lost.first.is_none() {
         if let Some(elsewhere) = &lost.elsewhere {
             let found = format!("{} [{}]", printable(&elsewhere.message), elsewhere.code);

@@ -47,8 +47,8 @@ pub fn run(args: &KubeFindArgs) -> Result<Exit, Failure> {
     for one in &all {
         let Some(answer) = tally.answer(one) else { continue };
         tally.met(told(&one.path, &answer.lost));
-        if decryption.can_decrypt() && !answer.unopened.is_empty() {
-            encrypted::tell(&answer.unopened);
+        if decryption.can_decrypt() && !answer.undecrypted.is_empty() {
+            encrypted::tell(&answer.undecrypted);
             tally.met(Exit::Damage);
         }
         read.push((one, answer));

@@ -17,11 +17,11 @@ use crate::kubernetes::raw_json::is_json;
 
 /// Why a value cannot be decrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Closed {
+pub enum CipherError {
     /// It is too short, or not a whole number of blocks.
     Malformed(&'static str),
     /// Another key encrypted it, or it was changed.
-    Refused,
+    WrongKey,
     /// The decrypted bytes begin like an object but are not one: another key encrypted it, or it was changed.
     NoObject,
 }
@@ -42,21 +42,21 @@ pub fn is_secretbox_key(key: &[u8]) -> bool {
 ///
 /// # Errors
 /// When it cannot be decrypted.
-pub fn open_aes_cbc(key: &[u8], sealed: &[u8]) -> Result<Vec<u8>, Closed> {
-    let (iv, blocks) = sealed.split_at_checked(16).ok_or(Closed::Malformed("it is shorter than its IV"))?;
+pub fn open_aes_cbc(key: &[u8], sealed: &[u8]) -> Result<Vec<u8>, CipherError> {
+    let (iv, blocks) = sealed.split_at_checked(16).ok_or(CipherError::Malformed("it is shorter than its IV"))?;
     if blocks.is_empty() || !blocks.len().is_multiple_of(16) {
-        return Err(Closed::Malformed("it has no whole blocks"));
+        return Err(CipherError::Malformed("it has no whole blocks"));
     }
     let opened = match key.len() {
         16 => cbc::<Decryptor<Aes128>>(key, iv, blocks),
         24 => cbc::<Decryptor<Aes192>>(key, iv, blocks),
         _ => cbc::<Decryptor<Aes256>>(key, iv, blocks),
     };
-    let plain = opened.ok_or(Closed::Refused)?;
+    let plain = opened.ok_or(CipherError::WrongKey)?;
     match looks(&plain) {
         Looks::Object => Ok(plain),
-        Looks::Damaged => Err(Closed::NoObject),
-        Looks::Chance => Err(Closed::Refused),
+        Looks::Damaged => Err(CipherError::NoObject),
+        Looks::Chance => Err(CipherError::WrongKey),
     }
 }
 
@@ -96,16 +96,16 @@ fn looks(plain: &[u8]) -> Looks {
 ///
 /// # Errors
 /// When it cannot be decrypted.
-pub fn open_aes_gcm(key: &[u8], sealed: &[u8], associated: &[u8]) -> Result<Vec<u8>, Closed> {
+pub fn open_aes_gcm(key: &[u8], sealed: &[u8], associated: &[u8]) -> Result<Vec<u8>, CipherError> {
     if sealed.len() < 28 {
-        return Err(Closed::Malformed("it is shorter than its nonce and tag"));
+        return Err(CipherError::Malformed("it is shorter than its nonce and tag"));
     }
     let opened = match key.len() {
         16 => gcm::<Aes128Gcm>(key, sealed, associated),
         24 => gcm::<AesGcm<Aes192, U12>>(key, sealed, associated),
         _ => gcm::<Aes256Gcm>(key, sealed, associated),
     };
-    opened.ok_or(Closed::Refused)
+    opened.ok_or(CipherError::WrongKey)
 }
 
 fn gcm<C: KeyInit + Aead>(key: &[u8], sealed: &[u8], aad: &[u8]) -> Option<Vec<u8>> {
@@ -117,24 +117,24 @@ fn gcm<C: KeyInit + Aead>(key: &[u8], sealed: &[u8], aad: &[u8]) -> Option<Vec<u
 ///
 /// # Errors
 /// When it cannot be decrypted.
-pub fn open_secretbox(key: &[u8], sealed: &[u8]) -> Result<Vec<u8>, Closed> {
+pub fn open_secretbox(key: &[u8], sealed: &[u8]) -> Result<Vec<u8>, CipherError> {
     let (nonce, boxed) = sealed
         .split_at_checked(24)
         .filter(|(_, boxed)| boxed.len() >= 16)
-        .ok_or(Closed::Malformed("it is shorter than its nonce and tag"))?;
-    let cipher = XSalsa20Poly1305::new_from_slice(key).map_err(|_| Closed::Refused)?;
-    cipher.decrypt(nonce.into(), boxed).map_err(|_| Closed::Refused)
+        .ok_or(CipherError::Malformed("it is shorter than its nonce and tag"))?;
+    let cipher = XSalsa20Poly1305::new_from_slice(key).map_err(|_| CipherError::WrongKey)?;
+    cipher.decrypt(nonce.into(), boxed).map_err(|_| CipherError::WrongKey)
 }
 
 /// Decrypts `info 32`, then as AES-GCM, with the key that HKDF expands from a seed and the info.
 ///
 /// # Errors
 /// When it cannot be decrypted.
-pub fn open_extended_gcm(seed: &[u8], sealed: &[u8], associated: &[u8]) -> Result<Vec<u8>, Closed> {
-    let (info, rest) = sealed.split_at_checked(32).ok_or(Closed::Malformed("it is shorter than its info"))?;
+pub fn open_extended_gcm(seed: &[u8], sealed: &[u8], associated: &[u8]) -> Result<Vec<u8>, CipherError> {
+    let (info, rest) = sealed.split_at_checked(32).ok_or(CipherError::Malformed("it is shorter than its info"))?;
     let mut key = Zeroizing::new([0; 32]);
-    let expander = Hkdf::<Sha256>::from_prk(seed).map_err(|_| Closed::Refused)?;
-    expander.expand(info, key.as_mut_slice()).map_err(|_| Closed::Refused)?;
+    let expander = Hkdf::<Sha256>::from_prk(seed).map_err(|_| CipherError::WrongKey)?;
+    expander.expand(info, key.as_mut_slice()).map_err(|_| CipherError::WrongKey)?;
     open_aes_gcm(key.as_slice(), rest, associated)
 }
 
@@ -151,8 +151,8 @@ mod tests {
             assert!(open_secretbox(&[1; 32], &sealed).is_err());
             assert!(open_extended_gcm(&[1; 32], &sealed, b"").is_err());
         }
-        assert_eq!(open_aes_cbc(&[1; 32], &[0; 16]), Err(Closed::Malformed("it has no whole blocks")));
-        assert_eq!(open_extended_gcm(&[1; 5], &[0; 64], b""), Err(Closed::Refused));
+        assert_eq!(open_aes_cbc(&[1; 32], &[0; 16]), Err(CipherError::Malformed("it has no whole blocks")));
+        assert_eq!(open_extended_gcm(&[1; 5], &[0; 64], b""), Err(CipherError::WrongKey));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
-use super::cipher::{self, Closed};
+use super::cipher::{self, CipherError};
 use super::configuration::{Configuration, Key};
 use super::kms_v2::Sealed;
 use super::redacted_value::is_redacted;
@@ -24,16 +24,16 @@ pub trait Plugins {
     ///
     /// # Errors
     /// When the plugin does not decrypt it.
-    fn open(&self, plugin: &str, sealed: &Sealed<'_>) -> Result<Zeroizing<Vec<u8>>, Unopened>;
+    fn open(&self, plugin: &str, sealed: &Sealed<'_>) -> Result<Zeroizing<Vec<u8>>, PluginError>;
 }
 
 /// Why a plugin did not decrypt a key, as a clause.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Unopened {
+pub enum PluginError {
     /// The plugin answered that it cannot decrypt it.
     Refused(String),
     /// The plugin could not be reached, or its answer was about something else, so it is unknown whether it can decrypt it.
-    Unasked(String),
+    Unreachable(String),
 }
 
 /// No plugins.
@@ -45,8 +45,8 @@ impl Plugins for NoPlugins {
         &[]
     }
 
-    fn open(&self, _plugin: &str, _sealed: &Sealed<'_>) -> Result<Zeroizing<Vec<u8>>, Unopened> {
-        Err(Unopened::Unasked("there is no plugin".into()))
+    fn open(&self, _plugin: &str, _sealed: &Sealed<'_>) -> Result<Zeroizing<Vec<u8>>, PluginError> {
+        Err(PluginError::Unreachable("there is no plugin".into()))
     }
 }
 
@@ -56,12 +56,12 @@ pub struct Undecrypted {
     /// The key that it needs.
     pub needs: NeededKey,
     /// The reason.
-    pub why: Why,
+    pub why: UndecryptedReason,
 }
 
 /// Why a value could not be decrypted.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Why {
+pub enum UndecryptedReason {
     /// The caller gave neither a configuration nor a plugin.
     NothingGiven,
     /// The configuration has no key of this name; the names that it has, as text.
@@ -93,7 +93,7 @@ pub enum Why {
     Redacted,
 }
 
-impl fmt::Display for Why {
+impl fmt::Display for UndecryptedReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NothingGiven => f.write_str("no configuration was given"),
@@ -127,7 +127,7 @@ impl fmt::Display for Why {
     }
 }
 
-impl Why {
+impl UndecryptedReason {
     /// Whether the value was not tried because the plugin was missing; then it may be intact.
     #[must_use]
     pub fn is_untried(&self) -> bool {
@@ -178,16 +178,16 @@ impl Keyring {
             return self.open(etcd_key, value, plugins);
         };
         let readers = self.configuration.readers(resource);
-        let closed = match self.open_by(&|number| readers.has_key(number), etcd_key, value, plugins) {
+        let failure = match self.open_by(&|number| readers.has_key(number), etcd_key, value, plugins) {
             Ok(opened) => {
                 let needs = self.needed_key(&encrypted, plugins);
                 if needs.provider != Provider::KmsV2 || readers.has_plugin(&needs.name) {
                     return Ok(opened);
                 }
-                Undecrypted { needs, why: Why::NoKey(String::new()) }
+                Undecrypted { needs, why: UndecryptedReason::NoKey(String::new()) }
             }
-            Err(closed) if matches!(closed.why, Why::NoKey(_)) => closed,
-            Err(closed) => return Err(closed),
+            Err(failure) if matches!(failure.why, UndecryptedReason::NoKey(_)) => failure,
+            Err(failure) => return Err(failure),
         };
         // The key belongs to another entry: it is the right one, but an API server would not use it here.
         let needs = self.needed_key(&encrypted, plugins);
@@ -196,15 +196,15 @@ impl Keyring {
                 let why = format!(
                     "what opens it is not among the providers of {resource} in the configuration, so an API server with it does not read this value"
                 );
-                Err(Undecrypted { needs, why: Why::OtherResource(why) })
+                Err(Undecrypted { needs, why: UndecryptedReason::OtherResource(why) })
             }
             Ok(_) => {
                 let why = format!(
                     "the configuration has no entry for {resource}, so an API server with it reads only what is stored plain there"
                 );
-                Err(Undecrypted { needs, why: Why::OtherResource(why) })
+                Err(Undecrypted { needs, why: UndecryptedReason::OtherResource(why) })
             }
-            Err(other) => Err(if matches!(other.why, Why::NoKey(_)) { other } else { closed }),
+            Err(other) => Err(if matches!(other.why, UndecryptedReason::NoKey(_)) { other } else { failure }),
         }
     }
 
@@ -224,11 +224,13 @@ impl Keyring {
     ) -> Result<Cow<'v, [u8]>, Undecrypted> {
         let Some(encrypted) = Encrypted::of(value) else { return Ok(Cow::Borrowed(value)) };
         let opened = match encrypted.provider {
-            Provider::Unknown => Err(Undecrypted { needs: encrypted.needed_key(), why: Why::UnknownProvider }),
+            Provider::Unknown => {
+                Err(Undecrypted { needs: encrypted.needed_key(), why: UndecryptedReason::UnknownProvider })
+            }
             Provider::KmsV1 => {
                 let names = self.plugin_names(Provider::KmsV1);
                 let needs = named(&encrypted, names).map_or_else(|| encrypted.needed_key(), |(needs, _)| needs);
-                Err(Undecrypted { needs, why: Why::KmsV1 })
+                Err(Undecrypted { needs, why: UndecryptedReason::KmsV1 })
             }
             Provider::KmsV2 => self.open_by_plugin(&encrypted, etcd_key, plugins),
             provider => self.open_by_key(&encrypted, etcd_key, provider, is_allowed),
@@ -236,9 +238,11 @@ impl Keyring {
         opened.map(Cow::Owned).map_err(|undecrypted| {
             let is_nothing = !self.is_given && plugins.names().is_empty();
             match undecrypted.why {
-                _ if is_redacted(&encrypted, &undecrypted.needs) => Undecrypted { why: Why::Redacted, ..undecrypted },
-                Why::NoKey(_) | Why::NoPlugin { .. } if is_nothing => {
-                    Undecrypted { why: Why::NothingGiven, ..undecrypted }
+                _ if is_redacted(&encrypted, &undecrypted.needs) => {
+                    Undecrypted { why: UndecryptedReason::Redacted, ..undecrypted }
+                }
+                UndecryptedReason::NoKey(_) | UndecryptedReason::NoPlugin { .. } if is_nothing => {
+                    Undecrypted { why: UndecryptedReason::NothingGiven, ..undecrypted }
                 }
                 _ => undecrypted,
             }
@@ -288,7 +292,7 @@ impl Keyring {
         of: Provider,
         is_allowed: &dyn Fn(usize) -> bool,
     ) -> Result<Vec<u8>, Undecrypted> {
-        let mut fitting: Option<(&Key, Closed)> = None;
+        let mut fitting: Option<(&Key, CipherError)> = None;
         let keys = self.configuration.keys.iter().enumerate();
         for (_, key) in keys.filter(|(number, key)| key.provider == of && is_allowed(*number)) {
             let Some(sealed) = encrypted.data_after(&key.name) else { continue };
@@ -300,19 +304,19 @@ impl Keyring {
             match opened {
                 Ok(plain) => return Ok(plain),
                 // If one name begins with the other, the value means the longer one.
-                Err(closed) if fitting.is_none_or(|(before, _)| before.name.len() < key.name.len()) => {
-                    fitting = Some((key, closed));
+                Err(failure) if fitting.is_none_or(|(before, _)| before.name.len() < key.name.len()) => {
+                    fitting = Some((key, failure));
                 }
                 Err(_) => {}
             }
         }
         Err(match fitting {
-            None => Undecrypted { needs: encrypted.needed_key(), why: Why::NoKey(self.key_names()) },
-            Some((key, closed)) => {
-                let why = match closed {
-                    Closed::Malformed(what) => Why::Malformed(what),
-                    Closed::Refused => Why::WrongKey,
-                    Closed::NoObject => Why::NoObject,
+            None => Undecrypted { needs: encrypted.needed_key(), why: UndecryptedReason::NoKey(self.key_names()) },
+            Some((key, failure)) => {
+                let why = match failure {
+                    CipherError::Malformed(what) => UndecryptedReason::Malformed(what),
+                    CipherError::WrongKey => UndecryptedReason::WrongKey,
+                    CipherError::NoObject => UndecryptedReason::NoObject,
                 };
                 Undecrypted { needs: NeededKey { provider: of, name: key.name.clone() }, why }
             }
@@ -330,16 +334,16 @@ impl Keyring {
             let needs = known.map_or_else(|| encrypted.needed_key(), |(needs, _)| needs);
             let plugin = self.configuration.plugins.iter().find(|plugin| plugin.name == needs.name);
             let endpoint = plugin.map(|plugin| plugin.endpoint.clone()).unwrap_or_default();
-            return Err(Undecrypted { needs, why: Why::NoPlugin { endpoint } });
+            return Err(Undecrypted { needs, why: UndecryptedReason::NoPlugin { endpoint } });
         };
-        let opened = Sealed::parse(message).map_err(Why::Malformed).and_then(|sealed| {
+        let opened = Sealed::parse(message).map_err(UndecryptedReason::Malformed).and_then(|sealed| {
             let source = plugins.open(&needs.name, &sealed).map_err(|unopened| match unopened {
-                Unopened::Refused(cause) => Why::Plugin(cause),
-                Unopened::Unasked(cause) => Why::PluginUnreachable(cause),
+                PluginError::Refused(cause) => UndecryptedReason::Plugin(cause),
+                PluginError::Unreachable(cause) => UndecryptedReason::PluginUnreachable(cause),
             })?;
-            sealed.open(&source, etcd_key).map_err(|closed| match closed {
-                Closed::Malformed(what) => Why::Malformed(what),
-                Closed::Refused | Closed::NoObject => Why::Changed,
+            sealed.open(&source, etcd_key).map_err(|failure| match failure {
+                CipherError::Malformed(what) => UndecryptedReason::Malformed(what),
+                CipherError::WrongKey | CipherError::NoObject => UndecryptedReason::Changed,
             })
         });
         opened.map_err(|why| Undecrypted { needs, why })

@@ -12,7 +12,7 @@
 //!
 //! Source: `k8s.io/apiserver/pkg/storage/value/encrypt/envelope/kmsv2`.
 
-use super::cipher::{self, Closed};
+use super::cipher::{self, CipherError};
 use crate::protobuf_raw::{WireValue, next};
 
 /// Maximum number of bytes that are sent to a plugin. API servers accept 1 kB for the source and for the name, and 32 kB of annotations.
@@ -81,10 +81,10 @@ impl<'v> Sealed<'v> {
     ///
     /// # Errors
     /// When it cannot be decrypted.
-    pub fn open(&self, source: &[u8], etcd_key: &[u8]) -> Result<Vec<u8>, Closed> {
+    pub fn open(&self, source: &[u8], etcd_key: &[u8]) -> Result<Vec<u8>, CipherError> {
         match self.source_type {
             0 if cipher::is_aes_key(source) => cipher::open_aes_gcm(source, self.data, etcd_key),
-            0 => Err(Closed::Refused),
+            0 => Err(CipherError::WrongKey),
             _ => cipher::open_extended_gcm(source, self.data, etcd_key),
         }
     }

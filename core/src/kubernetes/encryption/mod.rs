@@ -16,12 +16,12 @@
 
 pub mod cipher;
 pub mod configuration;
+pub mod decryption_counts;
 pub mod keyring;
 pub mod kms_v2;
-pub mod opened_values;
 mod redacted_value;
 pub mod resource_entries;
-pub mod unopened;
+pub mod undecrypted_counts;
 pub mod yaml_reader;
 
-pub use crate::{key_tally, needed_key};
+pub use crate::{needed_key, needed_key_counts};
