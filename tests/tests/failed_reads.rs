@@ -11,6 +11,7 @@ use etcdsnap_core::store::{
 };
 use etcdsnap_core::{Error, IgnoreProgress, ReadError, Source, Sweep, status, summarize, verify};
 use etcdsnap_tests::damage;
+use etcdsnap_tests::sorted_index::sorted_keys;
 
 /// A source in which some reads fail.
 struct Failing<'b> {
@@ -84,7 +85,7 @@ fn keys(source: &Bytes<'_>) -> Answer {
     let store = store(source)?;
     let mut index = Index::new(query(&store));
     let lost = each(&store, |work| index.read(&store, work, &IgnoreProgress))?;
-    let keys: Vec<_> = index.sorted(|_| true).into_iter().map(|key| (key.key, key.revision, key.bytes)).collect();
+    let keys: Vec<_> = sorted_keys(&index, |_| true).into_iter().map(|key| (key.key, key.revision, key.bytes)).collect();
     let mut at = Index::new(query(&store));
     let places = index.iter().map(|key| key.place).collect();
     let again = at.read_places(&store, places)?;

@@ -9,6 +9,7 @@ use etcdsnap_core::{Code, IgnoreProgress, Revision, Status, status};
 use etcdsnap_tests::damage::Trailer;
 use etcdsnap_tests::damage::{self, Damage, GoodSnapshot};
 use etcdsnap_tests::seeded_random::SeededRandom;
+use etcdsnap_tests::sorted_index::sorted_keys;
 use libtest_mimic::{Arguments, Failed, Trial};
 
 fn main() -> ExitCode {
@@ -101,7 +102,7 @@ fn of_index(store: &Store<'_, Vec<u8>>) -> Counts {
     for work in store.work() {
         index.read(store, work, &IgnoreProgress).expect("bytes can always be read");
     }
-    let keys = index.sorted(|_| true);
+    let keys = sorted_keys(&index, |_| true);
     Counts {
         keys: keys.iter().filter(|key| !key.deleted).count() as u64,
         tombstones: keys.iter().map(|key| u64::from(key.tombstones)).sum(),

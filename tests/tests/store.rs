@@ -16,6 +16,7 @@ use etcdsnap_tests::build::random::{MemberDatabase, any_member, member, with_mor
 use etcdsnap_tests::build::{Layout, with_trailer, write};
 use etcdsnap_tests::programs::{bbolt_check, reference, run};
 use etcdsnap_tests::seeded_random::SeededRandom;
+use etcdsnap_tests::sorted_index::sorted_keys;
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 
@@ -109,7 +110,7 @@ proptest! {
         let span = usize::try_from(store.current().get()).unwrap_or(0) + 1;
         for revision in [store.current().get(), rng.below(span) as i64] {
             let (index, lost) = keys(&store, KeyRange::all(), revision, &mut rng);
-            let found = index.sorted(|_| true);
+            let found = sorted_keys(&index, |_| true);
             prop_assert_eq!(lost.places, 0, "{:?}", lost);
             let rows: Vec<Row> = found.iter().map(|state| (state.key.to_vec(), state.revision.main.get(), state.deleted, u64::from(state.revisions))).collect();
             prop_assert_eq!(rows, expected_rows(&member.history, revision));
@@ -129,7 +130,7 @@ proptest! {
         let file = with_trailer(&member.built.database);
         let store = open(&file).expect("a store");
         let (index, _) = keys(&store, KeyRange::all(), store.current().get(), &mut rng);
-        let all = index.sorted(|_| true);
+        let all = sorted_keys(&index, |_| true);
         if all.is_empty() {
             return Ok(());
         }
@@ -138,7 +139,7 @@ proptest! {
         let (some, _) = keys(&store, KeyRange::prefix(prefix), store.current().get(), &mut rng);
         let rows = |keys: &[Key<'_>]| keys.iter().map(|key| (key.key.to_vec(), key.revision, key.bytes)).collect::<Vec<_>>();
         let expected: Vec<_> = all.iter().filter(|state| state.key.starts_with(prefix)).copied().collect();
-        prop_assert_eq!(rows(&some.sorted(|_| true)), rows(&expected));
+        prop_assert_eq!(rows(&sorted_keys(&some, |_| true)), rows(&expected));
         let take = |history: &mut History, work| {
             store.entries(work, &IgnoreProgress, &mut |entry, lost| history.take(entry, lost)).expect("readable bytes")
         };

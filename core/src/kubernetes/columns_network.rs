@@ -3,7 +3,7 @@
 use super::label_text::{labels, selector_or_none};
 use super::node_path::{int, text};
 use super::object_tree::Node;
-use super::table_row::{AGE, Column, NAME, Row, column, few, scalar, wide};
+use super::table_row::{AGE, Column, NAME, Row, column, few, non_empty_or, scalar, wide};
 
 pub(super) fn columns(plural: &str) -> Option<&'static [Column]> {
     Some(match plural {
@@ -118,13 +118,12 @@ const ENDPOINT_SLICES: &[Column] = &[
 ];
 
 fn unset(all: &[String]) -> String {
-    let text = few(all, 3);
-    if text.is_empty() { "<unset>".to_owned() } else { text }
+    non_empty_or(&few(all, 3), "<unset>")
 }
 
 const INGRESSES: &[Column] = &[
     NAME,
-    column("CLASS", |row| row.at("spec.ingressClassName").and_then(scalar).unwrap_or_else(|| "<none>".to_owned())),
+    column("CLASS", |row| row.scalar_or("spec.ingressClassName", "<none>")),
     column("HOSTS", |row| {
         let rules = row.items("spec.rules");
         // Rules count, with a host or without.

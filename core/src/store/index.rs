@@ -197,15 +197,6 @@ impl Index {
     pub fn get(&self, key: &[u8]) -> Option<Key<'_>> {
         self.at(self.place(key)?)
     }
-
-    /// Returns the keys for which `wanted` is true, in key order. For a list that may be long, see
-    /// [`Order`](crate::store::Order).
-    #[must_use]
-    pub fn sorted(&self, wanted: impl Fn(&Key<'_>) -> bool) -> Vec<Key<'_>> {
-        let mut keys: Vec<_> = self.iter().filter(wanted).collect();
-        keys.sort_unstable_by(|a, b| a.key.cmp(b.key));
-        keys
-    }
 }
 
 impl Accumulator for Index {

@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 
 use crate::programs::tests_dir;
 use crate::server::{Servers, member_configs, program};
+use crate::sorted_index::sorted_keys;
 
 /// Values longer than this are compared by their SHA-256, as the program `history` writes them.
 const MAX_PRINTED_LEN: usize = 32;
@@ -91,7 +92,7 @@ fn read<A: Accumulator>(store: &Store<'_, Vec<u8>>, new: impl Fn() -> A + Sync) 
 fn keys(store: &Store<'_, Vec<u8>>, revision: Revision, lines: &mut Lines) {
     let index =
         read(store, || Index::new(Query { range: KeyRange::all(), revision, hash_values: false, folders: Vec::new() }));
-    for key in index.sorted(|key| !key.deleted) {
+    for key in sorted_keys(&index, |key| !key.deleted) {
         // A client cannot request the key "", which a restore with a bump writes.
         if key.key.is_empty() {
             continue;

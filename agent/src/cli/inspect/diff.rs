@@ -27,7 +27,7 @@ use crate::cli::render::grouped_number::{counted, grouped_revision};
 /// # Errors
 /// When a file cannot be read, or stdout cannot be written.
 pub fn run(args: &DiffArgs) -> Result<Exit, Failure> {
-    let range = range(&args.prefix, &args.interval)?;
+    let range = range(&key_text::typed(&args.prefix)?, &args.interval)?;
     if args.b.is_some() && args.live.0.is_some() {
         let advice = "Leave out the second file, or the flags that name a server.";
         return Err(Failure::new("the command names both a second file and a running cluster to compare with", advice));

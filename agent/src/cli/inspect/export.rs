@@ -21,7 +21,7 @@ use crate::cli::{judge_files, output, signals};
 /// When the file cannot be read, or the output cannot be written.
 pub fn run(args: &ExportArgs) -> Result<Exit, Failure> {
     let format = format(args)?;
-    let range = range(&args.prefix, &args.interval)?;
+    let range = range(&key_text::typed(&args.prefix)?, &args.interval)?;
     judge_files::check_not_written(&[&args.file])?;
     let decryption = encrypted::decryption(&args.decrypt, &[&args.file])?;
     let others: Vec<&Path> = args.decrypt.encryption_config.iter().map(PathBuf::as_path).collect();

@@ -28,7 +28,8 @@ use crate::cli::render::grouped_number::counted;
 /// When the file cannot be read, or stdout cannot be written.
 pub fn run(args: &KeysArgs) -> Result<Exit, Failure> {
     let search = filter::parse(&args.filter)?;
-    let range = range(&args.prefix, &args.interval)?;
+    let prefix = key_text::typed(&args.prefix)?;
+    let range = range(&prefix, &args.interval)?;
     let by_value = search.is_about_values();
     if by_value && args.deleted {
         let advice = "Find the key with key~ and --deleted, then see its values: etcdsnap history FILE KEY --values.";
@@ -59,7 +60,7 @@ pub fn run(args: &KeysArgs) -> Result<Exit, Failure> {
             (false, true) => None,
             (false, false) => Some("meets the filter"),
         };
-        absent_key::tell_none(&key_text::typed(&args.prefix)?, &args.interval, kind, revision);
+        absent_key::tell_none(&prefix, &args.interval, kind, revision);
     }
     keys.truncate(args.limit.map_or(usize::MAX, NonZeroUsize::get));
     match args.inspect.write_out {

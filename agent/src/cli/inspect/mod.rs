@@ -42,9 +42,9 @@ pub fn open(path: &Path, work: WorkArgs, meta: MetaArgs) -> Result<(Snapshot, Ba
     Ok((snapshot, bar))
 }
 
-/// Returns the range of keys that start with `prefix` and lie in the interval, both as they were typed.
-fn range(prefix: &str, interval: &IntervalArgs) -> Result<KeyRange, Failure> {
-    let mut range = KeyRange::prefix(&key_text::typed(prefix)?);
+/// Returns the range of keys that start with `prefix` and lie in the interval.
+fn range(prefix: &[u8], interval: &IntervalArgs) -> Result<KeyRange, Failure> {
+    let mut range = KeyRange::prefix(prefix);
     let from = interval.from.as_deref().map(key_text::typed).transpose()?;
     let to = interval.to.as_deref().map(key_text::typed).transpose()?;
     if let (Some(from), Some(to)) = (&from, &to)

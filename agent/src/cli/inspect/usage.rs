@@ -35,7 +35,7 @@ pub fn run(args: &UsageArgs) -> Result<Exit, Failure> {
         ));
     }
     let prefix = key_text::typed(&args.prefix)?;
-    let range = range(&args.prefix, &args.interval)?;
+    let range = range(&prefix, &args.interval)?;
     // The size after a compaction of the whole database cannot be computed from a part of its keys, nor if some are lost.
     let mut whole = range == KeyRange::all();
     let (snapshot, bar) = open(&args.inspect.file, args.inspect.work, args.inspect.meta)?;

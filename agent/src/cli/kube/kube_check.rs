@@ -83,7 +83,7 @@ fn text(found: &ClusterCheck, all: bool) -> String {
         let mut shown = 0_u64;
         let limit = if all { usize::MAX } else { SHOWN };
         for finding in found.findings.iter().filter(|finding| finding.trouble == trouble).take(limit) {
-            text.push_str(&format!("  {}\n", sentence(finding)));
+            text.push_str(&format!("  {}\n", finding_line(finding)));
             shown = shown.saturating_add(1);
         }
         let more = count.saturating_sub(shown);
@@ -97,7 +97,7 @@ fn text(found: &ClusterCheck, all: bool) -> String {
 }
 
 /// Formats a finding: the object and the problem.
-fn sentence(finding: &ObjectFinding) -> String {
+fn finding_line(finding: &ObjectFinding) -> String {
     let ObjectFinding { group, resource, namespace, name, what, .. } = finding;
     let dot = if group.is_empty() { "" } else { "." };
     let slash = if name.is_empty() { "" } else { "/" };

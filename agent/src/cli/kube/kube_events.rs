@@ -9,7 +9,7 @@ use etcdsnap::{Cluster, FileSource, Snapshot, printable};
 use serde_json::{Map, Value};
 
 use super::kube_file;
-use super::not_found::Looked;
+use super::not_found::FinishedSearch;
 use super::selection::{self, Wanted};
 use super::uncertain_states;
 use super::value_reader::ValueReader;
@@ -67,8 +67,7 @@ pub fn run(args: &KubeEventsArgs) -> Result<Exit, Failure> {
         let is_damaged = cluster.lost.places > 0;
         if args.types.is_empty() && about.is_empty() {
             let wanted = selection::parse(&["events".to_owned()], &cluster.resources)?;
-            Looked { cluster: &cluster, namespace, deleted: false, has_deleted_flag: false, is_damaged }
-                .tell_where_else(&wanted);
+            FinishedSearch { cluster: &cluster, namespace, deleted: None, is_damaged }.tell_where_else(&wanted);
         }
         return Ok(exit);
     }

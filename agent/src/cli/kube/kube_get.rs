@@ -13,7 +13,7 @@ use etcdsnap::{Cluster, FileSource, NoProgress, Snapshot, StoredObject, printabl
 
 use super::early_rows::{self, EarlyRows, RowOutcome};
 use super::kube_file;
-use super::not_found::Looked;
+use super::not_found::FinishedSearch;
 use super::object_filter::{self, ObjectFilter, SortValue};
 use super::object_states::ObjectStates;
 use super::object_tables::{CustomColumns, ObjectTable};
@@ -35,8 +35,7 @@ use crate::cli::output::{self, Lines};
 pub fn run(args: &KubeGetArgs) -> Result<Exit, Failure> {
     let (snapshot, bar) = kube_file::open(&args.file, &args.objects)?;
     let store = snapshot.store()?;
-    let revision = inspect::chosen_revision::chosen(&snapshot, &store, &args.file.revision)?;
-    let prefix = args.file.etcd_prefix.as_deref().map(inspect::key_text::typed).transpose()?;
+    let (revision, prefix) = kube_file::revision_and_prefix(&args.file, &snapshot, &store)?;
     let mut values = ValueReader::new(args.show_secrets);
     let foreseen = early_rows::foreseen(args);
     let table = foreseen.as_ref().map(|wanted| early_rows::table(args, wanted, Columns::of(&wanted.resource, None)));
@@ -77,13 +76,8 @@ pub fn run(args: &KubeGetArgs) -> Result<Exit, Failure> {
     drop(bar);
     let exit = inspect::told(&args.file.file, &lost);
     let reading = Reading { args, snapshot: &snapshot, store: &store, cluster: &cluster, states };
-    let looked = Looked {
-        cluster: &cluster,
-        namespace,
-        deleted: args.deleted,
-        has_deleted_flag: true,
-        is_damaged: lost.places > 0,
-    };
+    let search =
+        FinishedSearch { cluster: &cluster, namespace, deleted: Some(args.deleted), is_damaged: lost.places > 0 };
     let found = reading.chosen(found, &filter, sort_by.as_ref(), &mut values)?;
     reading.tell_uncertain(&found);
     let is_list = !(is_one(&wanted) && found.len() == 1);
@@ -111,16 +105,16 @@ pub fn run(args: &KubeGetArgs) -> Result<Exit, Failure> {
             }
         }
     }
-    let missing = looked.missing(&wanted, |wanted, name| {
+    let missing = search.missing(&wanted, |wanted, name| {
         args.ignore_not_found
             || found.iter().any(|(_, _, object)| wanted.resource.stores(object) && object.name == name.as_bytes())
     });
     if found.is_empty() && wanted.iter().all(|wanted| wanted.names.is_empty()) {
         if matches!(args.output, KubeOutput::Form(KubeForm::Table | KubeForm::Wide)) {
-            looked.nothing(&wanted);
+            search.nothing(&wanted);
         }
         if filter.is_empty() {
-            looked.tell_where_else(&wanted);
+            search.tell_where_else(&wanted);
         }
     }
     Ok(exit.max(values.finish(&snapshot)).max(missing))

@@ -17,7 +17,7 @@ use etcdsnap::{Cluster, FileSource, Snapshot, printable};
 use serde_json::{Map, Value};
 
 use super::kube_file;
-use super::not_found::Looked;
+use super::not_found::FinishedSearch;
 use super::{changed_fields, selection, uncertain_states};
 use crate::cli::args_inspect::InspectForm;
 use crate::cli::args_kube_history::KubeHistoryArgs;
@@ -49,13 +49,13 @@ pub fn run(args: &KubeHistoryArgs) -> Result<Exit, Failure> {
     drop(bar);
     let exit = inspect::told(&args.file.file, &cluster.lost);
     let is_damaged = cluster.lost.places > 0;
-    let looked = Looked { cluster: &cluster, namespace, deleted: false, has_deleted_flag: false, is_damaged };
-    let missing = looked.missing(&wanted, |wanted, name| {
+    let search = FinishedSearch { cluster: &cluster, namespace, deleted: None, is_damaged };
+    let missing = search.missing(&wanted, |wanted, name| {
         found.iter().any(|(_, object)| wanted.resource.stores(object) && object.name == name.as_bytes())
     });
     if objects.is_empty() && wanted.iter().all(|wanted| wanted.names.is_empty()) {
-        looked.nothing(&wanted);
-        looked.tell_where_else(&wanted);
+        search.nothing(&wanted);
+        search.tell_where_else(&wanted);
     }
     let lost = &cluster.unread;
     let reading = Reading { args, snapshot: &snapshot, store: &store, times, unread: Cell::new(false), lost };
