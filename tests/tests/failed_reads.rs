@@ -85,7 +85,8 @@ fn keys(source: &Bytes<'_>) -> Answer {
     let store = store(source)?;
     let mut index = Index::new(query(&store));
     let lost = each(&store, |work| index.read(&store, work, &IgnoreProgress))?;
-    let keys: Vec<_> = sorted_keys(&index, |_| true).into_iter().map(|key| (key.key, key.revision, key.bytes)).collect();
+    let keys: Vec<_> =
+        sorted_keys(&index, |_| true).into_iter().map(|key| (key.key, key.revision, key.bytes)).collect();
     let mut at = Index::new(query(&store));
     let places = index.iter().map(|key| key.place).collect();
     let again = at.read_places(&store, places)?;

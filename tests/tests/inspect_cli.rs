@@ -51,7 +51,7 @@ fn keys_are_listed_and_filtered() {
     small.assert_refused(
         &["keys", "--rev", "99"],
         2,
-        &["Revision 99", "Revision 99 is above the newest in this snapshot, 8"],
+        &["Revision 99", "Revision 99 is later than the latest in this snapshot, 8"],
     );
 }
 

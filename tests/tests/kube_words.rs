@@ -111,7 +111,7 @@ fn formats_that_kubectl_refuses_are_refused_with_a_reason() {
         (&["po", "-o", "jsonpath"], "write -o jsonpath='{.metadata.name}'"),
         (&["po", "-o", "jsonpath={.a"], "lacks a closing brace"),
         (&["po", "-o", "nothing"], "jsonpath=TEMPLATE"),
-        (&["po", "--rev", "99999"], "Revision 99,999 is above the newest in this snapshot, 344"),
+        (&["po", "--rev", "99999"], "Revision 99,999 is later than the latest in this snapshot, 344"),
     ] {
         get(YESTERDAY, words, 2, what);
     }
@@ -350,7 +350,7 @@ fn words_of_kubectl_are_explained() {
     }
     // Another flag that does not exist is clap's to explain.
     let (_, said, code) = run(&["kube", "get", TODAY, "pods", "--nothing"]);
-    assert!(code == 2 && said.contains("unexpected argument '--nothing'"), "{said}");
+    assert!(code == 2 && said.contains("Unexpected argument '--nothing'"), "{said}");
 }
 
 #[test]

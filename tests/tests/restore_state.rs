@@ -150,7 +150,7 @@ fn impossible_states_are_refused_and_leave_no_files() {
     let (old, damaged) = (text(&old).to_owned(), text(&at("damaged.db")).to_owned());
     for (file, flags, code, words) in [
         (&old, &[below.as_str()][..], 2, "has been compacted"),
-        (&old, &[&above], 2, "later than the snapshot's latest"),
+        (&old, &[&above], 2, "later than the latest in this snapshot"),
         (&old, &["--rev=0"], 2, "revisions begin at 1"),
         (&old, &["--rev=-3"], 2, "revisions begin at 1"),
         (&old, &["--delete=nobody/has/this"], 1, "no key nobody/has/this at revision 672"),

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use etcdsnap_core::pass::reading::Accumulator;
 use etcdsnap_core::rewrite::{Plan, RewriteError, write};
-use etcdsnap_core::store::{HashKvPart, OpenedStore, Store, SurvivorSearch, Unavailable};
+use etcdsnap_core::store::{HashKvPart, OpenedStore, RevisionUnavailable, Store, SurvivorSearch};
 use etcdsnap_core::{IgnoreProgress, Revision, Verdict, verify};
 use etcdsnap_tests::all_queries::open_store;
 use etcdsnap_tests::build::history::main_revision;
@@ -154,8 +154,8 @@ fn compacted_and_future_revisions_are_refused() {
     let file = case::named("3.7-history").bytes();
     let store = open_store(&file);
     assert!(store.compacted() > Revision::FIRST);
-    assert!(matches!(store.at(store.compacted().previous()), Err(Unavailable::Compacted { .. })));
-    assert!(matches!(store.at(store.current().next()), Err(Unavailable::Future { .. })));
+    assert!(matches!(store.at(store.compacted().previous()), Err(RevisionUnavailable::Compacted { .. })));
+    assert!(matches!(store.at(store.current().next()), Err(RevisionUnavailable::Future { .. })));
 }
 
 #[test]
@@ -224,7 +224,7 @@ fn the_commands_refuse_and_leave_no_files() {
         (&["compact", &flipped, "-o", &out][..], 1, "is damaged, and nothing was written"),
         (&["defrag", &flipped, "-o", &out], 1, "is damaged, and nothing was written"),
         (&["compact", &file, "-o", &out, "--rev", &below], 2, "has been compacted"),
-        (&["compact", &file, "-o", &out, "--rev", &above], 2, "later than the snapshot's latest"),
+        (&["compact", &file, "-o", &out, "--rev", &above], 2, "later than the latest in this snapshot"),
         (&["compact", &file, "-o", &out, "--rev", "-5"], 2, "or `latest`; revisions begin at 1"),
         (&["compact", &file, "-o", &out, "--rev", "0"], 2, "or `latest`; revisions begin at 1"),
         (&["compact", &file, "-o", &file], 2, "is the same file as"),

@@ -235,6 +235,6 @@ fn damaged_users_are_refused_unless_they_are_to_go() {
     assert!(String::from_utf8_lossy(&refused.stderr).contains("--reset-auth") && !out.exists());
     let output = cli::run(&["salvage", text(&damaged), "-o", text(&out), "--reset-auth"]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-    assert!(String::from_utf8_lossy(&output.stdout).contains("everybody may read and write"), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("everyone may read and write"), "{output:?}");
     assert_ne!(etcdsnap::verify(&out, etcdsnap::VerifyOptions::default()).unwrap().verdict, Verdict::Damaged);
 }

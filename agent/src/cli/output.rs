@@ -123,15 +123,16 @@ pub fn warn(what: &str) {
     tell(&format!("{WARN}etcdsnap:{WARN:#} {}\n", lines(&sentence(what))));
 }
 
-/// Ends with clap's output about the command line: help on stdout, or an error on stderr.
+/// Ends with clap's output about the command line: help on stdout, or an error on stderr in the form of other errors.
 pub fn refuse(error: &clap::Error) -> Exit {
-    let plain = error.render().to_string();
-    let safe = lines(&plain);
-    if safe == plain {
+    if !error.use_stderr() {
         error.exit();
     }
     // The error quotes words of the command line, such as file names that another person chose.
-    tell(&safe);
+    let text = lines(&error.render().to_string());
+    let text = text.strip_prefix("error: ").unwrap_or(&text);
+    let (what, rest) = text.split_once('\n').unwrap_or((text, ""));
+    tell(&format!("{BAD}etcdsnap:{BAD:#} {BOLD}{}{BOLD:#}\n{rest}", sentence(what)));
     Exit::Failed
 }
 

@@ -82,7 +82,7 @@ pub enum ExportError {
     #[error(transparent)]
     File(#[from] PartFileError),
     /// The output cannot be written.
-    #[error("cannot write: {0}")]
+    #[error("cannot write the output: {0}")]
     Write(#[from] io::Error),
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use etcdsnap_core::Finding;
 use etcdsnap_core::bolt::write::file_builder::BuildError;
 use etcdsnap_core::rewrite;
-use etcdsnap_core::store::Unavailable;
+use etcdsnap_core::store::RevisionUnavailable;
 
 use crate::error::{Error, Fault, plain};
 use crate::fsx::output_error::{OutputError, write_advice};
@@ -28,7 +28,7 @@ pub enum RewriteError {
     File(#[from] PartFileError),
     /// The input does not contain the revision.
     #[error(transparent)]
-    Revision(#[from] Unavailable),
+    Revision(#[from] RevisionUnavailable),
     /// The input is damaged.
     #[error("{} is damaged, and nothing was written{}", printable_path(path), told(finding.as_deref()))]
     Damaged {
@@ -140,10 +140,10 @@ impl RewriteError {
             Self::Read(error) => error.advice(),
             Self::Target(error) => error.advice(),
             Self::File(error) => error.advice(),
-            Self::Revision(Unavailable::Compacted { .. }) => {
+            Self::Revision(RevisionUnavailable::Compacted { .. }) => {
                 "A compaction cannot be undone. Leave the revision out for the latest one.".into()
             }
-            Self::Revision(Unavailable::Future { .. }) => "Leave the revision out for the latest one.".into(),
+            Self::Revision(RevisionUnavailable::Future { .. }) => "Leave the revision out for the latest one.".into(),
             Self::Damaged { path, .. } => {
                 format!("For details: etcdsnap verify {0}. Use another copy or backup; if there is none, recover the readable part: etcdsnap salvage {0} -o OUT", typed_path(path))
             }

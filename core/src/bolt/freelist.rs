@@ -50,7 +50,7 @@ pub fn read<S: Source + ?Sized>(
         return Ok(());
     }
     if header.id != page {
-        report(PageDefect::new(Code::PageIdMismatch, 0, format!("the freelist page is labelled {}", header.id)));
+        report(PageDefect::new(Code::PageIdMismatch, 0, header.wrong_id(page)));
     }
     if let Err(defect) = reader.geometry().check(page, header.overflow) {
         report(PageDefect { because: defect.because, ..invalid(12, defect.message) });

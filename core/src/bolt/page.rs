@@ -76,6 +76,16 @@ impl Header {
             None => format!("a page of unknown type {:#06x}", self.flags),
         }
     }
+
+    /// Describes, as a clause, that the page at `place` is labelled with another page's id.
+    pub fn wrong_id(&self, place: PageId) -> String {
+        format!("page {place} is labelled {}: it was written to the wrong place or overwritten", self.id)
+    }
+
+    /// Describes, as a clause, that the page has a type that does not belong in a tree.
+    pub fn wrong_type(&self) -> String {
+        format!("the tree points here, but this is {}", self.describe())
+    }
 }
 
 /// Damage of a page, with its offset within the page.

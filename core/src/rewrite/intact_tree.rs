@@ -66,8 +66,7 @@ impl<'s, S: Source + ?Sized> IntactTrees<'s, S> {
         }
         let overflow = match self.leaves.pages.header_and_overflow(page)? {
             Ok((header, _)) if header.id != page => {
-                let text = format!("the page at number {page} carries the number {}", header.id);
-                take(missing(Code::PageIdMismatch, text));
+                take(missing(Code::PageIdMismatch, header.wrong_id(page)));
                 return Ok(());
             }
             Ok((_, overflow)) => overflow,
@@ -129,7 +128,7 @@ impl<'s, S: Source + ?Sized> IntactTrees<'s, S> {
                 Ok(())
             }
             _ => {
-                take(missing(Code::PageType, format!("the tree points here, but this is {}", header.describe())));
+                take(missing(Code::PageType, header.wrong_type()));
                 Ok(())
             }
         }

@@ -461,7 +461,7 @@ fn check_meta_pages(metas: &MetaPages, head: &[u8], findings: &mut Findings) {
                 let header = usize::try_from(offset.get()).ok().and_then(|at| head.get(at..)).and_then(Header::parse);
                 let Some(header) = header else { continue };
                 if header.id != id {
-                    let text = format!("meta page {id} is labelled page {}", header.id);
+                    let text = format!("meta page {id} is labelled {}", header.id);
                     findings.push(Finding::new(Code::MetaInvalid, text).page(id).offset(offset));
                 }
                 if header.kind() != Some(PageKind::Meta) {

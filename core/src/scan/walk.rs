@@ -264,15 +264,12 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
         if !matches!(kind, Some(PageKind::Branch | PageKind::Leaf)) {
             self.incomplete = true;
             self.met_used_page |= !self.used.insert(page);
-            let text = format!("the tree points here, but this is {}", header.describe());
-            self.findings.push(Finding::new(Code::PageType, text).page(page).offset(offset.plus(8)));
+            self.findings.push(Finding::new(Code::PageType, header.wrong_type()).page(page).offset(offset.plus(8)));
             return Ok(OpenedPage::Lost);
         }
         let own = u64::from(overflow).saturating_add(1);
         if header.id != page {
-            let text =
-                format!("page {page} is labelled {}: it was written to the wrong place or overwritten", header.id);
-            self.findings.push(Finding::new(Code::PageIdMismatch, text).page(page).offset(offset));
+            self.findings.push(Finding::new(Code::PageIdMismatch, header.wrong_id(page)).page(page).offset(offset));
         }
         // Pages visited before are not read again, so the file's size limits all reads.
         if let Some(shared) = page.up_to(page.plus(own)).find(|page| !self.used.insert(*page)) {

@@ -16,6 +16,7 @@ use crate::etcd::revision_key::{FullRevision, RevisionKey};
 use crate::finding::Finding;
 use crate::finding_code::Code;
 use crate::lost_parts::LostParts;
+use crate::number_words::grouped_revision;
 use crate::pass::reading::Accumulator;
 use crate::progress::ScanProgress;
 use crate::source::Source;
@@ -35,11 +36,11 @@ pub struct HashKv {
     pub compact_revision: Revision,
 }
 
-/// Why a revision has no hash.
+/// Why the snapshot cannot answer for a revision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Unavailable {
+pub enum RevisionUnavailable {
     /// The revision was compacted.
-    #[error("revision {asked} has been compacted: the oldest available one is {oldest}")]
+    #[error("revision {} has been compacted: the oldest in this snapshot is {}", grouped_revision(*asked), grouped_revision(*oldest))]
     Compacted {
         /// Requested revision.
         asked: Revision,
@@ -47,7 +48,7 @@ pub enum Unavailable {
         oldest: Revision,
     },
     /// The revision is in the future.
-    #[error("revision {asked} is later than the snapshot's latest, {latest}")]
+    #[error("revision {} is later than the latest in this snapshot, {}", grouped_revision(*asked), grouped_revision(*latest))]
     Future {
         /// Requested revision.
         asked: Revision,
@@ -61,14 +62,14 @@ impl<S: Source + ?Sized> Store<'_, S> {
     ///
     /// # Errors
     /// The revision was compacted, or is later than the snapshot's latest.
-    pub fn at(&self, revision: Revision) -> Result<Revision, Unavailable> {
+    pub fn at(&self, revision: Revision) -> Result<Revision, RevisionUnavailable> {
         let (oldest, latest) = (self.compacted(), self.current());
         match revision {
             Revision::ZERO => Ok(latest),
             asked if asked < Revision::ZERO || asked < oldest => {
-                Err(Unavailable::Compacted { asked, oldest: oldest.max(Revision::FIRST) })
+                Err(RevisionUnavailable::Compacted { asked, oldest: oldest.max(Revision::FIRST) })
             }
-            asked if asked > latest => Err(Unavailable::Future { asked, latest }),
+            asked if asked > latest => Err(RevisionUnavailable::Future { asked, latest }),
             asked => Ok(asked),
         }
     }

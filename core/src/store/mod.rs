@@ -56,7 +56,7 @@ pub use cluster_buckets::{Alarm, Auth, Lease, Listing, Member, StoredSetting};
 pub use diff_prefilter::{Contents, Unlike};
 pub use difference::KeyDifference;
 pub use entry::{EntryPlace, KeyEntry};
-pub use hashkv::{HashKv, HashKvPart, Unavailable};
+pub use hashkv::{HashKv, HashKvPart, RevisionUnavailable};
 pub use incremental_open::{Begun, OpenedStore, Opening};
 pub use index::Index;
 pub use index_with_values::IndexWithValues;

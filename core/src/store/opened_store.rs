@@ -326,16 +326,12 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
             }
         };
         if header.kind() != Some(PageKind::Leaf) {
-            let text = format!("the tree points here, but this is {}", header.describe());
-            lost.add(odd(Code::PageType, text));
+            lost.add(odd(Code::PageType, header.wrong_type()));
             return Ok(None);
         }
         if header.id != page {
             // Its contents are used, but this place may have belonged to another page before.
-            lost.add(odd(
-                Code::PageIdMismatch,
-                format!("page {page} is labelled {}: it was written to the wrong place or overwritten", header.id),
-            ));
+            lost.add(odd(Code::PageIdMismatch, header.wrong_id(page)));
         }
         let overflow = if overflow > 0 { self.before_next(reader, page, overflow)? } else { 0 };
         let bytes = reader.pages(page, overflow)?;

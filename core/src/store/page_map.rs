@@ -124,7 +124,7 @@ impl<S: Source + ?Sized> Store<'_, S> {
         let free = map.part(DatabasePart::Free, None);
         let rest = match (whole, has_freelist) {
             (false, _) => map.part(DatabasePart::Unknown, None),
-            (true, true) => map.part(DatabasePart::LostParts, None),
+            (true, true) => map.part(DatabasePart::Lost, None),
             (true, false) => free,
         };
         for page in PageId::ZERO.up_to(present) {

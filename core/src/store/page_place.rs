@@ -46,7 +46,7 @@ pub enum DatabasePart {
     /// The pages in the freelist; without one, all pages in no tree, because bbolt then builds it from the trees.
     Free,
     /// Pages that no tree and no freelist contains.
-    LostParts,
+    Lost,
     /// Pages that continue others or are lost.
     Unknown,
     /// Pages outside the database.
@@ -92,7 +92,7 @@ impl<S: Source + ?Sized> Store<'_, S> {
         }
         let head = head(self.source)?;
         let Some((meta_page, meta)) = MetaPages::find(&head).and_then(|metas| metas.chosen(self.meta)) else {
-            return Ok(plain(DatabasePart::LostParts));
+            return Ok(plain(DatabasePart::Lost));
         };
         // No page of a file is read more than once for all trees together, even if forged buckets share a tree.
         let mut steps = self.geometry.present.get();
@@ -112,7 +112,7 @@ impl<S: Source + ?Sized> Store<'_, S> {
             return Ok(place(DatabasePart::Freelist, None, &freelist));
         }
         let is_free = meta.freelist == NO_FREELIST || self.free.contains(page);
-        Ok(plain(if is_free { DatabasePart::Free } else { DatabasePart::LostParts }))
+        Ok(plain(if is_free { DatabasePart::Free } else { DatabasePart::Lost }))
     }
 
     /// Reads the branch pages of the tree with this root. Gives up after `steps` pages, which it counts down.
@@ -194,7 +194,7 @@ mod tests {
         for number in 0..store.pages() {
             let page = PageId::new(number);
             let place = store.page_place(page).unwrap();
-            assert_ne!(place.part, DatabasePart::LostParts, "page {page}");
+            assert_ne!(place.part, DatabasePart::Lost, "page {page}");
             assert_eq!(place.part == DatabasePart::Free, place.parent.is_none() && number > 1);
             if let Some(parent) = place.parent {
                 let parent = store.page_view(parent).unwrap();

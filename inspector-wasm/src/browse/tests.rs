@@ -151,7 +151,7 @@ fn the_cluster_and_pages_have_their_declared_shapes() {
             readable: true,
         };
         check("PageView", &page);
-        for part in [DatabasePart::Meta, DatabasePart::BucketList, DatabasePart::LostParts] {
+        for part in [DatabasePart::Meta, DatabasePart::BucketList, DatabasePart::Lost] {
             let bucket = link.map(|_| text());
             check("MapPart", &MapPart { part, bucket: bucket.clone(), pages: W });
             check("PagePlace", &PagePlace { part, bucket, parent: link, continues: link });

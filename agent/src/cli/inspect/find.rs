@@ -105,7 +105,7 @@ fn row(found: &Found, state: &Key<'_>) -> Vec<String> {
         printable_path(&found.path),
         revision(found).to_string(),
         state.revision.main.to_string(),
-        if state.deleted { "deleted".into() } else { state.value_len.to_string() },
+        if state.deleted { "deleted".into() } else { grouped(state.value_len.into()) },
         key_text::key(state.key),
     ]
 }

@@ -169,7 +169,7 @@ fn rows(read: &[Read<'_>], targets: &[Target]) -> Vec<Vec<String>> {
             let (modified, bytes) = match target.state(answer) {
                 None => ("-".into(), "-".into()),
                 Some(state) if state.is_deleted() => (state.mod_revision.to_string(), "-".into()),
-                Some(state) => (state.mod_revision.to_string(), state.value_len.to_string()),
+                Some(state) => (state.mod_revision.to_string(), grouped(state.value_len)),
             };
             let change = change(read, target, number);
             let mut row = vec![
