@@ -1,4 +1,4 @@
-//! Columns of Nodes, namespaces, and what is left.
+//! Columns of Nodes, namespaces, and the remaining types.
 
 use super::node_path::text;
 use super::object_tree::Node;

@@ -1,4 +1,4 @@
-//! Columns of Services, and of what leads to them.
+//! Columns of Services, and of the types that route traffic to them.
 
 use super::label_text::{labels, selector_or_none};
 use super::node_path::{int, text};
@@ -57,7 +57,7 @@ fn external(row: &Row<'_>) -> String {
     }
 }
 
-/// Where load balancers listen, sorted.
+/// Returns the addresses of load balancers, sorted.
 fn balancers(row: &Row<'_>) -> String {
     let address = |ingress: &Node<'_>| match text(ingress, "ip") {
         "" => text(ingress, "hostname").to_owned(),
@@ -126,7 +126,7 @@ const INGRESSES: &[Column] = &[
     column("CLASS", |row| row.scalar_or("spec.ingressClassName", "<none>")),
     column("HOSTS", |row| {
         let rules = row.items("spec.rules");
-        // Rules count, with a host or without.
+        // All rules count, including those without a host.
         let mut hosts = Vec::new();
         let mut more = false;
         for rule in rules {

@@ -1,4 +1,4 @@
-//! Columns of what says who may do what, and of what decides over requests.
+//! Columns of the types for permissions, quotas, and decisions about requests.
 
 use super::age;
 use super::autoscaler_text::metrics;

@@ -1,4 +1,4 @@
-//! Columns of volumes, and of what provides them.
+//! Columns of volumes, and of their classes and drivers.
 
 use super::node_path::text;
 use super::object_tree::Node;
@@ -22,7 +22,7 @@ const ATTRIBUTES_CLASS: Column =
 const MODE: Column = wide("VOLUMEMODE", |row| row.scalar_or("spec.volumeMode", "<unset>"));
 const STATUS: Column =
     column("STATUS", |row| if row.is_deleting() { "Terminating".to_owned() } else { row.text("status.phase") });
-/// The annotation is from times before the field.
+/// The annotation is older than the field.
 const CLASS: Column = column("STORAGECLASS", |row| {
     let annotations = row.at("metadata.annotations");
     let old = annotations.and_then(|annotations| annotations.get("volume.beta.kubernetes.io/storage-class"));
@@ -62,7 +62,7 @@ fn is_bound(row: &Row<'_>) -> bool {
     !row.text("spec.volumeName").is_empty()
 }
 
-/// In a fixed order, whatever the object's.
+/// Returns the access modes in a fixed order.
 fn modes(row: &Row<'_>, path: &str) -> String {
     let there = row.items(path);
     let known =

@@ -1,4 +1,4 @@
-//! Columns of Pods and of what makes them.
+//! Columns of Pods and of their controllers.
 
 use super::age;
 use super::label_text::{labels, selector, selector_or_none};

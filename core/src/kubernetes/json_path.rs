@@ -1,6 +1,6 @@
-//! Paths into an object, as kubectl and definitions write them: `.spec.list[0].name`, `.metadata.labels['a.b/c']`, `[*]`, `[?(@.type=="Ready")].status`, with braces around or without.
+//! Follows paths into an object, as kubectl and definitions write them: `.spec.list[0].name`, `.metadata.labels['a.b/c']`, `[*]`, `[?(@.type=="Ready")].status`, with or without braces.
 //!
-//! The language is that of `k8s.io/client-go/util/jsonpath`, except that `['a.b/c']` finds the member of that name without backslashes.
+//! The language is that of `k8s.io/client-go/util/jsonpath`, except that `['a.b/c']` finds the member with that name without backslashes.
 
 use super::go_numbers;
 use super::json::JsonText;

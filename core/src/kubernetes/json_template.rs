@@ -1,10 +1,10 @@
-//! Templates of `kubectl get -o jsonpath=…`: text with paths in braces, and `{range …}…{end}`.
+//! Prints objects by templates of `kubectl get -o jsonpath=…`: text with paths in braces, and `{range …}…{end}`.
 //!
 //! ```text
 //! {range .items[*]}{.metadata.name}{"\t"}{.status.phase}{"\n"}{end}
 //! ```
 //!
-//! Source of the language: `k8s.io/client-go/util/jsonpath`. A value is printed as Go's `%v` prints it, lists and objects as JSON, and several values have a blank between.
+//! Source of the language: `k8s.io/client-go/util/jsonpath`. Values are printed as by Go's `%v`, lists and objects as JSON, and several values are separated by blanks.
 
 use super::json_path::{Walk, go_text, json_text};
 use super::json_path_reader::Reader;
@@ -12,52 +12,52 @@ use super::json_path_steps::Part;
 use super::object_tree::Node;
 use super::pretty;
 
-/// Ranges within ranges at most.
+/// Maximum depth of ranges within ranges.
 const MAX_NESTED: u8 = 16;
-/// Values that a template passes through at most: it is the caller's own, and may look at every object of a large cluster.
+/// Maximum number of values that a template visits. It is high because the template comes from the user, and may visit every object of a large cluster.
 const MAX_VISITED: u64 = 1_000_000_000;
 
-/// A template that was read.
+/// A parsed template.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JsonTemplate {
     parts: Vec<Part>,
 }
 
-/// How values are printed.
+/// The form of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TemplateForm {
-    /// One after the other.
+    /// As text, one after the other.
     Text,
-    /// What each part finds as a list in JSON, as `-o jsonpath-as-json` does.
+    /// As a JSON list for each part, like `-o jsonpath-as-json`.
     Json,
 }
 
 impl JsonTemplate {
-    /// Reads a template.
+    /// Parses a template.
     ///
     /// # Errors
-    /// What of it is not understood, as the end of a sentence.
+    /// The part that is not understood, as the end of a sentence.
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut rest = text;
         let parts = parts(&mut rest, 0)?;
         Ok(Self { parts })
     }
 
-    /// Whether it has no path, so that it prints the same whatever the object is.
+    /// Whether the template has no path, so that its output is the same for every object.
     #[must_use]
     pub fn is_constant(&self) -> bool {
         self.parts.iter().all(|part| matches!(part, Part::Text(_)))
     }
 
-    /// Its pieces.
+    /// Returns the parts.
     pub(super) fn parts(&self) -> &[Part] {
         &self.parts
     }
 
-    /// Prints what it finds in an object behind `out`.
+    /// Appends the template's output for an object to `out`.
     ///
     /// # Errors
-    /// Why it cannot be said, in a sentence without its point.
+    /// The reason why there is no output, as a sentence without its full stop.
     pub fn print<'n>(&'n self, object: &'n Node<'n>, form: TemplateForm, out: &mut Vec<u8>) -> Result<(), String> {
         let mut walk = Walk { left: MAX_VISITED, is_strict: true };
         print(&self.parts, object, form, &mut walk, out)
@@ -105,7 +105,7 @@ fn values(found: &[&Node<'_>], form: TemplateForm, out: &mut Vec<u8>) {
     }
 }
 
-/// The parts up to the end of the text, or of the range that it is in. A range without an end goes to the end of the text, as for kubectl.
+/// Parses the parts up to the end of the text or of the enclosing range. A range without `{end}` extends to the end of the text, as in kubectl.
 fn parts(rest: &mut &str, nested: u8) -> Result<Vec<Part>, String> {
     if nested > MAX_NESTED {
         return Err("has ranges within ranges, too many".to_owned());

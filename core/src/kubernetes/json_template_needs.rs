@@ -1,10 +1,10 @@
-//! Finds the fields of the items of a List that a template uses, so that the other fields of many objects need not be in memory.
+//! Finds the fields of a List's items that a template uses, so that the other fields of many objects need not be kept in memory.
 
 use super::json_path_steps::{Part, Step};
 use super::json_template::JsonTemplate;
 use super::object_tree::Node;
 
-/// The place to which a path has led so far.
+/// The position that a path has reached.
 #[derive(Clone)]
 enum At {
     /// The List.

@@ -1,4 +1,4 @@
-//! The fields of a message one after the other, for readers that need a few of them and no tree.
+//! Visits chosen fields of a message, for readers that need a few of them and no tree.
 
 use super::decode::fits;
 use super::field_choice::FieldChoice;
@@ -26,7 +26,7 @@ pub(super) fn each_known<'a>(
     Some(())
 }
 
-/// The message or text of a field; `None` for a number.
+/// Returns the bytes of a message or text field; `None` for a number.
 pub(super) fn bytes(value: WireValue<'_>) -> Option<&[u8]> {
     match value {
         WireValue::Delimited(bytes) => Some(bytes),
@@ -34,12 +34,12 @@ pub(super) fn bytes(value: WireValue<'_>) -> Option<&[u8]> {
     }
 }
 
-/// The text of a field; `None` if it is not UTF-8.
+/// Returns the text of a field; `None` if it is not UTF-8.
 pub(super) fn text(value: WireValue<'_>) -> Option<&str> {
     std::str::from_utf8(bytes(value)?).ok()
 }
 
-/// The integer of a field; `None` for a text.
+/// Returns the integer of a field; `None` for a text.
 pub(super) fn int(value: WireValue<'_>) -> Option<i64> {
     match value {
         WireValue::Varint(number) => Some(number.cast_signed()),

@@ -1,39 +1,39 @@
-//! What can be wrong with the objects of a cluster, as far as a snapshot tells.
+//! The kinds of problems of a cluster's objects that `kube check` finds in a snapshot.
 
 use super::object_tree::Node;
 use super::special_types::parse_rfc3339;
 
-/// Owners of one object that are looked at; Kubernetes' own objects have one.
+/// Maximum number of owners of one object that are checked; Kubernetes' own objects have one.
 const MAX_OWNERS: usize = 32;
 
-/// Webhooks of one configuration whose services are looked at.
+/// Maximum number of webhooks of one configuration whose services are checked.
 const MAX_SERVICES: usize = 256;
 
-/// A kind of trouble.
+/// A kind of problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Trouble {
-    /// A value that is no object, or cannot be decoded to its end.
+    /// A value is not an object, or cannot be decoded completely.
     Undecodable,
     /// Kind, name or namespace contradict the key.
     Misplaced,
-    /// A namespace is gone that objects are in.
+    /// The namespace of objects does not exist.
     NamespaceGone,
-    /// Custom resources are there without their definition.
+    /// The definition of custom resources does not exist.
     DefinitionGone,
-    /// The owner of an object is gone.
+    /// The owner of an object does not exist.
     OwnerGone,
-    /// An object waits to be deleted.
+    /// An object has been waiting for its deletion.
     StuckTermination,
-    /// A webhook calls a service that is gone.
+    /// A webhook calls a service that does not exist.
     WebhookServiceGone,
-    /// An API is served by a service that is gone.
+    /// The service that serves an API does not exist.
     ApiServiceGone,
-    /// Secrets are stored in plain, beside encrypted ones.
+    /// Secrets are stored unencrypted, although others are encrypted.
     PlainSecret,
 }
 
 impl Trouble {
-    /// All of them, in the order in which they are told.
+    /// All kinds of problems, in the order in which they are reported.
     pub const ALL: [Self; 9] = [
         Self::Undecodable,
         Self::Misplaced,
@@ -46,7 +46,7 @@ impl Trouble {
         Self::PlainSecret,
     ];
 
-    /// Its stable name.
+    /// Returns its stable code.
     #[must_use]
     pub fn code(self) -> &'static str {
         match self {
@@ -62,7 +62,7 @@ impl Trouble {
         }
     }
 
-    /// What to do about it.
+    /// Returns the advice for it.
     #[must_use]
     pub fn advice(self) -> &'static str {
         match self {
@@ -97,16 +97,16 @@ impl Trouble {
     }
 }
 
-/// What an object says of others.
+/// The references of an object to others.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Relations {
     /// Its uid.
     pub uid: Option<String>,
-    /// Who owns it.
+    /// Its owners.
     pub owners: Vec<Owner>,
-    /// When it was asked to go, in seconds since 1970.
+    /// When its deletion was requested, in seconds since 1970.
     pub deleted: Option<i64>,
-    /// Who has to agree first.
+    /// The finalizers that must be removed before it is deleted.
     pub finalizers: Vec<String>,
     /// The services that it calls.
     pub services: Vec<CalledService>,
@@ -125,12 +125,12 @@ pub struct Owner {
     pub uid: String,
 }
 
-/// A service that an API server calls for an object.
+/// A service that an API server calls on behalf of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CalledService {
-    /// What is wrong when it is gone.
+    /// The problem if the service does not exist.
     pub trouble: Trouble,
-    /// For what, such as a webhook's name; empty for the object itself.
+    /// The part of the object that calls it, such as a webhook's name; empty for the object itself.
     pub caller: String,
     /// Its namespace.
     pub namespace: String,
@@ -138,7 +138,7 @@ pub struct CalledService {
     pub name: String,
 }
 
-/// Reads them.
+/// Reads the references of an object.
 #[must_use]
 pub fn relations(object: &Node<'_>) -> Relations {
     let text = |node: &Node<'_>, name: &str| node.get(name).and_then(Node::text).unwrap_or_default().to_owned();

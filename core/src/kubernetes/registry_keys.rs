@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! /registry/pods/shop/web-1                              built in: resource, namespace, name
-//! /registry/minions/node-1                               without a namespace; nodes have an older name
+//! /registry/minions/node-1                               without a namespace; nodes have their old name
 //! /registry/services/specs/shop/web                      two parts for services and their endpoints
 //! /registry/cert-manager.io/certificates/shop/web-tls    a resource of a definition, or of a server beside: its group, which has a dot, comes first
 //! ```

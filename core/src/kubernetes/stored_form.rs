@@ -1,4 +1,4 @@
-//! How an object is stored, and what of its bytes says who set which field.
+//! Recognizes the stored form of a value, and measures its `managedFields`.
 
 use super::decode::Options;
 use super::envelope::{Envelope, Protobuf, envelope, provider};
@@ -7,7 +7,7 @@ use super::object;
 use super::object_tree::Node;
 use crate::protobuf_raw::{WireValue, next};
 
-/// In which form a value is stored.
+/// The stored form of a value.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Form {
     /// A protobuf message.
@@ -34,22 +34,22 @@ impl std::fmt::Display for Form {
     }
 }
 
-/// What can be said of a value without showing it.
+/// Facts about a value that do not reveal its contents.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stored {
     /// Its form.
     pub form: Form,
-    /// Such as `apps/v1`; empty when it cannot be read.
+    /// Such as `apps/v1`; empty if it cannot be read.
     pub api_version: String,
-    /// Such as `Deployment`; empty when it cannot be read.
+    /// Such as `Deployment`; empty if it cannot be read.
     pub kind: String,
-    /// Bytes of `metadata.managedFields`, with the name of the field.
+    /// Length of `metadata.managedFields` in bytes, including the field's name.
     pub managed_bytes: u64,
-    /// Whether all of it can be decoded.
+    /// Whether the value can be decoded completely.
     pub is_decodable: bool,
 }
 
-/// Looks at a value; `buffer` is for what it decodes to, and is empty afterwards.
+/// Examines a value; `buffer` is used for the decoded value, and is empty afterwards.
 #[must_use]
 pub fn stored(value: &[u8], buffer: &mut Vec<u8>) -> Stored {
     let none =
@@ -80,7 +80,7 @@ pub fn stored(value: &[u8], buffer: &mut Vec<u8>) -> Stored {
     }
 }
 
-/// In which form a value is stored.
+/// Returns the stored form of a value.
 #[must_use]
 pub fn form(value: &[u8]) -> Form {
     match envelope(value) {
@@ -95,7 +95,7 @@ pub fn form(value: &[u8]) -> Form {
     }
 }
 
-/// Fields 17 of `ObjectMeta`, which is field 1 of every object.
+/// Returns the length of fields 17 of `ObjectMeta`, which is field 1 of every object.
 fn managed_bytes(message: &Protobuf<'_>) -> u64 {
     let mut bytes = 0_u64;
     let mut rest = message.raw;
@@ -113,7 +113,7 @@ fn managed_bytes(message: &Protobuf<'_>) -> u64 {
     bytes
 }
 
-/// Bytes of `"managedFields":…,` in the JSON that servers write.
+/// Returns the length of `"managedFields":…,` in the JSON that servers write.
 fn json_bytes(fields: &Node<'_>) -> u64 {
     let mut text = JsonText::default();
     fields.print(&mut text);
@@ -127,7 +127,7 @@ mod tests {
     #[test]
     fn forms_and_managed_fields_are_told() {
         let mut buffer = Vec::new();
-        // A Pod whose metadata has a name of one byte and an entry of managedFields of four bytes, header included.
+        // A Pod whose metadata has a name of one byte, and an entry of managedFields of four bytes including its header.
         let pod = b"k8s\0\x0a\x09\x0a\x02v1\x12\x03Pod\x12\x0a\x0a\x08\x0a\x01a\x8a\x01\x02\x0a\x00";
         let found = stored(pod, &mut buffer);
         assert_eq!(

@@ -9,12 +9,12 @@ use super::object_tree::Node;
 use super::table_objects::take_managed_fields;
 use crate::key_syntax::is_secret;
 
-/// Which parts of objects are shown.
+/// The parts of objects that are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Showing {
     /// Values of secrets.
     pub secrets: bool,
-    /// `managedFields`: who set which field.
+    /// `managedFields`, which record the client that set each field.
     pub managed_fields: bool,
 }
 
@@ -55,7 +55,7 @@ pub fn value_changes(key: &[u8], old: &[u8], new: &[u8], showing: Showing) -> Re
     Ok(out)
 }
 
-/// A copy without what is secret; none where nothing is.
+/// Returns a copy without secrets; `None` if the object has no secrets.
 #[must_use]
 pub fn concealed<'a>(key: &[u8], node: &Node<'a>) -> Option<Node<'a>> {
     let mut copy;
@@ -72,7 +72,7 @@ pub fn concealed<'a>(key: &[u8], node: &Node<'a>) -> Option<Node<'a>> {
     Some(copy)
 }
 
-/// Whether something of a value is hidden under any key, because its own kind says that it is secret.
+/// Whether parts of a value are hidden under any key, because its own kind is secret.
 #[must_use]
 pub fn is_concealed(value: &[u8]) -> bool {
     if let Envelope::Protobuf(message) = envelope(value)
