@@ -184,7 +184,7 @@ impl Input {
     }
 }
 
-/// Opens a file for reading. A FIFO is opened without waiting for a writer: whoever reads it waits for bytes, and notices meanwhile that it is to stop.
+/// Opens a file for reading. A FIFO is opened without waiting for a writer: the reader waits for bytes, and checks meanwhile whether to stop.
 fn open_file(path: &Path) -> Result<File, Error> {
     // Of other files, an opening that does not wait would fail while another program gives up a lease of the file.
     let is_fifo = fs::metadata(path).is_ok_and(|facts| facts.file_type().is_fifo());

@@ -49,7 +49,7 @@ pub fn named(name: &str) -> Option<(&str, u64)> {
 /// Unpacks the JSON of a release from a Secret or ConfigMap.
 ///
 /// # Errors
-/// Why there is none, as the end of a sentence.
+/// The reason why it cannot be unpacked, as the end of a sentence.
 pub fn unpack(object: &Node<'_>) -> Result<Vec<u8>, &'static str> {
     let text = |path: &[&str]| object.at(path).and_then(Node::text).unwrap_or_default();
     let stored = text(&["data", "release"]);
@@ -80,7 +80,7 @@ pub fn unpack(object: &Node<'_>) -> Result<Vec<u8>, &'static str> {
 /// Parses a release, without its hooks and without the templates and files of its chart.
 ///
 /// # Errors
-/// Why it cannot be read, as the end of a sentence.
+/// The reason why it cannot be parsed, as the end of a sentence.
 pub fn read(json: &[u8]) -> Result<Node<'_>, &'static str> {
     let mut wanted =
         Wanted { builder: Builder::default(), depth: 0, chart: false, dropping: 0, drops_next: false, values: 0 };

@@ -8,7 +8,7 @@ use super::object_visitor::Sink;
 use super::type_table::Schema;
 use super::{definition, filled_in, raw_json, struct_order, unknown_fields};
 
-/// Maximum length of a decoded value. By default etcd accepts requests of up to 1.5 MiB, and nobody has reported more than 16 MiB. In the worst case a tree takes forty times as many bytes.
+/// Maximum length of a decoded value. By default etcd accepts requests of up to 1.5 MiB, and values above 16 MiB are unheard of. In the worst case a tree takes forty times as many bytes.
 pub const MAX_VALUE: usize = 32 << 20;
 
 /// Why a value cannot be decoded as an object.

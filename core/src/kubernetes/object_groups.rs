@@ -45,14 +45,14 @@ impl ObjectGroups {
         Self(groups)
     }
 
-    /// All of them.
+    /// Returns all groups.
     #[must_use]
     pub fn list(&self) -> &[ObjectGroup] {
         &self.0
     }
 }
 
-/// What the keys of all objects of the type and namespace begin with.
+/// Returns the common beginning of the keys of all objects of this type and namespace.
 #[must_use]
 pub fn before_name<'k>(key: &'k [u8], object: &Object<'_>) -> Option<&'k [u8]> {
     key.get(..key.len().checked_sub(object.name.len())?)

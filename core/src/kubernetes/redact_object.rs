@@ -37,7 +37,7 @@ pub struct Redacted {
     pub kind: ValueKind,
     /// Number of texts, or whole values, that were replaced.
     pub replaced: u64,
-    /// Which kinds and fields to be shown this value has.
+    /// The shown kinds and fields that this value has.
     pub shown: Shown,
 }
 

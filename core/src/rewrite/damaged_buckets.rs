@@ -90,7 +90,7 @@ impl<'s, S: Source + ?Sized> DamagedBuckets<'s, S> {
     /// Creates a walker of trees that has visited no page yet.
     ///
     /// # Errors
-    /// When there is no memory for them.
+    /// When there is not enough memory for the sets of visited pages.
     pub fn trees(&self, meta: Meta) -> Result<IntactTrees<'s, S>, Error> {
         IntactTrees::new(self.source, self.geometry(meta))
     }

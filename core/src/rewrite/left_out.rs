@@ -215,7 +215,7 @@ impl<'r> Following<'r> {
         }
     }
 
-    /// Completes the report after the last entry. `malformed` is the number of entries that no etcd writes.
+    /// Completes the report after the last entry. `malformed` is the number of malformed entries, which etcd never writes.
     fn finish(self, malformed: u64) -> LeftOut {
         let Self { left, report, raised, .. } = self;
         report.malformed = malformed.saturating_add(left.unusable.len() as u64);

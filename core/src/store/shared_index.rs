@@ -93,7 +93,7 @@ impl Accumulator for SharedIndex {
     }
 }
 
-/// After a panic in another thread nobody reads the keys any more.
+/// After a panic in another thread, the keys are not read any more.
 fn locked(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }

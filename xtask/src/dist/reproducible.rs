@@ -19,7 +19,7 @@ use crate::repo;
 pub fn check(release: &Release, arguments: &[String]) -> Result<()> {
     let changed = repo::capture(Command::new("git").args(["status", "--porcelain"]).current_dir(&release.source))?;
     ensure!(changed.is_empty(), "Commit first: the second build is made from the last commit.\n{changed}");
-    // Deeper and with a longer name than the first.
+    // This path is deeper and longer than the first one.
     let place = tempfile::Builder::new().prefix("etcdsnap-built-again-").tempdir_in(release.source.join("target"))?;
     let copy = place.path().join("sources");
     let mut clone = Command::new("git");
@@ -36,7 +36,7 @@ pub fn check(release: &Release, arguments: &[String]) -> Result<()> {
     compare(&release.output, &copy.join("target/dist"))
 }
 
-/// Fails when two folders have other files, or files with other bytes.
+/// Fails if two folders contain different files.
 fn compare(first: &Path, second: &Path) -> Result<()> {
     let names = |folder: &Path| -> Result<BTreeSet<_>> {
         let files = checksums::files(folder)?;

@@ -92,7 +92,7 @@ fn json(groups: &[(EncryptionGroup, EncryptionUsage)]) -> Result<(), Failure> {
     lines.finish()
 }
 
-/// Reports, for each resource with secrets, how many of them are not encrypted: whoever has the file can read them.
+/// Reports, for each resource with secrets, how many of them are not encrypted: everyone who has the file can read them.
 fn tell_plain_secrets(groups: &[(EncryptionGroup, EncryptionUsage)]) {
     let secrets = |name: &str, plain: bool| -> u64 {
         let of = groups.iter().filter(|(group, _)| group.secret && group.key.is_none() == plain);

@@ -1,4 +1,4 @@
-//! The name that somebody may have meant.
+//! Guesses the name that the user meant.
 
 use etcdsnap::printable;
 
