@@ -142,7 +142,7 @@ fn a_value_is_printed_in_the_requested_format() {
 }
 
 #[test]
-fn a_prefix_without_keys_is_told() {
+fn a_prefix_without_keys_is_reported() {
     let small = SmallSnapshot::new();
     for (words, said) in [
         (&["keys", "/registry/podz"][..], "No key starts with /registry/podz at revision "),

@@ -18,10 +18,10 @@ use etcdsnap_tests::{
 };
 
 /// Damage of values that neither bolt nor etcd can detect: only the SHA-256 shows it.
-const UNTELLABLE: [&str; 1] = ["value_bit_flipped"];
+const UNDETECTABLE: [&str; 1] = ["value_bit_flipped"];
 
 #[test]
-fn every_named_damage_gives_what_is_intact_and_nothing_else() {
+fn every_named_damage_gives_only_the_intact_entries() {
     let (mut files, mut whole, mut raised) = (0, 0, 0);
     let (mut unreadable, mut failed) = (BTreeSet::new(), BTreeSet::new());
     for base in bases() {
@@ -38,7 +38,7 @@ fn every_named_damage_gives_what_is_intact_and_nothing_else() {
                 whole += usize::from(report.is_whole());
                 raised += usize::from(report.raised_to.is_some());
                 // The written entries are compared with the damaged contents, because the file does not show that a value was changed.
-                let changes = damage.changes_contents() || UNTELLABLE.contains(&damage.name);
+                let changes = damage.changes_contents() || UNDETECTABLE.contains(&damage.name);
                 let changed = if changes { entries(database_of(&damaged.file)) } else { Entries::new() };
                 let rebuilt = if damage.changes_contents() { &[][..] } else { &damaged.file[..] };
                 // Reports all failures, not only the first one.
@@ -100,7 +100,7 @@ fn any_page_may_be_lost() {
 
 /// Cuts the file anywhere, like an interrupted copy.
 #[test]
-fn a_file_that_was_cut_gives_what_is_there() {
+fn a_cut_file_gives_its_readable_entries() {
     let mut some = 0;
     for base in bases() {
         let good = File::new(database_of(&base.snapshot).to_vec());
@@ -178,7 +178,7 @@ fn a_page_forged_inside_a_value_gives_nothing() {
 }
 
 #[test]
-fn the_command_says_what_is_missing_and_servers_start() {
+fn the_command_reports_missing_revisions_and_servers_start() {
     for version in ["3.4", "3.5", "3.6", "3.7"] {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);

@@ -51,7 +51,7 @@ fn without_metas(file: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn packed_and_piped_and_cut_files_give_what_is_there() {
+fn packed_piped_and_cut_files_give_their_readable_entries() {
     let folder = tempfile::tempdir().unwrap();
     let good = case::named("3.7-raw").bytes();
     let all = entries(database_of(&good)).len();
@@ -129,7 +129,7 @@ fn the_older_meta_page_can_be_asked_for() {
 
 /// A file that is not a database is reported as such, as by other commands.
 #[test]
-fn what_is_something_else_is_refused() {
+fn files_that_are_not_databases_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     for file in [&b"<html><body>Not found</body></html>"[..], &[0; 100_000], b"", &[7; 50_000]] {
         let (output, count) = salvage(folder.path(), file, &[]);
@@ -140,7 +140,7 @@ fn what_is_something_else_is_refused() {
 
 /// Damage of server files as power losses cause it: the new file is sound, and a server of each version starts from it and serves.
 #[test]
-fn servers_start_on_what_comes_out() {
+fn servers_start_from_salvaged_files() {
     let folder = tempfile::tempdir().unwrap();
     for version in ["3.4", "3.5", "3.6", "3.7"] {
         let good = case::named(&format!("{version}-raw")).bytes();

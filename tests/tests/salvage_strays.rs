@@ -48,7 +48,7 @@ fn assert_all_back(what: &str, original: &Entries, new: &[u8], report: &SalvageR
 
 /// Loses every page above the leaves, one at a time and together, with and without the root page and the meta pages: all leaves are intact, so all entries are recovered.
 #[test]
-fn what_only_the_way_from_the_root_is_lost_to_comes_back() {
+fn leaves_below_lost_branch_pages_are_recovered() {
     let mut tried = 0;
     for (name, good) in good_files() {
         let (original, past) = (entries(&good.bytes), entries_of_all_pages(&good));
@@ -245,7 +245,7 @@ fn pages_forged_inside_values_give_nothing() {
 /// The first page of a large value in free pages was overwritten, so nothing shows that the remaining pages were a value. Pages forged there are never proven: `--proven-only` leaves them out, and so
 /// does a salvage of a tree without a gap.
 #[test]
-fn what_was_forged_in_the_rest_of_a_freed_value_is_never_proven() {
+fn pages_forged_in_the_rest_of_a_freed_value_are_never_proven() {
     let page_size = 4096;
     let good = built(&history(&[], page_size, 200), page_size);
     let leaves: Vec<_> = good.visits_of("key").into_iter().filter(|visit| visit.flags == LEAF).collect();
@@ -320,7 +320,7 @@ fn another_history_gives_nothing() {
 
 /// Mutants of all layers: the new file is a sound store, and each of its entries is in a page of the mutant.
 #[test]
-fn mutants_give_sound_stores_of_what_is_in_them() {
+fn mutants_give_sound_stores_of_their_own_entries() {
     let bases = bases();
     let (mut written, mut strays, mut failed) = (0, 0, Vec::new());
     for seed in 0..480_u64 {

@@ -417,7 +417,7 @@ mod tests {
     }
 
     #[test]
-    fn long_values_are_cut_around_what_differs() {
+    fn long_values_are_cut_around_the_difference() {
         let text = |middle: &str| format!(r#"{{"a":"{}{middle}{}"}}"#, "x".repeat(500), "y".repeat(500));
         let line = lines(&text("1"), &text("2")).remove(0);
         assert!(line.contains("x1y") && line.contains("x2y") && line.contains("(1003 bytes)"), "{line}");

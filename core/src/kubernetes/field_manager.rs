@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_status_is_written_by_who_may_write_it() {
+    fn a_status_is_attributed_to_a_writer_of_the_status() {
         let object = parsed(
             r#"{"metadata":{"managedFields":[{"manager":"controller","operation":"Update","subresource":"status","time":"2026-03-09T10:00:00Z"},{"manager":"kubectl-set","operation":"Update","time":"2026-03-09T10:00:00Z"}]}}"#,
         );
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn replicas_are_written_by_who_scaled() {
+    fn replicas_are_attributed_to_the_client_that_scaled() {
         let object = parsed(
             r#"{"metadata":{"managedFields":[{"manager":"kubectl-create","operation":"Update","time":"2026-03-09T10:00:00Z"},{"manager":"kubectl","operation":"Update","subresource":"scale","fieldsV1":{"f:spec":{"f:replicas":{}}}}]}}"#,
         );

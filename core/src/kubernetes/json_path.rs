@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_is_said() {
+    fn errors_quote_the_part_that_is_not_understood() {
         let nested = "[?(".repeat(1000) + &")]".repeat(1000);
         for path in [
             ".a[",

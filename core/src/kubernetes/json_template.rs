@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn templates_print_what_they_find() {
+    fn templates_print_the_values_that_they_find() {
         for (template, want) in [
             ("{.kind} of {.items[*].n}\n", "List of a b\n"),
             (r#"{range .items[*]}{.n}{"\t"}{.c[*].i}{"\n"}{end}."#, "a\tp q\nb\t\n."),
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said() {
+    fn errors_name_the_problem() {
         for template in
             ["{.a", "{end}", "{range .items[*]}{end}{end}", "{foo}", "{.items[9]}", "{.kind[0]}", "{.kind[*]}"]
         {

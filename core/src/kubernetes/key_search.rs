@@ -329,7 +329,7 @@ mod tests {
 
     /// Each search finds exactly the keys that it describes: at least one and not all. Deleted keys are included.
     #[test]
-    fn lines_find_what_they_say() {
+    fn searches_find_the_keys_that_they_describe() {
         type Expected = fn(&str, &Key<'_>) -> bool;
         let index = sample().unwrap();
         let prefixes = prefixes(index.names());
@@ -372,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told_with_the_part_that_is() {
+    fn errors_quote_the_wrong_part() {
         for (line, part, why) in [
             ("web size>abc", "size>abc", "a whole number of bytes"),
             ("size > ", "size >", "a whole number of bytes"),
@@ -392,7 +392,7 @@ mod tests {
     }
 
     #[test]
-    fn what_looks_like_a_condition_and_is_none_is_a_word() {
+    fn a_text_that_only_looks_like_a_condition_is_a_word() {
         for (line, word) in [
             ("system:node", "system:node"),
             ("/a:b", "/a:b"),

@@ -54,7 +54,7 @@ mod tests {
     use crate::kubernetes::registry_keys::PREFIXES;
 
     #[test]
-    fn a_prefix_is_what_is_before_namespace_and_name() {
+    fn a_prefix_ends_before_namespace_and_name() {
         for (key, prefix) in [
             ("/registry/pods/shop/web", "/registry/pods/"),
             ("/registry/services/specs/shop/web", "/registry/services/specs/"),

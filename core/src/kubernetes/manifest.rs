@@ -55,13 +55,13 @@ pub(super) mod tests {
     const DEPLOYMENT: &str = r#"{"kind":"Deployment","metadata":{"name":"web","uid":"u","resourceVersion":"7","managedFields":[{}],"generation":3,"creationTimestamp":"2024-01-01T00:00:00Z","deletionTimestamp":"2024-01-01T00:00:00Z","deletionGracePeriodSeconds":0,"selfLink":"/x","ownerReferences":[{}],"finalizers":["foregroundDeletion"],"labels":{"uid":"stays"}},"spec":{"replicas":2},"status":{"replicas":2}}"#;
 
     #[test]
-    fn what_servers_set_is_taken_out() {
+    fn fields_that_servers_set_are_removed() {
         let want = r#"{"kind":"Deployment","metadata":{"name":"web","labels":{"uid":"stays"}},"spec":{"replicas":2}}"#;
         assert_eq!(cleaned(DEPLOYMENT, &[]), want);
     }
 
     #[test]
-    fn what_is_to_be_kept_stays() {
+    fn fields_to_keep_stay() {
         let kept = cleaned(DEPLOYMENT, &fields().collect::<Vec<_>>());
         assert_eq!(kept, DEPLOYMENT);
         let kept = cleaned(DEPLOYMENT, &["uid", "status"]);

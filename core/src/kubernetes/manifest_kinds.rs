@@ -222,7 +222,7 @@ mod tests {
     use super::super::manifest::tests::cleaned;
 
     #[test]
-    fn a_service_keeps_what_somebody_asked_for() {
+    fn a_service_keeps_requested_addresses_and_ports() {
         let spec = r#""spec":{"clusterIP":"10.96.0.7","clusterIPs":["10.96.0.7"],"ports":[{"port":80,"nodePort":30080},{"port":443,"nodePort":30443}],"type":"NodePort","healthCheckNodePort":31000}"#;
         let bare = format!(r#"{{"kind":"Service","metadata":{{"name":"web"}},{spec}}}"#);
         assert_eq!(

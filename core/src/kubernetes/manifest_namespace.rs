@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_services_are_told() {
+    fn texts_that_name_services_are_reported() {
         for (text, want) in [
             ("http://db.shop.svc:80", true),
             ("db.shop.svc.cluster.local", true),

@@ -200,7 +200,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reasons_are_told_with_flags_or_without() {
+    fn reasons_are_reported_with_or_without_flags() {
         assert_eq!(without_flags(LeftOut::Owned.reason()), "their owner is in the snapshot and makes them again");
         assert_eq!(without_flags(LeftOut::Passing.reason()), LeftOut::Passing.reason());
         for reason in [SECRET, FORGOTTEN, UNREADABLE, MISPLACED] {

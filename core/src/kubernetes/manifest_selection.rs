@@ -182,7 +182,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_clusters_make_themselves_is_left_out() {
+    fn objects_that_clusters_create_themselves_are_left_out() {
         for (json, want) in [
             (r#"{"kind":"Secret","type":"kubernetes.io/service-account-token"}"#, Some(LeftOut::Token)),
             (r#"{"kind":"Secret","type":"Opaque"}"#, None),

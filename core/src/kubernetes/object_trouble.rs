@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_object_says_of_others_is_read() {
+    fn references_to_other_objects_are_read() {
         let namespace = relations(&parsed(
             r#"{"kind":"Namespace","metadata":{"uid":"u1","deletionTimestamp":"1970-01-01T00:01:00Z","finalizers":["a/b"]},"spec":{"finalizers":["kubernetes"]}}"#,
         ));

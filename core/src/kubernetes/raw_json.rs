@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_json_is_told() {
+    fn invalid_json_is_refused() {
         assert!(is_json(b" {\"a\":[1]} "));
         for bytes in [&b""[..], b"{", b"{} x", b"\"\xff\"", b"[1,]"] {
             assert!(!is_json(bytes), "{bytes:?}");

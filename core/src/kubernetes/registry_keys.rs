@@ -157,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn prefixes_are_found_by_what_every_cluster_has() {
+    fn prefixes_are_found_by_the_namespace_that_every_cluster_has() {
         let keys: [&[u8]; 4] = [
             b"/k8s/prod/namespaces/kube-system",
             b"/registry/namespaces/kube-system",

@@ -125,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn forms_and_managed_fields_are_told() {
+    fn forms_are_recognized_and_managed_fields_measured() {
         let mut buffer = Vec::new();
         // A Pod whose metadata has a name of one byte, and an entry of managedFields of four bytes including its header.
         let pod = b"k8s\0\x0a\x09\x0a\x02v1\x12\x03Pod\x12\x0a\x0a\x08\x0a\x01a\x8a\x01\x02\x0a\x00";

@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unsure_is_printed_with_it() {
+    fn the_uncertainty_is_printed() {
         let moment = |within| Moment { seconds: 1_773_050_640, within };
         assert_eq!(about(moment(Some(20))), "2026-03-09 10:04:00 UTC (± 20 s)");
         assert_eq!(about(moment(None)), "2026-03-09 10:04:00 UTC or later");

@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn kinds_are_found_by_what_objects_say() {
+    fn kinds_are_found_by_api_version_and_name() {
         let schema = Schema::builtin();
         for (api_version, kind, group, cluster_wide) in [
             ("v1", "Pod", "", false),

@@ -130,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn namespaces_are_told_above_the_resources_alone() {
+    fn namespaces_are_listed_only_above_the_resources() {
         for asked in ["", "/", "/reg", "/registry", "/registry/"] {
             assert!(is_above(asked.as_bytes(), b"/registry"), "{asked}");
         }

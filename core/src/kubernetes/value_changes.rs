@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_under_the_key_of_a_secret_is_hidden() {
+    fn values_under_the_key_of_a_secret_are_hidden() {
         let (old, new) = (&br#"{"kind":"Token","token":"S3CRET"}"#[..], &br#"{"kind":"Token","token":"S3CRET2"}"#[..]);
         let key = b"/registry/management.cattle.io/tokens/a";
         let hidden = value_changes(key, old, new, PLAIN).unwrap().fields.list.remove(0);
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_an_error() {
+    fn undecodable_values_are_an_error() {
         let encrypted = value_changes(b"/a", b"{}", b"k8s:enc:aescbc:v1:key1:x", PLAIN);
         assert_eq!(encrypted, Err(Unreadable::Encrypted("aescbc:v1".into())));
     }

@@ -238,7 +238,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_yaml_takes_for_another_type_is_quoted() {
+    fn texts_that_yaml_parses_as_another_type_are_quoted() {
         for text in [
             "",
             "y",

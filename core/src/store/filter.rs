@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_condition_is_told() {
+    fn errors_quote_texts_that_are_no_conditions() {
         for (text, why) in [
             ("", "it must begin with size"),
             ("colour=red", "it must begin with size"),

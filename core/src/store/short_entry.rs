@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn what_goes_in_comes_out() {
+    fn packed_entries_unpack_to_the_same() {
         for (main, sub, tombstone, page, index) in [
             (0, 0, false, 0, 0),
             (i64::MAX, 7, true, (1 << 48) - 1, 65535),

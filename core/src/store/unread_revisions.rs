@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn neighbours_bound_what_is_lost() {
+    fn readable_neighbours_bound_the_lost_revisions() {
         let mut following = LossTracker::default();
         following.see(Revision::new(2), 0);
         following.lose();

@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_too_short_is_malformed() {
+    fn too_short_values_are_malformed() {
         for len in 0..60 {
             let sealed = vec![7; len];
             assert!(open_aes_cbc(&[1; 32], &sealed).is_err());
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn objects_are_told_from_chance() {
+    fn objects_are_distinguished_from_random_bytes() {
         let pod = b"k8s\0\x0a\x09\x0a\x02v1\x12\x03Pod\x12\x02\x0a\x00\x1a\x00\x22\x00";
         for plain in [&pod[..], b"{\"kind\":\"Widget\"}\n", b"\xd9\xd9\xf7\xa0", b"{}"] {
             assert_eq!(looks(plain), Looks::Object, "{plain:?}");

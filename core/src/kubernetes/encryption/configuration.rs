@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told_without_secrets() {
+    fn errors_contain_no_secrets() {
         let key = |name: &str, secret: &str| {
             format!(
                 "- resources: [secrets]\n  providers:\n  - aescbc: {{keys: [{{name: {name}, secret: {secret}}}]}}\n"

@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_server_writes_is_told() {
+    fn messages_that_no_server_writes_are_refused() {
         assert!(Sealed::parse(b"").is_err());
         assert_eq!(
             Sealed::parse(b"\x0a\x01a\x1a\x01s\x28\x02"),

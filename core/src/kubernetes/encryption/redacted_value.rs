@@ -26,7 +26,7 @@ mod tests {
     use crate::kubernetes::redact_rules::{RedactRules, RedactedKey};
 
     #[test]
-    fn redacted_values_are_told_from_encrypted_ones() {
+    fn redacted_values_are_distinguished_from_encrypted_ones() {
         for (start, sealed) in [
             ("k8s:enc:aescbc:v1:key1:", vec![0xa5; 48]),
             ("k8s:enc:aesgcm:v1:key1:", vec![0xa5; 41]),

@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_hostile_is_refused() {
+    fn hostile_documents_are_refused() {
         let deep = "[".repeat(100_000);
         let many = "- a\n".repeat(MAX_NODES + 1);
         let bomb = "a: &a [x]\nb: [*a , *a ]\n";
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_told_of_texts() {
+    fn errors_contain_no_text_of_the_document() {
         assert!(!format!("{:?}", read("SECRET").unwrap()).contains("SECRET"));
         assert!(!read("a: SECRET\nb: [SECRET").unwrap_err().contains("SECRET"));
     }
