@@ -229,7 +229,7 @@ fn a_changed_value_of_aescbc_is_found() {
     let with = |words: &[&str]| cli::run_in(folder.path(), &[words, &["--encryption-config", "all.yaml"]].concat());
     let (code, out, _) = with(&["verify", "b.db"]);
     assert!(
-        code == 1 && out.contains("value-undecryptable") && out.contains("decrypts to something that is no object"),
+        code == 1 && out.contains("value-undecryptable") && out.contains("the decrypted bytes are not an object"),
         "{out}"
     );
     let (code, out, _) = with(&["kube", "check", "b.db"]);
@@ -238,7 +238,7 @@ fn a_changed_value_of_aescbc_is_found() {
         "{out}"
     );
     let (code, _, printed) = with(&["kube", "encryption", "b.db"]);
-    assert!(code == 1 && printed.contains("decrypts to something that is no object"), "{printed}");
+    assert!(code == 1 && printed.contains("the decrypted bytes are not an object"), "{printed}");
     // An object whose start is intact and whose end is not: a Pod whose metadata is longer than the object.
     let pod = b"k8s\0\x0a\x09\x0a\x02v1\x12\x03Pod\x12\x04\x0a\x7f\x0a\x00\x1a\x00\x22\x00";
     let key: &[u8] = &[7; 32];

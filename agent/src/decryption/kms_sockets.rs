@@ -171,7 +171,7 @@ impl SocketState {
 struct Lost(String);
 
 enum CallFailure {
-    /// The plugin cannot be asked.
+    /// The plugin cannot be reached.
     Lost(Lost),
     /// The plugin answers without deciding about the encrypted key.
     Undecided(String),

@@ -130,7 +130,7 @@ impl<'a> Decoder<'_, 'a> {
         let schema = self.schema;
         let Some(message) = schema.message(number) else { return };
         if self.trail.len() >= MAX_DEPTH as usize {
-            return self.fail("is nested too deeply to be an object of Kubernetes");
+            return self.fail("is nested too deeply for a Kubernetes object");
         }
         let (slots, entries) = (self.slots.len(), self.entries.len());
         let chosen = match self.options.skip {
@@ -202,7 +202,7 @@ impl<'a> Decoder<'_, 'a> {
             }
             let at = u32::try_from(self.entries.len()).unwrap_or(NONE);
             if at >= MAX_VALUES {
-                return self.fail("has more fields than any object of Kubernetes");
+                return self.fail("has more fields than any Kubernetes object");
             }
             self.entries.push(Entry { value, number, next: NONE });
             let Some(slot) = self.slots.get_mut(base.saturating_add(place)) else { return };
@@ -382,7 +382,7 @@ impl<'a> Decoder<'_, 'a> {
                 [] => sink.null(),
                 json if raw_json::is_json(json) => sink.raw(json),
                 other => {
-                    self.fail("is no JSON");
+                    self.fail("is not JSON");
                     sink.string(String::from_utf8_lossy(other));
                 }
             },
@@ -434,7 +434,7 @@ impl<'a> Decoder<'_, 'a> {
     fn room(&mut self) -> bool {
         self.values = self.values.saturating_add(1);
         if self.values > MAX_VALUES {
-            self.fail("has more values than any object of Kubernetes; the others are left out");
+            self.fail("has more values than any Kubernetes object; the others are left out");
         }
         self.values <= MAX_VALUES
     }

@@ -55,15 +55,15 @@ pub fn unpack(object: &Node<'_>) -> Result<Vec<u8>, &'static str> {
     let stored = text(&["data", "release"]);
     let outer = match text(&["kind"]) {
         "Secret" if text(&["type"]) == "helm.sh/release.v1" => {
-            Cow::Owned(STANDARD.decode(stored).map_err(|_| "has no base64 in data.release")?)
+            Cow::Owned(STANDARD.decode(stored).map_err(|_| "has a data.release that is not base64")?)
         }
         "ConfigMap" if text(&["metadata", "labels", "owner"]) == "helm" => Cow::Borrowed(stored.as_bytes()),
-        _ => return Err("is not Helm's: its type or its label says something else"),
+        _ => return Err("is not Helm's, according to its type or label"),
     };
     if outer.is_empty() {
         return Err("has no data.release");
     }
-    let packed = STANDARD.decode(&*outer).map_err(|_| "has no base64 of Helm in data.release")?;
+    let packed = STANDARD.decode(&*outer).map_err(|_| "has a data.release without Helm's base64")?;
     if !packed.starts_with(&[0x1f, 0x8b, 8]) {
         // Helm also accepts releases that are not packed.
         return Ok(packed);
@@ -84,13 +84,13 @@ pub fn unpack(object: &Node<'_>) -> Result<Vec<u8>, &'static str> {
 pub fn read(json: &[u8]) -> Result<Node<'_>, &'static str> {
     let mut wanted =
         Wanted { builder: Builder::default(), depth: 0, chart: false, dropping: 0, drops_next: false, values: 0 };
-    raw_json::read(json, &mut wanted).map_err(|_| "unpacks to something else than JSON")?;
+    raw_json::read(json, &mut wanted).map_err(|_| "unpacks to something other than JSON")?;
     if wanted.values > MAX_VALUES {
         return Err("has more values than any release");
     }
     match wanted.builder.finish() {
         release @ Node::Object(_) => Ok(release),
-        _ => Err("unpacks to something else than a release"),
+        _ => Err("unpacks to something other than a release"),
     }
 }
 

@@ -128,7 +128,7 @@ impl Walk {
         match node {
             Node::Array(items) => Ok(Some(items)),
             Node::Null => Ok(None),
-            _ if self.is_strict => Err(format!("{} is no list, and has no elements", shape(node))),
+            _ if self.is_strict => Err(format!("{} is not a list", shape(node))),
             _ => Ok(None),
         }
     }
@@ -137,7 +137,7 @@ impl Walk {
         let found = position(number, items.len()).and_then(|at| items.get(at));
         match found {
             None if self.is_strict => {
-                Err(format!("a list of {} elements has none with the index {number}", items.len()))
+                Err(format!("a list of {} elements has no index {number}", items.len()))
             }
             found => Ok(found),
         }

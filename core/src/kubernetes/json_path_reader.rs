@@ -144,7 +144,7 @@ impl<'t> Reader<'t> {
         let integer = text.parse().map(Node::Int).ok();
         integer
             .or_else(|| text.parse().map(Node::Float).ok())
-            .ok_or_else(|| format!("has {text:?}, which is no number"))
+            .ok_or_else(|| format!("has {text:?}, which is not a number"))
     }
 
     /// Parses the step after an opening bracket, up to the closing one.
@@ -213,7 +213,7 @@ impl<'t> Reader<'t> {
     /// Parses the steps of a text within the path.
     fn nested(&self, text: &str) -> Result<Vec<Step>, String> {
         if self.nested >= MAX_NESTED {
-            return Err("has filters within filters, too many".to_owned());
+            return Err("has too many nested filters".to_owned());
         }
         let mut reader = Reader { rest: text, nested: self.nested.saturating_add(1) };
         let steps = reader.steps()?;

@@ -108,7 +108,7 @@ fn values(found: &[&Node<'_>], form: TemplateForm, out: &mut Vec<u8>) {
 /// Parses the parts up to the end of the text or of the enclosing range. A range without `{end}` extends to the end of the text, as in kubectl.
 fn parts(rest: &mut &str, nested: u8) -> Result<Vec<Part>, String> {
     if nested > MAX_NESTED {
-        return Err("has ranges within ranges, too many".to_owned());
+        return Err("has too many nested ranges".to_owned());
     }
     let mut all = Vec::new();
     while !rest.is_empty() {

@@ -227,7 +227,7 @@ fn condition(text: &str) -> Result<Option<(Test, &str)>, SearchError> {
     if !is_known {
         // Many names contain a colon, such as `system:node`.
         let (whole, _) = split_where(text, char::is_whitespace);
-        let why = "before the sign belongs one of kind, ns, is, lease, size, rev, create, version, key, value; a text with this sign stands in quotes";
+        let why = "before the operator, write one of kind, ns, is, lease, size, rev, create, version, key, value; put a text that contains the operator in quotes";
         return if *sign == ":" { Ok(None) } else { Err(error(whole, why)) };
     }
     let from = signs.get(sign.len()..).unwrap_or_default();
@@ -255,13 +255,13 @@ fn test(name: &str, sign: &str, typed: &str) -> Result<Test, String> {
     match (name, sign) {
         ("kind", ":" | "=") => Ok(Test::Kind(KindName::new(&String::from_utf8_lossy(&text()?)))),
         ("ns" | "namespace", ":" | "=") => Ok(Test::Namespace(text()?)),
-        ("kind" | "ns" | "namespace", _) => Err(format!("{name} takes a colon: {name}:NAME; not that is !{name}:NAME")),
+        ("kind" | "ns" | "namespace", _) => Err(format!("{name} needs a colon: {name}:NAME; to negate it, write !{name}:NAME")),
         ("is", ":" | "=") => match typed {
             "deleted" => Ok(Test::Condition(Filter::Deleted(true))),
             "live" => Ok(Test::Condition(Filter::Deleted(false))),
-            _ => Err("is takes deleted or live: is:deleted".into()),
+            _ => Err("is needs deleted or live: is:deleted".into()),
         },
-        ("is", _) => Err("is takes a colon: is:deleted, is:live".into()),
+        ("is", _) => Err("is needs a colon: is:deleted, is:live".into()),
         ("lease", ":" | "=") if matches!(typed, "any" | "none") => {
             let operator = if typed == "any" { Operator::Unequal } else { Operator::Equal };
             Ok(Test::Condition(Filter::Number(KeyNumber::Lease, operator, 0)))
@@ -282,7 +282,7 @@ fn value(text: &str) -> Result<(Vec<u8>, &str), SearchError> {
     let (typed, rest) = raw_value(text);
     let half = typed.strip_prefix('"').filter(|inner| !inner.is_empty() && !inner.ends_with('"'));
     let bytes = half.map_or_else(|| key_bytes(typed), |inner| Some(inner.as_bytes().to_vec()));
-    let why = "a text that begins with a quote ends with one, and its escapes are \\n \\r \\t \\\\ \\' \\\" and \\xNN";
+    let why = "a text in quotes needs a closing quote; its escapes are \\n \\r \\t \\\\ \\' \\\" and \\xNN";
     Ok((bytes.ok_or_else(|| error(typed, why))?, rest))
 }
 

@@ -77,7 +77,7 @@ impl<'c> PlannedObject<'c> {
             out.push(format!("{} was being deleted, and is written as if it were not.", name()));
         }
         if is_finished(node) {
-            out.push(format!("{} has run to its end, and runs again when it is applied.", name()));
+            out.push(format!("{} has finished, and runs again when it is applied.", name()));
         }
         out
     }

@@ -9,15 +9,15 @@ use crate::key_syntax::printable;
 use crate::number_words::{counted, grouped};
 
 /// The reason why secrets are left out.
-pub const SECRET: &str = "their values are hidden, and hidden values would destroy real ones (--show-secrets writes them, with their values)";
+pub const SECRET: &str = "their values are hidden, and hidden values would overwrite real ones (--show-secrets writes them with their values)";
 /// The reason why some deleted objects are left out.
 pub const FORGOTTEN: &str =
     "their last states were compacted away; an older snapshot may have them (etcdsnap kube find … --last)";
 /// The reason why objects that cannot be decoded are left out.
-pub const UNREADABLE: &str = "they cannot be read whole, and a part of an object is none";
+pub const UNREADABLE: &str = "they cannot be decoded completely, and a partial object must not be applied";
 
 /// The reason why objects are left out whose kind, name or namespace contradicts their key.
-pub const MISPLACED: &str = "their kind, name or namespace is not that of their keys, so they are damaged or forged (etcdsnap kube get shows them)";
+pub const MISPLACED: &str = "their kind, name or namespace contradicts their keys, so they are damaged or forged (etcdsnap kube get shows them)";
 
 /// Whether the report names every object that is left out for this reason.
 fn is_named(reason: &str) -> bool {
@@ -132,7 +132,7 @@ impl Report {
         if self.is_damaged {
             lines.insert(
                 0,
-                "The snapshot is damaged: objects that cannot be found are missing here, and nobody knows their names."
+                "The snapshot is damaged: objects in its lost parts are missing here, and their names are unknown."
                     .into(),
             );
         }
@@ -142,13 +142,13 @@ impl Report {
                 more => format!(" and {} more", grouped(more)),
             };
             lines.push(format!(
-                "Written, but perhaps older than it was, or deleted since ({}): {}{more}.",
+                "Written, but possibly outdated or deleted since ({}): {}{more}.",
                 self.lost,
                 self.uncertain.join(", ")
             ));
         }
         if !self.names.is_empty() {
-            lines.push(format!("Not written although asked for: {}.", self.names.join(", ")));
+            lines.push(format!("Requested but not written: {}.", self.names.join(", ")));
         }
         if !self.undefined.is_empty() {
             lines.push(format!(
@@ -158,7 +158,7 @@ impl Report {
         }
         if let (count, Some(name)) = &self.still_names {
             lines.push(format!(
-                "{} services of the old namespace in a text, such as {name}: change that before you apply it.",
+                "{} services of the old namespace in a text, such as {name}. Change the text before you apply it.",
                 counted(*count, "object names", "objects name")
             ));
         }
@@ -201,7 +201,7 @@ mod tests {
 
     #[test]
     fn reasons_are_reported_with_or_without_flags() {
-        assert_eq!(without_flags(LeftOut::Owned.reason()), "their owner is in the snapshot and makes them again");
+        assert_eq!(without_flags(LeftOut::Owned.reason()), "their owner is in the snapshot and creates them again");
         assert_eq!(without_flags(LeftOut::Passing.reason()), LeftOut::Passing.reason());
         for reason in [SECRET, FORGOTTEN, UNREADABLE, MISPLACED] {
             let words = without_flags(reason);

@@ -24,12 +24,12 @@ impl LeftOut {
     #[must_use]
     pub fn reason(self) -> &'static str {
         match self {
-            Self::Owned => "their owner is in the snapshot and makes them again (--include-owned writes them, too)",
-            Self::MadeByServer => "every cluster makes its own",
-            Self::Token => "tokens of service accounts mean nothing to another cluster",
-            Self::Passing => "they tell of the moment and of the old cluster",
+            Self::Owned => "their owner is in the snapshot and creates them again (--include-owned writes them, too)",
+            Self::MadeByServer => "every cluster creates its own",
+            Self::Token => "tokens of service accounts are of no use in another cluster",
+            Self::Passing => "they are short-lived, or describe the old cluster",
             Self::Deleting => "they were being deleted when the snapshot was taken (name them to write them)",
-            Self::Finished => "they have run to their end, and would run again (name them to write them)",
+            Self::Finished => "they have finished, and would run again (name them to write them)",
         }
     }
 }

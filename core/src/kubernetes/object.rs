@@ -31,9 +31,9 @@ impl std::fmt::Display for Unreadable {
         match self {
             Self::Encrypted(by) => write!(f, "the value is encrypted ({by})"),
             Self::Cbor => f.write_str("the value is CBOR, which this program does not read"),
-            Self::Json(cause) => write!(f, "the value begins as JSON and is none: {cause}"),
+            Self::Json(cause) => write!(f, "the value begins like JSON, but is not valid: {cause}"),
             Self::TooLong(len) => write!(f, "the value has {len} bytes, more than any object of Kubernetes"),
-            Self::NoObject => f.write_str("the value is no object of Kubernetes"),
+            Self::NoObject => f.write_str("the value is not a Kubernetes object"),
         }
     }
 }
@@ -114,7 +114,7 @@ pub fn tree<'a>(value: &'a [u8], options: Options<'a>) -> Result<(Node<'a>, Rema
 
 /// Returns the problem of an object without a kind; every object of an API server has one.
 fn kindless(has_kind: bool) -> Option<Problem> {
-    (!has_kind).then(|| Problem { path: String::new(), what: "does not say of which kind it is" })
+    (!has_kind).then(|| Problem { path: String::new(), what: "has no kind" })
 }
 
 /// Returns the problem of a tree that lacks values because there were too many.

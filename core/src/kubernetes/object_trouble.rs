@@ -67,31 +67,31 @@ impl Trouble {
     pub fn advice(self) -> &'static str {
         match self {
             Self::Undecodable => {
-                "An API server fails on lists with such an object in them. Look at it (etcdsnap get FILE KEY --raw), take its last good state from an older snapshot (etcdsnap kube find), and write it anew, or delete its key with etcdctl."
+                "API servers fail to list objects if one of them is like this. Look at it (etcdsnap get FILE KEY --raw), take its last good state from an older snapshot (etcdsnap kube find) and write it again, or delete its key with etcdctl."
             }
             Self::Misplaced => {
-                "No API server writes that: something wrote to etcd directly, or a key was copied. Compare with an older snapshot, and delete the key with etcdctl once you know that nothing needs it."
+                "No API server writes such an object: another client wrote to etcd directly, or a key was copied. Compare with an older snapshot, and delete the key with etcdctl once you know that nothing needs it."
             }
             Self::NamespaceGone => {
-                "Nobody can list or delete these as they are. Create the namespace again, then delete what should go, or get back what should stay (etcdsnap kube manifests)."
+                "These objects cannot be listed or deleted. Create the namespace again, then delete the objects that should go, or recover those that should stay (etcdsnap kube manifests)."
             }
             Self::DefinitionGone => {
-                "Until the definition is back nobody can see or delete these. Get it from an older snapshot (etcdsnap kube find … crd/NAME --last), or delete the keys with etcdctl."
+                "These objects cannot be read or deleted until the definition exists again. Take it from an older snapshot (etcdsnap kube find … crd/NAME --last), or delete the keys with etcdctl."
             }
             Self::OwnerGone => {
-                "The garbage collector deletes such an object, also right after a restore. If it is to stay, take the entry out of its ownerReferences (kubectl edit), or get back its owner and have it adopt it."
+                "The garbage collector deletes such an object, also right after a restore. To keep the object, remove the entry from its ownerReferences (kubectl edit), or recover its owner and let it adopt the object."
             }
             Self::StuckTermination => {
-                "It goes when whoever put the finalizers there takes them away. See whether that controller runs; if it never will again, take the finalizers out (kubectl edit, for a namespace kubectl replace --raw /api/v1/namespaces/NAME/finalize)."
+                "It is deleted when the controllers that added the finalizers remove them. Check whether these controllers run; if they never will again, remove the finalizers (kubectl edit, for a namespace kubectl replace --raw /api/v1/namespaces/NAME/finalize)."
             }
             Self::WebhookServiceGone => {
-                "Whatever the webhook is asked about fails where its failurePolicy is Fail. Get the service back, or delete the webhook configuration."
+                "Requests that the webhook must admit fail if its failurePolicy is Fail. Recover the service, or delete the webhook configuration."
             }
             Self::ApiServiceGone => {
-                "Its API cannot be reached, and namespaces do not finish terminating meanwhile. Get the service back, or delete the APIService."
+                "Its API cannot be reached, and terminating namespaces are not removed meanwhile. Recover the service, or delete the APIService."
             }
             Self::PlainSecret => {
-                "They were written before encryption was configured. Write them anew: kubectl get RESOURCE -A -o json | kubectl replace -f -. Older snapshots keep them in plain."
+                "They were written before encryption was configured. Write them again: kubectl get RESOURCE -A -o json | kubectl replace -f -. Older snapshots still contain them unencrypted."
             }
         }
     }

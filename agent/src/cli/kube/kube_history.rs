@@ -128,7 +128,7 @@ enum Line<'l> {
 }
 
 /// Formats the row of lost revisions.
-const LOST: &str = "lost: the file is damaged, and nobody knows whether the object was changed or deleted here";
+const LOST: &str = "lost: the file is damaged, and may have contained a change or deletion of the object here";
 
 fn lost_row(range: &RevisionRange) -> Vec<String> {
     vec![uncertain_states::name(range), "-".into(), "unknown".into(), "-".into(), LOST.into()]

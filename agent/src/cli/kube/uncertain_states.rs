@@ -69,7 +69,7 @@ pub fn are_lost(unread: &UnreadRevisions) -> String {
     }
     match ranges {
         [RevisionRange { from, to: None }] if *from <= Revision::FIRST => {
-            "nobody knows which revisions are lost".into()
+            "it is unknown which revisions are lost".into()
         }
         [RevisionRange { from, to: Some(to) }] if from == to => format!("revision {} is lost", grouped_revision(*from)),
         _ => format!("revisions {} are lost", names.join(", ")),
@@ -111,6 +111,6 @@ mod tests {
         assert_eq!(name(&range(1_234, Some(1_234))), "1,234");
         assert_eq!(name(&range(5, Some(8))), "5 to 8");
         assert_eq!(name(&range(90, None)), "90 and later");
-        assert_eq!(are_lost(&UnreadRevisions::any()), "nobody knows which revisions are lost");
+        assert_eq!(are_lost(&UnreadRevisions::any()), "it is unknown which revisions are lost");
     }
 }

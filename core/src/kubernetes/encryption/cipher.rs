@@ -45,7 +45,7 @@ pub fn is_secretbox_key(key: &[u8]) -> bool {
 pub fn open_aes_cbc(key: &[u8], sealed: &[u8]) -> Result<Vec<u8>, CipherError> {
     let (iv, blocks) = sealed.split_at_checked(16).ok_or(CipherError::Malformed("it is shorter than its IV"))?;
     if blocks.is_empty() || !blocks.len().is_multiple_of(16) {
-        return Err(CipherError::Malformed("it has no whole blocks"));
+        return Err(CipherError::Malformed("its length is not a whole number of blocks"));
     }
     let opened = match key.len() {
         16 => cbc::<Decryptor<Aes128>>(key, iv, blocks),
@@ -151,7 +151,7 @@ mod tests {
             assert!(open_secretbox(&[1; 32], &sealed).is_err());
             assert!(open_extended_gcm(&[1; 32], &sealed, b"").is_err());
         }
-        assert_eq!(open_aes_cbc(&[1; 32], &[0; 16]), Err(CipherError::Malformed("it has no whole blocks")));
+        assert_eq!(open_aes_cbc(&[1; 32], &[0; 16]), Err(CipherError::Malformed("its length is not a whole number of blocks")));
         assert_eq!(open_extended_gcm(&[1; 5], &[0; 64], b""), Err(CipherError::WrongKey));
     }
 

@@ -70,14 +70,14 @@ impl Configuration {
         match (word("apiVersion"), word("kind")) {
             ("apiserver.config.k8s.io/v1" | "apiserver.config.k8s.io/v1alpha1", "EncryptionConfiguration")
             | ("v1", "EncryptionConfig") => {}
-            _ => return Err("it is no EncryptionConfiguration: apiVersion and kind are not those of one".into()),
+            _ => return Err("it is not an EncryptionConfiguration: apiVersion or kind is another one".into()),
         }
         let mut out = Self::default();
         for (at, entry) in list(&root, "", "resources")?.iter().enumerate() {
             let at = format!("resources[{at}]");
             let mut read = Entry::default();
             for (number, resource) in list(entry, &at, "resources")?.iter().enumerate() {
-                let text = resource.text().ok_or_else(|| format!("{at}.resources[{number}] is no text"))?;
+                let text = resource.text().ok_or_else(|| format!("{at}.resources[{number}] is not text"))?;
                 read.resources.push(GroupResource::parse(text));
             }
             let first = out.keys.len();
@@ -126,13 +126,13 @@ impl Configuration {
                 self.plugins.push(plugin);
             }
         }
-        if is_known { Ok(()) } else { Err(format!("{at} is none of identity, aescbc, aesgcm, secretbox and kms")) }
+        if is_known { Ok(()) } else { Err(format!("{at} is not one of identity, aescbc, aesgcm, secretbox and kms")) }
     }
 }
 
 fn list<'n>(node: &'n Node, at: &str, name: &str) -> Result<&'n [Node], String> {
     let dot = if at.is_empty() { "" } else { "." };
-    node.get(name).and_then(Node::items).ok_or_else(|| format!("{at}{dot}{name} is no list"))
+    node.get(name).and_then(Node::items).ok_or_else(|| format!("{at}{dot}{name} is not a list"))
 }
 
 fn read_key(node: &Node, provider: Provider, at: &str) -> Result<Key, String> {
@@ -144,14 +144,14 @@ fn read_key(node: &Node, provider: Provider, at: &str) -> Result<Key, String> {
     // Go's decoder, which API servers use, ignores line breaks.
     let mut text = Zeroizing::new(String::with_capacity(secret.len()));
     text.extend(secret.chars().filter(|sign| !matches!(sign, '\r' | '\n')));
-    let len = STANDARD.decode_slice(text.as_bytes(), &mut bytes).map_err(|_| format!("{at}.secret is no base64"))?;
+    let len = STANDARD.decode_slice(text.as_bytes(), &mut bytes).map_err(|_| format!("{at}.secret is not base64"))?;
     bytes.truncate(len);
     let (is_right, wanted) = match provider {
         Provider::Secretbox => (is_secretbox_key(&bytes), "32"),
         _ => (is_aes_key(&bytes), "16, 24 or 32"),
     };
     if !is_right {
-        return Err(format!("{at}.secret has {len} bytes, and {wanted} are wanted"));
+        return Err(format!("{at}.secret has {len} bytes instead of {wanted}"));
     }
     Ok(Key { provider, name: name.to_owned(), secret: bytes })
 }

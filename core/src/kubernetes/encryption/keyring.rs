@@ -109,15 +109,15 @@ impl fmt::Display for UndecryptedReason {
                 write!(f, "no socket was given for this plugin, which the API server reaches at {endpoint}")
             }
             Self::WrongKey => {
-                f.write_str("the key of this name does not open it: another key had the name, or the value was changed")
+                f.write_str("the key of this name does not decrypt it: it was encrypted with another key of the same name, or it was changed")
             }
             Self::NoObject => f.write_str(
-                "it decrypts to something that is no object: another key had the name, or the value was changed",
+                "the decrypted bytes are not an object: it was encrypted with another key of the same name, or it was changed",
             ),
-            Self::Plugin(cause) => write!(f, "the plugin does not open it: {cause}"),
-            Self::PluginUnreachable(cause) => write!(f, "the plugin cannot be asked: {cause}"),
+            Self::Plugin(cause) => write!(f, "the plugin does not decrypt it: {cause}"),
+            Self::PluginUnreachable(cause) => write!(f, "the plugin cannot be reached: {cause}"),
             Self::Changed => f.write_str(
-                "the key that the plugin gives does not open it: another plugin or key encrypted it, or the value was changed",
+                "the plugin's key does not decrypt it: it was encrypted with another plugin or key, or it was changed",
             ),
             Self::Malformed(what) => write!(f, "the value is damaged: {what}"),
             Self::KmsV1 => f.write_str("this program does not read values of KMS v1"),
@@ -194,13 +194,13 @@ impl Keyring {
         match self.open(etcd_key, value, plugins) {
             Ok(_) if readers.has_entry => {
                 let why = format!(
-                    "what opens it is not among the providers of {resource} in the configuration, so an API server with it does not read this value"
+                    "its key is not among the providers of {resource} in the configuration, so an API server with this configuration cannot read it"
                 );
                 Err(Undecrypted { needs, why: UndecryptedReason::OtherResource(why) })
             }
             Ok(_) => {
                 let why = format!(
-                    "the configuration has no entry for {resource}, so an API server with it reads only what is stored plain there"
+                    "the configuration has no entry for {resource}, so an API server with this configuration reads only unencrypted values there"
                 );
                 Err(Undecrypted { needs, why: UndecryptedReason::OtherResource(why) })
             }

@@ -40,14 +40,14 @@ impl<'v> Sealed<'v> {
         let mut out = Self::default();
         let mut sent = 0_usize;
         while !message.is_empty() {
-            let (number, value) = next(&mut message).ok_or("it is no message of KMS v2")?;
+            let (number, value) = next(&mut message).ok_or("it is not a KMS v2 message")?;
             let length = match (number, value) {
                 (1, WireValue::Delimited(data)) => {
                     out.data = data;
                     0
                 }
                 (2, WireValue::Delimited(id)) => {
-                    out.key_id = std::str::from_utf8(id).map_err(|_| "its key id is no text")?;
+                    out.key_id = std::str::from_utf8(id).map_err(|_| "its key id is not text")?;
                     id.len()
                 }
                 (3, WireValue::Delimited(source)) => {
@@ -55,23 +55,23 @@ impl<'v> Sealed<'v> {
                     source.len()
                 }
                 (4, WireValue::Delimited(entry)) => {
-                    out.annotations.push(annotation(entry).ok_or("an annotation of it is none")?);
+                    out.annotations.push(annotation(entry).ok_or("it has a malformed annotation")?);
                     entry.len().saturating_add(16)
                 }
                 (5, WireValue::Varint(kind)) => {
                     out.source_type = kind;
                     0
                 }
-                (1..=5, _) => return Err("it is no message of KMS v2"),
+                (1..=5, _) => return Err("it is not a KMS v2 message"),
                 _ => 0,
             };
             sent = sent.saturating_add(length);
             if sent > MAX_SENT {
-                return Err("it has more for the plugin than any API server writes");
+                return Err("it has more data for the plugin than any API server writes");
             }
         }
         match out {
-            Self { source_type: 2.., .. } => Err("its type of source is none that this program knows"),
+            Self { source_type: 2.., .. } => Err("its type of source is unknown to this program"),
             Self { source: [], .. } | Self { data: [], .. } => Err("a part of its message is missing"),
             out => Ok(out),
         }
@@ -123,7 +123,7 @@ mod tests {
         assert!(Sealed::parse(b"").is_err());
         assert_eq!(
             Sealed::parse(b"\x0a\x01a\x1a\x01s\x28\x02"),
-            Err("its type of source is none that this program knows")
+            Err("its type of source is unknown to this program")
         );
         assert!(Sealed::parse(b"\x0a\x01a\x12\x01\xff\x1a\x01s").is_err());
         assert!(Sealed::parse(b"\x0a\x01a\x18\x01").is_err());

@@ -116,7 +116,7 @@ pub fn read(text: &str) -> Result<Node, String> {
             },
             Event::Alias(_) => {
                 return Err(wrong(
-                    "it refers to another place (an alias), which this program does not follow; write the value there",
+                    "it contains an alias, which this program does not follow; write the value itself there",
                 ));
             }
             Event::DocumentStart(_) if document.is_some() => return Err(wrong("a second document begins here")),
@@ -125,7 +125,7 @@ pub fn read(text: &str) -> Result<Node, String> {
             }
         };
         if open.len() > MAX_DEPTH {
-            return Err(wrong("lists and maps lie too deep in each other"));
+            return Err(wrong("lists and maps are nested too deeply"));
         }
         let Some(node) = done else { continue };
         nodes = nodes.saturating_add(1);
@@ -138,10 +138,10 @@ pub fn read(text: &str) -> Result<Node, String> {
             Some(Open::Map(members, name)) => match (name.take(), node) {
                 (Some(name), node) => members.push((name, node)),
                 (None, Node::Text(text)) if members.iter().any(|(other, _)| *other == *text) => {
-                    return Err(wrong("a name stands there twice"));
+                    return Err(wrong("a name occurs twice"));
                 }
                 (None, Node::Text(text)) => *name = Some(text.to_string()),
-                (None, _) => return Err(wrong("a name is wanted here")),
+                (None, _) => return Err(wrong("a name is expected here")),
             },
         }
     }
@@ -174,7 +174,7 @@ mod tests {
             (deep.as_str(), ""),
             (&many, "longer than any"),
             (bomb, "line 2: it refers"),
-            ("a: 1\na: 2\n", "line 2: a name stands there twice"),
+            ("a: 1\na: 2\n", "line 2: a name occurs twice"),
             ("a: 1\n---\nb: 2\n", "a second document"),
             ("", "it is empty"),
             ("[a: }", "neither YAML nor JSON from line"),
