@@ -153,8 +153,7 @@ fn objects_without_a_name_are_reported_too() {
     assert!(out.contains(r#"pods/late in shop: is owned by "" "", which is gone (uid "")"#), "{out}");
     assert!(out.contains(r#"and it waits for """#), "{out}");
     for name in ["nothing", "kindless"] {
-        let want =
-            format!("pods/{name} in shop: the object has no kind; what could be read is shown");
+        let want = format!("pods/{name} in shop: the object has no kind; what could be read is shown");
         assert!(out.contains(&want), "{out}");
     }
 }

@@ -225,9 +225,9 @@ fn objects_being_deleted_are_written_only_if_named() {
     assert!(named.contains("name: terminating\n") && !named.contains("deletionTimestamp"), "{named}");
     let (out, said, code) = run(&["kube", "manifests", file, "rs", "-n", "shop"]);
     assert_eq!((out.as_str(), code), ("", 1), "{said}");
-    assert!(said.contains("All that was asked for is left out") && !said.contains("See what is there"), "{said}");
+    assert!(said.contains("All requested objects are left out") && !said.contains("List the objects"), "{said}");
     let (_, said, code) = run(&["kube", "manifests", file, "deploy/nothing", "-n", "shop"]);
-    assert!(code == 1 && !said.contains("See what is there"), "{said}");
+    assert!(code == 1 && !said.contains("List the objects"), "{said}");
 }
 
 #[test]

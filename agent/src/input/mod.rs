@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use etcdsnap_core::limits::{HEAD_LEN, MAX_WITHOUT_META};
 use etcdsnap_core::{ClaimedLength, FileKind, Report, Source, refusal_report};
 
-use crate::error::{Error, Fault};
+use crate::error::{Error, PathlessError};
 use crate::fsx::file_identity::FileIdentity;
 use crate::fsx::waitless_open::open_without_waiting;
 use crate::progress::Progress;
@@ -168,7 +168,7 @@ fn read_head(source: &FileSource, path: &Path) -> Result<Vec<u8>, Error> {
     let mut head = vec![0; HEAD_LEN.min(usize::try_from(source.len()).unwrap_or(HEAD_LEN))];
     source.read_at(0, &mut head).map_err(|cause| {
         let len = head.len() as u64;
-        Fault::Scan(etcdsnap_core::Error::Read { offset: etcdsnap_core::Offset::START, len, cause }).at(path)
+        PathlessError::Scan(etcdsnap_core::Error::Read { offset: etcdsnap_core::Offset::START, len, cause }).at(path)
     })?;
     Ok(head)
 }

@@ -8,7 +8,7 @@ use etcdsnap_core::limits::{HEAD_LEN, MAX_WITHOUT_META};
 use etcdsnap_core::{ClaimedLength, IgnoreProgress, PageStartCheck, ScanProgress, Source};
 use etcdsnap_unpack::{Format, UnpackError, Unpacked};
 
-use crate::error::{Error, Fault};
+use crate::error::{Error, PathlessError};
 use crate::input::FileSource;
 
 /// Bytes in a block; the scan works best with 256 KiB to 1 MiB.
@@ -172,10 +172,10 @@ impl Packed {
             UnpackError::Window(_) => Error::Window { path },
             UnpackError::Memory(bytes) => {
                 let cause = etcdsnap_core::Error::Memory { what: "the window of the compressed file", bytes };
-                Fault::Scan(cause).at(&path)
+                PathlessError::Scan(cause).at(&path)
             }
             UnpackError::Input(cause) => match cause.get_ref().and_then(|inner| inner.downcast_ref::<DiskError>()) {
-                Some(DiskError(cause)) => Fault::Scan(cause.clone()).at(&path),
+                Some(DiskError(cause)) => PathlessError::Scan(cause.clone()).at(&path),
                 None => Error::Unpack { path, format, at, cause: cause.to_string() },
             },
             other => Error::Unpack { path, format, at, cause: other.to_string() },

@@ -18,7 +18,7 @@ use etcdsnap_core::rewrite::{Counts, Plan, write};
 use etcdsnap_core::store::{LostParts, Store};
 use etcdsnap_core::{Finding, Report, Revision, Severity, Verdict};
 
-use crate::error::{Error, Fault};
+use crate::error::{Error, PathlessError};
 use crate::input::FileSource;
 use crate::progress::{Progress, Stage};
 use crate::snapshot::Snapshot;
@@ -129,7 +129,8 @@ fn judged(
             written
         },
     );
-    let judged = match judged.unwrap_or_else(|payload| Err(Fault::panic(payload.as_ref()).at(snapshot.path()))) {
+    let judged = match judged.unwrap_or_else(|payload| Err(PathlessError::panic(payload.as_ref()).at(snapshot.path())))
+    {
         // Verification was stopped because writing failed.
         Err(Error::Cancelled) => return Err(written.err().unwrap_or_else(|| Error::Cancelled.into())),
         judged => judged?,

@@ -8,7 +8,7 @@ use etcdsnap_core::bolt::write::file_builder::BuildError;
 use etcdsnap_core::rewrite;
 use etcdsnap_core::store::RevisionUnavailable;
 
-use crate::error::{Error, Fault, plain};
+use crate::error::{Error, PathlessError, plain};
 use crate::fsx::output_error::{OutputError, write_advice};
 use crate::fsx::part_file_error::PartFileError;
 use crate::printable::{printable_path, typed_path};
@@ -121,7 +121,7 @@ impl RewriteError {
     /// Converts core's error about the file at `path`.
     pub(super) fn of_core(path: &Path, error: rewrite::RewriteError<PartFileError>) -> Self {
         match error {
-            rewrite::RewriteError::Read(cause) => Fault::Scan(cause).at(path).into(),
+            rewrite::RewriteError::Read(cause) => PathlessError::Scan(cause).at(path).into(),
             rewrite::RewriteError::Damaged(finding) => Self::damaged(path, Some(finding)),
             rewrite::RewriteError::Build(BuildError::Sink(error)) => error.into(),
             error => Self::Contents { path: path.to_owned(), reason: crate::printable(&error.to_string()) },

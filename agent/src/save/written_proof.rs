@@ -17,7 +17,7 @@ use etcdsnap_core::{
 
 use super::StoppableProgress;
 use super::save_error::SaveError;
-use crate::error::{Error, Fault};
+use crate::error::{Error, PathlessError};
 use crate::fsx::part_file_error::PartFileError;
 use crate::input::{Body, FileSource, Input, Packed};
 use crate::progress::{Progress, Stage};
@@ -123,6 +123,6 @@ impl ReceivedSnapshot<'_> {
     }
 
     fn failed(&self, error: ScanError) -> Error {
-        Fault::Scan(error).at(self.path)
+        PathlessError::Scan(error).at(self.path)
     }
 }

@@ -34,7 +34,7 @@ use etcdsnap_core::store::{
 use etcdsnap_core::{MetaChoice, Report, Revision};
 
 use crate::decryption::{Decryption, UndecryptedCounts};
-use crate::error::{Error, Fault};
+use crate::error::{Error, PathlessError};
 use crate::input::{Body, FileSource, Input, Spool};
 use crate::parallel_verify::{self, Workers};
 use crate::progress::{Progress, Stage};
@@ -269,7 +269,8 @@ impl Snapshot {
 
     fn scan(&self, sha256: Sha256, progress: &dyn Progress) -> Result<Report, Error> {
         let options = VerifyOptions { sha256, meta: self.meta, threads: self.threads, progress };
-        self.source.unless_changed(parallel_verify::run(&self.source, &options).map_err(|fault| fault.at(&self.path)))
+        self.source
+            .unless_changed(parallel_verify::run(&self.source, &options).map_err(|failure| failure.at(&self.path)))
     }
 
     /// Returns the path as the caller gave it.
@@ -367,7 +368,7 @@ impl Snapshot {
     /// Converts core's error about this file.
     #[must_use]
     pub fn failed(&self, cause: etcdsnap_core::Error) -> Error {
-        Fault::Scan(cause).at(&self.path)
+        PathlessError::Scan(cause).at(&self.path)
     }
 
     fn threads(&self) -> usize {
@@ -390,9 +391,9 @@ impl Snapshot {
     fn run<P: Pass + Sync>(&self, pass: P, progress: &dyn Progress) -> Result<P::Outcome, Error> {
         let team = Workers::new(progress);
         let done = team.run(self.threads(), pass);
-        match (team.into_fault(), done) {
+        match (team.into_error(), done) {
             (None, Some(done)) => Ok(done),
-            (Some(fault), _) => Err(fault.at(&self.path)),
+            (Some(failure), _) => Err(failure.at(&self.path)),
             (None, None) => Err(Error::Defect("a worker ended without its result".into())),
         }
     }
@@ -411,7 +412,7 @@ impl Snapshot {
             (thread..count).step_by(threads).for_each(|piece| take(&mut whole, piece));
             Ok(whole)
         });
-        team.into_fault().map_or_else(|| Ok(done.unwrap_or_default()), |fault| Err(fault.at(&self.path)))
+        team.into_error().map_or_else(|| Ok(done.unwrap_or_default()), |failure| Err(failure.at(&self.path)))
     }
 }
 

@@ -31,7 +31,7 @@ impl Element<'_> {
     }
 }
 
-/// Why an element of a leaf page is skipped; [`Leaf::describe`] turns it into a message.
+/// Why an element of a leaf page is skipped; [`Leaf::page_defect`] turns it into a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ElementDefect {
     /// Offset of the element from the start of the page, in bytes.
@@ -90,7 +90,7 @@ impl<'a> Leaf<'a> {
     /// A [`PageDefect`] if the element or its entry lies outside the page.
     pub fn element(&self, index: usize) -> Result<Element<'a>, PageDefect> {
         let at = table_end(index);
-        self.element_at(at).ok_or_else(|| self.describe(self.defect_at(at)))
+        self.element_at(at).ok_or_else(|| self.page_defect(self.defect_at(at)))
     }
 
     /// Iterates over the elements in table order: each is an element or the reason why it is skipped.
@@ -121,9 +121,9 @@ impl<'a> Leaf<'a> {
         })
     }
 
-    /// Turns the defect of an element into a message with its code and offset.
+    /// Turns the defect of an element into a defect of the page, with a code and a message.
     #[must_use]
-    pub fn describe(&self, defect: ElementDefect) -> PageDefect {
+    pub fn page_defect(&self, defect: ElementDefect) -> PageDefect {
         let ElementDefect { at, kind } = defect;
         let [pos, ksize, vsize] = [4, 8, 12].map(|field| self.u32_field(at, field).unwrap_or(0));
         let entry = || format!("an entry of {ksize} + {vsize} bytes at position {pos}");
@@ -199,7 +199,7 @@ impl<'a> Leaf<'a> {
         for (index, element) in self.elements().enumerate() {
             match element {
                 Err(ElementDefect { kind: ElementDefectKind::TableCutShort, .. }) => break,
-                Err(defect) => defects.push(self.describe(defect)),
+                Err(defect) => defects.push(self.page_defect(defect)),
                 Ok(element) => {
                     if element.flags & !BUCKET != 0 {
                         let message = format!("an element has the unknown flags {:#x}", element.flags);

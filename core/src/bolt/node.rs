@@ -33,7 +33,7 @@ impl BoltNode {
             Some(PageKind::Leaf) => {
                 let leaf = Leaf::new(header, bytes);
                 let items = leaf.elements().map(|element| {
-                    let element = element.map_err(|defect| leaf.describe(defect).message)?;
+                    let element = element.map_err(|defect| leaf.page_defect(defect).message)?;
                     Ok(LeafItem { flags: element.flags, key: element.key.to_vec(), value: element.value.to_vec() })
                 });
                 let items: Vec<LeafItem> = items.collect::<Result<_, String>>()?;

@@ -102,8 +102,9 @@ fn conf_state<S: Source + ?Sized>(
         match (number, value) {
             (1..=4, StreamValue::Varint(id)) => add(id),
             (1..=4, StreamValue::Bytes(packed)) => {
-                let room = CONF_STATE_MEMBERS.saturating_mul(10);
-                let mut bytes = window.bytes(packed.start, usize::try_from(packed.len()).unwrap_or(room).min(room))?;
+                let max_len = CONF_STATE_MEMBERS.saturating_mul(10);
+                let mut bytes =
+                    window.bytes(packed.start, usize::try_from(packed.len()).unwrap_or(max_len).min(max_len))?;
                 while let Some(id) = varint(&mut bytes) {
                     add(id);
                 }

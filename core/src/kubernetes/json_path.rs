@@ -136,9 +136,7 @@ impl Walk {
     fn element<'n>(&self, items: &'n [Node<'n>], number: i64) -> Result<Option<&'n Node<'n>>, String> {
         let found = position(number, items.len()).and_then(|at| items.get(at));
         match found {
-            None if self.is_strict => {
-                Err(format!("a list of {} elements has no index {number}", items.len()))
-            }
+            None if self.is_strict => Err(format!("a list of {} elements has no index {number}", items.len())),
             found => Ok(found),
         }
     }

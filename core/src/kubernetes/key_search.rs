@@ -255,7 +255,9 @@ fn test(name: &str, sign: &str, typed: &str) -> Result<Test, String> {
     match (name, sign) {
         ("kind", ":" | "=") => Ok(Test::Kind(KindName::new(&String::from_utf8_lossy(&text()?)))),
         ("ns" | "namespace", ":" | "=") => Ok(Test::Namespace(text()?)),
-        ("kind" | "ns" | "namespace", _) => Err(format!("{name} needs a colon: {name}:NAME; to negate it, write !{name}:NAME")),
+        ("kind" | "ns" | "namespace", _) => {
+            Err(format!("{name} needs a colon: {name}:NAME; to negate it, write !{name}:NAME"))
+        }
         ("is", ":" | "=") => match typed {
             "deleted" => Ok(Test::Condition(Filter::Deleted(true))),
             "live" => Ok(Test::Condition(Filter::Deleted(false))),

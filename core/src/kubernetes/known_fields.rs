@@ -5,9 +5,9 @@ use super::field_choice::FieldChoice;
 use super::type_table::{Field, Schema};
 use crate::protobuf_raw::{WireValue, next};
 
-/// Calls `take` with each chosen field of the message `number` of the table. Returns `None` if the message ends within a field, has a field that the table does not know or that has another
+/// Calls `take` with each chosen field of a message, whose type has this number in the table. Returns `None` if the message ends within a field, has a field that the table does not know or that has another
 /// wire type, or `take` returns `None`: the decoder of [`decode`](super::decode) then says what is wrong with it.
-pub(super) fn each_known<'a>(
+pub(super) fn each_chosen_field<'a>(
     schema: &Schema,
     choice: &FieldChoice,
     number: u16,

@@ -6,7 +6,7 @@ use super::json::JsonText;
 use super::object_tree::{Builder, Node};
 use super::object_visitor::Sink;
 use super::type_table::Schema;
-use super::{definition, filled_in, raw_json, struct_order, unknown_fields};
+use super::{default_fields, definition, raw_json, struct_order, unknown_fields};
 
 /// Maximum length of a decoded value. By default etcd accepts requests of up to 1.5 MiB, and values above 16 MiB are unheard of. In the worst case a tree takes forty times as many bytes.
 pub const MAX_VALUE: usize = 32 << 20;
@@ -106,7 +106,7 @@ pub fn tree<'a>(value: &'a [u8], options: Options<'a>) -> Result<(Node<'a>, Rema
             let mut remarks = protobuf(other, options, &mut builder)?;
             remarks.problem = remarks.problem.or_else(|| cut(&builder));
             let mut node = builder.finish();
-            filled_in::fill_in(&mut node);
+            default_fields::set_defaults(&mut node);
             Ok((node, remarks))
         }
     }
@@ -129,10 +129,10 @@ fn cut(builder: &Builder<'_>) -> Option<Problem> {
 pub fn api_json<'a>(value: &'a [u8], options: Options<'a>, out: &mut Vec<u8>) -> Result<Remarks, Unreadable> {
     check_len(value)?;
     let found = envelope(value);
-    let is_concerned = matches!(&found, Envelope::Protobuf(message) if filled_in::is_concerned(message.kind));
-    if is_concerned || matches!(found, Envelope::Json(_)) {
+    let has_defaults = matches!(&found, Envelope::Protobuf(message) if default_fields::has_defaults(message.kind));
+    if has_defaults || matches!(found, Envelope::Json(_)) {
         let (mut node, remarks) = tree(value, options)?;
-        if !is_concerned {
+        if !has_defaults {
             arrange(&mut node);
         }
         let mut text = JsonText::into(std::mem::take(out));

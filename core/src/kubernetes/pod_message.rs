@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use super::envelope::{Envelope, envelope};
 use super::field_choice::FieldChoice;
-use super::known_fields::{bytes, each_known, int, text};
+use super::known_fields::{bytes, each_chosen_field, int, text};
 use super::pod_facts::{Condition, ContainerStatus, Ended, InitContainer, PodFacts};
 use super::special_types::timestamp;
 use super::type_table::{Field, Schema};
@@ -112,7 +112,7 @@ struct Reader {
 
 impl Reader {
     fn each<'p>(self, number: u16, raw: &'p [u8], take: impl FnMut(&Field, WireValue<'p>) -> Option<()>) -> Option<()> {
-        each_known(self.schema, self.choice, number, raw, take)
+        each_chosen_field(self.schema, self.choice, number, raw, take)
     }
 
     /// Reads the text of the field `name` in a message; empty if the message does not have it.

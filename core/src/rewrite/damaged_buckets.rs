@@ -115,9 +115,9 @@ impl<'s, S: Source + ?Sized> DamagedBuckets<'s, S> {
         self.trees(meta)?.walk(meta.root, &mut |visited| match visited {
             Visited::Leaf(_, leaf) => {
                 let buckets = leaf.pairs().filter(|element| element.flags & BUCKET != 0);
-                let room = MAX_BUCKETS.saturating_sub(found.len());
+                let remaining = MAX_BUCKETS.saturating_sub(found.len());
                 let named = buckets
-                    .take(room)
+                    .take(remaining)
                     .map(|element| (element.key.to_vec(), Bucket { value: element.value.to_vec(), older: false }));
                 found.extend(named);
             }

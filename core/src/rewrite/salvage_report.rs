@@ -119,11 +119,11 @@ impl SalvageReport {
 
     pub(super) fn add_gap(&mut self, gap: RevisionGap) {
         self.missing_revisions = self.missing_revisions.saturating_add(gap.count());
-        let room = |len: usize| (len as u64) < FINDINGS_PER_CODE;
-        if room(self.missing.len()) {
+        let has_space = |len: usize| (len as u64) < FINDINGS_PER_CODE;
+        if has_space(self.missing.len()) {
             self.missing.extend(gap.mains);
         }
-        if room(self.incomplete.len()) {
+        if has_space(self.incomplete.len()) {
             self.incomplete.extend(gap.subs.map(|(main, ..)| main));
         }
     }

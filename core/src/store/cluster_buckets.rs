@@ -89,12 +89,12 @@ pub struct Listing<T> {
     pub items: Vec<T>,
     /// Number of items left out.
     pub left_out: u64,
-    room: usize,
+    remaining_bytes: usize,
 }
 
 impl<T> Default for Listing<T> {
     fn default() -> Self {
-        Self { items: Vec::new(), left_out: 0, room: LIST_BYTES }
+        Self { items: Vec::new(), left_out: 0, remaining_bytes: LIST_BYTES }
     }
 }
 
@@ -103,9 +103,9 @@ impl<T> Listing<T> {
     pub fn take(&mut self, item: T, held: usize) {
         // A growing vector has up to twice the capacity that its items need.
         let bytes = size_of::<T>().saturating_mul(2).saturating_add(held);
-        match self.room.checked_sub(bytes) {
-            Some(room) => {
-                self.room = room;
+        match self.remaining_bytes.checked_sub(bytes) {
+            Some(remaining_bytes) => {
+                self.remaining_bytes = remaining_bytes;
                 self.items.push(item);
             }
             None => self.left_out = self.left_out.saturating_add(1),

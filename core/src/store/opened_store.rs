@@ -74,7 +74,7 @@ impl<'a> Page<'a> {
             let (code, at, text) = match element {
                 Ok(element) => (Code::RevisionMalformed, element.at, "a key is not a revision".into()),
                 Err(defect) => {
-                    let defect = self.leaf.describe(defect);
+                    let defect = self.leaf.page_defect(defect);
                     (defect.code, defect.at, defect.message)
                 }
             };

@@ -275,7 +275,7 @@ impl PageDissector<'_> {
             (pair.end <= base.saturating_add(len)).then_some(pair)
         };
         let table = || (first..end.min(self.bytes.len())).step_by(ELEMENT);
-        let mut room = PageBudget::new(len, table().map(|at| pair(self, at).map_or(0, |pair| pair.len())));
+        let mut budget = PageBudget::new(len, table().map(|at| pair(self, at).map_or(0, |pair| pair.len())));
         for at in (first..end).step_by(ELEMENT) {
             if self.more {
                 return;
@@ -287,9 +287,9 @@ impl PageDissector<'_> {
             let following = Some(at.saturating_add(ELEMENT)).filter(|next| *next < end);
             let next = following.and_then(|next| pair(self, next)).map(|next| next.start);
             let admitted = match pair(self, at) {
-                Some(pair) => room.admit(at, pair, next) == Admission::Granted,
+                Some(pair) => budget.admit(at, pair, next) == Admission::Granted,
                 // An entry that reaches beyond the page is shown as far as its bytes exist.
-                None => room.count_skipped(),
+                None => budget.count_skipped(),
             };
             let bucket = flags & BUCKET != 0;
             let root = (bucket && admitted && value_len >= BUCKET_HEADER).then(|| self.page_id(value_at));

@@ -105,18 +105,18 @@ impl UsageAnswer {
             counted(deleted, "deleted key", "deleted keys"),
         );
         if whole && self.is_latest {
-            let room = self.size.saturating_sub(self.report.total.bytes());
+            let overhead = self.size.saturating_sub(self.report.total.bytes());
             let left = self.left();
             // Free space that remains even after a compaction.
             let kept = left.saturating_sub(live_bytes);
-            let back = if room / 2 > kept { ": a defragmentation would free most of that" } else { "" };
+            let back = if overhead / 2 > kept { ": a defragmentation would free most of that" } else { "" };
             text.push_str(&format!(
                 "{} of database: a compaction at revision {} and a defragmentation would leave about {}\n\
-                 {} of it is free pages, free room in pages, and what other buckets take{back}\n",
+                 {} of it is free pages, free space in pages, and other buckets{back}\n",
                 si_bytes(self.size),
                 grouped_revision(self.revision),
                 si_bytes(left),
-                si_bytes(room),
+                si_bytes(overhead),
             ));
         }
         if let Some(status) = &self.status {

@@ -65,7 +65,6 @@ pub fn keys(
     if exit == Exit::Done {
         return Ok(found);
     }
-    let advice =
-        "Nothing was written. -n says in which namespace an object is; a key of etcd can be given as it is, too.";
+    let advice = "Nothing was written. Name the namespace of an object with -n, or give its key in etcd.";
     Err(Failure { what: "an object that is to be deleted is not there".into(), advice: advice.into(), exit })
 }

@@ -43,7 +43,7 @@ pub fn run(args: &EncryptionArgs) -> Result<Exit, Failure> {
     if not_whole > 0 {
         let values = counted(not_whole, "value decrypts", "values decrypt");
         output::warn(&format!(
-            "{values} to something that is no whole object: changed, or encrypted by another key of the name. See: etcdsnap kube check"
+            "{values} to something that is not a complete object: the value was changed, or encrypted with another key of the same name. See: etcdsnap kube check"
         ));
     }
     let exit = exit.max(inspect::encrypted::told(&snapshot));

@@ -27,7 +27,7 @@ const ADVICE: &str = "Names are exact, and -n says in which namespace it is: see
 /// # Errors
 /// When no snapshot holds the object, a directory cannot be listed, or stdout cannot be written. A file that cannot be read is reported, and the search goes on.
 pub fn run(args: &KubeFindArgs) -> Result<Exit, Failure> {
-    let example = "Write the object behind the files: etcdsnap kube find BACKUPS deploy/web -n shop";
+    let example = "Write the object after the files: etcdsnap kube find BACKUPS deploy/web -n shop";
     let (paths, objects) = words(&args.paths, &args.object);
     let parse = |object: &String| object_name::parse(object, args.namespace.chosen(), example);
     let names: Vec<ObjectName> = objects.iter().map(parse).collect::<Result<_, _>>()?;

@@ -126,7 +126,7 @@ impl<'r> Reading<'r, '_> {
             |stored: &&Stored<'_>| stored.1 == release && args.revision.is_none_or(|revision| revision == stored.2);
         let Some((.., key)) = stored.iter().rev().find(is_wanted) else {
             let revision = args.revision.map(|revision| format!("revision {revision} of ")).unwrap_or_default();
-            let lost = if self.cluster.lost.places > 0 { "; it may be among what is lost" } else { "" };
+            let lost = if self.cluster.lost.places > 0 { "; it may be in a lost part of the file" } else { "" };
             let what = format!(
                 "there is no {revision}release {} in namespace {}{lost}",
                 printable(release),

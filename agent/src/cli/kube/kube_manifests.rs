@@ -128,7 +128,7 @@ pub fn run(args: &ManifestsArgs) -> Result<Exit, Failure> {
         tell_left_out(&report);
         if report.has_left_out() {
             return Err(Failure {
-                what: "all that was asked for is left out, and nothing is written".into(),
+                what: "all requested objects are left out, so nothing is written".into(),
                 advice: "The lines above say why. What is named as TYPE/NAME is written though a controller makes it, or it has run to its end.".into(),
                 exit: exit.max(Exit::Damage),
             });
@@ -154,14 +154,14 @@ fn tell_left_out(report: &Report) {
 }
 
 /// The advice when there is nothing to write.
-const ADVICE: &str = "See what is there: etcdsnap kube get FILE TYPE -A, with --deleted for what was deleted in the last minutes. What was deleted before is in an older snapshot: etcdsnap kube find.";
+const ADVICE: &str = "List the objects: etcdsnap kube get FILE TYPE -A; with --deleted, those that were deleted in the last minutes. Objects that were deleted earlier are in an older snapshot: etcdsnap kube find.";
 
 /// Refuses a form of kubectl's `-o`: here `-o` names a directory.
 fn refuse_format(output: &Path) -> Result<(), Failure> {
     let name = output.as_os_str().to_string_lossy();
     let is_form = matches!(&*name, "yaml" | "json" | "yml");
     if is_form || [".yaml", ".yml", ".json"].iter().any(|ending| name.ends_with(ending)) {
-        let what = format!("{} is no name for a directory of manifests", printable(&name));
+        let what = format!("{} cannot be the name of a directory of manifests", printable(&name));
         let advice = "-o names the directory to make. Without it, YAML goes to the standard output: etcdsnap kube manifests FILE TYPE/NAME > web.yaml";
         return Err(Failure::new(what, advice));
     }

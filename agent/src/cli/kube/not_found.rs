@@ -37,7 +37,7 @@ impl FinishedSearch<'_> {
                 let deleted = if self.wants_deleted() { "deleted " } else { "" };
                 let mut what = format!("there is no {deleted}{called}{}", place.unwrap_or_default());
                 if self.is_damaged {
-                    what.push_str(" that can be found; it may be among what is lost");
+                    what.push_str(" that can be found; it may be in a lost part of the file");
                 }
                 output::complain(&what, &self.advice(wanted, name));
                 exit = Exit::Damage;

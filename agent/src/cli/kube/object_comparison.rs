@@ -193,7 +193,7 @@ impl Comparison<'_> {
         for (wanted, name) in &missing {
             let mut what = format!("neither snapshot has {}", printable(&wanted.resource.full_name(name)));
             if self.unread.iter().any(|unread| !unread.is_empty()) {
-                what.push_str(" that can be found; it may be among what is lost");
+                what.push_str(" that can be found; it may be in a lost part of the file");
             }
             output::complain(&what, &selection::also_type(&wanted.resource, name, &self.resources));
         }
@@ -257,7 +257,7 @@ impl Comparison<'_> {
             let [unread_a, unread_b] = &self.unread;
             let absent = if old.is_none() { unread_a } else { unread_b };
             if !absent.is_empty() {
-                let text = "perhaps: a file is damaged, and what is absent there may be among what is lost";
+                let text = "perhaps: a file is damaged, and objects that seem absent may be in a lost part";
                 changes.remarks.push(text.into());
             }
             changes.remarks.extend(self.doubt(old, new));

@@ -151,7 +151,10 @@ mod tests {
             assert!(open_secretbox(&[1; 32], &sealed).is_err());
             assert!(open_extended_gcm(&[1; 32], &sealed, b"").is_err());
         }
-        assert_eq!(open_aes_cbc(&[1; 32], &[0; 16]), Err(CipherError::Malformed("its length is not a whole number of blocks")));
+        assert_eq!(
+            open_aes_cbc(&[1; 32], &[0; 16]),
+            Err(CipherError::Malformed("its length is not a whole number of blocks"))
+        );
         assert_eq!(open_extended_gcm(&[1; 5], &[0; 64], b""), Err(CipherError::WrongKey));
     }
 

@@ -220,17 +220,19 @@ mod tests {
         let short = key("a", "c2VjcmV0");
         for (text, why) in [
             (key("''", KEY), "resources[0].providers[0].aescbc.keys[0] has no name"),
-            (key("a", "TOPSECRET?"), "keys[0].secret is no base64"),
-            (short, "keys[0].secret has 6 bytes, and 16, 24 or 32 are wanted"),
-            ("- resources: [secrets]\n  providers: [{rot13: {}}]\n".into(), "providers[0] is none of identity"),
-            ("- resources: secrets\n".into(), "resources[0].resources is no list"),
+            (key("a", "TOPSECRET?"), "keys[0].secret is not base64"),
+            (short, "keys[0].secret has 6 bytes instead of 16, 24 or 32"),
+            ("- resources: [secrets]\n  providers: [{rot13: {}}]\n".into(), "providers[0] is not one of identity"),
+            ("- resources: secrets\n".into(), "resources[0].resources is not a list"),
             ("- resources: [secrets]\n  providers: [{kms: {apiVersion: v2}}]\n".into(), "kms has no name"),
             ("- resources: [secrets]\n  providers: [{kms: {apiVersion: v3, name: a}}]\n".into(), "neither v1 nor v2"),
         ] {
             let error = of(&text).unwrap_err();
             assert!(error.contains(why) && !error.contains("TOPSECRET"), "{error}");
         }
-        assert!(Configuration::parse("kind: Secret\napiVersion: v1\n").unwrap_err().contains("no EncryptionConfig"));
+        assert!(
+            Configuration::parse("kind: Secret\napiVersion: v1\n").unwrap_err().contains("not an EncryptionConfig")
+        );
         let found = of(&key("a", KEY)).unwrap();
         assert!(!format!("{found:?}").contains("MDEy") && !format!("{found:?}").contains("0123"));
     }

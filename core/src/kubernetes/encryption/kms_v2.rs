@@ -121,10 +121,7 @@ mod tests {
     #[test]
     fn messages_that_no_server_writes_are_refused() {
         assert!(Sealed::parse(b"").is_err());
-        assert_eq!(
-            Sealed::parse(b"\x0a\x01a\x1a\x01s\x28\x02"),
-            Err("its type of source is unknown to this program")
-        );
+        assert_eq!(Sealed::parse(b"\x0a\x01a\x1a\x01s\x28\x02"), Err("its type of source is unknown to this program"));
         assert!(Sealed::parse(b"\x0a\x01a\x12\x01\xff\x1a\x01s").is_err());
         assert!(Sealed::parse(b"\x0a\x01a\x18\x01").is_err());
         let long = [&b"\x0a\x01a\x1a\x81\x80\x0c"[..], &[7; 196_609]].concat();
