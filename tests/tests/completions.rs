@@ -121,7 +121,7 @@ const CASES: &[Case] = &[
     ("etcdsnap keys snap.db gone/\t", &["keys", "snap.db", "gone/"]),
     ("etcdsnap get --rev 12 snap.db gone/\t", &["get", "--rev", "12", "snap.db", "gone/away"]),
     ("etcdsnap usage packed.gz /registry/da\t\t", &["usage", "packed.gz", "/registry/daemonsets/kube-system/"]),
-    ("etcdsnap export ~/snap.db --prefix /reg\t", &["export", "HOME/snap.db", "--prefix", "/registry/"]),
+    ("etcdsnap export ~/snap.db --prefix /reg\t", &["export", "TEST_HOME/snap.db", "--prefix", "/registry/"]),
     // The cursor moves back before TAB.
     (
         "etcdsnap export --prefix=/registry/da snap.db\u{2}\u{2}\u{2}\u{2}\u{2}\u{2}\u{2}\u{2}\t",
@@ -143,7 +143,7 @@ const ODD_IN_ZSH: Case = ("etcdsnap get snap.db '\"odd/\\xff\tr\t", &["get", "sn
 fn check(test_folder: &TestFolder, shell: &mut Interactive, more: Case) {
     let home = test_folder.folder.path().to_str().unwrap();
     for (line, want) in CASES.iter().chain([&more]) {
-        let want: Vec<String> = want.iter().map(|word| word.replace("HOME", home)).collect();
+        let want: Vec<String> = want.iter().map(|word| word.replace("TEST_HOME", home)).collect();
         let words = shell.words(line);
         assert_eq!(words.first().map(String::as_str), Some("etcdsnap"), "{line:?}");
         assert_eq!(&words[1..], want, "{line:?}");

@@ -30,7 +30,7 @@ pub enum RewriteError {
     #[error(transparent)]
     Revision(#[from] RevisionUnavailable),
     /// The input is damaged.
-    #[error("{} is damaged, and nothing was written{}", printable_path(path), told(finding.as_deref()))]
+    #[error("{} is damaged, and nothing was written{}", printable_path(path), with_finding(finding.as_deref()))]
     Damaged {
         /// As the caller named it.
         path: PathBuf,
@@ -56,7 +56,7 @@ pub enum RewriteError {
         path: PathBuf,
     },
     /// The readable entries do not make a sound store.
-    #[error("the readable entries of {} do not make a sound store{}", printable_path(path), told(finding.as_deref()))]
+    #[error("the readable entries of {} do not make a sound store{}", printable_path(path), with_finding(finding.as_deref()))]
     Contradiction {
         /// As the caller named it.
         path: PathBuf,
@@ -173,6 +173,6 @@ impl RewriteError {
     }
 }
 
-fn told(finding: Option<&Finding>) -> String {
+fn with_finding(finding: Option<&Finding>) -> String {
     finding.map_or_else(String::new, |finding| format!(": {} [{}]", crate::printable(&finding.message), finding.code))
 }

@@ -172,7 +172,7 @@ mod tests {
         assert_eq!(namespace("/other/pods/shop/web"), None);
     }
 
-    fn told(key: &str, prefix: &str) -> Option<String> {
+    fn group_name(key: &str, prefix: &str) -> Option<String> {
         let Object { group, resource, namespace, name } = object(key.as_bytes(), prefix.as_bytes())?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Some([group, resource, namespace, name].map(text).join("|"))
@@ -192,14 +192,14 @@ mod tests {
             ("/registry/cert-manager.io/certificates/shop/web-tls", "cert-manager.io|certificates|shop|web-tls"),
             ("/registry/apiregistration.k8s.io/apiservices/v1.apps", "apiregistration.k8s.io|apiservices||v1.apps"),
         ] {
-            assert_eq!(told(key, "/registry").as_deref(), Some(want), "{key}");
-            assert_eq!(told(key, "/registry/").as_deref(), Some(want), "{key}");
+            assert_eq!(group_name(key, "/registry").as_deref(), Some(want), "{key}");
+            assert_eq!(group_name(key, "/registry/").as_deref(), Some(want), "{key}");
         }
-        assert_eq!(told("/k8s/prod/pods/a/b", "/k8s/prod").as_deref(), Some("|pods|a|b"));
+        assert_eq!(group_name("/k8s/prod/pods/a/b", "/k8s/prod").as_deref(), Some("|pods|a|b"));
         for key in
             ["compact_rev_key", "/registry", "/registry/", "/registry/health", "/registryx/pods/a/b", "/registry/pods/"]
         {
-            assert_eq!(told(key, "/registry"), None, "{key}");
+            assert_eq!(group_name(key, "/registry"), None, "{key}");
         }
     }
 

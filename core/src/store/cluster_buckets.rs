@@ -307,9 +307,9 @@ fn in_words(key: &[u8], value: &[u8]) -> String {
         }
     };
     words.unwrap_or_else(|| {
-        let told = value.get(..SETTING_TEXT).unwrap_or(value);
-        let hex: String = told.iter().map(|byte| format!("{byte:02x}")).collect();
-        if told.len() == value.len() { format!("0x{hex}") } else { format!("0x{hex}… ({} bytes)", value.len()) }
+        let excerpt = value.get(..SETTING_TEXT).unwrap_or(value);
+        let hex: String = excerpt.iter().map(|byte| format!("{byte:02x}")).collect();
+        if excerpt.len() == value.len() { format!("0x{hex}") } else { format!("0x{hex}… ({} bytes)", value.len()) }
     })
 }
 

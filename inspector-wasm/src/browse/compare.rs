@@ -8,7 +8,7 @@ use etcdsnap_core::{Revision, Source};
 use super::answers::{ChangeRow, Differences, Side, narrow};
 use super::comparison::{Comparison, Differing, word};
 use super::purpose::{Purpose, Reading, query, unread};
-use super::view::{Refusal, View, told, value_at};
+use super::view::{Refusal, View, to_refusal, value_at};
 
 impl<'s, S: Source + ?Sized> View<'s, S> {
     /// Starts a comparison with another store, or with another revision of this one; 0 is the latest.
@@ -28,7 +28,7 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
         };
         let latest = other.as_deref().unwrap_or(&self.store).current();
         let revision = index.revision().min(latest);
-        let changes = Changes::between(&self.index, &index).map_err(told)?;
+        let changes = Changes::between(&self.index, &index).map_err(to_refusal)?;
         let [added, removed, changed] =
             [ChangeKind::Added, ChangeKind::Removed, ChangeKind::Changed].map(|kind| changes.count(kind));
         let differences = Differences {

@@ -8,7 +8,7 @@ use etcdsnap_core::{IgnoreProgress, Source};
 
 use super::purpose::{Purpose, Reading, unread};
 use super::steps::Steps;
-use super::view::{Refusal, View, told};
+use super::view::{Refusal, View, to_refusal};
 
 impl<'s, S: Source + ?Sized> View<'s, S> {
     /// Returns the store that the current query reads.
@@ -105,5 +105,5 @@ fn piece<S: Source + ?Sized>(
     number: usize,
     read: impl FnOnce(Work) -> Result<LostParts, etcdsnap_core::Error>,
 ) -> Result<LostParts, Refusal> {
-    store.work().nth(number).map_or_else(|| Ok(LostParts::default()), |work| read(work).map_err(told))
+    store.work().nth(number).map_or_else(|| Ok(LostParts::default()), |work| read(work).map_err(to_refusal))
 }

@@ -37,7 +37,7 @@ pub fn starting_with(
 }
 
 /// Warns that no key starts with a prefix and lies in an interval; `kind` says what else was asked for.
-pub fn tell_none(prefix: &[u8], interval: &IntervalArgs, kind: Option<&str>, revision: Revision) {
+pub fn report_none(prefix: &[u8], interval: &IntervalArgs, kind: Option<&str>, revision: Revision) {
     let mut conditions = Vec::new();
     if !prefix.is_empty() {
         conditions.push(format!("starts with {}", key_text::key(prefix)));

@@ -39,13 +39,13 @@ pub fn open(path: &Path, args: &DecryptArgs, work: WorkArgs, meta: MetaArgs) -> 
 }
 
 /// Reports values that could not be decrypted. Returns the exit code for damage if the command line gave any means of decryption.
-pub fn told(snapshot: &Snapshot) -> Exit {
-    tell(&snapshot.undecrypted());
+pub fn report_undecrypted(snapshot: &Snapshot) -> Exit {
+    report_counts(&snapshot.undecrypted());
     if snapshot.decryption().can_decrypt() && !snapshot.undecrypted().is_empty() { Exit::Damage } else { Exit::Done }
 }
 
 /// Reports values that could not be decrypted.
-pub fn tell(undecrypted: &UndecryptedCounts) {
+pub fn report_counts(undecrypted: &UndecryptedCounts) {
     for (needs, why, count) in undecrypted.reasons() {
         let one = if count == 1 { "stays" } else { "stay" };
         let what = printable(&format!("{} {one} encrypted ({needs}): {why}", counted(count, "value", "values")));

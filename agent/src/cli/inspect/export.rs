@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use etcdsnap::{Export, ExportError, ExportFormat, ExportTarget, Snapshot, printable_path};
 
 use super::chosen_revision::chosen;
-use super::{encrypted, range, told};
+use super::{encrypted, range, report_losses};
 use crate::cli::args::ExportArgs;
 use crate::cli::args_inspect::ExportForm;
 use crate::cli::exit::Exit;
@@ -58,7 +58,7 @@ pub fn run(args: &ExportArgs) -> Result<Exit, Failure> {
             Failure::new(what, "")
         })?;
     }
-    Ok(told(&args.file, &lost).max(encrypted::told(&snapshot)))
+    Ok(report_losses(&args.file, &lost).max(encrypted::report_undecrypted(&snapshot)))
 }
 
 fn format(args: &ExportArgs) -> Result<ExportFormat, Failure> {

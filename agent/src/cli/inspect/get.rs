@@ -13,7 +13,7 @@ use etcdsnap::typed_path;
 
 use super::chosen_revision::chosen;
 use super::key_text::{Hex, Shown};
-use super::{absent_key, encrypted, key_text, keys, text_table, told};
+use super::{absent_key, encrypted, key_text, keys, report_losses, text_table};
 use crate::cli::args::GetArgs;
 use crate::cli::args_inspect::InspectForm;
 use crate::cli::exit::Exit;
@@ -35,7 +35,7 @@ pub fn run(args: &GetArgs) -> Result<Exit, Failure> {
     let (index, lost) = snapshot.keys(&store, &query, &bar)?;
     drop(bar);
     let state = index.get(&key);
-    let exit = told(&args.inspect.file, &lost);
+    let exit = report_losses(&args.inspect.file, &lost);
     let Some(state) = state.as_ref().filter(|state| !state.deleted) else {
         let below = match state {
             None if lost.places == 0 => absent_key::starting_with(&snapshot, &store, &key, at, &args.inspect.file)?,
@@ -53,7 +53,7 @@ pub fn run(args: &GetArgs) -> Result<Exit, Failure> {
         return Err(Failure::new(what, "--show-secrets prints it."));
     }
     let value = if hidden { Vec::new() } else { snapshot.value(&store, state.place)? };
-    let exit = exit.max(encrypted::told(&snapshot));
+    let exit = exit.max(encrypted::report_undecrypted(&snapshot));
     if args.inspect.write_out == InspectForm::Json {
         let mut object = keys::object(state);
         if hidden {

@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 
 use super::chosen_revision::chosen;
 use super::filter;
-use super::{absent_key, encrypted, key_text, range, text_table, told};
+use super::{absent_key, encrypted, key_text, range, report_losses, text_table};
 use crate::cli::args::KeysArgs;
 use crate::cli::args_inspect::InspectForm;
 use crate::cli::exit::Exit;
@@ -60,7 +60,7 @@ pub fn run(args: &KeysArgs) -> Result<Exit, Failure> {
             (false, true) => None,
             (false, false) => Some("meets the filter"),
         };
-        absent_key::tell_none(&prefix, &args.interval, kind, revision);
+        absent_key::report_none(&prefix, &args.interval, kind, revision);
     }
     keys.truncate(args.limit.map_or(usize::MAX, NonZeroUsize::get));
     match args.inspect.write_out {
@@ -104,7 +104,7 @@ pub fn run(args: &KeysArgs) -> Result<Exit, Failure> {
             lines.finish()?;
         }
     }
-    Ok(told(&args.inspect.file, &lost).max(encrypted::told(&snapshot)))
+    Ok(report_losses(&args.inspect.file, &lost).max(encrypted::report_undecrypted(&snapshot)))
 }
 
 /// Returns those of the places of keys whose values meet all conditions; reads each page once.

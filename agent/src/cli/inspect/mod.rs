@@ -81,7 +81,7 @@ fn left_out(path: &Path, count: u64, one: &str, many: &str) -> Exit {
 }
 
 /// Reports what an answer may lack; returns the exit code. Damage that does not affect the answer is reported, too, but does not change the exit code.
-pub fn told(path: &Path, lost: &LostParts) -> Exit {
+pub fn report_losses(path: &Path, lost: &LostParts) -> Exit {
     if lost.first.is_none() {
         if let Some(elsewhere) = &lost.elsewhere {
             let found = format!("{} [{}]", printable(&elsewhere.message), elsewhere.code);

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::chosen_revision::chosen;
 use super::usage_group::{self, Group};
 use super::usage_kinds::Kinds;
-use super::{absent_key, key_text, open, range, text_table, told};
+use super::{absent_key, key_text, open, range, report_losses, text_table};
 use crate::cli::args::UsageArgs;
 use crate::cli::args_inspect::{InspectForm, UsageBy};
 use crate::cli::exit::Exit;
@@ -63,13 +63,13 @@ pub fn run(args: &UsageArgs) -> Result<Exit, Failure> {
         report,
     };
     if found.report.total.revisions == 0 && lost.places == 0 {
-        absent_key::tell_none(&prefix, &args.interval, None, revision);
+        absent_key::report_none(&prefix, &args.interval, None, revision);
     }
     match args.inspect.write_out {
         InspectForm::Json => found.print_json(whole)?,
         form => found.print_text(form, args.top, whole)?,
     }
-    Ok(told(&args.inspect.file, &lost))
+    Ok(report_losses(&args.inspect.file, &lost))
 }
 
 /// Everything that the command prints.

@@ -105,7 +105,7 @@ fn from_file(
         let path = printable_path(&one.path);
         let revision = grouped_revision(written);
         output::warn(&format!("{of}from {path}{taken}: as written at revision {revision}{deleted}."));
-        tell_doubt(&cluster.unread, &key, written);
+        report_doubt(&cluster.unread, &key, written);
         let value = snapshot.value(&store, place)?;
         let version = written.to_string();
         let options = Options { resource_version: Some(&version), ..Options::default() };
@@ -121,7 +121,7 @@ fn from_file(
 }
 
 /// Warns if the state from a damaged file may be outdated.
-fn tell_doubt(unread: &UnreadRevisions, key: &Key<'_>, written: Revision) {
+fn report_doubt(unread: &UnreadRevisions, key: &Key<'_>, written: Revision) {
     let what = if unread.may_follow(key.revision.main) {
         if key.deleted { "it may have been made anew since" } else { "it may have been changed since, or deleted" }
     } else if key.deleted && unread.may_lie_between(written, key.revision.main) {

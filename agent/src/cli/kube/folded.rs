@@ -21,7 +21,7 @@ impl Folded {
     }
 
     /// Reports the counts.
-    pub fn tell(&self) {
+    pub fn report(&self) {
         let parts: Vec<String> = [
             (&self.leases, "Lease", "Leases"),
             (&self.events, "Event", "Events"),

@@ -38,8 +38,8 @@ pub fn run(args: &KubeCheckArgs) -> Result<Exit, Failure> {
         }
     }
     drop(bar);
-    let exit = inspect::told(&args.file.file, &cluster.lost);
-    uncertain_states::tell_living(&cluster, |object| selection::has(&wanted, object, args.choice.namespace()));
+    let exit = inspect::report_losses(&args.file.file, &cluster.lost);
+    uncertain_states::report_living(&cluster, |object| selection::has(&wanted, object, args.choice.namespace()));
     if found.is_damaged {
         output::warn(
             "Objects that seem to be missing may only be lost, so missing owners, namespaces, definitions and services were not reported.",
@@ -53,7 +53,7 @@ pub fn run(args: &KubeCheckArgs) -> Result<Exit, Failure> {
         RestoreForm::Text => output::print(&text(&found, args.all))?,
         RestoreForm::Json => json(&found, &cluster.unread)?,
     }
-    let exit = exit.max(inspect::encrypted::told(&snapshot));
+    let exit = exit.max(inspect::encrypted::report_undecrypted(&snapshot));
     Ok(if found.counts.is_empty() { exit } else { exit.max(Exit::Damage) })
 }
 

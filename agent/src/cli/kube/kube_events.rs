@@ -58,16 +58,16 @@ pub fn run(args: &KubeEventsArgs) -> Result<Exit, Failure> {
     }
     drop(bar);
     found.sort_by(|a, b| (a.last, a.key.key).cmp(&(b.last, b.key.key)));
-    let exit = inspect::told(&args.file.file, &cluster.lost).max(values.finish(&snapshot));
-    uncertain_states::tell_of(&cluster.unread, found.iter().map(|seen| seen.key.revision.main));
+    let exit = inspect::report_losses(&args.file.file, &cluster.lost).max(values.finish(&snapshot));
+    uncertain_states::report_of(&cluster.unread, found.iter().map(|seen| seen.key.revision.main));
     let reading = Reading { snapshot: &snapshot, store: &store, now: cluster.taken };
     if found.is_empty() && args.form.write_out != InspectForm::Json {
         let place = namespace.map(|namespace| format!(" in {} namespace", printable(namespace))).unwrap_or_default();
-        output::tell(&format!("No events found{place}.\n"));
+        output::print_to_stderr(&format!("No events found{place}.\n"));
         let is_damaged = cluster.lost.places > 0;
         if args.types.is_empty() && about.is_empty() {
             let wanted = selection::parse(&["events".to_owned()], &cluster.resources)?;
-            FinishedSearch { cluster: &cluster, namespace, deleted: None, is_damaged }.tell_where_else(&wanted);
+            FinishedSearch { cluster: &cluster, namespace, deleted: None, is_damaged }.report_where_else(&wanted);
         }
         return Ok(exit);
     }

@@ -13,7 +13,7 @@ use crate::cli::args_kube_find::KubeFindArgs;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::inspect::find::Tally;
-use crate::cli::inspect::{encrypted, key_text, text_table, told};
+use crate::cli::inspect::{encrypted, key_text, report_losses, text_table};
 use crate::cli::judge_files;
 use crate::cli::output::{self, Lines};
 use crate::cli::progress_bar::Bar;
@@ -46,15 +46,15 @@ pub fn run(args: &KubeFindArgs) -> Result<Exit, Failure> {
     let mut read = Vec::new();
     for one in &all {
         let Some(answer) = tally.answer(one) else { continue };
-        tally.met(told(&one.path, &answer.lost));
+        tally.met(report_losses(&one.path, &answer.lost));
         if decryption.can_decrypt() && !answer.undecrypted.is_empty() {
-            encrypted::tell(&answer.undecrypted);
+            encrypted::report_counts(&answer.undecrypted);
             tally.met(Exit::Damage);
         }
         read.push((one, answer));
     }
     tally.check_searched(named)?;
-    tell_clusters(&read);
+    report_clusters(&read);
     let has_type = |number: usize| read.iter().any(|(_, answer)| answer.has_types.get(number) == Some(&true));
     if let Some(name) = names.iter().enumerate().find(|(number, _)| !read.is_empty() && !has_type(*number)) {
         let what = format!("no type of objects in these snapshots is called {}", printable(&name.1.kind));
@@ -134,7 +134,7 @@ fn clusters(read: &[Read<'_>]) -> usize {
 }
 
 /// Reports which files are of which cluster, if there are several.
-fn tell_clusters(read: &[Read<'_>]) {
+fn report_clusters(read: &[Read<'_>]) {
     let count = clusters(read);
     if count < 2 {
         return;

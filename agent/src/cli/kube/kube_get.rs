@@ -74,12 +74,12 @@ pub fn run(args: &KubeGetArgs) -> Result<Exit, Failure> {
     let found = find(&cluster, &wanted, namespace, args.deleted).map_err(|cause| snapshot.failed(cause))?;
     let states = ObjectStates::find(&snapshot, &store, found.iter().map(|(_, key, _)| key), revision, &bar)?;
     drop(bar);
-    let exit = inspect::told(&args.file.file, &lost);
+    let exit = inspect::report_losses(&args.file.file, &lost);
     let reading = Reading { args, snapshot: &snapshot, store: &store, cluster: &cluster, states };
     let search =
         FinishedSearch { cluster: &cluster, namespace, deleted: Some(args.deleted), is_damaged: lost.places > 0 };
     let found = reading.chosen(found, &filter, sort_by.as_ref(), &mut values)?;
-    reading.tell_uncertain(&found);
+    reading.report_uncertain(&found);
     let is_list = !(is_one(&wanted) && found.len() == 1);
     // If none of the named objects exists, kubectl prints no list.
     let has_list = !found.is_empty() || wanted.iter().all(|wanted| wanted.names.is_empty());
@@ -114,7 +114,7 @@ pub fn run(args: &KubeGetArgs) -> Result<Exit, Failure> {
             search.nothing(&wanted);
         }
         if filter.is_empty() {
-            search.tell_where_else(&wanted);
+            search.report_where_else(&wanted);
         }
     }
     Ok(exit.max(values.finish(&snapshot)).max(missing))
@@ -172,12 +172,12 @@ struct Reading<'r, 's> {
 
 impl Reading<'_, '_> {
     /// Reports of how many objects a newer state or the deletion may be lost.
-    fn tell_uncertain(&self, found: &[Found<'_>]) {
+    fn report_uncertain(&self, found: &[Found<'_>]) {
         if self.args.deleted {
             let states = found.iter().filter_map(|(_, key, _)| Some((*key, self.states.of(key)?.1)));
-            uncertain_states::tell_deleted(&self.cluster.unread, states);
+            uncertain_states::report_deleted(&self.cluster.unread, states);
         } else {
-            uncertain_states::tell_of(&self.cluster.unread, found.iter().map(|(_, key, _)| key.revision.main));
+            uncertain_states::report_of(&self.cluster.unread, found.iter().map(|(_, key, _)| key.revision.main));
         }
     }
 

@@ -47,7 +47,7 @@ pub fn run(args: &KubeHistoryArgs) -> Result<Exit, Failure> {
     let events: Vec<Vec<Event>> = objects.iter().map(|object| by_key.remove(&object.key).unwrap_or_default()).collect();
     let times = snapshot.time_line(&store)?;
     drop(bar);
-    let exit = inspect::told(&args.file.file, &cluster.lost);
+    let exit = inspect::report_losses(&args.file.file, &cluster.lost);
     let is_damaged = cluster.lost.places > 0;
     let search = FinishedSearch { cluster: &cluster, namespace, deleted: None, is_damaged };
     let missing = search.missing(&wanted, |wanted, name| {
@@ -55,7 +55,7 @@ pub fn run(args: &KubeHistoryArgs) -> Result<Exit, Failure> {
     });
     if objects.is_empty() && wanted.iter().all(|wanted| wanted.names.is_empty()) {
         search.nothing(&wanted);
-        search.tell_where_else(&wanted);
+        search.report_where_else(&wanted);
     }
     let lost = &cluster.unread;
     let reading = Reading { args, snapshot: &snapshot, store: &store, times, unread: Cell::new(false), lost };
@@ -69,7 +69,7 @@ pub fn run(args: &KubeHistoryArgs) -> Result<Exit, Failure> {
         }
         reading.print(&objects, &events, with_names)?;
     }
-    let exit = exit.max(missing).max(inspect::encrypted::told(&snapshot));
+    let exit = exit.max(missing).max(inspect::encrypted::report_undecrypted(&snapshot));
     Ok(exit.max(if reading.unread.get() { Exit::Damage } else { Exit::Done }))
 }
 

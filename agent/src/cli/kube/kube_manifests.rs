@@ -18,7 +18,7 @@ use etcdsnap::{Cluster, Error, Snapshot, is_secret, printable};
 
 use super::kube_file;
 use super::manifest_writer::ManifestWriter;
-use super::not_found::Looked;
+use super::not_found::FinishedSearch;
 use super::object_states::ObjectStates;
 use super::selection::{self, Wanted};
 use super::uncertain_states;
@@ -50,7 +50,7 @@ pub fn run(args: &ManifestsArgs) -> Result<Exit, Failure> {
     let store = snapshot.store()?;
     let cluster = kube_file::cluster(&args.file, &snapshot, &store, &bar)?;
     let revision = cluster.revision;
-    let mut exit = inspect::told(file, &cluster.lost);
+    let mut exit = inspect::report_losses(file, &cluster.lost);
     let scope = Scope::of(args, &cluster)?;
     let items = items(&cluster, &scope).map_err(|cause| snapshot.failed(cause))?;
     let states = ObjectStates::find(&snapshot, &store, items.iter().map(|(key, _)| key), revision, &bar)?;
@@ -125,7 +125,7 @@ pub fn run(args: &ManifestsArgs) -> Result<Exit, Failure> {
     let missing = scope.missing(&cluster, &items);
     exit = exit.max(values.finish(&snapshot)).max(missing);
     if report.written() == 0 {
-        tell_left_out(&report);
+        report_left_out(&report);
         if report.has_left_out() {
             return Err(Failure {
                 what: "all requested objects are left out, so nothing is written".into(),
@@ -133,7 +133,7 @@ pub fn run(args: &ManifestsArgs) -> Result<Exit, Failure> {
                 exit: exit.max(Exit::Damage),
             });
         }
-        scope.tell_where_else(&cluster);
+        scope.report_where_else(&cluster);
         let advice = if missing > Exit::Done { "" } else { ADVICE };
         return Err(Failure {
             what: "there is nothing to write".into(),
@@ -143,14 +143,14 @@ pub fn run(args: &ManifestsArgs) -> Result<Exit, Failure> {
     }
     let said = writer.finish(file, revision, args.deleted, &report)?;
     drop(bar);
-    output::tell(&said);
-    tell_left_out(&report);
+    output::print_to_stderr(&said);
+    report_left_out(&report);
     Ok(exit)
 }
 
 /// Reports on stderr what was left out.
-fn tell_left_out(report: &Report) {
-    report.left_out_lines().iter().for_each(|line| output::tell(&format!("{line}\n")));
+fn report_left_out(report: &Report) {
+    report.left_out_lines().iter().for_each(|line| output::print_to_stderr(&format!("{line}\n")));
 }
 
 /// The advice when there is nothing to write.
@@ -217,22 +217,22 @@ impl<'a> Scope<'a> {
         wanted.any(|wanted| wanted.names.iter().any(|name| name.as_bytes() == object.name))
     }
 
-    fn looked<'l>(&'l self, cluster: &'l Cluster) -> Looked<'l> {
+    fn search<'l>(&'l self, cluster: &'l Cluster) -> FinishedSearch<'l> {
         let is_damaged = cluster.lost.places > 0;
-        Looked { cluster, namespace: self.namespace, deleted: self.args.deleted, has_deleted_flag: true, is_damaged }
+        FinishedSearch { cluster, namespace: self.namespace, deleted: Some(self.args.deleted), is_damaged }
     }
 
     /// Reports where objects are that were not found.
-    fn tell_where_else(&self, cluster: &Cluster) {
+    fn report_where_else(&self, cluster: &Cluster) {
         let wanted = self.wanted.as_deref().unwrap_or_default();
         if wanted.iter().all(|wanted| wanted.names.is_empty()) {
-            self.looked(cluster).tell_where_else(wanted);
+            self.search(cluster).report_where_else(wanted);
         }
     }
 
     /// Reports the named objects that do not exist; returns the exit code.
     fn missing(&self, cluster: &Cluster, items: &[Item<'_>]) -> Exit {
-        self.looked(cluster).missing(self.wanted.as_deref().unwrap_or_default(), |wanted, name| {
+        self.search(cluster).missing(self.wanted.as_deref().unwrap_or_default(), |wanted, name| {
             items.iter().any(|(_, item)| wanted.resource.stores(&item.object) && item.object.name == name.as_bytes())
         })
     }

@@ -102,14 +102,14 @@ impl FinishedSearch<'_> {
     /// Reports that nothing was found, in kubectl's words.
     pub fn nothing(&self, wanted: &[Wanted]) {
         let is_in_namespaces = wanted.iter().all(|wanted| wanted.resource.namespaced);
-        output::tell(&match self.namespace.filter(|_| is_in_namespaces) {
+        output::print_to_stderr(&match self.namespace.filter(|_| is_in_namespaces) {
             Some(namespace) => format!("No resources found in {} namespace.\n", printable(namespace)),
             None => "No resources found\n".to_owned(),
         });
     }
 
     /// Reports why nothing was found: the namespace does not exist, or the objects are in other namespaces or deleted.
-    pub fn tell_where_else(&self, wanted: &[Wanted]) {
+    pub fn report_where_else(&self, wanted: &[Wanted]) {
         if let Some(absent) = self
             .absent_namespace()
             .filter(|_| wanted.is_empty() || wanted.iter().any(|wanted| wanted.resource.namespaced))

@@ -153,7 +153,7 @@ impl ValueReader {
 
     /// Reports the number of further remarks and the values that stayed encrypted; returns the exit code.
     pub fn finish(self, snapshot: &Snapshot) -> Exit {
-        encrypted::tell(&snapshot.undecrypted());
+        encrypted::report_counts(&snapshot.undecrypted());
         let more = self.remarks.saturating_sub(MAX_REMARKS);
         if more > 0 {
             output::warn(&format!("And {} more.", counted(more, "such remark", "such remarks")));
