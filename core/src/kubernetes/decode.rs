@@ -94,7 +94,7 @@ pub fn object<'a>(
 
 /// A field on the wire, in the list of those of the same message with the same place.
 #[derive(Clone, Copy)]
-struct Entry<'a> {
+struct WireEntry<'a> {
     value: WireValue<'a>,
     number: u32,
     next: u32,
@@ -116,7 +116,7 @@ struct Decoder<'s, 'a> {
     schema: &'s Schema,
     options: Options<'a>,
     /// A stack: entries of the messages around the present one come first. So do slots.
-    entries: Vec<Entry<'a>>,
+    entries: Vec<WireEntry<'a>>,
     slots: Vec<Slot>,
     /// The names of the fields that contain the current one.
     trail: Vec<&'static str>,
@@ -204,7 +204,7 @@ impl<'a> Decoder<'_, 'a> {
             if at >= MAX_VALUES {
                 return self.fail("has more fields than any Kubernetes object");
             }
-            self.entries.push(Entry { value, number, next: NONE });
+            self.entries.push(WireEntry { value, number, next: NONE });
             let Some(slot) = self.slots.get_mut(base.saturating_add(place)) else { return };
             if slot.first == NONE {
                 slot.first = at;

@@ -19,7 +19,7 @@ const KEYS: &[&str] =
 
 /// A state of an object: the real one, and the one that may be shown.
 #[derive(Debug, Clone, Copy)]
-pub struct State<'n, 'a> {
+pub struct ObjectState<'n, 'a> {
     /// The real object.
     pub real: &'n Node<'a>,
     /// The object with its secrets hidden; the same node if it has none.
@@ -50,7 +50,7 @@ pub struct FieldChanges {
 
 /// Compares two states.
 #[must_use]
-pub fn changes<'n, 'a: 'n>(old: State<'n, 'a>, new: State<'n, 'a>) -> FieldChanges {
+pub fn changes<'n, 'a: 'n>(old: ObjectState<'n, 'a>, new: ObjectState<'n, 'a>) -> FieldChanges {
     let mut search = Search { path: String::new(), changes: FieldChanges::default(), left: MAX_BYTES };
     search.both(old, new);
     search.changes
@@ -100,7 +100,7 @@ struct Search {
 }
 
 impl Search {
-    fn both<'n, 'a: 'n>(&mut self, old: State<'n, 'a>, new: State<'n, 'a>) {
+    fn both<'n, 'a: 'n>(&mut self, old: ObjectState<'n, 'a>, new: ObjectState<'n, 'a>) {
         if old.real == new.real {
             return;
         }
@@ -115,7 +115,7 @@ impl Search {
     }
 
     /// Compares two objects, whose members are sorted.
-    fn members<'n, 'a: 'n>(&mut self, old: &[(&str, State<'n, 'a>)], new: &[(&str, State<'n, 'a>)]) {
+    fn members<'n, 'a: 'n>(&mut self, old: &[(&str, ObjectState<'n, 'a>)], new: &[(&str, ObjectState<'n, 'a>)]) {
         let (mut left, mut right) = (old.iter().peekable(), new.iter().peekable());
         loop {
             let (name, a, b) = match (left.peek(), right.peek()) {
@@ -138,7 +138,7 @@ impl Search {
         }
     }
 
-    fn lists<'n, 'a: 'n>(&mut self, old: &[State<'n, 'a>], new: &[State<'n, 'a>]) {
+    fn lists<'n, 'a: 'n>(&mut self, old: &[ObjectState<'n, 'a>], new: &[ObjectState<'n, 'a>]) {
         for key in KEYS {
             if let (Some(a), Some(b)) = (by_key(old, key), by_key(new, key)) {
                 return self.named(key, &a, &b);
@@ -148,7 +148,7 @@ impl Search {
         let front = old.iter().zip(new).take_while(|(a, b)| a.real == b.real).count();
         let shorter = old.len().min(new.len()).saturating_sub(front);
         let back = ends.take_while(|(a, b)| a.real == b.real).count().min(shorter);
-        let middle = |items: &[State<'n, 'a>]| -> Vec<(usize, State<'n, 'a>)> {
+        let middle = |items: &[ObjectState<'n, 'a>]| -> Vec<(usize, ObjectState<'n, 'a>)> {
             let end = items.len().saturating_sub(back);
             items.iter().copied().enumerate().take(end).skip(front).collect()
         };
@@ -185,7 +185,7 @@ impl Search {
         }
     }
 
-    fn below<'n, 'a: 'n>(&mut self, step: &str, old: Option<State<'n, 'a>>, new: Option<State<'n, 'a>>) {
+    fn below<'n, 'a: 'n>(&mut self, step: &str, old: Option<ObjectState<'n, 'a>>, new: Option<ObjectState<'n, 'a>>) {
         let before = self.path.len();
         self.path.push_str(step);
         match (old, new) {
@@ -198,7 +198,7 @@ impl Search {
     }
 
     /// Adds each field of a value that only one side has.
-    fn leaves<'n, 'a: 'n>(&mut self, state: State<'n, 'a>, take: fn(&mut Self, State<'n, 'a>)) {
+    fn leaves<'n, 'a: 'n>(&mut self, state: ObjectState<'n, 'a>, take: fn(&mut Self, ObjectState<'n, 'a>)) {
         let before = self.path.len();
         let (members, items) = match (state.is_hidden(), state.real) {
             (false, Node::Object(members)) if !members.is_empty() => (state.members(), Vec::new()),
@@ -222,9 +222,9 @@ impl Search {
         }
     }
 
-    fn add<'n, 'a: 'n>(&mut self, old: Option<State<'n, 'a>>, new: Option<State<'n, 'a>>) {
+    fn add<'n, 'a: 'n>(&mut self, old: Option<ObjectState<'n, 'a>>, new: Option<ObjectState<'n, 'a>>) {
         let hidden = [old, new].into_iter().flatten().any(|state| state.is_hidden());
-        let text = |state: Option<State<'n, 'a>>| state.map(|state| state.text());
+        let text = |state: Option<ObjectState<'n, 'a>>| state.map(|state| state.text());
         self.put(text(old), text(new), hidden);
     }
 
@@ -241,7 +241,7 @@ impl Search {
     }
 }
 
-impl<'n, 'a: 'n> State<'n, 'a> {
+impl<'n, 'a: 'n> ObjectState<'n, 'a> {
     /// Creates a state from an object and its copy without secrets, if it contains secrets.
     #[must_use]
     pub fn of(real: &'n Node<'a>, shown: Option<&'n Node<'a>>) -> Self {
@@ -261,7 +261,7 @@ impl<'n, 'a: 'n> State<'n, 'a> {
             _ => real,
         };
         let mut members: Vec<(&str, Self)> =
-            real.iter().zip(shown).map(|((name, real), (_, shown))| (&**name, State { real, shown })).collect();
+            real.iter().zip(shown).map(|((name, real), (_, shown))| (&**name, ObjectState { real, shown })).collect();
         members.sort_by(|a, b| a.0.cmp(b.0));
         members.reverse();
         members.dedup_by(|later, kept| later.0 == kept.0);
@@ -272,7 +272,7 @@ impl<'n, 'a: 'n> State<'n, 'a> {
     fn items(self) -> Vec<Self> {
         let real = self.real.items();
         let shown = if self.shown.items().len() == real.len() { self.shown.items() } else { real };
-        real.iter().zip(shown).map(|(real, shown)| State { real, shown }).collect()
+        real.iter().zip(shown).map(|(real, shown)| ObjectState { real, shown }).collect()
     }
 
     fn text(self) -> String {
@@ -287,18 +287,18 @@ impl<'n, 'a: 'n> State<'n, 'a> {
 
 /// The elements of a list, with the JSON of the field that identifies them.
 struct Named<'n, 'a> {
-    list: Vec<(String, State<'n, 'a>)>,
+    list: Vec<(String, ObjectState<'n, 'a>)>,
     places: HashMap<String, usize>,
 }
 
 impl<'n, 'a> Named<'n, 'a> {
-    fn at(&self, name: &str) -> Option<State<'n, 'a>> {
+    fn at(&self, name: &str) -> Option<ObjectState<'n, 'a>> {
         self.list.get(*self.places.get(name)?).map(|(_, state)| *state)
     }
 }
 
 /// Identifies the elements by a member; `None` unless all elements are objects that have it, each with a different value.
-fn by_key<'n, 'a: 'n>(items: &[State<'n, 'a>], key: &str) -> Option<Named<'n, 'a>> {
+fn by_key<'n, 'a: 'n>(items: &[ObjectState<'n, 'a>], key: &str) -> Option<Named<'n, 'a>> {
     let mut named = Named { list: Vec::with_capacity(items.len()), places: HashMap::new() };
     for (at, state) in items.iter().enumerate() {
         let Node::Object(_) = state.real else { return None };
@@ -340,7 +340,8 @@ mod tests {
         let (mut shown_old, mut shown_new) = (old.clone(), new.clone());
         conceal_by_kind(&mut shown_old);
         conceal_by_kind(&mut shown_new);
-        let found = changes(State { real: &old, shown: &shown_old }, State { real: &new, shown: &shown_new });
+        let found =
+            changes(ObjectState { real: &old, shown: &shown_old }, ObjectState { real: &new, shown: &shown_new });
         assert_eq!(found.more, 0);
         found.list.iter().map(FieldChange::line).collect()
     }
@@ -430,7 +431,7 @@ mod tests {
         let many: Vec<String> = (0..2_000).map(|number| format!("\"{number}\":1")).collect();
         let new = format!(r#"{{"{key}":{{{}}}}}"#, many.join(","));
         let (old, new) = (parsed("{}"), parsed(&new));
-        let found = changes(State { real: &old, shown: &old }, State { real: &new, shown: &new });
+        let found = changes(ObjectState { real: &old, shown: &old }, ObjectState { real: &new, shown: &new });
         assert_eq!(found.list.len() as u64 + found.more, 2_000);
         assert!(found.list.len() < 100, "{}", found.list.len());
     }

@@ -11,11 +11,11 @@ use super::resources::Resource;
 /// Requirements, all of which an object must meet.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FieldQuery {
-    all: Vec<Requirement>,
+    all: Vec<FieldRequirement>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Requirement {
+struct FieldRequirement {
     field: String,
     value: String,
     is_equal: bool,
@@ -91,7 +91,7 @@ impl FieldQuery {
             let mut split = operators.iter().filter_map(|(word, is_equal)| Some((part.split_once(word)?, *is_equal)));
             match split.next() {
                 Some(((field, value), is_equal)) if !field.trim().is_empty() => {
-                    all.push(Requirement { field: field.trim().into(), value: value.trim().into(), is_equal });
+                    all.push(FieldRequirement { field: field.trim().into(), value: value.trim().into(), is_equal });
                 }
                 _ => return Err(part.to_owned()),
             }

@@ -82,8 +82,14 @@ pub fn unpack(object: &Node<'_>) -> Result<Vec<u8>, &'static str> {
 /// # Errors
 /// The reason why it cannot be parsed, as the end of a sentence.
 pub fn read(json: &[u8]) -> Result<Node<'_>, &'static str> {
-    let mut wanted =
-        Wanted { builder: Builder::default(), depth: 0, chart: false, dropping: 0, drops_next: false, values: 0 };
+    let mut wanted = ReleaseFilter {
+        builder: Builder::default(),
+        depth: 0,
+        chart: false,
+        dropping: 0,
+        drops_next: false,
+        values: 0,
+    };
     raw_json::read(json, &mut wanted).map_err(|_| "unpacks to something other than JSON")?;
     if wanted.values > MAX_VALUES {
         return Err("has more values than any release");
@@ -145,7 +151,7 @@ pub fn hide_values(node: &mut Node<'_>) {
 }
 
 /// Passes on the wanted parts of a release.
-struct Wanted<'a> {
+struct ReleaseFilter<'a> {
     builder: Builder<'a>,
     /// Number of open objects and lists.
     depth: u32,
@@ -158,7 +164,7 @@ struct Wanted<'a> {
     values: u32,
 }
 
-impl<'a> Wanted<'a> {
+impl<'a> ReleaseFilter<'a> {
     /// Decides whether a value that is neither an object nor a list is passed on.
     fn takes(&mut self) -> bool {
         let drops = std::mem::take(&mut self.drops_next) || self.dropping > 0;
@@ -187,7 +193,7 @@ impl<'a> Wanted<'a> {
     }
 }
 
-impl<'a> Sink<'a> for Wanted<'a> {
+impl<'a> Sink<'a> for ReleaseFilter<'a> {
     fn begin_object(&mut self) {
         if self.opens() {
             self.builder.begin_object();

@@ -6,8 +6,8 @@
 //!
 //! Source of the language: `k8s.io/client-go/util/jsonpath`. Values are printed as by Go's `%v`, lists and objects as JSON, and several values are separated by blanks.
 
-use super::json_path::{Walk, go_text, json_text};
-use super::json_path_reader::Reader;
+use super::json_path::{PathWalk, go_text, json_text};
+use super::json_path_reader::PathReader;
 use super::json_path_steps::Part;
 use super::object_tree::Node;
 use super::pretty;
@@ -59,7 +59,7 @@ impl JsonTemplate {
     /// # Errors
     /// The reason why there is no output, as a sentence without its full stop.
     pub fn print<'n>(&'n self, object: &'n Node<'n>, form: TemplateForm, out: &mut Vec<u8>) -> Result<(), String> {
-        let mut walk = Walk { left: MAX_VISITED, is_strict: true };
+        let mut walk = PathWalk { left: MAX_VISITED, is_strict: true };
         print(&self.parts, object, form, &mut walk, out)
     }
 }
@@ -68,7 +68,7 @@ fn print<'n>(
     parts: &'n [Part],
     object: &'n Node<'n>,
     form: TemplateForm,
-    walk: &mut Walk,
+    walk: &mut PathWalk,
     out: &mut Vec<u8>,
 ) -> Result<(), String> {
     for part in parts {
@@ -119,7 +119,7 @@ fn parts(rest: &mut &str, nested: u8) -> Result<Vec<Part>, String> {
         }
         *rest = from;
         let Some(action) = from.strip_prefix('{') else { continue };
-        let mut reader = Reader::new(action);
+        let mut reader = PathReader::new(action);
         let is_range = reader.take_word("range");
         let is_end = !is_range && reader.take_word("end");
         let steps = reader.steps()?;

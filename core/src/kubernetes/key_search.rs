@@ -18,7 +18,7 @@ use crate::key_syntax::{key_bytes, printable};
 use crate::kubernetes::registry_keys::{Object, object_below};
 use crate::kubernetes::resources::{Resource, Resources};
 use crate::store::Key;
-use crate::store::filter::{Filter, FilterError, KeyNumber, Operator};
+use crate::store::filter::{ConditionError, Filter, KeyNumber, Operator};
 use crate::store::key_word::KeyWord;
 
 /// A search: terms that must all hold for a key.
@@ -248,7 +248,7 @@ fn condition(text: &str) -> Result<Option<(Test, &str)>, SearchError> {
 /// Creates the test for a name, an operator and a value.
 fn test(name: &str, sign: &str, typed: &str) -> Result<Test, String> {
     let text = || match key_bytes(typed) {
-        None => Err(FilterError::Quotes(typed.to_owned()).to_string()),
+        None => Err(ConditionError::Quotes(typed.to_owned()).to_string()),
         Some(bytes) if bytes.is_empty() => Err(format!("{name} has no value")),
         Some(bytes) => Ok(bytes),
     };

@@ -20,12 +20,12 @@ pub struct KindUsage<'i> {
 }
 
 /// A group and a resource.
-type Kind<'i> = (&'i [u8], &'i [u8]);
+type GroupAndResource<'i> = (&'i [u8], &'i [u8]);
 
 /// Returns the usage of each kind among the keys of `index`, the largest first; empty for a store without Kubernetes objects. `prefixes` are those of API servers.
 #[must_use]
 pub fn kind_usage<'i>(index: &'i Index, prefixes: &[Vec<u8>]) -> Vec<KindUsage<'i>> {
-    let mut kinds: BTreeMap<Kind<'i>, (&'i [u8], Usage)> = BTreeMap::new();
+    let mut kinds: BTreeMap<GroupAndResource<'i>, (&'i [u8], Usage)> = BTreeMap::new();
     for key in index.iter() {
         if let Some(object) = object_below(key.key, prefixes) {
             let (prefix, sum) = kinds.entry((object.group, object.resource)).or_default();

@@ -5,11 +5,11 @@ use super::object_tree::Node;
 /// Requirements, all of which an object must meet.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LabelQuery {
-    all: Vec<Requirement>,
+    all: Vec<LabelRequirement>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Requirement {
+struct LabelRequirement {
     key: String,
     /// Whether the label must have one of the values, or must not.
     wanted: bool,
@@ -66,11 +66,11 @@ fn parts(text: &str) -> Vec<&str> {
     parts
 }
 
-fn requirement(part: &str) -> Option<Requirement> {
+fn requirement(part: &str) -> Option<LabelRequirement> {
     let is_key = |key: &str| !key.is_empty() && !key.contains(['=', '!', '(', ')', ' ', ',', '<', '>']);
     let of = |key: &str, wanted, values| {
         let key = key.trim();
-        is_key(key).then(|| Requirement { key: key.to_owned(), wanted, values })
+        is_key(key).then(|| LabelRequirement { key: key.to_owned(), wanted, values })
     };
     if let Some(key) = part.strip_prefix('!') {
         return of(key, false, None);

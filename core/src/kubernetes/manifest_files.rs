@@ -7,7 +7,7 @@
 //! objects/0003-shop-deployment-web.yaml
 //! ```
 
-use super::manifest_report::Report;
+use super::manifest_report::ManifestReport;
 use crate::etcd::revision::Revision;
 
 /// The folder of CustomResourceDefinitions.
@@ -64,7 +64,13 @@ pub fn commands(has_definitions: bool) -> Vec<String> {
 
 /// Returns the text of the README beside the files: the snapshot, by its name as it is shown, and the commands to type.
 #[must_use]
-pub fn readme(snapshot: &str, revision: Revision, deleted: bool, commands: &[String], report: &Report) -> String {
+pub fn readme(
+    snapshot: &str,
+    revision: Revision,
+    deleted: bool,
+    commands: &[String],
+    report: &ManifestReport,
+) -> String {
     let state = if deleted { "last states of what was deleted, up to revision" } else { "as of revision" };
     let mut text = format!(
         "# Kubernetes objects of {snapshot}, {state} {revision}\n\nThe files are numbered in the order in which they can be applied. Type in this directory:\n\n"

@@ -2,7 +2,7 @@
 
 use super::apply_order::rank;
 use super::manifest_report::MISPLACED;
-use super::manifest_selection::{LeftOut, contradicts_key, is_deleting, is_finished, is_token, left_out};
+use super::manifest_selection::{LeftOutReason, contradicts_key, is_deleting, is_finished, is_token, left_out};
 use super::object_tree::Node;
 use super::registry_keys::Object;
 use super::resources::Resource;
@@ -65,7 +65,7 @@ impl<'c> PlannedObject<'c> {
         let is_wanted = choice.is_named && !is_token(node);
         let why = left_out(node, is_made).filter(|_| !is_wanted);
         // The last state of a deleted object often has a deletionTimestamp.
-        why.filter(|why| *why != LeftOut::Deleting || !choice.deleted).map(LeftOut::reason)
+        why.filter(|why| *why != LeftOutReason::Deleting || !choice.deleted).map(LeftOutReason::reason)
     }
 
     /// Returns the warnings about an object that is written.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::manifest_selection::LeftOut;
+use super::manifest_selection::LeftOutReason;
 use super::registry_keys::Object;
 use super::resources::Resource;
 use crate::key_syntax::printable;
@@ -11,7 +11,7 @@ use crate::number_words::{counted, grouped};
 /// The reason why secrets are left out.
 pub const SECRET: &str = "their values are hidden, and hidden values would overwrite real ones (--show-secrets writes them with their values)";
 /// The reason why some deleted objects are left out.
-pub const FORGOTTEN: &str =
+pub const COMPACTED_AWAY: &str =
     "their last states were compacted away; an older snapshot may have them (etcdsnap kube find … --last)";
 /// The reason why objects that cannot be decoded are left out.
 pub const UNREADABLE: &str = "they cannot be decoded completely, and a partial object must not be applied";
@@ -21,21 +21,21 @@ pub const MISPLACED: &str = "their kind, name or namespace contradicts their key
 
 /// Whether the report names every object that is left out for this reason.
 fn is_named(reason: &str) -> bool {
-    [FORGOTTEN, UNREADABLE, MISPLACED, LeftOut::Deleting.reason()].contains(&reason)
+    [COMPACTED_AWAY, UNREADABLE, MISPLACED, LeftOutReason::Deleting.reason()].contains(&reason)
 }
 
 /// Maximum number of names of objects whose newest state may be lost; further objects are only counted.
 const MAX_UNCERTAIN: usize = 50;
 
 /// Numbers of objects by type.
-type Counts = BTreeMap<String, u64>;
+type CountsByType = BTreeMap<String, u64>;
 
 /// The numbers of objects that were written and left out.
 #[derive(Debug, Default)]
-pub struct Report {
-    written: Counts,
+pub struct ManifestReport {
+    written: CountsByType,
     /// The objects that were left out, by reason.
-    left_out: BTreeMap<&'static str, Counts>,
+    left_out: BTreeMap<&'static str, CountsByType>,
     /// Names of objects that the user asked for but that were left out, with the reason.
     names: Vec<String>,
     is_damaged: bool,
@@ -49,10 +49,10 @@ pub struct Report {
     /// Number of claims whose volume is not written, and the name of the first such volume.
     volumes: (u64, Option<String>),
     /// Number of objects whose texts name services of their old namespace, and the first such object.
-    still_names: (u64, Option<String>),
+    names_old_services: (u64, Option<String>),
 }
 
-impl Report {
+impl ManifestReport {
     /// Counts an object that was written.
     pub fn wrote(&mut self, resource: &Resource) {
         count(&mut self.written, resource);
@@ -92,10 +92,10 @@ impl Report {
     }
 
     /// Counts an object whose texts name services of its old namespace.
-    pub fn still_names(&mut self, resource: &Resource, object: &Object<'_>) {
-        self.still_names.0 = self.still_names.0.saturating_add(1);
+    pub fn names_old_services(&mut self, resource: &Resource, object: &Object<'_>) {
+        self.names_old_services.0 = self.names_old_services.0.saturating_add(1);
         let name = || printable(&format!("{}/{}", resource.singular, String::from_utf8_lossy(object.name)));
-        self.still_names.1.get_or_insert_with(name);
+        self.names_old_services.1.get_or_insert_with(name);
     }
 
     /// Whether objects were left out.
@@ -126,8 +126,9 @@ impl Report {
     }
 
     fn lines(&self, words: impl Fn(&'static str) -> &'static str) -> Vec<String> {
-        let line =
-            |(reason, counts): (&&'static str, &Counts)| format!("Left out: {}: {}.", text(counts), words(reason));
+        let line = |(reason, counts): (&&'static str, &CountsByType)| {
+            format!("Left out: {}: {}.", text(counts), words(reason))
+        };
         let mut lines: Vec<String> = self.left_out.iter().map(line).collect();
         if self.is_damaged {
             lines.insert(
@@ -156,7 +157,7 @@ impl Report {
                 printable(&self.undefined.join(", "))
             ));
         }
-        if let (count, Some(name)) = &self.still_names {
+        if let (count, Some(name)) = &self.names_old_services {
             lines.push(format!(
                 "{} services of the old namespace in a text, such as {name}. Change the text before you apply it.",
                 counted(*count, "object names", "objects name")
@@ -185,12 +186,12 @@ fn named(resource: &Resource, object: &Object<'_>) -> String {
     printable(&format!("{}/{name}{within}", resource.plural))
 }
 
-fn count(counts: &mut Counts, resource: &Resource) {
+fn count(counts: &mut CountsByType, resource: &Resource) {
     let count = counts.entry(resource.plural.clone()).or_default();
     *count = count.saturating_add(1);
 }
 
-fn text(counts: &Counts) -> String {
+fn text(counts: &CountsByType) -> String {
     let words: Vec<String> = counts.iter().map(|(plural, count)| format!("{plural} {count}")).collect();
     printable(&words.join(", "))
 }
@@ -201,9 +202,12 @@ mod tests {
 
     #[test]
     fn reasons_are_reported_with_or_without_flags() {
-        assert_eq!(without_flags(LeftOut::Owned.reason()), "their owner is in the snapshot and creates them again");
-        assert_eq!(without_flags(LeftOut::Passing.reason()), LeftOut::Passing.reason());
-        for reason in [SECRET, FORGOTTEN, UNREADABLE, MISPLACED] {
+        assert_eq!(
+            without_flags(LeftOutReason::Owned.reason()),
+            "their owner is in the snapshot and creates them again"
+        );
+        assert_eq!(without_flags(LeftOutReason::Passing.reason()), LeftOutReason::Passing.reason());
+        for reason in [SECRET, COMPACTED_AWAY, UNREADABLE, MISPLACED] {
             let words = without_flags(reason);
             assert!(!words.contains("--") && !words.contains("etcdsnap"), "{words}");
         }

@@ -4,7 +4,7 @@ use super::object_tree::Node;
 
 /// The reason why an object is left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum LeftOut {
+pub enum LeftOutReason {
     /// A controller owns it, and creates it again.
     Owned,
     /// Each server or namespace creates its own.
@@ -19,7 +19,7 @@ pub enum LeftOut {
     Finished,
 }
 
-impl LeftOut {
+impl LeftOutReason {
     /// Returns the reason as the end of a sentence.
     #[must_use]
     pub fn reason(self) -> &'static str {
@@ -61,13 +61,13 @@ pub fn is_passing(group: &str, plural: &str) -> bool {
 
 /// Returns why an object is left out; `None` if it is written. `is_there` tells, by kind and name, whether an owner exists that can create the object again.
 #[must_use]
-pub fn left_out(object: &Node<'_>, is_there: impl Fn(&str, &str) -> bool) -> Option<LeftOut> {
+pub fn left_out(object: &Node<'_>, is_there: impl Fn(&str, &str) -> bool) -> Option<LeftOutReason> {
     let text = |path: &[&str]| object.at(path).and_then(Node::text).unwrap_or_default();
     let label = |name: &str| text(&["metadata", "labels", name]);
     let annotation = |name: &str| text(&["metadata", "annotations", name]);
     let (name, namespace) = (text(&["metadata", "name"]), text(&["metadata", "namespace"]));
     let is_server_made = match text(&["kind"]) {
-        "Secret" if text(&["type"]) == "kubernetes.io/service-account-token" => return Some(LeftOut::Token),
+        "Secret" if text(&["type"]) == "kubernetes.io/service-account-token" => return Some(LeftOutReason::Token),
         "ConfigMap" => matches!(name, "kube-root-ca.crt" | "openshift-service-ca.crt"),
         "ServiceAccount" => name == "default" && !is_changed_account(object),
         "Service" => (namespace, name) == ("default", "kubernetes"),
@@ -88,7 +88,7 @@ pub fn left_out(object: &Node<'_>, is_there: impl Fn(&str, &str) -> bool) -> Opt
         _ => false,
     };
     if is_server_made {
-        return Some(LeftOut::MadeByServer);
+        return Some(LeftOutReason::MadeByServer);
     }
     let owners = object.at(&["metadata", "ownerReferences"]).map(Node::items).unwrap_or_default();
     let is_owned = owners.iter().any(|owner| {
@@ -96,10 +96,10 @@ pub fn left_out(object: &Node<'_>, is_there: impl Fn(&str, &str) -> bool) -> Opt
         owner.get("controller") == Some(&Node::Bool(true)) && is_there(text("kind"), text("name"))
     });
     if is_owned {
-        return Some(LeftOut::Owned);
+        return Some(LeftOutReason::Owned);
     }
-    let finished = is_finished(object).then_some(LeftOut::Finished);
-    if is_deleting(object) { Some(LeftOut::Deleting) } else { finished }
+    let finished = is_finished(object).then_some(LeftOutReason::Finished);
+    if is_deleting(object) { Some(LeftOutReason::Deleting) } else { finished }
 }
 
 /// Whether the object is being deleted and waits for a grace period or a finalizer.
@@ -128,7 +128,7 @@ pub fn is_finished(object: &Node<'_>) -> bool {
 /// Whether the object is a token, which is left out even if the user names it.
 #[must_use]
 pub fn is_token(object: &Node<'_>) -> bool {
-    left_out(object, |_, _| false) == Some(LeftOut::Token)
+    left_out(object, |_, _| false) == Some(LeftOutReason::Token)
 }
 
 /// Whether a user changed an account that each namespace has: only users set pull secrets, labels and annotations.
@@ -184,37 +184,40 @@ mod tests {
     #[test]
     fn objects_that_clusters_create_themselves_are_left_out() {
         for (json, want) in [
-            (r#"{"kind":"Secret","type":"kubernetes.io/service-account-token"}"#, Some(LeftOut::Token)),
+            (r#"{"kind":"Secret","type":"kubernetes.io/service-account-token"}"#, Some(LeftOutReason::Token)),
             (r#"{"kind":"Secret","type":"Opaque"}"#, None),
-            (r#"{"kind":"ConfigMap","metadata":{"name":"kube-root-ca.crt"}}"#, Some(LeftOut::MadeByServer)),
+            (r#"{"kind":"ConfigMap","metadata":{"name":"kube-root-ca.crt"}}"#, Some(LeftOutReason::MadeByServer)),
             (r#"{"kind":"ConfigMap","metadata":{"name":"kube-root"}}"#, None),
-            (r#"{"kind":"ServiceAccount","metadata":{"name":"default"}}"#, Some(LeftOut::MadeByServer)),
+            (r#"{"kind":"ServiceAccount","metadata":{"name":"default"}}"#, Some(LeftOutReason::MadeByServer)),
             (r#"{"kind":"ServiceAccount","metadata":{"name":"web"}}"#, None),
             (
                 r#"{"kind":"Service","metadata":{"name":"kubernetes","namespace":"default"}}"#,
-                Some(LeftOut::MadeByServer),
+                Some(LeftOutReason::MadeByServer),
             ),
             (r#"{"kind":"Service","metadata":{"name":"kubernetes","namespace":"shop"}}"#, None),
             (
                 r#"{"kind":"Endpoints","metadata":{"managedFields":[{"manager":"kube-controller-manager"}]}}"#,
-                Some(LeftOut::MadeByServer),
+                Some(LeftOutReason::MadeByServer),
             ),
             (r#"{"kind":"Endpoints","metadata":{"name":"own"},"subsets":[{"addresses":[{"ip":"10.0.0.1"}]}]}"#, None),
             (
                 r#"{"kind":"Endpoints","subsets":[{"addresses":[{"targetRef":{"kind":"Pod"}}]}]}"#,
-                Some(LeftOut::MadeByServer),
+                Some(LeftOutReason::MadeByServer),
             ),
             (
                 r#"{"kind":"ClusterRole","metadata":{"labels":{"kubernetes.io/bootstrapping":"rbac-defaults"}}}"#,
-                Some(LeftOut::MadeByServer),
+                Some(LeftOutReason::MadeByServer),
             ),
-            (r#"{"kind":"ReplicaSet","metadata":{"ownerReferences":[{"controller":true}]}}"#, Some(LeftOut::Owned)),
+            (
+                r#"{"kind":"ReplicaSet","metadata":{"ownerReferences":[{"controller":true}]}}"#,
+                Some(LeftOutReason::Owned),
+            ),
             (r#"{"kind":"ReplicaSet","metadata":{"ownerReferences":[{"controller":false},{}]}}"#, None),
-            (r#"{"kind":"Pod","status":{"phase":"Succeeded"}}"#, Some(LeftOut::Finished)),
+            (r#"{"kind":"Pod","status":{"phase":"Succeeded"}}"#, Some(LeftOutReason::Finished)),
             (r#"{"kind":"Pod","status":{"phase":"Running"}}"#, None),
             (
                 r#"{"kind":"Job","status":{"conditions":[{"type":"Complete","status":"True"}]}}"#,
-                Some(LeftOut::Finished),
+                Some(LeftOutReason::Finished),
             ),
             (r#"{"kind":"Job","status":{"conditions":[{"type":"Complete","status":"False"}]}}"#, None),
         ] {

@@ -32,7 +32,7 @@ impl std::fmt::Display for Unreadable {
             Self::Encrypted(by) => write!(f, "the value is encrypted ({by})"),
             Self::Cbor => f.write_str("the value is CBOR, which this program does not read"),
             Self::Json(cause) => write!(f, "the value begins like JSON, but is not valid: {cause}"),
-            Self::TooLong(len) => write!(f, "the value has {len} bytes, more than any object of Kubernetes"),
+            Self::TooLong(len) => write!(f, "the value has {} bytes, more than any Kubernetes object", grouped(*len as u64)),
             Self::NoObject => f.write_str("the value is not a Kubernetes object"),
         }
     }
@@ -156,7 +156,7 @@ fn arrange(node: &mut Node<'_>) {
     }
 }
 
-/// Names a type as far as the object tells it.
+/// Names a type by the fields that the object has.
 fn type_name(api_version: &str, kind: &str) -> String {
     if api_version.is_empty() {
         format!("kind {kind} without apiVersion")

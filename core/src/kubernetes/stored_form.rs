@@ -9,7 +9,7 @@ use crate::protobuf_raw::{WireValue, next};
 
 /// The stored form of a value.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Form {
+pub enum StoredForm {
     /// A protobuf message.
     Protobuf,
     /// JSON.
@@ -22,7 +22,7 @@ pub enum Form {
     Other,
 }
 
-impl std::fmt::Display for Form {
+impl std::fmt::Display for StoredForm {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Protobuf => f.write_str("protobuf"),
@@ -38,7 +38,7 @@ impl std::fmt::Display for Form {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stored {
     /// Its form.
-    pub form: Form,
+    pub form: StoredForm,
     /// Such as `apps/v1`; empty if it cannot be read.
     pub api_version: String,
     /// Such as `Deployment`; empty if it cannot be read.
@@ -60,7 +60,7 @@ pub fn stored(value: &[u8], buffer: &mut Vec<u8>) -> Stored {
             let read = object::api_json(value, Options::default(), buffer);
             buffer.clear();
             Stored {
-                form: Form::Protobuf,
+                form: StoredForm::Protobuf,
                 api_version: message.api_version.to_owned(),
                 kind: message.kind.to_owned(),
                 managed_bytes: managed_bytes(&message),
@@ -72,9 +72,15 @@ pub fn stored(value: &[u8], buffer: &mut Vec<u8>) -> Stored {
                 let text = |name: &str| node.get(name).and_then(Node::text).unwrap_or_default().to_owned();
                 let (api_version, kind) = (text("apiVersion"), text("kind"));
                 let managed_bytes = node.at(&["metadata", "managedFields"]).map_or(0, json_bytes);
-                Stored { form: Form::Json, api_version, kind, managed_bytes, is_decodable: remarks.problem.is_none() }
+                Stored {
+                    form: StoredForm::Json,
+                    api_version,
+                    kind,
+                    managed_bytes,
+                    is_decodable: remarks.problem.is_none(),
+                }
             }
-            Err(_) => none(Form::Json),
+            Err(_) => none(StoredForm::Json),
         },
         Envelope::Cbor(_) | Envelope::Encrypted(_) | Envelope::Other(_) => none(form(value)),
     }
@@ -82,16 +88,16 @@ pub fn stored(value: &[u8], buffer: &mut Vec<u8>) -> Stored {
 
 /// Returns the stored form of a value.
 #[must_use]
-pub fn form(value: &[u8]) -> Form {
+pub fn form(value: &[u8]) -> StoredForm {
     match envelope(value) {
-        Envelope::Protobuf(_) => Form::Protobuf,
-        Envelope::Json(_) => Form::Json,
-        Envelope::Cbor(_) => Form::Cbor,
+        Envelope::Protobuf(_) => StoredForm::Protobuf,
+        Envelope::Json(_) => StoredForm::Json,
+        Envelope::Cbor(_) => StoredForm::Cbor,
         Envelope::Encrypted(rest) => {
             let by = provider(rest).map_or("an unknown provider", |(name, _)| name);
-            Form::Encrypted(by.to_owned())
+            StoredForm::Encrypted(by.to_owned())
         }
-        Envelope::Other(_) => Form::Other,
+        Envelope::Other(_) => StoredForm::Other,
     }
 }
 
@@ -132,16 +138,16 @@ mod tests {
         let found = stored(pod, &mut buffer);
         assert_eq!(
             (found.form, &*found.api_version, &*found.kind, found.managed_bytes, found.is_decodable),
-            (Form::Protobuf, "v1", "Pod", 5, true)
+            (StoredForm::Protobuf, "v1", "Pod", 5, true)
         );
         let json = br#"{"apiVersion":"example.com/v1","kind":"Widget","metadata":{"managedFields":[{}]}}"#;
         let found = stored(json, &mut buffer);
-        assert_eq!((found.form, &*found.kind, found.managed_bytes), (Form::Json, "Widget", 21));
+        assert_eq!((found.form, &*found.kind, found.managed_bytes), (StoredForm::Json, "Widget", 21));
         for (value, form) in [
-            (&b"k8s:enc:secretbox:v1:key1:x"[..], Form::Encrypted("secretbox:v1".into())),
-            (b"\xd9\xd9\xf7\xa0", Form::Cbor),
-            (b"10.0.0.1", Form::Other),
-            (b"{", Form::Json),
+            (&b"k8s:enc:secretbox:v1:key1:x"[..], StoredForm::Encrypted("secretbox:v1".into())),
+            (b"\xd9\xd9\xf7\xa0", StoredForm::Cbor),
+            (b"10.0.0.1", StoredForm::Other),
+            (b"{", StoredForm::Json),
         ] {
             let found = stored(value, &mut buffer);
             assert_eq!((found.form, found.is_decodable), (form, false));

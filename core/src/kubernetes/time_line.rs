@@ -53,7 +53,7 @@ pub struct Moment {
 
 /// A range of revisions whose marks share one time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Step {
+struct TimeStep {
     first: Revision,
     last: Revision,
     seconds: i64,
@@ -64,7 +64,7 @@ struct Step {
 /// The line through the marks of a snapshot: steps with rising revisions and rising times.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TimeLine {
-    steps: Vec<Step>,
+    steps: Vec<TimeStep>,
     /// The usual time between two revisions, in nanoseconds; `None` for a single step.
     pace: Option<i128>,
 }
@@ -87,7 +87,7 @@ impl TimeLine {
             }
             pools.push(pool);
         }
-        let steps: Vec<Step> = pools.iter().map(Pool::step).collect();
+        let steps: Vec<TimeStep> = pools.iter().map(Pool::step).collect();
         let pace = pace(&steps);
         (!steps.is_empty()).then_some(Self { steps, pace })
     }
@@ -130,7 +130,7 @@ impl TimeLine {
     }
 
     /// Extrapolates from the last step by this many revisions, or backwards from the first step by a negative number.
-    fn beyond(&self, step: &Step, revisions: i128) -> Moment {
+    fn beyond(&self, step: &TimeStep, revisions: i128) -> Moment {
         let Some(pace) = self.pace else { return Moment { seconds: step.seconds, within: None } };
         let away = seconds(revisions.saturating_mul(pace));
         let within = away.saturating_abs().saturating_add(step.spread).max(1);
@@ -145,7 +145,7 @@ fn seconds(nanos: i128) -> i64 {
     i64::try_from(whole.clamp(-CENTURY, CENTURY)).unwrap_or_default()
 }
 
-fn between(before: &Step, after: &Step, revision: Revision) -> Moment {
+fn between(before: &TimeStep, after: &TimeStep, revision: Revision) -> Moment {
     let [from, to, at] = [before.last, after.first, revision].map(i128::from);
     let whole = i128::from(after.seconds).saturating_sub(i128::from(before.seconds));
     let part = whole
@@ -160,7 +160,7 @@ fn between(before: &Step, after: &Step, revision: Revision) -> Moment {
 }
 
 /// Returns the median time between two revisions among the last steps.
-fn pace(steps: &[Step]) -> Option<i128> {
+fn pace(steps: &[TimeStep]) -> Option<i128> {
     let recent = steps.get(steps.len().saturating_sub(RECENT)..)?;
     let mut paces: Vec<i128> = recent
         .windows(2)
@@ -168,7 +168,7 @@ fn pace(steps: &[Step]) -> Option<i128> {
             let [before, after] = pair else { return None };
             let time = i128::from(after.seconds).saturating_sub(i128::from(before.seconds));
             // Measures from the middle of one step to the middle of the other.
-            let middle = |step: &Step| i128::from(step.first).saturating_add(i128::from(step.last));
+            let middle = |step: &TimeStep| i128::from(step.first).saturating_add(i128::from(step.last));
             let revisions = middle(after).saturating_sub(middle(before));
             time.saturating_mul(NANOS).saturating_mul(2).checked_div(revisions)
         })
@@ -206,11 +206,11 @@ impl Pool {
         Self { first: self.first, last: after.last, median: median(&marks), marks }
     }
 
-    fn step(&self) -> Step {
+    fn step(&self) -> TimeStep {
         let distance = |(seconds, weight): &(i64, u64)| (seconds.saturating_sub(self.median).saturating_abs(), *weight);
         let mut distances: Vec<_> = self.marks.iter().map(distance).collect();
         distances.sort_unstable();
-        Step { first: self.first, last: self.last, seconds: self.median, spread: median(&distances) }
+        TimeStep { first: self.first, last: self.last, seconds: self.median, spread: median(&distances) }
     }
 }
 

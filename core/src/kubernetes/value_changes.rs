@@ -3,7 +3,7 @@
 use super::conceal::{conceal, conceal_by_kind, is_secret_type, may_be_concealed};
 use super::decode::Options;
 use super::envelope::{Envelope, envelope};
-use super::field_changes::{FieldChanges, State, changes};
+use super::field_changes::{FieldChanges, ObjectState, changes};
 use super::object::{self, Unreadable};
 use super::object_tree::Node;
 use super::table_objects::take_managed_fields;
@@ -51,7 +51,7 @@ pub fn value_changes(key: &[u8], old: &[u8], new: &[u8], showing: Showing) -> Re
         }
     }
     let [shown_old, shown_new] = [&old, &new].map(|node| if showing.secrets { None } else { concealed(key, node) });
-    out.fields = changes(State::of(&old, shown_old.as_ref()), State::of(&new, shown_new.as_ref()));
+    out.fields = changes(ObjectState::of(&old, shown_old.as_ref()), ObjectState::of(&new, shown_new.as_ref()));
     Ok(out)
 }
 

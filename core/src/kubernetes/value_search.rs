@@ -16,14 +16,14 @@ use crate::store::{Index, KeyAt, Order, Store, Work};
 #[derive(Debug)]
 pub struct ValueSearch {
     search: KeySearch,
-    keys: HashMap<KeyAt, Newest>,
+    keys: HashMap<KeyAt, NewestPut>,
     /// Number of keys that are left out, because searching a secret would let a user guess it letter by letter.
     secrets: u64,
 }
 
 /// The newest put of a key that was read so far.
 #[derive(Debug, Clone, Copy, Default)]
-struct Newest {
+struct NewestPut {
     revision: Option<FullRevision>,
     holds: bool,
 }
@@ -42,7 +42,7 @@ impl ValueSearch {
             if index.at(at).is_some_and(|key| is_secret(key.key)) {
                 secrets = secrets.saturating_add(1);
             } else {
-                keys.insert(at, Newest::default());
+                keys.insert(at, NewestPut::default());
             }
         }
         Ok(Self { search, keys, secrets })
@@ -70,7 +70,7 @@ impl ValueSearch {
             }
             let is_readable = !is_concealed(message.value);
             *newest =
-                Newest { revision: Some(revision), holds: is_readable && self.search.holds_of_value(message.value) };
+                NewestPut { revision: Some(revision), holds: is_readable && self.search.holds_of_value(message.value) };
         })
     }
 

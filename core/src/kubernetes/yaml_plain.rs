@@ -23,7 +23,7 @@ pub(super) fn style(text: &str, is_key: bool) -> Style {
     if text.is_empty() {
         return Style::Double;
     }
-    let form = Form::of(text);
+    let form = AllowedStyles::of(text);
     if text.contains('\n') {
         return if form.block && !is_key { Style::Literal } else { Style::Double };
     }
@@ -34,13 +34,13 @@ pub(super) fn style(text: &str, is_key: bool) -> Style {
 }
 
 /// The styles that the characters of a text allow.
-struct Form {
+struct AllowedStyles {
     plain: bool,
     single: bool,
     block: bool,
 }
 
-impl Form {
+impl AllowedStyles {
     fn of(text: &str) -> Self {
         let mut indicator = text.starts_with("---") || text.starts_with("...");
         let mut special = false;

@@ -18,13 +18,13 @@ use crate::rewrite::damaged_buckets::DamagedBuckets;
 use crate::rewrite::intact_tree::{IntactTrees, Visited};
 use crate::rewrite::key_intervals::{KeyInterval, KeyIntervals};
 use crate::rewrite::leaf_reader::LeafReader;
-use crate::rewrite::leaf_slice::{Entry, LeafLocation, LeafOrigin, LeafSlice};
+use crate::rewrite::leaf_slice::{LeafEntry, LeafLocation, LeafOrigin, LeafSlice};
 use crate::rewrite::salvage_report::SalvageReport;
 use crate::scan::digest::decode_entry;
 use crate::source::Source;
 
 /// Takes an entry of bucket `key`; returns whether to go on.
-pub(super) type TakeEntry<'t> = dyn FnMut(Entry<'_>) -> bool + 't;
+pub(super) type TakeEntry<'t> = dyn FnMut(LeafEntry<'_>) -> bool + 't;
 
 /// Takes the key and value of an entry; returns whether to go on.
 pub(super) type TakeKnown<'t> = dyn FnMut(RevisionKey, &[u8]) -> bool + 't;
@@ -247,7 +247,7 @@ impl KeyLeaves {
                     continue;
                 };
                 let next = elements.peek().and_then(|next| RevisionKey::parse(next.key));
-                let entry = Entry {
+                let entry = LeafEntry {
                     key,
                     value: element.value,
                     record: inspected.map(|inspected| inspected.record),

@@ -15,13 +15,13 @@ use crate::progress::ScanProgress;
 use crate::rewrite::damaged_buckets::DamagedBuckets;
 use crate::rewrite::key_chains::{EntryCounts, KeyChain, KeyChains};
 use crate::rewrite::key_leaves::KeyLeaves;
-use crate::rewrite::leaf_slice::Entry;
+use crate::rewrite::leaf_slice::LeafEntry;
 use crate::rewrite::salvage_report::SalvageReport;
 use crate::source::Source;
 
 /// Entries to leave out of the new file.
 #[derive(Debug)]
-pub(super) struct LeftOut {
+pub(super) struct LeftOutEntries {
     /// Keys with a gap in their history: their entries before this revision are left out.
     broken: HashMap<KeyHash, FullRevision>,
     /// Empty values whose key is lost, and a tombstone under the revision of a put.
@@ -32,7 +32,7 @@ pub(super) struct LeftOut {
     last_compaction: Revision,
 }
 
-impl LeftOut {
+impl LeftOutEntries {
     /// Follows the history of each key through all entries, and counts in `report` what is kept and what is not. With `proven_only`, leaves out entries that may have been deleted since;
     /// `last_compaction` is the highest revision at which a compaction may have been requested.
     ///
@@ -62,18 +62,18 @@ impl LeftOut {
     }
 
     /// Whether an entry is kept.
-    pub fn keeps(&self, entry: &Entry<'_>) -> bool {
+    pub fn keeps(&self, entry: &LeafEntry<'_>) -> bool {
         let broken = entry.record.as_ref().and_then(|record| self.broken.get(&record.key()));
         let is_usable = !(self.unusable.contains(&entry.key) || (self.proven_only && self.is_unproven(entry)));
         is_usable && broken.is_none_or(|from| entry.key.revision >= *from)
     }
 
-    fn is_unproven(&self, entry: &Entry<'_>) -> bool {
+    fn is_unproven(&self, entry: &LeafEntry<'_>) -> bool {
         entry.origin.is_unproven(entry.key.revision.main, self.last_compaction)
     }
 
     /// Returns the counts of one entry.
-    fn counts_of(&self, entry: &Entry<'_>) -> EntryCounts {
+    fn counts_of(&self, entry: &LeafEntry<'_>) -> EntryCounts {
         EntryCounts { all: 1, stray: u32::from(entry.origin.is_stray()), unproven: u32::from(self.is_unproven(entry)) }
     }
 }
@@ -89,7 +89,7 @@ struct EmptyValue {
 /// The history of all keys up to an entry.
 struct Following<'r> {
     marks: CompactionRevisions,
-    left: LeftOut,
+    left: LeftOutEntries,
     report: &'r mut SalvageReport,
     chains: KeyChains,
     /// History is complete above this revision.
@@ -102,7 +102,7 @@ struct Following<'r> {
 }
 
 impl<'r> Following<'r> {
-    fn new(marks: CompactionRevisions, left: LeftOut, report: &'r mut SalvageReport) -> Self {
+    fn new(marks: CompactionRevisions, left: LeftOutEntries, report: &'r mut SalvageReport) -> Self {
         Self {
             marks,
             left,
@@ -117,12 +117,12 @@ impl<'r> Following<'r> {
     }
 
     /// Takes in the next entry.
-    fn take(&mut self, entry: Entry<'_>) {
+    fn take(&mut self, entry: LeafEntry<'_>) {
         if self.left.proven_only && self.left.is_unproven(&entry) {
             return;
         }
         let counts = self.left.counts_of(&entry);
-        let Entry { key, value, record, .. } = entry;
+        let LeafEntry { key, value, record, .. } = entry;
         let here = key.revision;
         if self.last.is_some_and(|last| last >= here) {
             self.left.unusable.insert(key);
@@ -160,8 +160,8 @@ impl<'r> Following<'r> {
     fn append(&mut self, mut chain: KeyChain, here: FullRevision, value: &[u8]) {
         let entry = self.chains.entry(chain.last.key());
         let before = match &entry {
-            hash_table::Entry::Occupied(place) => Some(*place.get()),
-            hash_table::Entry::Vacant(_) => None,
+            hash_table::LeafEntry::Occupied(place) => Some(*place.get()),
+            hash_table::LeafEntry::Vacant(_) => None,
         };
         let is_broken = contradiction(before.as_ref().map(|before| &before.last), &chain.last).is_some();
         if let Some(before) = before.filter(|_| !is_broken) {
@@ -216,7 +216,7 @@ impl<'r> Following<'r> {
     }
 
     /// Completes the report after the last entry. `malformed` is the number of malformed entries, which etcd never writes.
-    fn finish(self, malformed: u64) -> LeftOut {
+    fn finish(self, malformed: u64) -> LeftOutEntries {
         let Self { left, report, raised, .. } = self;
         report.malformed = malformed.saturating_add(left.unusable.len() as u64);
         report.revision = self.last.map_or(Revision::ZERO, |last| last.main);

@@ -103,14 +103,14 @@ pub struct Written<K> {
     /// The sink that got its pages.
     pub sink: K,
     /// Numbers of entries of bucket `key`.
-    pub counts: Counts,
+    pub counts: EntryTotals,
     /// Leases that were granted again.
     pub lapsed: LapsedLeases,
 }
 
 /// Numbers of entries of bucket `key`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
+pub struct EntryTotals {
     /// In the old file.
     pub read: u64,
     /// In the new file.
@@ -146,7 +146,7 @@ pub fn write<S: Source + ?Sized, K: PageSink>(
     plan: Plan<'_>,
     sink: K,
     progress: &dyn ScanProgress,
-) -> Result<(BuiltFile, K, Counts), RewriteError<K::Error>> {
+) -> Result<(BuiltFile, K, EntryTotals), RewriteError<K::Error>> {
     let Written { built, sink, counts, .. } = write_altered(store, plan, Alterations::default(), sink, progress)?;
     Ok((built, sink, counts))
 }
@@ -178,7 +178,7 @@ pub fn write_altered<S: Source + ?Sized, K: PageSink>(
         Some(_) => store.leases()?.into_iter().map(|lease| lease.id).collect(),
         None => HashSet::new(),
     };
-    let (mut counts, mut lapsed) = (Counts::default(), LapsedLeases::default());
+    let (mut counts, mut lapsed) = (EntryTotals::default(), LapsedLeases::default());
     for name in names {
         let entry = store.listed.iter().find(|entry| *entry.name == *name);
         builder.begin_bucket(&name, entry.and_then(|entry| u64_le(&entry.value, 8)).unwrap_or(0))?;
@@ -209,8 +209,8 @@ fn revisions<S: Source + ?Sized, K: PageSink>(
     mut search: Option<&mut LapsedLeaseSearch<'_>>,
     builder: &mut FileBuilder<K>,
     progress: &dyn ScanProgress,
-) -> Result<Counts, RewriteError<K::Error>> {
-    let mut counts = Counts::default();
+) -> Result<EntryTotals, RewriteError<K::Error>> {
+    let mut counts = EntryTotals::default();
     let mut outcome: Result<(), RewriteError<K::Error>> = Ok(());
     let lost = store.entries_in_order(progress, &mut |entry, _| {
         counts.read = counts.read.saturating_add(1);

@@ -30,8 +30,8 @@ use crate::progress::ScanProgress;
 use crate::rewrite::bucket_changes::SCHEDULED;
 use crate::rewrite::damaged_buckets::DamagedBuckets;
 use crate::rewrite::key_leaves::KeyLeaves;
-use crate::rewrite::leaf_slice::Entry;
-use crate::rewrite::left_out::LeftOut;
+use crate::rewrite::leaf_slice::LeafEntry;
+use crate::rewrite::left_out::LeftOutEntries;
 use crate::rewrite::lost_metas;
 use crate::rewrite::new_file::RewriteError;
 use crate::rewrite::salvage_report::SalvageReport;
@@ -54,7 +54,7 @@ pub struct Limits {
 }
 
 /// The buckets of a file, and the problems of its root pages.
-type Found<'s, S> = (DamagedBuckets<'s, S>, Vec<Finding>);
+type FoundBuckets<'s, S> = (DamagedBuckets<'s, S>, Vec<Finding>);
 
 /// What the new file gets of users and roles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,7 +70,7 @@ pub struct Salvage<'s, S: Source + ?Sized> {
     buckets: DamagedBuckets<'s, S>,
     small: SmallBuckets,
     leaves: KeyLeaves,
-    left: LeftOut,
+    left: LeftOutEntries,
     report: SalvageReport,
 }
 
@@ -99,11 +99,12 @@ impl<'s, S: Source + ?Sized> Salvage<'s, S> {
         }
         let marks = small.marks;
         let compacted_up_to = if small.knows_marks() { marks.last_compaction() } else { Revision::MAX };
-        let left = LeftOut::find(&leaves, &buckets, marks, compacted_up_to, limits.proven_only, &mut report, progress)?;
+        let left =
+            LeftOutEntries::find(&leaves, &buckets, marks, compacted_up_to, limits.proven_only, &mut report, progress)?;
         Ok(Some(Self { buckets, small, leaves, left, report }))
     }
 
-    fn by_metas(source: &'s S, metas: MetaPages, limits: Limits) -> Result<Found<'s, S>, Error> {
+    fn by_metas(source: &'s S, metas: MetaPages, limits: Limits) -> Result<FoundBuckets<'s, S>, Error> {
         let (live, older) = match limits.meta {
             MetaChoice::Newest => {
                 let older = metas.chosen(MetaChoice::Older).filter(|_| !limits.only_tree);
@@ -121,9 +122,9 @@ impl<'s, S: Source + ?Sized> Salvage<'s, S> {
     /// Reads the buckets from a root page that is found by search, because the meta pages lead to none.
     fn by_search(
         source: &'s S,
-        found: Option<Found<'s, S>>,
+        found: Option<FoundBuckets<'s, S>>,
         progress: &dyn ScanProgress,
-    ) -> Result<Option<Found<'s, S>>, Error> {
+    ) -> Result<Option<FoundBuckets<'s, S>>, Error> {
         let finding = || Finding::new(Code::NoValidMeta, "neither meta 0 nor meta 1 is valid");
         let (page_size, mut damage) = match found {
             Some((buckets, damage)) => (Some(buckets.live.page_size), damage),
@@ -204,7 +205,7 @@ impl<'s, S: Source + ?Sized> Salvage<'s, S> {
         if self.report.malformed == 0 && self.left.is_nothing() {
             self.leaves.known_entries(&self.buckets, progress, &mut put)?;
         } else {
-            let mut put_kept = |entry: Entry<'_>| !self.left.keeps(&entry) || put(entry.key, entry.value);
+            let mut put_kept = |entry: LeafEntry<'_>| !self.left.keeps(&entry) || put(entry.key, entry.value);
             self.leaves.entries(&self.buckets, progress, &mut put_kept)?;
         }
         Ok(outcome?)

@@ -77,7 +77,7 @@ impl<S: Source + ?Sized> Store<'_, S> {
 
 /// A run of consecutive entries that count together.
 #[derive(Debug)]
-struct Piece {
+struct HashPiece {
     /// Rank of its leaf in key order, and index of its first entry in the leaf.
     place: (usize, u32),
     crc: PartialCrc,
@@ -124,7 +124,7 @@ impl KeyRow for NewestHashed {
 pub struct HashKvPart {
     revision: Revision,
     compact: Revision,
-    pieces: Vec<Piece>,
+    pieces: Vec<HashPiece>,
     /// Newest entries of the keys up to the revision; empty without a compaction, when every entry counts.
     newest: Vec<Rows<NewestHashed>>,
     combiner: CrcCombiner,
@@ -185,7 +185,7 @@ impl HashKvPart {
             rows.push(NewestHashed { hash, index, rank, revision, crc, deletes });
         }
         if below.len > 0 {
-            self.pieces.push(Piece { place: (page.rank, 0), crc: below, counts: CountsIf::Whole });
+            self.pieces.push(HashPiece { place: (page.rank, 0), crc: below, counts: CountsIf::Whole });
         }
         // Entries above the compaction always count, and come after the uncertain ones.
         if above {
@@ -194,7 +194,7 @@ impl HashKvPart {
                 Some(bytes) => PartialCrc::of(bytes),
                 None => self.crc_above(page),
             };
-            self.pieces.push(Piece { place: (page.rank, u32::MAX), crc, counts: CountsIf::Always });
+            self.pieces.push(HashPiece { place: (page.rank, u32::MAX), crc, counts: CountsIf::Always });
         }
         lost.append(odd);
         lost.append(unparsed);
@@ -228,7 +228,7 @@ impl HashKvPart {
                 something_is_kept = true;
                 if key.revision.main <= self.compact {
                     let place = (key.rank, key.index);
-                    self.pieces.push(Piece { place, crc: key.crc, counts: CountsIf::Kept });
+                    self.pieces.push(HashPiece { place, crc: key.crc, counts: CountsIf::Kept });
                 }
             }
         }

@@ -12,7 +12,7 @@ use etcdsnap::core::store::{Key, KeyRange, LostParts};
 use etcdsnap::typed_path;
 
 use super::chosen_revision::chosen;
-use super::key_text::{Hex, Shown};
+use super::key_text::{Hex, ShownValue};
 use super::{absent_key, encrypted, key_text, keys, report_losses, text_table};
 use crate::cli::args::GetArgs;
 use crate::cli::args_inspect::InspectForm;
@@ -38,7 +38,7 @@ pub fn run(args: &GetArgs) -> Result<Exit, Failure> {
     let exit = report_losses(&args.inspect.file, &lost);
     let Some(state) = state.as_ref().filter(|state| !state.deleted) else {
         let below = match state {
-            None if lost.places == 0 => absent_key::starting_with(&snapshot, &store, &key, at, &args.inspect.file)?,
+            None if lost.places == 0 => absent_key::advice_for_prefix(&snapshot, &store, &key, at, &args.inspect.file)?,
             _ => None,
         };
         return Err(absent(args, &key, at, state.as_ref(), &lost, below));
@@ -93,7 +93,7 @@ pub fn run(args: &GetArgs) -> Result<Exit, Failure> {
             lines.write(format!("{}\n", shown(&key, key_text::key)).as_bytes())?;
         }
         lines.write_with(|out| {
-            if args.hex { writeln!(out, "{}", Hex(&value)) } else { writeln!(out, "{}", Shown(&value)) }
+            if args.hex { writeln!(out, "{}", Hex(&value)) } else { writeln!(out, "{}", ShownValue(&value)) }
         })?;
     }
     lines.finish()?;

@@ -33,7 +33,7 @@ pub fn run(args: &HistoryArgs) -> Result<Exit, Failure> {
             (what, "Use another copy of the file, or another snapshot.".to_owned())
         } else {
             let file = typed_path(&args.inspect.file);
-            let below = absent_key::starting_with(&snapshot, &store, &key, store.current(), &args.inspect.file)?;
+            let below = absent_key::advice_for_prefix(&snapshot, &store, &key, store.current(), &args.inspect.file)?;
             let advice = below.unwrap_or_else(|| {
                 format!("List the keys: etcdsnap keys {file}; list deleted keys: etcdsnap keys {file} --deleted")
             });

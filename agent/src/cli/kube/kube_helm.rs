@@ -145,7 +145,7 @@ impl<'r> Reading<'r, '_> {
                 HelmPart::Values => values_of(node, args.show_secrets),
             };
             let mut lines = Lines::new();
-            lines.write_with(|out| write!(out, "{}", key_text::Shown(text.as_bytes())))?;
+            lines.write_with(|out| write!(out, "{}", key_text::ShownValue(text.as_bytes())))?;
             if !text.ends_with('\n') {
                 lines.write(b"\n")?;
             }

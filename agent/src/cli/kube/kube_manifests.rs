@@ -9,7 +9,7 @@ use etcdsnap::core::kubernetes::manifest;
 use etcdsnap::core::kubernetes::manifest_fields::Keep;
 use etcdsnap::core::kubernetes::manifest_namespace::move_namespace;
 use etcdsnap::core::kubernetes::manifest_plan::{Choice, PlannedObject, definition_of, undefined, volume_of};
-use etcdsnap::core::kubernetes::manifest_report::{self, Report};
+use etcdsnap::core::kubernetes::manifest_report::{self, ManifestReport};
 use etcdsnap::core::kubernetes::manifest_selection::is_passing;
 use etcdsnap::core::kubernetes::registry_keys::Object;
 use etcdsnap::core::kubernetes::resources::Resource;
@@ -54,7 +54,7 @@ pub fn run(args: &ManifestsArgs) -> Result<Exit, Failure> {
     let scope = Scope::of(args, &cluster)?;
     let items = items(&cluster, &scope).map_err(|cause| snapshot.failed(cause))?;
     let states = ObjectStates::find(&snapshot, &store, items.iter().map(|(key, _)| key), revision, &bar)?;
-    let mut report = Report::default();
+    let mut report = ManifestReport::default();
     report.damaged(cluster.lost.places > 0, uncertain_states::are_lost(&cluster.unread));
     let owners = Owners::of(&cluster, args.deleted).map_err(|cause| snapshot.failed(cause))?;
     let keep = Keep::these(&args.keep);
@@ -73,7 +73,7 @@ pub fn run(args: &ManifestsArgs) -> Result<Exit, Failure> {
             continue;
         }
         let Some((place, revision)) = states.of(key) else {
-            report.leave_out(item.resource, &item.object, manifest_report::FORGOTTEN);
+            report.leave_out(item.resource, &item.object, manifest_report::COMPACTED_AWAY);
             continue;
         };
         let value = snapshot.value(&store, place)?;
@@ -101,7 +101,7 @@ pub fn run(args: &ManifestsArgs) -> Result<Exit, Failure> {
         let mut place = (item.object.namespace, item.object.name);
         if let Some((from, to)) = scope.moved() {
             if move_namespace(&mut node, from, to) {
-                report.still_names(item.resource, &item.object);
+                report.names_old_services(item.resource, &item.object);
             }
             if place.0 == from.as_bytes() {
                 place.0 = to.as_bytes();
@@ -149,7 +149,7 @@ pub fn run(args: &ManifestsArgs) -> Result<Exit, Failure> {
 }
 
 /// Reports on stderr what was left out.
-fn report_left_out(report: &Report) {
+fn report_left_out(report: &ManifestReport) {
     report.left_out_lines().iter().for_each(|line| output::print_to_stderr(&format!("{line}\n")));
 }
 

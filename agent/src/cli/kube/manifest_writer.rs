@@ -4,7 +4,7 @@ use std::path::Path;
 
 use etcdsnap::core::Revision;
 use etcdsnap::core::kubernetes::manifest_files::{DEFINITIONS, FileNames, OBJECTS, commands, readme};
-use etcdsnap::core::kubernetes::manifest_report::Report;
+use etcdsnap::core::kubernetes::manifest_report::ManifestReport;
 use etcdsnap::core::kubernetes::object_tree::Node;
 use etcdsnap::core::kubernetes::yaml::to_yaml;
 use etcdsnap::{NewDirectory, printable_path};
@@ -93,7 +93,13 @@ impl ManifestWriter {
     ///
     /// # Errors
     /// When it cannot be written, or a directory of that name appeared meanwhile.
-    pub fn finish(self, file: &Path, revision: Revision, deleted: bool, report: &Report) -> Result<String, Failure> {
+    pub fn finish(
+        self,
+        file: &Path,
+        revision: Revision,
+        deleted: bool,
+        report: &ManifestReport,
+    ) -> Result<String, Failure> {
         let what = report.written_text();
         match self.target {
             Target::Stdout(lines) => {

@@ -18,12 +18,12 @@ use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
 use super::cipher::{is_aes_key, is_secretbox_key};
-use super::resource_entries::{Entry, GroupResource, Readers};
-use super::yaml_reader::{self, Node};
+use super::resource_entries::{ConfigEntry, GroupResource, Readers};
+use super::yaml_reader::{self, YamlNode};
 use crate::needed_key::Provider;
 
 /// A key in a configuration. Its bytes are wiped from memory, and nothing prints them.
-pub struct Key {
+pub struct ConfiguredKey {
     /// The provider that uses it.
     pub provider: Provider,
     /// Its name, which may contain colons.
@@ -32,9 +32,9 @@ pub struct Key {
     pub secret: Zeroizing<Vec<u8>>,
 }
 
-impl fmt::Debug for Key {
+impl fmt::Debug for ConfiguredKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Key({}:{}, …)", self.provider.as_str(), self.name)
+        write!(f, "ConfiguredKey({}:{}, …)", self.provider.as_str(), self.name)
     }
 }
 
@@ -53,10 +53,10 @@ pub struct Plugin {
 #[derive(Debug, Default)]
 pub struct Configuration {
     /// The keys, in the order of the file.
-    pub keys: Vec<Key>,
+    pub keys: Vec<ConfiguredKey>,
     /// The plugins, in the order of the file.
     pub plugins: Vec<Plugin>,
-    entries: Vec<Entry>,
+    entries: Vec<ConfigEntry>,
 }
 
 impl Configuration {
@@ -66,7 +66,7 @@ impl Configuration {
     /// What is wrong, and where; without any secrets.
     pub fn parse(text: &str) -> Result<Self, String> {
         let root = yaml_reader::read(text)?;
-        let word = |name: &str| root.get(name).and_then(Node::text).unwrap_or_default();
+        let word = |name: &str| root.get(name).and_then(YamlNode::text).unwrap_or_default();
         match (word("apiVersion"), word("kind")) {
             ("apiserver.config.k8s.io/v1" | "apiserver.config.k8s.io/v1alpha1", "EncryptionConfiguration")
             | ("v1", "EncryptionConfig") => {}
@@ -75,7 +75,7 @@ impl Configuration {
         let mut out = Self::default();
         for (at, entry) in list(&root, "", "resources")?.iter().enumerate() {
             let at = format!("resources[{at}]");
-            let mut read = Entry::default();
+            let mut read = ConfigEntry::default();
             for (number, resource) in list(entry, &at, "resources")?.iter().enumerate() {
                 let text = resource.text().ok_or_else(|| format!("{at}.resources[{number}] is not text"))?;
                 read.resources.push(GroupResource::parse(text));
@@ -96,7 +96,7 @@ impl Configuration {
         Readers::of(&self.entries, resource)
     }
 
-    fn provider(&mut self, provider: &Node, at: &str, entry: &mut Entry) -> Result<(), String> {
+    fn provider(&mut self, provider: &YamlNode, at: &str, entry: &mut ConfigEntry) -> Result<(), String> {
         let known = [("aescbc", Provider::AesCbc), ("aesgcm", Provider::AesGcm), ("secretbox", Provider::Secretbox)];
         // `identity: {}` is an empty map, and `identity:` is null.
         let mut is_known = provider.has("identity");
@@ -111,7 +111,7 @@ impl Configuration {
         }
         if let Some(kms) = provider.get("kms") {
             is_known = true;
-            let text = |name: &str| kms.get(name).and_then(Node::text).unwrap_or_default();
+            let text = |name: &str| kms.get(name).and_then(YamlNode::text).unwrap_or_default();
             let of = match text("apiVersion") {
                 "" | "v1" => Provider::KmsV1,
                 "v2" => Provider::KmsV2,
@@ -130,15 +130,15 @@ impl Configuration {
     }
 }
 
-fn list<'n>(node: &'n Node, at: &str, name: &str) -> Result<&'n [Node], String> {
+fn list<'n>(node: &'n YamlNode, at: &str, name: &str) -> Result<&'n [YamlNode], String> {
     let dot = if at.is_empty() { "" } else { "." };
-    node.get(name).and_then(Node::items).ok_or_else(|| format!("{at}{dot}{name} is not a list"))
+    node.get(name).and_then(YamlNode::items).ok_or_else(|| format!("{at}{dot}{name} is not a list"))
 }
 
-fn read_key(node: &Node, provider: Provider, at: &str) -> Result<Key, String> {
-    let name = node.get("name").and_then(Node::text).filter(|name| !name.is_empty());
+fn read_key(node: &YamlNode, provider: Provider, at: &str) -> Result<ConfiguredKey, String> {
+    let name = node.get("name").and_then(YamlNode::text).filter(|name| !name.is_empty());
     let name = name.ok_or_else(|| format!("{at} has no name"))?;
-    let secret = node.get("secret").and_then(Node::text).ok_or_else(|| format!("{at} has no secret"))?;
+    let secret = node.get("secret").and_then(YamlNode::text).ok_or_else(|| format!("{at} has no secret"))?;
     // The buffer has its final size from the start: a growing buffer would leave copies that are not wiped.
     let mut bytes = Zeroizing::new(vec![0; secret.len()]);
     // Go's decoder, which API servers use, ignores line breaks.
@@ -153,7 +153,7 @@ fn read_key(node: &Node, provider: Provider, at: &str) -> Result<Key, String> {
     if !is_right {
         return Err(format!("{at}.secret has {len} bytes instead of {wanted}"));
     }
-    Ok(Key { provider, name: name.to_owned(), secret: bytes })
+    Ok(ConfiguredKey { provider, name: name.to_owned(), secret: bytes })
 }
 
 #[cfg(test)]

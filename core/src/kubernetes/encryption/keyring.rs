@@ -6,7 +6,7 @@ use std::fmt;
 use zeroize::Zeroizing;
 
 use super::cipher::{self, CipherError};
-use super::configuration::{Configuration, Key};
+use super::configuration::{Configuration, ConfiguredKey};
 use super::kms_v2::Sealed;
 use super::redacted_value::is_redacted;
 use super::resource_entries::GroupResource;
@@ -292,7 +292,7 @@ impl Keyring {
         of: Provider,
         is_allowed: &dyn Fn(usize) -> bool,
     ) -> Result<Vec<u8>, Undecrypted> {
-        let mut fitting: Option<(&Key, CipherError)> = None;
+        let mut fitting: Option<(&ConfiguredKey, CipherError)> = None;
         let keys = self.configuration.keys.iter().enumerate();
         for (_, key) in keys.filter(|(number, key)| key.provider == of && is_allowed(*number)) {
             let Some(sealed) = encrypted.data_after(&key.name) else { continue };

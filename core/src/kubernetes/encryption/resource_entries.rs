@@ -65,7 +65,7 @@ impl fmt::Display for GroupResource {
 
 /// An entry of a configuration: resources, and the keys and plugins that read their values.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Entry {
+pub(super) struct ConfigEntry {
     pub resources: Vec<GroupResource>,
     /// The indexes of its keys in the configuration.
     pub keys: Range<usize>,
@@ -87,11 +87,11 @@ pub struct Readers {
 }
 
 impl Readers {
-    pub(super) fn of(entries: &[Entry], wanted: &GroupResource) -> Self {
+    pub(super) fn of(entries: &[ConfigEntry], wanted: &GroupResource) -> Self {
         let all = [(wanted.resource.as_str(), wanted.group.as_str()), ("*", wanted.group.as_str()), ("*", "*")];
         let found = all.into_iter().find_map(|(resource, group)| {
-            let naming = |entry: &&Entry| entry.resources.iter().any(|named| named.is(resource, group));
-            let found: Vec<&Entry> = entries.iter().filter(naming).collect();
+            let naming = |entry: &&ConfigEntry| entry.resources.iter().any(|named| named.is(resource, group));
+            let found: Vec<&ConfigEntry> = entries.iter().filter(naming).collect();
             (!found.is_empty()).then_some(found)
         });
         let Some(found) = found else { return Self { reads_plain: true, ..Self::default() } };
@@ -121,9 +121,9 @@ mod tests {
     use super::*;
     use crate::kubernetes::registry_keys::object;
 
-    fn entry(resources: &[&str], keys: Range<usize>, has_identity: bool) -> Entry {
+    fn entry(resources: &[&str], keys: Range<usize>, has_identity: bool) -> ConfigEntry {
         let resources = resources.iter().map(|text| GroupResource::parse(text)).collect();
-        Entry { resources, keys, plugins: Vec::new(), has_identity }
+        ConfigEntry { resources, keys, plugins: Vec::new(), has_identity }
     }
 
     #[test]

@@ -15,20 +15,20 @@ const MAX_DEPTH: usize = 32;
 
 /// A node of the tree.
 #[derive(Default)]
-pub enum Node {
+pub enum YamlNode {
     /// Empty, or `null`.
     #[default]
     Null,
     /// A text, a number or another scalar.
     Text(Zeroizing<String>),
     /// A list.
-    List(Vec<Node>),
+    List(Vec<YamlNode>),
     /// A map; each name occurs once.
-    Map(Vec<(String, Node)>),
+    Map(Vec<(String, YamlNode)>),
 }
 
 /// Prints no contents.
-impl fmt::Debug for Node {
+impl fmt::Debug for YamlNode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Null => "Null",
@@ -39,7 +39,7 @@ impl fmt::Debug for Node {
     }
 }
 
-impl Node {
+impl YamlNode {
     /// Returns the node with this name in a map; `None` if it is missing or null.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Self> {
@@ -75,16 +75,16 @@ impl Node {
 
 /// A map or list whose end was not reached yet.
 enum Open {
-    List(Vec<Node>),
+    List(Vec<YamlNode>),
     /// A map, with the name whose node comes next.
-    Map(Vec<(String, Node)>, Option<String>),
+    Map(Vec<(String, YamlNode)>, Option<String>),
 }
 
 /// Parses one document.
 ///
 /// # Errors
 /// What is wrong, and where; without any text of the document.
-pub fn read(text: &str) -> Result<Node, String> {
+pub fn read(text: &str) -> Result<YamlNode, String> {
     let mut open: Vec<Open> = Vec::new();
     let mut nodes = 0_usize;
     let mut document = None;
@@ -99,7 +99,7 @@ pub fn read(text: &str) -> Result<Node, String> {
             Event::Scalar(text, style, ..) => {
                 let is_null = style == ScalarStyle::Plain && matches!(&*text, "" | "~" | "null" | "Null" | "NULL");
                 let text = Zeroizing::new(text.into_owned());
-                Some(if is_null { Node::Null } else { Node::Text(text) })
+                Some(if is_null { YamlNode::Null } else { YamlNode::Text(text) })
             }
             Event::SequenceStart(..) => {
                 open.push(Open::List(Vec::new()));
@@ -110,8 +110,8 @@ pub fn read(text: &str) -> Result<Node, String> {
                 None
             }
             Event::SequenceEnd | Event::MappingEnd => match open.pop() {
-                Some(Open::List(items)) => Some(Node::List(items)),
-                Some(Open::Map(members, _)) => Some(Node::Map(members)),
+                Some(Open::List(items)) => Some(YamlNode::List(items)),
+                Some(Open::Map(members, _)) => Some(YamlNode::Map(members)),
                 None => None,
             },
             Event::Alias(_) => {
@@ -137,10 +137,10 @@ pub fn read(text: &str) -> Result<Node, String> {
             Some(Open::List(items)) => items.push(node),
             Some(Open::Map(members, name)) => match (name.take(), node) {
                 (Some(name), node) => members.push((name, node)),
-                (None, Node::Text(text)) if members.iter().any(|(other, _)| *other == *text) => {
+                (None, YamlNode::Text(text)) if members.iter().any(|(other, _)| *other == *text) => {
                     return Err(wrong("a name occurs twice"));
                 }
-                (None, Node::Text(text)) => *name = Some(text.to_string()),
+                (None, YamlNode::Text(text)) => *name = Some(text.to_string()),
                 (None, _) => return Err(wrong("a name is expected here")),
             },
         }
@@ -158,10 +158,10 @@ mod tests {
             ["a:\n- b: 'x'\n  c: {}\n- ~\n", "{\"a\":[{\"b\":\"x\",\"c\":{}},null]}", "---\na: [{b: x, c: {}}, null]\n"]
         {
             let node = read(text).unwrap();
-            let items = node.get("a").and_then(Node::items).unwrap();
-            assert_eq!(items[0].get("b").and_then(Node::text), Some("x"));
-            assert!(matches!(items[0].get("c"), Some(Node::Map(members)) if members.is_empty()));
-            assert!(matches!(items[1], Node::Null));
+            let items = node.get("a").and_then(YamlNode::items).unwrap();
+            assert_eq!(items[0].get("b").and_then(YamlNode::text), Some("x"));
+            assert!(matches!(items[0].get("c"), Some(YamlNode::Map(members)) if members.is_empty()));
+            assert!(matches!(items[1], YamlNode::Null));
         }
     }
 
