@@ -212,7 +212,7 @@ fn left_out(total: u64, shown: usize) -> Option<String> {
 /// The `-w json` output.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Object<'r> {
+struct SalvageJson<'r> {
     #[serde(flatten)]
     file: Map<String, Value>,
     whole: bool,
@@ -235,7 +235,7 @@ fn object(output: Option<&Path>, done: &Salvaged) -> String {
         put_path(&mut file, "file", output);
     }
     let trailer = done.new.as_ref().and_then(|report| report.trailer.actual.as_ref());
-    let line = json::line(&Object {
+    let line = json::line(&SalvageJson {
         file,
         whole: done.is_whole(),
         found: &done.found,

@@ -5,7 +5,7 @@
 use etcdsnap_core::bolt::database::BoltDatabase as Bolt;
 use etcdsnap_core::bolt::write::file_builder::{BuildError, BuiltFile, PageSink};
 use etcdsnap_core::restore::plan::{DatabaseChanges, KeyChanges, PlanError, changes};
-use etcdsnap_core::rewrite::{self, Alterations, Counts, LapsedLeases, Plan, write_altered};
+use etcdsnap_core::rewrite::{self, Alterations, EntryTotals, LapsedLeases, Plan, write_altered};
 use etcdsnap_core::{Report, Revision};
 
 use super::copy::{self, TargetWriters};
@@ -28,7 +28,7 @@ pub(super) struct RewriteFacts {
     /// The revision of the compaction, if any.
     pub compacted: Option<Revision>,
     /// Numbers of entries in the snapshot, and of those that were kept.
-    pub counts: Counts,
+    pub counts: EntryTotals,
     /// Leases that were granted again.
     pub lapsed: LapsedLeases,
 }

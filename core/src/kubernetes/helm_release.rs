@@ -349,7 +349,7 @@ mod tests {
         for (json, cause) in [
             (r#"{"kind":"Secret","type":"Opaque"}"#.to_owned(), "is not Helm's"),
             (r#"{"kind":"Secret","type":"helm.sh/release.v1"}"#.to_owned(), "has no data.release"),
-            (r#"{"kind":"Secret","type":"helm.sh/release.v1","data":{"release":"%"}}"#.to_owned(), "has no base64"),
+            (r#"{"kind":"Secret","type":"helm.sh/release.v1","data":{"release":"%"}}"#.to_owned(), "not base64"),
         ] {
             assert!(unpack(&parsed(&json)).unwrap_err().contains(cause), "{json}");
         }

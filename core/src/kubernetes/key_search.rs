@@ -261,9 +261,9 @@ fn test(name: &str, sign: &str, typed: &str) -> Result<Test, String> {
         ("is", ":" | "=") => match typed {
             "deleted" => Ok(Test::Condition(Filter::Deleted(true))),
             "live" => Ok(Test::Condition(Filter::Deleted(false))),
-            _ => Err("is needs deleted or live: is:deleted".into()),
+            _ => Err("write is:deleted or is:live".into()),
         },
-        ("is", _) => Err("is needs a colon: is:deleted, is:live".into()),
+        ("is", _) => Err("is needs a colon: is:deleted or is:live".into()),
         ("lease", ":" | "=") if matches!(typed, "any" | "none") => {
             let operator = if typed == "any" { Operator::Unequal } else { Operator::Equal };
             Ok(Test::Condition(Filter::Number(KeyNumber::Lease, operator, 0)))
@@ -381,9 +381,9 @@ mod tests {
             ("rev>yesterday web", "rev>yesterday", "a whole number"),
             ("lease:xyz", "lease:xyz", "hexadecimal"),
             ("kind:", "kind:", "kind has no value"),
-            ("ns>a", "ns>a", "ns takes a colon"),
-            ("is:gone", "is:gone", "is takes deleted or live"),
-            ("web colour=red", "colour=red", "before the sign belongs one of kind"),
+            ("ns>a", "ns>a", "ns needs a colon"),
+            ("is:gone", "is:gone", "is:deleted or is:live"),
+            ("web colour=red", "colour=red", "before the operator, write one of kind"),
             ("^", "^", "text after the operator is missing"),
             ("\"\\q\"", "\"\\q\"", "its escapes are"),
             ("value~", "value~", "text after the operator is missing"),

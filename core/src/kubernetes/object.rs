@@ -7,6 +7,7 @@ use super::object_tree::{Builder, Node};
 use super::object_visitor::Sink;
 use super::type_table::Schema;
 use super::{default_fields, definition, raw_json, struct_order, unknown_fields};
+use crate::number_words::grouped;
 
 /// Maximum length of a decoded value. By default etcd accepts requests of up to 1.5 MiB, and values above 16 MiB are unheard of. In the worst case a tree takes forty times as many bytes.
 pub const MAX_VALUE: usize = 32 << 20;
@@ -32,7 +33,9 @@ impl std::fmt::Display for Unreadable {
             Self::Encrypted(by) => write!(f, "the value is encrypted ({by})"),
             Self::Cbor => f.write_str("the value is CBOR, which this program does not read"),
             Self::Json(cause) => write!(f, "the value begins like JSON, but is not valid: {cause}"),
-            Self::TooLong(len) => write!(f, "the value has {} bytes, more than any Kubernetes object", grouped(*len as u64)),
+            Self::TooLong(len) => {
+                write!(f, "the value has {} bytes, more than any Kubernetes object", grouped(*len as u64))
+            }
             Self::NoObject => f.write_str("the value is not a Kubernetes object"),
         }
     }

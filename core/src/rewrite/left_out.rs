@@ -160,8 +160,8 @@ impl<'r> Following<'r> {
     fn append(&mut self, mut chain: KeyChain, here: FullRevision, value: &[u8]) {
         let entry = self.chains.entry(chain.last.key());
         let before = match &entry {
-            hash_table::LeafEntry::Occupied(place) => Some(*place.get()),
-            hash_table::LeafEntry::Vacant(_) => None,
+            hash_table::Entry::Occupied(place) => Some(*place.get()),
+            hash_table::Entry::Vacant(_) => None,
         };
         let is_broken = contradiction(before.as_ref().map(|before| &before.last), &chain.last).is_some();
         if let Some(before) = before.filter(|_| !is_broken) {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use etcdsnap::{Export, ExportError, ExportFormat, ExportTarget, Snapshot, printable_path};
 
 use super::chosen_revision::chosen;
-use super::{encrypted, range, report_losses};
+use super::{encrypted, key_text, range, report_losses};
 use crate::cli::args::ExportArgs;
 use crate::cli::args_inspect::ExportForm;
 use crate::cli::exit::Exit;

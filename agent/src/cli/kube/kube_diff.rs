@@ -9,7 +9,7 @@ use etcdsnap::core::store::Store;
 use etcdsnap::{FileSource, KubernetesPrefixes, NoProgress, Snapshot};
 
 use super::folded::Folded;
-use super::object_comparison::Comparison;
+use super::object_comparison::ObjectComparison;
 use super::object_filter::ObjectFilter;
 use super::selection::{self};
 use super::two_clusters::are_two_clusters;
@@ -101,7 +101,7 @@ pub fn run(args: &KubeDiffArgs) -> Result<Exit, Failure> {
         None => false,
     };
     let [a, b] = sides;
-    let comparison = Comparison {
+    let comparison = ObjectComparison {
         args,
         a,
         b,

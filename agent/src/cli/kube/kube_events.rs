@@ -60,7 +60,7 @@ pub fn run(args: &KubeEventsArgs) -> Result<Exit, Failure> {
     found.sort_by(|a, b| (a.last, a.key.key).cmp(&(b.last, b.key.key)));
     let exit = inspect::report_losses(&args.file.file, &cluster.lost).max(values.finish(&snapshot));
     uncertain_states::report_of(&cluster.unread, found.iter().map(|seen| seen.key.revision.main));
-    let reading = Reading { snapshot: &snapshot, store: &store, now: cluster.taken };
+    let reading = EventsContext { snapshot: &snapshot, store: &store, now: cluster.taken };
     if found.is_empty() && args.form.write_out != InspectForm::Json {
         let place = namespace.map(|namespace| format!(" in {} namespace", printable(namespace))).unwrap_or_default();
         output::print_to_stderr(&format!("No events found{place}.\n"));
@@ -106,14 +106,14 @@ fn is_about(wanted: &Wanted, facts: &EventFacts) -> bool {
         && (wanted.names.is_empty() || wanted.names.contains(name))
 }
 
-struct Reading<'r, 's> {
+struct EventsContext<'r, 's> {
     snapshot: &'r Snapshot,
     store: &'r Store<'s, FileSource>,
     /// The approximate time when the snapshot was taken.
     now: Option<i64>,
 }
 
-impl Reading<'_, '_> {
+impl EventsContext<'_, '_> {
     fn facts(&self, seen: &Seen<'_>) -> Result<EventFacts, Failure> {
         let value = self.snapshot.value(self.store, seen.key.place)?;
         // Its time was read before.

@@ -75,7 +75,7 @@ pub fn run(args: &KubeGetArgs) -> Result<Exit, Failure> {
     let states = ObjectStates::find(&snapshot, &store, found.iter().map(|(_, key, _)| key), revision, &bar)?;
     drop(bar);
     let exit = inspect::report_losses(&args.file.file, &lost);
-    let reading = Reading { args, snapshot: &snapshot, store: &store, cluster: &cluster, states };
+    let reading = GetContext { args, snapshot: &snapshot, store: &store, cluster: &cluster, states };
     let search =
         FinishedSearch { cluster: &cluster, namespace, deleted: Some(args.deleted), is_damaged: lost.places > 0 };
     let found = reading.chosen(found, &filter, sort_by.as_ref(), &mut values)?;
@@ -143,7 +143,7 @@ fn refuse_contradictions(args: &KubeGetArgs, wanted: &[Wanted], filter: &ObjectF
 }
 
 /// An object with the index of its type among the wanted ones.
-type Found<'c> = (usize, Key<'c>, Object<'c>);
+type FoundObject<'c> = (usize, Key<'c>, Object<'c>);
 
 /// Returns the wanted objects, type by type.
 fn find<'c>(
@@ -151,7 +151,7 @@ fn find<'c>(
     wanted: &[Wanted],
     namespace: Option<&str>,
     deleted: bool,
-) -> Result<Vec<Found<'c>>, etcdsnap::core::Error> {
+) -> Result<Vec<FoundObject<'c>>, etcdsnap::core::Error> {
     let place = |object: &Object<'_>| selection::place(wanted, object, namespace);
     let objects = cluster.objects(|key, object| key.deleted == deleted && place(object).is_some())?;
     // API servers list objects by their keys; named objects come in the order of their names on the command line.
@@ -162,7 +162,7 @@ fn find<'c>(
 }
 
 /// The parts that are needed to read objects.
-struct Reading<'r, 's> {
+struct GetContext<'r, 's> {
     args: &'r KubeGetArgs,
     snapshot: &'r Snapshot,
     store: &'r Store<'s, FileSource>,
@@ -170,9 +170,9 @@ struct Reading<'r, 's> {
     states: ObjectStates,
 }
 
-impl Reading<'_, '_> {
+impl GetContext<'_, '_> {
     /// Reports of how many objects a newer state or the deletion may be lost.
-    fn report_uncertain(&self, found: &[Found<'_>]) {
+    fn report_uncertain(&self, found: &[FoundObject<'_>]) {
         if self.args.deleted {
             let states = found.iter().filter_map(|(_, key, _)| Some((*key, self.states.of(key)?.1)));
             uncertain_states::report_deleted(&self.cluster.unread, states);
@@ -184,10 +184,10 @@ impl Reading<'_, '_> {
     /// Calls `take` with one object after the other until it returns false. Objects that cannot be decoded are reported and left out.
     fn each<'c>(
         &self,
-        found: &[Found<'c>],
+        found: &[FoundObject<'c>],
         values: &mut ValueReader,
         skip: Skip,
-        mut take: impl FnMut(&Found<'c>, Node<'_>) -> Result<bool, Failure>,
+        mut take: impl FnMut(&FoundObject<'c>, Node<'_>) -> Result<bool, Failure>,
     ) -> Result<(), Failure> {
         for one in found {
             let (_, key, _) = one;
@@ -207,11 +207,11 @@ impl Reading<'_, '_> {
     /// Returns the objects that meet the selectors, in the requested order.
     fn chosen<'c>(
         &self,
-        found: Vec<Found<'c>>,
+        found: Vec<FoundObject<'c>>,
         filter: &ObjectFilter,
         sort_by: Option<&JsonPath>,
         values: &mut ValueReader,
-    ) -> Result<Vec<Found<'c>>, Failure> {
+    ) -> Result<Vec<FoundObject<'c>>, Failure> {
         if filter.is_empty() && sort_by.is_none() {
             return Ok(found);
         }
@@ -244,7 +244,7 @@ impl Reading<'_, '_> {
     fn objects(
         &self,
         form: KubeForm,
-        found: &[Found<'_>],
+        found: &[FoundObject<'_>],
         is_list: bool,
         values: &mut ValueReader,
     ) -> Result<(), Failure> {
@@ -275,7 +275,7 @@ impl Reading<'_, '_> {
         writer.finish()
     }
 
-    fn names(&self, wanted: &[Wanted], found: &[Found<'_>]) -> Result<(), Failure> {
+    fn names(&self, wanted: &[Wanted], found: &[FoundObject<'_>]) -> Result<(), Failure> {
         let mut lines = Lines::new();
         for (number, _, object) in found {
             if let Some(wanted) = wanted.get(*number) {
@@ -289,7 +289,7 @@ impl Reading<'_, '_> {
     fn custom_columns(
         &self,
         mut table: CustomColumns,
-        found: &[Found<'_>],
+        found: &[FoundObject<'_>],
         values: &mut ValueReader,
     ) -> Result<(), Failure> {
         self.each(found, values, Skip::Nothing, |_, node| {
@@ -303,14 +303,14 @@ impl Reading<'_, '_> {
     fn tables(
         &self,
         wanted: &[Wanted],
-        found: &[Found<'_>],
+        found: &[FoundObject<'_>],
         mut early: EarlyRows,
         values: &mut ValueReader,
     ) -> Result<(), Failure> {
         let mut text = String::new();
         let mut is_guessed = false;
-        let wanted_of = |one: &Found<'_>| wanted.get(one.0);
-        let type_of = |one: &Found<'_>| wanted_of(one).map(|wanted| &wanted.resource);
+        let wanted_of = |one: &FoundObject<'_>| wanted.get(one.0);
+        let type_of = |one: &FoundObject<'_>| wanted_of(one).map(|wanted| &wanted.resource);
         let with_type = found.iter().any(|one| type_of(one) != found.first().and_then(type_of));
         for of_type in found.chunk_by(|a, b| type_of(a) == type_of(b)) {
             let Some(wanted) = of_type.first().and_then(wanted_of) else { continue };
@@ -356,7 +356,7 @@ impl Reading<'_, '_> {
     /// Adds the rows of objects. Rows that were not formatted early are formatted now, on all threads.
     fn rows(
         &self,
-        found: &[Found<'_>],
+        found: &[FoundObject<'_>],
         table: &mut ObjectTable<'_>,
         now: Option<i64>,
         early: &mut EarlyRows,

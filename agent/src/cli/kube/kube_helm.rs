@@ -33,14 +33,14 @@ pub fn run(args: &KubeHelmArgs) -> Result<Exit, Failure> {
     let cluster = kube_file::cluster(&args.file, &snapshot, &store, &bar)?;
     drop(bar);
     let exit = inspect::report_losses(&args.file.file, &cluster.lost);
-    let reading = Reading { snapshot: &snapshot, store: &store, cluster: &cluster };
+    let reading = HelmContext { snapshot: &snapshot, store: &store, cluster: &cluster };
     match (args.action, args.part, &args.release) {
         (HelmAction::Get, Some(part), Some(release)) => reading.get(args, part, release, exit),
         _ => reading.list(args, exit),
     }
 }
 
-struct Reading<'r, 's> {
+struct HelmContext<'r, 's> {
     snapshot: &'r Snapshot,
     store: &'r Store<'s, FileSource>,
     cluster: &'r Cluster,
@@ -49,7 +49,7 @@ struct Reading<'r, 's> {
 /// A revision of a release: namespace, name, number, and the place of its value.
 type Stored<'c> = (&'c str, &'c str, u64, Key<'c>);
 
-impl<'r> Reading<'r, '_> {
+impl<'r> HelmContext<'r, '_> {
     /// Returns all revisions of releases in a namespace, or in all namespaces, in order.
     fn stored(&self, namespace: Option<&str>) -> Result<Vec<Stored<'r>>, Failure> {
         let is_wanted = |of: &str| namespace.is_none_or(|namespace| namespace == of);

@@ -58,7 +58,7 @@ pub fn run(args: &KubeHistoryArgs) -> Result<Exit, Failure> {
         search.report_where_else(&wanted);
     }
     let lost = &cluster.unread;
-    let reading = Reading { args, snapshot: &snapshot, store: &store, times, unread: Cell::new(false), lost };
+    let reading = HistoryContext { args, snapshot: &snapshot, store: &store, times, unread: Cell::new(false), lost };
     let with_names = objects.len() > 1 || !matches!(wanted.as_slice(), [one] if one.names.len() == 1);
     if !objects.is_empty() {
         if !lost.is_empty() {
@@ -109,7 +109,7 @@ impl NamedObject {
 const COLUMNS: [text_table::Column; 6] =
     [("object", false), ("revision", true), ("time", false), ("event", false), ("manager", false), ("changed", false)];
 
-struct Reading<'r, 's> {
+struct HistoryContext<'r, 's> {
     args: &'r KubeHistoryArgs,
     snapshot: &'r Snapshot,
     store: &'r Store<'s, FileSource>,
@@ -152,7 +152,7 @@ struct Step {
     remarks: Vec<String>,
 }
 
-impl Reading<'_, '_> {
+impl HistoryContext<'_, '_> {
     fn print(&self, objects: &[NamedObject], events: &[Vec<Event>], with_names: bool) -> Result<(), Failure> {
         if self.args.form.write_out == InspectForm::Json {
             let mut lines = Lines::new();

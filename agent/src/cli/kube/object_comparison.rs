@@ -26,7 +26,7 @@ use crate::cli::inspect::{key_text, text_table};
 use crate::cli::output::{self, Lines};
 
 /// The objects of two snapshots or revisions to compare.
-pub struct Comparison<'c> {
+pub struct ObjectComparison<'c> {
     pub args: &'c KubeDiffArgs,
     pub a: ComparedSide<'c>,
     pub b: ComparedSide<'c>,
@@ -88,7 +88,7 @@ impl Difference<'_> {
     }
 }
 
-impl Comparison<'_> {
+impl ObjectComparison<'_> {
     /// Prints the differences.
     ///
     /// # Errors

@@ -5,13 +5,13 @@ use std::path::Path;
 use etcdsnap::core::needed_key_counts::NeededKeyCounts;
 use etcdsnap::{Code, Report, Status, Trailer, Verdict, printable, printable_path};
 
-use super::finding_groups::{FindingGroups, Shown};
+use super::finding_groups::{FindingGroups, ShownFindings};
 use super::grouped_number::{counted, grouped, grouped_revision, si_bytes};
 use super::style::{BAD, BOLD, GOOD, LABEL, WARN};
 use super::text_lost;
 
 /// Formats the report of one file.
-pub fn text(path: &Path, report: &Report, shown: Shown) -> String {
+pub fn text(path: &Path, report: &Report, shown: ShownFindings) -> String {
     let mut text = headline(path, report);
     text.push_str(&FindingGroups::of(report).text(shown));
     if let Some(lost) = &report.lost {

@@ -173,12 +173,12 @@ mod tests {
         for (text, why) in [
             (deep.as_str(), ""),
             (&many, "longer than any"),
-            (bomb, "line 2: it refers"),
+            (bomb, "line 2: it contains an alias"),
             ("a: 1\na: 2\n", "line 2: a name occurs twice"),
             ("a: 1\n---\nb: 2\n", "a second document"),
             ("", "it is empty"),
             ("[a: }", "neither YAML nor JSON from line"),
-            ("? [a]\n: b\n", "a name is wanted"),
+            ("? [a]\n: b\n", "a name is expected"),
         ] {
             let error = read(text).expect_err(text.get(..20).unwrap_or(text));
             assert!(error.contains(why), "{error}");
