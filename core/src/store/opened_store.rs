@@ -1,7 +1,7 @@
 //! An opened store: the leaves of bucket `key`, split into pieces of work.
 
 use crate::bolt::bucket::{self, BUCKET_HEADER};
-use crate::bolt::leaf::{BUCKET, Element, ElementFault, Leaf};
+use crate::bolt::leaf::{BUCKET, Element, ElementDefect, Leaf};
 use crate::bolt::meta::MetaChoice;
 use crate::bolt::page::{Header, PageKind, range, table_end};
 use crate::bolt::page_id::PageId;
