@@ -122,8 +122,8 @@ pub enum Error {
 }
 
 impl Error {
-    pub(crate) fn too_long(path: &Path, extent: &ClaimedLength) -> Self {
-        Self::TooLong { path: path.to_owned(), snapshot: extent.snapshot().unwrap_or_default() }
+    pub(crate) fn too_long(path: &Path, claimed: &ClaimedLength) -> Self {
+        Self::TooLong { path: path.to_owned(), snapshot: claimed.snapshot().unwrap_or_default() }
     }
 
     /// Says what to do, in a sentence or two; empty if nothing helps.
@@ -160,7 +160,7 @@ impl Error {
             Self::NoPages { .. } => "Copy it again from its source, or use another backup.".into(),
             Self::Window { .. } => "Unpack it by hand (zstd -d --long=31) and give the result.".into(),
             Self::Spool { .. } => {
-                "Set TMPDIR to a directory with enough room, or unpack or save the snapshot to a file and give that.".into()
+                "Set TMPDIR to a directory with enough space, or unpack or save the snapshot to a file and give that.".into()
             }
             Self::Scan { .. } | Self::Cancelled => String::new(),
             Self::Defect(_) => "The file may be sound. Please report this, with the file if you can share it.".into(),
@@ -214,7 +214,7 @@ fn spool_reason(needed: Option<u64>, available: Option<u64>, cause: Option<&io::
 
 /// Why a scan failed, without the path of the file.
 #[derive(Debug)]
-pub(crate) enum Fault {
+pub(crate) enum PathlessError {
     /// Core's own error.
     Scan(etcdsnap_core::Error),
     /// A panic, with its message.
@@ -225,7 +225,7 @@ fn first(report: &etcdsnap_core::Report) -> String {
     report.findings.list().first().map(|finding| crate::printable(&finding.message)).unwrap_or_default()
 }
 
-impl Fault {
+impl PathlessError {
     /// Converts it to an error about the file `path`.
     pub(crate) fn at(self, path: &Path) -> Error {
         match self {

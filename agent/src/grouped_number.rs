@@ -1,7 +1,6 @@
 //! Formats numbers for text output.
 
-use etcdsnap_core::Revision;
-pub use etcdsnap_core::number_words::{counted, grouped};
+pub use etcdsnap_core::number_words::{counted, grouped, grouped_revision};
 
 /// Units of [`si_bytes`].
 const UNITS: [&str; 7] = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];
@@ -34,12 +33,6 @@ pub fn percent(part: u64, whole: u64) -> Option<u64> {
 #[must_use]
 pub fn grouped_positive(number: i64) -> String {
     grouped(u64::try_from(number).unwrap_or(0))
-}
-
-/// Like [`grouped`], for a revision.
-#[must_use]
-pub fn grouped_revision(revision: Revision) -> String {
-    grouped_positive(revision.get())
 }
 
 /// Formats a size with its exact bytes: `1.5 GB (1,474,560,000 bytes)`, `154 bytes`.

@@ -42,7 +42,7 @@ pub use byte_text::{put_bytes, put_path};
 pub use data_dir::{
     DirectoryReport, LogFacts, SnapshotFacts, Standing, TornFacts, is_data_dir, is_locked, verify_directory,
 };
-pub use decryption::{Decryption, DecryptionError, Unopened};
+pub use decryption::{Decryption, DecryptionError, UndecryptedCounts};
 pub use error::Error;
 pub use etcdsnap_core::key_syntax::{is_secret, printable};
 pub use etcdsnap_core::{

@@ -10,9 +10,11 @@ use std::sync::{Mutex, mpsc};
 use std::{iter, thread};
 
 use etcdsnap_core::pass::Pass;
-use etcdsnap_core::{Conclusion, Error, Opened, Report, Scan, Source, Trailer, Watch, check_trailer, quick_trailer};
+use etcdsnap_core::{
+    Conclusion, Error, Opened, Report, Scan, ScanProgress, Source, Trailer, check_trailer, quick_trailer,
+};
 
-use crate::error::Fault;
+use crate::error::PathlessError;
 use crate::progress::{Progress, Stage};
 use crate::threads;
 use crate::verify_options::{Sha256, VerifyOptions};
@@ -21,7 +23,7 @@ use crate::verify_options::{Sha256, VerifyOptions};
 ///
 /// # Errors
 /// The first error of any worker; the others then stop soon.
-pub(crate) fn run<S: Source + Sync + ?Sized>(source: &S, options: &VerifyOptions<'_>) -> Result<Report, Fault> {
+pub(crate) fn run<S: Source + Sync + ?Sized>(source: &S, options: &VerifyOptions<'_>) -> Result<Report, PathlessError> {
     verify(source, options, |trailer| trailer)
 }
 
@@ -32,7 +34,7 @@ pub(crate) fn run<S: Source + Sync + ?Sized>(source: &S, options: &VerifyOptions
 pub(crate) fn run_before_trailer<S: Source + Sync + ?Sized>(
     source: &S,
     options: &VerifyOptions<'_>,
-) -> Result<Report, Fault> {
+) -> Result<Report, PathlessError> {
     verify(source, options, |trailer| Trailer { expected: trailer.actual.clone(), ..trailer })
 }
 
@@ -40,20 +42,20 @@ fn verify<S: Source + Sync + ?Sized>(
     source: &S,
     options: &VerifyOptions<'_>,
     trailer_of: impl Fn(Trailer) -> Trailer,
-) -> Result<Report, Fault> {
+) -> Result<Report, PathlessError> {
     let passes = match options.sha256 {
         Sha256::Check => 2,
         Sha256::Skip => 1,
     };
     options.progress.begin(Stage::Read, Some(source.len().saturating_mul(passes)));
-    let scan = match Scan::open_by(source, options.meta).map_err(Fault::Scan)? {
+    let scan = match Scan::open_by(source, options.meta).map_err(PathlessError::Scan)? {
         Opened::Scan(scan) => scan,
         Opened::Refused(report) if report.only_trailer_can_be_checked() => {
             let trailer = match options.sha256 {
                 Sha256::Check => check_trailer(source, options.progress),
                 Sha256::Skip => quick_trailer(source, options.progress),
             };
-            return Ok(report.with_trailer(trailer.map_err(Fault::Scan)?));
+            return Ok(report.with_trailer(trailer.map_err(PathlessError::Scan)?));
         }
         Opened::Refused(report) => return Ok(*report),
     };
@@ -77,10 +79,10 @@ fn verify<S: Source + Sync + ?Sized>(
             conclusion.zip(trailer)
         }
     };
-    match (workers.into_fault(), done) {
-        (Some(fault), _) => Err(fault),
+    match (workers.into_error(), done) {
+        (Some(failure), _) => Err(failure),
         (None, Some((conclusion, trailer))) => Ok(conclusion.report(trailer_of(trailer))),
-        (None, None) => Err(Fault::Panic("a worker ended without its result".into())),
+        (None, None) => Err(PathlessError::Panic("a worker ended without its result".into())),
     }
 }
 
@@ -88,7 +90,7 @@ fn verify<S: Source + Sync + ?Sized>(
 fn conclude<S: Source + Sync + ?Sized>(scan: Scan<'_, S>, threads: usize, workers: &Workers<'_>) -> Option<Conclusion> {
     let concluded = panic::catch_unwind(AssertUnwindSafe(|| walk(scan, threads, workers)));
     concluded.unwrap_or_else(|payload| {
-        workers.fail(Fault::panic(payload.as_ref()));
+        workers.fail(PathlessError::panic(payload.as_ref()));
         None
     })
 }
@@ -104,12 +106,12 @@ fn walk<S: Source + Sync + ?Sized>(scan: Scan<'_, S>, threads: usize, workers: &
 pub(crate) struct Workers<'p> {
     progress: &'p dyn Progress,
     stop: AtomicBool,
-    fault: Mutex<Option<Fault>>,
+    failure: Mutex<Option<PathlessError>>,
 }
 
 impl<'p> Workers<'p> {
     pub(crate) fn new(progress: &'p dyn Progress) -> Self {
-        Self { progress, stop: AtomicBool::new(false), fault: Mutex::new(None) }
+        Self { progress, stop: AtomicBool::new(false), failure: Mutex::new(None) }
     }
 
     /// Lets this many threads, including the calling one, take the pieces of a pass; `None` if they were stopped.
@@ -158,7 +160,7 @@ impl<'p> Workers<'p> {
             let own = panic::catch_unwind(AssertUnwindSafe(worker));
             for outcome in iter::once(own).chain(others.into_iter().map(|other| other.join())) {
                 if let Err(payload) = outcome {
-                    self.fail(Fault::panic(payload.as_ref()));
+                    self.fail(PathlessError::panic(payload.as_ref()));
                 }
             }
             receive.try_iter().collect::<Vec<_>>()
@@ -169,24 +171,24 @@ impl<'p> Workers<'p> {
 
     /// Returns the value; on an error, stops the workers and returns `None`.
     fn stop_on_error<T>(&self, result: Result<T, Error>) -> Option<T> {
-        result.map_err(|error| self.fail(Fault::Scan(error))).ok()
+        result.map_err(|error| self.fail(PathlessError::Scan(error))).ok()
     }
 
-    /// Stops the workers. The first fault is kept, but a cancellation is replaced by its cause.
-    fn fail(&self, fault: Fault) {
-        let mut kept = self.fault.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        if matches!(*kept, None | Some(Fault::Scan(Error::Cancelled))) {
-            *kept = Some(fault);
+    /// Stops the workers. The first failure is kept, but a cancellation is replaced by its cause.
+    fn fail(&self, failure: PathlessError) {
+        let mut kept = self.failure.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if matches!(*kept, None | Some(PathlessError::Scan(Error::Cancelled))) {
+            *kept = Some(failure);
         }
         self.stop.store(true, Ordering::Relaxed);
     }
 
-    pub(crate) fn into_fault(self) -> Option<Fault> {
-        self.fault.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner())
+    pub(crate) fn into_error(self) -> Option<PathlessError> {
+        self.failure.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
 
-impl Watch for Workers<'_> {
+impl ScanProgress for Workers<'_> {
     fn advance(&self, bytes: u64) {
         self.progress.advance(bytes);
     }
@@ -221,16 +223,16 @@ mod tests {
 
     /// A snapshot whose reads fail once it is open.
     struct Faulty {
-        fault: fn() -> ReadError,
+        failure: fn() -> ReadError,
         good_reads: AtomicUsize,
     }
 
     impl Faulty {
-        fn once_open(fault: fn() -> ReadError) -> Self {
-            let source = Self { fault, good_reads: AtomicUsize::new(usize::MAX) };
+        fn once_open(failure: fn() -> ReadError) -> Self {
+            let source = Self { failure, good_reads: AtomicUsize::new(usize::MAX) };
             assert!(matches!(Scan::open(&source), Ok(Opened::Scan(_))));
             let reads = usize::MAX - source.good_reads.into_inner();
-            Self { fault, good_reads: AtomicUsize::new(reads) }
+            Self { failure, good_reads: AtomicUsize::new(reads) }
         }
     }
 
@@ -243,7 +245,7 @@ mod tests {
             let counted = |left: usize| left.checked_sub(1);
             match self.good_reads.fetch_update(Ordering::Relaxed, Ordering::Relaxed, counted) {
                 Ok(_) => SNAPSHOT.read_at(offset, out),
-                Err(_) => Err((self.fault)()),
+                Err(_) => Err((self.failure)()),
             }
         }
     }
@@ -274,7 +276,9 @@ mod tests {
         for threads in [1, 2, 3] {
             let source = Faulty::once_open(|| ReadError::Medium("broken disk".into()));
             match run(&source, &options(threads)) {
-                Err(Fault::Scan(Error::Read { cause: ReadError::Medium(text), .. })) => assert_eq!(text, "broken disk"),
+                Err(PathlessError::Scan(Error::Read { cause: ReadError::Medium(text), .. })) => {
+                    assert_eq!(text, "broken disk")
+                }
                 other => panic!("{other:?}"),
             }
         }
@@ -285,7 +289,7 @@ mod tests {
         for threads in [1, 2, 3] {
             let source = Faulty::once_open(|| panic!("a defect"));
             match run(&source, &options(threads)) {
-                Err(Fault::Panic(message)) => assert_eq!(message, "a defect"),
+                Err(PathlessError::Panic(message)) => assert_eq!(message, "a defect"),
                 other => panic!("{other:?}"),
             }
         }
@@ -294,7 +298,7 @@ mod tests {
     #[test]
     fn the_caller_can_cancel_it() {
         struct StopAfter(AtomicU64);
-        impl Watch for StopAfter {
+        impl ScanProgress for StopAfter {
             fn advance(&self, bytes: u64) {
                 self.0.fetch_add(bytes, Ordering::Relaxed);
             }
@@ -307,6 +311,6 @@ mod tests {
         }
         let progress = StopAfter(AtomicU64::new(1));
         let outcome = run(SNAPSHOT, &VerifyOptions { progress: &progress, ..options(2) });
-        assert!(matches!(outcome, Err(Fault::Scan(Error::Cancelled))));
+        assert!(matches!(outcome, Err(PathlessError::Scan(Error::Cancelled))));
     }
 }

@@ -1,6 +1,6 @@
 //! Lets a caller follow and stop the work on a file.
 
-use etcdsnap_core::Watch;
+use etcdsnap_core::ScanProgress;
 
 /// A stage of the work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub enum Stage {
 }
 
 /// Receives each stage and the number of bytes done in it, and can stop the work.
-pub trait Progress: Watch + Sync {
+pub trait Progress: ScanProgress + Sync {
     /// Reports that a stage begins, in which at most `total` bytes will be processed.
     fn begin(&self, stage: Stage, total: Option<u64>);
 }
@@ -26,7 +26,7 @@ pub trait Progress: Watch + Sync {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoProgress;
 
-impl Watch for NoProgress {
+impl ScanProgress for NoProgress {
     fn advance(&self, _bytes: u64) {}
 }
 

@@ -6,10 +6,10 @@ use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread;
 
 use etcdsnap_core::{
-    Consumed, Error as ScanError, FinishedSweep, MetaChoice, ReadError, Report, Sweep, SweepLimits, Watch,
+    Consumed, Error as ScanError, FinishedSweep, MetaChoice, ReadError, Report, ScanProgress, Sweep, SweepLimits,
 };
 
-use crate::error::{Error, Fault};
+use crate::error::{Error, PathlessError};
 use crate::input::{Packed, Spool};
 use crate::progress::{Progress, Stage};
 use crate::verify_options::VerifyOptions;
@@ -18,20 +18,20 @@ use crate::{parallel_verify, threads};
 /// Blocks queued between the two threads, to smooth out delays; 4 MiB in all.
 const BLOCKS_IN_FLIGHT: usize = 4;
 
-/// Memory for pages that may not belong to the tree any more, at least, however small the compressed file is.
-const MIN_ROOM: SweepLimits = SweepLimits { raw: 8 << 20, digests: 16 << 20 };
+/// The minimum of [`memory_limits`], for any compressed file.
+const MIN_LIMITS: SweepLimits = SweepLimits { raw: 8 << 20, digests: 16 << 20 };
 
 /// Verifies the contents of a compressed file.
 ///
 /// # Errors
 /// As [`verify`](crate::verify) for a compressed file.
 pub(crate) fn run(packed: &Packed, options: &VerifyOptions<'_>) -> Result<Report, Error> {
-    let failed = |error| Fault::Scan(error).at(packed.path());
+    let failed = |error| PathlessError::Scan(error).at(packed.path());
     // A sweep keeps only the pages of the newest tree.
     if options.meta == MetaChoice::Older {
-        return run_on_copy(packed, packed.extent().snapshot().unwrap_or(0), options);
+        return run_on_copy(packed, packed.claimed_length().snapshot().unwrap_or(0), options);
     }
-    let mut sweep = Sweep::with_limits(MIN_ROOM);
+    let mut sweep = Sweep::with_limits(MIN_LIMITS);
     let swept = loop {
         let swept = pass(packed, sweep, options)?.finish().map_err(failed)?;
         match swept.second_pass() {
@@ -51,41 +51,41 @@ fn verdict_of(swept: FinishedSweep, options: &VerifyOptions<'_>) -> Result<Repor
     swept.verify(&source, options.progress)
 }
 
-/// Chooses the memory for pages that may not belong to the tree any more, after reading `packed` bytes of the compressed file. Real pages compress badly, and
+/// Limits the memory of the sweep after `packed` bytes of the compressed file. A sweep keeps pages that may turn out not to belong to the tree. Real pages compress badly, and
 /// the memory kept for them is far smaller than their compressed size; a small file that unpacks to endless pages gets hardly more than the minimum.
-fn room(packed: u64) -> SweepLimits {
+fn memory_limits(packed: u64) -> SweepLimits {
     let part = |of: u64| usize::try_from(packed.checked_div(of).unwrap_or(0)).unwrap_or(usize::MAX);
-    let most = SweepLimits::default();
+    let default = SweepLimits::default();
     SweepLimits {
-        raw: MIN_ROOM.raw.saturating_add(part(16)).min(most.raw),
-        digests: MIN_ROOM.digests.saturating_add(part(2)).min(most.digests),
+        raw: MIN_LIMITS.raw.saturating_add(part(16)).min(default.raw),
+        digests: MIN_LIMITS.digests.saturating_add(part(2)).min(default.digests),
     }
 }
 
 /// Reads all bytes once.
 fn pass(packed: &Packed, mut sweep: Sweep, options: &VerifyOptions<'_>) -> Result<Sweep, Error> {
     options.progress.begin(Stage::Unpack, Some(packed.packed_len()));
-    let taken = CompressedProgress { progress: options.progress, bytes: AtomicU64::new(0) };
+    let progress_counter = CompressedProgress { progress: options.progress, bytes: AtomicU64::new(0) };
     thread::scope(|scope| {
         let (full, blocks) = mpsc::sync_channel(BLOCKS_IN_FLIGHT);
         let (used, spare) = mpsc::channel();
-        let watch = &taken;
-        let unpacking = threads::start(scope, move || unpack_into(packed, watch, full, &spare));
+        let progress = &progress_counter;
+        let unpacking = threads::start(scope, move || unpack_into(packed, progress, full, &spare));
         let Some(unpacking) = unpacking else {
-            packed.unpack_to_judge(&taken, &mut |block| {
-                sweep.set_limits(room(taken.bytes.load(Ordering::Relaxed)));
+            packed.unpack_to_judge(&progress_counter, &mut |block| {
+                sweep.set_limits(memory_limits(progress_counter.bytes.load(Ordering::Relaxed)));
                 sweep.push(block);
                 Ok(())
             })?;
             return Ok(sweep);
         };
         for block in blocks {
-            sweep.set_limits(room(taken.bytes.load(Ordering::Relaxed)));
+            sweep.set_limits(memory_limits(progress_counter.bytes.load(Ordering::Relaxed)));
             sweep.push(&block);
             // The receiver may have ended already and not take the block back.
             let _ = used.send(block);
         }
-        unpacking.join().unwrap_or_else(|payload| Err(Fault::panic(payload.as_ref()).at(packed.path())))?;
+        unpacking.join().unwrap_or_else(|payload| Err(PathlessError::panic(payload.as_ref()).at(packed.path())))?;
         Ok(sweep)
     })
 }
@@ -96,7 +96,7 @@ struct CompressedProgress<'p> {
     bytes: AtomicU64,
 }
 
-impl Watch for CompressedProgress<'_> {
+impl ScanProgress for CompressedProgress<'_> {
     fn advance(&self, bytes: u64) {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
         self.progress.advance(bytes);
@@ -109,11 +109,11 @@ impl Watch for CompressedProgress<'_> {
 
 fn unpack_into(
     packed: &Packed,
-    watch: &dyn Watch,
+    progress: &dyn ScanProgress,
     full: SyncSender<Vec<u8>>,
     spare: &Receiver<Vec<u8>>,
 ) -> Result<(), Error> {
-    packed.unpack_to_judge(watch, &mut |block| {
+    packed.unpack_to_judge(progress, &mut |block| {
         let next = spare.try_recv().unwrap_or_default();
         full.send(mem::replace(block, next)).map_err(|_| Error::Cancelled)
     })
@@ -125,5 +125,5 @@ fn run_on_copy(packed: &Packed, len: u64, options: &VerifyOptions<'_>) -> Result
     options.progress.begin(Stage::Unpack, Some(packed.packed_len()));
     packed.unpack_to_judge(options.progress, &mut |block| spool.write(block))?;
     let copy = spool.finish(packed.path())?;
-    parallel_verify::run(&copy, options).map_err(|fault| fault.at(packed.path()))
+    parallel_verify::run(&copy, options).map_err(|failure| failure.at(packed.path()))
 }

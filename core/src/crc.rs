@@ -104,14 +104,14 @@ impl CrcCombiner {
 
 /// The CRC of a byte string together with its length, so that consecutive byte strings can be joined.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct CrcRun {
+pub struct PartialCrc {
     /// CRC-32C of the bytes.
     pub crc: u32,
     /// Length in bytes.
     pub len: u64,
 }
 
-impl CrcRun {
+impl PartialCrc {
     /// Computes CRC and length of `bytes`.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
@@ -120,7 +120,7 @@ impl CrcRun {
 
     /// Joins this byte string with the one that follows it.
     #[must_use]
-    pub fn then(self, next: CrcRun, combiner: &CrcCombiner) -> Self {
+    pub fn then(self, next: PartialCrc, combiner: &CrcCombiner) -> Self {
         if self.len == 0 {
             return next;
         }
@@ -146,8 +146,8 @@ mod tests {
         for cut in [0, 1, 7, 4095, 4096, 4097, 1 << 20, 20_000_000, bytes.len() - 4096, bytes.len()] {
             let (a, b) = bytes.split_at(cut);
             assert_eq!(
-                CrcRun::of(a).then(CrcRun::of(b), &combiner),
-                CrcRun { crc: whole, len: bytes.len() as u64 },
+                PartialCrc::of(a).then(PartialCrc::of(b), &combiner),
+                PartialCrc { crc: whole, len: bytes.len() as u64 },
                 "cut at {cut}"
             );
         }

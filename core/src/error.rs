@@ -17,7 +17,7 @@ pub enum Error {
         /// The error of the source.
         cause: ReadError,
     },
-    /// The caller requested a stop, through its [`Watch`](crate::Watch).
+    /// The caller requested a stop, through its [`ScanProgress`](crate::ScanProgress).
     #[error("cancelled")]
     Cancelled,
     /// The older meta page was chosen, but it is not valid or leads to the same tree.

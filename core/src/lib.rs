@@ -1,14 +1,14 @@
 //! Reads and checks etcd v3 snapshots: the bbolt file, etcd's schema in it, and hashes.
 //!
 //! This crate does no I/O, starts no thread, reads no clock, prints nothing, has no `unsafe` and does not panic on
-//! input. It reads through a [`Source`], reports progress to the caller's [`Watch`], and returns a [`Report`]: problems
+//! input. It reads through a [`Source`], reports progress to the caller's [`ScanProgress`], and returns a [`Report`]: problems
 //! of the file are data, not errors.
 //!
 //! ```
-//! use etcdsnap_core::{Unwatched, Verdict, verify};
+//! use etcdsnap_core::{IgnoreProgress, Verdict, verify};
 //!
 //! let file = b"<?xml version='1.0'?><Error><Code>NoSuchKey</Code></Error>".to_vec();
-//! let report = verify(&file, &Unwatched)?;
+//! let report = verify(&file, &IgnoreProgress)?;
 //! assert_eq!(report.verdict, Verdict::Damaged);
 //! assert_eq!(report.findings.list()[0].code.as_str(), "not-a-snapshot");
 //! # Ok::<(), etcdsnap_core::Error>(())
@@ -45,12 +45,12 @@ pub mod finding_code;
 pub mod fingerprint;
 mod int_readers;
 pub mod key_syntax;
-pub mod key_tally;
 pub mod kubernetes;
 pub mod limits;
 mod lost_history;
-mod missing_parts;
+mod lost_parts;
 pub mod needed_key;
+pub mod needed_key_counts;
 pub mod number_words;
 mod offset;
 pub mod pass;
@@ -80,12 +80,12 @@ pub use finding_code::Code;
 pub use lost_history::{LostHistory, LostPrefix, RevisionRange};
 pub use number_words::grouped;
 pub use offset::Offset;
-pub use progress::{Unwatched, Watch};
+pub use progress::{IgnoreProgress, ScanProgress};
 pub use report::{Decrypted, Report};
 pub use scan::claimed_length::{ClaimedLength, PageStartCheck};
 pub use scan::conclude::{Conclusion, status, verify};
 pub use scan::file_kind::{FileKind, sniff};
-pub use scan::file_summary::{Peek, peek, refusal_report};
+pub use scan::file_summary::{FileSummary, refusal_report, summarize};
 pub use scan::scanner::{Opened, Scan};
 pub use scan::sweep::{FinishedSweep, Sweep};
 pub use scan::sweep_cache::SweepLimits;

@@ -1,11 +1,19 @@
 //! Formats numbers for messages.
 
+use crate::etcd::revision::Revision;
+
 /// Returns a number with commas between thousands.
 #[must_use]
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let groups: Vec<&[u8]> = digits.as_bytes().rchunks(3).rev().collect();
     String::from_utf8_lossy(&groups.join(&b',')).into_owned()
+}
+
+/// Returns a revision with commas between thousands; 0 for a negative one, which no valid file has.
+#[must_use]
+pub fn grouped_revision(revision: Revision) -> String {
+    grouped(u64::try_from(revision.get()).unwrap_or(0))
 }
 
 /// Returns a count with its noun: `1 key`, `2 keys`.

@@ -1,9 +1,9 @@
 //! Reports the progress of a long scan, and cancels it.
 
-/// Receives the progress of a scan and may cancel it. (Not a watch of etcd.)
+/// Receives the progress of a scan and may cancel it.
 ///
 /// Core calls it once per few hundred KiB of input, so an implementation may take a lock or update a progress bar.
-pub trait Watch {
+pub trait ScanProgress {
     /// Reports that `bytes` more bytes of the input were processed.
     fn advance(&self, bytes: u64);
 
@@ -15,8 +15,8 @@ pub trait Watch {
 
 /// Ignores progress and never cancels.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Unwatched;
+pub struct IgnoreProgress;
 
-impl Watch for Unwatched {
+impl ScanProgress for IgnoreProgress {
     fn advance(&self, _bytes: u64) {}
 }

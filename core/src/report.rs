@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use crate::finding::{Finding, Findings};
 use crate::finding_code::Code;
-use crate::key_tally::NeededKeyTally;
 use crate::lost_history::LostHistory;
+use crate::needed_key_counts::NeededKeyCounts;
 use crate::severity::Verdict;
 use crate::status::Status;
 use crate::trailer::Trailer;
@@ -34,9 +34,9 @@ pub struct Report {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Decrypted {
     /// Values that the given keys decrypted.
-    pub opened: NeededKeyTally,
+    pub opened: NeededKeyCounts,
     /// Values that they did not decrypt.
-    pub unopened: NeededKeyTally,
+    pub unopened: NeededKeyCounts,
 }
 
 impl Report {

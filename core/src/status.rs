@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::etcd::revision::Revision;
-use crate::key_tally::NeededKeyTally;
+use crate::needed_key_counts::NeededKeyCounts;
 
 /// Size and counts of a snapshot.
 ///
@@ -56,8 +56,8 @@ pub struct Status {
     pub buckets: Vec<BucketStatus>,
     /// Puts with values that an API server encrypted, by provider and encryption key: without these keys the snapshot
     /// is not a backup of those values.
-    #[serde(skip_serializing_if = "NeededKeyTally::is_empty")]
-    pub encrypted: NeededKeyTally,
+    #[serde(skip_serializing_if = "NeededKeyCounts::is_empty")]
+    pub encrypted: NeededKeyCounts,
     /// Whether the whole database could be read; if not, because of damage, the numbers cover only the readable part.
     pub complete: bool,
 }

@@ -1,6 +1,6 @@
 //! Converts values, errors and progress to JavaScript.
 
-use etcdsnap_core::{Error, ReadError, Watch};
+use etcdsnap_core::{Error, ReadError, ScanProgress};
 use js_sys::{Function, Reflect};
 use serde::Serialize;
 use wasm_bindgen::JsValue;
@@ -44,7 +44,7 @@ impl Progress {
     }
 }
 
-impl Watch for Progress {
+impl ScanProgress for Progress {
     fn advance(&self, bytes: u64) {
         // A failure to report progress must not stop the scan.
         let _ = self.0.call1(&JsValue::NULL, &JsValue::from_f64(bytes as f64));

@@ -79,13 +79,13 @@ impl Inspector {
             Ok(sweep) => Box::new(sweep.finish().map_err(into_error)?),
             Err(swept) => swept,
         };
-        let watch = Progress::new(progress);
+        let progress = Progress::new(progress);
         // As `dyn Source`, so that the wasm contains the code that reads it only once.
         let source: Box<dyn Source> = match blob {
             Some(blob) => Box::new(BlobSource::new(blob).map_err(into_error)?),
             None => Box::new(Consumed(swept.len())),
         };
-        to_js(&swept.verify(&*source, &watch).map_err(into_error)?)
+        to_js(&swept.verify(&*source, &progress).map_err(into_error)?)
     }
 }
 
@@ -93,10 +93,10 @@ impl Inspector {
 ///
 /// # Errors
 /// A `ScanError` when the file cannot be read.
-#[wasm_bindgen(unchecked_return_type = "Peek")]
-pub fn peek(blob: Blob) -> Result<JsValue, JsValue> {
+#[wasm_bindgen(unchecked_return_type = "FileSummary")]
+pub fn summarize(blob: Blob) -> Result<JsValue, JsValue> {
     let source: Box<dyn Source> = Box::new(BlobSource::new(blob).map_err(into_error)?);
-    to_js(&etcdsnap_core::peek(&*source).map_err(into_error)?)
+    to_js(&etcdsnap_core::summarize(&*source).map_err(into_error)?)
 }
 
 /// Counts the keys of a `LostHistory` by kind and namespace.

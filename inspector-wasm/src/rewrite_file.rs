@@ -10,7 +10,7 @@ use etcdsnap_core::rewrite::{
     AuthPolicy, Limits, Plan, RedactReport, Redaction, RewriteError, Salvage, SalvageReport, write,
 };
 use etcdsnap_core::store::{OpenedStore, Store, SurvivorSearch, Survivors};
-use etcdsnap_core::{Error, MetaChoice, Revision, Watch};
+use etcdsnap_core::{Error, MetaChoice, Revision, ScanProgress};
 use js_sys::{Function, Reflect, Uint8Array};
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::prelude::*;
@@ -96,14 +96,14 @@ pub fn rewrite_file(
 ) -> Result<JsValue, JsValue> {
     let meta = meta_choice(older);
     let source = BlobSource::new(blob).map_err(into_error)?;
-    let watch = Progress::new(progress);
+    let progress = Progress::new(progress);
     let sink = Sink { take, waiting: Vec::new() };
     let (built, made) = match serde_wasm_bindgen::from_value(order)? {
         CopyOrder::Salvage { proven_only, reset_auth } => {
             let limits = Limits { only_tree: false, proven_only, meta };
-            salvage(&source, limits, reset_auth, sink, &watch)?
+            salvage(&source, limits, reset_auth, sink, &progress)?
         }
-        order => rewritten(&source, order, meta, sink, &watch)?,
+        order => rewritten(&source, order, meta, sink, &progress)?,
     };
     let answer = js_sys::Object::new();
     Reflect::set(&answer, &"metas".into(), &Uint8Array::from(built.meta_pages.as_slice()))?;
@@ -113,7 +113,7 @@ pub fn rewrite_file(
 
 type Made = Result<(BuiltFile, CopyMade), JsValue>;
 
-fn rewritten(source: &BlobSource, order: CopyOrder, meta: MetaChoice, sink: Sink, watch: &Progress) -> Made {
+fn rewritten(source: &BlobSource, order: CopyOrder, meta: MetaChoice, sink: Sink, progress: &Progress) -> Made {
     let store = match Store::open_by(source, meta).map_err(into_error)? {
         OpenedStore::Store(store) => store,
         OpenedStore::Refused(_) => return Err(refused("This file contains no keys.")),
@@ -128,15 +128,15 @@ fn rewritten(source: &BlobSource, order: CopyOrder, meta: MetaChoice, sink: Sink
             };
             let prefixes: Vec<Vec<u8>> = PREFIXES.iter().map(|prefix| prefix.to_vec()).collect();
             let mut filter = Redaction::new(&rules, &prefixes);
-            let written = write(&store, Plan::Filtered(&mut filter), sink, watch).map_err(failed)?;
+            let written = write(&store, Plan::Filtered(&mut filter), sink, progress).map_err(failed)?;
             made.redacted = Some(redacted(filter.into_report()));
             written
         }
         CopyOrder::Compact { revision } => {
             let revision = store.at(revision).map_err(|cause| refused(&format!("{cause}.")))?;
-            let survivors = survivors(&store, revision, watch)?;
+            let survivors = survivors(&store, revision, progress)?;
             made.compacted = Some(revision);
-            write(&store, Plan::Compacted(&survivors), sink, watch).map_err(failed)?
+            write(&store, Plan::Compacted(&survivors), sink, progress).map_err(failed)?
         }
         CopyOrder::Salvage { .. } => return Err(refused("A salvage is not a filtered copy.")),
     };
@@ -145,11 +145,15 @@ fn rewritten(source: &BlobSource, order: CopyOrder, meta: MetaChoice, sink: Sink
     Ok((built, made))
 }
 
-fn survivors(store: &Store<'_, BlobSource>, revision: Revision, watch: &dyn Watch) -> Result<Survivors, JsValue> {
+fn survivors(
+    store: &Store<'_, BlobSource>,
+    revision: Revision,
+    progress: &dyn ScanProgress,
+) -> Result<Survivors, JsValue> {
     let mut search = SurvivorSearch::new(revision);
     let mut lost = store.lost();
     for work in store.work() {
-        lost.append(search.read(store, work, watch).map_err(into_error)?);
+        lost.append(search.read(store, work, progress).map_err(into_error)?);
     }
     match lost.first {
         Some(finding) => Err(refused(&format!("This file is damaged: {}.", finding.message))),
@@ -157,8 +161,8 @@ fn survivors(store: &Store<'_, BlobSource>, revision: Revision, watch: &dyn Watc
     }
 }
 
-fn salvage(source: &BlobSource, limits: Limits, reset_auth: bool, sink: Sink, watch: &Progress) -> Made {
-    let found = Salvage::open(source, limits, watch).map_err(into_error)?.filter(|found| !found.has_nothing());
+fn salvage(source: &BlobSource, limits: Limits, reset_auth: bool, sink: Sink, progress: &Progress) -> Made {
+    let found = Salvage::open(source, limits, progress).map_err(into_error)?.filter(|found| !found.has_nothing());
     let found = found.ok_or_else(|| refused("No keys in this file can be read."))?;
     let auth_was_reset = found.auth_is_damaged();
     if auth_was_reset && !reset_auth {
@@ -167,7 +171,7 @@ fn salvage(source: &BlobSource, limits: Limits, reset_auth: bool, sink: Sink, wa
         ));
     }
     let auth = if auth_was_reset { AuthPolicy::Reset } else { AuthPolicy::AsRead };
-    let (built, sink) = found.write(auth, sink, watch).map_err(failed)?;
+    let (built, sink) = found.write(auth, sink, progress).map_err(failed)?;
     sink.finish()?;
     let report = found.report();
     Ok((

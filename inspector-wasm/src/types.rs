@@ -52,11 +52,11 @@ const OBJECTS_SECTION: &'static str = OBJECTS;
 pub(crate) mod tests {
     use std::collections::BTreeMap;
 
-    use etcdsnap_core::key_tally::NeededKeyTally;
     use etcdsnap_core::kubernetes::lost_kinds::LostKind;
     use etcdsnap_core::needed_key::{NeededKey, Provider};
+    use etcdsnap_core::needed_key_counts::NeededKeyCounts;
     use etcdsnap_core::{
-        BucketStatus, Decrypted, FileKind, Finding, Findings, LostHistory, LostPrefix, Peek, Report, Revision,
+        BucketStatus, Decrypted, FileKind, FileSummary, Finding, Findings, LostHistory, LostPrefix, Report, Revision,
         RevisionRange, Sha256Hex, Status, Trailer, Verdict,
     };
     use serde_json::Value;
@@ -158,7 +158,7 @@ pub(crate) mod tests {
             free_pages: wide,
             file_size: wide,
             buckets: vec![BucketStatus { name: String::new(), entries: wide, bytes: wide, pages: wide }],
-            encrypted: if optional { encrypted() } else { NeededKeyTally::default() },
+            encrypted: if optional { encrypted() } else { NeededKeyCounts::default() },
             complete: true,
         }
     }
@@ -186,8 +186,8 @@ pub(crate) mod tests {
         }
     }
 
-    fn encrypted() -> NeededKeyTally {
-        let mut tally = NeededKeyTally::default();
+    fn encrypted() -> NeededKeyCounts {
+        let mut tally = NeededKeyCounts::default();
         tally.add(&NeededKey { provider: Provider::AesCbc, name: String::new() }, WIDE as u64);
         tally
     }
@@ -248,7 +248,7 @@ pub(crate) mod tests {
                     serde_json::to_value(LostKind { kind: String::new(), namespace: String::new(), keys: WIDE as u64 }),
                 ),
                 ("Status", serde_json::to_value(status(optional))),
-                ("Peek", serde_json::to_value(peek(optional))),
+                ("FileSummary", serde_json::to_value(summarize(optional))),
                 ("CodeInfo", serde_json::to_value(CodeInfo::from(Code::KeyOrder))),
             ];
             for (interface, value) in checks {
@@ -257,9 +257,9 @@ pub(crate) mod tests {
         }
     }
 
-    fn peek(optional: bool) -> Peek {
+    fn summarize(optional: bool) -> FileSummary {
         let wide = optional.then_some(WIDE as u64);
-        Peek {
+        FileSummary {
             kind: FileKind::Bolt,
             file_size: WIDE as u64,
             page_size: optional.then_some(NARROW as u32),

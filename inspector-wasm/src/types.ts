@@ -113,7 +113,7 @@ export interface BucketStatus {
 }
 
 /** First facts about a file. */
-export interface Peek {
+export interface FileSummary {
   kind: string;
   fileSize: bigint;
   pageSize: number | null;
@@ -131,7 +131,7 @@ export interface CodeInfo {
   action: string;
 }
 
-/** Thrown by `finish` and `peek`. */
+/** Thrown by `finish` and `summarize`. */
 export interface ScanError extends Error {
   kind: "consumed" | "read" | "cancelled" | "memory" | "other";
 }

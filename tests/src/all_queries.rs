@@ -8,7 +8,7 @@ use etcdsnap_core::store::{
     Changes, Contents, GroupTally, HashKvPart, History, Index, KeyRange, OpenedStore, Order, Query, Store, Sums,
     Tallies, Tree, Unlike, Usage,
 };
-use etcdsnap_core::{PageId, Unwatched};
+use etcdsnap_core::{IgnoreProgress, PageId};
 
 /// How many pages are dissected, and the history of how many keys is queried.
 const SAMPLE: usize = 64;
@@ -48,10 +48,10 @@ fn keys(store: &Store<'_, Vec<u8>>) {
     let (mut index, mut tally) = (Index::new(query.clone()), GroupTally::new(query.clone(), by));
     let (mut contents, mut hashing) = (Contents::new(query.clone()), HashKvPart::new(store, store.current()));
     for work in store.work() {
-        index.read(store, work, &Unwatched).expect("readable bytes");
-        tally.read(store, work, &Unwatched).expect("readable bytes");
-        contents.read(store, work, &Unwatched).expect("readable bytes");
-        hashing.read(store, work, &Unwatched).expect("readable bytes");
+        index.read(store, work, &IgnoreProgress).expect("readable bytes");
+        tally.read(store, work, &IgnoreProgress).expect("readable bytes");
+        contents.read(store, work, &IgnoreProgress).expect("readable bytes");
+        hashing.read(store, work, &IgnoreProgress).expect("readable bytes");
     }
     let _ = hashing.finish();
     let mut total = Usage::default();
@@ -77,7 +77,7 @@ fn keys(store: &Store<'_, Vec<u8>>) {
         assert!(store.value(key.place).expect("bytes can always be read").is_some(), "a key has its entry");
         let mut history = History::of(key.key);
         for work in store.work() {
-            store.entries(work, &Unwatched, &mut |entry, lost| history.take(entry, lost)).expect("readable bytes");
+            store.entries(work, &IgnoreProgress, &mut |entry, lost| history.take(entry, lost)).expect("readable bytes");
         }
         // Damage can make a key's revision later than the store's last one.
         let known = history.into_events().iter().filter(|event| event.revision.main <= index.revision()).count();

@@ -2,7 +2,7 @@
 
 use etcdsnap_core::pass::Pass;
 use etcdsnap_core::{
-    Consumed, Error, Opened, ReadError, Report, Scan, Sweep, SweepLimits, Unwatched, check_trailer, verify,
+    Consumed, Error, IgnoreProgress, Opened, ReadError, Report, Scan, Sweep, SweepLimits, check_trailer, verify,
 };
 
 use crate::read::File;
@@ -14,7 +14,7 @@ use crate::seeded_random::SeededRandom;
 /// Panics if core returns an error: bytes in memory can always be read.
 #[must_use]
 pub fn verify_by_random_access(bytes: &[u8]) -> Report {
-    verify(bytes, &Unwatched).expect("bytes in memory can be read")
+    verify(bytes, &IgnoreProgress).expect("bytes in memory can be read")
 }
 
 /// Verifies by random access in strips and parts, last first, as threads might run them.
@@ -31,7 +31,7 @@ pub fn verify_in_parts(bytes: &[u8]) -> Report {
         }
         Opened::Scan(scan) => scan,
     };
-    let trailer = check_trailer(bytes, &Unwatched).expect("bytes in memory can be read");
+    let trailer = check_trailer(bytes, &IgnoreProgress).expect("bytes in memory can be read");
     let walking = run_in_reverse(scan.read_ahead().expect("there is memory"));
     let resolving = run_in_reverse(walking);
     run_in_reverse(resolving).report(trailer)
@@ -41,9 +41,9 @@ pub fn verify_in_parts(bytes: &[u8]) -> Report {
 fn run_in_reverse<P: Pass>(pass: P) -> P::Outcome {
     let mut gathered = vec![pass.begin(), pass.begin()];
     for piece in (0..pass.pieces()).rev() {
-        pass.take(piece, &mut gathered[piece % 2], &Unwatched).expect("bytes in memory can be read");
+        pass.take(piece, &mut gathered[piece % 2], &IgnoreProgress).expect("bytes in memory can be read");
     }
-    pass.finish(gathered, &Unwatched).expect("all pieces are there")
+    pass.finish(gathered, &IgnoreProgress).expect("all pieces are there")
 }
 
 /// Verifies a stream in pieces of random sizes up to `longest`, then reads what is missing from the bytes.
@@ -52,7 +52,7 @@ fn run_in_reverse<P: Pass>(pass: P) -> P::Outcome {
 /// Panics if core returns an error.
 #[must_use]
 pub fn verify_stream_then_file(bytes: &[u8], longest: usize, rng: &mut SeededRandom) -> Report {
-    sweep_pieces(bytes, longest, rng).verify(bytes, &Unwatched).expect("bytes in memory can be read")
+    sweep_pieces(bytes, longest, rng).verify(bytes, &IgnoreProgress).expect("bytes in memory can be read")
 }
 
 /// Verifies as a save to a file does: checks pages as they arrive, hashes separately, then reads what is missing.
@@ -69,9 +69,9 @@ pub fn verify_like_save(bytes: &[u8], longest: usize, rng: &mut SeededRandom) ->
         sweep.push(piece);
         rest = after;
     }
-    let trailer = check_trailer(bytes, &Unwatched).expect("bytes in memory can be read");
+    let trailer = check_trailer(bytes, &IgnoreProgress).expect("bytes in memory can be read");
     let sweep_pieces = sweep.finish().expect("there is memory").with_trailer(trailer);
-    sweep_pieces.verify(bytes, &Unwatched).expect("bytes in memory can be read")
+    sweep_pieces.verify(bytes, &IgnoreProgress).expect("bytes in memory can be read")
 }
 
 /// Verifies a stream without reading anything again; `None` if core needs a second read.
@@ -80,7 +80,7 @@ pub fn verify_like_save(bytes: &[u8], longest: usize, rng: &mut SeededRandom) ->
 /// Panics if core returns any other error.
 #[must_use]
 pub fn verify_stream_only(bytes: &[u8], longest: usize, rng: &mut SeededRandom) -> Option<Report> {
-    match sweep_pieces(bytes, longest, rng).verify(&Consumed(bytes.len() as u64), &Unwatched) {
+    match sweep_pieces(bytes, longest, rng).verify(&Consumed(bytes.len() as u64), &IgnoreProgress) {
         Ok(report) => Some(report),
         Err(Error::Read { cause: ReadError::Consumed, .. }) => None,
         Err(error) => panic!("a stream ended with {error}"),

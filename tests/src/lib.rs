@@ -66,6 +66,7 @@ pub mod shared_server;
 pub mod shell_blocks;
 #[cfg(feature = "harness")]
 pub mod small_snapshot;
+pub mod sorted_index;
 pub mod sparse_files;
 #[cfg(feature = "harness")]
 pub mod terminal;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use etcdsnap_core::rewrite::{AuthPolicy, Limits, Salvage, SalvageReport};
-use etcdsnap_core::{MetaChoice, Severity, Unwatched, Verdict, verify};
+use etcdsnap_core::{IgnoreProgress, MetaChoice, Severity, Verdict, verify};
 use prost::Message;
 
 use crate::build::message::KeyValue;
@@ -18,16 +18,16 @@ pub type Entries = BTreeMap<Vec<u8>, Vec<u8>>;
 
 /// Returns the new database and the report; `None` if nothing can be salvaged.
 pub fn salvaged(file: &[u8], limits: Limits) -> Option<(Vec<u8>, SalvageReport)> {
-    let salvage = Salvage::open(file, limits, &Unwatched).unwrap()?;
+    let salvage = Salvage::open(file, limits, &IgnoreProgress).unwrap()?;
     if salvage.has_nothing() {
         return None;
     }
     let written = |auth| {
-        let (built, pages) = salvage.write(auth, Vec::new(), &Unwatched).unwrap();
+        let (built, pages) = salvage.write(auth, Vec::new(), &IgnoreProgress).unwrap();
         [built.meta_pages, pages].concat()
     };
     let about_auth = |database: &[u8]| {
-        let report = verify(&with_trailer(database), &Unwatched).unwrap();
+        let report = verify(&with_trailer(database), &IgnoreProgress).unwrap();
         let codes: Vec<_> = report.findings.counts().keys().copied().collect();
         let damage: Vec<_> = codes.into_iter().filter(|code| code.severity() == Severity::Damage).collect();
         !damage.is_empty() && damage.iter().all(|code| code.as_str().starts_with("auth-"))
@@ -118,7 +118,7 @@ pub fn assert_salvaged(
     new: &[u8],
     report: &SalvageReport,
 ) {
-    let judged = verify(&with_trailer(new), &Unwatched).unwrap();
+    let judged = verify(&with_trailer(new), &IgnoreProgress).unwrap();
     assert_ne!(judged.verdict, Verdict::Damaged, "{what}: {:?}", judged.findings);
     let got = entries(new);
     assert_eq!(got.len() as u64, report.entries, "{what}");

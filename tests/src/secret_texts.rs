@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use etcdsnap_core::Unwatched;
+use etcdsnap_core::IgnoreProgress;
 use etcdsnap_core::etcd::keyvalue::KeyValue;
 use etcdsnap_core::kubernetes::decode::Options;
 use etcdsnap_core::kubernetes::json::JsonText;
@@ -76,7 +76,7 @@ pub fn find_texts(patterns: &BTreeSet<Vec<u8>>, bytes: &[u8]) -> BTreeSet<String
 pub fn put_values(file: &Vec<u8>) -> Vec<(Vec<u8>, Vec<u8>)> {
     let OpenedStore::Store(store) = Store::open(file).unwrap() else { panic!("no store") };
     let mut all = Vec::new();
-    let lost = store.entries_in_order(&Unwatched, &mut |entry, _| {
+    let lost = store.entries_in_order(&IgnoreProgress, &mut |entry, _| {
         if let Some(pair) = KeyValue::parse(entry.value).filter(|_| !entry.key.tombstone) {
             all.push((pair.key.to_vec(), pair.value.to_vec()));
         }

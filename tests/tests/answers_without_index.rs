@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use etcdsnap_core::pass::reading::Accumulator;
 use etcdsnap_core::store::usage::group;
 use etcdsnap_core::store::{
-    Changes, Contents, GroupTally, Index, Key, KeyRange, Lost, OpenedStore, Query, Store, Sums, Tallies, Unlike, Usage,
-    Work,
+    Changes, Contents, GroupTally, Index, Key, KeyRange, LostParts, OpenedStore, Query, Store, Sums, Tallies, Unlike,
+    Usage, Work,
 };
-use etcdsnap_core::{Revision, Unwatched};
+use etcdsnap_core::{IgnoreProgress, Revision};
 use etcdsnap_tests::build::random::any_member;
 use etcdsnap_tests::build::with_trailer;
 use etcdsnap_tests::seeded_random::SeededRandom;
@@ -44,7 +44,7 @@ fn read_in_any_order<T>(
     store: &Store<'_, Bytes>,
     rng: &mut SeededRandom,
     new: impl Fn() -> T,
-    take: impl Fn(&mut T, Work) -> Lost,
+    take: impl Fn(&mut T, Work) -> LostParts,
 ) -> (Vec<T>, u64) {
     let mut read_in_any_order: Vec<T> = (0..rng.between(1, 4)).map(|_| new()).collect();
     let mut work: Vec<Work> = store.work().collect();
@@ -59,7 +59,7 @@ fn read_in_any_order<T>(
 
 fn index(store: &Store<'_, Bytes>, query: &Query) -> (Index, u64) {
     let mut index = Index::new(query.clone());
-    let lost = store.work().map(|work| index.read(store, work, &Unwatched).expect("readable bytes").places).sum();
+    let lost = store.work().map(|work| index.read(store, work, &IgnoreProgress).expect("readable bytes").places).sum();
     (index, lost)
 }
 
@@ -95,7 +95,7 @@ proptest! {
         }
 
         let by: etcdsnap_core::store::usage_by_group::Grouping<'_> = &|key, name| name.extend_from_slice(group(key, 0, depth));
-        let take = |tally: &mut GroupTally<'_>, work| tally.read(&store, work, &Unwatched).expect("readable bytes");
+        let take = |tally: &mut GroupTally<'_>, work| tally.read(&store, work, &IgnoreProgress).expect("readable bytes");
         let whole = rng.chance(50).then(|| GroupTally::new(query.clone(), by));
         let hand = || whole.as_ref().map_or_else(|| GroupTally::new(query.clone(), by), GroupTally::beside);
         let (tallies, lost) = read_in_any_order(&store, &mut rng, hand, take);
@@ -128,7 +128,7 @@ proptest! {
         let (query_a, query_b) = (query(&a, &mut rng), query(&b, &mut rng));
         let (index_a, index_b) = (index(&a, &query_a).0, index(&b, &query_b).0);
         let mut side = |store: &Store<'_, Bytes>, query: &Query| {
-            let take = |part: &mut Contents, work| part.read(store, work, &Unwatched).expect("readable bytes");
+            let take = |part: &mut Contents, work| part.read(store, work, &IgnoreProgress).expect("readable bytes");
             let mut whole = rng.chance(50).then(|| Contents::new(query.clone()));
             let hand = || whole.as_ref().map_or_else(|| Contents::new(query.clone()), Contents::beside);
             let read_in_any_order = read_in_any_order(store, &mut rng, hand, take).0;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use etcdsnap_core::pass::reading::Accumulator;
 use etcdsnap_core::store::{Index, KeyRange, OpenedStore, Query, Store};
-use etcdsnap_core::{Code, Revision, Unwatched};
+use etcdsnap_core::{Code, IgnoreProgress, Revision};
 use etcdsnap_tests::build::kubernetes::cluster;
 use etcdsnap_tests::read::database_of;
 use etcdsnap_tests::seeded_random::SeededRandom;
@@ -307,7 +307,7 @@ fn elements_that_share_no_bytes_are_still_read() {
         });
         let mut lost = 0;
         for work in store.work() {
-            lost += index.read(&store, work, &Unwatched).expect("readable bytes").places;
+            lost += index.read(&store, work, &IgnoreProgress).expect("readable bytes").places;
         }
         (index.iter().map(|key| u64::from(key.revisions)).sum::<u64>(), lost)
     };

@@ -1,4 +1,4 @@
-//! TAB in real shells: the command line afterwards, and the suggestions.
+//! Presses TAB in real shells, and checks the completed command line and the suggestions.
 
 use std::fs;
 use std::io::Write;
@@ -121,7 +121,7 @@ const CASES: &[Case] = &[
     ("etcdsnap keys snap.db gone/\t", &["keys", "snap.db", "gone/"]),
     ("etcdsnap get --rev 12 snap.db gone/\t", &["get", "--rev", "12", "snap.db", "gone/away"]),
     ("etcdsnap usage packed.gz /registry/da\t\t", &["usage", "packed.gz", "/registry/daemonsets/kube-system/"]),
-    ("etcdsnap export ~/snap.db --prefix /reg\t", &["export", "DESK/snap.db", "--prefix", "/registry/"]),
+    ("etcdsnap export ~/snap.db --prefix /reg\t", &["export", "TEST_HOME/snap.db", "--prefix", "/registry/"]),
     // The cursor moves back before TAB.
     (
         "etcdsnap export --prefix=/registry/da snap.db\u{2}\u{2}\u{2}\u{2}\u{2}\u{2}\u{2}\u{2}\t",
@@ -136,14 +136,14 @@ const CASES: &[Case] = &[
     ("etcdsnap keys - /reg\t", &["keys", "-", "/reg"]),
 ];
 
-/// A key with odd bytes. Bash closes the quote after a folder, zsh leaves it open.
+/// A key with bytes that are not text. Bash closes the quote after a folder, zsh leaves it open.
 const ODD_IN_BASH: Case = ("etcdsnap get snap.db '\"odd/\\xff\t", &["get", "snap.db", "\"odd/\\xff\\x00/"]);
 const ODD_IN_ZSH: Case = ("etcdsnap get snap.db '\"odd/\\xff\tr\t", &["get", "snap.db", "\"odd/\\xff\\x00/raw\""]);
 
 fn check(test_folder: &TestFolder, shell: &mut Interactive, more: Case) {
     let home = test_folder.folder.path().to_str().unwrap();
     for (line, want) in CASES.iter().chain([&more]) {
-        let want: Vec<String> = want.iter().map(|word| word.replace("DESK", home)).collect();
+        let want: Vec<String> = want.iter().map(|word| word.replace("TEST_HOME", home)).collect();
         let words = shell.words(line);
         assert_eq!(words.first().map(String::as_str), Some("etcdsnap"), "{line:?}");
         assert_eq!(&words[1..], want, "{line:?}");
@@ -158,18 +158,18 @@ fn bash_completes() {
         test_folder.interactive("bash", &["--norc", "--noprofile", "-i"], "source <(etcdsnap completions bash)");
     check(&test_folder, &mut shell, ODD_IN_BASH);
     // Readline lists names by their last parts.
-    let mut has = |line: &str, want: &[&str]| {
+    let mut expect = |line: &str, want: &[&str]| {
         let suggestions = shell.suggestions(line);
         assert!(want.iter().all(|want| suggestions.iter().any(|word| word == want)), "{line}: {suggestions:?}");
         suggestions
     };
-    has("etcdsnap keys snap.db /registry/d", &["daemonsets/", "deployments/"]);
-    has("etcdsnap history snap.db ", &["registry/", "gone/", "star/"]);
-    has("etcdsnap keys snap.db --", &["--long", "--deleted"]);
-    has("etcdsnap -", &["-V", "-h"]);
-    has("etcdsnap members snap.db --", &["--write-out", "--threads"]);
-    has("etcdsnap m", &["members", "meta", "man"]);
-    let live = has("etcdsnap get snap.db ", &["registry/", "star/"]);
+    expect("etcdsnap keys snap.db /registry/d", &["daemonsets/", "deployments/"]);
+    expect("etcdsnap history snap.db ", &["registry/", "gone/", "star/"]);
+    expect("etcdsnap keys snap.db --", &["--long", "--deleted"]);
+    expect("etcdsnap -", &["-V", "-h"]);
+    expect("etcdsnap members snap.db --", &["--write-out", "--threads"]);
+    expect("etcdsnap m", &["members", "meta", "man"]);
+    let live = expect("etcdsnap get snap.db ", &["registry/", "star/"]);
     assert!(!live.iter().any(|word| word.starts_with("gone") || word.starts_with('-')), "{live:?}");
 }
 
@@ -178,7 +178,7 @@ fn is_installed(shell: &str) -> bool {
     let there = Command::new(shell).arg("--version").stdout(Stdio::null()).status().is_ok();
     assert!(there || std::env::var_os("ETCDSNAP_REQUIRE_REFERENCE").is_none(), "there is no {shell}: install it");
     if !there {
-        eprintln!("there is no {shell}: it was not tried");
+        eprintln!("there is no {shell}: it was not tested");
     }
     there
 }

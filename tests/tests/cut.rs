@@ -6,7 +6,7 @@ use std::path::Path;
 
 use etcdsnap_core::rewrite::{Cut, CutReport, CutSide, KeyChoice, Plan, write};
 use etcdsnap_core::store::{OpenedStore, Store};
-use etcdsnap_core::{Unwatched, Verdict, verify};
+use etcdsnap_core::{IgnoreProgress, Verdict, verify};
 use etcdsnap_tests::build::history::main_revision;
 use etcdsnap_tests::build::message::KeyValue;
 use etcdsnap_tests::build::puts::snapshot;
@@ -25,7 +25,7 @@ const SEEDS: u64 = 80;
 fn cut(file: &Vec<u8>, choices: &[KeyChoice], side: CutSide) -> (Vec<u8>, CutReport) {
     let OpenedStore::Store(store) = Store::open(file).unwrap() else { panic!("no store") };
     let mut filter = Cut::new(choices, side, store.compacted());
-    let (built, pages, counts) = write(&store, Plan::Filtered(&mut filter), Vec::new(), &Unwatched).unwrap();
+    let (built, pages, counts) = write(&store, Plan::Filtered(&mut filter), Vec::new(), &IgnoreProgress).unwrap();
     let report = filter.into_report();
     let placeholders = u64::from(report.has_placeholder);
     assert_eq!(counts.read, report.kept.entries + report.dropped.entries);
@@ -108,7 +108,7 @@ fn a_cut_of_any_file_follows_the_rule_and_keeps_the_verdict() {
     for seed in 0..SEEDS {
         let mut member = any_member(seed, 150);
         let file = with_trailer(&member.built.database);
-        let before = verify(&file, &Unwatched).unwrap();
+        let before = verify(&file, &IgnoreProgress).unwrap();
         let mut rng = SeededRandom::new(seed);
         for side in [CutSide::Keep, CutSide::Drop] {
             let chosen = prefixes(&mut member.root, &mut rng);
@@ -118,7 +118,7 @@ fn a_cut_of_any_file_follows_the_rule_and_keeps_the_verdict() {
             let (new, report) = cut(&file, &choices, side);
             assert_eq!(File::new(new.clone()).tree(), expected, "seed {seed}, {side:?} {chosen:?}");
             assert_eq!(cut(&file, &choices, side).0, new, "seed {seed}: other bytes");
-            let judged = verify(&with_trailer(&new), &Unwatched).unwrap();
+            let judged = verify(&with_trailer(&new), &IgnoreProgress).unwrap();
             let (old, status) = (before.status.as_ref().unwrap(), judged.status.as_ref().unwrap());
             // Only the warning that no key is left may be new.
             let mut found: Vec<_> = judged.findings.counts().keys().map(|code| code.as_str()).collect();
@@ -158,7 +158,7 @@ fn a_lease_is_removed_with_its_last_key() {
     let left: Vec<i64> = store.leases().unwrap().iter().map(|lease| lease.id).collect();
     // Lease 1 still has a key; 3 and 4 had none before, and their owner is unknown.
     assert_eq!((left, report.leases), (vec![1, 3, 4, 5], 1));
-    assert_eq!(verify(&new, &Unwatched).unwrap().verdict, Verdict::Sound);
+    assert_eq!(verify(&new, &IgnoreProgress).unwrap().verdict, Verdict::Sound);
 }
 
 #[test]

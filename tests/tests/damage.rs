@@ -17,22 +17,23 @@ fn main() -> ExitCode {
         .into_iter()
         .map(|damage| {
             let bases = Arc::clone(&bases);
-            Trial::test(damage.name, move || bases.iter().try_for_each(|base| is_found(&damage, base)))
+            Trial::test(damage.name, move || bases.iter().try_for_each(|base| assert_found(&damage, base)))
         })
         .collect();
     for healthy in damage::healthy() {
         let bases = Arc::clone(&bases);
-        trials.push(Trial::test(healthy.name, move || bases.iter().try_for_each(|base| is_healthy(&healthy, base))));
+        trials
+            .push(Trial::test(healthy.name, move || bases.iter().try_for_each(|base| assert_healthy(&healthy, base))));
     }
     let all = Arc::clone(&bases);
-    trials.push(Trial::test("good_files_have_no_finding", move || all.iter().try_for_each(is_sound)));
+    trials.push(Trial::test("good_files_have_no_finding", move || all.iter().try_for_each(assert_sound)));
     let all = Arc::clone(&bases);
-    trials.push(Trial::test("every_code_has_its_damage", move || every_code_is_found(&all)));
+    trials.push(Trial::test("every_code_has_its_damage", move || assert_every_code_is_found(&all)));
     trials.push(Trial::test("nothing_else_is_found", move || assert_recorded_findings(&bases)));
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
-fn is_found(damage: &Damage, base: &GoodSnapshot) -> Result<(), Failed> {
+fn assert_found(damage: &Damage, base: &GoodSnapshot) -> Result<(), Failed> {
     for damaged in damage.apply(&base.snapshot) {
         let case = format!("{} of {}, {:?} trailer", damage.name, base.name, damaged.trailer);
         verify_one(damage, &damaged).map_err(|reason| format!("{case}: {reason}"))?;
@@ -54,17 +55,17 @@ fn verify_one(damage: &Damage, damaged: &Damaged) -> Result<(), String> {
     assert_trailer_findings(damaged, &codes)?;
     assert_verdict(&report)?;
     assert_location(damage, damaged, &report)?;
-    command_line_agrees(damaged, &report)
+    assert_command_line_agrees(damaged, &report)
 }
 
 /// Codes of files in which the position of the trailer is unknown.
-const NO_TRAILER: [&str; 3] = ["not-a-snapshot", "no-valid-meta", "file-truncated"];
+const UNKNOWN_TRAILER: [&str; 3] = ["not-a-snapshot", "no-valid-meta", "file-truncated"];
 
-/// Asserts that the SHA-256 is reported with the old trailer, and not with a correct one.
+/// Asserts that a mismatch of the SHA-256 is reported if the file still has the old trailer, and not if it has a correct one.
 fn assert_trailer_findings(damaged: &Damaged, codes: &BTreeSet<&str>) -> Result<(), String> {
     let mismatch = codes.contains("sha256-mismatch");
     match damaged.trailer {
-        Trailer::Old if !mismatch && !NO_TRAILER.iter().any(|code| codes.contains(code)) => {
+        Trailer::Old if !mismatch && !UNKNOWN_TRAILER.iter().any(|code| codes.contains(code)) => {
             Err(format!("no sha256-mismatch in {codes:?}"))
         }
         Trailer::Right if mismatch => Err(format!("a right trailer is called wrong: {codes:?}")),
@@ -102,7 +103,7 @@ fn assert_location(damage: &Damage, damaged: &Damaged, report: &Report) -> Resul
 }
 
 /// Asserts that the program reports the same, ends with the right code, and leaves the file unchanged.
-fn command_line_agrees(damaged: &Damaged, report: &Report) -> Result<(), String> {
+fn assert_command_line_agrees(damaged: &Damaged, report: &Report) -> Result<(), String> {
     let mut file = tempfile::NamedTempFile::new().map_err(|error| error.to_string())?;
     file.write_all(&damaged.file).map_err(|error| error.to_string())?;
     let path = file.path().to_string_lossy().into_owned();
@@ -132,21 +133,21 @@ fn is_compressed(file: &[u8]) -> bool {
     [&b"\x1F\x8B"[..], b"PK\x03\x04", b"\x28\xB5\x2F\xFD"].iter().any(|magic| file.starts_with(magic))
 }
 
-fn is_sound(base: &GoodSnapshot) -> Result<(), Failed> {
+fn assert_sound(base: &GoodSnapshot) -> Result<(), Failed> {
     let report = core_verdict::verify_all_ways(&base.snapshot, &mut SeededRandom::new(1))?;
     if report.verdict == Verdict::Sound { Ok(()) } else { Err(format!("{}: {}", base.name, listed(&report)).into()) }
 }
 
 /// Asserts that a file is sound after a change that healthy clusters have too.
-fn is_healthy(change: &Damage, base: &GoodSnapshot) -> Result<(), Failed> {
+fn assert_healthy(change: &Damage, base: &GoodSnapshot) -> Result<(), Failed> {
     for changed in change.apply(&base.snapshot).into_iter().filter(|changed| changed.trailer == Trailer::Right) {
-        is_sound(&GoodSnapshot { name: format!("{} of {}", change.name, base.name), snapshot: changed.file })?;
+        assert_sound(&GoodSnapshot { name: format!("{} of {}", change.name, base.name), snapshot: changed.file })?;
     }
     Ok(())
 }
 
-/// Asserts that every code is the best code of some damage, and that it is found in files with that damage. Codes of data directories and of encryption have their own tests (`data_dir.rs`, `encryption.rs`).
-fn every_code_is_found(bases: &[GoodSnapshot]) -> Result<(), Failed> {
+/// Asserts that every code is the first expected code of some damage, and that it is found in files with that damage. Codes of data directories and of encryption have their own tests (`data_dir.rs`, `encryption.rs`).
+fn assert_every_code_is_found(bases: &[GoodSnapshot]) -> Result<(), Failed> {
     let mut found: BTreeSet<&str> = BTreeSet::new();
     for damage in damage::all() {
         for base in bases {

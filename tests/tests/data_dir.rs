@@ -7,7 +7,7 @@ use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use etcdsnap_core::Unwatched;
+use etcdsnap_core::IgnoreProgress;
 use etcdsnap_core::data_dir::{
     DatabaseFacts, DirectoryParts, Segment, SegmentPosition, WriteAheadLog, judge, read_segment,
 };
@@ -355,7 +355,7 @@ fn real_segment() -> Option<Vec<u8>> {
 fn is_faultless(bytes: &[u8], consistent_index: u64) -> bool {
     let mut log = WriteAheadLog::default();
     let segment = Segment { file: "wal".into(), sequence: 0, index: 0, position: SegmentPosition::Last };
-    read_segment(&mut log, &segment, bytes, &Unwatched).unwrap();
+    read_segment(&mut log, &segment, bytes, &IgnoreProgress).unwrap();
     let database = DatabaseFacts { consistent_index, starts_without_snap: true, ..DatabaseFacts::default() };
     let parts = DirectoryParts {
         database: Some(&database),
@@ -373,7 +373,7 @@ fn every_flipped_bit_of_a_real_segment_is_found_without_a_panic() {
     let Some(bytes) = real_segment() else { return };
     let mut log = WriteAheadLog::default();
     let segment = Segment { file: "wal".into(), sequence: 0, index: 0, position: SegmentPosition::Last };
-    read_segment(&mut log, &segment, &bytes[..], &Unwatched).unwrap();
+    read_segment(&mut log, &segment, &bytes[..], &IgnoreProgress).unwrap();
     let applied = log.commit.unwrap();
     assert!(is_faultless(&bytes, applied));
     let end = end_of_records(&bytes);

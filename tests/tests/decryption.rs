@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use etcdsnap_core::kubernetes::encryption::configuration::Configuration;
-use etcdsnap_core::kubernetes::encryption::keyring::{Keyring, NoPlugins, Plugins, Unopened, Why};
+use etcdsnap_core::kubernetes::encryption::keyring::{Keyring, NoPlugins, PluginError, Plugins, UndecryptedReason};
 use etcdsnap_core::kubernetes::encryption::kms_v2::Sealed;
 use etcdsnap_core::kubernetes::encryption::needed_key::{Encrypted, Provider};
 use etcdsnap_tests::build::kubernetes::protobuf;
@@ -32,7 +32,7 @@ impl Plugins for ExclusiveOr {
         &self.0
     }
 
-    fn open(&self, _plugin: &str, sealed: &Sealed<'_>) -> Result<zeroize::Zeroizing<Vec<u8>>, Unopened> {
+    fn open(&self, _plugin: &str, sealed: &Sealed<'_>) -> Result<zeroize::Zeroizing<Vec<u8>>, PluginError> {
         assert_eq!(
             (sealed.key_id, &sealed.annotations[..]),
             ("kek-2026", &[("plugin.etcdsnap.example", &b"v1"[..])][..])
@@ -41,7 +41,7 @@ impl Plugins for ExclusiveOr {
     }
 }
 
-fn open(vector: &TestVector, key: &str, sealed: &[u8]) -> Result<Vec<u8>, Why> {
+fn open(vector: &TestVector, key: &str, sealed: &[u8]) -> Result<Vec<u8>, UndecryptedReason> {
     let keyring = match vector.secret.as_slice() {
         [] => Keyring::default(),
         secret => keyring(&[(&vector.provider, &vector.name, secret)]),
@@ -81,7 +81,7 @@ fn a_wrong_key_is_reported_and_never_gives_garbage() {
             let closed = keyring(&[(&vector.provider, &vector.name, &wrong)])
                 .open(vector.key.as_bytes(), &vector.sealed, &NoPlugins)
                 .expect_err(&vector.key);
-            assert_eq!((closed.why, closed.needs.name.as_str()), (Why::WrongKey, vector.name.as_str()));
+            assert_eq!((closed.why, closed.needs.name.as_str()), (UndecryptedReason::WrongKey, vector.name.as_str()));
         }
         // After a rotation that kept the name, both keys exist.
         let other = vec![9; vector.secret.len()];
@@ -103,14 +103,14 @@ fn keys_are_distinguished_by_name() {
     let short = (vector.provider.as_str(), "key-2026-03-09T09", vector.secret.as_slice());
     let long = (vector.provider.as_str(), vector.name.as_str(), vector.secret.as_slice());
     assert_eq!(open(&[short, long]).as_ref(), Ok(&vector.plain));
-    assert!(matches!(open(&[short]), Err((_, Why::WrongKey | Why::Malformed(_)))));
+    assert!(matches!(open(&[short]), Err((_, UndecryptedReason::WrongKey | UndecryptedReason::Malformed(_)))));
     // The message names the missing key and the available ones, so that a key of that name at another provider is noticed.
     let (other, name) = (open(&[(vector.provider.as_str(), "other", &[1; 32])]), vector.name.clone());
-    assert_eq!(other, Err((name.clone(), Why::NoKey("aescbc:v1 key other".into()))));
+    assert_eq!(other, Err((name.clone(), UndecryptedReason::NoKey("aescbc:v1 key other".into()))));
     let elsewhere = open(&[("secretbox", vector.name.as_str(), &[1; 32])]);
-    assert_eq!(elsewhere, Err((name.clone(), Why::NoKey(format!("secretbox:v1 key {name}")))));
+    assert_eq!(elsewhere, Err((name.clone(), UndecryptedReason::NoKey(format!("secretbox:v1 key {name}")))));
     let nothing = Keyring::default().open(vector.key.as_bytes(), &vector.sealed, &NoPlugins).expect_err("closed");
-    assert_eq!(nothing.why, Why::NothingGiven);
+    assert_eq!(nothing.why, UndecryptedReason::NothingGiven);
 }
 
 /// Changes each byte of a value: there is no panic, and an authenticated value no longer decrypts.
@@ -149,7 +149,7 @@ fn decrypt_with_any_plugin(vector: &TestVector, sealed: &[u8]) -> Option<Vec<u8>
         fn names(&self) -> &[String] {
             &self.0
         }
-        fn open(&self, _plugin: &str, sealed: &Sealed<'_>) -> Result<zeroize::Zeroizing<Vec<u8>>, Unopened> {
+        fn open(&self, _plugin: &str, sealed: &Sealed<'_>) -> Result<zeroize::Zeroizing<Vec<u8>>, PluginError> {
             Ok(sealed.source.iter().map(|byte| byte ^ 0x5a).collect::<Vec<_>>().into())
         }
     }
@@ -213,14 +213,14 @@ fn a_changed_value_of_aescbc_is_found() {
     for at in body(widget) + 32..body(widget) + 48 {
         let mut sealed = widget.sealed.clone();
         sealed[at] ^= 1;
-        assert_eq!(open(widget, &widget.key, &sealed), Err(Why::NoObject), "{at}");
+        assert_eq!(open(widget, &widget.key, &sealed), Err(UndecryptedReason::NoObject), "{at}");
     }
     // The lengths in the protobuf envelope, by changing the IV.
     let secret = of("/secrets/");
     for at in [5, 7] {
         let mut sealed = secret.sealed.clone();
         sealed[body(secret) + at] ^= 0x40;
-        assert_eq!(open(secret, &secret.key, &sealed), Err(Why::NoObject), "{at}");
+        assert_eq!(open(secret, &secret.key, &sealed), Err(UndecryptedReason::NoObject), "{at}");
     }
     let mut changed = [secret.clone(), widget.clone()];
     let at = body(widget) + 36;
@@ -229,7 +229,7 @@ fn a_changed_value_of_aescbc_is_found() {
     let with = |words: &[&str]| cli::run_in(folder.path(), &[words, &["--encryption-config", "all.yaml"]].concat());
     let (code, out, _) = with(&["verify", "b.db"]);
     assert!(
-        code == 1 && out.contains("value-undecryptable") && out.contains("decrypts to something that is no object"),
+        code == 1 && out.contains("value-undecryptable") && out.contains("the decrypted bytes are not an object"),
         "{out}"
     );
     let (code, out, _) = with(&["kube", "check", "b.db"]);
@@ -238,7 +238,7 @@ fn a_changed_value_of_aescbc_is_found() {
         "{out}"
     );
     let (code, _, printed) = with(&["kube", "encryption", "b.db"]);
-    assert!(code == 1 && printed.contains("decrypts to something that is no object"), "{printed}");
+    assert!(code == 1 && printed.contains("the decrypted bytes are not an object"), "{printed}");
     // An object whose start is intact and whose end is not: a Pod whose metadata is longer than the object.
     let pod = b"k8s\0\x0a\x09\x0a\x02v1\x12\x03Pod\x12\x04\x0a\x7f\x0a\x00\x1a\x00\x22\x00";
     let key: &[u8] = &[7; 32];
@@ -279,7 +279,10 @@ fn encrypt_cbc(key: &[u8], plain: &[u8]) -> Vec<u8> {
 fn kms_v1_is_reported_as_unsupported() {
     let keyring = Keyring::default();
     let closed = keyring.open(b"k", b"k8s:enc:kms:v1:old:\0\x02ab", &NoPlugins).expect_err("closed");
-    assert_eq!((closed.why, closed.needs.provider, closed.needs.name.as_str()), (Why::KmsV1, Provider::KmsV1, "old"));
+    assert_eq!(
+        (closed.why, closed.needs.provider, closed.needs.name.as_str()),
+        (UndecryptedReason::KmsV1, Provider::KmsV1, "old")
+    );
     let unknown = keyring.open(b"k", b"k8s:enc:rot13:v7:x:abc", &NoPlugins).expect_err("closed");
-    assert_eq!(unknown.why, Why::UnknownProvider);
+    assert_eq!(unknown.why, UndecryptedReason::UnknownProvider);
 }

@@ -66,7 +66,7 @@ fn undecrypted_values_are_reported_by_their_key() {
     let other = ["kube", "get", "a.db", "secrets", "-n", "shop", "-oyaml", "--encryption-config", "other.yaml"];
     let (code, _, said) = cli::run_in(folder.path(), &other);
     assert_eq!(code, 1);
-    assert!(said.contains("(aescbc:v1, key key16): the key of this name does not open it"), "{said}");
+    assert!(said.contains("(aescbc:v1, key key16): the key of this name does not decrypt it"), "{said}");
     let lacks =
         "(aesgcm:v1, key key32): the configuration has no key of this name for this provider: it has aescbc:v1 key";
     assert!(said.contains(lacks), "{said}");
@@ -255,7 +255,7 @@ fn an_unreadable_configuration_is_reported() {
         ("fifo", "The pipe fifo for the encryption configuration is empty"),
         ("/dev/null", "is neither a regular file nor a pipe"),
         ("long.yaml", "more than 1,048,576 bytes"),
-        ("bad.yaml", "it is no EncryptionConfiguration"),
+        ("bad.yaml", "it is not an EncryptionConfiguration"),
         ("bytes.yaml", "it is not UTF-8 text"),
     ] {
         let (code, out, said) = cli::run_in(folder.path(), &["verify", "a.db", "--encryption-config", name]);

@@ -9,6 +9,7 @@ use base64::prelude::BASE64_STANDARD;
 use etcdsnap::core::store::{KeyRange, Query};
 use etcdsnap::{NoProgress, Snapshot};
 use etcdsnap_tests::programs::{reference, tests_dir};
+use etcdsnap_tests::sorted_index::sorted_keys;
 use etcdsnap_tests::{case, cli};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::{Field, Row};
@@ -43,7 +44,7 @@ fn living(path: &Path) -> Vec<ExportedEntry> {
         deleted: false,
         value: snapshot.value(&store, key.place).unwrap(),
     };
-    index.sorted(|key| !key.deleted).into_iter().map(entry).collect()
+    sorted_keys(&index, |key| !key.deleted).into_iter().map(entry).collect()
 }
 
 /// Returns every entry, as the library reads them, sorted by revision.

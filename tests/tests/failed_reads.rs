@@ -6,10 +6,12 @@ use std::thread;
 
 use etcdsnap_core::pass::reading::Accumulator;
 use etcdsnap_core::store::{
-    Contents, GroupTally, HashKvPart, History, Index, KeyRange, Lost, OpenedStore, Query, Store, Sums, Tallies, Work,
+    Contents, GroupTally, HashKvPart, History, Index, KeyRange, LostParts, OpenedStore, Query, Store, Sums, Tallies,
+    Work,
 };
-use etcdsnap_core::{Error, ReadError, Source, Sweep, Unwatched, peek, status, verify};
+use etcdsnap_core::{Error, IgnoreProgress, ReadError, Source, Sweep, status, summarize, verify};
 use etcdsnap_tests::damage;
+use etcdsnap_tests::sorted_index::sorted_keys;
 
 /// A source in which some reads fail.
 struct Failing<'b> {
@@ -70,8 +72,8 @@ fn query<S: Source + ?Sized>(store: &Store<'_, S>) -> Query {
 
 fn each<S: Source + ?Sized>(
     store: &Store<'_, S>,
-    mut read: impl FnMut(Work) -> Result<Lost, Error>,
-) -> Result<Lost, Error> {
+    mut read: impl FnMut(Work) -> Result<LostParts, Error>,
+) -> Result<LostParts, Error> {
     let mut lost = store.lost().clone();
     for work in store.work() {
         lost.append(read(work)?);
@@ -82,8 +84,9 @@ fn each<S: Source + ?Sized>(
 fn keys(source: &Bytes<'_>) -> Answer {
     let store = store(source)?;
     let mut index = Index::new(query(&store));
-    let lost = each(&store, |work| index.read(&store, work, &Unwatched))?;
-    let keys: Vec<_> = index.sorted(|_| true).into_iter().map(|key| (key.key, key.revision, key.bytes)).collect();
+    let lost = each(&store, |work| index.read(&store, work, &IgnoreProgress))?;
+    let keys: Vec<_> =
+        sorted_keys(&index, |_| true).into_iter().map(|key| (key.key, key.revision, key.bytes)).collect();
     let mut at = Index::new(query(&store));
     let places = index.iter().map(|key| key.place).collect();
     let again = at.read_places(&store, places)?;
@@ -94,14 +97,14 @@ fn keys(source: &Bytes<'_>) -> Answer {
 fn contents(source: &Bytes<'_>) -> Answer {
     let store = store(source)?;
     let mut contents = Contents::new(query(&store));
-    let lost = each(&store, |work| contents.read(&store, work, &Unwatched))?;
+    let lost = each(&store, |work| contents.read(&store, work, &IgnoreProgress))?;
     Ok(format!("{lost:?}"))
 }
 
 fn hash(source: &Bytes<'_>) -> Answer {
     let store = store(source)?;
     let mut hashing = HashKvPart::new(&store, store.current());
-    let lost = each(&store, |work| hashing.read(&store, work, &Unwatched))?;
+    let lost = each(&store, |work| hashing.read(&store, work, &IgnoreProgress))?;
     Ok(format!("{:?} {lost:?}", hashing.finish()))
 }
 
@@ -109,7 +112,7 @@ fn usage(source: &Bytes<'_>) -> Answer {
     let store = store(source)?;
     let by: etcdsnap_core::store::usage_by_group::Grouping<'_> = &|_, _| {};
     let mut tally = GroupTally::new(query(&store), by);
-    let lost = each(&store, |work| tally.read(&store, work, &Unwatched))?;
+    let lost = each(&store, |work| tally.read(&store, work, &IgnoreProgress))?;
     let tallies = Tallies::of(vec![tally]);
     let mut sums = Sums::default();
     (0..Tallies::pieces()).for_each(|piece| tallies.sum(piece, 3, &mut sums));
@@ -119,14 +122,14 @@ fn usage(source: &Bytes<'_>) -> Answer {
 fn history(source: &Bytes<'_>) -> Answer {
     let store = store(source)?;
     let mut history = History::of(b"a key that is not there");
-    let lost = each(&store, |work| store.entries(work, &Unwatched, &mut |entry, lost| history.take(entry, lost)))?;
+    let lost = each(&store, |work| store.entries(work, &IgnoreProgress, &mut |entry, lost| history.take(entry, lost)))?;
     Ok(format!("{:?} {lost:?}", history.into_events()))
 }
 
 fn in_order(source: &Bytes<'_>) -> Answer {
     let store = store(source)?;
     let mut revisions = Vec::new();
-    let lost = store.entries_in_order(&Unwatched, &mut |entry, _| {
+    let lost = store.entries_in_order(&IgnoreProgress, &mut |entry, _| {
         revisions.push(entry.key);
         true
     })?;
@@ -159,7 +162,7 @@ fn swept(source: &Bytes<'_>) -> Answer {
     let mut sweep = Sweep::new();
     sweep.push(source.bytes.get(..HEAD).unwrap_or(source.bytes));
     sweep.push(&vec![0; source.bytes.len().saturating_sub(HEAD)]);
-    let report = sweep.finish()?.verify(source, &Unwatched)?;
+    let report = sweep.finish()?.verify(source, &IgnoreProgress)?;
     Ok(format!("{:?} {:?}", report.findings, report.status))
 }
 
@@ -167,9 +170,9 @@ fn swept(source: &Bytes<'_>) -> Answer {
 type NamedQuery = (&'static str, fn(&Bytes<'_>) -> Answer);
 
 const QUERIES: [NamedQuery; 12] = [
-    ("peek", |source| Ok(format!("{:?}", peek(source)?))),
-    ("status", |source| Ok(format!("{:?}", status(source, &Unwatched)?))),
-    ("verify", |source| Ok(format!("{:?}", verify(source, &Unwatched)?))),
+    ("summarize", |source| Ok(format!("{:?}", summarize(source)?))),
+    ("status", |source| Ok(format!("{:?}", status(source, &IgnoreProgress)?))),
+    ("verify", |source| Ok(format!("{:?}", verify(source, &IgnoreProgress)?))),
     ("sweep", swept),
     ("keys", keys),
     ("contents", contents),

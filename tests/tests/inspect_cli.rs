@@ -51,7 +51,7 @@ fn keys_are_listed_and_filtered() {
     small.assert_refused(
         &["keys", "--rev", "99"],
         2,
-        &["Revision 99", "Revision 99 is above the newest in this snapshot, 8"],
+        &["Revision 99", "Revision 99 is later than the latest in this snapshot, 8"],
     );
 }
 
@@ -142,7 +142,7 @@ fn a_value_is_printed_in_the_requested_format() {
 }
 
 #[test]
-fn a_prefix_without_keys_is_told() {
+fn a_prefix_without_keys_is_reported() {
     let small = SmallSnapshot::new();
     for (words, said) in [
         (&["keys", "/registry/podz"][..], "No key starts with /registry/podz at revision "),

@@ -111,17 +111,17 @@ fn an_answer_about_one_value_is_a_finding_only_for_that_value() {
     assert_eq!((code, &report["findingCounts"]), (2, &counts), "{report}");
     let findings = report["findings"].as_array().expect("findings");
     let with = |part: &str| findings.iter().filter(|one| one["message"].to_string().contains(part)).count();
-    assert_eq!((with("cannot be asked: it says"), with("PermissionDenied")), (1, 1), "{report}");
-    assert_eq!((with("does not open it: it says"), with("is not known")), (2, 2), "{report}");
+    assert_eq!((with("cannot be reached: it says"), with("PermissionDenied")), (1, 1), "{report}");
+    assert_eq!((with("does not decrypt it: it says"), with("is not known")), (2, 2), "{report}");
     assert_eq!(plugin.finish(), 1);
-    // If it gives that answer for several sources in a row, it is not asked again.
+    // If it gives that answer for several sources in a row, it is not called again.
     let ids: Vec<[u8; 8]> = (b'0'..b'8').map(|digit| [b'd', b'e', b'n', b'i', b'e', b'd', b'-', digit]).collect();
     let many: Vec<TestVector> = ids.iter().map(with_key_id).collect();
     fs::write(folder.path().join("a.db"), snapshot(&many)).expect("a file");
     let Some(plugin) = Plugin::start(&folder) else { return };
     let (code, report) = verify(&plugin.socket);
     assert_eq!((code, &report["findingCounts"]), (2, &json!({"value-unchecked": 8})), "{report}");
-    assert!(report.to_string().contains("and is not asked again"), "{report}");
+    assert!(report.to_string().contains("and is not called again"), "{report}");
     plugin.finish();
 }
 
@@ -150,7 +150,7 @@ fn a_missing_plugin_is_reported() {
     );
     closer.join().expect("no panic");
     assert!(
-        code == 2 && out.contains("value-unchecked") && out.contains("the plugin cannot be asked"),
+        code == 2 && out.contains("value-unchecked") && out.contains("the plugin cannot be reached"),
         "{out}{printed}"
     );
 }

@@ -71,7 +71,7 @@ fn run(file: &Path, words: &[&str], code: i32) -> (String, String) {
 fn a_healthy_cluster_has_no_findings() {
     let (_folder, path) = snapshot_of(&sound());
     let (out, said) = run(&path, &[], 0);
-    assert_eq!(out, "10 objects looked at, nothing found.\n");
+    assert_eq!(out, "10 objects checked, nothing found.\n");
     assert!(said.contains("1 object could not be looked into"), "{said}");
     let (out, _) = run(&path, &["-wjson"], 0);
     let total: Value = serde_json::from_str(&out).unwrap();
@@ -115,7 +115,7 @@ fn each_problem_is_found_and_described() {
     assert_eq!(
         told,
         [
-            "object-undecodable configmaps/shop/text the value is no object of Kubernetes",
+            "object-undecodable configmaps/shop/text the value is not a Kubernetes object",
             &told[1],
             "object-misplaced pods/shop/here has another name in its value than in its key",
             "namespace-gone namespaces//lost is gone, and 2 objects are in it",
@@ -153,8 +153,7 @@ fn objects_without_a_name_are_reported_too() {
     assert!(out.contains(r#"pods/late in shop: is owned by "" "", which is gone (uid "")"#), "{out}");
     assert!(out.contains(r#"and it waits for """#), "{out}");
     for name in ["nothing", "kindless"] {
-        let want =
-            format!("pods/{name} in shop: the object does not say of which kind it is; what could be read is shown");
+        let want = format!("pods/{name} in shop: the object has no kind; what could be read is shown");
         assert!(out.contains(&want), "{out}");
     }
 }

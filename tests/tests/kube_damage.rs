@@ -195,7 +195,7 @@ fn history_diff_and_manifests_report_lost_revisions() {
     let (out, _) = says(&["kube", "diff", path(&desk.sound), path(&desk.damaged)], 1);
     assert!(out.contains("perhaps: the second snapshot may have lost a later change of it, or its deletion"), "{out}");
     let (_, said) = desk.says("manifests", &["deploy", "-n", "shop"]);
-    assert!(said.contains("Written, but perhaps older than it was, or deleted since (revision"), "{said}");
+    assert!(said.contains("Written, but possibly outdated or deleted since (revision"), "{said}");
     assert!(said.contains("deployments/web in shop") && !said.contains("deployments/late"), "{said}");
 }
 

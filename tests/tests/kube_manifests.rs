@@ -149,7 +149,7 @@ fn a_namespace_is_printed_clean_and_in_order() {
     for line in [
         "Left out: replicasets 1: their owner is in the snapshot",
         "Left out: secrets 2: their values are hidden",
-        "configmaps 1, endpoints 1, serviceaccounts 1: every cluster makes its own",
+        "configmaps 1, endpoints 1, serviceaccounts 1: every cluster creates its own",
         "apply it twice, or write a directory",
     ] {
         assert!(said.contains(line), "{line} is not in {said}");

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use etcdsnap_core::store::{OpenedStore, Store};
-use etcdsnap_core::{Code, LostHistory, Revision, Unwatched};
+use etcdsnap_core::{Code, IgnoreProgress, LostHistory, Revision};
 use etcdsnap_tests::core_verdict;
 use etcdsnap_tests::damage::{self, Damage, GoodSnapshot, Trailer};
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -55,11 +55,11 @@ fn revisions(file: &Vec<u8>) -> Option<BTreeMap<(i64, i64), Vec<u8>>> {
     let OpenedStore::Store(store) = Store::open(file).expect("bytes can always be read") else { return None };
     let mut found = BTreeMap::new();
     for work in store.work() {
-        let mut take = |entry: &etcdsnap_core::store::KeyEntry<'_>, _: &mut etcdsnap_core::store::Lost| {
+        let mut take = |entry: &etcdsnap_core::store::KeyEntry<'_>, _: &mut etcdsnap_core::store::LostParts| {
             let revision = entry.key.revision;
             found.insert((revision.main.get(), revision.sub), entry.value.to_vec());
         };
-        store.entries(work, &Unwatched, &mut take).expect("bytes can always be read");
+        store.entries(work, &IgnoreProgress, &mut take).expect("bytes can always be read");
     }
     Some(found)
 }

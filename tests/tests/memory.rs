@@ -1,6 +1,6 @@
 //! Memory stays bounded, whatever a file claims. A separate program, since the counting allocator is global.
 
-use etcdsnap_core::{Sweep, Unwatched, verify};
+use etcdsnap_core::{IgnoreProgress, Sweep, verify};
 use etcdsnap_tests::build::random::any_member;
 use etcdsnap_tests::build::with_trailer;
 use etcdsnap_tests::core_verdict;
@@ -25,7 +25,7 @@ fn peak<T>(run: impl FnOnce() -> T) -> usize {
 fn verify_within(bytes: &[u8], what: &str) {
     // A stream keeps pages of the file, so it may use as much again.
     let bound = MEMORY_LIMIT + 2 * bytes.len();
-    let walk = peak(|| verify(bytes, &Unwatched));
+    let walk = peak(|| verify(bytes, &IgnoreProgress));
     assert!(walk <= bound, "{what}: a walk over {} bytes took {walk}", bytes.len());
     let strips = peak(|| core_verdict::verify_in_parts(bytes));
     assert!(strips <= bound, "{what}: strips and parts over {} bytes took {strips}", bytes.len());
@@ -34,7 +34,7 @@ fn verify_within(bytes: &[u8], what: &str) {
         bytes.chunks(100_003).for_each(|piece| {
             sweep.push(piece);
         });
-        sweep.finish().expect("there is memory").verify(bytes, &Unwatched)
+        sweep.finish().expect("there is memory").verify(bytes, &IgnoreProgress)
     });
     assert!(sweep <= bound, "{what}: a sweep over {} bytes took {sweep}", bytes.len());
 }

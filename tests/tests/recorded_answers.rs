@@ -8,6 +8,7 @@ use etcdsnap::core::store::{Alarm, Index, KeyRange, Query, Store};
 use etcdsnap::{FileSource, NoProgress, Snapshot};
 use etcdsnap_tests::case::{self, bytes, id};
 use etcdsnap_tests::cli;
+use etcdsnap_tests::sorted_index::sorted_keys;
 use serde_json::Value;
 
 fn keys(snapshot: &Snapshot, store: &Store<'_, FileSource>, revision: Revision) -> Index {
@@ -36,7 +37,7 @@ fn keys_and_values_equal_at_every_recorded_revision() {
                 assert_eq!(store.current(), revision, "{name}");
             }
             let index = keys(&snapshot, &store, revision);
-            let ours = index.sorted(|key| !key.deleted);
+            let ours = sorted_keys(&index, |key| !key.deleted);
             let theirs = state["keys"].as_array().unwrap();
             assert_eq!(ours.len(), theirs.len(), "{name}");
             for (ours, theirs) in ours.iter().zip(theirs) {
@@ -135,7 +136,7 @@ fn members_leases_and_alarms_equal_those_of_the_servers() {
 
         let mut held: BTreeMap<i64, Vec<Vec<u8>>> = BTreeMap::new();
         let index = keys(&snapshot, &store, Revision::ZERO);
-        for state in index.sorted(|state| state.lease != 0 && !state.deleted) {
+        for state in sorted_keys(&index, |state| state.lease != 0 && !state.deleted) {
             held.entry(state.lease).or_default().push(state.key.to_vec());
         }
         let ours: Vec<_> = store

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use etcdsnap::{Progress, RestoreConfig, RestoreError, Stage, restore};
-use etcdsnap_core::{Verdict, Watch};
+use etcdsnap_core::{ScanProgress, Verdict};
 use etcdsnap_tests::build::cluster::Version;
 use etcdsnap_tests::build::history::HistoryParams;
 use etcdsnap_tests::build::random::member;
@@ -297,7 +297,7 @@ impl<F: Fn() + Sync> ActAtByte<F> {
     }
 }
 
-impl<F: Fn() + Sync> Watch for ActAtByte<F> {
+impl<F: Fn() + Sync> ScanProgress for ActAtByte<F> {
     fn advance(&self, bytes: u64) {
         let seen = self.seen.fetch_add(bytes, Ordering::Relaxed) + bytes;
         if seen >= self.bytes && !self.done.swap(true, Ordering::Relaxed) {

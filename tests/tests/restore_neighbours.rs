@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use etcdsnap::{NoProgress, Progress, RestoreConfig, RestoreError, Stage, restore, restore_all_members};
-use etcdsnap_core::Watch;
+use etcdsnap_core::ScanProgress;
 use etcdsnap_tests::leftover_stages::{
     MARKER, STAGE_NAME, create_leftover_stage, create_valuable_directory, fifo, marker, run_to_end, snapshot, tree,
     write_private,
@@ -213,7 +213,7 @@ impl<F: Fn() + Sync> ActOnce<F> {
     }
 }
 
-impl<F: Fn() + Sync> Watch for ActOnce<F> {
+impl<F: Fn() + Sync> ScanProgress for ActOnce<F> {
     fn advance(&self, _bytes: u64) {
         if !self.done.swap(true, Ordering::Relaxed) {
             (self.act)();

@@ -9,7 +9,7 @@ use etcdsnap::{Progress, RestoreConfig, RestoreError, Run, Stage, restore};
 use etcdsnap_core::bolt::edit::BucketEdit;
 use etcdsnap_core::rewrite::{Alterations, Plan, write_altered};
 use etcdsnap_core::store::SurvivorSearch;
-use etcdsnap_core::{Revision, Unwatched, Verdict, Watch, pass::reading::Accumulator};
+use etcdsnap_core::{IgnoreProgress, Revision, ScanProgress, Verdict, pass::reading::Accumulator};
 use etcdsnap_proto::leasepb::Lease;
 use etcdsnap_tests::all_queries::open_store;
 use etcdsnap_tests::build::history::main_revision;
@@ -65,26 +65,26 @@ fn the_state_of_any_file_at_any_revision_follows_the_rule() {
         for revision in [oldest, oldest.plus(rng.below(oldest.count_to(latest) as usize) as u64), latest] {
             let alterations = Alterations { changes: &[], new_lease_seconds: Some(77) };
             let plan = Plan::AsOf { revision, survivors: None };
-            let written = write_altered(&store, plan, alterations, Vec::new(), &Unwatched).unwrap();
+            let written = write_altered(&store, plan, alterations, Vec::new(), &IgnoreProgress).unwrap();
             let new = [written.built.meta_pages, written.sink].concat();
             let expected = expected_contents(&member.root, revision.get(), 77);
             assert_eq!(File::new(new.clone()).tree(), expected, "seed {seed}, revision {revision}");
-            let judged = etcdsnap_core::verify(&with_trailer(&new), &Unwatched).unwrap();
+            let judged = etcdsnap_core::verify(&with_trailer(&new), &IgnoreProgress).unwrap();
             assert_ne!(judged.verdict, Verdict::Damaged, "seed {seed}, revision {revision}: {:?}", judged.findings);
             left_out += written.counts.read - written.counts.kept;
             leases += written.lapsed.keys_of.len();
             // Compacted at that revision, it equals the result of compacting that state.
             let mut search = SurvivorSearch::new(revision);
-            store.work().for_each(|work| drop(search.read(&store, work, &Unwatched).unwrap()));
+            store.work().for_each(|work| drop(search.read(&store, work, &IgnoreProgress).unwrap()));
             let survivors = search.finish().unwrap();
             let plan = Plan::AsOf { revision, survivors: Some(&survivors) };
-            let once = write_altered(&store, plan, Alterations::default(), Vec::new(), &Unwatched).unwrap();
+            let once = write_altered(&store, plan, Alterations::default(), Vec::new(), &IgnoreProgress).unwrap();
             let state = Plan::AsOf { revision, survivors: None };
-            let state = write_altered(&store, state, Alterations::default(), Vec::new(), &Unwatched).unwrap();
+            let state = write_altered(&store, state, Alterations::default(), Vec::new(), &IgnoreProgress).unwrap();
             let state = with_trailer(&[state.built.meta_pages, state.sink].concat());
             let plan = Plan::Compacted(&survivors);
             let twice =
-                write_altered(&open_store(&state), plan, Alterations::default(), Vec::new(), &Unwatched).unwrap();
+                write_altered(&open_store(&state), plan, Alterations::default(), Vec::new(), &IgnoreProgress).unwrap();
             let tree = |built: Vec<u8>, pages: Vec<u8>| File::new([built, pages].concat()).tree();
             assert_eq!(tree(once.built.meta_pages, once.sink), tree(twice.built.meta_pages, twice.sink), "seed {seed}");
         }
@@ -115,7 +115,7 @@ fn further_changes_equal_those_of_an_edit_in_place() {
         change("new", OldEntries::Keep, &[("b", Some("1")), ("c", None)]),
     ];
     let alterations = Alterations { changes: &changes, new_lease_seconds: None };
-    let written = write_altered(&store, Plan::Everything, alterations, Vec::new(), &Unwatched).unwrap();
+    let written = write_altered(&store, Plan::Everything, alterations, Vec::new(), &IgnoreProgress).unwrap();
     let ours = File::new([written.built.meta_pages, written.sink].concat()).tree();
     let mut edited = file[..file.len() - 32].to_vec();
     let edit = etcdsnap_core::bolt::database::BoltDatabase::open(&edited).unwrap().edit(&changes).unwrap();
@@ -139,8 +139,9 @@ fn impossible_states_are_refused_and_leave_no_files() {
         file[page * 4096 + 8] ^= 0x10;
         file
     });
-    let is_damaged =
-        |file: &Vec<u8>| etcdsnap_core::verify(file, &Unwatched).unwrap().findings.has(etcdsnap_core::Code::PageType);
+    let is_damaged = |file: &Vec<u8>| {
+        etcdsnap_core::verify(file, &IgnoreProgress).unwrap().findings.has(etcdsnap_core::Code::PageType)
+    };
     fs::write(at("damaged.db"), damaged.into_iter().find(is_damaged).unwrap()).unwrap();
     let status = etcdsnap::status(&old).unwrap().status.unwrap();
     let below = format!("--rev={}", status.compacted_revision.unwrap().previous());
@@ -149,7 +150,7 @@ fn impossible_states_are_refused_and_leave_no_files() {
     let (old, damaged) = (text(&old).to_owned(), text(&at("damaged.db")).to_owned());
     for (file, flags, code, words) in [
         (&old, &[below.as_str()][..], 2, "has been compacted"),
-        (&old, &[&above], 2, "later than the snapshot's latest"),
+        (&old, &[&above], 2, "later than the latest in this snapshot"),
         (&old, &["--rev=0"], 2, "revisions begin at 1"),
         (&old, &["--rev=-3"], 2, "revisions begin at 1"),
         (&old, &["--delete=nobody/has/this"], 1, "no key nobody/has/this at revision 672"),
@@ -231,7 +232,7 @@ fn packed_piped_and_all_member_restores_give_the_same_database() {
 /// Cancels after this many bytes.
 struct StopAfter(u64, AtomicU64);
 
-impl Watch for StopAfter {
+impl ScanProgress for StopAfter {
     fn advance(&self, bytes: u64) {
         self.1.fetch_add(bytes, Ordering::Relaxed);
     }

@@ -6,8 +6,8 @@ use std::process::Command;
 
 use etcdsnap_core::pass::reading::Accumulator;
 use etcdsnap_core::rewrite::{Plan, RewriteError, write};
-use etcdsnap_core::store::{HashKvPart, OpenedStore, Store, SurvivorSearch, Unavailable};
-use etcdsnap_core::{Revision, Unwatched, Verdict, verify};
+use etcdsnap_core::store::{HashKvPart, OpenedStore, RevisionUnavailable, Store, SurvivorSearch};
+use etcdsnap_core::{IgnoreProgress, Revision, Verdict, verify};
 use etcdsnap_tests::all_queries::open_store;
 use etcdsnap_tests::build::history::main_revision;
 use etcdsnap_tests::build::message::KeyValue;
@@ -33,21 +33,21 @@ fn rewritten(file: &Vec<u8>, compacted: Option<Revision>, rng: &mut SeededRandom
         while !work.is_empty() {
             let next = work.swap_remove(rng.below(work.len()));
             let hand = rng.below(hands.len());
-            assert_eq!(hands[hand].read(&store, next, &Unwatched).unwrap().places, 0);
+            assert_eq!(hands[hand].read(&store, next, &IgnoreProgress).unwrap().places, 0);
         }
         let mut whole = hands.pop().unwrap();
         hands.into_iter().for_each(|hand| whole.merge(hand));
         whole.finish().unwrap()
     });
     let plan = survivors.as_ref().map_or(Plan::Everything, Plan::Compacted);
-    let (built, pages, _) = write(&store, plan, Vec::new(), &Unwatched).unwrap();
+    let (built, pages, _) = write(&store, plan, Vec::new(), &IgnoreProgress).unwrap();
     [built.meta_pages, pages].concat()
 }
 
 fn hash(file: &Vec<u8>) -> u32 {
     let store = open_store(file);
     let mut hashing = HashKvPart::new(&store, store.current());
-    store.work().for_each(|work| drop(hashing.read(&store, work, &Unwatched).unwrap()));
+    store.work().for_each(|work| drop(hashing.read(&store, work, &IgnoreProgress).unwrap()));
     hashing.finish().hash
 }
 
@@ -80,7 +80,8 @@ fn a_defragmentation_keeps_every_entry_of_any_file() {
         assert_eq!(File::new(new.clone()).tree(), member.root, "seed {seed}");
         assert_eq!(hash(&file), hash(&new), "seed {seed}");
         assert_eq!(rewritten(&with_trailer(&new), None, &mut SeededRandom::new(seed)).len(), new.len(), "seed {seed}");
-        let (old, judged) = (verify(&file, &Unwatched).unwrap(), verify(&with_trailer(&new), &Unwatched).unwrap());
+        let (old, judged) =
+            (verify(&file, &IgnoreProgress).unwrap(), verify(&with_trailer(&new), &IgnoreProgress).unwrap());
         assert_eq!(judged.verdict, old.verdict, "seed {seed}: {:?}", judged.findings);
         assert!(new.len() <= member.built.database.len() || member.built.database.len() < 64 << 10, "seed {seed}");
         if let Some(bbolt) = bbolt.as_ref().filter(|_| new.len() >= 16 << 10) {
@@ -106,7 +107,7 @@ fn a_compaction_of_any_file_follows_the_rule() {
             let new = rewritten(&file, Some(revision), &mut rng);
             assert_eq!(File::new(new.clone()).tree(), expected, "seed {seed}, revision {revision}");
             assert_eq!(new, rewritten(&file, Some(revision), &mut rng), "seed {seed}: other bytes");
-            let judged = verify(&with_trailer(&new), &Unwatched).unwrap();
+            let judged = verify(&with_trailer(&new), &IgnoreProgress).unwrap();
             assert_ne!(judged.verdict, Verdict::Damaged, "seed {seed}, revision {revision}: {:?}", judged.findings);
             gone += usize::from(new.len() < member.built.database.len());
             // A second compaction at the same revision gives the same store.
@@ -125,7 +126,7 @@ fn the_empty_entry_of_a_bump_stays() {
         let latest = open_store(&file).current();
         let new = with_trailer(&rewritten(&file, Some(latest), &mut SeededRandom::new(1)));
         assert_eq!(open_store(&new).current(), latest);
-        let status = verify(&new, &Unwatched).unwrap().status.unwrap();
+        let status = verify(&new, &IgnoreProgress).unwrap().status.unwrap();
         assert_eq!((status.revision, status.phantoms), (latest, 1), "{name}");
     }
 }
@@ -138,9 +139,9 @@ fn damaged_files_are_not_rewritten() {
     for page in 2..good.len() / page_size {
         let mut file = good.clone();
         file[page * page_size + 8] ^= 0x10;
-        if verify(&file, &Unwatched).unwrap().findings.has(etcdsnap_core::Code::PageType) {
+        if verify(&file, &IgnoreProgress).unwrap().findings.has(etcdsnap_core::Code::PageType) {
             let OpenedStore::Store(store) = Store::open(&file).unwrap() else { continue };
-            let outcome = write(&store, Plan::Everything, Vec::new(), &Unwatched);
+            let outcome = write(&store, Plan::Everything, Vec::new(), &IgnoreProgress);
             assert!(matches!(outcome, Err(RewriteError::Damaged(_))), "page {page}");
             refused += 1;
         }
@@ -153,8 +154,8 @@ fn compacted_and_future_revisions_are_refused() {
     let file = case::named("3.7-history").bytes();
     let store = open_store(&file);
     assert!(store.compacted() > Revision::FIRST);
-    assert!(matches!(store.at(store.compacted().previous()), Err(Unavailable::Compacted { .. })));
-    assert!(matches!(store.at(store.current().next()), Err(Unavailable::Future { .. })));
+    assert!(matches!(store.at(store.compacted().previous()), Err(RevisionUnavailable::Compacted { .. })));
+    assert!(matches!(store.at(store.current().next()), Err(RevisionUnavailable::Future { .. })));
 }
 
 #[test]
@@ -223,7 +224,7 @@ fn the_commands_refuse_and_leave_no_files() {
         (&["compact", &flipped, "-o", &out][..], 1, "is damaged, and nothing was written"),
         (&["defrag", &flipped, "-o", &out], 1, "is damaged, and nothing was written"),
         (&["compact", &file, "-o", &out, "--rev", &below], 2, "has been compacted"),
-        (&["compact", &file, "-o", &out, "--rev", &above], 2, "later than the snapshot's latest"),
+        (&["compact", &file, "-o", &out, "--rev", &above], 2, "later than the latest in this snapshot"),
         (&["compact", &file, "-o", &out, "--rev", "-5"], 2, "or `latest`; revisions begin at 1"),
         (&["compact", &file, "-o", &out, "--rev", "0"], 2, "or `latest`; revisions begin at 1"),
         (&["compact", &file, "-o", &file], 2, "is the same file as"),

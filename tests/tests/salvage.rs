@@ -1,4 +1,4 @@
-//! What a salvage gets out of every named damage: all entries of intact pages, nothing that the good file did not hold, and a sound store.
+//! A salvage of every named damage recovers all entries of intact pages and nothing that the good file did not contain, and writes a sound store.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -17,11 +17,11 @@ use etcdsnap_tests::{
     cli::{self, text},
 };
 
-/// Damage of values that neither bolt nor etcd can tell: only the SHA-256 does.
-const UNTELLABLE: [&str; 1] = ["value_bit_flipped"];
+/// Damage of values that neither bolt nor etcd can detect: only the SHA-256 shows it.
+const UNDETECTABLE: [&str; 1] = ["value_bit_flipped"];
 
 #[test]
-fn every_named_damage_gives_what_is_intact_and_nothing_else() {
+fn every_named_damage_gives_only_the_intact_entries() {
     let (mut files, mut whole, mut raised) = (0, 0, 0);
     let (mut unreadable, mut failed) = (BTreeSet::new(), BTreeSet::new());
     for base in bases() {
@@ -37,11 +37,11 @@ fn every_named_damage_gives_what_is_intact_and_nothing_else() {
                 files += 1;
                 whole += usize::from(report.is_whole());
                 raised += usize::from(report.raised_to.is_some());
-                // What a damage changes of the contents cannot be told from what was written.
-                let changes = damage.changes_contents() || UNTELLABLE.contains(&damage.name);
+                // The written entries are compared with the damaged contents, because the file does not show that a value was changed.
+                let changes = damage.changes_contents() || UNDETECTABLE.contains(&damage.name);
                 let changed = if changes { entries(database_of(&damaged.file)) } else { Entries::new() };
                 let rebuilt = if damage.changes_contents() { &[][..] } else { &damaged.file[..] };
-                // All that fail are told, not the first alone.
+                // Reports all failures, not only the first one.
                 let outcome = panic::catch_unwind(|| {
                     assert_salvaged(&what, &good, &[&original, &changed, &past], rebuilt, &new, &report);
                 });
@@ -51,7 +51,7 @@ fn every_named_damage_gives_what_is_intact_and_nothing_else() {
                 }
                 let (strict, _) = salvaged(&damaged.file, Limits { only_tree: true, proven_only: true, ..ALL })
                     .unwrap_or((new.clone(), report));
-                // What the tree alone gives is in it, unless a later revision shows that the key's history has a hole.
+                // Entries that the tree alone yields are in the result, unless a later revision shows a gap in the history of their key.
                 let all = entries(&new);
                 for (key, value) in entries(&strict).iter().filter(|(key, _)| !all.contains_key(*key)) {
                     let later = all.iter().any(|(other, of)| other > key && name(of) == name(value));
@@ -65,7 +65,7 @@ fn every_named_damage_gives_what_is_intact_and_nothing_else() {
     assert!(files > 300 && whole > 50 && raised > 20, "{files} {whole} {raised}");
 }
 
-/// A sound file comes out with every entry, and is whole.
+/// The copy of a sound file contains every entry.
 #[test]
 fn a_sound_file_comes_out_as_it_is() {
     for base in bases() {
@@ -76,7 +76,7 @@ fn a_sound_file_comes_out_as_it_is() {
     }
 }
 
-/// Each page of the keys lost by itself, and each by a page above it.
+/// Loses each page of bucket `key` by itself, and then each page above it.
 #[test]
 fn any_page_may_be_lost() {
     let mut lost = 0;
@@ -98,9 +98,9 @@ fn any_page_may_be_lost() {
     assert!(lost > 60, "{lost}");
 }
 
-/// Cut anywhere, as a copy that was interrupted.
+/// Cuts the file anywhere, like an interrupted copy.
 #[test]
-fn a_file_that_was_cut_gives_what_is_there() {
+fn a_cut_file_gives_its_readable_entries() {
     let mut some = 0;
     for base in bases() {
         let good = File::new(database_of(&base.snapshot).to_vec());
@@ -123,7 +123,7 @@ fn a_file_that_was_cut_gives_what_is_there() {
     assert!(some > 20, "{some}");
 }
 
-/// A page that somebody forged inside a value, with its right number and keys that would fit, is no page of the tree, also when a pointer comes to lead to it.
+/// A page that a client forged inside a value is not used as a page of the tree, even if it has the right page id and fitting keys and a pointer leads to it.
 #[test]
 fn a_page_forged_inside_a_value_gives_nothing() {
     let page_size = 4096;
@@ -151,7 +151,7 @@ fn a_page_forged_inside_a_value_gives_nothing() {
         for victim in good.visits_of("key").into_iter().filter(|visit| visit.flags == LEAF && visit.page != owner.page)
         {
             let mut file = File { bytes: good.bytes.clone(), page_size };
-            // The value holds a copy of the victim's page with the number of the place where it lies, and a value of its own.
+            // The value contains a copy of the victim's page, with the id of the place where the copy lies and with another value.
             let inside = owner.page + 2;
             let (from, to) = (file.at(victim.page), file.at(inside));
             file.bytes.copy_within(from..from + page_size, to);
@@ -163,7 +163,7 @@ fn a_page_forged_inside_a_value_gives_nothing() {
             }
             file.bytes[end - 5..end].copy_from_slice(b"forge");
             let before = entries(&file.bytes);
-            // The victim is lost, and the page above points to the forged one.
+            // The victim's page is lost, and the page above it points to the forged one.
             let parent = victim.parent.unwrap();
             let pointer = file.branches(parent)[victim.index].0 + 8;
             file.put_u64(pointer, inside);
@@ -178,7 +178,7 @@ fn a_page_forged_inside_a_value_gives_nothing() {
 }
 
 #[test]
-fn the_command_says_what_is_missing_and_servers_start() {
+fn the_command_reports_missing_revisions_and_servers_start() {
     for version in ["3.4", "3.5", "3.6", "3.7"] {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
@@ -203,7 +203,7 @@ fn the_command_says_what_is_missing_and_servers_start() {
         );
         assert_eq!(object["findingCounts"].as_object().unwrap().len(), 1, "{object}");
         assert_ne!(object["verdict"], "damaged");
-        // It is refused where it would be taken for whole, and the new file is not.
+        // The new file is sound. The old one is refused where a sound file is required.
         let compacted = cli::run(&["compact", text(&damaged), "-o", text(&at("compacted.db"))]);
         assert_eq!(compacted.status.code(), Some(1));
         assert!(String::from_utf8_lossy(&compacted.stderr).contains("etcdsnap salvage"), "{compacted:?}");
@@ -219,7 +219,7 @@ fn the_command_says_what_is_missing_and_servers_start() {
     }
 }
 
-/// Users and roles that cannot be read are no reason to serve everybody.
+/// If users and roles cannot be read, a salvage refuses to write a file without them unless the caller asks for that.
 #[test]
 fn damaged_users_are_refused_unless_they_are_to_go() {
     let folder = tempfile::tempdir().unwrap();
@@ -235,6 +235,6 @@ fn damaged_users_are_refused_unless_they_are_to_go() {
     assert!(String::from_utf8_lossy(&refused.stderr).contains("--reset-auth") && !out.exists());
     let output = cli::run(&["salvage", text(&damaged), "-o", text(&out), "--reset-auth"]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-    assert!(String::from_utf8_lossy(&output.stdout).contains("everybody may read and write"), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("everyone may read and write"), "{output:?}");
     assert_ne!(etcdsnap::verify(&out, etcdsnap::VerifyOptions::default()).unwrap().verdict, Verdict::Damaged);
 }

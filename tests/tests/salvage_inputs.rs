@@ -1,4 +1,4 @@
-//! `salvage` of what people hand over: packed, piped, cut, with zeros in the middle, without meta pages; and servers that start on what comes out.
+//! `salvage` of files as users have them: compressed, piped, cut off, with zeros in the middle, without meta pages. Servers start from the results.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -23,7 +23,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// What the command says of a file, and the entries of what it wrote.
+/// Runs the command; returns its output, and the number of entries in the new file.
 fn salvage(folder: &Path, file: &[u8], more: &[&str]) -> (Output, usize) {
     let (damaged, out) = (folder.join("damaged.db"), folder.join("out.db"));
     fs::write(&damaged, file).unwrap();
@@ -34,7 +34,7 @@ fn salvage(folder: &Path, file: &[u8], more: &[&str]) -> (Output, usize) {
     (output, count)
 }
 
-/// How many keys live by the entries of a snapshot.
+/// Counts the keys that are live according to the entries of a snapshot.
 fn live_keys(snapshot: &[u8]) -> u64 {
     let mut alive = BTreeMap::new();
     for (key, value) in entries(database_of(snapshot)).into_iter().filter(|(_, value)| !value.is_empty()) {
@@ -51,12 +51,12 @@ fn without_metas(file: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn packed_and_piped_and_cut_files_give_what_is_there() {
+fn packed_piped_and_cut_files_give_their_readable_entries() {
     let folder = tempfile::tempdir().unwrap();
     let good = case::named("3.7-raw").bytes();
     let all = entries(database_of(&good)).len();
     let headless = without_metas(&good);
-    // Zeros in the middle: an eighth of the file.
+    // An eighth of the file is overwritten with zeros, in the middle.
     let mut holed = good.clone();
     let part = good.len() / 8;
     holed[3 * part..4 * part].fill(0);
@@ -64,7 +64,7 @@ fn packed_and_piped_and_cut_files_give_what_is_there() {
         let (plain, count) = salvage(folder.path(), file, &[]);
         assert_eq!(plain.status.code(), Some(1), "{name}: {plain:?}");
         assert_eq!((count == all, count > all / 4), (whole, true), "{name}: {count} of {all}");
-        // Packed it is the same, and so through a pipe, packed or not.
+        // A compressed file gives the same result, also through a pipe.
         let (packed, again) = salvage(folder.path(), &gzip(file), &[]);
         assert_eq!((packed.status.code(), again), (Some(1), count), "{name}: {packed:?}");
         for piped in [file.clone(), gzip(file)] {
@@ -77,20 +77,20 @@ fn packed_and_piped_and_cut_files_give_what_is_there() {
         }
         assert_eq!(cli::json(&plain)["rootWasSearched"], Value::Bool(whole), "{name}");
     }
-    // What is packed and cut gives what can be unpacked of it.
+    // From a compressed file that is cut off, everything up to the cut is used.
     let packed = gzip(&good);
     let (output, count) = salvage(folder.path(), &packed[..packed.len() * 3 / 4], &[]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let said = cli::json(&output);
     assert!(said["brokeOff"].as_str().is_some_and(|reason| !reason.is_empty()), "{said}");
     assert_eq!((&said["whole"], count > 0), (&Value::Bool(false), true), "{said}");
-    // Text says so, too.
+    // The text output reports this, too.
     let dry = cli::run(&["salvage", text(&folder.path().join("damaged.db")), "--dry-run", "--reset-auth"]);
     let told = String::from_utf8_lossy(&dry.stdout).split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(told.contains("cannot be unpacked") && told.contains("Nothing was written."), "{told}");
 }
 
-/// Users and roles of a root that was searched for may be old: they are refused, or all go.
+/// Users and roles from a root page that was found by search may be outdated: they are refused, or all of them are removed.
 #[test]
 fn users_never_come_from_a_root_that_was_searched_for() {
     let folder = tempfile::tempdir().unwrap();
@@ -110,7 +110,7 @@ fn users_never_come_from_a_root_that_was_searched_for() {
     assert!(["auth", "authUsers", "authRoles"].iter().all(|name| tree.bucket(name).entries.is_empty()));
 }
 
-/// By the older meta page it gives what bolt finds when the newer one is not valid, and nothing newer.
+/// With the older meta page, the result is what bolt reads when the newer one is invalid, without anything newer.
 #[test]
 fn the_older_meta_page_can_be_asked_for() {
     let folder = tempfile::tempdir().unwrap();
@@ -127,9 +127,9 @@ fn the_older_meta_page_can_be_asked_for() {
     assert_eq!((output.status.code(), none), (Some(2), 0), "{output:?}");
 }
 
-/// What is no database is called so, as everywhere.
+/// A file that is not a database is reported as such, as by other commands.
 #[test]
-fn what_is_something_else_is_refused() {
+fn files_that_are_not_databases_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     for file in [&b"<html><body>Not found</body></html>"[..], &[0; 100_000], b"", &[7; 50_000]] {
         let (output, count) = salvage(folder.path(), file, &[]);
@@ -138,9 +138,9 @@ fn what_is_something_else_is_refused() {
     }
 }
 
-/// Damage as power losses leave it, of files that servers wrote: the new file is sound, and a server of each version starts on it and serves.
+/// Damage of server files as power losses cause it: the new file is sound, and a server of each version starts from it and serves.
 #[test]
-fn servers_start_on_what_comes_out() {
+fn servers_start_from_salvaged_files() {
     let folder = tempfile::tempdir().unwrap();
     for version in ["3.4", "3.5", "3.6", "3.7"] {
         let good = case::named(&format!("{version}-raw")).bytes();

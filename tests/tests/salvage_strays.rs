@@ -1,9 +1,9 @@
-//! Salvage beyond the tree: what pages give that nothing leads to, and what they must not give.
+//! Salvage from stray pages, which no tree uses: what it recovers from them, and what it must not recover.
 
 use std::collections::{BTreeSet, HashMap};
 
 use etcdsnap_core::rewrite::{Limits, SalvageReport};
-use etcdsnap_core::{Unwatched, Verdict, verify};
+use etcdsnap_core::{IgnoreProgress, Verdict, verify};
 use etcdsnap_tests::build::cluster::{Version, database};
 use etcdsnap_tests::build::history::{History, RevisionEntry};
 use etcdsnap_tests::build::message::KeyValue;
@@ -17,7 +17,7 @@ use etcdsnap_tests::{case, lost_page_writes, mutants};
 const ONLY_TREE: Limits = Limits { only_tree: true, ..ALL };
 const PROVEN: Limits = Limits { proven_only: true, ..ALL };
 
-/// Good files with free pages that servers left, and built ones.
+/// Returns good files with free pages: some that servers wrote, and some that were built.
 fn good_files() -> Vec<(String, File)> {
     let recorded = ["3.4-raw", "3.5-raw", "3.6-raw", "3.7-raw", "3.7-compacting"];
     let recorded = recorded.into_iter().map(|name| (name.to_owned(), case::named(name).bytes()));
@@ -25,7 +25,7 @@ fn good_files() -> Vec<(String, File)> {
     built.chain(recorded).map(|(name, bytes)| (name, File::new(database_of(&bytes).to_vec()))).collect()
 }
 
-/// The revisions of the compactions that were finished and requested; -1 for none.
+/// Returns the revisions of the finished and of the requested compaction; -1 for none.
 fn marks(file: &File) -> (i64, i64) {
     let mut tree = file.tree();
     let mark = |name: &[u8], meta: &etcdsnap_tests::build::Bucket| {
@@ -39,16 +39,16 @@ fn main_of(key: &[u8]) -> i64 {
     i64::from_be_bytes(key[..8].try_into().unwrap())
 }
 
-/// All entries but those that a later revision of their key supersedes must be back.
+/// Checks that all entries were recovered except those that a later revision of their key supersedes.
 fn assert_all_back(what: &str, original: &Entries, new: &[u8], report: &SalvageReport) {
     let got = entries(new);
     let missing: Vec<i64> = original.keys().filter(|key| !got.contains_key(*key)).map(|key| main_of(key)).collect();
     assert!(missing.len() as u64 <= report.superseded, "{what}: {missing:?} are not back: {report:?}");
 }
 
-/// Every page above the leaves is lost, in turn and together, with the root page and without, with the meta pages and without: the leaves are all there, so all entries are.
+/// Loses every page above the leaves, one at a time and together, with and without the root page and the meta pages: all leaves are intact, so all entries are recovered.
 #[test]
-fn what_only_the_way_from_the_root_is_lost_to_comes_back() {
+fn leaves_below_lost_branch_pages_are_recovered() {
     let mut tried = 0;
     for (name, good) in good_files() {
         let (original, past) = (entries(&good.bytes), entries_of_all_pages(&good));
@@ -76,7 +76,7 @@ fn what_only_the_way_from_the_root_is_lost_to_comes_back() {
             assert!(!report.is_whole(), "{what}");
             assert_salvaged(&what, &good, &[&original, &past], &file, &new, &report);
             assert_all_back(&what, &original, &new, &report);
-            // What is proven is no more than what is there.
+            // The proven entries are a subset.
             if let Some((strict, _)) = salvaged(&file, PROVEN) {
                 let (strict, all) = (entries(&strict), entries(&new));
                 let proven: Vec<_> = strict.keys().filter(|key| !all.contains_key(*key)).collect();
@@ -88,7 +88,7 @@ fn what_only_the_way_from_the_root_is_lost_to_comes_back() {
     assert!(tried > 50, "{tried}");
 }
 
-/// A page of the tree is lost whose older version lies in a free page: what of that is above the last compaction comes back, and fills the gap.
+/// Loses a page of the tree whose older version lies in a free page: its entries above the last compaction fill the gap.
 #[test]
 fn older_versions_of_a_lost_leaf_fill_the_gap() {
     let (mut tried, mut filled) = (0, 0);
@@ -115,7 +115,7 @@ fn older_versions_of_a_lost_leaf_fill_the_gap() {
     assert!(tried > 20 && filled > 5, "{tried} {filled}");
 }
 
-/// bbolt#1033: nothing leads to the leaves, and the tree that is there is sound. What it lacks above the last compaction comes back, and nothing of what lies at or below.
+/// bbolt#1033: the leaves are unreachable, and the existing tree is sound. Entries that the tree lacks are recovered above the last compaction, but not at or below it.
 #[test]
 fn a_store_that_started_anew_gets_its_history_back_from_free_pages() {
     let damage = damage::all().into_iter().find(|damage| damage.name == "bbolt_1033_tree_of_the_newest_alone").unwrap();
@@ -138,7 +138,7 @@ fn a_store_that_started_anew_gets_its_history_back_from_free_pages() {
     assert!(back > 200, "{back}");
 }
 
-/// A history of single puts, some of them large.
+/// Builds a history of single puts, some of them large.
 fn history(large: &[i64], page_size: usize, last: i64) -> History {
     let mut history = History::default();
     for main in 2..=last {
@@ -157,7 +157,7 @@ fn built(history: &History, page_size: usize) -> File {
     File::new(write(&root, &Layout::plain(page_size, 1)).database)
 }
 
-/// Puts a leaf page with these elements at a page: what a client can write into a value.
+/// Writes a leaf page with these elements at a page: a client can write the same bytes into a value.
 fn forge(file: &mut File, page: u64, pairs: &[(Vec<u8>, Vec<u8>)]) {
     let start = file.at(page);
     file.put_u64(start, page);
@@ -193,8 +193,9 @@ fn forged_put(main: i64) -> (Vec<u8>, Vec<u8>) {
     (key, value.encode_to_vec())
 }
 
-/// A large value holds whole pages with their right numbers, whose revisions are exactly those that are lost. The value lives in the tree, or lies in free pages; the tree is readable, or its way
-/// from the root is lost, or the meta pages are.
+/// A large value contains whole pages with the right page ids, with exactly the revisions that are lost. The value is in the tree or in free pages;
+/// and the tree is readable, or the pages above its leaves
+/// are lost, or the meta pages are.
 #[test]
 fn pages_forged_inside_values_give_nothing() {
     let page_size = 4096;
@@ -241,10 +242,10 @@ fn pages_forged_inside_values_give_nothing() {
     assert!(tried > 40, "{tried}");
 }
 
-/// Of a large value in free pages whose first page was written over, nothing shows that the rest was a value. What was forged there is never proven: `--proven-only` leaves it out, and so does a tree
-/// without a gap.
+/// The first page of a large value in free pages was overwritten, so nothing shows that the remaining pages were a value. Pages forged there are never proven: `--proven-only` leaves them out, and so
+/// does a salvage of a tree without a gap.
 #[test]
-fn what_was_forged_in_the_rest_of_a_freed_value_is_never_proven() {
+fn pages_forged_in_the_rest_of_a_freed_value_are_never_proven() {
     let page_size = 4096;
     let good = built(&history(&[], page_size, 200), page_size);
     let leaves: Vec<_> = good.visits_of("key").into_iter().filter(|visit| visit.flags == LEAF).collect();
@@ -274,7 +275,7 @@ fn what_was_forged_in_the_rest_of_a_freed_value_is_never_proven() {
     assert!(tried > 3, "{tried}");
 }
 
-/// Pages of another history, as they lie in a file after a restore that did not raise the revision: other content under the same revisions. Nothing of them is taken, also where they would fill a
+/// Pages of another history, as after a restore that did not raise the revision: the same revisions with other contents. Nothing is recovered from them, even where they would fill a
 /// gap.
 #[test]
 fn another_history_gives_nothing() {
@@ -289,7 +290,7 @@ fn another_history_gives_nothing() {
         |file: &File| file.visits_of("key").into_iter().filter(|visit| visit.flags == LEAF).collect::<Vec<_>>();
     let original = entries(&good.bytes);
     let (mut tried, mut damaged) = (0, good.clone());
-    // The other history's leaves, shifted so that each has revisions of two of this one, behind the end of the tree.
+    // The leaves of the other history, shifted so that each shares two revisions with this one, are placed after the end of the tree.
     let strays: Vec<u64> = leaves(&other).iter().map(|visit| visit.page).collect();
     for page in strays {
         let new = (damaged.bytes.len() / page_size) as u64;
@@ -303,7 +304,7 @@ fn another_history_gives_nothing() {
     for victim in leaves(&good).iter().skip(1).step_by(2) {
         let mut file = damaged.clone();
         let lost = good.leaves(victim.page);
-        // A part of the leaf is lost, so that the tree still says something of the rest.
+        // Part of the leaf is lost, so the tree still shows entries around it.
         file.rewrite_leaf(victim.page, lost.len() / 2);
         let (new, report) = salvaged(&with_trailer(&file.bytes), ALL).unwrap();
         let unknown: BTreeSet<i64> = entries(&new)
@@ -317,9 +318,9 @@ fn another_history_gives_nothing() {
     assert!(tried > 3, "{tried}");
 }
 
-/// Mutants of all levels: the new file is a sound store, and every entry in it stands so in a page of the mutant.
+/// Mutants of all layers: the new file is a sound store, and each of its entries is in a page of the mutant.
 #[test]
-fn mutants_give_sound_stores_of_what_is_in_them() {
+fn mutants_give_sound_stores_of_their_own_entries() {
     let bases = bases();
     let (mut written, mut strays, mut failed) = (0, 0, Vec::new());
     for seed in 0..480_u64 {
@@ -329,7 +330,7 @@ fn mutants_give_sound_stores_of_what_is_in_them() {
         let Some((new, report)) = salvaged(&mutant.file, ALL) else { continue };
         written += 1;
         strays += usize::from(report.stray_entries > 0);
-        let judged = verify(&with_trailer(&new), &Unwatched).unwrap();
+        let judged = verify(&with_trailer(&new), &IgnoreProgress).unwrap();
         if judged.verdict == Verdict::Damaged {
             failed.push(format!("{what}: {:?}", judged.findings.list()));
         }
@@ -350,7 +351,7 @@ fn mutants_give_sound_stores_of_what_is_in_them() {
     assert!(written > 400 && strays > 10, "{written} {strays}");
 }
 
-/// Where what may be the key of a revision begins in a file, by the revision.
+/// Returns the offsets in a file at which the bytes of a revision key occur, by these bytes.
 fn places(file: &[u8]) -> HashMap<&[u8], Vec<usize>> {
     let mut places: HashMap<&[u8], Vec<usize>> = HashMap::new();
     let keys = file.windows(17).enumerate().filter(|(_, key)| key[8] == b'_');

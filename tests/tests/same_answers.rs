@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use etcdsnap_core::pass::reading::Accumulator;
 use etcdsnap_core::store::{GroupTally, Index, KeyRange, OpenedStore, Query, Store, Sums, Tallies};
-use etcdsnap_core::{Code, Revision, Status, Unwatched, status};
+use etcdsnap_core::{Code, IgnoreProgress, Revision, Status, status};
 use etcdsnap_tests::damage::Trailer;
 use etcdsnap_tests::damage::{self, Damage, GoodSnapshot};
 use etcdsnap_tests::seeded_random::SeededRandom;
+use etcdsnap_tests::sorted_index::sorted_keys;
 use libtest_mimic::{Arguments, Failed, Trial};
 
 fn main() -> ExitCode {
@@ -56,7 +57,7 @@ struct Counts {
 }
 
 fn agree(file: &Vec<u8>) -> Result<(), String> {
-    let report = status(file, &Unwatched).expect("bytes can always be read");
+    let report = status(file, &IgnoreProgress).expect("bytes can always be read");
     let OpenedStore::Store(store) = Store::open(file).expect("bytes can always be read") else {
         return if report.status.is_none() { Ok(()) } else { Err("there is a status, and no store".into()) };
     };
@@ -99,9 +100,9 @@ fn query() -> Query {
 fn of_index(store: &Store<'_, Vec<u8>>) -> Counts {
     let mut index = Index::new(query());
     for work in store.work() {
-        index.read(store, work, &Unwatched).expect("bytes can always be read");
+        index.read(store, work, &IgnoreProgress).expect("bytes can always be read");
     }
-    let keys = index.sorted(|_| true);
+    let keys = sorted_keys(&index, |_| true);
     Counts {
         keys: keys.iter().filter(|key| !key.deleted).count() as u64,
         tombstones: keys.iter().map(|key| u64::from(key.tombstones)).sum(),
@@ -112,7 +113,7 @@ fn of_index(store: &Store<'_, Vec<u8>>) -> Counts {
 fn of_sums(store: &Store<'_, Vec<u8>>) -> Counts {
     let mut tally = GroupTally::new(query(), &|_, _| {});
     for work in store.work() {
-        tally.read(store, work, &Unwatched).expect("bytes can always be read");
+        tally.read(store, work, &IgnoreProgress).expect("bytes can always be read");
     }
     let tallies = Tallies::of(vec![tally]);
     let mut sums = Sums::default();

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use etcdsnap_core::pass::reading::Accumulator;
 use etcdsnap_core::store::{
-    Changes, HashKvPart, History, Index, Key, KeyDifference, KeyRange, Lost, OpenedStore, Query, Store, Work,
+    Changes, HashKvPart, History, Index, Key, KeyDifference, KeyRange, LostParts, OpenedStore, Query, Store, Work,
 };
-use etcdsnap_core::{Revision, Unwatched};
+use etcdsnap_core::{IgnoreProgress, Revision};
 use etcdsnap_tests::all_queries;
 use etcdsnap_tests::build::cluster::Version;
 use etcdsnap_tests::build::history::{self, HistoryParams, RevisionEntry, revision_key};
@@ -16,6 +16,7 @@ use etcdsnap_tests::build::random::{MemberDatabase, any_member, member, with_mor
 use etcdsnap_tests::build::{Layout, with_trailer, write};
 use etcdsnap_tests::programs::{bbolt_check, reference, run};
 use etcdsnap_tests::seeded_random::SeededRandom;
+use etcdsnap_tests::sorted_index::sorted_keys;
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 
@@ -41,9 +42,9 @@ fn fold<T>(
     store: &Store<'_, Bytes>,
     rng: &mut SeededRandom,
     new: impl Fn() -> T,
-    take: impl Fn(&mut T, Work) -> Lost,
+    take: impl Fn(&mut T, Work) -> LostParts,
     merge: impl Fn(&mut T, T),
-) -> (T, Lost) {
+) -> (T, LostParts) {
     let mut hands: Vec<T> = (0..rng.between(1, 4)).map(|_| new()).collect();
     let mut work: Vec<Work> = store.work().collect();
     let mut lost = store.lost().clone();
@@ -57,14 +58,14 @@ fn fold<T>(
     (whole, lost)
 }
 
-fn keys(store: &Store<'_, Bytes>, range: KeyRange, revision: i64, rng: &mut SeededRandom) -> (Index, Lost) {
+fn keys(store: &Store<'_, Bytes>, range: KeyRange, revision: i64, rng: &mut SeededRandom) -> (Index, LostParts) {
     let query = Query { range, revision: Revision::new(revision), hash_values: true, folders: Vec::new() };
-    let take = |index: &mut Index, work| index.read(store, work, &Unwatched).expect("readable bytes");
+    let take = |index: &mut Index, work| index.read(store, work, &IgnoreProgress).expect("readable bytes");
     fold(store, rng, || Index::new(query.clone()), take, Index::merge)
 }
 
-fn hash(store: &Store<'_, Bytes>, revision: i64, rng: &mut SeededRandom) -> (u32, Lost) {
-    let take = |hashing: &mut HashKvPart, work| hashing.read(store, work, &Unwatched).expect("readable bytes");
+fn hash(store: &Store<'_, Bytes>, revision: i64, rng: &mut SeededRandom) -> (u32, LostParts) {
+    let take = |hashing: &mut HashKvPart, work| hashing.read(store, work, &IgnoreProgress).expect("readable bytes");
     let (hashing, lost) = fold(store, rng, || HashKvPart::new(store, Revision::new(revision)), take, HashKvPart::merge);
     (hashing.finish().hash, lost)
 }
@@ -109,7 +110,7 @@ proptest! {
         let span = usize::try_from(store.current().get()).unwrap_or(0) + 1;
         for revision in [store.current().get(), rng.below(span) as i64] {
             let (index, lost) = keys(&store, KeyRange::all(), revision, &mut rng);
-            let found = index.sorted(|_| true);
+            let found = sorted_keys(&index, |_| true);
             prop_assert_eq!(lost.places, 0, "{:?}", lost);
             let rows: Vec<Row> = found.iter().map(|state| (state.key.to_vec(), state.revision.main.get(), state.deleted, u64::from(state.revisions))).collect();
             prop_assert_eq!(rows, expected_rows(&member.history, revision));
@@ -129,7 +130,7 @@ proptest! {
         let file = with_trailer(&member.built.database);
         let store = open(&file).expect("a store");
         let (index, _) = keys(&store, KeyRange::all(), store.current().get(), &mut rng);
-        let all = index.sorted(|_| true);
+        let all = sorted_keys(&index, |_| true);
         if all.is_empty() {
             return Ok(());
         }
@@ -138,9 +139,9 @@ proptest! {
         let (some, _) = keys(&store, KeyRange::prefix(prefix), store.current().get(), &mut rng);
         let rows = |keys: &[Key<'_>]| keys.iter().map(|key| (key.key.to_vec(), key.revision, key.bytes)).collect::<Vec<_>>();
         let expected: Vec<_> = all.iter().filter(|state| state.key.starts_with(prefix)).copied().collect();
-        prop_assert_eq!(rows(&some.sorted(|_| true)), rows(&expected));
+        prop_assert_eq!(rows(&sorted_keys(&some, |_| true)), rows(&expected));
         let take = |history: &mut History, work| {
-            store.entries(work, &Unwatched, &mut |entry, lost| history.take(entry, lost)).expect("readable bytes")
+            store.entries(work, &IgnoreProgress, &mut |entry, lost| history.take(entry, lost)).expect("readable bytes")
         };
         let (history, _) = fold(&store, &mut rng, || History::of(key), take, History::merge);
         let found: Vec<_> = history.into_events().iter().map(|event| ((event.revision.main.get(), event.revision.sub), event.deletion)).collect();

@@ -1,8 +1,8 @@
 //! The queries of the page: the tree of keys, the order of keys, and dissected pages; of any store, sound or not.
 
+use etcdsnap_core::IgnoreProgress;
 use etcdsnap_core::PageId;
-use etcdsnap_core::Unwatched;
-use etcdsnap_core::kubernetes::usage_below::{Most, UsageBelow};
+use etcdsnap_core::kubernetes::usage_below::{UsageBelow, UsageLimits};
 use etcdsnap_core::pass::reading::Accumulator;
 use etcdsnap_core::store::{Index, KeyRange, OpenedStore, Order, Query, Store, Tree, TreeLine};
 use etcdsnap_tests::build::kubernetes;
@@ -28,7 +28,7 @@ fn index(store: &Store<'_, Bytes>) -> Index {
     let query = Query { range: KeyRange::all(), revision: store.current(), hash_values: false, folders: Vec::new() };
     let mut index = Index::new(query);
     for work in store.work() {
-        index.read(store, work, &Unwatched).expect("readable bytes");
+        index.read(store, work, &IgnoreProgress).expect("readable bytes");
     }
     index
 }
@@ -82,8 +82,13 @@ fn usage_below_a_prefix_has_each_group_once() {
     let index = index(&store);
     let order = Order::of(&index, |_| true);
     let groups = |asked: &str| -> Vec<(String, bool)> {
-        let below =
-            UsageBelow::of(&index, &order, asked.as_bytes(), &[b"/registry".to_vec()], Most { groups: 9, keys: 9 });
+        let below = UsageBelow::of(
+            &index,
+            &order,
+            asked.as_bytes(),
+            &[b"/registry".to_vec()],
+            UsageLimits { groups: 9, keys: 9 },
+        );
         let of_groups: u64 = below.groups.iter().map(|group| group.sum.bytes()).sum();
         assert_eq!((of_groups, below.rest.1), (below.total.bytes(), 0), "{asked}");
         let mut groups: Vec<_> = below

@@ -1,5 +1,5 @@
 import { announcer } from "./announce.svelte.ts";
-import type { CodeInfo, LostKind, Peek, Report } from "./generated/etcdsnap_inspector.js";
+import type { CodeInfo, FileSummary, LostKind, Report } from "./generated/etcdsnap_inspector.js";
 import { inspector } from "./inspector.ts";
 import { ProgressRate } from "./progress_rate.svelte.ts";
 import { printable } from "./printable.ts";
@@ -25,7 +25,7 @@ export class Session {
   /** `title` with invisible characters escaped, for display. */
   readonly name: string;
   state = $state<State>("waiting");
-  peek = $state.raw<Peek | null>(null);
+  fileSummary = $state.raw<FileSummary | null>(null);
   compression = $state.raw<Compression | null>(null);
   report = $state.raw<Report | null>(null);
   /** The keys that damage affects, counted by kind and namespace. */
@@ -108,7 +108,7 @@ export class Session {
     this.#replacements = 0;
     this.notice = null;
     this.report = null;
-    this.peek = null;
+    this.fileSummary = null;
     this.state = "waiting";
     this.#onIdle();
   }
@@ -136,8 +136,8 @@ export class Session {
       case "codes":
         codes.learn(message.codes);
         break;
-      case "peek":
-        this.peek = message.peek;
+      case "summary":
+        this.fileSummary = message.summary;
         this.compression = message.compression;
         break;
       case "progress":

@@ -57,7 +57,7 @@ pub struct Arguments {
     /// Runs of each command
     #[arg(long, default_value_t = 5)]
     runs: usize,
-    /// Generate Kubernetes' stores of so many megabytes [default: 1500]
+    /// Generate Kubernetes' stores of this many megabytes [default: 1500]
     #[arg(long, value_name = "MB")]
     megabytes: Option<u32>,
     /// Measure the page in a browser as well (needs Node.js and Chromium)

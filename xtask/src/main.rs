@@ -70,7 +70,7 @@ enum Task {
     Chart,
     /// Check licences and sources of libraries with cargo-deny (compiles it the first time, which takes minutes)
     Deny(deny::Arguments),
-    /// Make what a release page holds in target/dist: archives, packages for Debian, the image, the chart (needs Node.js and Python)
+    /// Make the artefacts of a release in target/dist: archives, Debian packages, the image, the chart (needs Node.js and Python)
     Dist(dist::Arguments),
     /// Measure status and verify on large snapshots, compared with the reference programs (needs Go)
     Bench(bench::Arguments),

@@ -11,7 +11,7 @@ use crate::{install, pinned_programs, repo};
 /// Installs the packages of `folder/requirements.txt` into `environment`, unless they are up to date.
 ///
 /// # Errors
-/// When there is no Python, or a package cannot be installed.
+/// When Python is missing, or a package cannot be installed.
 pub fn ensure_environment(label: &str, folder: &Path, environment: &Path) -> Result<()> {
     let python = python(label)?;
     let stamp_file = environment.join("stamp");

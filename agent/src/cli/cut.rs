@@ -133,7 +133,7 @@ fn revisions(cut: &CutReport, done: &CutDone) -> String {
 /// The `-w json` output.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Object<'r> {
+struct CutJson<'r> {
     #[serde(flatten)]
     new: NewFileObject<'r>,
     kept: ShareObject,
@@ -159,10 +159,10 @@ struct ChoiceObject<'r> {
     entries: u64,
 }
 
-fn object<'r>(args: &CutArgs, choices: &'r [ChosenKeys], done: &'r CutDone) -> Object<'r> {
+fn object<'r>(args: &CutArgs, choices: &'r [ChosenKeys], done: &'r CutDone) -> CutJson<'r> {
     let share = |share: &Share| ShareObject { keys: share.keys, entries: share.entries, bytes: share.bytes };
     let listed = choices.iter().zip(&done.cut.chosen);
-    Object {
+    CutJson {
         new: NewFileObject::of(&args.new.output, &done.rewritten),
         kept: share(&done.cut.kept),
         dropped: share(&done.cut.dropped),

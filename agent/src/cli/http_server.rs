@@ -124,7 +124,7 @@ pub fn text(status: StatusCode, words: &'static str) -> HttpAnswer {
 }
 
 async fn accept_all(listeners: &[tokio::net::TcpListener], responder: &Arc<Responder>, stop: impl Future<Output = ()>) {
-    let mut connections = Connections::new();
+    let mut connections = OpenConnections::new();
     let mut refused = false;
     let mut turn = 0_usize;
     tokio::pin!(stop);
@@ -179,13 +179,13 @@ fn is_client_error(cause: &io::Error) -> bool {
 }
 
 /// The open connections, oldest first.
-struct Connections {
+struct OpenConnections {
     tasks: JoinSet<()>,
     open: VecDeque<(Id, IpAddr, AbortHandle)>,
     limit: usize,
 }
 
-impl Connections {
+impl OpenConnections {
     fn new() -> Self {
         let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
         let share = usize::try_from(descriptors / DESCRIPTORS_PER_CONNECTION).unwrap_or(usize::MAX);

@@ -1,7 +1,7 @@
 //! Formats messages as sentences with a capital letter and a full stop.
 
-/// The words with which our own messages begin. Any other first word may be a name, for example of a file, and is not changed.
-const FIRST_WORDS: [&str; 34] = [
+/// The words with which our own messages and those of clap begin. Any other first word may be a name, for example of a file, and is not changed.
+const FIRST_WORDS: [&str; 39] = [
     "a",
     "all",
     "an",
@@ -12,8 +12,10 @@ const FIRST_WORDS: [&str; 34] = [
     "cannot",
     "deleted",
     "digests",
+    "equal",
     "every",
     "index",
+    "invalid",
     "is",
     "it",
     "its",
@@ -34,7 +36,10 @@ const FIRST_WORDS: [&str; 34] = [
     "they",
     "this",
     "two",
+    "unable",
+    "unexpected",
     "unknown",
+    "unrecognized",
     "users",
 ];
 

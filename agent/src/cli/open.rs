@@ -49,10 +49,12 @@ pub fn run(args: &OpenArgs) -> Result<Exit, Failure> {
     let stop = signals::token();
     output::print(&format!("http://{address}/\n"))?;
     match file {
-        Some(file) => output::tell(&format!("Open this address in a browser and drag {file} into the page.\n")),
-        None => output::tell("Open this address in a browser and drag a snapshot into the page.\n"),
+        Some(file) => {
+            output::print_to_stderr(&format!("Open this address in a browser and drag {file} into the page.\n"))
+        }
+        None => output::print_to_stderr("Open this address in a browser and drag a snapshot into the page.\n"),
     }
-    output::tell("No data leaves this machine. Press Ctrl-C to stop.\n");
+    output::print_to_stderr("No data leaves this machine. Press Ctrl-C to stop.\n");
     let longest_answer = page.len() as u64;
     let responder = Responder { answer: Box::new(move |request| answer(request, &page, address)), longest_answer };
     server.run(Arc::new(responder), signals::wait_for_signal(stop)).map_err(unusable)?;

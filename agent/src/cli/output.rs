@@ -103,7 +103,7 @@ pub fn be_silent() {
 }
 
 /// Prints text to stderr as it is. Write errors are ignored: there is no other way to report them.
-pub fn tell(text: &str) {
+pub fn print_to_stderr(text: &str) {
     if SILENT.load(Ordering::Relaxed) {
         return;
     }
@@ -115,23 +115,24 @@ pub fn tell(text: &str) {
 pub fn complain(what: &str, advice: &str) {
     let mut text = format!("{BAD}etcdsnap:{BAD:#} {BOLD}{}{BOLD:#}\n", lines(&sentence(what)));
     text.push_str(&wrap("  ", "  ", &lines(advice)));
-    tell(&text);
+    print_to_stderr(&text);
 }
 
 /// Prints a warning or a note; the work continues.
 pub fn warn(what: &str) {
-    tell(&format!("{WARN}etcdsnap:{WARN:#} {}\n", lines(&sentence(what))));
+    print_to_stderr(&format!("{WARN}etcdsnap:{WARN:#} {}\n", lines(&sentence(what))));
 }
 
-/// Ends with clap's output about the command line: help on stdout, or an error on stderr.
+/// Ends with clap's output about the command line: help on stdout, or an error on stderr in the form of other errors.
 pub fn refuse(error: &clap::Error) -> Exit {
-    let plain = error.render().to_string();
-    let safe = lines(&plain);
-    if safe == plain {
+    if !error.use_stderr() {
         error.exit();
     }
     // The error quotes words of the command line, such as file names that another person chose.
-    tell(&safe);
+    let text = lines(&error.render().to_string());
+    let text = text.strip_prefix("error: ").unwrap_or(&text);
+    let (what, rest) = text.split_once('\n').unwrap_or((text, ""));
+    print_to_stderr(&format!("{BAD}etcdsnap:{BAD:#} {BOLD}{}{BOLD:#}\n{rest}", sentence(what)));
     Exit::Failed
 }
 

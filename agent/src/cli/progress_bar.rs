@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::render::grouped_number::si_bytes;
-use etcdsnap::core::Watch;
+use etcdsnap::core::ScanProgress;
 use etcdsnap::{Progress, Stage, printable_path};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -58,7 +58,7 @@ impl Bar {
     }
 }
 
-impl Watch for Bar {
+impl ScanProgress for Bar {
     fn advance(&self, bytes: u64) {
         self.bar.inc(bytes);
         self.show_after_delay();

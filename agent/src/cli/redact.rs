@@ -106,7 +106,7 @@ fn text(args: &RedactArgs, done: &RedactDone) -> String {
 /// The `-w json` output.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Object<'r> {
+struct RedactJson<'r> {
     #[serde(flatten)]
     new: NewFileObject<'r>,
     kinds: BTreeMap<&'r str, CountObject>,
@@ -126,10 +126,10 @@ struct CountObject {
     replaced: u64,
 }
 
-fn object<'r>(args: &RedactArgs, done: &'r RedactDone) -> Object<'r> {
+fn object<'r>(args: &RedactArgs, done: &'r RedactDone) -> RedactJson<'r> {
     let count = |count: &KindRedaction| CountObject { values: count.values, replaced: count.replaced };
     let redacted = &done.redacted;
-    Object {
+    RedactJson {
         new: NewFileObject::of(&args.new.output, &done.rewritten),
         kinds: redacted.kinds.iter().map(|(kind, counts)| (kind.as_str(), count(counts))).collect(),
         others: count(&redacted.others),

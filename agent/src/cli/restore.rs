@@ -90,7 +90,7 @@ pub fn run(args: &RestoreArgs) -> Result<Exit, Failure> {
     drop(bar);
     let restored = restored.inspect_err(|error| {
         if let RestoreError::Damaged { report, .. } = error {
-            output::tell(&text_verify::damage(report));
+            output::print_to_stderr(&text_verify::damage(report));
         }
     })?;
     found_bump.iter().for_each(|found| output::warn(found));

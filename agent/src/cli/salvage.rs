@@ -54,20 +54,20 @@ pub fn run(args: &SalvageArgs) -> Result<Exit, Failure> {
 fn text(output: Option<&Path>, done: &Salvaged) -> String {
     let found = &done.found;
     let mut lines = vec![format!(
-        "{} of the history {} read, up to revision {}; {} of keys in their place{}{}{}",
+        "{} of the history {} read, up to revision {}, from {} in place{}{}{}",
         counted(found.entries, "entry", "entries"),
         if found.entries == 1 { "was" } else { "were" },
         grouped_revision(found.revision),
-        counted(found.leaves, "page", "pages"),
+        counted(found.leaves, "leaf page", "leaf pages"),
         more(found.displaced_leaves, "in a wrong place"),
         more(found.older_leaves, "from an older state of the database"),
-        more(found.stray_leaves, "that nothing leads to"),
+        more(found.stray_leaves, "unreachable"),
     )];
     if found.root_was_searched {
-        lines.push("Both meta pages are gone or lead nowhere: page size and root page were searched for, and there may have been a newer root.".into());
+        lines.push("No meta page is usable, so page size and root page were searched for. There may have been a newer root page.".into());
     }
     if let Some(reason) = &done.broke_off {
-        lines.push(format!("Missing: what lies behind the place where it cannot be unpacked: {}", printable(reason)));
+        lines.push(format!("Missing: everything after the point where unpacking failed: {}", printable(reason)));
     }
     missing(found, &mut lines);
     doubts(done, &mut lines);
@@ -112,7 +112,10 @@ fn missing(found: &SalvageReport, lines: &mut Vec<String>) {
         });
         let places: Vec<String> = places.collect();
         let rest = if found.unread.len() > SHOWN { ", …" } else { "" };
-        lines.push(format!("Missing: what such pages of keys held, between revisions {}{rest}", places.join(", ")));
+        lines.push(format!(
+            "Missing: entries of unreadable leaf pages, in the revision ranges {}{rest}",
+            places.join(", ")
+        ));
     }
     if found.missing_revisions > 0 {
         let ranges =
@@ -128,29 +131,34 @@ fn missing(found: &SalvageReport, lines: &mut Vec<String>) {
     if !found.incomplete.is_empty() {
         let mains: Vec<String> = found.incomplete.iter().take(SHOWN).map(|main| grouped_revision(*main)).collect();
         let rest = if found.incomplete.len() > SHOWN { ", …" } else { "" };
-        lines.push(format!("Missing: operations of the transactions at {}{rest}", mains.join(", ")));
+        lines.push(format!("Missing: some operations of the transactions at revisions {}{rest}", mains.join(", ")));
     }
     if found.end_is_lost {
-        lines.push("Missing: the end of the history. Nobody can tell what the latest revision was.".into());
+        lines.push("Missing: the end of the history. The latest revision is unknown.".into());
     }
     if found.malformed > 0 {
-        lines.push(format!("Left out: {} that no etcd writes", counted(found.malformed, "entry", "entries")));
+        lines.push(format!(
+            "Left out: {}, which etcd never writes",
+            counted(found.malformed, "malformed entry", "malformed entries")
+        ));
     }
     if found.superseded > 0 {
         let entries = counted(found.superseded, "older entry", "older entries");
-        lines.push(format!("Left out: {entries} of keys of which a later revision is missing"));
+        lines.push(format!("Left out: {entries} of keys whose later revision is missing"));
     }
     for bucket in &found.buckets {
         let name = printable(&bucket.name);
         match bucket.origin {
             Origin::Tree => {}
-            Origin::OlderTree => lines.push(format!("Bucket `{name}` is that of an older state of the database.")),
+            Origin::OlderTree => lines.push(format!("Bucket `{name}` comes from an older state of the database.")),
             Origin::Parts => lines.push(format!("Missing: parts of bucket `{name}`")),
-            Origin::Nowhere | Origin::Reset => lines.push(format!("Missing: bucket `{name}`, which is empty now")),
+            Origin::Nowhere | Origin::Reset => {
+                lines.push(format!("Missing: the contents of bucket `{name}`, which is now empty"))
+            }
         }
         if bucket.malformed > 0 {
-            let entries = counted(bucket.malformed, "entry", "entries");
-            lines.push(format!("Left out: {entries} of bucket `{name}` that no etcd writes"));
+            let entries = counted(bucket.malformed, "malformed entry", "malformed entries");
+            lines.push(format!("Left out: {entries} of bucket `{name}`, which etcd never writes"));
         }
     }
 }
@@ -159,38 +167,40 @@ fn missing(found: &SalvageReport, lines: &mut Vec<String>) {
 fn doubts(done: &Salvaged, lines: &mut Vec<String>) {
     let found = &done.found;
     if found.broken_keys > 0 {
-        lines
-            .push(format!("{} for certain:", counted(found.broken_keys, "key lacks revisions", "keys lack revisions")));
+        lines.push(format!(
+            "{}:",
+            counted(found.broken_keys, "key certainly lacks revisions", "keys certainly lack revisions")
+        ));
         lines.extend(found.broken.iter().take(SHOWN).map(|key| format!("  {}", printable(key))));
         lines.extend(left_out(found.broken_keys, SHOWN));
     }
     if found.doubtful_keys > 0 {
-        let keys = counted(found.doubtful_keys, "key that lives", "keys that live");
-        lines.push(format!("In doubt: {keys} may have been changed or deleted by what is missing"));
+        let keys = counted(found.doubtful_keys, "live key", "live keys");
+        lines.push(format!("In doubt: {keys} that missing revisions may have changed or deleted"));
     }
     if found.conflicting > 0 {
-        let entries = counted(found.conflicting, "place", "places");
-        lines.push(format!("Left out: {entries} where pages that nothing leads to contradict others"));
+        let places = counted(found.conflicting, "place", "places");
+        lines.push(format!("Left out: entries of unreachable pages that contradict others, in {places}"));
     }
     if found.stray_entries > 0 {
         let entries = counted(found.stray_entries, "entry", "entries");
-        lines.push(format!("{entries} of these from pages that nothing leads to (--only-tree leaves them out)"));
+        lines.push(format!("{entries} of these come from unreachable pages (--only-tree leaves them out)"));
     }
     if found.unproven > 0 {
         let entries = counted(found.unproven, "entry", "entries");
         lines.push(format!(
-            "In doubt: {entries} that an older state or a single page has; a deleted key may be back (--proven-only leaves them out)"
+            "In doubt: {entries} that only an older state or a single page contains; a deleted key may be back (--proven-only leaves them out)"
         ));
     }
     if done.sha256_fits == Some(false) {
         lines.push("In doubt: every value, because the SHA-256 of the old file does not match its contents.".into());
     }
     if done.auth_was_reset {
-        lines.push("Users and roles are gone: everybody may read and write what is in the new file.".into());
+        lines.push("Users and roles were removed: everyone may read and write the contents of the new file.".into());
     }
     if let Some(revision) = found.raised_to {
         let revision = grouped_revision(revision);
-        lines.push(format!("Older revisions than {revision} cannot be asked for: the compaction was raised to it."));
+        lines.push(format!("Revisions before {revision} cannot be read, because the compaction was raised to it."));
     }
 }
 
@@ -202,7 +212,7 @@ fn left_out(total: u64, shown: usize) -> Option<String> {
 /// The `-w json` output.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Object<'r> {
+struct SalvageJson<'r> {
     #[serde(flatten)]
     file: Map<String, Value>,
     whole: bool,
@@ -225,7 +235,7 @@ fn object(output: Option<&Path>, done: &Salvaged) -> String {
         put_path(&mut file, "file", output);
     }
     let trailer = done.new.as_ref().and_then(|report| report.trailer.actual.as_ref());
-    let line = json::line(&Object {
+    let line = json::line(&SalvageJson {
         file,
         whole: done.is_whole(),
         found: &done.found,

@@ -77,7 +77,7 @@ pub fn run(args: &SaveArgs, style: OutputStyle) -> Result<Exit, Failure> {
     drop(bar);
     let saved = saved.inspect_err(|error| {
         if let Some(report) = error.report() {
-            output::tell(&text_verify::damage(report));
+            output::print_to_stderr(&text_verify::damage(report));
         }
     })?;
     for warning in &saved.warnings {
@@ -96,7 +96,7 @@ pub fn run(args: &SaveArgs, style: OutputStyle) -> Result<Exit, Failure> {
         (SaveForm::Text, OutputStyle::Etcdctl) => etcdctl(&args.file, &saved),
     };
     if stream == Some(SaveStream::StandardOutput) {
-        output::tell(&printed);
+        output::print_to_stderr(&printed);
     } else {
         output::print_of(&format!("{} is complete and in place", printable_target(&saved.file)), &printed)?;
     }

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, OnceLock, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use etcdsnap::core::Watch;
+use etcdsnap::core::ScanProgress;
 use etcdsnap::{Progress, Stage};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use signal_hook::consts::{
@@ -247,7 +247,7 @@ impl<P: Progress> Cancellable<P> {
     }
 }
 
-impl<P: Progress> Watch for Cancellable<P> {
+impl<P: Progress> ScanProgress for Cancellable<P> {
     fn advance(&self, bytes: u64) {
         self.0.advance(bytes);
     }

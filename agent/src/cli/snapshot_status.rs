@@ -40,7 +40,7 @@ pub fn status(args: &SnapshotStatusArgs) -> Result<Exit, Failure> {
             return Ok(Exit::Done);
         }
     }
-    output::tell(&findings(&report));
+    output::print_to_stderr(&findings(&report));
     Ok(Exit::Damage)
 }
 

@@ -12,7 +12,7 @@ use super::inspect;
 use super::judge_files::{self, ReportForm};
 use super::output;
 use super::progress_bar::Bar;
-use super::render::finding_groups::Shown;
+use super::render::finding_groups::ShownFindings;
 use super::render::{json, text_directory, text_verify};
 
 /// Runs the command; the exit code is that of the worst file or directory.
@@ -28,7 +28,7 @@ pub fn run(args: &VerifyArgs) -> Result<Exit, Failure> {
         ));
     }
     let warnings = if args.strict { Exit::Damage } else { Exit::Done };
-    let shown = if args.all { Shown::All } else { Shown::First };
+    let shown = if args.all { ShownFindings::All } else { ShownFindings::First };
     let decryption = decryption(args)?;
     if directories > 0 && decryption.is_some() {
         return Err(Failure::new(
@@ -63,7 +63,7 @@ enum ArgumentOutcome {
 }
 
 /// Verifies a list of directories and files. All are verified before JSON is printed, because each object says whether its member is the newest.
-fn verify_with_directories(args: &VerifyArgs, warnings: Exit, shown: Shown) -> Result<Exit, Failure> {
+fn verify_with_directories(args: &VerifyArgs, warnings: Exit, shown: ShownFindings) -> Result<Exit, Failure> {
     judge_files::check_inputs(&args.files)?;
     if let Some(log) = &args.wal_dir {
         judge_files::check_not_written(&[log])?;
@@ -131,7 +131,7 @@ fn exit_of(outcome: &ArgumentOutcome, warnings: Exit) -> Exit {
     }
 }
 
-fn text(path: &Path, outcome: &ArgumentOutcome, shown: Shown) -> String {
+fn text(path: &Path, outcome: &ArgumentOutcome, shown: ShownFindings) -> String {
     match outcome {
         ArgumentOutcome::File(report) => text_verify::text(path, report, shown),
         ArgumentOutcome::Directory(report) => text_directory::text(path, report, shown),

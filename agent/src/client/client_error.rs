@@ -20,7 +20,7 @@ use crate::printable::printable_path;
 #[non_exhaustive]
 pub enum ClientError {
     /// A text in `--endpoints` is not an endpoint.
-    #[error("--endpoints: {endpoint:?} is no endpoint: {reason}.")]
+    #[error("--endpoints: {endpoint:?} is not an endpoint: {reason}.")]
     Endpoint {
         /// The text without user and password.
         endpoint: String,

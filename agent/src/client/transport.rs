@@ -124,10 +124,10 @@ async fn read_first_bytes(secured: &mut TlsStream<Pin<Box<dyn ByteStream>>>) -> 
         return Ok(Vec::new());
     }
     let words = poll_fn(|context| {
-        let mut room = [0; 4096];
-        let mut room = ReadBuf::new(&mut room);
-        match Pin::new(&mut *secured).poll_read(context, &mut room) {
-            Poll::Ready(read) => Poll::Ready(read.map(|()| room.filled().to_vec())),
+        let mut bytes = [0; 4096];
+        let mut buffer = ReadBuf::new(&mut bytes);
+        match Pin::new(&mut *secured).poll_read(context, &mut buffer) {
+            Poll::Ready(read) => Poll::Ready(read.map(|()| buffer.filled().to_vec())),
             Poll::Pending if secured.get_ref().1.tls13_tickets_received() > 0 => Poll::Ready(Ok(Vec::new())),
             Poll::Pending => Poll::Pending,
         }

@@ -18,7 +18,7 @@ use etcdsnap_core::etcd::version;
 use etcdsnap_core::store::{OpenedStore, Store};
 use etcdsnap_core::{Code, Finding, Report, Source, Verdict};
 
-use crate::error::{Error, Fault};
+use crate::error::{Error, PathlessError};
 use crate::input::{Body, FileSource, Input};
 use crate::parallel_verify;
 use crate::progress::Stage;
@@ -160,7 +160,7 @@ fn read_database(
             return Ok(Ok(ReadDatabase { report, facts: None, changed: false }));
         }
     };
-    let report = match parallel_verify::run(source, &without_hash).map_err(|fault| fault.at(&path)) {
+    let report = match parallel_verify::run(source, &without_hash).map_err(|failure| failure.at(&path)) {
         Err(Error::Changed { .. }) if source.assert_unchanged().is_err() => {
             // The file became shorter: a defragmentation replaced it, or it was truncated.
             return Err(Error::Changed { path });
@@ -199,7 +199,7 @@ fn read_snaps(files: &MemberFiles, listing: &Listing, options: &VerifyOptions<'_
     let mut snaps = Vec::new();
     for (path, name) in &listing.snaps {
         let source = open_source(path)?;
-        let contents = read_snap(&source, options.progress).map_err(|error| Fault::Scan(error).at(path))?;
+        let contents = read_snap(&source, options.progress).map_err(|error| PathlessError::Scan(error).at(path))?;
         snaps.push(SnapFile { file: files.snap_name(path), name: *name, contents });
     }
     Ok(snaps)
@@ -220,7 +220,7 @@ fn read_log(
         let segment =
             Segment { file: files.segment_name(&found.path), sequence: found.sequence, index: found.index, position };
         let read = read_segment(&mut log, &segment, &source, options.progress);
-        read.map_err(|error| Fault::Scan(error).at(&found.path))?;
+        read.map_err(|error| PathlessError::Scan(error).at(&found.path))?;
         changed = source.assert_unchanged().is_err();
     }
     Ok((log, changed))

@@ -44,8 +44,8 @@ pub(super) fn read(path: &Path) -> Result<Configuration, DecryptionError> {
     let mut bytes = Zeroizing::new(vec![0; usize::try_from(MAX_LEN).unwrap_or(usize::MAX)]);
     let mut len = 0_usize;
     loop {
-        let room = bytes.get_mut(len..).filter(|room| !room.is_empty()).ok_or_else(too_long)?;
-        match (&file).read(room) {
+        let free = bytes.get_mut(len..).filter(|free| !free.is_empty()).ok_or_else(too_long)?;
+        match (&file).read(free) {
             Ok(0) => break,
             Ok(count) => len = len.saturating_add(count),
             Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}

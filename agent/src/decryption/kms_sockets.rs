@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use etcdsnap_core::kubernetes::encryption::keyring::{Plugins, Unopened};
+use etcdsnap_core::kubernetes::encryption::keyring::{PluginError, Plugins};
 use etcdsnap_core::kubernetes::encryption::kms_v2::Sealed;
 use etcdsnap_proto::kms_v2::DecryptRequest;
 use etcdsnap_proto::kms_v2::key_management_service_client::KeyManagementServiceClient;
@@ -24,22 +24,22 @@ use super::decryption_error::DecryptionError;
 /// Time limit for an answer of a plugin. API servers use 3 s unless the configuration says otherwise.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Pauses before a plugin that reports that it is unavailable is asked again.
+/// Pauses between calls of a plugin that reports that it is unavailable.
 const RETRY_PAUSES: [Duration; 2] = [Duration::from_millis(300), Duration::from_millis(1000)];
 
 /// How often to check for cancellation while waiting for a plugin.
 const CANCEL_CHECK_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Characters of a plugin's message that are quoted.
+/// Maximum number of characters that are quoted from a message of a plugin.
 const MAX_QUOTED_CHARS: usize = 200;
 
 /// The largest answer accepted, in bytes: a key has 32.
 const MAX_ANSWER_LEN: usize = 64 << 10;
 
-/// Answers that are kept. A cluster uses a few encrypted keys at a time; older API servers had one per value.
+/// Maximum number of cached answers. A cluster uses a few encrypted keys at a time; older API servers had one per value.
 const MAX_CACHED_ANSWERS: usize = 10_000;
 
-type PluginAnswer = Result<Zeroizing<Vec<u8>>, Unopened>;
+type PluginAnswer = Result<Zeroizing<Vec<u8>>, PluginError>;
 
 /// The plugins. Each encrypted key is sent only once.
 pub(super) struct KmsSockets {
@@ -57,15 +57,15 @@ struct SocketState {
     requests: u64,
 }
 
-/// After this many encrypted keys in a row without a decision, for example for lack of permission, a plugin is not asked again. A single such answer may be due to a damaged value.
+/// After this many encrypted keys in a row without a decision, for example for lack of permission, a plugin is not called again. A single such answer may be due to a damaged value.
 const MAX_UNDECIDED: u32 = 3;
 
-/// The connection to a plugin. After a connection error or a time-out it is not asked again: there may be thousands of values.
+/// The connection to a plugin. After a connection error or a time-out it is not called again: there may be thousands of values.
 enum Connection {
     New(PathBuf),
     /// With the number of encrypted keys in a row that it did not decide about.
     Open(Channel, u32),
-    Lost(String),
+    Abandoned(String),
 }
 
 /// Prints only the names: the answers are keys.
@@ -99,15 +99,15 @@ impl Plugins for KmsSockets {
     fn open(&self, plugin: &str, sealed: &Sealed<'_>) -> PluginAnswer {
         // Requests run one after the other, so that two threads with the same encrypted key ask once.
         let mut state = self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let asked = digest(plugin, sealed);
-        if let Some(answer) = state.answers.get(&asked) {
+        let request = digest(plugin, sealed);
+        if let Some(answer) = state.answers.get(&request) {
             return answer.clone();
         }
         let answer = state.ask(plugin, sealed, self.is_stopped);
         if state.answers.len() >= MAX_CACHED_ANSWERS {
             state.answers.clear();
         }
-        state.answers.insert(asked, answer.clone());
+        state.answers.insert(request, answer.clone());
         answer
     }
 }
@@ -115,7 +115,8 @@ impl Plugins for KmsSockets {
 impl SocketState {
     fn ask(&mut self, plugin: &str, sealed: &Sealed<'_>, is_stopped: fn() -> bool) -> PluginAnswer {
         let Self { runtime, plugins, requests, .. } = self;
-        let connection = plugins.get_mut(plugin).ok_or_else(|| Unopened::Unasked("there is no such plugin".into()))?;
+        let connection =
+            plugins.get_mut(plugin).ok_or_else(|| PluginError::Unreachable("there is no such plugin".into()))?;
         *requests = requests.saturating_add(1);
         let request = DecryptRequest {
             ciphertext: sealed.source.to_vec(),
@@ -132,61 +133,61 @@ impl SocketState {
             let answer = async {
                 timeout(ANSWER_TIMEOUT, call(connection, request)).await.unwrap_or_else(|_| {
                     let why = format!(
-                        "it did not answer within {} seconds, and is not asked again",
+                        "it did not answer within {} seconds, and is not called again",
                         ANSWER_TIMEOUT.as_secs()
                     );
-                    Err(Lost(why).into())
+                    Err(Unreachable(why).into())
                 })
             };
             tokio::select! {
                 answer = answer => answer,
-                () = stop => Err(Lost("the work was stopped".into()).into()),
+                () = stop => Err(Unreachable("the work was stopped".into()).into()),
             }
         });
-        if let (Connection::Open(_, silent), false) =
+        if let (Connection::Open(_, undecided), false) =
             (&mut *connection, matches!(answer, Err(CallFailure::Undecided(_))))
         {
-            *silent = 0;
+            *undecided = 0;
         }
         answer.map_err(|failure| match failure {
-            CallFailure::Lost(Lost(why)) => {
-                *connection = Connection::Lost(why.clone());
-                Unopened::Unasked(why)
+            CallFailure::Unreachable(Unreachable(why)) => {
+                *connection = Connection::Abandoned(why.clone());
+                PluginError::Unreachable(why)
             }
             CallFailure::Undecided(why) => {
-                if let Connection::Open(_, silent) = connection {
-                    *silent = silent.saturating_add(1);
-                    if *silent >= MAX_UNDECIDED {
-                        *connection = Connection::Lost(format!("{why}, and is not asked again"));
+                if let Connection::Open(_, undecided) = connection {
+                    *undecided = undecided.saturating_add(1);
+                    if *undecided >= MAX_UNDECIDED {
+                        *connection = Connection::Abandoned(format!("{why}, and is not called again"));
                     }
                 }
-                Unopened::Unasked(why)
+                PluginError::Unreachable(why)
             }
-            CallFailure::Refused(why) => Unopened::Refused(why),
+            CallFailure::Refused(why) => PluginError::Refused(why),
         })
     }
 }
 
-struct Lost(String);
+struct Unreachable(String);
 
 enum CallFailure {
-    /// The plugin cannot be asked.
-    Lost(Lost),
+    /// The plugin cannot be reached.
+    Unreachable(Unreachable),
     /// The plugin answers without deciding about the encrypted key.
     Undecided(String),
     /// The plugin refuses to decrypt the key.
     Refused(String),
 }
 
-impl From<Lost> for CallFailure {
-    fn from(lost: Lost) -> Self {
-        Self::Lost(lost)
+impl From<Unreachable> for CallFailure {
+    fn from(cause: Unreachable) -> Self {
+        Self::Unreachable(cause)
     }
 }
 
 async fn call(connection: &mut Connection, request: DecryptRequest) -> Result<Zeroizing<Vec<u8>>, CallFailure> {
     let channel = match connection {
-        Connection::Lost(why) => return Err(Lost(why.clone()).into()),
+        Connection::Abandoned(why) => return Err(Unreachable(why.clone()).into()),
         Connection::Open(channel, _) => channel.clone(),
         Connection::New(path) => {
             let channel = connect(path.clone()).await?;
@@ -205,16 +206,16 @@ async fn call(connection: &mut Connection, request: DecryptRequest) -> Result<Ze
         // tonic wraps errors of the transport; those do not come from the plugin.
         let is_broken = std::error::Error::source(&status).is_some();
         return Err(match status.code() {
-            _ if is_broken => Lost(format!("the connection broke, or it does not speak gRPC ({text})")).into(),
+            _ if is_broken => Unreachable(format!("the connection broke, or it does not speak gRPC ({text})")).into(),
             tonic::Code::Unavailable => match pauses.next() {
                 // A plugin whose own backend restarts is unavailable for a moment.
                 Some(pause) => {
                     tokio::time::sleep(*pause).await;
                     continue;
                 }
-                None => Lost(format!("it reports that it is unavailable: {text}")).into(),
+                None => Unreachable(format!("it reports that it is unavailable: {text}")).into(),
             },
-            tonic::Code::Unimplemented => Lost("it does not support KMS v2".into()).into(),
+            tonic::Code::Unimplemented => Unreachable("it does not support KMS v2".into()).into(),
             code @ (tonic::Code::DeadlineExceeded
             | tonic::Code::ResourceExhausted
             | tonic::Code::PermissionDenied
@@ -224,10 +225,11 @@ async fn call(connection: &mut Connection, request: DecryptRequest) -> Result<Ze
     }
 }
 
-async fn connect(path: PathBuf) -> Result<Channel, Lost> {
+async fn connect(path: PathBuf) -> Result<Channel, Unreachable> {
     let shown = crate::printable_path(&path);
-    let unreachable =
-        |cause: &io::Error| Lost(format!("its socket {shown} cannot be reached: {}", crate::error::plain(cause)));
+    let unreachable = |cause: &io::Error| {
+        Unreachable(format!("its socket {shown} cannot be reached: {}", crate::error::plain(cause)))
+    };
     let stream = UnixStream::connect(&path).await.map_err(|cause| unreachable(&cause))?;
     // Used once: a broken connection is reported, not reopened.
     let stream = Mutex::new(Some(TokioIo::new(stream)));
@@ -236,7 +238,7 @@ async fn connect(path: PathBuf) -> Result<Channel, Lost> {
         async move { stream.ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected)) }
     });
     let channel = Endpoint::from_static("http://localhost").connect_with_connector(connector).await;
-    channel.map_err(|cause| Lost(format!("its socket {shown} does not speak gRPC: {cause}")))
+    channel.map_err(|cause| Unreachable(format!("its socket {shown} does not speak gRPC: {cause}")))
 }
 
 /// Returns the key of a request in the cache of answers.

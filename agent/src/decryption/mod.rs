@@ -12,7 +12,7 @@ use etcdsnap_core::kubernetes::encryption::needed_key::{Encrypted, NeededKey};
 use etcdsnap_core::kubernetes::encryption::resource_entries::GroupResource;
 
 pub use decryption_error::DecryptionError;
-pub use etcdsnap_core::kubernetes::encryption::unopened::Unopened;
+pub use etcdsnap_core::kubernetes::encryption::undecrypted_counts::UndecryptedCounts;
 use kms_sockets::KmsSockets;
 
 /// The keys and plugins for decrypting values. The default has neither: it decrypts nothing, and reports which key each value needs.

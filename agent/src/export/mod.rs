@@ -11,7 +11,7 @@ use etcdsnap_core::Revision;
 use etcdsnap_core::etcd::keyvalue::KeyValue;
 use etcdsnap_core::etcd::revision_key::FullRevision;
 use etcdsnap_core::key_syntax::is_secret;
-use etcdsnap_core::store::{KeyRange, Lost, Order, Store};
+use etcdsnap_core::store::{KeyRange, LostParts, Order, Store};
 
 use crate::error::Error;
 use crate::fsx::output_error::OutputError;
@@ -62,7 +62,7 @@ pub fn export_to(
     what: &Export,
     target: ExportTarget,
     progress: &dyn Progress,
-) -> Result<(u64, Lost), ExportError> {
+) -> Result<(u64, LostParts), ExportError> {
     let done = export(snapshot, store, what, target.writer(what.format)?, progress)?;
     target.finish()?;
     Ok(done)
@@ -82,7 +82,7 @@ pub enum ExportError {
     #[error(transparent)]
     File(#[from] PartFileError),
     /// The output cannot be written.
-    #[error("cannot write: {0}")]
+    #[error("cannot write the output: {0}")]
     Write(#[from] io::Error),
 }
 
@@ -118,7 +118,7 @@ pub fn export<'o>(
     export: &Export,
     out: Box<dyn Write + Send + 'o>,
     progress: &dyn Progress,
-) -> Result<(u64, Lost), ExportError> {
+) -> Result<(u64, LostParts), ExportError> {
     let mut sink: Box<dyn RowWriter + 'o> = match export.format {
         ExportFormat::Ndjson => Box::new(ndjson::NdjsonWriter::new(out)),
         ExportFormat::Csv => Box::new(csv::CsvWriter::new(out, Formulas::Escaped)?),
@@ -160,7 +160,7 @@ fn living(
     export: &Export,
     sink: &mut dyn RowWriter,
     progress: &dyn Progress,
-) -> Result<(u64, Lost), ExportError> {
+) -> Result<(u64, LostParts), ExportError> {
     let query = store.query(export.range.clone(), export.revision);
     let (index, lost) = snapshot.keys(store, &query, progress)?;
     let order = Order::try_of(&index, |key| !key.deleted).map_err(|cause| snapshot.failed(cause))?;
@@ -185,7 +185,7 @@ fn history(
     export: &Export,
     sink: &mut dyn RowWriter,
     progress: &dyn Progress,
-) -> Result<(u64, Lost), ExportError> {
+) -> Result<(u64, LostParts), ExportError> {
     progress.begin(Stage::Read, Some(store.bytes()));
     let query = store.query(export.range.clone(), export.revision);
     let mut rows = 0_u64;

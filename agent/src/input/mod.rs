@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use etcdsnap_core::limits::{HEAD_LEN, MAX_WITHOUT_META};
 use etcdsnap_core::{ClaimedLength, FileKind, Report, Source, refusal_report};
 
-use crate::error::{Error, Fault};
+use crate::error::{Error, PathlessError};
 use crate::fsx::file_identity::FileIdentity;
 use crate::fsx::waitless_open::open_without_waiting;
 use crate::progress::Progress;
@@ -34,7 +34,7 @@ pub(crate) struct Input {
     pub body: Body,
     /// Its first bytes, unpacked.
     head: Vec<u8>,
-    extent: ClaimedLength,
+    claimed_length: ClaimedLength,
 }
 
 /// The ways to read an input.
@@ -93,8 +93,8 @@ impl Input {
         open_packed: impl Fn(FileSource, Format) -> Result<Packed, Error>,
     ) -> Result<Self, Error> {
         let head = read_head(&source, path)?;
-        let extent = ClaimedLength::of(&head);
-        let (body, head) = match packing(extent.kind()) {
+        let claimed_length = ClaimedLength::of(&head);
+        let (body, head) = match packing(claimed_length.kind()) {
             Some(format) => {
                 let packed = open_packed(source, format)?;
                 let head = packed.head().to_vec();
@@ -102,17 +102,17 @@ impl Input {
             }
             None => (Body::Plain(source), head),
         };
-        Ok(Self { path: path.to_owned(), extent: ClaimedLength::of(&head), body, head })
+        Ok(Self { path: path.to_owned(), claimed_length: ClaimedLength::of(&head), body, head })
     }
 
     /// Returns the lengths that it can have according to its first bytes.
-    pub fn extent(&self) -> &ClaimedLength {
-        &self.extent
+    pub fn claimed_length(&self) -> &ClaimedLength {
+        &self.claimed_length
     }
 
     /// Returns the report about a file that is not a database according to its first bytes; `None` if it is a database, or may be one that lost its meta pages.
     pub fn foreign_report(&self) -> Option<Report> {
-        let foreign = !matches!(self.extent.kind(), FileKind::Bolt | FileKind::BrokenBolt);
+        let foreign = !matches!(self.claimed_length.kind(), FileKind::Bolt | FileKind::BrokenBolt);
         foreign.then(|| refusal_report(&self.head, self.head.len() as u64))
     }
 
@@ -121,7 +121,7 @@ impl Input {
     /// # Errors
     /// [`Error::NoStore`].
     pub fn expect_database(&self) -> Result<(), Error> {
-        if self.extent.kind() == FileKind::Bolt {
+        if self.claimed_length.kind() == FileKind::Bolt {
             return Ok(());
         }
         let report = Box::new(refusal_report(&self.head, self.head.len() as u64));
@@ -133,7 +133,7 @@ impl Input {
     /// # Errors
     /// [`Error::NoStore`].
     pub fn expect_damaged_database(&self) -> Result<(), Error> {
-        match self.extent.kind() {
+        match self.claimed_length.kind() {
             FileKind::BrokenBolt | FileKind::Zeros | FileKind::Unknown => Ok(()),
             _ => self.expect_database(),
         }
@@ -146,8 +146,8 @@ impl Input {
     pub fn expect_snapshot(&self) -> Result<(), Error> {
         self.expect_database()?;
         match &self.body {
-            Body::Plain(file) if file.len() > self.extent.read_limit() => {
-                Err(Error::too_long(&self.path, &self.extent))
+            Body::Plain(file) if file.len() > self.claimed_length.read_limit() => {
+                Err(Error::too_long(&self.path, &self.claimed_length))
             }
             _ => Ok(()),
         }
@@ -168,7 +168,7 @@ fn read_head(source: &FileSource, path: &Path) -> Result<Vec<u8>, Error> {
     let mut head = vec![0; HEAD_LEN.min(usize::try_from(source.len()).unwrap_or(HEAD_LEN))];
     source.read_at(0, &mut head).map_err(|cause| {
         let len = head.len() as u64;
-        Fault::Scan(etcdsnap_core::Error::Read { offset: etcdsnap_core::Offset::START, len, cause }).at(path)
+        PathlessError::Scan(etcdsnap_core::Error::Read { offset: etcdsnap_core::Offset::START, len, cause }).at(path)
     })?;
     Ok(head)
 }
@@ -184,7 +184,7 @@ impl Input {
     }
 }
 
-/// Opens a file for reading. A FIFO is opened without waiting for a writer: whoever reads it waits for bytes, and notices meanwhile that it is to stop.
+/// Opens a file for reading. A FIFO is opened without waiting for a writer: the reader waits for bytes, and checks meanwhile whether to stop.
 fn open_file(path: &Path) -> Result<File, Error> {
     // Of other files, an opening that does not wait would fail while another program gives up a lease of the file.
     let is_fifo = fs::metadata(path).is_ok_and(|facts| facts.file_type().is_fifo());

@@ -5,10 +5,10 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use etcdsnap_core::limits::{HEAD_LEN, MAX_WITHOUT_META};
-use etcdsnap_core::{ClaimedLength, PageStartCheck, Source, Unwatched, Watch};
+use etcdsnap_core::{ClaimedLength, IgnoreProgress, PageStartCheck, ScanProgress, Source};
 use etcdsnap_unpack::{Format, UnpackError, Unpacked};
 
-use crate::error::{Error, Fault};
+use crate::error::{Error, PathlessError};
 use crate::input::FileSource;
 
 /// Bytes in a block; the scan works best with 256 KiB to 1 MiB.
@@ -23,7 +23,7 @@ pub(crate) struct Packed {
     source: FileSource,
     format: Format,
     head: Vec<u8>,
-    extent: ClaimedLength,
+    claimed_length: ClaimedLength,
 }
 
 impl Packed {
@@ -49,15 +49,15 @@ impl Packed {
     }
 
     fn open_with_error(source: FileSource, format: Format) -> Result<(Self, Option<Error>), Error> {
-        let mut packed = Self { source, format, head: Vec::new(), extent: ClaimedLength::of(&[]) };
+        let mut packed = Self { source, format, head: Vec::new(), claimed_length: ClaimedLength::of(&[]) };
         let mut head = vec![0; HEAD_LEN];
-        let filled = packed.begin(&Unwatched)?.fill(&mut head);
+        let filled = packed.begin(&IgnoreProgress)?.fill(&mut head);
         let (count, broke_off) = match filled {
             Ok(count) => (count, None),
             Err((count, error)) => (count, Some(packed.failed(count as u64, error))),
         };
         head.truncate(count);
-        packed.extent = ClaimedLength::of(&head);
+        packed.claimed_length = ClaimedLength::of(&head);
         packed.head = head;
         Ok((packed, broke_off))
     }
@@ -68,8 +68,8 @@ impl Packed {
     }
 
     /// Returns the possible length of the unpacked data.
-    pub fn extent(&self) -> &ClaimedLength {
-        &self.extent
+    pub fn claimed_length(&self) -> &ClaimedLength {
+        &self.claimed_length
     }
 
     /// Returns the compressed file.
@@ -87,49 +87,57 @@ impl Packed {
         self.source.len()
     }
 
-    /// Unpacks a whole snapshot into `sink`, in blocks of 1 MiB. Memory is limited to a few blocks, whatever the file claims. `watch` counts
+    /// Unpacks a whole snapshot into `sink`, in blocks of 1 MiB. Memory is limited to a few blocks, whatever the file claims. `progress` counts
     /// compressed bytes.
     ///
     /// # Errors
     /// [`Error::Unpack`] with the offset in the unpacked data, [`Error::Unsupported`], [`Error::Window`], [`Error::Scan`] if the file
     /// cannot be read, [`Error::TooLong`], [`Error::NoPages`], [`Error::Cancelled`], and those of `sink`.
-    pub fn unpack(&self, watch: &dyn Watch, sink: &mut UnpackSink<'_>) -> Result<(), Error> {
-        let most = self.extent.read_limit();
-        if self.unpack_up_to(most, watch, sink)? { Ok(()) } else { Err(Error::too_long(self.path(), &self.extent)) }
+    pub fn unpack(&self, progress: &dyn ScanProgress, sink: &mut UnpackSink<'_>) -> Result<(), Error> {
+        let most = self.claimed_length.read_limit();
+        if self.unpack_up_to(most, progress, sink)? {
+            Ok(())
+        } else {
+            Err(Error::too_long(self.path(), &self.claimed_length))
+        }
     }
 
     /// Like [`Packed::unpack`], for verifying: of data longer than any snapshot, unpacks just enough to show that.
     ///
     /// # Errors
     /// As [`Packed::unpack`], except [`Error::TooLong`].
-    pub fn unpack_to_judge(&self, watch: &dyn Watch, sink: &mut UnpackSink<'_>) -> Result<(), Error> {
-        self.unpack_up_to(self.extent.read_limit().saturating_add(1), watch, sink).map(drop)
+    pub fn unpack_to_judge(&self, progress: &dyn ScanProgress, sink: &mut UnpackSink<'_>) -> Result<(), Error> {
+        self.unpack_up_to(self.claimed_length.read_limit().saturating_add(1), progress, sink).map(drop)
     }
 
     /// Unpacks a damaged file up to the damage; returns the error of the decompressor there, if there is one.
     ///
     /// # Errors
     /// As [`Packed::unpack`], except [`Error::Unpack`] and [`Error::TooLong`].
-    pub fn unpack_damaged(&self, watch: &dyn Watch, sink: &mut UnpackSink<'_>) -> Result<Option<Error>, Error> {
-        match self.unpack_up_to(self.extent.read_limit().max(MAX_WITHOUT_META), watch, sink) {
+    pub fn unpack_damaged(
+        &self,
+        progress: &dyn ScanProgress,
+        sink: &mut UnpackSink<'_>,
+    ) -> Result<Option<Error>, Error> {
+        match self.unpack_up_to(self.claimed_length.read_limit().max(MAX_WITHOUT_META), progress, sink) {
             Err(error @ Error::Unpack { .. }) => Ok(Some(error)),
             other => other.map(|_| None),
         }
     }
 
-    fn begin<'w>(&'w self, watch: &'w dyn Watch) -> Result<Unpacked<'w>, Error> {
-        let reader = Reader { source: &self.source, at: 0, watch };
+    fn begin<'w>(&'w self, progress: &'w dyn ScanProgress) -> Result<Unpacked<'w>, Error> {
+        let reader = Reader { source: &self.source, at: 0, progress };
         Unpacked::new(self.format, reader).map_err(|error| self.failed(0, error))
     }
 
     /// Unpacks up to `most` bytes; returns whether that was all.
-    fn unpack_up_to(&self, most: u64, watch: &dyn Watch, sink: &mut UnpackSink<'_>) -> Result<bool, Error> {
-        let mut unpacked = self.begin(watch)?;
-        let mut pages = PageStartCheck::new(&self.extent);
+    fn unpack_up_to(&self, most: u64, progress: &dyn ScanProgress, sink: &mut UnpackSink<'_>) -> Result<bool, Error> {
+        let mut unpacked = self.begin(progress)?;
+        let mut pages = PageStartCheck::new(&self.claimed_length);
         let mut block = Vec::new();
         let mut at = 0_u64;
         loop {
-            if watch.cancelled() {
+            if progress.cancelled() {
                 return Err(Error::Cancelled);
             }
             block.resize(BLOCK_LEN, 0);
@@ -164,10 +172,10 @@ impl Packed {
             UnpackError::Window(_) => Error::Window { path },
             UnpackError::Memory(bytes) => {
                 let cause = etcdsnap_core::Error::Memory { what: "the window of the compressed file", bytes };
-                Fault::Scan(cause).at(&path)
+                PathlessError::Scan(cause).at(&path)
             }
             UnpackError::Input(cause) => match cause.get_ref().and_then(|inner| inner.downcast_ref::<DiskError>()) {
-                Some(DiskError(cause)) => Fault::Scan(cause.clone()).at(&path),
+                Some(DiskError(cause)) => PathlessError::Scan(cause.clone()).at(&path),
                 None => Error::Unpack { path, format, at, cause: cause.to_string() },
             },
             other => Error::Unpack { path, format, at, cause: other.to_string() },
@@ -179,7 +187,7 @@ impl Packed {
 struct Reader<'a> {
     source: &'a FileSource,
     at: u64,
-    watch: &'a dyn Watch,
+    progress: &'a dyn ScanProgress,
 }
 
 impl Read for Reader<'_> {
@@ -193,7 +201,7 @@ impl Read for Reader<'_> {
             io::Error::other(DiskError(error))
         })?;
         self.at = self.at.saturating_add(count as u64);
-        self.watch.advance(count as u64);
+        self.progress.advance(count as u64);
         Ok(count)
     }
 }
@@ -247,7 +255,7 @@ mod tests {
         let tail = vec![0; usize::try_from(MAX_EXTRA_BYTES).unwrap()];
         for pieces in [&[SNAPSHOT][..], &[SNAPSHOT, &tail]] {
             let packed = Packed::open(zstd(pieces), Format::Zstd).unwrap();
-            assert_eq!((packed.head(), packed.extent().kind()), (&SNAPSHOT[..HEAD_LEN], FileKind::Bolt));
+            assert_eq!((packed.head(), packed.claimed_length().kind()), (&SNAPSHOT[..HEAD_LEN], FileKind::Bolt));
             let mut whole = Vec::new();
             let sink = &mut |block: &mut Vec<u8>| {
                 whole.append(block);
@@ -276,9 +284,9 @@ mod tests {
     #[test]
     fn only_the_head_of_other_files_is_unpacked() {
         let packed = Packed::open(zstd(&[&vec![0; 2 << 20]]), Format::Zstd).unwrap();
-        assert_eq!((packed.head().len(), packed.extent().kind()), (HEAD_LEN, FileKind::Zeros));
+        assert_eq!((packed.head().len(), packed.claimed_length().kind()), (HEAD_LEN, FileKind::Zeros));
         let packed = Packed::open(zstd(&[b"some text"]), Format::Zstd).unwrap();
-        assert_eq!((packed.head(), packed.extent().kind()), (&b"some text"[..], FileKind::Text));
+        assert_eq!((packed.head(), packed.claimed_length().kind()), (&b"some text"[..], FileKind::Text));
     }
 
     #[test]

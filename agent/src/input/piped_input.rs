@@ -86,9 +86,9 @@ impl CopyLimit {
             if self.head.len() < HEAD_LEN {
                 return false;
             }
-            let extent = ClaimedLength::of(&self.head);
-            let packed = packing(extent.kind()).is_some();
-            self.most = Some(if packed { u64::MAX } else { extent.read_limit().max(self.least) });
+            let claimed = ClaimedLength::of(&self.head);
+            let packed = packing(claimed.kind()).is_some();
+            self.most = Some(if packed { u64::MAX } else { claimed.read_limit().max(self.least) });
             self.examine_at = packed.then_some(FIRST_EXAMINED_AT);
         }
         if self.examine_at.is_some_and(|at| self.copied >= at) {
@@ -110,5 +110,5 @@ fn max_compressed_len(head: &[u8], spool: &Spool, path: &Path) -> Option<u64> {
     let format = packing(ClaimedLength::of(head).kind())?;
     let packed = Packed::open(spool.so_far(path).ok()?, format).ok()?;
     // If the data end early, the rest may not have arrived yet.
-    (packed.head().len() == HEAD_LEN).then(|| packed.extent().read_limit().saturating_mul(2))
+    (packed.head().len() == HEAD_LEN).then(|| packed.claimed_length().read_limit().saturating_mul(2))
 }

@@ -81,7 +81,7 @@ pub fn auto_bump(snapshot: &Path) -> AutoBump {
 fn max_raft_index(path: &Path, snapshot: &Path) -> Result<u64, String> {
     // Reading a FIFO could block forever.
     if !path.is_file() {
-        return Err("it is no file".into());
+        return Err("it is not a file".into());
     }
     let mut text = Vec::new();
     let file = File::open(path).map_err(|cause| crate::error::plain(&cause))?;
@@ -149,6 +149,6 @@ mod tests {
         assert!(found.by == DEFAULT_BUMP && found.to_string().contains("another user may have written it"), "{found}");
         fs::remove_file(folder.path().join(REVISION_FILE)).unwrap();
         fs::create_dir(folder.path().join(REVISION_FILE)).unwrap();
-        assert!(auto_bump(&snapshot).to_string().contains("it is no file"));
+        assert!(auto_bump(&snapshot).to_string().contains("it is not a file"));
     }
 }

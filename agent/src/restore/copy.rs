@@ -14,7 +14,7 @@ use rustix::fd::AsFd;
 use super::RestoreError;
 use super::direct_writer::{DatabaseTarget, TargetWriter};
 use super::len;
-use crate::error::{Error, Fault};
+use crate::error::{Error, PathlessError};
 use crate::free_space::{self, Location};
 use crate::fsx::early_flush::{self, Unflushed};
 use crate::input::{FileSource, Packed, Spool};
@@ -92,7 +92,7 @@ fn copy_and_verify(
     }
     let (report, copied) = threads::run_both(verify, copy);
     let copied = copied?;
-    let report = report.unwrap_or_else(|payload| Err(Fault::panic(payload.as_ref()).at(path).into()))?;
+    let report = report.unwrap_or_else(|payload| Err(PathlessError::panic(payload.as_ref()).at(path).into()))?;
     Ok((copied, Some(report)))
 }
 
@@ -113,7 +113,7 @@ pub(super) fn unpack_to_nameless_file(
     progress: &dyn Progress,
 ) -> Result<(File, StreamDigest), RestoreError> {
     let failed = |cause| RestoreError::from(Spool::failed(cause));
-    let target = DatabaseTarget::of(Spool::new(from.extent().snapshot())?.into_file(), path);
+    let target = DatabaseTarget::of(Spool::new(from.claimed_length().snapshot())?.into_file(), path);
     let copied = unpack_to_targets(from, std::slice::from_ref(&target), progress).map_err(|error| match error {
         RestoreError::Write { cause, .. } => failed(cause),
         other => other,
@@ -151,13 +151,13 @@ pub(super) fn verify_structure(
     let options = VerifyOptions { sha256: Hashing::Skip, progress, ..VerifyOptions::default() };
     let threads = NonZeroUsize::new(options.workers().saturating_sub(1).max(1));
     let options = VerifyOptions { threads, ..options };
-    parallel_verify::run(source, &options).map_err(|fault| fault.at(path).into())
+    parallel_verify::run(source, &options).map_err(|failure| failure.at(path).into())
 }
 
 fn resize(block: &mut AlignedBuf, len: usize, path: &Path) -> Result<(), Error> {
     block.try_resize(len).map_err(|_| {
         let error = etcdsnap_core::Error::Memory { what: "a block of the file", bytes: len as u64 };
-        Fault::Scan(error).at(path)
+        PathlessError::Scan(error).at(path)
     })
 }
 
@@ -165,7 +165,7 @@ fn read(from: &FileSource, offset: u64, block: &mut [u8]) -> Result<(), Error> {
     from.read_at(offset, block).map_err(|cause| {
         let error =
             etcdsnap_core::Error::Read { offset: etcdsnap_core::Offset::new(offset), len: block.len() as u64, cause };
-        Fault::Scan(error).at(from.path())
+        PathlessError::Scan(error).at(from.path())
     })
 }
 
@@ -268,7 +268,7 @@ fn write_and_hash<B: AsRef<[u8]> + Default + Send>(
         // A failed write stops the reader, so it is the cause and takes precedence.
         match writing.join() {
             Ok(written) => written?,
-            Err(payload) => return Err(Fault::panic(payload.as_ref()).at(from).into()),
+            Err(payload) => return Err(PathlessError::panic(payload.as_ref()).at(from).into()),
         }
         read?;
         Ok(hasher.finish())

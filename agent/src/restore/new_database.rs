@@ -16,7 +16,7 @@ use super::direct_writer::DatabaseTarget;
 use super::restore_job::{Accepted, RestoreJob};
 use super::rewritten::{self, RewriteFacts, RewrittenDatabase};
 use super::{RestoreError, copy, deleted_keys};
-use crate::error::Fault;
+use crate::error::PathlessError;
 use crate::input::{Body, FileSource, Spool};
 use crate::threads;
 
@@ -93,7 +93,7 @@ impl RestoreJob<'_> {
                 None => finish(target),
                 Some(thread) => thread
                     .join()
-                    .unwrap_or_else(|payload| Err(Fault::panic(payload.as_ref()).at(&self.input.path).into())),
+                    .unwrap_or_else(|payload| Err(PathlessError::panic(payload.as_ref()).at(&self.input.path).into())),
             })
         })
     }

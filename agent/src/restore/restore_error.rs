@@ -8,7 +8,7 @@ use etcdsnap_core::etcd::bucket_rules::MAX_LEASE_SECONDS;
 use etcdsnap_core::key_syntax::key_text;
 use etcdsnap_core::restore::membership_error::MembershipError;
 use etcdsnap_core::restore::plan::PlanError;
-use etcdsnap_core::store::Unavailable;
+use etcdsnap_core::store::RevisionUnavailable;
 use etcdsnap_core::{Code, Offset, Report, Revision};
 
 use super::defaults::{DEFAULT_CLUSTER, DEFAULT_PEER_URL};
@@ -57,7 +57,7 @@ pub enum RestoreError {
     Plan(#[from] PlanError),
     /// The snapshot does not contain the revision.
     #[error("--rev: {0}")]
-    Revision(#[from] Unavailable),
+    Revision(#[from] RevisionUnavailable),
     /// Keys to delete do not exist.
     #[error("--delete: {} has no key {} at revision {}{}", printable_path(path), listed(keys), grouped_revision(*revision), if *unread == 0 { "" } else { " in the readable part" })]
     NoSuchKeys {
@@ -160,7 +160,7 @@ pub enum RestoreError {
         available: u64,
     },
     /// The disk became full during writing although there had been enough space, or this user's quota is exhausted.
-    #[error("cannot write {}: {}; {} are needed in all", printable_path(path), plain(cause), exact_bytes(*needed))]
+    #[error("cannot write to {}: {}; {} are needed in all", printable_path(path), plain(cause), exact_bytes(*needed))]
     Full {
         /// The file or directory.
         path: PathBuf,
@@ -225,7 +225,7 @@ pub enum RestoreError {
         stage: PathBuf,
     },
     /// A file or directory cannot be written.
-    #[error("cannot write {}: {}", printable_path(path), plain(cause))]
+    #[error("cannot write to {}: {}", printable_path(path), plain(cause))]
     Write {
         /// The file or directory.
         path: PathBuf,
@@ -266,8 +266,8 @@ impl RestoreError {
             Self::Damaged { .. } => {
                 "`etcdsnap verify --all` lists everything. Use another snapshot; --force restores the readable part of this one; if its SHA-256 does not match, add --skip-hash-check.".into()
             }
-            Self::Revision(Unavailable::Compacted { .. }) => "Look for older states in an older snapshot.".into(),
-            Self::Revision(Unavailable::Future { .. }) => {
+            Self::Revision(RevisionUnavailable::Compacted { .. }) => "Look for older states in an older snapshot.".into(),
+            Self::Revision(RevisionUnavailable::Future { .. }) => {
                 "Leave --rev out for the latest state, or use a newer snapshot.".into()
             }
             Self::NoSuchKeys { path, revision, .. } => format!(

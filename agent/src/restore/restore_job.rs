@@ -42,10 +42,10 @@ impl RestoreJob<'_> {
     pub fn estimated_size(&self) -> u64 {
         match &self.input.body {
             Body::Plain(source) => {
-                let database = self.input.extent().database().unwrap_or_else(|| super::len(source));
+                let database = self.input.claimed_length().database().unwrap_or_else(|| super::len(source));
                 plan(source, self.cluster, self.keys()).map_or(database, |plan| database.max(plan.edit.size))
             }
-            Body::Packed(packed) => packed.extent().database().unwrap_or_default(),
+            Body::Packed(packed) => packed.claimed_length().database().unwrap_or_default(),
         }
     }
 

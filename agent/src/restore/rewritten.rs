@@ -5,14 +5,14 @@
 use etcdsnap_core::bolt::database::BoltDatabase as Bolt;
 use etcdsnap_core::bolt::write::file_builder::{BuildError, BuiltFile, PageSink};
 use etcdsnap_core::restore::plan::{DatabaseChanges, KeyChanges, PlanError, changes};
-use etcdsnap_core::rewrite::{self, Alterations, Counts, LapsedLeases, Plan, write_altered};
+use etcdsnap_core::rewrite::{self, Alterations, EntryTotals, LapsedLeases, Plan, write_altered};
 use etcdsnap_core::{Report, Revision};
 
 use super::copy::{self, TargetWriters};
 use super::direct_writer::DatabaseTarget;
 use super::restore_job::{Accepted, RestoreJob};
 use super::{RestoreError, deleted_keys};
-use crate::error::{Error, Fault};
+use crate::error::{Error, PathlessError};
 use crate::fsx::early_flush;
 use crate::input::{Body, FileSource};
 use crate::progress::{Progress, Stage};
@@ -28,7 +28,7 @@ pub(super) struct RewriteFacts {
     /// The revision of the compaction, if any.
     pub compacted: Option<Revision>,
     /// Numbers of entries in the snapshot, and of those that were kept.
-    pub counts: Counts,
+    pub counts: EntryTotals,
     /// Leases that were granted again.
     pub lapsed: LapsedLeases,
 }
@@ -100,7 +100,7 @@ fn write_and_verify(
         aside.stop_if(matches!(&written, Err(error) if !matches!(error, RestoreError::NotWhole { .. })));
         written
     });
-    match judged.unwrap_or_else(|payload| Err(Fault::panic(payload.as_ref()).at(path).into())) {
+    match judged.unwrap_or_else(|payload| Err(PathlessError::panic(payload.as_ref()).at(path).into())) {
         // Verification was stopped because writing failed.
         Err(RestoreError::Input(Error::Cancelled)) => written.and(Err(Error::Cancelled.into())),
         Err(error) => Err(error),
@@ -160,7 +160,7 @@ fn check_nothing_lost(job: &RestoreJob<'_>, lost: Option<etcdsnap_core::Finding>
 fn of_core(job: &RestoreJob<'_>, error: rewrite::RewriteError<RestoreError>) -> RestoreError {
     let path = &job.input.path;
     match error {
-        rewrite::RewriteError::Read(cause) => Fault::Scan(cause).at(path).into(),
+        rewrite::RewriteError::Read(cause) => PathlessError::Scan(cause).at(path).into(),
         rewrite::RewriteError::Build(BuildError::Sink(error)) => error,
         error => RestoreError::NotWhole { path: path.clone(), reason: crate::printable(&error.to_string()) },
     }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use etcdsnap_core::Watch;
+use etcdsnap_core::ScanProgress;
 
 use crate::progress::{Progress, Stage};
 
@@ -24,7 +24,7 @@ impl<'p> Aside<'p> {
     }
 }
 
-impl Watch for Aside<'_> {
+impl ScanProgress for Aside<'_> {
     fn advance(&self, _bytes: u64) {}
 
     fn cancelled(&self) -> bool {

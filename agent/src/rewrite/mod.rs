@@ -14,11 +14,11 @@ mod salvage_file;
 use std::path::Path;
 
 use etcdsnap_core::bolt::write::file_builder::BuiltFile;
-use etcdsnap_core::rewrite::{Counts, Plan, write};
-use etcdsnap_core::store::{Lost, Store};
+use etcdsnap_core::rewrite::{EntryTotals, Plan, write};
+use etcdsnap_core::store::{LostParts, Store};
 use etcdsnap_core::{Finding, Report, Revision, Severity, Verdict};
 
-use crate::error::{Error, Fault};
+use crate::error::{Error, PathlessError};
 use crate::input::FileSource;
 use crate::progress::{Progress, Stage};
 use crate::snapshot::Snapshot;
@@ -111,7 +111,7 @@ fn judged(
     store: &Store<'_, FileSource>,
     target: NewFile,
     progress: &dyn Progress,
-    write: impl FnOnce(&NewFile) -> Result<(BuiltFile, Counts), RewriteError>,
+    write: impl FnOnce(&NewFile) -> Result<(BuiltFile, EntryTotals), RewriteError>,
 ) -> Result<(NewFile, Rewritten), RewriteError> {
     // The input is verified while the output is written: verification is mostly hashing, on its own thread.
     let aside = Aside::new(progress);
@@ -129,7 +129,8 @@ fn judged(
             written
         },
     );
-    let judged = match judged.unwrap_or_else(|payload| Err(Fault::panic(payload.as_ref()).at(snapshot.path()))) {
+    let judged = match judged.unwrap_or_else(|payload| Err(PathlessError::panic(payload.as_ref()).at(snapshot.path())))
+    {
         // Verification was stopped because writing failed.
         Err(Error::Cancelled) => return Err(written.err().unwrap_or_else(|| Error::Cancelled.into())),
         judged => judged?,
@@ -187,7 +188,7 @@ fn kept(
     compacted: Option<Revision>,
     target: &NewFile,
     progress: &dyn Progress,
-) -> Result<(BuiltFile, Counts), RewriteError> {
+) -> Result<(BuiltFile, EntryTotals), RewriteError> {
     let Some(revision) = compacted else { return pages(snapshot, store, Plan::Everything, target, progress) };
     let (survivors, lost) = snapshot.survivors(store, revision, progress)?;
     whole(snapshot.path(), lost)?;
@@ -201,7 +202,7 @@ fn pages(
     plan: Plan<'_>,
     target: &NewFile,
     progress: &dyn Progress,
-) -> Result<(BuiltFile, Counts), RewriteError> {
+) -> Result<(BuiltFile, EntryTotals), RewriteError> {
     progress.begin(Stage::Copy, Some(store.bytes()));
     target.with_sink(store.page_size(), |sink| {
         let written = write(store, plan, sink, progress);
@@ -211,7 +212,7 @@ fn pages(
     })
 }
 
-fn whole(path: &Path, lost: Lost) -> Result<(), RewriteError> {
+fn whole(path: &Path, lost: LostParts) -> Result<(), RewriteError> {
     lost.first.map_or(Ok(()), |finding| Err(RewriteError::damaged(path, Some(finding))))
 }
 

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use etcdsnap_core::Finding;
 use etcdsnap_core::bolt::write::file_builder::BuildError;
 use etcdsnap_core::rewrite;
-use etcdsnap_core::store::Unavailable;
+use etcdsnap_core::store::RevisionUnavailable;
 
-use crate::error::{Error, Fault, plain};
+use crate::error::{Error, PathlessError, plain};
 use crate::fsx::output_error::{OutputError, write_advice};
 use crate::fsx::part_file_error::PartFileError;
 use crate::printable::{printable_path, typed_path};
@@ -28,9 +28,9 @@ pub enum RewriteError {
     File(#[from] PartFileError),
     /// The input does not contain the revision.
     #[error(transparent)]
-    Revision(#[from] Unavailable),
+    Revision(#[from] RevisionUnavailable),
     /// The input is damaged.
-    #[error("{} is damaged, and nothing was written{}", printable_path(path), told(finding.as_deref()))]
+    #[error("{} is damaged, and nothing was written{}", printable_path(path), with_finding(finding.as_deref()))]
     Damaged {
         /// As the caller named it.
         path: PathBuf,
@@ -56,7 +56,7 @@ pub enum RewriteError {
         path: PathBuf,
     },
     /// The readable entries do not make a sound store.
-    #[error("the readable entries of {} do not make a sound store{}", printable_path(path), told(finding.as_deref()))]
+    #[error("the readable entries of {} do not make a sound store{}", printable_path(path), with_finding(finding.as_deref()))]
     Contradiction {
         /// As the caller named it.
         path: PathBuf,
@@ -121,7 +121,7 @@ impl RewriteError {
     /// Converts core's error about the file at `path`.
     pub(super) fn of_core(path: &Path, error: rewrite::RewriteError<PartFileError>) -> Self {
         match error {
-            rewrite::RewriteError::Read(cause) => Fault::Scan(cause).at(path).into(),
+            rewrite::RewriteError::Read(cause) => PathlessError::Scan(cause).at(path).into(),
             rewrite::RewriteError::Damaged(finding) => Self::damaged(path, Some(finding)),
             rewrite::RewriteError::Build(BuildError::Sink(error)) => error.into(),
             error => Self::Contents { path: path.to_owned(), reason: crate::printable(&error.to_string()) },
@@ -140,10 +140,10 @@ impl RewriteError {
             Self::Read(error) => error.advice(),
             Self::Target(error) => error.advice(),
             Self::File(error) => error.advice(),
-            Self::Revision(Unavailable::Compacted { .. }) => {
+            Self::Revision(RevisionUnavailable::Compacted { .. }) => {
                 "A compaction cannot be undone. Leave the revision out for the latest one.".into()
             }
-            Self::Revision(Unavailable::Future { .. }) => "Leave the revision out for the latest one.".into(),
+            Self::Revision(RevisionUnavailable::Future { .. }) => "Leave the revision out for the latest one.".into(),
             Self::Damaged { path, .. } => {
                 format!("For details: etcdsnap verify {0}. Use another copy or backup; if there is none, recover the readable part: etcdsnap salvage {0} -o OUT", typed_path(path))
             }
@@ -173,6 +173,6 @@ impl RewriteError {
     }
 }
 
-fn told(finding: Option<&Finding>) -> String {
+fn with_finding(finding: Option<&Finding>) -> String {
     finding.map_or_else(String::new, |finding| format!(": {} [{}]", crate::printable(&finding.message), finding.code))
 }

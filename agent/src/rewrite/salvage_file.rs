@@ -8,7 +8,7 @@ use etcdsnap_core::rewrite::{AuthPolicy, Limits, Salvage, SalvageReport};
 use etcdsnap_core::{Report, Severity, Verdict, check_trailer};
 
 use super::{Aside, NewFile, RewriteError, first};
-use crate::error::{Error, Fault};
+use crate::error::{Error, PathlessError};
 use crate::input::FileSource;
 use crate::progress::{Progress, Stage};
 use crate::snapshot::Snapshot;
@@ -79,7 +79,7 @@ pub fn salvage(
     // The old file is hashed while its pages are examined and the new file is written. Each of the two keeps one core busy.
     let aside = Aside::new(progress);
     let (hashed, recovered) = threads::run_both(
-        || check_trailer(snapshot.source(), &aside).map_err(Fault::Scan),
+        || check_trailer(snapshot.source(), &aside).map_err(PathlessError::Scan),
         || {
             let recovered = recover(snapshot, options, target.as_ref(), progress);
             aside.stop_if(recovered.is_err());
@@ -91,8 +91,8 @@ pub fn salvage(
         snapshot.assert_unchanged()?;
     }
     let Recovered { found, auth_was_reset, written } = recovered?;
-    let hashed = hashed.unwrap_or_else(|payload| Err(Fault::panic(payload.as_ref())));
-    let trailer = snapshot.source().unless_changed(hashed.map_err(|fault| fault.at(snapshot.path())))?;
+    let hashed = hashed.unwrap_or_else(|payload| Err(PathlessError::panic(payload.as_ref())));
+    let trailer = snapshot.source().unless_changed(hashed.map_err(|failure| failure.at(snapshot.path())))?;
     let sha256_fits = trailer.present.then(|| trailer.actual == trailer.expected);
     let broke_off = damaged.broke_off.as_ref().map(ToString::to_string);
     let mut done = Salvaged { found, sha256_fits, broke_off, auth_was_reset, new: None };

@@ -34,7 +34,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant, SystemTime};
 
-use etcdsnap_core::{Report, Revision, Watch};
+use etcdsnap_core::{Report, Revision, ScanProgress};
 use tokio::time::Instant as Deadline;
 use tokio_util::sync::CancellationToken;
 
@@ -407,7 +407,7 @@ struct StoppableProgress {
     stop: CancellationToken,
 }
 
-impl Watch for StoppableProgress {
+impl ScanProgress for StoppableProgress {
     fn advance(&self, bytes: u64) {
         self.progress.advance(bytes);
     }

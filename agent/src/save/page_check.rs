@@ -11,7 +11,7 @@ use etcdsnap_core::{Report, Sweep, SweepLimits};
 
 use super::save_error::SaveError;
 use super::written_proof::Written;
-use crate::error::Fault;
+use crate::error::PathlessError;
 use crate::threads;
 
 /// Memory for arriving pages at least; pages that do not fit are read from the file.
@@ -68,7 +68,7 @@ impl PageCheck {
         let path = written.path.clone();
         let _ = self.written.send(written);
         drop(self.batches);
-        self.thread.join().unwrap_or_else(|payload| Err(Fault::panic(payload.as_ref()).at(&path).into()))
+        self.thread.join().unwrap_or_else(|payload| Err(PathlessError::panic(payload.as_ref()).at(&path).into()))
     }
 }
 

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use etcdsnap_core::Revision;
 use etcdsnap_core::etcd::revision_key::RevisionKey;
-use etcdsnap_core::store::{KeyEntry, Lost, Seek, Store};
+use etcdsnap_core::store::{KeyEntry, LostParts, Seek, Store};
 use sha2::{Digest, Sha256};
 
 use crate::input::{Body, FileSource, Input};
@@ -46,7 +46,7 @@ pub(super) enum History {
 pub(super) fn open(file: File, path: &Path) -> Option<Snapshot> {
     let input = Input::of_file(file, path).ok()?;
     if let Body::Packed(packed) = &input.body
-        && packed.extent().snapshot().is_none_or(|bytes| bytes > MAX_UNPACKED_LEN)
+        && packed.claimed_length().snapshot().is_none_or(|bytes| bytes > MAX_UNPACKED_LEN)
     {
         return None;
     }
@@ -156,6 +156,6 @@ impl<'s> PastEntries<'s> {
     }
 }
 
-fn is_whole(lost: &Result<Lost, etcdsnap_core::Error>) -> bool {
+fn is_whole(lost: &Result<LostParts, etcdsnap_core::Error>) -> bool {
     lost.as_ref().is_ok_and(|lost| lost.places == 0)
 }

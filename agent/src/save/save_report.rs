@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use etcdsnap_core::key_tally::NeededKeyTally;
+use etcdsnap_core::needed_key_counts::NeededKeyCounts;
 use etcdsnap_core::{Report, Revision, Sha256Hex};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
@@ -40,7 +40,7 @@ pub struct Saved {
     /// The hash that `snapshot status` prints; `None` if its structure was not read.
     pub hash: Option<u32>,
     /// Values that an API server encrypted, with the provider and the key that they need: without these keys the snapshot is no backup of them. `None` if its structure was not read.
-    pub encrypted: Option<NeededKeyTally>,
+    pub encrypted: Option<NeededKeyCounts>,
     /// The SHA-256 of the database in hexadecimal.
     pub sha256: String,
     /// Whether the received database matches the SHA-256 that the server sent after it.

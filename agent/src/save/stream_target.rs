@@ -22,7 +22,7 @@ use super::save_config::{Compression, SaveVerify};
 use super::save_error::SaveError;
 use super::{Published, SaveJob, Saved, StoppableProgress, findings, name_template, received_stream};
 use crate::client::{Client, Member};
-use crate::error::Fault;
+use crate::error::PathlessError;
 use crate::fsx::output_error::printable_output;
 use crate::fsx::output_stream::OutputStream;
 use crate::fsx::output_target::OutputTarget;
@@ -268,7 +268,7 @@ impl StreamWriter {
     }
 
     fn not_verified(&self, error: ScanError) -> SaveError {
-        SaveError::NotVerified(Fault::Scan(error).at(Path::new("the stream")))
+        SaveError::NotVerified(PathlessError::Scan(error).at(Path::new("the stream")))
     }
 
     fn failed(&self, cause: io::Error) -> SaveError {

@@ -17,7 +17,7 @@ use etcdsnap_core::{
 
 use super::StoppableProgress;
 use super::save_error::SaveError;
-use crate::error::{Error, Fault};
+use crate::error::{Error, PathlessError};
 use crate::fsx::part_file_error::PartFileError;
 use crate::input::{Body, FileSource, Input, Packed};
 use crate::progress::{Progress, Stage};
@@ -56,7 +56,9 @@ impl Written {
             (Body::Plain(file), Some(swept)) if !self.is_packed => {
                 return Ok(file.unless_changed(whole.verify_plain(file, swept))?);
             }
-            (Body::Packed(file), Some(swept)) if self.is_packed && self.copied.len <= file.extent().read_limit() => {
+            (Body::Packed(file), Some(swept))
+                if self.is_packed && self.copied.len <= file.claimed_length().read_limit() =>
+            {
                 if self.must_match_sha256 {
                     file.source().unless_changed(whole.check_compressed(file))??;
                 }
@@ -121,6 +123,6 @@ impl ReceivedSnapshot<'_> {
     }
 
     fn failed(&self, error: ScanError) -> Error {
-        Fault::Scan(error).at(self.path)
+        PathlessError::Scan(error).at(self.path)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::slice;
 
-use etcdsnap_core::store::{Contents, Index, Lost, Query, Store, Unlike};
+use etcdsnap_core::store::{Contents, Index, LostParts, Query, Store, Unlike};
 
 use super::Snapshot;
 use crate::error::Error;
@@ -15,7 +15,7 @@ pub struct Side {
     query: Query,
     contents: Contents,
     /// Parts that could not be read.
-    pub lost: Lost,
+    pub lost: LostParts,
 }
 
 impl Snapshot {
@@ -36,7 +36,7 @@ impl Snapshot {
         store: &Store<'_, FileSource>,
         side: Side,
         places: Vec<etcdsnap_core::store::EntryPlace>,
-    ) -> Result<(Index, Lost), Error> {
+    ) -> Result<(Index, LostParts), Error> {
         let Side { query, mut lost, .. } = side;
         let mut index = Index::new(Query { hash_values: true, ..query });
         lost.append(index.read_places(store, places).map_err(|cause| self.failed(cause))?);
@@ -52,7 +52,7 @@ impl Snapshot {
 pub fn compare(
     a: (&Snapshot, &Store<'_, FileSource>, Side),
     b: (&Snapshot, &Store<'_, FileSource>, Side),
-) -> Result<[(Index, Lost); 2], Error> {
+) -> Result<[(Index, LostParts); 2], Error> {
     let pieces = a.0.pieces(Unlike::pieces(), a.0.threads(), &NoProgress, |unlike: &mut Unlike, piece| {
         unlike.append(Unlike::of(slice::from_ref(&a.2.contents), slice::from_ref(&b.2.contents), piece));
     })?;

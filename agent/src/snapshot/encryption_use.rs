@@ -43,7 +43,7 @@ pub struct EncryptionUsage {
 
 impl Snapshot {
     /// Counts the live objects by resource and key, in this order. If any means of decryption are given, all are decrypted; failures are added
-    /// to [`Snapshot::unopened`].
+    /// to [`Snapshot::undecrypted`].
     ///
     /// # Errors
     /// As [`Snapshot::keys`].

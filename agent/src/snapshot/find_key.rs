@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use etcdsnap_core::store::{Index, KeyRange, Lost};
+use etcdsnap_core::store::{Index, KeyRange, LostParts};
 use etcdsnap_core::{Code, Revision};
 
 use super::Snapshot;
@@ -36,7 +36,7 @@ pub struct Answer {
     /// The keys found, including deleted ones.
     pub keys: Index,
     /// Parts that could not be read.
-    pub lost: Lost,
+    pub lost: LostParts,
 }
 
 impl<T> Found<T> {

@@ -9,14 +9,14 @@ use std::sync::Arc;
 use etcdsnap_core::Revision;
 use etcdsnap_core::kubernetes::encryption::needed_key::Encrypted;
 use etcdsnap_core::kubernetes::registry_keys::Object;
-use etcdsnap_core::store::{Key, Lost, Store, UnreadRevisions};
+use etcdsnap_core::store::{Key, LostParts, Store, UnreadRevisions};
 use sha2::{Digest, Sha256};
 
 use super::Snapshot;
 use super::find_key::{Found, files};
 use super::kubernetes_objects::Cluster;
 use super::{ClusterIdentity, uid};
-use crate::decryption::{Decryption, Unopened};
+use crate::decryption::{Decryption, UndecryptedCounts};
 use crate::error::Error;
 use crate::input::FileSource;
 use crate::progress::{NoProgress, Progress};
@@ -79,11 +79,11 @@ pub struct ObjectAnswer {
     /// The number of that cluster among those of all files, from 0.
     pub cluster: usize,
     /// Parts that could not be read.
-    pub lost: Lost,
+    pub lost: LostParts,
     /// Revisions whose entries may be lost.
     pub unread: UnreadRevisions,
     /// Values that had to be read but could not be decrypted.
-    pub unopened: Unopened,
+    pub undecrypted: UndecryptedCounts,
 }
 
 /// The state of an object in a snapshot.
@@ -185,10 +185,10 @@ fn search_file(
     }
     let has_types = names.iter().map(|name| !cluster.resources.called(&name.kind).is_empty()).collect();
     // Take this before namespace kube-system is read: failing to decrypt that says nothing about the objects.
-    let unopened = snapshot.unopened();
+    let undecrypted = snapshot.undecrypted();
     let identity = snapshot.identity(&store, &cluster)?;
     let (taken, unread) = (cluster.taken, cluster.unread);
-    Ok(ObjectAnswer { revision, taken, has_types, states, identity, cluster: 0, lost, unread, unopened })
+    Ok(ObjectAnswer { revision, taken, has_types, states, identity, cluster: 0, lost, unread, undecrypted })
 }
 
 fn state(snapshot: &Snapshot, store: &Store<'_, FileSource>, key: &Key<'_>) -> Result<ObjectState, Error> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use etcdsnap_core::kubernetes::encryption::needed_key::Encrypted;
 use etcdsnap_core::kubernetes::registry_keys::Object;
-use etcdsnap_core::kubernetes::stored_form::{Form, Stored, form, stored};
+use etcdsnap_core::kubernetes::stored_form::{Stored, StoredForm, form, stored};
 use etcdsnap_core::store::{Key, Store};
 
 use super::Snapshot;
@@ -23,7 +23,7 @@ pub struct ObjectKind {
     /// The kind; if the value does not say it, the resource in the key.
     pub kind: String,
     /// The encoding.
-    pub form: Form,
+    pub form: StoredForm,
     /// Group and resource in their keys.
     pub stored_under: (Vec<u8>, Vec<u8>),
 }
@@ -82,7 +82,7 @@ impl Snapshot {
                 count: 1,
                 bytes: pair.value.len() as u64,
                 managed_bytes: found.managed_bytes,
-                undecodable: u64::from(!found.is_decodable && !matches!(found.form, Form::Encrypted(_))),
+                undecodable: u64::from(!found.is_decodable && !matches!(found.form, StoredForm::Encrypted(_))),
             };
             // The kind comes from the decrypted value, the encoding from the stored one.
             if Encrypted::of(pair.value).is_some() {

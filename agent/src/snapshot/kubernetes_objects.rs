@@ -15,7 +15,7 @@ use etcdsnap_core::kubernetes::object as objects;
 use etcdsnap_core::kubernetes::registry_keys::Object;
 use etcdsnap_core::kubernetes::resources::{Resource, Resources};
 use etcdsnap_core::store::{
-    EntryPlace, Event, Index, IndexWithValues, Key, KeyEntry, KeyRange, LastPuts, Lost, Order, SharedIndex, Store,
+    EntryPlace, Event, Index, IndexWithValues, Key, KeyEntry, KeyRange, LastPuts, LostParts, Order, SharedIndex, Store,
     UnreadRevisions,
 };
 
@@ -38,7 +38,7 @@ pub struct Cluster {
     /// The approximate time when the revision was written, in seconds since 1970; for the latest one, when the snapshot was taken.
     pub taken: Option<i64>,
     /// Parts that could not be read.
-    pub lost: Lost,
+    pub lost: LostParts,
     /// Revisions up to the requested one whose entries may be lost.
     pub unread: UnreadRevisions,
 }
@@ -231,7 +231,7 @@ impl Snapshot {
         keys: HashSet<Cow<'_, [u8]>>,
         revision: Revision,
         progress: &dyn Progress,
-    ) -> Result<(HashMap<Vec<u8>, Event>, Lost), Error> {
+    ) -> Result<(HashMap<Vec<u8>, Event>, LostParts), Error> {
         let query = store.query(KeyRange::all(), revision);
         let keys = Arc::new(keys);
         let (parts, lost) = self.read(store, progress, || LastPuts::new(query.clone(), keys.clone()))?;

@@ -28,13 +28,13 @@ use etcdsnap_core::pass::Pass;
 use etcdsnap_core::pass::reading::{Accumulator, Reading};
 use etcdsnap_core::restore::key_presence::KeyPresence;
 use etcdsnap_core::store::{
-    EntryPlace, Event, EventsByKey, HashKv, HashKvPart, Histories, History, Index, KeyRange, Lost, OpenedStore, Query,
-    SharedIndex, Store, SurvivorSearch, Survivors,
+    EntryPlace, Event, EventsByKey, HashKv, HashKvPart, Histories, History, Index, KeyRange, LostParts, OpenedStore,
+    Query, SharedIndex, Store, SurvivorSearch, Survivors,
 };
 use etcdsnap_core::{MetaChoice, Report, Revision};
 
-use crate::decryption::{Decryption, Unopened};
-use crate::error::{Error, Fault};
+use crate::decryption::{Decryption, UndecryptedCounts};
+use crate::error::{Error, PathlessError};
 use crate::input::{Body, FileSource, Input, Spool};
 use crate::parallel_verify::{self, Workers};
 use crate::progress::{Progress, Stage};
@@ -61,7 +61,7 @@ pub struct Snapshot {
     threads: Option<NonZeroUsize>,
     meta: MetaChoice,
     decryption: Arc<Decryption>,
-    unopened: Mutex<Unopened>,
+    undecrypted: Mutex<UndecryptedCounts>,
 }
 
 impl Snapshot {
@@ -104,7 +104,7 @@ impl Snapshot {
             Body::Plain(file) => file,
             Body::Packed(packed) => {
                 progress.begin(Stage::Unpack, Some(packed.packed_len()));
-                let mut spool = Spool::new(packed.extent().snapshot())?;
+                let mut spool = Spool::new(packed.claimed_length().snapshot())?;
                 let unpacked = packed.unpack(progress, &mut |block| spool.write(block));
                 packed.source().unless_changed(unpacked)?;
                 spool.finish(&input.path)?
@@ -138,7 +138,14 @@ impl Snapshot {
     }
 
     fn of_file_source(path: PathBuf, source: FileSource, threads: Option<NonZeroUsize>) -> Self {
-        Self { path, source, threads, meta: MetaChoice::Newest, decryption: Arc::default(), unopened: Mutex::default() }
+        Self {
+            path,
+            source,
+            threads,
+            meta: MetaChoice::Newest,
+            decryption: Arc::default(),
+            undecrypted: Mutex::default(),
+        }
     }
 
     /// Sets the meta page from which to read.
@@ -191,7 +198,7 @@ impl Snapshot {
         store: &Store<'_, FileSource>,
         query: &Query,
         progress: &dyn Progress,
-    ) -> Result<(Index, Lost), Error> {
+    ) -> Result<(Index, LostParts), Error> {
         let whole = SharedIndex::new(query.clone());
         let (_, lost) = self.read(store, progress, || whole.beside())?;
         Ok((whole.finish().map_err(|cause| self.failed(cause))?, lost))
@@ -206,7 +213,7 @@ impl Snapshot {
         store: &Store<'_, FileSource>,
         key: &[u8],
         progress: &dyn Progress,
-    ) -> Result<(Vec<Event>, Lost), Error> {
+    ) -> Result<(Vec<Event>, LostParts), Error> {
         let (parts, lost) = self.read(store, progress, || History::of(key))?;
         let history = merged(parts, History::merge).unwrap_or_else(|| History::of(key));
         Ok((history.into_events(), lost))
@@ -222,7 +229,7 @@ impl Snapshot {
         keys: &HashSet<&[u8]>,
         revision: Revision,
         progress: &dyn Progress,
-    ) -> Result<(EventsByKey, Lost), Error> {
+    ) -> Result<(EventsByKey, LostParts), Error> {
         let query = store.query(KeyRange::all(), revision);
         let (parts, lost) = self.read(store, progress, || Histories::new(query.clone(), keys))?;
         Ok((merged(parts, Histories::merge).map(Histories::into_events).unwrap_or_default(), lost))
@@ -237,7 +244,7 @@ impl Snapshot {
         store: &Store<'_, FileSource>,
         revision: Revision,
         progress: &dyn Progress,
-    ) -> Result<(HashKv, Lost), Error> {
+    ) -> Result<(HashKv, LostParts), Error> {
         let whole = HashKvPart::new(store, revision);
         let (parts, lost) = self.read(store, progress, || whole.beside())?;
         let hashing = merged(parts, HashKvPart::merge).unwrap_or(whole);
@@ -262,7 +269,8 @@ impl Snapshot {
 
     fn scan(&self, sha256: Sha256, progress: &dyn Progress) -> Result<Report, Error> {
         let options = VerifyOptions { sha256, meta: self.meta, threads: self.threads, progress };
-        self.source.unless_changed(parallel_verify::run(&self.source, &options).map_err(|fault| fault.at(&self.path)))
+        self.source
+            .unless_changed(parallel_verify::run(&self.source, &options).map_err(|failure| failure.at(&self.path)))
     }
 
     /// Returns the path as the caller gave it.
@@ -290,7 +298,7 @@ impl Snapshot {
         store: &Store<'_, FileSource>,
         revision: Revision,
         progress: &dyn Progress,
-    ) -> Result<(Survivors, Lost), Error> {
+    ) -> Result<(Survivors, LostParts), Error> {
         let whole = SurvivorSearch::new(revision);
         let (parts, lost) = self.read(store, progress, || whole.beside())?;
         let search = merged(parts, SurvivorSearch::merge).unwrap_or(whole);
@@ -307,13 +315,13 @@ impl Snapshot {
         keys: &[Vec<u8>],
         revision: Revision,
         progress: &dyn Progress,
-    ) -> Result<(Vec<Vec<u8>>, Lost), Error> {
+    ) -> Result<(Vec<Vec<u8>>, LostParts), Error> {
         let (parts, lost) = self.read(store, progress, || KeyPresence::new(keys, revision))?;
         let search = merged(parts, KeyPresence::merge).unwrap_or_else(|| KeyPresence::new(keys, revision));
         Ok((search.absent(), lost))
     }
 
-    /// Reads the value of an entry, decrypted if necessary. If that fails, returns it as stored and adds it to [`Snapshot::unopened`].
+    /// Reads the value of an entry, decrypted if necessary. If that fails, returns it as stored and adds it to [`Snapshot::undecrypted`].
     ///
     /// # Errors
     /// When it cannot be read.
@@ -324,7 +332,7 @@ impl Snapshot {
     /// Returns the value of an entry that was already read, like [`value`](Self::value).
     pub fn decrypted_value<'m>(&self, place: EntryPlace, pair: &KeyValue<'m>) -> Cow<'m, [u8]> {
         self.decryption.open(pair.key, pair.value).unwrap_or_else(|undecrypted| {
-            self.lock_unopened().add(place, undecrypted);
+            self.lock_undecrypted().add(place, undecrypted);
             Cow::Borrowed(pair.value)
         })
     }
@@ -337,12 +345,12 @@ impl Snapshot {
 
     /// Returns the values read so far that could not be decrypted.
     #[must_use]
-    pub fn unopened(&self) -> Unopened {
-        self.lock_unopened().clone()
+    pub fn undecrypted(&self) -> UndecryptedCounts {
+        self.lock_undecrypted().clone()
     }
 
-    fn lock_unopened(&self) -> std::sync::MutexGuard<'_, Unopened> {
-        self.unopened.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    fn lock_undecrypted(&self) -> std::sync::MutexGuard<'_, UndecryptedCounts> {
+        self.undecrypted.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     /// Reads the bytes of an entry that was read before.
@@ -360,7 +368,7 @@ impl Snapshot {
     /// Converts core's error about this file.
     #[must_use]
     pub fn failed(&self, cause: etcdsnap_core::Error) -> Error {
-        Fault::Scan(cause).at(&self.path)
+        PathlessError::Scan(cause).at(&self.path)
     }
 
     fn threads(&self) -> usize {
@@ -373,7 +381,7 @@ impl Snapshot {
         store: &Store<'_, FileSource>,
         progress: &dyn Progress,
         new: impl Fn() -> A + Sync,
-    ) -> Result<(Vec<A>, Lost), Error> {
+    ) -> Result<(Vec<A>, LostParts), Error> {
         progress.begin(Stage::Read, Some(store.bytes()));
         let read = self.run(Reading::new(store, new), progress);
         self.source.unless_changed(read)
@@ -383,9 +391,9 @@ impl Snapshot {
     fn run<P: Pass + Sync>(&self, pass: P, progress: &dyn Progress) -> Result<P::Outcome, Error> {
         let team = Workers::new(progress);
         let done = team.run(self.threads(), pass);
-        match (team.into_fault(), done) {
+        match (team.into_error(), done) {
             (None, Some(done)) => Ok(done),
-            (Some(fault), _) => Err(fault.at(&self.path)),
+            (Some(failure), _) => Err(failure.at(&self.path)),
             (None, None) => Err(Error::Defect("a worker ended without its result".into())),
         }
     }
@@ -404,7 +412,7 @@ impl Snapshot {
             (thread..count).step_by(threads).for_each(|piece| take(&mut whole, piece));
             Ok(whole)
         });
-        team.into_fault().map_or_else(|| Ok(done.unwrap_or_default()), |fault| Err(fault.at(&self.path)))
+        team.into_error().map_or_else(|| Ok(done.unwrap_or_default()), |failure| Err(failure.at(&self.path)))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Finds the revisions that a damaged snapshot has lost.
 
 use etcdsnap_core::Revision;
-use etcdsnap_core::store::{Lost, Store, UnreadRevisions};
+use etcdsnap_core::store::{LostParts, Store, UnreadRevisions};
 
 use super::Snapshot;
 use crate::error::Error;
@@ -17,7 +17,7 @@ impl Snapshot {
     pub fn unread_revisions(
         &self,
         store: &Store<'_, FileSource>,
-        lost: &Lost,
+        lost: &LostParts,
         revision: Revision,
         progress: &dyn Progress,
     ) -> Result<UnreadRevisions, Error> {

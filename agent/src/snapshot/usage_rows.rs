@@ -1,7 +1,7 @@
 //! Computes how much space keys take in a snapshot.
 
 use etcdsnap_core::store::usage_by_group::Grouping;
-use etcdsnap_core::store::{GroupTally, Heavy, Lost, Query, Store, Sums, Tallies, Usage};
+use etcdsnap_core::store::{GroupTally, Heavy, LostParts, Query, Store, Sums, Tallies, Usage};
 
 use super::Snapshot;
 use crate::error::Error;
@@ -46,7 +46,7 @@ impl Snapshot {
         grouping: Grouping<'_>,
         top: usize,
         progress: &dyn Progress,
-    ) -> Result<(UsageReport, Lost), Error> {
+    ) -> Result<(UsageReport, LostParts), Error> {
         let tally = GroupTally::new(query.clone(), grouping);
         let (tallies, lost) = self.read(store, progress, || tally.beside())?;
         let tallies = Tallies::of(tallies);

@@ -5,7 +5,7 @@
 //! ```
 
 use crate::bolt::leaf::Leaf;
-use crate::bolt::page::{Header, PageFault, PageKind};
+use crate::bolt::page::{Header, PageDefect, PageKind};
 use crate::bolt::page_id::PageId;
 use crate::finding_code::Code;
 use crate::int_readers::u64_le;
@@ -25,10 +25,10 @@ pub enum BucketLocation<'a> {
 /// Decodes the value of a bucket element.
 ///
 /// # Errors
-/// A [`PageFault`], with its offset within the value, if the value is too short or its inline page is not a leaf.
-pub fn parse(value: &[u8]) -> Result<BucketLocation<'_>, PageFault> {
+/// A [`PageDefect`], with its offset within the value, if the value is too short or its inline page is not a leaf.
+pub fn parse(value: &[u8]) -> Result<BucketLocation<'_>, PageDefect> {
     let short =
-        || PageFault::new(Code::BucketInvalid, 0, format!("a bucket header has {} bytes instead of 16", value.len()));
+        || PageDefect::new(Code::BucketInvalid, 0, format!("a bucket header has {} bytes instead of 16", value.len()));
     let root = u64_le(value, 0).ok_or_else(short)?;
     u64_le(value, 8).ok_or_else(short)?;
     if root != 0 {
@@ -36,7 +36,7 @@ pub fn parse(value: &[u8]) -> Result<BucketLocation<'_>, PageFault> {
     }
     let page = value.get(BUCKET_HEADER..).unwrap_or_default();
     let header = Header::parse(page).ok_or_else(|| {
-        PageFault::new(
+        PageDefect::new(
             Code::BucketInvalid,
             BUCKET_HEADER,
             format!("an inline bucket's page has only {} bytes", page.len()),
@@ -44,13 +44,13 @@ pub fn parse(value: &[u8]) -> Result<BucketLocation<'_>, PageFault> {
     })?;
     if header.kind() != Some(PageKind::Leaf) {
         let message = format!("an inline bucket's page is {} instead of a leaf page", header.describe());
-        return Err(PageFault::new(Code::BucketInvalid, BUCKET_HEADER.saturating_add(8), message));
+        return Err(PageDefect::new(Code::BucketInvalid, BUCKET_HEADER.saturating_add(8), message));
     }
     // A key that is empty or too long hides no entry, so the page can be read. `scan/walk.rs` reports the key.
-    let mut faults = Leaf::new(header, page).faults(header, None).into_iter();
-    if let Some(fault) = faults.find(|fault| fault.code != Code::KeySize) {
-        let message = format!("an inline bucket's page is damaged: {}", fault.message);
-        return Err(PageFault::new(Code::BucketInvalid, BUCKET_HEADER.saturating_add(fault.at), message));
+    let mut defects = Leaf::new(header, page).defects(header, None).into_iter();
+    if let Some(defect) = defects.find(|defect| defect.code != Code::KeySize) {
+        let message = format!("an inline bucket's page is damaged: {}", defect.message);
+        return Err(PageDefect::new(Code::BucketInvalid, BUCKET_HEADER.saturating_add(defect.at), message));
     }
     Ok(BucketLocation::Inline(header, page))
 }

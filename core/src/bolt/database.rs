@@ -131,10 +131,10 @@ pub(super) fn read_node<S: Source + ?Sized>(
     let size = reader.geometry().page_size;
     let damaged = |message: String| DatabaseError::Page { page, message };
     let geometry = reader.geometry();
-    let (header, bytes) = reader.unit(page)?.map_err(|fault| damaged(fault.message))?;
+    let (header, bytes) = reader.unit(page)?.map_err(|defect| damaged(defect.message))?;
     // An edit frees the page with all overflow pages that it claims, so the claim must be right, even if the page can
     // be read without them.
-    geometry.check(page, header.overflow).map_err(|fault| damaged(fault.message))?;
+    geometry.check(page, header.overflow).map_err(|defect| damaged(defect.message))?;
     if header.id != page {
         return Err(damaged(format!("it is labelled {}", header.id)));
     }
@@ -143,7 +143,7 @@ pub(super) fn read_node<S: Source + ?Sized>(
 
 /// Decodes the value of a bucket's element on page `page`.
 pub(super) fn parse_bucket(item: &LeafItem, page: PageId) -> Result<BucketLocation<'_>, DatabaseError> {
-    bucket::parse(&item.value).map_err(|fault| DatabaseError::Page { page, message: fault.message })
+    bucket::parse(&item.value).map_err(|defect| DatabaseError::Page { page, message: defect.message })
 }
 
 /// Decodes the items of an inline bucket whose element is on page `page`.

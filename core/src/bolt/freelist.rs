@@ -4,7 +4,7 @@
 //! ├ header (count) ┼ page id u64, ascending … ┤       count 0xFFFF: the first u64 is the real count
 //! ```
 
-use crate::bolt::page::{Header, PageFault, PageKind, needed_overflow, overflow_fits};
+use crate::bolt::page::{Header, PageDefect, PageKind, needed_overflow, overflow_fits};
 use crate::bolt::page_id::PageId;
 use crate::bolt::page_set::PageSet;
 use crate::bolt::reader::PageReader;
@@ -31,16 +31,16 @@ pub fn read<S: Source + ?Sized>(
     findings: &mut Findings,
 ) -> Result<(), Error> {
     let offset = reader.geometry().offset(page);
-    let mut report = |fault: PageFault| {
-        let at = offset.plus(fault.at as u64);
-        let finding = Finding::new(fault.code, fault.message).page(page).offset(at);
-        findings.push(Finding { because: fault.because, ..finding });
+    let mut report = |defect: PageDefect| {
+        let at = offset.plus(defect.at as u64);
+        let finding = Finding::new(defect.code, defect.message).page(page).offset(at);
+        findings.push(Finding { because: defect.because, ..finding });
     };
-    let invalid = |at: usize, message: String| PageFault::new(Code::FreelistInvalid, at, message);
+    let invalid = |at: usize, message: String| PageDefect::new(Code::FreelistInvalid, at, message);
     let (header, first_word) = match reader.first(page)? {
-        Err(fault) => {
-            let text = format!("the meta page points to the freelist here, but {}", fault.message);
-            report(PageFault { because: fault.because, ..invalid(0, text) });
+        Err(defect) => {
+            let text = format!("the meta page points to the freelist here, but {}", defect.message);
+            report(PageDefect { because: defect.because, ..invalid(0, text) });
             return Ok(());
         }
         Ok((header, bytes)) => (header, crate::int_readers::u64_le(bytes, HEADER).unwrap_or(0)),
@@ -50,10 +50,10 @@ pub fn read<S: Source + ?Sized>(
         return Ok(());
     }
     if header.id != page {
-        report(PageFault::new(Code::PageIdMismatch, 0, format!("the freelist page is labelled {}", header.id)));
+        report(PageDefect::new(Code::PageIdMismatch, 0, header.wrong_id(page)));
     }
-    if let Err(fault) = reader.geometry().check(page, header.overflow) {
-        report(PageFault { because: fault.because, ..invalid(12, fault.message) });
+    if let Err(defect) = reader.geometry().check(page, header.overflow) {
+        report(PageDefect { because: defect.because, ..invalid(12, defect.message) });
         return Ok(());
     }
     let (count, ids_start) = count_and_start(header, first_word);
@@ -66,7 +66,7 @@ pub fn read<S: Source + ?Sized>(
     }
     let end_in_memory = usize::try_from(end).unwrap_or(usize::MAX);
     if !overflow_fits(header.overflow, end_in_memory, size) {
-        report(PageFault::new(
+        report(PageDefect::new(
             Code::PageOverflow,
             12,
             format!("the freelist claims {} overflow pages for {end} bytes of page ids", header.overflow),
@@ -77,8 +77,8 @@ pub fn read<S: Source + ?Sized>(
     for own_page in page.up_to(page.plus(own_overflow).next()) {
         used.insert(own_page);
     }
-    read_ids(reader, offset.plus(ids_start), count, free, &mut |at, fault| {
-        let mut finding = Finding::new(fault.code, fault.message).page(page);
+    read_ids(reader, offset.plus(ids_start), count, free, &mut |at, defect| {
+        let mut finding = Finding::new(defect.code, defect.message).page(page);
         finding.offset = Some(at);
         findings.push(finding);
     })
@@ -96,7 +96,7 @@ fn read_ids<S: Source + ?Sized>(
     offset: Offset,
     count: u64,
     free: &PageSet,
-    report: &mut dyn FnMut(Offset, PageFault),
+    report: &mut dyn FnMut(Offset, PageDefect),
 ) -> Result<(), Error> {
     let (high_water, present) = (reader.geometry().high_water, reader.geometry().present);
     let mut previous = PageId::ZERO;
@@ -111,16 +111,16 @@ fn read_ids<S: Source + ?Sized>(
             if id < PageId::FIRST || id >= high_water {
                 let message =
                     format!("the freelist lists page {id}, but only pages 2 to {} can be free", high_water.previous());
-                report(id_offset, PageFault::new(Code::FreelistRange, 0, message));
+                report(id_offset, PageDefect::new(Code::FreelistRange, 0, message));
             } else if id < present && !free.insert(id) {
                 report(
                     id_offset,
-                    PageFault::new(Code::FreelistDuplicate, 0, format!("the freelist lists page {id} twice")),
+                    PageDefect::new(Code::FreelistDuplicate, 0, format!("the freelist lists page {id} twice")),
                 );
             } else if id < previous {
                 report(
                     id_offset,
-                    PageFault::new(
+                    PageDefect::new(
                         Code::FreelistOrder,
                         0,
                         format!("the freelist lists page {id} after page {previous}"),

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::bolt::page::{Header, OVERFULL_PAGE, PageFault, key_length_problem, overflow_fits, range, table_end};
+use crate::bolt::page::{Header, OVERFULL_PAGE, PageDefect, key_length_problem, overflow_fits, range, table_end};
 use crate::bolt::page_budget::{Admission, PageBudget};
 use crate::bolt::sizes::{ELEMENT, HEADER};
 use crate::finding_code::Code;
@@ -31,16 +31,16 @@ impl Element<'_> {
     }
 }
 
-/// Why an element of a leaf page is skipped; [`Leaf::describe`] turns it into a message.
+/// Why an element of a leaf page is skipped; [`Leaf::page_defect`] turns it into a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ElementFault {
+pub struct ElementDefect {
     /// Offset of the element from the start of the page, in bytes.
     at: usize,
-    kind: ElementFaultKind,
+    kind: ElementDefectKind,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum ElementFaultKind {
+enum ElementDefectKind {
     /// The page ends within the element table, before the end of this element.
     TableCutShort,
     /// Its entry reaches beyond the page.
@@ -87,14 +87,14 @@ impl<'a> Leaf<'a> {
     /// them.
     ///
     /// # Errors
-    /// A [`PageFault`] if the element or its entry lies outside the page.
-    pub fn element(&self, index: usize) -> Result<Element<'a>, PageFault> {
+    /// A [`PageDefect`] if the element or its entry lies outside the page.
+    pub fn element(&self, index: usize) -> Result<Element<'a>, PageDefect> {
         let at = table_end(index);
-        self.element_at(at).ok_or_else(|| self.describe(self.fault_at(at)))
+        self.element_at(at).ok_or_else(|| self.page_defect(self.defect_at(at)))
     }
 
     /// Iterates over the elements in table order: each is an element or the reason why it is skipped.
-    /// Ends early after a fault that makes all later elements unreadable.
+    /// Ends early after a defect that makes all later elements unreadable.
     #[must_use]
     pub fn elements(self) -> Elements<'a> {
         let lengths = (0..self.count).map_while(|index| {
@@ -121,34 +121,34 @@ impl<'a> Leaf<'a> {
         })
     }
 
-    /// Turns the fault of an element into a message with its code and offset.
+    /// Turns the defect of an element into a defect of the page, with a code and a message.
     #[must_use]
-    pub fn describe(&self, fault: ElementFault) -> PageFault {
-        let ElementFault { at, kind } = fault;
+    pub fn page_defect(&self, defect: ElementDefect) -> PageDefect {
+        let ElementDefect { at, kind } = defect;
         let [pos, ksize, vsize] = [4, 8, 12].map(|field| self.u32_field(at, field).unwrap_or(0));
         let entry = || format!("an entry of {ksize} + {vsize} bytes at position {pos}");
         match kind {
-            ElementFaultKind::TableCutShort => PageFault::new(
+            ElementDefectKind::TableCutShort => PageDefect::new(
                 Code::PageCount,
                 10,
                 format!("the page claims {} elements, which do not fit in it", self.count),
             ),
-            ElementFaultKind::OutsidePage => {
-                PageFault::new(Code::ElementRange, at, format!("{} reaches beyond the page", entry()))
+            ElementDefectKind::OutsidePage => {
+                PageDefect::new(Code::ElementRange, at, format!("{} reaches beyond the page", entry()))
             }
-            ElementFaultKind::Overlap => {
-                PageFault::new(Code::ElementOverlap, at, format!("{} overlaps another entry", entry()))
+            ElementDefectKind::Overlap => {
+                PageDefect::new(Code::ElementOverlap, at, format!("{} overlaps another entry", entry()))
             }
-            ElementFaultKind::PageUsedUp => PageFault::new(Code::ElementOverlap, at, OVERFULL_PAGE),
+            ElementDefectKind::PageUsedUp => PageDefect::new(Code::ElementOverlap, at, OVERFULL_PAGE),
         }
     }
 
     /// Returns why the element at offset `at` has no readable entry.
-    fn fault_at(&self, at: usize) -> ElementFault {
+    fn defect_at(&self, at: usize) -> ElementDefect {
         let is_in_table = self.u32_field(at, ELEMENT.saturating_sub(4)).is_some();
-        ElementFault {
+        ElementDefect {
             at,
-            kind: if is_in_table { ElementFaultKind::OutsidePage } else { ElementFaultKind::TableCutShort },
+            kind: if is_in_table { ElementDefectKind::OutsidePage } else { ElementDefectKind::TableCutShort },
         }
     }
 
@@ -174,42 +174,42 @@ impl<'a> Leaf<'a> {
         Some(end)
     }
 
-    /// Returns the fault of an inline bucket's leaf page that ends after its entries: bbolt makes the bucket's value
+    /// Returns the defect of an inline bucket's leaf page that ends after its entries: bbolt makes the bucket's value
     /// exactly as long as they are, so a changed count may hide further entries in the extra bytes.
-    pub(crate) fn inline_end_fault(&self) -> Option<PageFault> {
+    pub(crate) fn inline_end_defect(&self) -> Option<PageDefect> {
         let entries = self.packed_range()?;
         let rest = self.bytes.len().saturating_sub(entries.end);
         let text = || {
             format!("{rest} bytes follow the {} entries of an inline bucket: they may be hidden entries", self.count)
         };
-        (rest > 0).then(|| PageFault::new(Code::PageLayout, 10, text()))
+        (rest > 0).then(|| PageDefect::new(Code::PageLayout, 10, text()))
     }
 
-    /// Checks the page on its own, without its place in the tree; returns every fault. `page_size` in bytes is `None`
+    /// Checks the page on its own, without its place in the tree; returns every defect. `page_size` in bytes is `None`
     /// for an inline bucket, which has no overflow pages.
     #[must_use]
-    pub fn faults(&self, header: Header, page_size: Option<u32>) -> Vec<PageFault> {
-        let mut faults = Vec::new();
+    pub fn defects(&self, header: Header, page_size: Option<u32>) -> Vec<PageDefect> {
+        let mut defects = Vec::new();
         if table_end(self.count) > self.bytes.len() {
             let message =
                 format!("the page claims {} elements, which do not fit its {} bytes", self.count, self.bytes.len());
-            faults.push(PageFault::new(Code::PageCount, 10, message));
+            defects.push(PageDefect::new(Code::PageCount, 10, message));
         }
         let mut previous: Option<&[u8]> = None;
         for (index, element) in self.elements().enumerate() {
             match element {
-                Err(ElementFault { kind: ElementFaultKind::TableCutShort, .. }) => break,
-                Err(fault) => faults.push(self.describe(fault)),
+                Err(ElementDefect { kind: ElementDefectKind::TableCutShort, .. }) => break,
+                Err(defect) => defects.push(self.page_defect(defect)),
                 Ok(element) => {
                     if element.flags & !BUCKET != 0 {
                         let message = format!("an element has the unknown flags {:#x}", element.flags);
-                        faults.push(PageFault::new(Code::ElementFlags, table_end(index), message));
+                        defects.push(PageDefect::new(Code::ElementFlags, table_end(index), message));
                     }
                     if let Some(message) = key_length_problem(element.key.len()) {
-                        faults.push(PageFault::new(Code::KeySize, table_end(index), message));
+                        defects.push(PageDefect::new(Code::KeySize, table_end(index), message));
                     }
                     if previous.is_some_and(|previous| previous >= element.key) {
-                        faults.push(PageFault::new(
+                        defects.push(PageDefect::new(
                             Code::KeyOrder,
                             table_end(index),
                             "a key is not greater than the one before it",
@@ -220,10 +220,10 @@ impl<'a> Leaf<'a> {
             }
         }
         let readable =
-            faults.iter().all(|fault| matches!(fault.code, Code::KeyOrder | Code::KeySize | Code::ElementFlags));
+            defects.iter().all(|defect| matches!(defect.code, Code::KeyOrder | Code::KeySize | Code::ElementFlags));
         match self.packed_range() {
             None if readable => {
-                faults.push(PageFault::new(
+                defects.push(PageDefect::new(
                     Code::PageLayout,
                     HEADER,
                     "the entries do not lie back to back after the element table",
@@ -237,12 +237,12 @@ impl<'a> Leaf<'a> {
                         "the page claims {} overflow pages for {} bytes of entries",
                         header.overflow, entries.end
                     );
-                    faults.push(PageFault::new(Code::PageOverflow, 12, message));
+                    defects.push(PageDefect::new(Code::PageOverflow, 12, message));
                 }
             }
             None => {}
         }
-        faults
+        defects
     }
 
     #[inline]
@@ -273,7 +273,7 @@ pub struct Elements<'a> {
 }
 
 impl<'a> Iterator for Elements<'a> {
-    type Item = Result<Element<'a>, ElementFault>;
+    type Item = Result<Element<'a>, ElementDefect>;
 
     // Inlining keeps an element in registers. Without it, the processor stores an element in one width, loads it in
     // another, and waits in between: a fifth of the time of every query.
@@ -294,22 +294,22 @@ impl<'a> Iterator for Elements<'a> {
 impl<'a> Elements<'a> {
     /// Returns the element at `at` if the page budget admits it.
     #[cold]
-    fn checked(&mut self, at: usize, element: Option<Element<'a>>) -> Result<Element<'a>, ElementFault> {
+    fn checked(&mut self, at: usize, element: Option<Element<'a>>) -> Result<Element<'a>, ElementDefect> {
         let Some(element) = element else {
-            let fault = self.leaf.fault_at(at);
-            if fault.kind == ElementFaultKind::TableCutShort || !self.budget.count_skipped() {
+            let defect = self.leaf.defect_at(at);
+            if defect.kind == ElementDefectKind::TableCutShort || !self.budget.count_skipped() {
                 self.next = self.leaf.count;
             }
-            return Err(fault);
+            return Err(defect);
         };
         let entry = element.at..element.at.saturating_add(element.len());
         let following = self.leaf.element_at(table_end(self.next)).map(|following| following.at);
         match self.budget.admit(at, entry, following.filter(|_| self.next < self.leaf.count)) {
             Admission::Granted => Ok(element),
-            Admission::Overlaps => Err(ElementFault { at, kind: ElementFaultKind::Overlap }),
+            Admission::Overlaps => Err(ElementDefect { at, kind: ElementDefectKind::Overlap }),
             Admission::PageUsedUp => {
                 self.next = self.leaf.count;
-                Err(ElementFault { at, kind: ElementFaultKind::PageUsedUp })
+                Err(ElementDefect { at, kind: ElementDefectKind::PageUsedUp })
             }
         }
     }

@@ -44,7 +44,7 @@ impl Meta {
 
 /// Why a meta page is invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MetaFault {
+pub enum MetaDefect {
     /// The file ends before the meta page.
     Short,
     /// The magic number is wrong.
@@ -57,7 +57,7 @@ pub enum MetaFault {
     PageSize(u32),
 }
 
-impl std::fmt::Display for MetaFault {
+impl std::fmt::Display for MetaDefect {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Short => f.write_str("the file ends before this page"),
@@ -85,7 +85,7 @@ pub enum MetaChoice {
 #[derive(Debug, Clone, Copy)]
 pub struct MetaPages {
     /// Meta page 0 and meta page 1.
-    pub slots: [Result<Meta, MetaFault>; 2],
+    pub slots: [Result<Meta, MetaDefect>; 2],
     /// Page size to read the file with, in bytes.
     pub page_size: u32,
     /// The page size in the live meta page, if it contradicts the offset of meta page 1.
@@ -172,25 +172,25 @@ fn page_id(head: &[u8], at: usize) -> Option<u64> {
     u64_le(head, at)
 }
 
-fn parse(head: &[u8], at: usize) -> Result<Meta, MetaFault> {
-    let page = at.checked_add(META_END).and_then(|end| head.get(at..end)).ok_or(MetaFault::Short)?;
-    let u32_at = |at| u32_le(page, at).ok_or(MetaFault::Short);
-    let u64_at = |at| u64_le(page, at).ok_or(MetaFault::Short);
+fn parse(head: &[u8], at: usize) -> Result<Meta, MetaDefect> {
+    let page = at.checked_add(META_END).and_then(|end| head.get(at..end)).ok_or(MetaDefect::Short)?;
+    let u32_at = |at| u32_le(page, at).ok_or(MetaDefect::Short);
+    let u64_at = |at| u64_le(page, at).ok_or(MetaDefect::Short);
     let magic = u32_at(16)?;
     if magic != MAGIC {
-        return Err(MetaFault::Magic(magic));
+        return Err(MetaDefect::Magic(magic));
     }
     let version = u32_at(20)?;
     if version != VERSION {
-        return Err(MetaFault::Version(version));
+        return Err(MetaDefect::Version(version));
     }
-    let checksummed = page.get(16..72).ok_or(MetaFault::Short)?;
+    let checksummed = page.get(16..72).ok_or(MetaDefect::Short)?;
     if checksum(checksummed) != u64_at(72)? {
-        return Err(MetaFault::Checksum);
+        return Err(MetaDefect::Checksum);
     }
     let page_size = u32_at(24)?;
     if !page_size.is_power_of_two() || !(MIN_PAGE_SIZE..=MAX_PAGE_SIZE).contains(&page_size) {
-        return Err(MetaFault::PageSize(page_size));
+        return Err(MetaDefect::PageSize(page_size));
     }
     let page = |at| u64_at(at).map(PageId::new);
     Ok(Meta { page_size, root: page(32)?, freelist: page(48)?, high_water: page(56)?, txid: u64_at(64)? })

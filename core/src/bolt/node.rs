@@ -33,7 +33,7 @@ impl BoltNode {
             Some(PageKind::Leaf) => {
                 let leaf = Leaf::new(header, bytes);
                 let items = leaf.elements().map(|element| {
-                    let element = element.map_err(|fault| leaf.describe(fault).message)?;
+                    let element = element.map_err(|defect| leaf.page_defect(defect).message)?;
                     Ok(LeafItem { flags: element.flags, key: element.key.to_vec(), value: element.value.to_vec() })
                 });
                 let items: Vec<LeafItem> = items.collect::<Result<_, String>>()?;
@@ -43,7 +43,7 @@ impl BoltNode {
             Some(PageKind::Branch) => {
                 let branch = Branch::parse(header, bytes, page_size);
                 if branch.children.len() != usize::from(header.count) || branch.children.is_empty() {
-                    return Err(branch.faults.into_iter().next().map(|fault| fault.message).unwrap_or_default());
+                    return Err(branch.defects.into_iter().next().map(|defect| defect.message).unwrap_or_default());
                 }
                 let links: Vec<BranchItem> = branch
                     .children

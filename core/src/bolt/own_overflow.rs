@@ -4,7 +4,7 @@
 //! forged file could cost as much as all pages after it.
 
 use crate::bolt::leaf::Leaf;
-use crate::bolt::page::{Branch, Header, PageFault, PageKind, needed_overflow, overflow_fits, table_end};
+use crate::bolt::page::{Branch, Header, PageDefect, PageKind, needed_overflow, overflow_fits, table_end};
 use crate::finding_code::Code;
 
 /// Returns how many overflow pages a branch or leaf page really has, judged by its first page alone; 0 for other page
@@ -14,9 +14,9 @@ use crate::finding_code::Code;
 /// entries fill, or as many as it claims if the end of the entries is unknown.
 ///
 /// # Errors
-/// A [`PageFault`] if the element table does not fit the first page. bbolt splits every page with more than four
+/// A [`PageDefect`] if the element table does not fit the first page. bbolt splits every page with more than four
 /// elements at the page size, so a page with overflow has few elements.
-pub fn own_overflow(header: Header, first_page: &[u8], page_size: u32) -> Result<u32, PageFault> {
+pub fn own_overflow(header: Header, first_page: &[u8], page_size: u32) -> Result<u32, PageDefect> {
     if header.overflow == 0 || !matches!(header.kind(), Some(PageKind::Branch | PageKind::Leaf)) {
         return Ok(0);
     }
@@ -24,7 +24,7 @@ pub fn own_overflow(header: Header, first_page: &[u8], page_size: u32) -> Result
     if table_end(count) > first_page.len() {
         let message =
             format!("the page claims {count} elements, which do not fit its first {} bytes", first_page.len());
-        return Err(PageFault::new(Code::PageCount, 10, message));
+        return Err(PageDefect::new(Code::PageCount, 10, message));
     }
     let pages = usize::try_from(header.overflow).unwrap_or(usize::MAX).saturating_add(1);
     let claimed = pages.saturating_mul(first_page.len());
@@ -58,7 +58,7 @@ mod tests {
 
     fn own(overflow: u32, elements: &[[u32; 3]]) -> Result<u32, Code> {
         let (header, first_page) = leaf(overflow, elements);
-        own_overflow(header, &first_page, 512).map_err(|fault| fault.code)
+        own_overflow(header, &first_page, 512).map_err(|defect| defect.code)
     }
 
     #[test]
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_longer_than_the_first_page_is_a_fault() {
+    fn a_table_longer_than_the_first_page_is_a_defect() {
         assert_eq!(own(3, &[[16, 0, 0]; 32]), Err(Code::PageCount));
         assert_eq!(own(3, &[[16, 0, 0]; 31]), Ok(3));
     }

@@ -76,11 +76,21 @@ impl Header {
             None => format!("a page of unknown type {:#06x}", self.flags),
         }
     }
+
+    /// Describes, as a clause, that the page at `place` is labelled with another page's id.
+    pub fn wrong_id(&self, place: PageId) -> String {
+        format!("page {place} is labelled {}: it was written to the wrong place or overwritten", self.id)
+    }
+
+    /// Describes, as a clause, that the page has a type that does not belong in a tree.
+    pub fn wrong_type(&self) -> String {
+        format!("the tree points here, but this is {}", self.describe())
+    }
 }
 
-/// Damage of a page, with its offset within the page. (Not a page fault of the operating system.)
+/// Damage of a page, with its offset within the page.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PageFault {
+pub struct PageDefect {
     /// The finding's code.
     pub code: Code,
     /// Offset of the damage within the page, in bytes.
@@ -91,8 +101,8 @@ pub struct PageFault {
     pub because: Option<Code>,
 }
 
-impl PageFault {
-    /// Creates a fault at an offset within the page.
+impl PageDefect {
+    /// Creates a defect at an offset within the page.
     pub fn new(code: Code, at: usize, message: impl Into<String>) -> Self {
         Self { code, at, message: message.into(), because: None }
     }
@@ -142,7 +152,7 @@ pub struct Branch {
     /// The readable children, in page order.
     pub children: Vec<Child>,
     /// The damage of the page, in element order.
-    pub faults: Vec<PageFault>,
+    pub defects: Vec<PageDefect>,
     /// End of its last separator in bytes from the start of the page, which is the number of bytes in use.
     pub end: usize,
 }
@@ -155,10 +165,10 @@ impl Branch {
         let count = usize::from(header.count);
         let table_end = table_end(count);
         if count == 0 {
-            branch.faults.push(PageFault::new(Code::PageCount, 10, "the branch page has no children"));
+            branch.defects.push(PageDefect::new(Code::PageCount, 10, "the branch page has no children"));
         }
         if table_end > bytes.len() {
-            branch.faults.push(PageFault::new(
+            branch.defects.push(PageDefect::new(
                 Code::PageCount,
                 10,
                 format!("the page claims {count} elements, which do not fit its {} bytes", bytes.len()),
@@ -176,7 +186,7 @@ impl Branch {
             let Some((pos, ksize, page)) = branch_element(bytes, at) else { break };
             let Some(key) = separator(bytes, at, bytes.len()) else {
                 let message = format!("a separator of {ksize} bytes at position {pos} reaches beyond the page");
-                branch.faults.push(PageFault::new(Code::ElementRange, at, message));
+                branch.defects.push(PageDefect::new(Code::ElementRange, at, message));
                 is_packed = false;
                 budget.count_skipped();
                 continue;
@@ -185,16 +195,16 @@ impl Branch {
                 Admission::Granted => {}
                 Admission::Overlaps => {
                     let message = format!("a separator of {ksize} bytes at position {pos} overlaps another separator");
-                    branch.faults.push(PageFault::new(Code::ElementOverlap, at, message));
+                    branch.defects.push(PageDefect::new(Code::ElementOverlap, at, message));
                     continue;
                 }
                 Admission::PageUsedUp => {
-                    branch.faults.push(PageFault::new(Code::ElementOverlap, at, OVERFULL_PAGE));
+                    branch.defects.push(PageDefect::new(Code::ElementOverlap, at, OVERFULL_PAGE));
                     break;
                 }
             }
             if let Some(message) = key_length_problem(key.len()) {
-                branch.faults.push(PageFault::new(Code::KeySize, at, message));
+                branch.defects.push(PageDefect::new(Code::KeySize, at, message));
             }
             is_packed &= key.start == packed_end;
             packed_end = key.end;
@@ -203,30 +213,30 @@ impl Branch {
                 previous.as_ref().is_none_or(|previous| bytes.get(previous.clone()) < bytes.get(key.clone()));
             if !is_ascending {
                 let text = "a separator is not greater than the one before it";
-                branch.faults.push(PageFault::new(Code::KeyOrder, at, text));
+                branch.defects.push(PageDefect::new(Code::KeyOrder, at, text));
             }
             previous = Some(key.clone());
             branch.children.push(Child { page, key, at });
         }
         if count == 1 {
-            branch.faults.push(PageFault::new(Code::BranchOfOne, 10, "the branch page has a single child"));
+            branch.defects.push(PageDefect::new(Code::BranchOfOne, 10, "the branch page has a single child"));
         }
         if !is_packed && branch.is_readable() {
-            branch.faults.push(PageFault::new(Code::PageLayout, HEADER, "the separators do not lie back to back"));
+            branch.defects.push(PageDefect::new(Code::PageLayout, HEADER, "the separators do not lie back to back"));
         }
         if branch.is_readable() && is_packed && !overflow_fits(header.overflow, branch.end, page_size) {
             let message =
                 format!("the page claims {} overflow pages for {} bytes of separators", header.overflow, branch.end);
-            branch.faults.push(PageFault::new(Code::PageOverflow, 12, message));
+            branch.defects.push(PageDefect::new(Code::PageOverflow, 12, message));
         }
         branch
     }
 
-    /// Whether all children are readable despite the faults.
+    /// Whether all children are readable despite the defects.
     #[must_use]
     pub fn is_readable(&self) -> bool {
         let harmless = [Code::KeyOrder, Code::KeySize, Code::BranchOfOne, Code::PageOverflow];
-        self.faults.iter().all(|fault| harmless.contains(&fault.code))
+        self.defects.iter().all(|defect| harmless.contains(&defect.code))
     }
 
     /// The end of the last separator in bytes from the start of the page, computed from the element table alone.

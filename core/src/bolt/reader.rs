@@ -2,7 +2,7 @@
 
 use crate::aligned_buf::AlignedBuf;
 use crate::bolt::own_overflow::own_overflow;
-use crate::bolt::page::{Header, PageFault};
+use crate::bolt::page::{Header, PageDefect};
 use crate::bolt::page_id::PageId;
 use crate::error::Error;
 use crate::finding_code::Code;
@@ -34,15 +34,16 @@ impl Geometry {
     /// Checks that a page with its overflow pages lies within the database and the file.
     ///
     /// # Errors
-    /// A [`PageFault`] if it does not, or if it is longer than [`MAX_PAGE_LEN`].
-    pub fn check(&self, page: PageId, overflow: u32) -> Result<(), PageFault> {
+    /// A [`PageDefect`] if it does not, or if it is longer than [`MAX_PAGE_LEN`].
+    pub fn check(&self, page: PageId, overflow: u32) -> Result<(), PageDefect> {
         if page < PageId::FIRST || page >= self.high_water {
             let message = format!("page {page} lies outside the database, which has {} pages", self.high_water);
-            return Err(PageFault::new(Code::PageOutOfRange, 0, message));
+            return Err(PageDefect::new(Code::PageOutOfRange, 0, message));
         }
         if page >= self.present {
-            let fault = PageFault::new(Code::PageOutOfRange, 0, format!("page {page} lies beyond the end of the file"));
-            return Err(PageFault { because: Some(Code::FileTruncated), ..fault });
+            let defect =
+                PageDefect::new(Code::PageOutOfRange, 0, format!("page {page} lies beyond the end of the file"));
+            return Err(PageDefect { because: Some(Code::FileTruncated), ..defect });
         }
         let last = page.plus(u64::from(overflow));
         let bytes = u64::from(overflow).saturating_add(1).saturating_mul(u64::from(self.page_size));
@@ -53,7 +54,7 @@ impl Geometry {
             );
             let is_cut = last < self.high_water && bytes <= MAX_PAGE_LEN;
             let because = is_cut.then_some(Code::FileTruncated);
-            return Err(PageFault { because, ..PageFault::new(Code::PageOverflow, 12, message) });
+            return Err(PageDefect { because, ..PageDefect::new(Code::PageOverflow, 12, message) });
         }
         Ok(())
     }
@@ -94,10 +95,10 @@ impl<'s, S: Source + ?Sized> PageReader<'s, S> {
     ///
     /// # Errors
     /// Outer: the bytes could not be read. Inner: the page is damaged so that it cannot be read.
-    pub fn unit(&mut self, page: PageId) -> Result<Result<(Header, &[u8]), PageFault>, Error> {
-        let (header, overflow) = match self.extent(page)? {
+    pub fn unit(&mut self, page: PageId) -> Result<Result<(Header, &[u8]), PageDefect>, Error> {
+        let (header, overflow) = match self.header_and_overflow(page)? {
             Ok(extent) => extent,
-            Err(fault) => return Ok(Err(fault)),
+            Err(defect) => return Ok(Err(defect)),
         };
         Ok(Ok((header, self.pages(page, overflow)?)))
     }
@@ -107,11 +108,11 @@ impl<'s, S: Source + ?Sized> PageReader<'s, S> {
     ///
     /// # Errors
     /// The same errors as [`PageReader::unit`].
-    pub fn extent(&mut self, page: PageId) -> Result<Result<(Header, u32), PageFault>, Error> {
+    pub fn header_and_overflow(&mut self, page: PageId) -> Result<Result<(Header, u32), PageDefect>, Error> {
         let geometry = self.geometry;
         let (header, first) = match self.first(page)? {
             Ok(first) => first,
-            Err(fault) => return Ok(Err(fault)),
+            Err(defect) => return Ok(Err(defect)),
         };
         // The entries determine the overflow pages that the page needs, so entries within the file are read even if the
         // header claims pages beyond its end.
@@ -132,14 +133,14 @@ impl<'s, S: Source + ?Sized> PageReader<'s, S> {
     ///
     /// # Errors
     /// The same errors as [`PageReader::unit`].
-    pub fn first(&mut self, page: PageId) -> Result<Result<(Header, &[u8]), PageFault>, Error> {
-        if let Err(fault) = self.geometry.check(page, 0) {
-            return Ok(Err(fault));
+    pub fn first(&mut self, page: PageId) -> Result<Result<(Header, &[u8]), PageDefect>, Error> {
+        if let Err(defect) = self.geometry.check(page, 0) {
+            return Ok(Err(defect));
         }
         let bytes = self.bytes(self.geometry.offset(page), self.geometry.page_size as usize)?;
         Ok(Header::parse(bytes)
             .map(|header| (header, bytes))
-            .ok_or_else(|| PageFault::new(Code::PageType, 0, "the page has no complete header")))
+            .ok_or_else(|| PageDefect::new(Code::PageType, 0, "the page has no complete header")))
     }
 
     /// Announces that the next `pages` pages to be read are contiguous, so that one read can fetch them all.

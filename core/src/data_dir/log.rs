@@ -184,7 +184,7 @@ impl WriteAheadLog {
         Ok(())
     }
 
-    /// The index of the first entry after the last gap: from there on no entry is missing.
+    /// Returns the index of the first entry after the last gap: from there on no entry is missing.
     pub(super) fn contiguous_from(&self) -> Option<u64> {
         self.gaps.back().map_or(self.first_index, |gap| Some(gap.to.saturating_add(1)))
     }

@@ -8,7 +8,7 @@ use super::wal_record::{CRC, ENTRY, METADATA, SNAPSHOT, STATE};
 use super::{RaftSnapshot, Segment, SegmentPosition, SnapshotPosition, WriteAheadLog, read_segment};
 use crate::crc::crc32c;
 use crate::finding_code::Code;
-use crate::progress::Unwatched;
+use crate::progress::IgnoreProgress;
 use crate::severity::{Severity, Verdict};
 
 const MEMBER: u64 = 0x8e9e_05c5_2164_694d;
@@ -119,7 +119,7 @@ fn read(segments: &[(u64, u64, &[u8])]) -> WriteAheadLog {
         let position = if index_in_log + 1 == segments.len() { SegmentPosition::Last } else { SegmentPosition::Inner };
         let file = format!("member/wal/{sequence:016x}-{index:016x}.wal");
         let segment = Segment { file, sequence: *sequence, index: *index, position };
-        read_segment(&mut log, &segment, *bytes, &Unwatched).unwrap();
+        read_segment(&mut log, &segment, *bytes, &IgnoreProgress).unwrap();
     }
     log
 }
@@ -470,6 +470,6 @@ fn reading_arbitrary_bytes_ends() {
         }
         let log = read(&[(0, 0, &bytes), (1, 5, &bytes)]);
         let _ = codes(&log, &database(next()), &[snap(10, 2)]);
-        let _ = super::read_snap(&bytes[..], &Unwatched).unwrap();
+        let _ = super::read_snap(&bytes[..], &IgnoreProgress).unwrap();
     }
 }

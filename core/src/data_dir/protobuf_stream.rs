@@ -1,7 +1,7 @@
 //! Reads protobuf messages field by field through a window. Long fields are returned as byte ranges, so that they need
 //! no memory.
 
-use crate::crc::{CrcCombiner, CrcRun};
+use crate::crc::{CrcCombiner, PartialCrc};
 use crate::data_dir::read_window::{ReadWindow, WINDOW_LEN};
 use crate::error::Error;
 use crate::source::Source;
@@ -108,8 +108,8 @@ pub(super) fn hash<S: Source + ?Sized>(
     window: &mut ReadWindow<'_, S>,
     span: ByteSpan,
     combiner: &CrcCombiner,
-) -> Result<CrcRun, Error> {
-    let mut run = CrcRun::default();
+) -> Result<PartialCrc, Error> {
+    let mut crc = PartialCrc::default();
     let mut at = span.start;
     while at < span.end {
         let want = usize::try_from(span.end.saturating_sub(at)).unwrap_or(WINDOW_LEN).min(WINDOW_LEN);
@@ -117,19 +117,19 @@ pub(super) fn hash<S: Source + ?Sized>(
         if bytes.is_empty() {
             break;
         }
-        run = run.then(CrcRun::of(bytes), combiner);
+        crc = crc.then(PartialCrc::of(bytes), combiner);
         at = at.saturating_add(bytes.len() as u64);
     }
-    Ok(run)
+    Ok(crc)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::progress::Unwatched;
+    use crate::progress::IgnoreProgress;
 
     fn read(bytes: &[u8]) -> Result<Vec<(u32, StreamValue)>, MessageError> {
-        let mut window = ReadWindow::new(bytes, &Unwatched);
+        let mut window = ReadWindow::new(bytes, &IgnoreProgress);
         let mut list = Vec::new();
         fields(&mut window, ByteSpan { start: 0, end: bytes.len() as u64 }, |_, number, value| {
             list.push((number, value));

@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::offset::Offset;
-use crate::progress::Watch;
+use crate::progress::ScanProgress;
 use crate::source::Source;
 
 /// Length of the buffer, and of a read, in bytes.
@@ -11,14 +11,14 @@ pub(super) const WINDOW_LEN: usize = 256 << 10;
 /// Reads a source in pieces, and keeps the last piece in memory.
 pub(super) struct ReadWindow<'s, S: ?Sized> {
     source: &'s S,
-    watch: &'s dyn Watch,
+    progress: &'s dyn ScanProgress,
     start: u64,
     bytes: Vec<u8>,
 }
 
 impl<'s, S: Source + ?Sized> ReadWindow<'s, S> {
-    pub fn new(source: &'s S, watch: &'s dyn Watch) -> Self {
-        Self { source, watch, start: 0, bytes: Vec::new() }
+    pub fn new(source: &'s S, progress: &'s dyn ScanProgress) -> Self {
+        Self { source, progress, start: 0, bytes: Vec::new() }
     }
 
     /// The length of the source in bytes.
@@ -29,7 +29,7 @@ impl<'s, S: Source + ?Sized> ReadWindow<'s, S> {
     /// Returns `len` bytes at `at`, at most [`WINDOW_LEN`], or fewer at the end of the source.
     ///
     /// # Errors
-    /// A read fails, or `watch` requests a stop.
+    /// A read fails, or `progress` requests a stop.
     pub fn bytes(&mut self, at: u64, len: usize) -> Result<&[u8], Error> {
         let left = usize::try_from(self.source.len().saturating_sub(at)).unwrap_or(usize::MAX);
         let len = len.min(left).min(WINDOW_LEN);
@@ -48,7 +48,7 @@ impl<'s, S: Source + ?Sized> ReadWindow<'s, S> {
     }
 
     fn load(&mut self, at: u64, len: usize) -> Result<(), Error> {
-        if self.watch.cancelled() {
+        if self.progress.cancelled() {
             return Err(Error::Cancelled);
         }
         let missing = len.saturating_sub(self.bytes.len());
@@ -60,7 +60,7 @@ impl<'s, S: Source + ?Sized> ReadWindow<'s, S> {
             self.bytes.clear();
             return Err(Error::Read { offset: Offset::new(at), len: len as u64, cause });
         }
-        self.watch.advance(len as u64);
+        self.progress.advance(len as u64);
         Ok(())
     }
 }
@@ -68,12 +68,12 @@ impl<'s, S: Source + ?Sized> ReadWindow<'s, S> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::progress::Unwatched;
+    use crate::progress::IgnoreProgress;
 
     #[test]
     fn the_window_returns_the_bytes_of_the_source() {
         let bytes: Vec<u8> = (0..WINDOW_LEN * 2 + 100).map(|i| (i % 251) as u8).collect();
-        let mut window = ReadWindow::new(&bytes, &Unwatched);
+        let mut window = ReadWindow::new(&bytes, &IgnoreProgress);
         for (at, len) in [
             (0, 10),
             (WINDOW_LEN - 5, 10),

@@ -16,7 +16,7 @@ use crate::finding::Finding;
 use crate::finding_code::Code;
 use crate::limits::{MAX_SEGMENT, MAX_SMALL_RECORD};
 use crate::offset::Offset;
-use crate::progress::Watch;
+use crate::progress::ScanProgress;
 use crate::source::Source;
 
 /// Position of a segment in the log.
@@ -44,15 +44,15 @@ pub struct Segment {
 /// Reads a segment into the log. Segments must be read in the order of their sequence numbers.
 ///
 /// # Errors
-/// A read fails, or `watch` requests a stop. Damage becomes a finding of the log.
+/// A read fails, or `progress` requests a stop. Damage becomes a finding of the log.
 pub fn read<S: Source + ?Sized>(
     log: &mut WriteAheadLog,
     segment: &Segment,
     source: &S,
-    watch: &dyn Watch,
+    progress: &dyn ScanProgress,
 ) -> Result<(), Error> {
     let mut reader =
-        SegmentReader { window: ReadWindow::new(source, watch), log, segment, number: 0, has_searched_after: false };
+        SegmentReader { window: ReadWindow::new(source, progress), log, segment, number: 0, has_searched_after: false };
     reader.begin();
     if source.len() > MAX_SEGMENT {
         let text = format!("the file has {} bytes, more than a segment can have", source.len());

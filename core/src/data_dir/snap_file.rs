@@ -12,7 +12,7 @@ use crate::data_dir::protobuf_stream::{ByteSpan, MessageError, StreamValue, fiel
 use crate::data_dir::read_window::ReadWindow;
 use crate::error::Error;
 use crate::limits::{CONF_STATE_MEMBERS, MAX_SNAP_FILE};
-use crate::progress::Watch;
+use crate::progress::ScanProgress;
 use crate::source::Source;
 use crate::varint::varint;
 
@@ -31,7 +31,10 @@ pub struct RaftSnapshot {
 ///
 /// # Errors
 /// Outer: a read fails. Inner: a description of the damage.
-pub fn read<S: Source + ?Sized>(source: &S, watch: &dyn Watch) -> Result<Result<RaftSnapshot, String>, Error> {
+pub fn read<S: Source + ?Sized>(
+    source: &S,
+    progress: &dyn ScanProgress,
+) -> Result<Result<RaftSnapshot, String>, Error> {
     let len = source.len();
     if len == 0 {
         return Ok(Err("the file is empty".into()));
@@ -39,7 +42,7 @@ pub fn read<S: Source + ?Sized>(source: &S, watch: &dyn Watch) -> Result<Result<
     if len > MAX_SNAP_FILE {
         return Ok(Err(format!("the file has {len} bytes, more than a message of etcd can have")));
     }
-    let mut window = ReadWindow::new(source, watch);
+    let mut window = ReadWindow::new(source, progress);
     match parse(&mut window, len) {
         Ok(outcome) => Ok(outcome),
         Err(MessageError::Malformed) => Ok(Err("the file is not a raft snapshot, or is cut off".into())),
@@ -99,8 +102,9 @@ fn conf_state<S: Source + ?Sized>(
         match (number, value) {
             (1..=4, StreamValue::Varint(id)) => add(id),
             (1..=4, StreamValue::Bytes(packed)) => {
-                let room = CONF_STATE_MEMBERS.saturating_mul(10);
-                let mut bytes = window.bytes(packed.start, usize::try_from(packed.len()).unwrap_or(room).min(room))?;
+                let max_len = CONF_STATE_MEMBERS.saturating_mul(10);
+                let mut bytes =
+                    window.bytes(packed.start, usize::try_from(packed.len()).unwrap_or(max_len).min(max_len))?;
                 while let Some(id) = varint(&mut bytes) {
                     add(id);
                 }
@@ -115,7 +119,7 @@ fn conf_state<S: Source + ?Sized>(
 mod tests {
     use super::*;
     use crate::crc::crc32c;
-    use crate::progress::Unwatched;
+    use crate::progress::IgnoreProgress;
     use etcdsnap_proto::{raftpb, snappb};
     use prost::Message;
 
@@ -128,7 +132,7 @@ mod tests {
 
     #[test]
     fn index_term_and_members_are_read() {
-        let snapshot = read(&file(), &Unwatched).unwrap().unwrap();
+        let snapshot = read(&file(), &IgnoreProgress).unwrap().unwrap();
         assert_eq!(snapshot, RaftSnapshot { index: 63, term: 2, members: BTreeSet::from([7, 9, u64::MAX]) });
     }
 
@@ -138,10 +142,10 @@ mod tests {
         for bit in 0..whole.len() * 8 {
             let mut file = whole.clone();
             file[bit / 8] ^= 1 << (bit % 8);
-            assert!(read(&file, &Unwatched).unwrap().is_err(), "bit {bit}");
+            assert!(read(&file, &IgnoreProgress).unwrap().is_err(), "bit {bit}");
         }
         for cut in 0..whole.len() {
-            assert!(read(&whole[..cut], &Unwatched).unwrap().is_err(), "cut at {cut}");
+            assert!(read(&whole[..cut], &IgnoreProgress).unwrap().is_err(), "cut at {cut}");
         }
     }
 }

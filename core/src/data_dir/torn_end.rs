@@ -1,6 +1,6 @@
 //! Examines the bytes at and after a damaged record, to find out whether a crash can explain the damage.
 
-use crate::crc::CrcRun;
+use crate::crc::PartialCrc;
 use crate::data_dir::protobuf_stream::{ByteSpan, MessageError, hash};
 use crate::data_dir::read_window::WINDOW_LEN;
 use crate::data_dir::segment::SegmentReader;
@@ -95,7 +95,7 @@ impl<S: Source + ?Sized> SegmentReader<'_, S> {
                 break;
             };
             *hash_budget = left;
-            let data: CrcRun = hash(&mut self.window, record.data, &self.log.combiner)?;
+            let data: PartialCrc = hash(&mut self.window, record.data, &self.log.combiner)?;
             if self.log.combiner.join(crc, data.crc, data.len) != record.crc {
                 break;
             }

@@ -234,11 +234,11 @@ pub(super) fn read_numbers<S: Source + ?Sized>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::progress::Unwatched;
+    use crate::progress::IgnoreProgress;
 
     fn frame(field: u64) -> Frame {
         let bytes = field.to_le_bytes().to_vec();
-        match Frame::read(&mut ReadWindow::new(&bytes, &Unwatched), 0).unwrap() {
+        match Frame::read(&mut ReadWindow::new(&bytes, &IgnoreProgress), 0).unwrap() {
             AtOffset::Frame(frame) => frame,
             other => panic!("{other:?}"),
         }
@@ -258,7 +258,7 @@ mod tests {
 
     #[test]
     fn kinds_of_ends_are_distinguished() {
-        let read = |bytes: &[u8]| Frame::read(&mut ReadWindow::new(bytes, &Unwatched), 0).unwrap();
+        let read = |bytes: &[u8]| Frame::read(&mut ReadWindow::new(bytes, &IgnoreProgress), 0).unwrap();
         assert_eq!(read(&[]), AtOffset::FileEnd);
         assert_eq!(read(&[0; 8]), AtOffset::Zeros);
         assert_eq!(read(&[0; 7]), AtOffset::CutLength);

@@ -73,7 +73,7 @@ impl std::fmt::Display for RevisionGap {
 }
 
 /// Returns the lowest `complete_above` for which [`RevisionGap::between`] finds no gap between two neighbours; 0 if it
-/// finds none for any.
+/// finds none for any value.
 #[must_use]
 #[inline]
 pub fn complete_from(before: Option<FullRevision>, here: FullRevision) -> Revision {

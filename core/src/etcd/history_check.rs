@@ -3,7 +3,7 @@
 //!
 //! A compaction at revision C leaves the newest revision ≤ C of each key, unless that is a tombstone (etcd's
 //! `kvstore_compaction.go`, checked against 3.3 to 3.7). A compaction that was requested but not finished has removed
-//! only the first of the revisions that it must remove, in ascending order. So above both compaction revisions a key
+//! only the lowest of the revisions that it must remove. So above both compaction revisions a key
 //! begins with its creation, every put continues the put before it, and a creation follows a tombstone.
 
 use std::collections::{BinaryHeap, HashMap};

@@ -1,15 +1,15 @@
-//! What a HorizontalPodAutoscaler aims at, in a cell. Source: `formatHPAMetrics` of `k8s.io/kubernetes/pkg/printers/internalversion`.
+//! Formats the metrics of a HorizontalPodAutoscaler for a cell. Source: `formatHPAMetrics` of `k8s.io/kubernetes/pkg/printers/internalversion`.
 
 use super::node_path::{at, text};
 use super::object_tree::Node;
 use super::table_row::scalar;
 
-/// The first two metrics, each with its present value and its target.
+/// Formats the first two metrics, each with its current value and its target.
 pub(super) fn metrics(object: &Node<'_>) -> String {
     let list = |path: &str| at(object, path).map(Node::items).unwrap_or_default();
     let (wanted, found) = (list("spec.metrics"), list("status.currentMetrics"));
     if wanted.is_empty() {
-        // The first version has a field for the only metric that it knows.
+        // `autoscaling/v1` has one field for its only metric.
         return match at(object, "spec.targetCPUUtilizationPercentage").and_then(scalar) {
             Some(target) => {
                 let current = at(object, "status.currentCPUUtilizationPercentage").and_then(scalar);

@@ -1,9 +1,9 @@
-//! Columns of Nodes, namespaces, and what is left.
+//! Columns of Nodes, namespaces, and the remaining types.
 
 use super::node_path::text;
 use super::object_tree::Node;
 use super::special_types::parse_rfc3339;
-use super::table_row::{AGE, CREATED_AT, Column, NAME, Row, column, scalar, wide};
+use super::table_row::{AGE, CREATED_AT, Column, NAME, Row, column, wide};
 
 pub(super) fn columns(plural: &str) -> Option<&'static [Column]> {
     Some(match plural {
@@ -186,7 +186,7 @@ const CLAIMS: &[Column] = &[
 
 const SLICES: &[Column] = &[
     NAME,
-    column("NODE", |row| row.at("spec.nodeName").and_then(scalar).unwrap_or_default()),
+    column("NODE", |row| row.scalar_or("spec.nodeName", "")),
     column("DRIVER", |row| row.text("spec.driver")),
     column("POOL", |row| row.text("spec.pool.name")),
     AGE,

@@ -1,9 +1,9 @@
-//! Columns of Services, and of what leads to them.
+//! Columns of Services, and of the types that route traffic to them.
 
 use super::label_text::{labels, selector_or_none};
 use super::node_path::{int, text};
 use super::object_tree::Node;
-use super::table_row::{AGE, Column, NAME, Row, column, few, scalar, wide};
+use super::table_row::{AGE, Column, NAME, Row, column, few, non_empty_or, scalar, wide};
 
 pub(super) fn columns(plural: &str) -> Option<&'static [Column]> {
     Some(match plural {
@@ -57,7 +57,7 @@ fn external(row: &Row<'_>) -> String {
     }
 }
 
-/// Where load balancers listen, sorted.
+/// Returns the addresses of load balancers, sorted.
 fn balancers(row: &Row<'_>) -> String {
     let address = |ingress: &Node<'_>| match text(ingress, "ip") {
         "" => text(ingress, "hostname").to_owned(),
@@ -118,16 +118,15 @@ const ENDPOINT_SLICES: &[Column] = &[
 ];
 
 fn unset(all: &[String]) -> String {
-    let text = few(all, 3);
-    if text.is_empty() { "<unset>".to_owned() } else { text }
+    non_empty_or(&few(all, 3), "<unset>")
 }
 
 const INGRESSES: &[Column] = &[
     NAME,
-    column("CLASS", |row| row.at("spec.ingressClassName").and_then(scalar).unwrap_or_else(|| "<none>".to_owned())),
+    column("CLASS", |row| row.scalar_or("spec.ingressClassName", "<none>")),
     column("HOSTS", |row| {
         let rules = row.items("spec.rules");
-        // Rules count, with a host or without.
+        // All rules count, including those without a host.
         let mut hosts = Vec::new();
         let mut more = false;
         for rule in rules {

@@ -1,11 +1,11 @@
-//! Columns of what says who may do what, and of what decides over requests.
+//! Columns of the types for permissions, quotas, and decisions about requests.
 
 use super::age;
 use super::autoscaler_text::metrics;
 use super::label_text::selector;
 use super::node_path::{int, text};
 use super::object_tree::Node;
-use super::table_row::{AGE, Column, NAME, Row, column, scalar, wide};
+use super::table_row::{AGE, Column, NAME, Row, column, wide};
 
 pub(super) fn columns(plural: &str) -> Option<&'static [Column]> {
     Some(match plural {
@@ -46,15 +46,11 @@ fn subjects(row: &Row<'_>, kind: &str) -> String {
 
 const BUDGETS: &[Column] = &[
     NAME,
-    column("MIN AVAILABLE", |row| or_other(row, "spec.minAvailable", "N/A")),
-    column("MAX UNAVAILABLE", |row| or_other(row, "spec.maxUnavailable", "N/A")),
+    column("MIN AVAILABLE", |row| row.scalar_or("spec.minAvailable", "N/A")),
+    column("MAX UNAVAILABLE", |row| row.scalar_or("spec.maxUnavailable", "N/A")),
     column("ALLOWED DISRUPTIONS", |row| row.number("status.disruptionsAllowed")),
     AGE,
 ];
-
-fn or_other(row: &Row<'_>, path: &str, other: &str) -> String {
-    row.at(path).and_then(scalar).unwrap_or_else(|| other.to_owned())
-}
 
 const AUTOSCALERS: &[Column] = &[
     NAME,
@@ -62,7 +58,7 @@ const AUTOSCALERS: &[Column] = &[
         format!("{}/{}", row.text("spec.scaleTargetRef.kind"), row.text("spec.scaleTargetRef.name"))
     }),
     column("TARGETS", |row| metrics(row.object)),
-    column("MINPODS", |row| or_other(row, "spec.minReplicas", "<unset>")),
+    column("MINPODS", |row| row.scalar_or("spec.minReplicas", "<unset>")),
     column("MAXPODS", |row| row.number("spec.maxReplicas")),
     column("REPLICAS", |row| row.number("status.currentReplicas")),
     AGE,
@@ -130,7 +126,7 @@ const FLOW_SCHEMAS: &[Column] = &[
     NAME,
     column("PRIORITYLEVEL", |row| row.text("spec.priorityLevelConfiguration.name")),
     column("MATCHINGPRECEDENCE", |row| row.number("spec.matchingPrecedence")),
-    column("DISTINGUISHERMETHOD", |row| or_other(row, "spec.distinguisherMethod.type", "<none>")),
+    column("DISTINGUISHERMETHOD", |row| row.scalar_or("spec.distinguisherMethod.type", "<none>")),
     AGE,
     column("MISSINGPL", |row| {
         let conditions = row.items("status.conditions").iter();
@@ -142,10 +138,10 @@ const FLOW_SCHEMAS: &[Column] = &[
 const PRIORITY_LEVELS: &[Column] = &[
     NAME,
     column("TYPE", |row| row.text("spec.type")),
-    column("NOMINALCONCURRENCYSHARES", |row| or_other(row, "spec.limited.nominalConcurrencyShares", "<none>")),
-    column("QUEUES", |row| or_other(row, "spec.limited.limitResponse.queuing.queues", "<none>")),
-    column("HANDSIZE", |row| or_other(row, "spec.limited.limitResponse.queuing.handSize", "<none>")),
-    column("QUEUELENGTHLIMIT", |row| or_other(row, "spec.limited.limitResponse.queuing.queueLengthLimit", "<none>")),
+    column("NOMINALCONCURRENCYSHARES", |row| row.scalar_or("spec.limited.nominalConcurrencyShares", "<none>")),
+    column("QUEUES", |row| row.scalar_or("spec.limited.limitResponse.queuing.queues", "<none>")),
+    column("HANDSIZE", |row| row.scalar_or("spec.limited.limitResponse.queuing.handSize", "<none>")),
+    column("QUEUELENGTHLIMIT", |row| row.scalar_or("spec.limited.limitResponse.queuing.queueLengthLimit", "<none>")),
     AGE,
 ];
 

@@ -1,8 +1,8 @@
-//! Columns of volumes, and of what provides them.
+//! Columns of volumes, and of their classes and drivers.
 
 use super::node_path::text;
 use super::object_tree::Node;
-use super::table_row::{AGE, Column, NAME, Row, column, scalar, wide};
+use super::table_row::{AGE, Column, NAME, Row, column, wide};
 
 pub(super) fn columns(plural: &str) -> Option<&'static [Column]> {
     Some(match plural {
@@ -17,11 +17,12 @@ pub(super) fn columns(plural: &str) -> Option<&'static [Column]> {
     })
 }
 
-const ATTRIBUTES_CLASS: Column = column("VOLUMEATTRIBUTESCLASS", |row| or_unset(row, "spec.volumeAttributesClassName"));
-const MODE: Column = wide("VOLUMEMODE", |row| or_unset(row, "spec.volumeMode"));
+const ATTRIBUTES_CLASS: Column =
+    column("VOLUMEATTRIBUTESCLASS", |row| row.scalar_or("spec.volumeAttributesClassName", "<unset>"));
+const MODE: Column = wide("VOLUMEMODE", |row| row.scalar_or("spec.volumeMode", "<unset>"));
 const STATUS: Column =
     column("STATUS", |row| if row.is_deleting() { "Terminating".to_owned() } else { row.text("status.phase") });
-/// The annotation is from times before the field.
+/// The annotation is older than the field.
 const CLASS: Column = column("STORAGECLASS", |row| {
     let annotations = row.at("metadata.annotations");
     let old = annotations.and_then(|annotations| annotations.get("volume.beta.kubernetes.io/storage-class"));
@@ -61,11 +62,7 @@ fn is_bound(row: &Row<'_>) -> bool {
     !row.text("spec.volumeName").is_empty()
 }
 
-fn or_unset(row: &Row<'_>, path: &str) -> String {
-    row.at(path).and_then(scalar).unwrap_or_else(|| "<unset>".to_owned())
-}
-
-/// In a fixed order, whatever the object's.
+/// Returns the access modes in a fixed order.
 fn modes(row: &Row<'_>, path: &str) -> String {
     let there = row.items(path);
     let known =

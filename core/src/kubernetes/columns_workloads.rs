@@ -1,4 +1,4 @@
-//! Columns of Pods and of what makes them.
+//! Columns of Pods and of their controllers.
 
 use super::age;
 use super::label_text::{labels, selector, selector_or_none};
@@ -7,7 +7,7 @@ use super::object_tree::Node;
 use super::pod_facts::PodFacts;
 use super::pod_state::PodState;
 use super::special_types::parse_rfc3339;
-use super::table_row::{AGE, Column, NAME, Row, column, wide};
+use super::table_row::{AGE, Column, NAME, Row, column, non_empty_or, wide};
 
 pub(super) fn columns(plural: &str) -> Option<&'static [Column]> {
     Some(match plural {
@@ -40,9 +40,9 @@ const PODS: &[Column] = &[
         }
     }),
     column("AGE", |row| row.since_seconds(row.pod().facts.created)),
-    wide("IP", |row| or_none(row.pod().facts.address)),
-    wide("NODE", |row| or_none(row.pod().facts.node)),
-    wide("NOMINATED NODE", |row| or_none(row.pod().facts.nominated_node)),
+    wide("IP", |row| non_empty_or(row.pod().facts.address, "<none>")),
+    wide("NODE", |row| non_empty_or(row.pod().facts.node, "<none>")),
+    wide("NOMINATED NODE", |row| non_empty_or(row.pod().facts.nominated_node, "<none>")),
     wide("READINESS GATES", |row| {
         let PodFacts { gates, conditions, .. } = &row.pod().facts;
         if gates.is_empty() {
@@ -54,10 +54,6 @@ const PODS: &[Column] = &[
         format!("{}/{}", gates.iter().filter(is_true).count(), gates.len())
     }),
 ];
-
-fn or_none(text: &str) -> String {
-    if text.is_empty() { "<none>".to_owned() } else { text.to_owned() }
-}
 
 const CONTAINERS: Column = wide("CONTAINERS", |row| names(row, "spec.template.spec.containers", "name"));
 const IMAGES: Column = wide("IMAGES", |row| names(row, "spec.template.spec.containers", "image"));

@@ -94,7 +94,7 @@ pub fn object<'a>(
 
 /// A field on the wire, in the list of those of the same message with the same place.
 #[derive(Clone, Copy)]
-struct Entry<'a> {
+struct WireEntry<'a> {
     value: WireValue<'a>,
     number: u32,
     next: u32,
@@ -116,7 +116,7 @@ struct Decoder<'s, 'a> {
     schema: &'s Schema,
     options: Options<'a>,
     /// A stack: entries of the messages around the present one come first. So do slots.
-    entries: Vec<Entry<'a>>,
+    entries: Vec<WireEntry<'a>>,
     slots: Vec<Slot>,
     /// The names of the fields that contain the current one.
     trail: Vec<&'static str>,
@@ -130,7 +130,7 @@ impl<'a> Decoder<'_, 'a> {
         let schema = self.schema;
         let Some(message) = schema.message(number) else { return };
         if self.trail.len() >= MAX_DEPTH as usize {
-            return self.fail("is nested too deeply to be an object of Kubernetes");
+            return self.fail("is nested too deeply for a Kubernetes object");
         }
         let (slots, entries) = (self.slots.len(), self.entries.len());
         let chosen = match self.options.skip {
@@ -202,9 +202,9 @@ impl<'a> Decoder<'_, 'a> {
             }
             let at = u32::try_from(self.entries.len()).unwrap_or(NONE);
             if at >= MAX_VALUES {
-                return self.fail("has more fields than any object of Kubernetes");
+                return self.fail("has more fields than any Kubernetes object");
             }
-            self.entries.push(Entry { value, number, next: NONE });
+            self.entries.push(WireEntry { value, number, next: NONE });
             let Some(slot) = self.slots.get_mut(base.saturating_add(place)) else { return };
             if slot.first == NONE {
                 slot.first = at;
@@ -227,7 +227,7 @@ impl<'a> Decoder<'_, 'a> {
         }
         let Some(entry) = last else {
             let nullable = field.shape != Shape::One || field.base == Base::Bytes;
-            if nullable && !field.omitempty && !field.inline && self.room() {
+            if nullable && !field.omitempty && !field.inline && self.count_value() {
                 sink.key(Cow::Borrowed(field.name));
                 sink.null();
             }
@@ -242,7 +242,7 @@ impl<'a> Decoder<'_, 'a> {
         if field.shape == Shape::One && field.omitempty && self.is_zero(field, entry.value) {
             return;
         }
-        if !self.room() {
+        if !self.count_value() {
             return;
         }
         sink.key(Cow::Borrowed(field.name));
@@ -275,7 +275,7 @@ impl<'a> Decoder<'_, 'a> {
             at = entry.next;
             match (field.base, entry.value) {
                 (Base::Bool | Base::Int | Base::Uint, WireValue::Delimited(mut packed)) => {
-                    while !packed.is_empty() && self.room() {
+                    while !packed.is_empty() && self.count_value() {
                         let Some(number) = varint(&mut packed) else {
                             self.fail("ends within a number");
                             break;
@@ -283,7 +283,7 @@ impl<'a> Decoder<'_, 'a> {
                         self.value(field, WireValue::Varint(number), sink);
                     }
                 }
-                _ if self.room() => self.value(field, entry.value, sink),
+                _ if self.count_value() => self.value(field, entry.value, sink),
                 _ => break,
             }
         }
@@ -322,7 +322,7 @@ impl<'a> Decoder<'_, 'a> {
             if pairs.get(at.saturating_add(1)).is_some_and(|following| following.0 == *key) {
                 continue;
             }
-            if !self.room() {
+            if !self.count_value() {
                 break;
             }
             sink.key(String::from_utf8_lossy(key));
@@ -382,7 +382,7 @@ impl<'a> Decoder<'_, 'a> {
                 [] => sink.null(),
                 json if raw_json::is_json(json) => sink.raw(json),
                 other => {
-                    self.fail("is no JSON");
+                    self.fail("is not JSON");
                     sink.string(String::from_utf8_lossy(other));
                 }
             },
@@ -397,7 +397,7 @@ impl<'a> Decoder<'_, 'a> {
         let inner = schema.message(field.message).and_then(|message| message.fields.first());
         sink.begin_array();
         let mut rest = bytes;
-        while !rest.is_empty() && self.room() {
+        while !rest.is_empty() && self.count_value() {
             match next(&mut rest) {
                 Some((1, value)) if inner.is_some_and(|inner| fits(inner, value)) => {
                     if let Some(inner) = inner {
@@ -423,7 +423,7 @@ impl<'a> Decoder<'_, 'a> {
             found.push((entry.number, entry.value));
         }
         self.decoded.unknown_fields = self.decoded.unknown_fields.saturating_add(found.len() as u64);
-        if self.room() {
+        if self.count_value() {
             let mut left = MAX_VALUES.saturating_sub(self.values);
             unknown_fields::fields(&mut found, 0, &mut left, sink);
             self.values = MAX_VALUES.saturating_sub(left);
@@ -431,10 +431,10 @@ impl<'a> Decoder<'_, 'a> {
     }
 
     /// Counts a value; returns false beyond the maximum.
-    fn room(&mut self) -> bool {
+    fn count_value(&mut self) -> bool {
         self.values = self.values.saturating_add(1);
         if self.values > MAX_VALUES {
-            self.fail("has more values than any object of Kubernetes; the others are left out");
+            self.fail("has more values than any Kubernetes object; the others are left out");
         }
         self.values <= MAX_VALUES
     }

@@ -1,18 +1,20 @@
-//! CustomResourceDefinitions in the form that servers take.
+//! Converts CustomResourceDefinitions to the form that servers accept.
 //!
-//! Up to 1.37 they are stored as `apiextensions.k8s.io/v1beta1`, where what all versions share stands outside of them: `validation`, `subresources`, `additionalPrinterColumns` with `JSONPath`,
-//! and `version`, the first version's name. No server from 1.22 on accepts that, so the v1 form is shown. Source: `apiextensions-apiserver/pkg/apis/apiextensions/v1/conversion.go` and `v1beta1`.
+//! Up to 1.37 servers store them as `apiextensions.k8s.io/v1beta1`, in which properties that all versions share are not repeated in each version:
+//! `validation`, `subresources`, `additionalPrinterColumns`
+//! with `JSONPath`, and `version`, the first version's name. Servers since 1.22 do not accept that form, so the v1 form is shown. Source:
+//! `apiextensions-apiserver/pkg/apis/apiextensions/v1/conversion.go` and `v1beta1`.
 
 use std::borrow::Cow;
 
 use super::object_tree::Node;
 
-/// The group version of definitions as they are stored.
+/// The group version in which definitions are stored.
 pub const STORED: &str = "apiextensions.k8s.io/v1beta1";
-/// The group version of definitions as they are shown.
+/// The group version in which definitions are shown.
 pub const SHOWN: &str = "apiextensions.k8s.io/v1";
 
-/// Turns a definition of v1beta1 into v1; leaves everything else as it is.
+/// Converts a definition from v1beta1 to v1; leaves every other object unchanged.
 pub fn to_v1(object: &mut Node<'_>) {
     let is_definition = object.get("kind").and_then(Node::text) == Some("CustomResourceDefinition");
     if !is_definition || object.get("apiVersion").and_then(Node::text) != Some(STORED) {
@@ -49,7 +51,7 @@ pub fn to_v1(object: &mut Node<'_>) {
             }
         }
     }
-    // Unknown fields were kept unless the definition said otherwise, and v1 says it only when they are.
+    // v1beta1 preserved unknown fields by default; v1 names this only if it applies.
     match spec.get("preserveUnknownFields") {
         Some(Node::Bool(false)) => {
             spec.take("preserveUnknownFields");
@@ -60,7 +62,7 @@ pub fn to_v1(object: &mut Node<'_>) {
     conversion(spec);
 }
 
-/// `conversion.webhookClientConfig` and `conversionReviewVersions` went into `conversion.webhook`.
+/// Converts `conversion.webhookClientConfig` and `conversionReviewVersions` to `conversion.webhook`.
 fn conversion(spec: &mut Node<'_>) {
     let Some(conversion) = spec.get_mut("conversion") else { return };
     let client = conversion.take("webhookClientConfig");

@@ -1,4 +1,4 @@
-//! What a snapshot's CustomResourceDefinitions say of their types beside their names.
+//! The columns and selectable fields that a snapshot's CustomResourceDefinitions define.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ use super::object_tree::Node;
 use super::printer_columns::{self, PrinterColumn};
 use super::resources::Resource;
 
-/// By plural name and group.
+/// Values by plural name and group.
 type ByType<T> = HashMap<(String, String), T>;
 
 /// Columns and selectable fields of custom types.
@@ -19,7 +19,7 @@ pub struct Definitions {
 }
 
 impl Definitions {
-    /// Adds what a CustomResourceDefinition says.
+    /// Adds a CustomResourceDefinition.
     pub fn add(&mut self, definition: &Node<'_>) {
         let text = |path: &[&str]| definition.at(path).and_then(Node::text).unwrap_or_default().to_owned();
         let name = (text(&["spec", "names", "plural"]), text(&["spec", "group"]));
@@ -27,14 +27,14 @@ impl Definitions {
         self.printed.insert(name, printer_columns::of_definition(definition));
     }
 
-    /// The columns of a type, built in or custom.
+    /// Returns the columns of a built-in or custom type.
     #[must_use]
     pub fn columns(&self, resource: &Resource) -> Columns {
         let printed = self.printed.get(&(resource.plural.clone(), resource.group.clone()));
         Columns::of(resource, printed.map(Vec::as_slice))
     }
 
-    /// The fields by which objects of a type can be selected.
+    /// Returns the fields by which objects of a type can be selected.
     #[must_use]
     pub fn selectable_fields(&self, resource: &Resource) -> Vec<&str> {
         let defined = self.selectable.get(&(resource.plural.clone(), resource.group.clone()));

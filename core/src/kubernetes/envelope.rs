@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_are_told_apart() {
+    fn stored_forms_are_recognized() {
         let pod = b"k8s\0\x0a\x09\x0a\x02v1\x12\x03Pod\x12\x02\x0a\x00\x1a\x00\x22\x00";
         let Envelope::Protobuf(found) = envelope(pod) else { panic!("protobuf") };
         assert_eq!((found.api_version, found.kind, found.raw, found.cut), ("v1", "Pod", &b"\x0a\x00"[..], false));
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn an_envelope_that_is_cut_keeps_what_is_there() {
+    fn a_truncated_envelope_keeps_its_existing_part() {
         let cut = b"k8s\0\x0a\x09\x0a\x02v1\x12\x03Pod\x12\x20\x0a\x02";
         let Envelope::Protobuf(found) = envelope(cut) else { panic!("protobuf") };
         assert_eq!((found.kind, found.raw, found.cut), ("Pod", &b"\x0a\x02"[..], true));

@@ -1,32 +1,32 @@
-//! What an Event says, of the core group or of events.k8s.io, and how `kubectl events` prints when it was seen.
+//! Reads Events of the core group and of events.k8s.io, and formats their times as `kubectl events` does.
 
 use super::age::human;
 use super::object_tree::Node;
 use super::special_types::parse_rfc3339;
 
-/// An Event.
+/// The facts about an Event.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EventFacts {
     /// `Normal` or `Warning`.
     pub kind: String,
     /// Such as `BackOff`.
     pub reason: String,
-    /// The object that it is about, as `Pod/web`.
+    /// The object that the Event is about, as `Pod/web`.
     pub object: String,
-    /// The kind and the name of that object, and its group with its version, which old Events do not say.
+    /// Kind, name and apiVersion of that object; old Events lack the apiVersion.
     pub about: [String; 3],
-    /// What happened.
+    /// The text of the Event.
     pub message: String,
-    /// When it was first seen, in seconds since 1970.
+    /// When it was first observed, in seconds since 1970.
     pub first: Option<i64>,
-    /// When it was last seen.
+    /// When it was last observed.
     pub last: Option<i64>,
-    /// How often it was seen.
+    /// How often it was observed.
     pub count: i64,
 }
 
 impl EventFacts {
-    /// Reads an Event; both groups have the same things under other names.
+    /// Reads an Event; the two groups have the same facts under different names.
     #[must_use]
     pub fn of(event: &Node<'_>) -> Self {
         let text = |paths: [&[&str]; 2]| {
@@ -60,7 +60,7 @@ impl EventFacts {
         }
     }
 
-    /// How long before `now` it was seen: `5m`, or `10s (x3 over 5m)`; `<unknown>` where a time is missing. Source: `getInterval` of k8s.io/kubectl/pkg/cmd/events.
+    /// Formats how long before `now` it was observed: `5m`, or `10s (x3 over 5m)`; `<unknown>` for a missing time. Source: `getInterval` of k8s.io/kubectl/pkg/cmd/events.
     #[must_use]
     pub fn last_seen(&self, now: Option<i64>) -> String {
         let since = |time: Option<i64>| match (now, time) {

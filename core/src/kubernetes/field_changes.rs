@@ -1,8 +1,8 @@
-//! What differs between two states of an object, field by field, with paths as kubectl's JSONPath has them: `.spec.replicas`, `.metadata.labels['app.kubernetes.io/name']`,
+//! Compares two states of an object field by field. Paths are in kubectl's JSONPath form: `.spec.replicas`, `.metadata.labels['app.kubernetes.io/name']`,
 //! `.spec.template.spec.containers[?(@.name=="web")].image`.
 //!
-//! Elements of a list are compared with those that have the same name (or type, port, path, …) where all of them have one, as API servers merge them; other lists by their order. A secret is
-//! compared as it is and shown as [`conceal`](super::conceal) leaves it: a change tells that the value is another one, and nothing else of it.
+//! Elements of a list are matched by name (or type, port, path, …) if all of them have one, as API servers merge them; otherwise by position. Secrets are compared with their real values,
+//! but shown as [`conceal`](super::conceal) leaves them: a change only tells that the value is different.
 
 use std::collections::HashMap;
 
@@ -10,54 +10,54 @@ use super::conceal::HIDDEN;
 use super::json::{JsonText, quote};
 use super::object_tree::Node;
 
-/// Bytes of the changes of one object; more changes are only counted. A path of a megabyte could otherwise stand before each of a million fields.
+/// Maximum number of bytes of the changes of one object; further changes are only counted. Otherwise a path of a megabyte could precede each of a million fields.
 const MAX_BYTES: usize = 8 << 20;
 
-/// What tells the elements of a list apart, in the order in which it is looked for. Source: `patchMergeKey` of k8s.io/api.
+/// The fields that identify the elements of a list, in the order in which they are tried. Source: `patchMergeKey` of k8s.io/api.
 const KEYS: &[&str] =
     &["name", "type", "uid", "ip", "mountPath", "devicePath", "topologyKey", "containerPort", "port", "key"];
 
-/// A state of an object: as it is, and as it may be shown.
+/// A state of an object: the real one, and the one that may be shown.
 #[derive(Debug, Clone, Copy)]
-pub struct State<'n, 'a> {
-    /// As it is.
+pub struct ObjectState<'n, 'a> {
+    /// The real object.
     pub real: &'n Node<'a>,
-    /// The same with its secrets hidden; the same node where it has none.
+    /// The object with its secrets hidden; the same node if it has none.
     pub shown: &'n Node<'a>,
 }
 
-/// A field that differs.
+/// A changed field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldChange {
-    /// Where it is.
+    /// Its path.
     pub path: String,
-    /// Its value before, as JSON; none where there was none.
+    /// Its old value as JSON; `None` if there was none.
     pub old: Option<String>,
-    /// Its value afterwards; none where there is none.
+    /// Its new value as JSON; `None` if there is none.
     pub new: Option<String>,
-    /// Whether a value is a secret, so that the words for it stand in its place.
+    /// Whether the values are secret; the texts are then placeholders.
     pub hidden: bool,
 }
 
-/// All that differs.
+/// The differences between two states.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FieldChanges {
-    /// The fields, objects' in the order of their names.
+    /// The changed fields; members of objects are ordered by name.
     pub list: Vec<FieldChange>,
-    /// How many more there are.
+    /// Number of further changed fields.
     pub more: u64,
 }
 
 /// Compares two states.
 #[must_use]
-pub fn changes<'n, 'a: 'n>(old: State<'n, 'a>, new: State<'n, 'a>) -> FieldChanges {
+pub fn changes<'n, 'a: 'n>(old: ObjectState<'n, 'a>, new: ObjectState<'n, 'a>) -> FieldChanges {
     let mut search = Search { path: String::new(), changes: FieldChanges::default(), left: MAX_BYTES };
     search.both(old, new);
     search.changes
 }
 
 impl FieldChange {
-    /// A line for a person: `+` for a field that is new, `-` for one that is gone, `~` for one with another value; long values are cut around what differs.
+    /// Formats the change as a line: `+` for a new field, `-` for a removed one, `~` for a changed one. Long values are cut around the difference.
     #[must_use]
     pub fn line(&self) -> String {
         let (path, gone) = (&self.path, "(none)".to_owned());
@@ -73,13 +73,13 @@ impl FieldChange {
     }
 }
 
-/// Characters of a value that a line shows.
+/// Maximum number of characters of a value in a line.
 const WIDTH: usize = 120;
 
-/// Characters before the first difference that are shown with it.
+/// Number of characters that a cut value shows before the first difference.
 const CONTEXT: usize = 30;
 
-/// A value as it fits into a line; the first `same` characters are those of the other value, too.
+/// Cuts a value to fit into a line; its first `same` characters are equal to those of the other value.
 fn cut(text: &str, same: usize) -> String {
     let len = text.chars().count();
     if len <= WIDTH {
@@ -95,12 +95,12 @@ fn cut(text: &str, same: usize) -> String {
 struct Search {
     path: String,
     changes: FieldChanges,
-    /// Bytes of changes that are still taken in.
+    /// Number of bytes that further changes may use.
     left: usize,
 }
 
 impl Search {
-    fn both<'n, 'a: 'n>(&mut self, old: State<'n, 'a>, new: State<'n, 'a>) {
+    fn both<'n, 'a: 'n>(&mut self, old: ObjectState<'n, 'a>, new: ObjectState<'n, 'a>) {
         if old.real == new.real {
             return;
         }
@@ -114,8 +114,8 @@ impl Search {
         }
     }
 
-    /// Two objects, whose members are sorted.
-    fn members<'n, 'a: 'n>(&mut self, old: &[(&str, State<'n, 'a>)], new: &[(&str, State<'n, 'a>)]) {
+    /// Compares two objects, whose members are sorted.
+    fn members<'n, 'a: 'n>(&mut self, old: &[(&str, ObjectState<'n, 'a>)], new: &[(&str, ObjectState<'n, 'a>)]) {
         let (mut left, mut right) = (old.iter().peekable(), new.iter().peekable());
         loop {
             let (name, a, b) = match (left.peek(), right.peek()) {
@@ -138,7 +138,7 @@ impl Search {
         }
     }
 
-    fn lists<'n, 'a: 'n>(&mut self, old: &[State<'n, 'a>], new: &[State<'n, 'a>]) {
+    fn lists<'n, 'a: 'n>(&mut self, old: &[ObjectState<'n, 'a>], new: &[ObjectState<'n, 'a>]) {
         for key in KEYS {
             if let (Some(a), Some(b)) = (by_key(old, key), by_key(new, key)) {
                 return self.named(key, &a, &b);
@@ -148,7 +148,7 @@ impl Search {
         let front = old.iter().zip(new).take_while(|(a, b)| a.real == b.real).count();
         let shorter = old.len().min(new.len()).saturating_sub(front);
         let back = ends.take_while(|(a, b)| a.real == b.real).count().min(shorter);
-        let middle = |items: &[State<'n, 'a>]| -> Vec<(usize, State<'n, 'a>)> {
+        let middle = |items: &[ObjectState<'n, 'a>]| -> Vec<(usize, ObjectState<'n, 'a>)> {
             let end = items.len().saturating_sub(back);
             items.iter().copied().enumerate().take(end).skip(front).collect()
         };
@@ -163,7 +163,7 @@ impl Search {
         new.into_iter().for_each(|(at, state)| self.below(&format!("[{at}]"), None, Some(state)));
     }
 
-    /// Two lists whose elements have names, in the order of the old one.
+    /// Compares two lists whose elements have names, in the order of the old one.
     fn named<'n, 'a: 'n>(&mut self, key: &str, old: &Named<'n, 'a>, new: &Named<'n, 'a>) {
         let step = |name: &str| format!("[?(@.{key}=={name})]");
         for (name, a) in &old.list {
@@ -185,7 +185,7 @@ impl Search {
         }
     }
 
-    fn below<'n, 'a: 'n>(&mut self, step: &str, old: Option<State<'n, 'a>>, new: Option<State<'n, 'a>>) {
+    fn below<'n, 'a: 'n>(&mut self, step: &str, old: Option<ObjectState<'n, 'a>>, new: Option<ObjectState<'n, 'a>>) {
         let before = self.path.len();
         self.path.push_str(step);
         match (old, new) {
@@ -197,8 +197,8 @@ impl Search {
         self.path.truncate(before);
     }
 
-    /// The fields of what is on one side alone.
-    fn leaves<'n, 'a: 'n>(&mut self, state: State<'n, 'a>, take: fn(&mut Self, State<'n, 'a>)) {
+    /// Adds each field of a value that only one side has.
+    fn leaves<'n, 'a: 'n>(&mut self, state: ObjectState<'n, 'a>, take: fn(&mut Self, ObjectState<'n, 'a>)) {
         let before = self.path.len();
         let (members, items) = match (state.is_hidden(), state.real) {
             (false, Node::Object(members)) if !members.is_empty() => (state.members(), Vec::new()),
@@ -222,9 +222,9 @@ impl Search {
         }
     }
 
-    fn add<'n, 'a: 'n>(&mut self, old: Option<State<'n, 'a>>, new: Option<State<'n, 'a>>) {
+    fn add<'n, 'a: 'n>(&mut self, old: Option<ObjectState<'n, 'a>>, new: Option<ObjectState<'n, 'a>>) {
         let hidden = [old, new].into_iter().flatten().any(|state| state.is_hidden());
-        let text = |state: Option<State<'n, 'a>>| state.map(|state| state.text());
+        let text = |state: Option<ObjectState<'n, 'a>>| state.map(|state| state.text());
         self.put(text(old), text(new), hidden);
     }
 
@@ -241,8 +241,8 @@ impl Search {
     }
 }
 
-impl<'n, 'a: 'n> State<'n, 'a> {
-    /// A state with its copy without secrets, if it has any.
+impl<'n, 'a: 'n> ObjectState<'n, 'a> {
+    /// Creates a state from an object and its copy without secrets, if it contains secrets.
     #[must_use]
     pub fn of(real: &'n Node<'a>, shown: Option<&'n Node<'a>>) -> Self {
         Self { real, shown: shown.unwrap_or(real) }
@@ -252,16 +252,16 @@ impl<'n, 'a: 'n> State<'n, 'a> {
         self.shown.text() == Some(HIDDEN) && !std::ptr::eq(self.shown, self.real)
     }
 
-    /// The members by their names; of equal ones the last counts, as it does for API servers.
+    /// Returns the members sorted by name. Of members with the same name the last one counts, as in API servers.
     fn members(self) -> Vec<(&'n str, Self)> {
         let Node::Object(real) = self.real else { return Vec::new() };
-        // What hides secrets leaves all members in their places.
+        // Hiding secrets keeps all members in their places.
         let shown = match self.shown {
             Node::Object(shown) if shown.len() == real.len() => shown,
             _ => real,
         };
         let mut members: Vec<(&str, Self)> =
-            real.iter().zip(shown).map(|((name, real), (_, shown))| (&**name, State { real, shown })).collect();
+            real.iter().zip(shown).map(|((name, real), (_, shown))| (&**name, ObjectState { real, shown })).collect();
         members.sort_by(|a, b| a.0.cmp(b.0));
         members.reverse();
         members.dedup_by(|later, kept| later.0 == kept.0);
@@ -272,7 +272,7 @@ impl<'n, 'a: 'n> State<'n, 'a> {
     fn items(self) -> Vec<Self> {
         let real = self.real.items();
         let shown = if self.shown.items().len() == real.len() { self.shown.items() } else { real };
-        real.iter().zip(shown).map(|(real, shown)| State { real, shown }).collect()
+        real.iter().zip(shown).map(|(real, shown)| ObjectState { real, shown }).collect()
     }
 
     fn text(self) -> String {
@@ -285,20 +285,20 @@ impl<'n, 'a: 'n> State<'n, 'a> {
     }
 }
 
-/// The elements of a list with the JSON of what tells them apart.
+/// The elements of a list, with the JSON of the field that identifies them.
 struct Named<'n, 'a> {
-    list: Vec<(String, State<'n, 'a>)>,
+    list: Vec<(String, ObjectState<'n, 'a>)>,
     places: HashMap<String, usize>,
 }
 
 impl<'n, 'a> Named<'n, 'a> {
-    fn at(&self, name: &str) -> Option<State<'n, 'a>> {
+    fn at(&self, name: &str) -> Option<ObjectState<'n, 'a>> {
         self.list.get(*self.places.get(name)?).map(|(_, state)| *state)
     }
 }
 
-/// None unless all elements are objects with this member, each with another value of it.
-fn by_key<'n, 'a: 'n>(items: &[State<'n, 'a>], key: &str) -> Option<Named<'n, 'a>> {
+/// Identifies the elements by a member; `None` unless all elements are objects that have it, each with a different value.
+fn by_key<'n, 'a: 'n>(items: &[ObjectState<'n, 'a>], key: &str) -> Option<Named<'n, 'a>> {
     let mut named = Named { list: Vec::with_capacity(items.len()), places: HashMap::new() };
     for (at, state) in items.iter().enumerate() {
         let Node::Object(_) = state.real else { return None };
@@ -319,7 +319,7 @@ fn by_key<'n, 'a: 'n>(items: &[State<'n, 'a>], key: &str) -> Option<Named<'n, 'a
     Some(named)
 }
 
-/// A member in a path.
+/// Formats a member as a step of a path.
 fn step(name: &str) -> String {
     let is_plain = name.starts_with(|sign: char| sign.is_ascii_alphabetic() || sign == '_')
         && name.chars().all(|sign| sign.is_ascii_alphanumeric() || matches!(sign, '_' | '-'));
@@ -340,7 +340,8 @@ mod tests {
         let (mut shown_old, mut shown_new) = (old.clone(), new.clone());
         conceal_by_kind(&mut shown_old);
         conceal_by_kind(&mut shown_new);
-        let found = changes(State { real: &old, shown: &shown_old }, State { real: &new, shown: &shown_new });
+        let found =
+            changes(ObjectState { real: &old, shown: &shown_old }, ObjectState { real: &new, shown: &shown_new });
         assert_eq!(found.more, 0);
         found.list.iter().map(FieldChange::line).collect()
     }
@@ -380,7 +381,7 @@ mod tests {
         );
         let ports = |port: &str, target: i64| format!(r#"{{"ports":[{{"port":{port},"targetPort":{target}}}]}}"#);
         assert_eq!(lines(&ports("80", 1), &ports("80", 2)), ["~ .ports[?(@.port==80)].targetPort: 1 → 2"]);
-        // Two with the same type: by their order.
+        // Two elements have the same type, so they are matched by position.
         let addresses = |last: &str| format!(r#"{{"a":[{{"type":"IP","v":"1"}},{{"type":"IP","v":"{last}"}}]}}"#);
         assert_eq!(lines(&addresses("2"), &addresses("3")), [r#"~ .a[1].v: "2" → "3""#]);
     }
@@ -410,14 +411,14 @@ mod tests {
         );
         let added = lines(r#"{"kind":"Secret"}"#, &secret("S3CRET", "S3CRET"));
         assert!(added.len() == 5 && !added.join("\n").contains("S3CRET"), "{added:?}");
-        // Another kind now: what was a secret stays one.
+        // The kind changed: a value that was secret stays hidden.
         let changed = lines(&secret("S3CRET", ""), r#"{"kind":"ConfigMap","data":{"p":"plain"}}"#);
         assert!(changed.contains(&r#"~ .data.p: (hidden: --show-secrets) → "plain""#.to_owned()), "{changed:?}");
         assert!(!changed.join("\n").contains("S3CRET"), "{changed:?}");
     }
 
     #[test]
-    fn long_values_are_cut_around_what_differs() {
+    fn long_values_are_cut_around_the_difference() {
         let text = |middle: &str| format!(r#"{{"a":"{}{middle}{}"}}"#, "x".repeat(500), "y".repeat(500));
         let line = lines(&text("1"), &text("2")).remove(0);
         assert!(line.contains("x1y") && line.contains("x2y") && line.contains("(1003 bytes)"), "{line}");
@@ -430,7 +431,7 @@ mod tests {
         let many: Vec<String> = (0..2_000).map(|number| format!("\"{number}\":1")).collect();
         let new = format!(r#"{{"{key}":{{{}}}}}"#, many.join(","));
         let (old, new) = (parsed("{}"), parsed(&new));
-        let found = changes(State { real: &old, shown: &old }, State { real: &new, shown: &new });
+        let found = changes(ObjectState { real: &old, shown: &old }, ObjectState { real: &new, shown: &new });
         assert_eq!(found.list.len() as u64 + found.more, 2_000);
         assert!(found.list.len() < 100, "{}", found.list.len());
     }

@@ -1,10 +1,10 @@
-//! Who wrote an object last, by its `managedFields`.
+//! Finds the client that wrote an object last, by its `managedFields`.
 
 use super::field_changes::FieldChange;
 use super::object_tree::Node;
 use super::special_types::parse_rfc3339;
 
-/// An entry of `managedFields`, as far as it says who wrote.
+/// The client in an entry of `managedFields`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldManager {
     /// Such as `kubectl-client-side-apply`.
@@ -13,19 +13,19 @@ pub struct FieldManager {
     pub operation: String,
     /// Such as `status`; empty for the object itself.
     pub subresource: String,
-    /// Seconds since 1970 at which it last changed fields.
+    /// When it last changed fields, in seconds since 1970.
     pub seconds: Option<i64>,
 }
 
-/// The newest entry; the last of those of one time. None where there is none. A write that changes none of its manager's fields leaves no trace there.
+/// Returns the newest entry; of several with the same time, the last one. `None` if there are no entries. A write that changes none of its manager's fields does not appear in them.
 #[must_use]
 pub fn newest(object: &Node<'_>) -> Option<FieldManager> {
     newest_of(object, |_| true)
 }
 
-/// Who made these changes: where a status changed, the newest entry of those that wrote through `status`, for nobody else may change one; else the newest of all. Times are whole
-/// seconds, in which somebody's edit and what controllers make of it come together. Where the number of replicas alone changed, it is who owns that through `scale`: such an entry may
-/// have no time.
+/// Returns the client that made these changes. For changes of the status, it is the newest entry of subresource `status`, because only such writes can change it; otherwise the newest entry of all.
+/// Times have a precision of a second, so a user's edit and the reaction of a controller can have the same time. If only the number of replicas changed, it is the owner of that field
+/// through `scale`; such an entry may have no time.
 #[must_use]
 pub fn author(object: &Node<'_>, changes: &[FieldChange]) -> Option<FieldManager> {
     let is_status = changes.iter().any(|change| change.path.starts_with(".status"))
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_status_is_written_by_who_may_write_it() {
+    fn a_status_is_attributed_to_a_writer_of_the_status() {
         let object = parsed(
             r#"{"metadata":{"managedFields":[{"manager":"controller","operation":"Update","subresource":"status","time":"2026-03-09T10:00:00Z"},{"manager":"kubectl-set","operation":"Update","time":"2026-03-09T10:00:00Z"}]}}"#,
         );
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn replicas_are_written_by_who_scaled() {
+    fn replicas_are_attributed_to_the_client_that_scaled() {
         let object = parsed(
             r#"{"metadata":{"managedFields":[{"manager":"kubectl-create","operation":"Update","time":"2026-03-09T10:00:00Z"},{"manager":"kubectl","operation":"Update","subresource":"scale","fieldsV1":{"f:spec":{"f:replicas":{}}}}]}}"#,
         );

@@ -1,6 +1,7 @@
-//! Selectors of fields as `kubectl get --field-selector` takes them: `status.phase=Running,spec.nodeName!=node-1`.
+//! Selects objects by fields, as `kubectl get --field-selector` does: `status.phase=Running,spec.nodeName!=node-1`.
 //!
-//! An API server selects by a few fields of a few types only. Source: `AddFieldLabelConversionFunc` and `SelectableFields` in `k8s.io/kubernetes` 1.37; of custom resources `selectableFields` of the definition.
+//! An API server supports only a few fields of a few types. Source: `AddFieldLabelConversionFunc` and `SelectableFields` in `k8s.io/kubernetes` 1.37;
+//! for custom resources `selectableFields` of the definition.
 
 use std::borrow::Cow;
 
@@ -10,17 +11,17 @@ use super::resources::Resource;
 /// Requirements, all of which an object must meet.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FieldQuery {
-    all: Vec<Requirement>,
+    all: Vec<FieldRequirement>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Requirement {
+struct FieldRequirement {
     field: String,
     value: String,
     is_equal: bool,
 }
 
-/// A built-in type by its plural name and group, and what it has beside its name and namespace.
+/// The selectable fields of built-in types, by plural name and group, in addition to name and namespace.
 const FIELDS: &[(&str, &str, &[&str])] = &[
     (
         "pods",
@@ -65,7 +66,7 @@ const FIELDS: &[(&str, &str, &[&str])] = &[
     ("resourceslices", "resource.k8s.io", &["spec.nodeName", "spec.driver", "spec.pool.name"]),
 ];
 
-/// The fields by which objects of a type can be selected; `defined` are those of its definition, if it has one.
+/// Returns the fields by which objects of a type can be selected; `defined` are those of its definition, if it has one.
 #[must_use]
 pub fn selectable<'f>(resource: &Resource, defined: &'f [String]) -> Vec<&'f str> {
     let mut fields = vec!["metadata.name"];
@@ -79,7 +80,7 @@ pub fn selectable<'f>(resource: &Resource, defined: &'f [String]) -> Vec<&'f str
 }
 
 impl FieldQuery {
-    /// Reads a selector.
+    /// Parses a selector.
     ///
     /// # Errors
     /// The part that has no `=` or `!=`, or no field before it.
@@ -90,7 +91,7 @@ impl FieldQuery {
             let mut split = operators.iter().filter_map(|(word, is_equal)| Some((part.split_once(word)?, *is_equal)));
             match split.next() {
                 Some(((field, value), is_equal)) if !field.trim().is_empty() => {
-                    all.push(Requirement { field: field.trim().into(), value: value.trim().into(), is_equal });
+                    all.push(FieldRequirement { field: field.trim().into(), value: value.trim().into(), is_equal });
                 }
                 _ => return Err(part.to_owned()),
             }
@@ -98,18 +99,18 @@ impl FieldQuery {
         Ok(Self { all })
     }
 
-    /// Whether every object meets it.
+    /// Whether there are no requirements, so that every object meets them.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.all.is_empty()
     }
 
-    /// The fields that are named.
+    /// Returns the fields of the requirements.
     pub fn fields(&self) -> impl Iterator<Item = &str> {
         self.all.iter().map(|requirement| requirement.field.as_str())
     }
 
-    /// Whether an object meets it.
+    /// Whether an object meets all requirements.
     #[must_use]
     pub fn matches(&self, object: &Node<'_>) -> bool {
         self.all
@@ -118,7 +119,7 @@ impl FieldQuery {
     }
 }
 
-/// The value of a field as the API server compares it: what is not there is empty, false or zero.
+/// Returns the value of a field as the API server compares it: a missing field is empty, false or zero.
 fn value<'n>(object: &'n Node<'n>, field: &str) -> Cow<'n, str> {
     let at = |field: &str| field.split('.').try_fold(object, |node, name| node.get(name));
     let text = |field: &str| at(field).and_then(Node::text).unwrap_or_default();
@@ -181,7 +182,7 @@ mod tests {
         let pods = selectable(resources.called("po")[0], &[]);
         assert!(pods.contains(&"spec.nodeName") && pods.contains(&"metadata.namespace"));
         assert_eq!(selectable(resources.called("clusterroles")[0], &[]), ["metadata.name"]);
-        // Every type of the table is one.
+        // Every type in the table exists.
         for (plural, group, _) in FIELDS {
             let dot = if group.is_empty() { "" } else { "." };
             assert_eq!(resources.called(&format!("{plural}{dot}{group}")).len(), 1, "{plural}");

@@ -1,6 +1,6 @@
-//! Floats as Go prints them.
+//! Formats floats as Go does.
 
-/// As `encoding/json` does: digits where the exponent lies between -6 and 21, else with an exponent.
+/// Formats a float as `encoding/json` does: in digits if the exponent is between -6 and 21, otherwise with an exponent.
 #[must_use]
 pub fn json(value: f64) -> String {
     let magnitude = value.abs();
@@ -15,7 +15,7 @@ pub fn json(value: f64) -> String {
     format!("{digits}e{sign}{}", exponent.unsigned_abs())
 }
 
-/// As YAML has it: as an integer where JSON's digits are one of 64 bits, else as `strconv.FormatFloat(value, 'g', -1, 64)` does: with an exponent below -4 and from 6 on.
+/// Formats a float for YAML: as an integer if JSON's digits are a 64-bit integer, otherwise as `strconv.FormatFloat(value, 'g', -1, 64)` does, with an exponent below -4 and from 6 on.
 #[must_use]
 pub fn yaml(value: f64) -> String {
     if value.is_nan() {
@@ -36,7 +36,7 @@ pub fn yaml(value: f64) -> String {
     format!("{digits}e{sign}{:02}", exponent.unsigned_abs())
 }
 
-/// The shortest digits that stand for a number, and its exponent of ten.
+/// Returns the shortest digits that represent a number, and its exponent of ten.
 fn parts(value: f64) -> (String, i32) {
     let text = format!("{value:e}");
     let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
@@ -49,7 +49,7 @@ mod tests {
 
     #[test]
     fn floats_are_as_go_prints_them() {
-        // What Go 1.26 printed for each: json.Marshal, and strconv.FormatFloat behind YAML's own reading of that.
+        // The expected texts are the output of Go 1.26: json.Marshal, and strconv.FormatFloat after YAML read that.
         for (value, in_json, in_yaml) in [
             (0.1, "0.1", "0.1"),
             (-0.0, "-0", "0"),

@@ -49,21 +49,21 @@ pub fn named(name: &str) -> Option<(&str, u64)> {
 /// Unpacks the JSON of a release from a Secret or ConfigMap.
 ///
 /// # Errors
-/// Why there is none, as the end of a sentence.
+/// The reason why it cannot be unpacked, as the end of a sentence.
 pub fn unpack(object: &Node<'_>) -> Result<Vec<u8>, &'static str> {
     let text = |path: &[&str]| object.at(path).and_then(Node::text).unwrap_or_default();
     let stored = text(&["data", "release"]);
     let outer = match text(&["kind"]) {
         "Secret" if text(&["type"]) == "helm.sh/release.v1" => {
-            Cow::Owned(STANDARD.decode(stored).map_err(|_| "has no base64 in data.release")?)
+            Cow::Owned(STANDARD.decode(stored).map_err(|_| "has a data.release that is not base64")?)
         }
         "ConfigMap" if text(&["metadata", "labels", "owner"]) == "helm" => Cow::Borrowed(stored.as_bytes()),
-        _ => return Err("is not Helm's: its type or its label says something else"),
+        _ => return Err("is not Helm's, according to its type or label"),
     };
     if outer.is_empty() {
         return Err("has no data.release");
     }
-    let packed = STANDARD.decode(&*outer).map_err(|_| "has no base64 of Helm in data.release")?;
+    let packed = STANDARD.decode(&*outer).map_err(|_| "has a data.release without Helm's base64")?;
     if !packed.starts_with(&[0x1f, 0x8b, 8]) {
         // Helm also accepts releases that are not packed.
         return Ok(packed);
@@ -80,17 +80,23 @@ pub fn unpack(object: &Node<'_>) -> Result<Vec<u8>, &'static str> {
 /// Parses a release, without its hooks and without the templates and files of its chart.
 ///
 /// # Errors
-/// Why it cannot be read, as the end of a sentence.
+/// The reason why it cannot be parsed, as the end of a sentence.
 pub fn read(json: &[u8]) -> Result<Node<'_>, &'static str> {
-    let mut wanted =
-        Wanted { builder: Builder::default(), depth: 0, chart: false, dropping: 0, drops_next: false, values: 0 };
-    raw_json::read(json, &mut wanted).map_err(|_| "unpacks to something else than JSON")?;
+    let mut wanted = ReleaseFilter {
+        builder: Builder::default(),
+        depth: 0,
+        chart: false,
+        dropping: 0,
+        drops_next: false,
+        values: 0,
+    };
+    raw_json::read(json, &mut wanted).map_err(|_| "unpacks to something other than JSON")?;
     if wanted.values > MAX_VALUES {
         return Err("has more values than any release");
     }
     match wanted.builder.finish() {
         release @ Node::Object(_) => Ok(release),
-        _ => Err("unpacks to something else than a release"),
+        _ => Err("unpacks to something other than a release"),
     }
 }
 
@@ -145,7 +151,7 @@ pub fn hide_values(node: &mut Node<'_>) {
 }
 
 /// Passes on the wanted parts of a release.
-struct Wanted<'a> {
+struct ReleaseFilter<'a> {
     builder: Builder<'a>,
     /// Number of open objects and lists.
     depth: u32,
@@ -158,7 +164,7 @@ struct Wanted<'a> {
     values: u32,
 }
 
-impl<'a> Wanted<'a> {
+impl<'a> ReleaseFilter<'a> {
     /// Decides whether a value that is neither an object nor a list is passed on.
     fn takes(&mut self) -> bool {
         let drops = std::mem::take(&mut self.drops_next) || self.dropping > 0;
@@ -187,7 +193,7 @@ impl<'a> Wanted<'a> {
     }
 }
 
-impl<'a> Sink<'a> for Wanted<'a> {
+impl<'a> Sink<'a> for ReleaseFilter<'a> {
     fn begin_object(&mut self) {
         if self.opens() {
             self.builder.begin_object();
@@ -343,7 +349,7 @@ mod tests {
         for (json, cause) in [
             (r#"{"kind":"Secret","type":"Opaque"}"#.to_owned(), "is not Helm's"),
             (r#"{"kind":"Secret","type":"helm.sh/release.v1"}"#.to_owned(), "has no data.release"),
-            (r#"{"kind":"Secret","type":"helm.sh/release.v1","data":{"release":"%"}}"#.to_owned(), "has no base64"),
+            (r#"{"kind":"Secret","type":"helm.sh/release.v1","data":{"release":"%"}}"#.to_owned(), "not base64"),
         ] {
             assert!(unpack(&parsed(&json)).unwrap_err().contains(cause), "{json}");
         }

@@ -1,4 +1,4 @@
-//! JSON as the API prints it: without blanks, members in the order in which they come.
+//! Writes JSON as the API prints it: without blanks, and with members in the order in which they arrive.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ use super::go_numbers;
 use super::object_visitor::Sink;
 use super::raw_json;
 
-/// Takes in values and writes them as JSON.
+/// A sink that writes JSON.
 #[derive(Debug, Default)]
 pub struct JsonText {
     out: Vec<u8>,
@@ -18,13 +18,13 @@ pub struct JsonText {
 }
 
 impl JsonText {
-    /// Appends to `out`.
+    /// Creates a sink that appends to `out`.
     #[must_use]
     pub fn into(out: Vec<u8>) -> Self {
         Self { out, comma: false }
     }
 
-    /// What was written.
+    /// Returns the written bytes.
     #[must_use]
     pub fn finish(self) -> Vec<u8> {
         self.out
@@ -111,7 +111,7 @@ impl<'a> Sink<'a> for JsonText {
     }
 }
 
-/// Writes a text in quotes, with the escapes of Go's `encoding/json`: what HTML and JavaScript take for more than text is escaped, too.
+/// Writes a text in quotes with the escapes of Go's `encoding/json`, which also escapes characters with a meaning in HTML and JavaScript.
 pub fn quote(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
     let bytes = text.as_bytes();
@@ -147,7 +147,7 @@ pub fn quote(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
-/// Whether a byte stands for itself, whatever follows it. U+2028 and U+2029 begin with 0xe2.
+/// Whether a byte is written unchanged, whatever follows it. U+2028 and U+2029 begin with 0xe2.
 #[inline]
 fn is_plain(byte: u8) -> bool {
     !matches!(byte, 0..0x20 | b'"' | b'\\' | b'<' | b'>' | b'&' | 0xe2)

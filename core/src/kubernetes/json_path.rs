@@ -1,11 +1,11 @@
-//! Paths into an object, as kubectl and definitions write them: `.spec.list[0].name`, `.metadata.labels['a.b/c']`, `[*]`, `[?(@.type=="Ready")].status`, with braces around or without.
+//! Follows paths into an object, as kubectl and definitions write them: `.spec.list[0].name`, `.metadata.labels['a.b/c']`, `[*]`, `[?(@.type=="Ready")].status`, with or without braces.
 //!
-//! The language is that of `k8s.io/client-go/util/jsonpath`, except that `['a.b/c']` finds the member of that name without backslashes.
+//! The language is that of `k8s.io/client-go/util/jsonpath`, except that `['a.b/c']` finds the member with that name without backslashes.
 
 use super::go_numbers;
 use super::json::JsonText;
-use super::json_path_reader::Reader;
-use super::json_path_steps::{Compare, Condition, Step};
+use super::json_path_reader::PathReader;
+use super::json_path_steps::{Compare, FilterCondition, PathStep};
 use super::object_tree::Node;
 
 /// Maximum number of values that a column or a path of `--sort-by` may visit: a definition in a snapshot may contain any path, and an object may have any shape.
@@ -14,7 +14,7 @@ const MAX_VISITED: u64 = 1_000_000;
 /// A parsed path.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JsonPath {
-    steps: Vec<Step>,
+    steps: Vec<PathStep>,
 }
 
 impl JsonPath {
@@ -27,7 +27,7 @@ impl JsonPath {
         let inner = inner.strip_prefix('{').and_then(|inner| inner.strip_suffix('}')).unwrap_or(inner).trim();
         let begins_as_path = inner.is_empty() || inner.starts_with(['.', '[', '@', '$']);
         let path = if begins_as_path { inner.to_owned() } else { format!(".{inner}") };
-        let mut reader = Reader::new(&path);
+        let mut reader = PathReader::new(&path);
         let steps = reader.steps()?;
         match reader.rest() {
             "" => Ok(Self { steps }),
@@ -38,13 +38,13 @@ impl JsonPath {
     /// Returns the values to which the path leads, in order; none if a step leads nowhere.
     #[must_use]
     pub fn find<'n>(&'n self, node: &'n Node<'n>) -> Vec<&'n Node<'n>> {
-        let mut walk = Walk { left: MAX_VISITED, is_strict: false };
+        let mut walk = PathWalk { left: MAX_VISITED, is_strict: false };
         walk.steps(&self.steps, vec![node]).unwrap_or_default()
     }
 }
 
 /// Walks along paths.
-pub(super) struct Walk {
+pub(super) struct PathWalk {
     /// How many more values may be visited.
     pub left: u64,
     /// Whether an index beyond the end of a list, or of a value that is not a list, is an error, as in kubectl's templates.
@@ -52,18 +52,18 @@ pub(super) struct Walk {
 }
 
 /// Values that were found.
-type Found<'n> = Vec<&'n Node<'n>>;
+type Nodes<'n> = Vec<&'n Node<'n>>;
 
-impl Walk {
+impl PathWalk {
     /// Follows steps from some values; returns the values to which they lead.
     ///
     /// # Errors
     /// The reason for the failure, as a sentence without its full stop.
-    pub(super) fn steps<'n>(&mut self, steps: &'n [Step], from: Found<'n>) -> Result<Found<'n>, String> {
+    pub(super) fn steps<'n>(&mut self, steps: &'n [PathStep], from: Nodes<'n>) -> Result<Nodes<'n>, String> {
         let mut found = from;
         for step in steps {
             let mut next = Vec::new();
-            if let Step::Union(paths) = step {
+            if let PathStep::Union(paths) = step {
                 // As for kubectl, all results of the first path come before those of the second one.
                 for path in paths {
                     next.append(&mut self.steps(path, found.clone())?);
@@ -81,39 +81,39 @@ impl Walk {
         Ok(found)
     }
 
-    fn step<'n>(&mut self, step: &'n Step, node: &'n Node<'n>, next: &mut Found<'n>) -> Result<(), String> {
+    fn step<'n>(&mut self, step: &'n PathStep, node: &'n Node<'n>, next: &mut Nodes<'n>) -> Result<(), String> {
         self.charge(1)?;
         match step {
-            Step::Member(name) => next.extend(node.get(name)),
-            Step::Quoted(name, path) => match node.get(name) {
+            PathStep::Member(name) => next.extend(node.get(name)),
+            PathStep::Quoted(name, path) => match node.get(name) {
                 Some(value) => next.push(value),
                 None if path.is_empty() => {}
                 None => next.append(&mut self.steps(path, vec![node])?),
             },
-            Step::Element(number) => {
+            PathStep::Element(number) => {
                 if let Some(items) = self.list(node)? {
                     next.extend(self.element(items, *number)?);
                 }
             }
-            Step::Slice(first, end, step) => {
+            PathStep::Slice(first, end, step) => {
                 if let Some(items) = self.list(node)? {
                     next.append(&mut self.slice(items, *first, *end, *step)?);
                 }
             }
-            Step::All if matches!(node, Node::Array(_)) || self.is_strict => {
+            PathStep::All if matches!(node, Node::Array(_)) || self.is_strict => {
                 next.extend(self.list(node)?.unwrap_or_default());
             }
-            Step::All | Step::Members => next.extend(children(node)),
-            Step::Descend => self.descend(node, next)?,
-            Step::Union(_) => {}
-            Step::Where(condition) => {
+            PathStep::All | PathStep::Members => next.extend(children(node)),
+            PathStep::Descend => self.descend(node, next)?,
+            PathStep::Union(_) => {}
+            PathStep::Where(condition) => {
                 for item in self.list(node)?.unwrap_or_default() {
                     if self.meets(condition, item)? {
                         next.push(item);
                     }
                 }
             }
-            Step::Literal(value) => next.push(value),
+            PathStep::Literal(value) => next.push(value),
         }
         Ok(())
     }
@@ -128,7 +128,7 @@ impl Walk {
         match node {
             Node::Array(items) => Ok(Some(items)),
             Node::Null => Ok(None),
-            _ if self.is_strict => Err(format!("{} is no list, and has no elements", shape(node))),
+            _ if self.is_strict => Err(format!("{} is not a list", shape(node))),
             _ => Ok(None),
         }
     }
@@ -136,9 +136,7 @@ impl Walk {
     fn element<'n>(&self, items: &'n [Node<'n>], number: i64) -> Result<Option<&'n Node<'n>>, String> {
         let found = position(number, items.len()).and_then(|at| items.get(at));
         match found {
-            None if self.is_strict => {
-                Err(format!("a list of {} elements has none with the index {number}", items.len()))
-            }
+            None if self.is_strict => Err(format!("a list of {} elements has no index {number}", items.len())),
             found => Ok(found),
         }
     }
@@ -149,7 +147,7 @@ impl Walk {
         first: Option<i64>,
         end: Option<i64>,
         step: Option<i64>,
-    ) -> Result<Found<'n>, String> {
+    ) -> Result<Nodes<'n>, String> {
         let len = items.len();
         let place = |number: Option<i64>, other| number.map_or(Some(other), |number| position(number, len));
         let (from, to) = (place(first, 0), place(end, len));
@@ -167,7 +165,7 @@ impl Walk {
     }
 
     /// Adds a value and all values below it to `next`, except empty ones, numbers and booleans.
-    fn descend<'n>(&mut self, node: &'n Node<'n>, next: &mut Found<'n>) -> Result<(), String> {
+    fn descend<'n>(&mut self, node: &'n Node<'n>, next: &mut Nodes<'n>) -> Result<(), String> {
         self.charge(1)?;
         let is_text = matches!(node, Node::Text(text) if !text.is_empty());
         let below = children(node);
@@ -177,7 +175,7 @@ impl Walk {
         below.into_iter().try_for_each(|child| self.descend(child, next))
     }
 
-    fn meets<'n>(&mut self, condition: &'n Condition, item: &'n Node<'n>) -> Result<bool, String> {
+    fn meets<'n>(&mut self, condition: &'n FilterCondition, item: &'n Node<'n>) -> Result<bool, String> {
         let left = self.steps(&condition.left, vec![item])?;
         let Some((compare, right)) = &condition.compared else { return Ok(!left.is_empty()) };
         let right = self.steps(right, vec![item])?;
@@ -190,7 +188,7 @@ impl Walk {
 }
 
 /// Returns the values of an object's members, or the elements of a list.
-fn children<'n>(node: &'n Node<'n>) -> Found<'n> {
+fn children<'n>(node: &'n Node<'n>) -> Nodes<'n> {
     match node {
         Node::Object(members) => members.iter().map(|(_, value)| value).collect(),
         other => other.items().iter().collect(),
@@ -328,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_is_said() {
+    fn errors_quote_the_part_that_is_not_understood() {
         let nested = "[?(".repeat(1000) + &")]".repeat(1000);
         for path in [
             ".a[",

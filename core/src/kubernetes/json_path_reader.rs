@@ -1,6 +1,6 @@
 //! Parses a JSONPath as kubectl understands it. Source of the language: `k8s.io/client-go/util/jsonpath`.
 
-use super::json_path_steps::{Compare, Condition, Step};
+use super::json_path_steps::{Compare, FilterCondition, PathStep};
 use super::object_tree::Node;
 
 /// Maximum number of steps of a path. Each step visits all results of the one before.
@@ -12,12 +12,12 @@ const MAX_NESTED: u8 = 8;
 const OPERATOR_SIGNS: [char; 4] = ['!', '<', '>', '='];
 
 /// Parses steps from the front of a text.
-pub(super) struct Reader<'t> {
+pub(super) struct PathReader<'t> {
     rest: &'t str,
     nested: u8,
 }
 
-impl<'t> Reader<'t> {
+impl<'t> PathReader<'t> {
     pub(super) fn new(text: &'t str) -> Self {
         Self { rest: text, nested: 0 }
     }
@@ -31,7 +31,7 @@ impl<'t> Reader<'t> {
     ///
     /// # Errors
     /// The part that is not understood, as the end of a sentence.
-    pub(super) fn steps(&mut self) -> Result<Vec<Step>, String> {
+    pub(super) fn steps(&mut self) -> Result<Vec<PathStep>, String> {
         let mut steps = Vec::new();
         loop {
             if steps.len() > MAX_STEPS {
@@ -44,13 +44,13 @@ impl<'t> Reader<'t> {
             match first {
                 None | Some('}') => return Ok(steps),
                 Some('.') if second == Some('.') => {
-                    if steps.last() == Some(&Step::Descend) {
+                    if steps.last() == Some(&PathStep::Descend) {
                         return Err("has .. twice".to_owned());
                     }
                     self.skip(2);
-                    steps.push(Step::Descend);
+                    steps.push(PathStep::Descend);
                     if self.rest.starts_with(|sign: char| sign == '_' || sign.is_alphanumeric()) {
-                        steps.push(Step::Member(self.name()));
+                        steps.push(PathStep::Member(self.name()));
                     }
                 }
                 Some('.') => {
@@ -61,11 +61,11 @@ impl<'t> Reader<'t> {
                     self.skip(1);
                     steps.push(self.bracket()?);
                 }
-                Some('"' | '\'') => steps.push(Step::Literal(Node::Text(self.quoted()?.into()))),
-                Some('+' | '-' | '0'..='9') => steps.push(Step::Literal(self.number()?)),
+                Some('"' | '\'') => steps.push(PathStep::Literal(Node::Text(self.quoted()?.into()))),
+                Some('+' | '-' | '0'..='9') => steps.push(PathStep::Literal(self.number()?)),
                 Some(_) => match self.word() {
-                    "true" => steps.push(Step::Literal(Node::Bool(true))),
-                    "false" => steps.push(Step::Literal(Node::Bool(false))),
+                    "true" => steps.push(PathStep::Literal(Node::Bool(true))),
+                    "false" => steps.push(PathStep::Literal(Node::Bool(false))),
                     "" => return Err(format!("has {:?}, which is not understood", self.rest)),
                     word => return Err(format!("has {word:?}, which is not understood: members begin with a point")),
                 },
@@ -96,14 +96,14 @@ impl<'t> Reader<'t> {
     }
 
     /// Parses the step after a dot. A dot alone means the object itself, and one before a bracket has no meaning.
-    fn member(&mut self) -> Result<Option<Step>, String> {
+    fn member(&mut self) -> Result<Option<PathStep>, String> {
         if self.rest.is_empty() || self.rest.starts_with(['[', ' ', '}']) {
             return Ok(None);
         }
         match self.name() {
-            name if name == "*" => Ok(Some(Step::Members)),
+            name if name == "*" => Ok(Some(PathStep::Members)),
             name if name.is_empty() => Err(format!("has no name before {:?}", self.rest)),
-            name => Ok(Some(Step::Member(name))),
+            name => Ok(Some(PathStep::Member(name))),
         }
     }
 
@@ -144,11 +144,11 @@ impl<'t> Reader<'t> {
         let integer = text.parse().map(Node::Int).ok();
         integer
             .or_else(|| text.parse().map(Node::Float).ok())
-            .ok_or_else(|| format!("has {text:?}, which is no number"))
+            .ok_or_else(|| format!("has {text:?}, which is not a number"))
     }
 
     /// Parses the step after an opening bracket, up to the closing one.
-    fn bracket(&mut self) -> Result<Step, String> {
+    fn bracket(&mut self) -> Result<PathStep, String> {
         if self.take("?(") {
             return self.filter();
         }
@@ -161,20 +161,20 @@ impl<'t> Reader<'t> {
         }
         Ok(match all.len() {
             1 => all.remove(0),
-            _ => Step::Union(all.into_iter().map(|step| vec![step]).collect()),
+            _ => PathStep::Union(all.into_iter().map(|step| vec![step]).collect()),
         })
     }
 
     /// Parses a name in quotes, a number, a slice or `*`, with blanks around it.
-    fn index(&mut self) -> Result<Step, String> {
+    fn index(&mut self) -> Result<PathStep, String> {
         self.rest = self.rest.trim_start();
         let step = if self.take("*") {
-            Step::All
+            PathStep::All
         } else if self.rest.starts_with(['\'', '"']) {
             let name = self.quoted()?;
             let is_path = name.contains('.') && self.nested < MAX_NESTED;
             let path = if is_path { self.nested(&format!(".{name}"))? } else { Vec::new() };
-            Step::Quoted(name, path)
+            PathStep::Quoted(name, path)
         } else {
             let end = self.rest.find([']', ',']).unwrap_or(self.rest.len());
             let text = self.rest.get(..end).unwrap_or_default().trim();
@@ -186,12 +186,12 @@ impl<'t> Reader<'t> {
     }
 
     /// Parses a filter after `[?(`: a path, which an operator and another operand may follow.
-    fn filter(&mut self) -> Result<Step, String> {
+    fn filter(&mut self) -> Result<PathStep, String> {
         let end = filter_end(self.rest).ok_or("lacks a )] behind its filter")?;
         let text = self.rest.get(..end).unwrap_or_default();
         self.skip(end.saturating_add(2));
         let Some((left, rest)) = text.find(OPERATOR_SIGNS).and_then(|at| text.split_at_checked(at)) else {
-            return Ok(Step::Where(Condition { left: self.nested(text)?, compared: None }));
+            return Ok(PathStep::Where(FilterCondition { left: self.nested(text)?, compared: None }));
         };
         let right = rest.trim_start_matches(OPERATOR_SIGNS);
         let compare = match rest.strip_suffix(right).unwrap_or_default() {
@@ -207,15 +207,15 @@ impl<'t> Reader<'t> {
         if left.is_empty() || right.is_empty() {
             return Err("has a filter that lacks a side".to_owned());
         }
-        Ok(Step::Where(Condition { left, compared: Some((compare, right)) }))
+        Ok(PathStep::Where(FilterCondition { left, compared: Some((compare, right)) }))
     }
 
     /// Parses the steps of a text within the path.
-    fn nested(&self, text: &str) -> Result<Vec<Step>, String> {
+    fn nested(&self, text: &str) -> Result<Vec<PathStep>, String> {
         if self.nested >= MAX_NESTED {
-            return Err("has filters within filters, too many".to_owned());
+            return Err("has too many nested filters".to_owned());
         }
-        let mut reader = Reader { rest: text, nested: self.nested.saturating_add(1) };
+        let mut reader = PathReader { rest: text, nested: self.nested.saturating_add(1) };
         let steps = reader.steps()?;
         if reader.rest.is_empty() { Ok(steps) } else { Err(format!("has {:?}, which is not understood", reader.rest)) }
     }
@@ -246,7 +246,7 @@ impl<'t> Reader<'t> {
 }
 
 /// Parses an index or a slice: `3`, `-1`, `1:5`, `:2`, `::2`.
-fn slice(text: &str) -> Option<Step> {
+fn slice(text: &str) -> Option<PathStep> {
     let mut parts = text.split(':');
     let part = |part: Option<&str>| match part {
         None | Some("") => Some(None),
@@ -254,8 +254,8 @@ fn slice(text: &str) -> Option<Step> {
         Some(_) => None,
     };
     let (first, end, step) = (part(parts.next())?, parts.next(), part(parts.clone().next())?);
-    let Some(end) = end else { return first.map(Step::Element) };
-    (parts.count() <= 1).then_some(Step::Slice(first, part(Some(end))?, step))
+    let Some(end) = end else { return first.map(PathStep::Element) };
+    (parts.count() <= 1).then_some(PathStep::Slice(first, part(Some(end))?, step))
 }
 
 /// Returns the position of the `)]` that ends a filter, outside of quotes.

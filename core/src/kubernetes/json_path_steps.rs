@@ -1,42 +1,42 @@
-//! The steps of a JSONPath, and the parts of a template with such paths, as they were read.
+//! The parsed steps of a JSONPath, and the parsed parts of a template with such paths.
 
 use super::object_tree::Node;
 
 /// A step from the values that were found so far to the next ones.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Step {
+pub(super) enum PathStep {
     /// The member of an object.
     Member(String),
-    /// The member that is named in quotes. kubectl takes such a name for a path, so where no member is called so, that is walked.
-    Quoted(String, Vec<Step>),
-    /// An element of a list; negative ones count from the end.
+    /// A member whose name is in quotes. kubectl parses such a name as a path; so if there is no member with this name, the path is followed.
+    Quoted(String, Vec<PathStep>),
+    /// An element of a list; a negative index counts from the end.
     Element(i64),
-    /// The elements from one up to another, every so many: `[1:5:2]`.
+    /// A slice of a list: start, end and step, as in `[1:5:2]`.
     Slice(Option<i64>, Option<i64>, Option<i64>),
     /// All elements of a list: `[*]`.
     All,
-    /// All members of an object or elements of a list: `.*`.
+    /// All members of an object, or all elements of a list: `.*`.
     Members,
-    /// The value itself and all that is below it: `..`.
+    /// A value itself and all values below it: `..`.
     Descend,
-    /// What several paths find, one after the other: `[0,2]`, `['a','b']`.
-    Union(Vec<Vec<Step>>),
+    /// The results of several paths, one after the other: `[0,2]`, `['a','b']`.
+    Union(Vec<Vec<PathStep>>),
     /// The elements of a list for which a condition holds: `[?(@.type=="Ready")]`.
-    Where(Condition),
-    /// A number, a text, `true` or `false` in place of what was found.
+    Where(FilterCondition),
+    /// A number, a text, `true` or `false`, which replaces the current value.
     Literal(Node<'static>),
 }
 
-/// What an element must meet.
+/// A condition for the elements of a list.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Condition {
-    /// The path to what is compared; it must find something.
-    pub left: Vec<Step>,
-    /// How it compares with another path or a literal; none when it only has to be there.
-    pub compared: Option<(Compare, Vec<Step>)>,
+pub(super) struct FilterCondition {
+    /// The path to the value that is compared; it must exist.
+    pub left: Vec<PathStep>,
+    /// The operator, and the path or literal on the right side; `None` if the value only has to exist.
+    pub compared: Option<(Compare, Vec<PathStep>)>,
 }
 
-/// How two values are compared.
+/// An operator that compares two values.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Compare {
     Equal,
@@ -47,13 +47,13 @@ pub(super) enum Compare {
     GreaterOrEqual,
 }
 
-/// A piece of a template.
+/// A part of a template.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Part {
     /// Text outside of braces.
     Text(Node<'static>),
-    /// What a path finds.
-    Path(Vec<Step>),
-    /// The same for each value that a path finds.
-    Range(Vec<Step>, Vec<Part>),
+    /// The results of a path.
+    Path(Vec<PathStep>),
+    /// A part that is repeated for each result of a path.
+    Range(Vec<PathStep>, Vec<Part>),
 }

@@ -1,65 +1,65 @@
-//! Templates of `kubectl get -o jsonpath=…`: text with paths in braces, and `{range …}…{end}`.
+//! Prints objects by templates of `kubectl get -o jsonpath=…`: text with paths in braces, and `{range …}…{end}`.
 //!
 //! ```text
 //! {range .items[*]}{.metadata.name}{"\t"}{.status.phase}{"\n"}{end}
 //! ```
 //!
-//! Source of the language: `k8s.io/client-go/util/jsonpath`. A value is printed as Go's `%v` prints it, lists and objects as JSON, and several values have a blank between.
+//! Source of the language: `k8s.io/client-go/util/jsonpath`. Values are printed as by Go's `%v`, lists and objects as JSON, and several values are separated by blanks.
 
-use super::json_path::{Walk, go_text, json_text};
-use super::json_path_reader::Reader;
+use super::json_path::{PathWalk, go_text, json_text};
+use super::json_path_reader::PathReader;
 use super::json_path_steps::Part;
 use super::object_tree::Node;
 use super::pretty;
 
-/// Ranges within ranges at most.
+/// Maximum depth of ranges within ranges.
 const MAX_NESTED: u8 = 16;
-/// Values that a template passes through at most: it is the caller's own, and may look at every object of a large cluster.
+/// Maximum number of values that a template visits. It is high because the template comes from the user, and may visit every object of a large cluster.
 const MAX_VISITED: u64 = 1_000_000_000;
 
-/// A template that was read.
+/// A parsed template.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JsonTemplate {
     parts: Vec<Part>,
 }
 
-/// How values are printed.
+/// The form of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TemplateForm {
-    /// One after the other.
+    /// As text, one after the other.
     Text,
-    /// What each part finds as a list in JSON, as `-o jsonpath-as-json` does.
+    /// As a JSON list for each part, like `-o jsonpath-as-json`.
     Json,
 }
 
 impl JsonTemplate {
-    /// Reads a template.
+    /// Parses a template.
     ///
     /// # Errors
-    /// What of it is not understood, as the end of a sentence.
+    /// The part that is not understood, as the end of a sentence.
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut rest = text;
         let parts = parts(&mut rest, 0)?;
         Ok(Self { parts })
     }
 
-    /// Whether it has no path, so that it prints the same whatever the object is.
+    /// Whether the template has no path, so that its output is the same for every object.
     #[must_use]
     pub fn is_constant(&self) -> bool {
         self.parts.iter().all(|part| matches!(part, Part::Text(_)))
     }
 
-    /// Its pieces.
+    /// Returns the parts.
     pub(super) fn parts(&self) -> &[Part] {
         &self.parts
     }
 
-    /// Prints what it finds in an object behind `out`.
+    /// Appends the template's output for an object to `out`.
     ///
     /// # Errors
-    /// Why it cannot be said, in a sentence without its point.
+    /// The reason why there is no output, as a sentence without its full stop.
     pub fn print<'n>(&'n self, object: &'n Node<'n>, form: TemplateForm, out: &mut Vec<u8>) -> Result<(), String> {
-        let mut walk = Walk { left: MAX_VISITED, is_strict: true };
+        let mut walk = PathWalk { left: MAX_VISITED, is_strict: true };
         print(&self.parts, object, form, &mut walk, out)
     }
 }
@@ -68,7 +68,7 @@ fn print<'n>(
     parts: &'n [Part],
     object: &'n Node<'n>,
     form: TemplateForm,
-    walk: &mut Walk,
+    walk: &mut PathWalk,
     out: &mut Vec<u8>,
 ) -> Result<(), String> {
     for part in parts {
@@ -105,10 +105,10 @@ fn values(found: &[&Node<'_>], form: TemplateForm, out: &mut Vec<u8>) {
     }
 }
 
-/// The parts up to the end of the text, or of the range that it is in. A range without an end goes to the end of the text, as for kubectl.
+/// Parses the parts up to the end of the text or of the enclosing range. A range without `{end}` extends to the end of the text, as in kubectl.
 fn parts(rest: &mut &str, nested: u8) -> Result<Vec<Part>, String> {
     if nested > MAX_NESTED {
-        return Err("has ranges within ranges, too many".to_owned());
+        return Err("has too many nested ranges".to_owned());
     }
     let mut all = Vec::new();
     while !rest.is_empty() {
@@ -119,7 +119,7 @@ fn parts(rest: &mut &str, nested: u8) -> Result<Vec<Part>, String> {
         }
         *rest = from;
         let Some(action) = from.strip_prefix('{') else { continue };
-        let mut reader = Reader::new(action);
+        let mut reader = PathReader::new(action);
         let is_range = reader.take_word("range");
         let is_end = !is_range && reader.take_word("end");
         let steps = reader.steps()?;
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn templates_print_what_they_find() {
+    fn templates_print_the_values_that_they_find() {
         for (template, want) in [
             ("{.kind} of {.items[*].n}\n", "List of a b\n"),
             (r#"{range .items[*]}{.n}{"\t"}{.c[*].i}{"\n"}{end}."#, "a\tp q\nb\t\n."),
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said() {
+    fn errors_name_the_problem() {
         for template in
             ["{.a", "{end}", "{range .items[*]}{end}{end}", "{foo}", "{.items[9]}", "{.kind[0]}", "{.kind[*]}"]
         {

@@ -1,10 +1,10 @@
-//! Finds the fields of the items of a List that a template uses, so that the other fields of many objects need not be in memory.
+//! Finds the fields of a List's items that a template uses, so that the other fields of many objects need not be kept in memory.
 
-use super::json_path_steps::{Part, Step};
+use super::json_path_steps::{Part, PathStep};
 use super::json_template::JsonTemplate;
 use super::object_tree::Node;
 
-/// The place to which a path has led so far.
+/// The position that a path has reached.
 #[derive(Clone)]
 enum At {
     /// The List.
@@ -60,15 +60,15 @@ impl Needs {
     }
 
     /// Follows steps; returns the place to which they lead. If a step leads to many places, everything below them is needed.
-    fn walk(&mut self, steps: &[Step], from: At) -> At {
+    fn walk(&mut self, steps: &[PathStep], from: At) -> At {
         let mut at = from;
         for step in steps {
             at = match (at, step) {
-                (At::Elsewhere, _) | (_, Step::Literal(_)) => At::Elsewhere,
-                (At::List, Step::Member(name)) if name == "items" => At::Items,
-                (At::List, Step::Member(_)) => At::Elsewhere,
-                (At::Items, Step::Element(_) | Step::Slice(..) | Step::All) => At::Field(Vec::new()),
-                (At::Items, Step::Where(condition)) => {
+                (At::Elsewhere, _) | (_, PathStep::Literal(_)) => At::Elsewhere,
+                (At::List, PathStep::Member(name)) if name == "items" => At::Items,
+                (At::List, PathStep::Member(_)) => At::Elsewhere,
+                (At::Items, PathStep::Element(_) | PathStep::Slice(..) | PathStep::All) => At::Field(Vec::new()),
+                (At::Items, PathStep::Where(condition)) => {
                     let right = condition.compared.as_ref().map(|(_, right)| right);
                     for side in std::iter::once(&condition.left).chain(right) {
                         let end = self.walk(side, At::Field(Vec::new()));
@@ -76,8 +76,8 @@ impl Needs {
                     }
                     At::Field(Vec::new())
                 }
-                (At::Field(path), Step::Element(_) | Step::Slice(..) | Step::All) => At::Field(path),
-                (At::Field(mut path), Step::Member(name)) => {
+                (At::Field(path), PathStep::Element(_) | PathStep::Slice(..) | PathStep::All) => At::Field(path),
+                (At::Field(mut path), PathStep::Member(name)) => {
                     path.push(name.clone());
                     At::Field(path)
                 }

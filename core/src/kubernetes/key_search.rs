@@ -1,15 +1,15 @@
-//! What a person types to find keys: words and conditions, all of which have to be true.
+//! Parses a search for keys: words and conditions, all of which must hold.
 //!
 //! ```text
-//! web shop           words, in any order; capitals count only where a word has one
+//! web shop           words, in any order; case counts only for words with a capital letter
 //! ^/registry/pods/   the beginning of the key
-//! "two words"        a text with blanks, or one that would be a condition
-//! kind:deploy        a type of Kubernetes, by any name that kubectl takes
+//! "two words"        a text with blanks, or one that looks like a condition
+//! kind:deploy        a Kubernetes type, by any name that kubectl accepts
 //! ns:shop            a namespace
 //! is:deleted         or is:live
 //! lease:7f3a         or lease:any, lease:none
 //! size>1MiB  rev>=1000  create<50  version!=1  key~text  key!~text  value~text
-//! !events            a `!` before a word, `^`, or a condition of one word: not that
+//! !events            a `!` before a word, `^` or condition negates it
 //! ```
 
 use std::fmt;
@@ -18,10 +18,10 @@ use crate::key_syntax::{key_bytes, printable};
 use crate::kubernetes::registry_keys::{Object, object_below};
 use crate::kubernetes::resources::{Resource, Resources};
 use crate::store::Key;
-use crate::store::filter::{Filter, FilterError, KeyNumber, Operator};
+use crate::store::filter::{ConditionError, Filter, KeyNumber, Operator};
 use crate::store::key_word::KeyWord;
 
-/// What has to be true of a key.
+/// A search: terms that must all hold for a key.
 #[derive(Debug, Clone, Default)]
 pub struct KeySearch {
     terms: Vec<Term>,
@@ -29,7 +29,7 @@ pub struct KeySearch {
 
 #[derive(Debug, Clone)]
 struct Term {
-    /// Whether it is to be true.
+    /// Whether the test must hold; false for a term with `!`.
     wanted: bool,
     test: Test,
 }
@@ -43,21 +43,21 @@ enum Test {
     Condition(Filter),
 }
 
-/// A type of Kubernetes as a person calls it.
+/// A Kubernetes type as a user calls it.
 #[derive(Debug, Clone)]
 struct KindName {
-    /// Built-in types of that name.
+    /// The built-in types with that name.
     builtin: Vec<Resource>,
-    /// What the resources of a definition may be called: a snapshot names them in keys alone.
+    /// The possible plural names of a custom resource; without definitions, a snapshot shows them only in keys.
     plurals: Vec<Vec<u8>>,
 }
 
-/// Why a line is no search.
+/// A part of a search that cannot be parsed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SearchError {
-    /// The part of it that is wrong.
+    /// The wrong part.
     pub text: String,
-    /// What is wrong with that part, and what there is.
+    /// What is wrong with it, and what is allowed.
     pub why: String,
 }
 
@@ -69,21 +69,21 @@ impl fmt::Display for SearchError {
 
 impl std::error::Error for SearchError {}
 
-/// Signs between a name and a value, the longer ones first.
+/// Operators between a name and a value; the longer ones come first.
 const SIGNS: [&str; 9] = ["!=", "<=", ">=", "!~", "=", "<", ">", "~", ":"];
 
-/// Names that may stand before a sign.
+/// Names that an operator may follow.
 const NAMES: [&str; 12] =
     ["kind", "ns", "namespace", "is", "lease", "size", "rev", "mod", "create", "version", "key", "value"];
 
-/// Units that may stand apart from their number.
+/// Units that may be separated from their number by a blank.
 const UNITS: [&str; 12] = ["b", "k", "kb", "ki", "kib", "m", "mb", "mi", "mib", "g", "gb", "gib"];
 
 impl KeySearch {
-    /// Reads a line of words and conditions.
+    /// Parses a search.
     ///
     /// # Errors
-    /// When a part of it is neither: which one, and why.
+    /// When a part is neither a word nor a condition: the part, and the reason.
     pub fn parse(line: &str) -> Result<Self, SearchError> {
         let mut terms = Vec::new();
         let mut rest = line.trim_start();
@@ -95,7 +95,7 @@ impl KeySearch {
         Ok(Self { terms })
     }
 
-    /// Reads the text of one option: a single condition, whose value may have blanks, or a line.
+    /// Parses the value of a flag: a single condition, whose value may contain blanks, or else a whole search.
     ///
     /// # Errors
     /// As [`KeySearch::parse`].
@@ -106,26 +106,26 @@ impl KeySearch {
         }
     }
 
-    /// Both together.
+    /// Combines two searches; the terms of both must hold.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
         self.terms.extend(other.terms);
         self
     }
 
-    /// Whether every key is found.
+    /// Whether the search has no terms, so that it finds every key.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.terms.is_empty()
     }
 
-    /// Whether values have to be read to tell.
+    /// Whether the search has conditions on values.
     #[must_use]
     pub fn is_about_values(&self) -> bool {
         self.conditions().any(|(_, condition)| condition.is_about_the_value())
     }
 
-    /// The words that a key that is found has in it, with whether it begins with them: to mark them.
+    /// Returns the words that found keys contain, so that they can be highlighted, and whether each is at the beginning of the key.
     pub fn words(&self) -> impl Iterator<Item = (&KeyWord, bool)> {
         self.terms.iter().filter(|term| term.wanted).filter_map(|term| match &term.test {
             Test::Word(word) => Some((word, false)),
@@ -134,14 +134,14 @@ impl KeySearch {
         })
     }
 
-    /// Whether it is true of a key, but for what it says of values. `prefixes` are those of API servers. Of a deleted key neither size, version, creation nor lease is known, so that no condition on
-    /// these is true of it.
+    /// Whether all terms except those about values hold for a key. `prefixes` are those of API servers. For a deleted key, its size, version, create revision and lease are unknown, so conditions on
+    /// them never hold.
     #[must_use]
     pub fn holds(&self, key: &Key<'_>, prefixes: &[Vec<u8>]) -> bool {
         self.terms.iter().all(|term| term.test.holds(key, prefixes).is_none_or(|holds| holds == term.wanted))
     }
 
-    /// Whether what it says of values is true of one.
+    /// Whether all terms about values hold for a value.
     #[must_use]
     pub fn holds_of_value(&self, value: &[u8]) -> bool {
         self.conditions()
@@ -158,7 +158,7 @@ impl KeySearch {
 }
 
 impl Test {
-    /// Whether it is true of a key; none where that cannot be told of it without its value.
+    /// Whether the test holds for a key; `None` if that depends on the key's value.
     fn holds(&self, key: &Key<'_>, prefixes: &[Vec<u8>]) -> Option<bool> {
         Some(match self {
             Self::Word(word) => word.is_in(key.key),
@@ -197,7 +197,7 @@ impl KindName {
     }
 }
 
-/// The first term of a text that begins with one, and what is behind it.
+/// Parses the first term of a text; returns it and the rest.
 fn term(text: &str) -> Result<(Term, &str), SearchError> {
     let (wanted, text) = match text.strip_prefix('!') {
         Some(rest) if rest.starts_with(|sign: char| !sign.is_whitespace()) => (false, rest),
@@ -215,19 +215,19 @@ fn term(text: &str) -> Result<(Term, &str), SearchError> {
     Ok((Term { wanted, test: if start { Test::Start(word) } else { Test::Word(word) } }, rest))
 }
 
-/// The condition that a text begins with, and what is behind it; none where it begins with a word.
+/// Parses the condition at the beginning of a text; returns it and the rest, or `None` if the text begins with a word.
 fn condition(text: &str) -> Result<Option<(Test, &str)>, SearchError> {
     let (name, behind) = split_where(text, |sign| !sign.is_ascii_alphabetic());
     let is_known = NAMES.contains(&name);
-    // Blanks may stand around the sign of a name that is known.
+    // Blanks are allowed around the operator after a known name.
     let signs = if is_known { behind.trim_start() } else { behind };
     let Some(sign) = SIGNS.iter().find(|sign| signs.starts_with(**sign)).filter(|_| !name.is_empty()) else {
         return Ok(None);
     };
     if !is_known {
-        // Names with a colon in them are many: `system:node`.
+        // Many names contain a colon, such as `system:node`.
         let (whole, _) = split_where(text, char::is_whitespace);
-        let why = "before the sign belongs one of kind, ns, is, lease, size, rev, create, version, key, value; a text with this sign stands in quotes";
+        let why = "before the operator, write one of kind, ns, is, lease, size, rev, create, version, key, value; put a text that contains the operator in quotes";
         return if *sign == ":" { Ok(None) } else { Err(error(whole, why)) };
     }
     let from = signs.get(sign.len()..).unwrap_or_default();
@@ -245,23 +245,25 @@ fn condition(text: &str) -> Result<Option<(Test, &str)>, SearchError> {
     test(name, sign, typed).map(|test| Some((test, rest))).map_err(|why| error(whole, &why))
 }
 
-/// What a name, a sign and a value ask for.
+/// Creates the test for a name, an operator and a value.
 fn test(name: &str, sign: &str, typed: &str) -> Result<Test, String> {
     let text = || match key_bytes(typed) {
-        None => Err(FilterError::Quotes(typed.to_owned()).to_string()),
+        None => Err(ConditionError::Quotes(typed.to_owned()).to_string()),
         Some(bytes) if bytes.is_empty() => Err(format!("{name} has no value")),
         Some(bytes) => Ok(bytes),
     };
     match (name, sign) {
         ("kind", ":" | "=") => Ok(Test::Kind(KindName::new(&String::from_utf8_lossy(&text()?)))),
         ("ns" | "namespace", ":" | "=") => Ok(Test::Namespace(text()?)),
-        ("kind" | "ns" | "namespace", _) => Err(format!("{name} takes a colon: {name}:NAME; not that is !{name}:NAME")),
+        ("kind" | "ns" | "namespace", _) => {
+            Err(format!("{name} needs a colon: {name}:NAME; to negate it, write !{name}:NAME"))
+        }
         ("is", ":" | "=") => match typed {
             "deleted" => Ok(Test::Condition(Filter::Deleted(true))),
             "live" => Ok(Test::Condition(Filter::Deleted(false))),
-            _ => Err("is takes deleted or live: is:deleted".into()),
+            _ => Err("write is:deleted or is:live".into()),
         },
-        ("is", _) => Err("is takes a colon: is:deleted, is:live".into()),
+        ("is", _) => Err("is needs a colon: is:deleted or is:live".into()),
         ("lease", ":" | "=") if matches!(typed, "any" | "none") => {
             let operator = if typed == "any" { Operator::Unequal } else { Operator::Equal };
             Ok(Test::Condition(Filter::Number(KeyNumber::Lease, operator, 0)))
@@ -277,16 +279,16 @@ fn test(name: &str, sign: &str, typed: &str) -> Result<Test, String> {
     }
 }
 
-/// A value as it is meant, and what is behind it. Half of what will be in quotes is looked for as it stands.
+/// Parses a value without its quotes; returns it and the rest. A closing quote may be missing, because the user may still be typing.
 fn value(text: &str) -> Result<(Vec<u8>, &str), SearchError> {
     let (typed, rest) = raw_value(text);
     let half = typed.strip_prefix('"').filter(|inner| !inner.is_empty() && !inner.ends_with('"'));
     let bytes = half.map_or_else(|| key_bytes(typed), |inner| Some(inner.as_bytes().to_vec()));
-    let why = "a text that begins with a quote ends with one, and its escapes are \\n \\r \\t \\\\ \\' \\\" and \\xNN";
+    let why = "a text in quotes needs a closing quote; its escapes are \\n \\r \\t \\\\ \\' \\\" and \\xNN";
     Ok((bytes.ok_or_else(|| error(typed, why))?, rest))
 }
 
-/// A value as it was typed, up to the next blank outside of quotes, and what is behind it.
+/// Splits a text at the first blank outside of quotes.
 fn raw_value(text: &str) -> (&str, &str) {
     let Some(quoted) = text.strip_prefix('"') else { return split_where(text, char::is_whitespace) };
     let mut is_escaped = false;
@@ -298,7 +300,7 @@ fn raw_value(text: &str) -> (&str, &str) {
     end.and_then(|end| text.split_at_checked(end.saturating_add(2))).unwrap_or((text, ""))
 }
 
-/// What is before the first such character, and from it on.
+/// Splits a text before the first character for which `is_end` is true.
 fn split_where(text: &str, is_end: impl Fn(char) -> bool) -> (&str, &str) {
     let end = text.find(is_end).unwrap_or(text.len());
     text.split_at_checked(end).unwrap_or((text, ""))
@@ -314,7 +316,7 @@ mod tests {
     use crate::error::Error;
     use crate::kubernetes::registry_keys::prefixes;
     use crate::pass::reading::Accumulator;
-    use crate::progress::Unwatched;
+    use crate::progress::IgnoreProgress;
     use crate::store::{Index, KeyRange, OpenedStore, Store};
 
     fn sample() -> Result<Index, Error> {
@@ -322,14 +324,14 @@ mod tests {
         let OpenedStore::Store(store) = Store::open(bytes)? else { panic!("a database") };
         let mut index = Index::new(store.query(KeyRange::all(), store.current()));
         for work in store.work() {
-            index.read(&store, work, &Unwatched)?;
+            index.read(&store, work, &IgnoreProgress)?;
         }
         Ok(index)
     }
 
-    /// Each line finds the keys, deleted ones too, of which the test is true, and those are some and not all.
+    /// Each search finds exactly the keys that it describes: at least one and not all. Deleted keys are included.
     #[test]
-    fn lines_find_what_they_say() {
+    fn searches_find_the_keys_that_they_describe() {
         type Expected = fn(&str, &Key<'_>) -> bool;
         let index = sample().unwrap();
         let prefixes = prefixes(index.names());
@@ -372,16 +374,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told_with_the_part_that_is() {
+    fn errors_quote_the_wrong_part() {
         for (line, part, why) in [
             ("web size>abc", "size>abc", "a whole number of bytes"),
             ("size > ", "size >", "a whole number of bytes"),
             ("rev>yesterday web", "rev>yesterday", "a whole number"),
             ("lease:xyz", "lease:xyz", "hexadecimal"),
             ("kind:", "kind:", "kind has no value"),
-            ("ns>a", "ns>a", "ns takes a colon"),
-            ("is:gone", "is:gone", "is takes deleted or live"),
-            ("web colour=red", "colour=red", "before the sign belongs one of kind"),
+            ("ns>a", "ns>a", "ns needs a colon"),
+            ("is:gone", "is:gone", "is:deleted or is:live"),
+            ("web colour=red", "colour=red", "before the operator, write one of kind"),
             ("^", "^", "text after the operator is missing"),
             ("\"\\q\"", "\"\\q\"", "its escapes are"),
             ("value~", "value~", "text after the operator is missing"),
@@ -392,7 +394,7 @@ mod tests {
     }
 
     #[test]
-    fn what_looks_like_a_condition_and_is_none_is_a_word() {
+    fn a_text_that_only_looks_like_a_condition_is_a_word() {
         for (line, word) in [
             ("system:node", "system:node"),
             ("/a:b", "/a:b"),
@@ -412,7 +414,7 @@ mod tests {
         let search = KeySearch::parse("web value~\"a b\" !value~c").unwrap();
         assert!(search.is_about_values() && !KeySearch::parse("web").unwrap().is_about_values());
         assert!(search.holds_of_value(b"xa bx") && !search.holds_of_value(b"a bc") && !search.holds_of_value(b"ab"));
-        // An option of the terminal is one condition, with blanks.
+        // The value of a flag is a single condition, which may contain blanks.
         let option = KeySearch::parse_option("value~a b").unwrap();
         assert!(option.holds_of_value(b"a b") && !option.holds_of_value(b"a"));
         assert_eq!(KeySearch::parse_option("web shop").unwrap().words().count(), 2);

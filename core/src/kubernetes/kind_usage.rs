@@ -1,4 +1,4 @@
-//! What the kinds of Kubernetes' objects take, the largest first.
+//! Computes the space used by each kind of Kubernetes objects, the largest first.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -6,26 +6,26 @@ use std::collections::BTreeMap;
 use crate::kubernetes::registry_keys::{Object, object_below};
 use crate::store::{Index, Usage};
 
-/// What the objects of a kind take.
+/// The space used by the objects of a kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KindUsage<'i> {
-    /// The group in their keys; empty for what is built in.
+    /// The group in their keys; empty for built-in types.
     pub group: &'i [u8],
-    /// The resource as kubectl calls it.
+    /// The resource, as kubectl names it.
     pub resource: &'i [u8],
-    /// What the keys of one prefix of an API server begin with that have them, such as `/registry/pods/`.
+    /// The common prefix of their keys below one API server's prefix, such as `/registry/pods/`.
     pub prefix: &'i [u8],
-    /// What they take.
+    /// Their usage.
     pub sum: Usage,
 }
 
 /// A group and a resource.
-type Kind<'i> = (&'i [u8], &'i [u8]);
+type GroupAndResource<'i> = (&'i [u8], &'i [u8]);
 
-/// What each kind takes of the keys of `index`, the largest first; none in a store of something else than Kubernetes. `prefixes` are those of API servers.
+/// Returns the usage of each kind among the keys of `index`, the largest first; empty for a store without Kubernetes objects. `prefixes` are those of API servers.
 #[must_use]
 pub fn kind_usage<'i>(index: &'i Index, prefixes: &[Vec<u8>]) -> Vec<KindUsage<'i>> {
-    let mut kinds: BTreeMap<Kind<'i>, (&'i [u8], Usage)> = BTreeMap::new();
+    let mut kinds: BTreeMap<GroupAndResource<'i>, (&'i [u8], Usage)> = BTreeMap::new();
     for key in index.iter() {
         if let Some(object) = object_below(key.key, prefixes) {
             let (prefix, sum) = kinds.entry((object.group, object.resource)).or_default();
@@ -41,7 +41,7 @@ pub fn kind_usage<'i>(index: &'i Index, prefixes: &[Vec<u8>]) -> Vec<KindUsage<'
     kinds
 }
 
-/// What stands before the namespace and name of an object in its key.
+/// Returns the part of an object's key before its namespace and name.
 fn prefix_of<'i>(key: &'i [u8], object: &Object<'_>) -> &'i [u8] {
     let slash = usize::from(!object.namespace.is_empty());
     let behind = object.namespace.len().saturating_add(slash).saturating_add(object.name.len());
@@ -54,7 +54,7 @@ mod tests {
     use crate::kubernetes::registry_keys::PREFIXES;
 
     #[test]
-    fn a_prefix_is_what_is_before_namespace_and_name() {
+    fn a_prefix_ends_before_namespace_and_name() {
         for (key, prefix) in [
             ("/registry/pods/shop/web", "/registry/pods/"),
             ("/registry/services/specs/shop/web", "/registry/services/specs/"),

@@ -1,27 +1,27 @@
-//! Selectors of labels as `kubectl get -l` takes them: `a=b,c!=d,e in (f,g),h notin (i),j,!k`.
+//! Selects objects by labels, as `kubectl get -l` does: `a=b,c!=d,e in (f,g),h notin (i),j,!k`.
 
 use super::object_tree::Node;
 
 /// Requirements, all of which an object must meet.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LabelQuery {
-    all: Vec<Requirement>,
+    all: Vec<LabelRequirement>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Requirement {
+struct LabelRequirement {
     key: String,
-    /// Whether the label must be there with one of the values, or must not.
+    /// Whether the label must have one of the values, or must not.
     wanted: bool,
-    /// The values; none for any.
+    /// The values; `None` for any value.
     values: Option<Vec<String>>,
 }
 
 impl LabelQuery {
-    /// Reads a selector.
+    /// Parses a selector.
     ///
     /// # Errors
-    /// What of it is not understood.
+    /// The part that is not understood.
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut all = Vec::new();
         for part in parts(text) {
@@ -34,7 +34,7 @@ impl LabelQuery {
         Ok(Self { all })
     }
 
-    /// Whether an object's labels meet it.
+    /// Whether an object's labels meet all requirements.
     #[must_use]
     pub fn matches(&self, object: &Node<'_>) -> bool {
         let labels = object.at(&["metadata", "labels"]);
@@ -48,7 +48,7 @@ impl LabelQuery {
     }
 }
 
-/// The parts between commas that are in no parentheses.
+/// Splits a selector at commas outside of parentheses.
 fn parts(text: &str) -> Vec<&str> {
     let (mut parts, mut from, mut is_inside) = (Vec::new(), 0, false);
     for (at, sign) in text.char_indices() {
@@ -66,11 +66,11 @@ fn parts(text: &str) -> Vec<&str> {
     parts
 }
 
-fn requirement(part: &str) -> Option<Requirement> {
+fn requirement(part: &str) -> Option<LabelRequirement> {
     let is_key = |key: &str| !key.is_empty() && !key.contains(['=', '!', '(', ')', ' ', ',', '<', '>']);
     let of = |key: &str, wanted, values| {
         let key = key.trim();
-        is_key(key).then(|| Requirement { key: key.to_owned(), wanted, values })
+        is_key(key).then(|| LabelRequirement { key: key.to_owned(), wanted, values })
     };
     if let Some(key) = part.strip_prefix('!') {
         return of(key, false, None);

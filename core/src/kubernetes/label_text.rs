@@ -1,16 +1,16 @@
-//! Labels and selectors as text.
+//! Formats labels and selectors.
 
 use super::node_path::text;
 use super::object_tree::Node;
 
-/// `a=b,c=d`, by name; `<none>` without any. Source: `labels.FormatLabels`.
+/// Formats labels as `a=b,c=d`, sorted by name; `<none>` if there are none. Source: `labels.FormatLabels`.
 #[must_use]
 pub fn labels(map: Option<&Node<'_>>) -> String {
     let all = pairs(map);
     if all.is_empty() { "<none>".to_owned() } else { all.join(",") }
 }
 
-/// The requirements of a LabelSelector by name: `app=web,tier in (a,b),!x`. Source: `metav1.LabelSelectorAsSelector`.
+/// Formats the requirements of a LabelSelector, sorted by name: `app=web,tier in (a,b),!x`. Source: `metav1.LabelSelectorAsSelector`.
 #[must_use]
 pub fn selector(selector: &Node<'_>) -> String {
     let equal = pairs(selector.get("matchLabels")).into_iter().map(|pair| {
@@ -37,7 +37,7 @@ pub fn selector(selector: &Node<'_>) -> String {
     all.into_iter().map(|(_, text)| text).collect::<Vec<_>>().join(",")
 }
 
-/// The same, with `<none>` for an empty one. Source: `metav1.FormatLabelSelector`.
+/// Like [`selector`], but returns `<none>` for an empty selector. Source: `metav1.FormatLabelSelector`.
 #[must_use]
 pub fn selector_or_none(node: Option<&Node<'_>>) -> String {
     match node.map(selector) {

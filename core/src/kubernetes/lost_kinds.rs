@@ -1,4 +1,4 @@
-//! Which kinds of objects damage cost something, by the names of the keys that are affected.
+//! Groups the keys that damage affects by kind of object and namespace.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -8,18 +8,18 @@ use serde::Serialize;
 use crate::key_syntax::{key_bytes, printable};
 use crate::kubernetes::registry_keys::{PREFIXES, object_below};
 
-/// Keys that are affected, of one kind in one namespace.
+/// The number of affected keys of one kind in one namespace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LostKind {
-    /// The resource, behind a point its group where the keys name one; empty for what is no object of Kubernetes.
+    /// The resource, followed by a dot and its group if the keys contain a group; empty for keys that are not of Kubernetes.
     pub kind: String,
-    /// The namespace; empty for objects of the whole cluster.
+    /// The namespace; empty for cluster-wide objects.
     pub namespace: String,
-    /// How many keys.
+    /// Number of keys.
     pub keys: u64,
 }
 
-/// The keys of a [`LostHistory`](crate::LostHistory) by kind and namespace, the most first.
+/// Groups the keys of a [`LostHistory`](crate::LostHistory) by kind and namespace, the largest groups first.
 #[must_use]
 pub fn lost_kinds<'k>(keys: impl Iterator<Item = &'k str>) -> Vec<LostKind> {
     let mut sums: BTreeMap<(String, String), u64> = BTreeMap::new();

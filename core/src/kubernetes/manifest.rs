@@ -1,15 +1,16 @@
-//! Objects as manifests that can be applied again, to this cluster or another one.
+//! Cleans objects, so that they can be applied again as manifests, to this cluster or another one.
 //!
-//! What servers and controllers set, and what only the old cluster could mean, is taken out: a server refuses an object with a `resourceVersion` or a `uid` of its own, server-side apply one with
-//! `managedFields`, and an owner's uid is that of an object that is gone, so that the garbage collector would remove what names it. What single kinds have of that kind: `manifest_kinds`.
+//! Removes the fields that servers and controllers set, and those that have a meaning only in the old cluster. A server refuses an object that already has a `resourceVersion` or a `uid`, and
+//! server-side apply refuses one with `managedFields`. The uid of an owner belongs to an object that no longer exists, so the garbage collector would remove the objects that name it.
+//! `manifest_kinds` removes the fields of single kinds.
 
 use super::manifest_fields::{Keep, METADATA, take_empty};
 use super::manifest_kinds;
 use super::object_tree::Node;
 
-/// Takes out of an object what keeps it from being applied again.
+/// Removes the fields that keep an object from being applied again.
 pub fn clean(object: &mut Node<'_>, keep: &Keep) {
-    // They read what is taken out of the metadata afterwards.
+    // These steps read metadata that is removed afterwards.
     manifest_kinds::clean(object, keep);
     if !keep.has("status") {
         object.take("status");
@@ -22,7 +23,7 @@ pub fn clean(object: &mut Node<'_>, keep: &Keep) {
     }
     if !keep.has("deletionTimestamp") {
         metadata.take("deletionGracePeriodSeconds");
-        // They say how a deletion goes on that had begun; those of controllers stay.
+        // These finalizers belong to a deletion that had begun; those of controllers stay.
         if let Some(Node::Array(finalizers)) = metadata.get_mut("finalizers") {
             finalizers.retain(|name| !matches!(name.text(), Some("foregroundDeletion" | "orphan")));
         }
@@ -54,13 +55,13 @@ pub(super) mod tests {
     const DEPLOYMENT: &str = r#"{"kind":"Deployment","metadata":{"name":"web","uid":"u","resourceVersion":"7","managedFields":[{}],"generation":3,"creationTimestamp":"2024-01-01T00:00:00Z","deletionTimestamp":"2024-01-01T00:00:00Z","deletionGracePeriodSeconds":0,"selfLink":"/x","ownerReferences":[{}],"finalizers":["foregroundDeletion"],"labels":{"uid":"stays"}},"spec":{"replicas":2},"status":{"replicas":2}}"#;
 
     #[test]
-    fn what_servers_set_is_taken_out() {
+    fn fields_that_servers_set_are_removed() {
         let want = r#"{"kind":"Deployment","metadata":{"name":"web","labels":{"uid":"stays"}},"spec":{"replicas":2}}"#;
         assert_eq!(cleaned(DEPLOYMENT, &[]), want);
     }
 
     #[test]
-    fn what_is_to_be_kept_stays() {
+    fn fields_to_keep_stay() {
         let kept = cleaned(DEPLOYMENT, &fields().collect::<Vec<_>>());
         assert_eq!(kept, DEPLOYMENT);
         let kept = cleaned(DEPLOYMENT, &["uid", "status"]);

@@ -1,8 +1,8 @@
-//! The fields that a manifest does without, and which of them are to be kept.
+//! The fields that are removed from manifests, and the choice of those to keep.
 
 use super::object_tree::Node;
 
-/// Fields of an object's metadata that are taken out unless they are to be kept.
+/// Fields of an object's metadata that are removed unless the caller keeps them.
 pub(super) const METADATA: [&str; 8] = [
     "uid",
     "resourceVersion",
@@ -14,23 +14,23 @@ pub(super) const METADATA: [&str; 8] = [
     "ownerReferences",
 ];
 
-/// What else is taken out unless it is to be kept, by the names under which [`Keep`] takes it.
+/// Other fields that are removed unless the caller keeps them, by the names that [`Keep`] accepts.
 const OTHERS: [&str; 9] =
     ["status", "clusterIP", "nodePort", "nodeName", "priority", "tokenVolumes", "bindings", "claimRef", "jobSelector"];
 
-/// The names of all that is taken out unless it is to be kept, as [`Keep`] takes them.
+/// Returns the names of all fields that are removed unless the caller keeps them.
 pub fn fields() -> impl Iterator<Item = &'static str> {
     METADATA.into_iter().chain(OTHERS)
 }
 
-/// Which of the [`fields`] stay.
+/// The [`fields`] that stay.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Keep {
     names: Vec<String>,
 }
 
 impl Keep {
-    /// Those of these names; names that are none of the [`fields`] mean nothing.
+    /// Keeps the fields with these names; ignores names that are not among the [`fields`].
     #[must_use]
     pub fn these(names: &[String]) -> Self {
         Self { names: names.to_vec() }
@@ -43,7 +43,7 @@ impl Keep {
     }
 }
 
-/// Takes a member out that is an empty list or object, or null.
+/// Removes a member if it is an empty list, an empty object or null.
 pub(super) fn take_empty(node: &mut Node<'_>, name: &str) {
     let is_empty = match node.get(name) {
         Some(Node::Array(items)) => items.is_empty(),
@@ -56,7 +56,7 @@ pub(super) fn take_empty(node: &mut Node<'_>, name: &str) {
     }
 }
 
-/// The member at the end of a path, to be changed.
+/// Returns the member at the end of a path, mutably.
 pub(super) fn at_mut<'n, 'a>(node: &'n mut Node<'a>, path: &[&str]) -> Option<&'n mut Node<'a>> {
     path.iter().try_fold(node, |node, name| node.get_mut(name))
 }

@@ -1,13 +1,13 @@
-//! Names of manifests as files, and what to type so that they are applied.
+//! Names the files of manifests, and writes the commands that apply them.
 //!
 //! ```text
-//! README.md                       what to type
+//! README.md                       the commands to type
 //! crds/0001-….yaml                CustomResourceDefinitions, which come first
 //! objects/0002-namespace-shop.yaml
 //! objects/0003-shop-deployment-web.yaml
 //! ```
 
-use super::manifest_report::Report;
+use super::manifest_report::ManifestReport;
 use crate::etcd::revision::Revision;
 
 /// The folder of CustomResourceDefinitions.
@@ -15,23 +15,23 @@ pub const DEFINITIONS: &str = "crds";
 /// The folder of all other objects.
 pub const OBJECTS: &str = "objects";
 
-/// Bytes of a name that go into that of a file.
+/// Maximum length, in bytes, of the part of a file name that comes from an object's name.
 const MAX_NAME: usize = 100;
 
-/// Names files by their number, which makes them unique.
+/// Names files, each with a number, which makes the names unique.
 #[derive(Debug, Clone, Copy)]
 pub struct FileNames {
     digits: usize,
 }
 
 impl FileNames {
-    /// Names for at most so many files.
+    /// Creates the names for at most `count` files.
     #[must_use]
     pub fn up_to(count: usize) -> Self {
         Self { digits: count.to_string().len().max(4) }
     }
 
-    /// The name of a file with its folder: of an object of this type, under this namespace and name in its key.
+    /// Returns the path of a file for an object of this type, from the namespace and name in its key.
     #[must_use]
     pub fn name(
         &self,
@@ -50,7 +50,7 @@ impl FileNames {
     }
 }
 
-/// What applies all files, in the folder that has them.
+/// Returns the commands that apply all files; they run in the directory of the files.
 #[must_use]
 pub fn commands(has_definitions: bool) -> Vec<String> {
     let mut commands = Vec::new();
@@ -62,9 +62,15 @@ pub fn commands(has_definitions: bool) -> Vec<String> {
     commands
 }
 
-/// The README beside the files: of which snapshot, by its name as it is shown, they are, and what to type.
+/// Returns the text of the README beside the files: the snapshot, by its name as it is shown, and the commands to type.
 #[must_use]
-pub fn readme(snapshot: &str, revision: Revision, deleted: bool, commands: &[String], report: &Report) -> String {
+pub fn readme(
+    snapshot: &str,
+    revision: Revision,
+    deleted: bool,
+    commands: &[String],
+    report: &ManifestReport,
+) -> String {
     let state = if deleted { "last states of what was deleted, up to revision" } else { "as of revision" };
     let mut text = format!(
         "# Kubernetes objects of {snapshot}, {state} {revision}\n\nThe files are numbered in the order in which they can be applied. Type in this directory:\n\n"
@@ -81,7 +87,7 @@ pub fn readme(snapshot: &str, revision: Revision, deleted: bool, commands: &[Str
     text
 }
 
-/// A part of a key as a part of a file's name. Names that servers take need no change but for colons.
+/// Turns a part of a key into a part of a file name. In names that servers accept, only colons change.
 #[must_use]
 pub fn for_a_file(part: &[u8]) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);

@@ -1,6 +1,6 @@
-//! What single kinds have that keeps them from being applied again.
+//! Removes the fields of single kinds that keep an object from being applied again.
 //!
-//! Sources: the strategies and validations of kube-apiserver (`pkg/registry`), tried on a live server.
+//! Sources: the strategies and validations of kube-apiserver (`pkg/registry`), tested on a live server.
 
 use std::borrow::Cow;
 
@@ -8,10 +8,10 @@ use super::manifest_fields::{Keep, at_mut, take_empty};
 use super::object_tree::{Builder, Node};
 use super::raw_json;
 
-/// What kubectl keeps of the manifest that it applied.
+/// The annotation in which `kubectl apply` stores the manifest.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
-/// What says that a claim and a volume found each other, and where.
+/// Annotations that record that a claim and a volume are bound to each other.
 const BINDINGS: &[&str] = &[
     "pv.kubernetes.io/bind-completed",
     "pv.kubernetes.io/bound-by-controller",
@@ -20,11 +20,11 @@ const BINDINGS: &[&str] = &[
     "volume.kubernetes.io/selected-node",
 ];
 
-/// Labels that the server makes of a Job's uid and name; it refuses a Job that has them already.
+/// Labels that the server derives from a Job's uid and name; it refuses a new Job that already has them.
 const JOB_LABELS: &[&str] =
     &["controller-uid", "job-name", "batch.kubernetes.io/controller-uid", "batch.kubernetes.io/job-name"];
 
-/// Volumes with tokens that the server adds to each Pod begin with this.
+/// The prefix of the names of volumes with tokens, which the server adds to each Pod.
 const TOKEN_VOLUME: &str = "kube-api-access-";
 
 /// Cleans an object by its kind.
@@ -49,7 +49,7 @@ pub(super) fn clean(object: &mut Node<'_>, keep: &Keep) {
     }
 }
 
-/// Addresses and ports that the old cluster gave; those that somebody asked for stay.
+/// Removes addresses and ports that the old cluster allocated; those that a user requested stay.
 fn service(object: &mut Node<'_>, keep: &Keep) {
     let wanted = (!keep.has("nodePort")).then(|| WantedPorts::of(object));
     let Some(spec) = object.get_mut("spec") else { return };
@@ -71,7 +71,7 @@ fn service(object: &mut Node<'_>, keep: &Keep) {
     }
 }
 
-/// The ports of a Service whose node ports somebody set, instead of the server.
+/// The ports of a Service whose node ports a user requested, as opposed to ports that the server allocated.
 #[derive(Default)]
 struct WantedPorts {
     ports: Vec<i64>,
@@ -79,7 +79,7 @@ struct WantedPorts {
 }
 
 impl WantedPorts {
-    /// By what kubectl applied last, and by who set which field: the server gives ports behind that.
+    /// Reads them from the manifest that kubectl applied last, and from managedFields: the server itself does not appear there.
     fn of(service: &Node<'_>) -> Self {
         let mut wanted = Self::default();
         let metadata = service.get("metadata");
@@ -108,7 +108,7 @@ impl WantedPorts {
         self.health_check |= is_set(spec, "healthCheckNodePort");
     }
 
-    /// `f:ports` has members such as `k:{"port":80,"protocol":"TCP"}`.
+    /// Reads the members of `f:ports`, such as `k:{"port":80,"protocol":"TCP"}`.
     fn managed(&mut self, spec: &Node<'_>) {
         self.health_check |= spec.get("f:healthCheckNodePort").is_some();
         let Some(Node::Object(ports)) = spec.get("f:ports") else { return };
@@ -129,17 +129,17 @@ fn integer(node: &Node<'_>) -> Option<i64> {
     }
 }
 
-/// Where the Pod ran, and what the server added to it.
+/// Removes the node on which the Pod ran, and the fields that the server added.
 fn pod(object: &mut Node<'_>, keep: &Keep) {
     let Some(spec) = object.get_mut("spec") else { return };
     if !keep.has("nodeName") {
         spec.take("nodeName");
     }
     if !keep.has("priority") {
-        // The server works it out from the class, and refuses another number.
+        // The server computes the priority from the class, and refuses another number.
         spec.take("priority");
     }
-    // They are added to a Pod that runs, and refused in a new one.
+    // Ephemeral containers are added to running Pods; a server refuses a new Pod with them.
     spec.take("ephemeralContainers");
     if keep.has("tokenVolumes") {
         return;
@@ -194,7 +194,7 @@ fn job(object: &mut Node<'_>) {
     }
 }
 
-/// Names of token secrets, which a new cluster makes with other names.
+/// Removes the names of token secrets; a new cluster creates tokens with other names.
 fn account(object: &mut Node<'_>) {
     let name = object.at(&["metadata", "name"]).and_then(Node::text).unwrap_or_default().to_owned();
     let made = [format!("{name}-token-"), format!("{name}-dockercfg-")];
@@ -209,7 +209,7 @@ fn account(object: &mut Node<'_>) {
     }
 }
 
-/// Takes members out of a map, and the map when nothing else is in it.
+/// Removes members of a map, and the map itself if it is then empty.
 fn take_names(node: &mut Node<'_>, map: &str, names: &[&str]) {
     if let Some(Node::Object(members)) = node.get_mut(map) {
         members.retain(|(name, _): &(Cow<'_, str>, _)| !names.contains(&name.as_ref()));
@@ -222,7 +222,7 @@ mod tests {
     use super::super::manifest::tests::cleaned;
 
     #[test]
-    fn a_service_keeps_what_somebody_asked_for() {
+    fn a_service_keeps_requested_addresses_and_ports() {
         let spec = r#""spec":{"clusterIP":"10.96.0.7","clusterIPs":["10.96.0.7"],"ports":[{"port":80,"nodePort":30080},{"port":443,"nodePort":30443}],"type":"NodePort","healthCheckNodePort":31000}"#;
         let bare = format!(r#"{{"kind":"Service","metadata":{{"name":"web"}},{spec}}}"#);
         assert_eq!(

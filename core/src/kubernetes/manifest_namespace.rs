@@ -1,19 +1,19 @@
-//! Manifests for another namespace than the one that their objects were in.
+//! Moves manifests to another namespace.
 
 use std::borrow::Cow;
 
 use super::object_tree::Node;
 
-/// What every namespace is labelled with.
+/// The label with the name of a namespace, which every namespace has.
 const NAME_LABEL: &str = "kubernetes.io/metadata.name";
-/// What kubectl keeps of the manifest that it applied, with the old namespace in it.
+/// The annotation in which `kubectl apply` stores the manifest, with the old namespace in it.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
-/// Members whose own members have names that somebody chose, so that `namespace` in them is no reference.
+/// Members whose own members have names that users choose; a `namespace` among these is not a reference.
 const CHOSEN: [&str; 7] = ["annotations", "labels", "matchLabels", "data", "stringData", "binaryData", "nodeSelector"];
-/// Domains of services in a cluster, behind the namespace.
+/// The part of a service's domain name that follows the namespace.
 const SERVICE_DOMAIN: &str = ".svc";
 
-/// Moves an object from one namespace to another: its own, and that of what it refers to in the old one. Whether texts still name services of the old one, which stay as they are.
+/// Moves an object, and its references into its own namespace, from one namespace to another. Returns whether a text still names a service of the old namespace; such texts stay unchanged.
 pub fn move_namespace(object: &mut Node<'_>, from: &str, to: &str) -> bool {
     let is_namespace = object.get("kind").and_then(Node::text) == Some("Namespace");
     if let Some(metadata) = object.get_mut("metadata") {
@@ -27,7 +27,7 @@ pub fn move_namespace(object: &mut Node<'_>, from: &str, to: &str) -> bool {
     walk(object, from, to)
 }
 
-/// Sets a member to another text if it has this one.
+/// Replaces the text of a member if it is `from`.
 fn rename(node: &mut Node<'_>, name: &str, from: &str, to: &str) {
     if let Some(value) = node.get_mut(name)
         && value.text() == Some(from)
@@ -60,7 +60,7 @@ fn walk(node: &mut Node<'_>, from: &str, to: &str) -> bool {
     }
 }
 
-/// Replaces the elements of a list of namespaces, such as that of an affinity.
+/// Replaces elements of a list of namespaces, such as that of an affinity.
 fn each_text(list: &mut Node<'_>, from: &str, to: &str) {
     if let Node::Array(items) = list {
         for item in items.iter_mut().filter(|item| item.text() == Some(from)) {
@@ -78,7 +78,7 @@ fn mentions(node: &Node<'_>, from: &str) -> bool {
     }
 }
 
-/// Whether a text has a name such as `web.shop.svc` in it.
+/// Whether a text contains a name such as `web.shop.svc`.
 fn names_service(text: &str, namespace: &str) -> bool {
     let name = [".", namespace, SERVICE_DOMAIN].concat();
     text.match_indices(&name).any(|(at, found)| {
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_services_are_told() {
+    fn texts_that_name_services_are_reported() {
         for (text, want) in [
             ("http://db.shop.svc:80", true),
             ("db.shop.svc.cluster.local", true),

@@ -1,64 +1,64 @@
-//! What was written and what was left out, for a person.
+//! Reports to a person which manifests were written and which were left out.
 
 use std::collections::BTreeMap;
 
-use super::manifest_selection::LeftOut;
+use super::manifest_selection::LeftOutReason;
 use super::registry_keys::Object;
 use super::resources::Resource;
 use crate::key_syntax::printable;
 use crate::number_words::{counted, grouped};
 
-/// Why secrets are left out.
-pub const SECRET: &str = "their values are hidden, and hidden values would destroy real ones (--show-secrets writes them, with their values)";
-/// Why deleted objects are left out.
-pub const FORGOTTEN: &str =
+/// The reason why secrets are left out.
+pub const SECRET: &str = "their values are hidden, and hidden values would overwrite real ones (--show-secrets writes them with their values)";
+/// The reason why some deleted objects are left out.
+pub const COMPACTED_AWAY: &str =
     "their last states were compacted away; an older snapshot may have them (etcdsnap kube find … --last)";
-/// Why objects are left out that cannot be read.
-pub const UNREADABLE: &str = "they cannot be read whole, and a part of an object is none";
+/// The reason why objects that cannot be decoded are left out.
+pub const UNREADABLE: &str = "they cannot be decoded completely, and a partial object must not be applied";
 
-/// Why objects are left out whose body is that of another one.
-pub const MISPLACED: &str = "their kind, name or namespace is not that of their keys, so they are damaged or forged (etcdsnap kube get shows them)";
+/// The reason why objects are left out whose kind, name or namespace contradicts their key.
+pub const MISPLACED: &str = "their kind, name or namespace contradicts their keys, so they are damaged or forged (etcdsnap kube get shows them)";
 
-/// Whether a person must know every single name of what is left out for a reason.
+/// Whether the report names every object that is left out for this reason.
 fn is_named(reason: &str) -> bool {
-    [FORGOTTEN, UNREADABLE, MISPLACED, LeftOut::Deleting.reason()].contains(&reason)
+    [COMPACTED_AWAY, UNREADABLE, MISPLACED, LeftOutReason::Deleting.reason()].contains(&reason)
 }
 
-/// Objects of which nobody knows whether they are the newest that are named; more are only counted.
+/// Maximum number of names of objects whose newest state may be lost; further objects are only counted.
 const MAX_UNCERTAIN: usize = 50;
 
-/// Counts by type.
-type Counts = BTreeMap<String, u64>;
+/// Numbers of objects by type.
+type CountsByType = BTreeMap<String, u64>;
 
-/// What was done with the objects.
+/// The numbers of objects that were written and left out.
 #[derive(Debug, Default)]
-pub struct Report {
-    written: Counts,
-    /// By reason.
-    left_out: BTreeMap<&'static str, Counts>,
-    /// Those that are named, in a line each.
+pub struct ManifestReport {
+    written: CountsByType,
+    /// The objects that were left out, by reason.
+    left_out: BTreeMap<&'static str, CountsByType>,
+    /// Names of objects that the user asked for but that were left out, with the reason.
     names: Vec<String>,
     is_damaged: bool,
-    /// Names of objects that may be older than they were, or deleted.
+    /// Names of objects whose newer state or deletion may be lost.
     uncertain: Vec<String>,
-    /// How many more there are.
+    /// Number of further such objects.
     more_uncertain: u64,
-    /// Which revisions are lost, as the end of a sentence.
+    /// The lost revisions, as the end of a sentence.
     lost: String,
     undefined: Vec<String>,
-    /// Claims whose volume is not written, and the first of these volumes.
+    /// Number of claims whose volume is not written, and the name of the first such volume.
     volumes: (u64, Option<String>),
-    /// Objects that name services of the namespace that they were in, and the first of them.
-    still_names: (u64, Option<String>),
+    /// Number of objects whose texts name services of their old namespace, and the first such object.
+    names_old_services: (u64, Option<String>),
 }
 
-impl Report {
+impl ManifestReport {
     /// Counts an object that was written.
     pub fn wrote(&mut self, resource: &Resource) {
         count(&mut self.written, resource);
     }
 
-    /// Counts an object that was not.
+    /// Counts an object that was left out.
     pub fn leave_out(&mut self, resource: &Resource, object: &Object<'_>, reason: &'static str) {
         count(self.left_out.entry(reason).or_default(), resource);
         if is_named(reason) {
@@ -66,12 +66,12 @@ impl Report {
         }
     }
 
-    /// Says whether the snapshot is damaged, so that objects may be missing, and which revisions are lost.
+    /// Records whether the snapshot is damaged, so that objects may be missing, and which revisions are lost.
     pub fn damaged(&mut self, is_damaged: bool, lost: String) {
         (self.is_damaged, self.lost) = (is_damaged, lost);
     }
 
-    /// Names an object that was written and may be older than it was, or deleted.
+    /// Records an object that was written although a newer state, or its deletion, may be lost.
     pub fn wrote_uncertain(&mut self, resource: &Resource, object: &Object<'_>) {
         if self.uncertain.len() < MAX_UNCERTAIN {
             self.uncertain.push(named(resource, object));
@@ -80,7 +80,7 @@ impl Report {
         }
     }
 
-    /// Types of which there are objects and no definitions.
+    /// Records the types of which objects, but not the definition, are in the snapshot.
     pub fn undefined(&mut self, names: Vec<String>) {
         self.undefined = names;
     }
@@ -91,11 +91,11 @@ impl Report {
         self.volumes.1.get_or_insert_with(|| volume.to_owned());
     }
 
-    /// Counts an object that names services of the namespace that it was in.
-    pub fn still_names(&mut self, resource: &Resource, object: &Object<'_>) {
-        self.still_names.0 = self.still_names.0.saturating_add(1);
+    /// Counts an object whose texts name services of its old namespace.
+    pub fn names_old_services(&mut self, resource: &Resource, object: &Object<'_>) {
+        self.names_old_services.0 = self.names_old_services.0.saturating_add(1);
         let name = || printable(&format!("{}/{}", resource.singular, String::from_utf8_lossy(object.name)));
-        self.still_names.1.get_or_insert_with(name);
+        self.names_old_services.1.get_or_insert_with(name);
     }
 
     /// Whether objects were left out.
@@ -103,36 +103,37 @@ impl Report {
         !self.left_out.is_empty()
     }
 
-    /// How many objects were written.
+    /// Returns the number of objects that were written.
     pub fn written(&self) -> u64 {
         self.written.values().sum()
     }
 
-    /// How many objects of which types were written: `3 (deployments 2, services 1)`.
+    /// Returns the number of objects that were written, in total and by type: `3 (deployments 2, services 1)`.
     pub fn written_text(&self) -> String {
         format!("{} ({})", counted(self.written(), "object", "objects"), text(&self.written))
     }
 
-    /// A line for each reason for which objects were left out, with the flags of the command line that would change it.
+    /// Returns a line for each reason for which objects were left out, with the flag of the command line that includes them.
     #[must_use]
     pub fn left_out_lines(&self) -> Vec<String> {
         self.lines(|reason| reason)
     }
 
-    /// The same without a word of the command line.
+    /// Returns the same lines without the flags, for the page.
     #[must_use]
     pub fn left_out_lines_without_flags(&self) -> Vec<String> {
         self.lines(without_flags)
     }
 
     fn lines(&self, words: impl Fn(&'static str) -> &'static str) -> Vec<String> {
-        let line =
-            |(reason, counts): (&&'static str, &Counts)| format!("Left out: {}: {}.", text(counts), words(reason));
+        let line = |(reason, counts): (&&'static str, &CountsByType)| {
+            format!("Left out: {}: {}.", text(counts), words(reason))
+        };
         let mut lines: Vec<String> = self.left_out.iter().map(line).collect();
         if self.is_damaged {
             lines.insert(
                 0,
-                "The snapshot is damaged: objects that cannot be found are missing here, and nobody knows their names."
+                "The snapshot is damaged: objects in its lost parts are missing here, and their names are unknown."
                     .into(),
             );
         }
@@ -142,13 +143,13 @@ impl Report {
                 more => format!(" and {} more", grouped(more)),
             };
             lines.push(format!(
-                "Written, but perhaps older than it was, or deleted since ({}): {}{more}.",
+                "Written, but possibly outdated or deleted since ({}): {}{more}.",
                 self.lost,
                 self.uncertain.join(", ")
             ));
         }
         if !self.names.is_empty() {
-            lines.push(format!("Not written although asked for: {}.", self.names.join(", ")));
+            lines.push(format!("Requested but not written: {}.", self.names.join(", ")));
         }
         if !self.undefined.is_empty() {
             lines.push(format!(
@@ -156,9 +157,9 @@ impl Report {
                 printable(&self.undefined.join(", "))
             ));
         }
-        if let (count, Some(name)) = &self.still_names {
+        if let (count, Some(name)) = &self.names_old_services {
             lines.push(format!(
-                "{} services of the old namespace in a text, such as {name}: change that before you apply it.",
+                "{} services of the old namespace in a text, such as {name}. Change the text before you apply it.",
                 counted(*count, "object names", "objects name")
             ));
         }
@@ -173,7 +174,7 @@ impl Report {
     }
 }
 
-/// A reason without what it says of the command line at its end.
+/// Removes the hint to the command line from the end of a reason.
 fn without_flags(reason: &'static str) -> &'static str {
     let hint = reason.rsplit_once(" (").filter(|(_, hint)| hint.contains("--") || hint.contains("etcdsnap "));
     hint.map_or(reason, |(words, _)| words)
@@ -185,12 +186,12 @@ fn named(resource: &Resource, object: &Object<'_>) -> String {
     printable(&format!("{}/{name}{within}", resource.plural))
 }
 
-fn count(counts: &mut Counts, resource: &Resource) {
+fn count(counts: &mut CountsByType, resource: &Resource) {
     let count = counts.entry(resource.plural.clone()).or_default();
     *count = count.saturating_add(1);
 }
 
-fn text(counts: &Counts) -> String {
+fn text(counts: &CountsByType) -> String {
     let words: Vec<String> = counts.iter().map(|(plural, count)| format!("{plural} {count}")).collect();
     printable(&words.join(", "))
 }
@@ -200,10 +201,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reasons_are_told_with_flags_or_without() {
-        assert_eq!(without_flags(LeftOut::Owned.reason()), "their owner is in the snapshot and makes them again");
-        assert_eq!(without_flags(LeftOut::Passing.reason()), LeftOut::Passing.reason());
-        for reason in [SECRET, FORGOTTEN, UNREADABLE, MISPLACED] {
+    fn reasons_are_reported_with_or_without_flags() {
+        assert_eq!(
+            without_flags(LeftOutReason::Owned.reason()),
+            "their owner is in the snapshot and creates them again"
+        );
+        assert_eq!(without_flags(LeftOutReason::Passing.reason()), LeftOutReason::Passing.reason());
+        for reason in [SECRET, COMPACTED_AWAY, UNREADABLE, MISPLACED] {
             let words = without_flags(reason);
             assert!(!words.contains("--") && !words.contains("etcdsnap"), "{words}");
         }

@@ -1,40 +1,40 @@
-//! Which objects are no manifests, because servers and controllers make them themselves.
+//! Decides which objects are not written as manifests, because servers and controllers create them, or because they are of no use in another cluster.
 
 use super::object_tree::Node;
 
-/// Why an object is left out.
+/// The reason why an object is left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum LeftOut {
-    /// A controller owns it, and makes it again.
+pub enum LeftOutReason {
+    /// A controller owns it, and creates it again.
     Owned,
-    /// Each server or namespace makes its own.
+    /// Each server or namespace creates its own.
     MadeByServer,
     /// A token of a ServiceAccount, which is of no use in another cluster.
     Token,
-    /// What lasts for moments or tells of the old cluster: events, leases, nodes.
+    /// A short-lived object, or one that describes the old cluster: an event, a lease, a node.
     Passing,
-    /// It was to be deleted when the snapshot was taken.
+    /// It was being deleted when the snapshot was taken.
     Deleting,
-    /// A Job or Pod that ran to its end: applied, it would run again.
+    /// A Job or Pod that has finished; it would run again when applied.
     Finished,
 }
 
-impl LeftOut {
-    /// The reason, as the end of a sentence.
+impl LeftOutReason {
+    /// Returns the reason as the end of a sentence.
     #[must_use]
     pub fn reason(self) -> &'static str {
         match self {
-            Self::Owned => "their owner is in the snapshot and makes them again (--include-owned writes them, too)",
-            Self::MadeByServer => "every cluster makes its own",
-            Self::Token => "tokens of service accounts mean nothing to another cluster",
-            Self::Passing => "they tell of the moment and of the old cluster",
+            Self::Owned => "their owner is in the snapshot and creates them again (--include-owned writes them, too)",
+            Self::MadeByServer => "every cluster creates its own",
+            Self::Token => "tokens of service accounts are of no use in another cluster",
+            Self::Passing => "they are short-lived, or describe the old cluster",
             Self::Deleting => "they were being deleted when the snapshot was taken (name them to write them)",
-            Self::Finished => "they have run to their end, and would run again (name them to write them)",
+            Self::Finished => "they have finished, and would run again (name them to write them)",
         }
     }
 }
 
-/// Types whose objects are left out, whatever is in them: group and plural.
+/// Types whose objects are always left out: group and plural.
 const PASSING: &[(&str, &str)] = &[
     ("", "events"),
     ("", "nodes"),
@@ -52,26 +52,26 @@ const PASSING: &[(&str, &str)] = &[
     ("storage.k8s.io", "volumeattachments"),
 ];
 
-/// Whether the objects of a type are left out unless the type is named.
+/// Whether the objects of a type are left out unless the user names the type.
 #[must_use]
 pub fn is_passing(group: &str, plural: &str) -> bool {
-    // What API servers keep of themselves beside objects.
+    // Records that API servers keep about themselves; they are not objects.
     matches!(plural, "masterleases" | "peerserverleases" | "ranges") || PASSING.contains(&(group, plural))
 }
 
-/// Why an object is left out; none for one that is a manifest. `is_there` says of an owner, by kind and name, whether it is there to make the object again.
+/// Returns why an object is left out; `None` if it is written. `is_there` tells, by kind and name, whether an owner exists that can create the object again.
 #[must_use]
-pub fn left_out(object: &Node<'_>, is_there: impl Fn(&str, &str) -> bool) -> Option<LeftOut> {
+pub fn left_out(object: &Node<'_>, is_there: impl Fn(&str, &str) -> bool) -> Option<LeftOutReason> {
     let text = |path: &[&str]| object.at(path).and_then(Node::text).unwrap_or_default();
     let label = |name: &str| text(&["metadata", "labels", name]);
     let annotation = |name: &str| text(&["metadata", "annotations", name]);
     let (name, namespace) = (text(&["metadata", "name"]), text(&["metadata", "namespace"]));
     let is_server_made = match text(&["kind"]) {
-        "Secret" if text(&["type"]) == "kubernetes.io/service-account-token" => return Some(LeftOut::Token),
+        "Secret" if text(&["type"]) == "kubernetes.io/service-account-token" => return Some(LeftOutReason::Token),
         "ConfigMap" => matches!(name, "kube-root-ca.crt" | "openshift-service-ca.crt"),
         "ServiceAccount" => name == "default" && !is_changed_account(object),
         "Service" => (namespace, name) == ("default", "kubernetes"),
-        // A kubelet shows its static pods as these.
+        // A mirror Pod, which a kubelet creates for each static Pod.
         "Pod" => !annotation("kubernetes.io/config.mirror").is_empty(),
         "Endpoints" => is_of_service(object, namespace, name),
         "EndpointSlice" => {
@@ -88,7 +88,7 @@ pub fn left_out(object: &Node<'_>, is_there: impl Fn(&str, &str) -> bool) -> Opt
         _ => false,
     };
     if is_server_made {
-        return Some(LeftOut::MadeByServer);
+        return Some(LeftOutReason::MadeByServer);
     }
     let owners = object.at(&["metadata", "ownerReferences"]).map(Node::items).unwrap_or_default();
     let is_owned = owners.iter().any(|owner| {
@@ -96,19 +96,19 @@ pub fn left_out(object: &Node<'_>, is_there: impl Fn(&str, &str) -> bool) -> Opt
         owner.get("controller") == Some(&Node::Bool(true)) && is_there(text("kind"), text("name"))
     });
     if is_owned {
-        return Some(LeftOut::Owned);
+        return Some(LeftOutReason::Owned);
     }
-    let finished = is_finished(object).then_some(LeftOut::Finished);
-    if is_deleting(object) { Some(LeftOut::Deleting) } else { finished }
+    let finished = is_finished(object).then_some(LeftOutReason::Finished);
+    if is_deleting(object) { Some(LeftOutReason::Deleting) } else { finished }
 }
 
-/// Whether it is to be deleted, and waits for its end or for a finalizer.
+/// Whether the object is being deleted and waits for a grace period or a finalizer.
 #[must_use]
 pub fn is_deleting(object: &Node<'_>) -> bool {
     object.at(&["metadata", "deletionTimestamp"]).and_then(Node::text).is_some_and(|time| !time.is_empty())
 }
 
-/// Whether it is a Job or a Pod that ran to its end.
+/// Whether the object is a Job or a Pod that has finished.
 #[must_use]
 pub fn is_finished(object: &Node<'_>) -> bool {
     let text = |node: &Node<'_>, path: &[&str]| node.at(path).and_then(Node::text).unwrap_or_default().to_owned();
@@ -125,13 +125,13 @@ pub fn is_finished(object: &Node<'_>) -> bool {
     }
 }
 
-/// Whether a token, which is left out even where it is named.
+/// Whether the object is a token, which is left out even if the user names it.
 #[must_use]
 pub fn is_token(object: &Node<'_>) -> bool {
-    left_out(object, |_, _| false) == Some(LeftOut::Token)
+    left_out(object, |_, _| false) == Some(LeftOutReason::Token)
 }
 
-/// Whether somebody changed an account that each namespace has: pull secrets, labels and annotations are theirs.
+/// Whether a user changed an account that each namespace has: only users set pull secrets, labels and annotations.
 fn is_changed_account(account: &Node<'_>) -> bool {
     let has = |path: &[&str]| match account.at(path) {
         Some(Node::Array(items)) => !items.is_empty(),
@@ -141,8 +141,8 @@ fn is_changed_account(account: &Node<'_>) -> bool {
     has(&["imagePullSecrets"]) || has(&["metadata", "labels"]) || has(&["metadata", "annotations"])
 }
 
-/// What of an object contradicts the key under which it stands, as no API server leaves it; none when they agree. `kind` is that of the key's type, or empty where it is not known.
-/// `namespace` is none for a type without namespaces; an object without one is in that of its key.
+/// Returns the field of an object that contradicts its key, which no API server writes; `None` if they agree. `kind` is that of the key's type, or empty if it is unknown.
+/// `namespace` is `None` for a type without namespaces. An object without a namespace is in that of its key.
 #[must_use]
 pub fn contradicts_key(object: &Node<'_>, kind: &str, namespace: Option<&[u8]>, name: &[u8]) -> Option<&'static str> {
     let text = |path: &[&str]| object.at(path).and_then(Node::text).unwrap_or_default();
@@ -159,7 +159,7 @@ pub fn contradicts_key(object: &Node<'_>, kind: &str, namespace: Option<&[u8]>, 
     }
 }
 
-/// Whether a controller makes these Endpoints of a Service; those that somebody wrote have nobody's mark.
+/// Whether a controller created these Endpoints for a Service; Endpoints that a user wrote have none of these marks.
 fn is_of_service(endpoints: &Node<'_>, namespace: &str, name: &str) -> bool {
     let metadata = |path: &[&str]| endpoints.get("metadata").and_then(|metadata| metadata.at(path));
     let managers = metadata(&["managedFields"]).map(Node::items).unwrap_or_default();
@@ -182,39 +182,42 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_clusters_make_themselves_is_left_out() {
+    fn objects_that_clusters_create_themselves_are_left_out() {
         for (json, want) in [
-            (r#"{"kind":"Secret","type":"kubernetes.io/service-account-token"}"#, Some(LeftOut::Token)),
+            (r#"{"kind":"Secret","type":"kubernetes.io/service-account-token"}"#, Some(LeftOutReason::Token)),
             (r#"{"kind":"Secret","type":"Opaque"}"#, None),
-            (r#"{"kind":"ConfigMap","metadata":{"name":"kube-root-ca.crt"}}"#, Some(LeftOut::MadeByServer)),
+            (r#"{"kind":"ConfigMap","metadata":{"name":"kube-root-ca.crt"}}"#, Some(LeftOutReason::MadeByServer)),
             (r#"{"kind":"ConfigMap","metadata":{"name":"kube-root"}}"#, None),
-            (r#"{"kind":"ServiceAccount","metadata":{"name":"default"}}"#, Some(LeftOut::MadeByServer)),
+            (r#"{"kind":"ServiceAccount","metadata":{"name":"default"}}"#, Some(LeftOutReason::MadeByServer)),
             (r#"{"kind":"ServiceAccount","metadata":{"name":"web"}}"#, None),
             (
                 r#"{"kind":"Service","metadata":{"name":"kubernetes","namespace":"default"}}"#,
-                Some(LeftOut::MadeByServer),
+                Some(LeftOutReason::MadeByServer),
             ),
             (r#"{"kind":"Service","metadata":{"name":"kubernetes","namespace":"shop"}}"#, None),
             (
                 r#"{"kind":"Endpoints","metadata":{"managedFields":[{"manager":"kube-controller-manager"}]}}"#,
-                Some(LeftOut::MadeByServer),
+                Some(LeftOutReason::MadeByServer),
             ),
             (r#"{"kind":"Endpoints","metadata":{"name":"own"},"subsets":[{"addresses":[{"ip":"10.0.0.1"}]}]}"#, None),
             (
                 r#"{"kind":"Endpoints","subsets":[{"addresses":[{"targetRef":{"kind":"Pod"}}]}]}"#,
-                Some(LeftOut::MadeByServer),
+                Some(LeftOutReason::MadeByServer),
             ),
             (
                 r#"{"kind":"ClusterRole","metadata":{"labels":{"kubernetes.io/bootstrapping":"rbac-defaults"}}}"#,
-                Some(LeftOut::MadeByServer),
+                Some(LeftOutReason::MadeByServer),
             ),
-            (r#"{"kind":"ReplicaSet","metadata":{"ownerReferences":[{"controller":true}]}}"#, Some(LeftOut::Owned)),
+            (
+                r#"{"kind":"ReplicaSet","metadata":{"ownerReferences":[{"controller":true}]}}"#,
+                Some(LeftOutReason::Owned),
+            ),
             (r#"{"kind":"ReplicaSet","metadata":{"ownerReferences":[{"controller":false},{}]}}"#, None),
-            (r#"{"kind":"Pod","status":{"phase":"Succeeded"}}"#, Some(LeftOut::Finished)),
+            (r#"{"kind":"Pod","status":{"phase":"Succeeded"}}"#, Some(LeftOutReason::Finished)),
             (r#"{"kind":"Pod","status":{"phase":"Running"}}"#, None),
             (
                 r#"{"kind":"Job","status":{"conditions":[{"type":"Complete","status":"True"}]}}"#,
-                Some(LeftOut::Finished),
+                Some(LeftOutReason::Finished),
             ),
             (r#"{"kind":"Job","status":{"conditions":[{"type":"Complete","status":"False"}]}}"#, None),
         ] {

@@ -1,7 +1,7 @@
-//! Kubernetes' objects: what the values under `/registry` say.
+//! Kubernetes objects: the values under `/registry`.
 //!
-//! A value is taken through these steps: [`envelope`] tells how it is stored, [`decode`] walks it with the table of [`type_table`] into a [`Sink`](object_visitor::Sink), and
-//! the sinks are JSON as the API prints it ([`json`]) and a [`object_tree`], which prints as kubectl prints JSON ([`pretty`]) and YAML ([`yaml`]). [`object`] is the way through all of them.
+//! A value is read in steps: [`envelope`] recognizes its stored form, and [`decode`] passes its fields, by the table of [`type_table`], to a [`Sink`](object_visitor::Sink). The sinks are
+//! JSON as the API prints it ([`json`]), and an [`object_tree`], which is printed as kubectl prints JSON ([`pretty`]) and YAML ([`yaml`]). [`object`] runs all these steps.
 
 pub mod age;
 pub mod apply_order;
@@ -18,6 +18,7 @@ mod columns_storage;
 mod columns_workloads;
 pub mod conceal;
 pub mod decode;
+mod default_fields;
 pub mod definition;
 pub mod definitions;
 pub mod encryption;
@@ -27,7 +28,6 @@ pub mod field_changes;
 pub mod field_choice;
 pub mod field_manager;
 pub mod field_query;
-mod filled_in;
 pub mod go_numbers;
 pub mod helm_release;
 pub mod json;

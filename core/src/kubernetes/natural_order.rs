@@ -1,7 +1,7 @@
-//! The order of keys in YAML as kubectl prints it: letters behind other signs, numbers by their value, so that `a2` comes before `a10`.
+//! The order of keys in kubectl's YAML: letters come after other characters, and numbers are compared by value, so that `a2` comes before `a10`.
 //!
-//! Source: `keyList.Less` of `go.yaml.in/yaml/v2`, which `sigs.k8s.io/yaml` writes with. It is no order in the strict sense for all texts, so that the sorting here does not rely on one.
-//! Marks that combine with letters count as letters here, which only shows in keys that Kubernetes does not have.
+//! Source: `keyList.Less` of `go.yaml.in/yaml/v2`, with which `sigs.k8s.io/yaml` writes. It is not a strict order for all texts, so the sort here does not rely on one.
+//! Combining marks count as letters here, which makes a difference only for keys that Kubernetes does not have.
 
 /// Whether `a` comes before `b`.
 #[must_use]
@@ -20,7 +20,7 @@ pub fn is_before(a: &str, b: &str) -> bool {
                 (true, false) => return false,
                 (false, true) => return true,
                 (false, false) => {
-                    // Within a number a zero counts as a digit of it.
+                    // A zero within a number is one of its digits.
                     let start = u64::from((x == '0' || y == '0') && nonzero_digit);
                     let (x_value, x_len) = number(start, before_left);
                     let (y_value, y_len) = number(start, before_right);
@@ -32,7 +32,7 @@ pub fn is_before(a: &str, b: &str) -> bool {
     }
 }
 
-/// The number that digits go on with, and how many they are. Go's numbers wrap, and so do these.
+/// Parses the digits that continue a number; returns its value and the number of digits. Overflow wraps around, as in Go.
 fn number(start: u64, text: &str) -> (i64, usize) {
     let mut value = start;
     let mut len = 0_usize;
@@ -43,7 +43,7 @@ fn number(start: u64, text: &str) -> (i64, usize) {
     (value.cast_signed(), len)
 }
 
-/// Sorts by merging, which needs no strict order.
+/// Sorts by merging, which does not require a strict order.
 pub fn sort<T: Clone>(items: &mut Vec<T>, key: impl Fn(&T) -> &str + Copy) {
     let in_order = |pair: &[T]| matches!(pair, [a, b] if !is_before(key(b), key(a)));
     if items.windows(2).all(in_order) {
@@ -69,7 +69,7 @@ mod tests {
 
     #[test]
     fn numbers_count_by_their_value() {
-        // In the order in which sigs.k8s.io/yaml prints them.
+        // The expected order is that of sigs.k8s.io/yaml.
         let want = ["", "1", "2", "10", "A", "Z", "a", "a-1", "a-2", "a-10", "a.b", "a1", "a2", "a10", "ab", "b"];
         let mut keys: Vec<&str> = want.to_vec();
         keys.reverse();

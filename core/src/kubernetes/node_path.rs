@@ -1,18 +1,18 @@
-//! Values in an object by a path of names, as columns look for them.
+//! Finds values in an object by a path of names, for columns.
 
 use super::object_tree::Node;
 
-/// The value at a path of names with points between.
+/// Returns the value at a path of names, separated by dots.
 pub(super) fn at<'n>(node: &'n Node<'n>, path: &str) -> Option<&'n Node<'n>> {
     path.split('.').try_fold(node, |node, name| node.get(name))
 }
 
-/// The text there; empty when there is none.
+/// Returns the text at a path; empty if there is none.
 pub(super) fn text<'n>(node: &'n Node<'n>, path: &str) -> &'n str {
     at(node, path).and_then(Node::text).unwrap_or_default()
 }
 
-/// The integer there; 0 when there is none.
+/// Returns the integer at a path; 0 if there is none.
 pub(super) fn int(node: &Node<'_>, path: &str) -> i64 {
     match at(node, path) {
         Some(Node::Int(value)) => *value,

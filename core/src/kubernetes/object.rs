@@ -6,9 +6,10 @@ use super::json::JsonText;
 use super::object_tree::{Builder, Node};
 use super::object_visitor::Sink;
 use super::type_table::Schema;
-use super::{definition, filled_in, raw_json, struct_order, unknown_fields};
+use super::{default_fields, definition, raw_json, struct_order, unknown_fields};
+use crate::number_words::grouped;
 
-/// Maximum length of a decoded value. By default etcd accepts requests of up to 1.5 MiB, and nobody has reported more than 16 MiB. In the worst case a tree takes forty times as many bytes.
+/// Maximum length of a decoded value. By default etcd accepts requests of up to 1.5 MiB, and values above 16 MiB are unheard of. In the worst case a tree takes forty times as many bytes.
 pub const MAX_VALUE: usize = 32 << 20;
 
 /// Why a value cannot be decoded as an object.
@@ -31,9 +32,11 @@ impl std::fmt::Display for Unreadable {
         match self {
             Self::Encrypted(by) => write!(f, "the value is encrypted ({by})"),
             Self::Cbor => f.write_str("the value is CBOR, which this program does not read"),
-            Self::Json(cause) => write!(f, "the value begins as JSON and is none: {cause}"),
-            Self::TooLong(len) => write!(f, "the value has {len} bytes, more than any object of Kubernetes"),
-            Self::NoObject => f.write_str("the value is no object of Kubernetes"),
+            Self::Json(cause) => write!(f, "the value begins like JSON, but is not valid: {cause}"),
+            Self::TooLong(len) => {
+                write!(f, "the value has {} bytes, more than any Kubernetes object", grouped(*len as u64))
+            }
+            Self::NoObject => f.write_str("the value is not a Kubernetes object"),
         }
     }
 }
@@ -106,7 +109,7 @@ pub fn tree<'a>(value: &'a [u8], options: Options<'a>) -> Result<(Node<'a>, Rema
             let mut remarks = protobuf(other, options, &mut builder)?;
             remarks.problem = remarks.problem.or_else(|| cut(&builder));
             let mut node = builder.finish();
-            filled_in::fill_in(&mut node);
+            default_fields::set_defaults(&mut node);
             Ok((node, remarks))
         }
     }
@@ -114,7 +117,7 @@ pub fn tree<'a>(value: &'a [u8], options: Options<'a>) -> Result<(Node<'a>, Rema
 
 /// Returns the problem of an object without a kind; every object of an API server has one.
 fn kindless(has_kind: bool) -> Option<Problem> {
-    (!has_kind).then(|| Problem { path: String::new(), what: "does not say of which kind it is" })
+    (!has_kind).then(|| Problem { path: String::new(), what: "has no kind" })
 }
 
 /// Returns the problem of a tree that lacks values because there were too many.
@@ -129,10 +132,10 @@ fn cut(builder: &Builder<'_>) -> Option<Problem> {
 pub fn api_json<'a>(value: &'a [u8], options: Options<'a>, out: &mut Vec<u8>) -> Result<Remarks, Unreadable> {
     check_len(value)?;
     let found = envelope(value);
-    let is_concerned = matches!(&found, Envelope::Protobuf(message) if filled_in::is_concerned(message.kind));
-    if is_concerned || matches!(found, Envelope::Json(_)) {
+    let has_defaults = matches!(&found, Envelope::Protobuf(message) if default_fields::has_defaults(message.kind));
+    if has_defaults || matches!(found, Envelope::Json(_)) {
         let (mut node, remarks) = tree(value, options)?;
-        if !is_concerned {
+        if !has_defaults {
             arrange(&mut node);
         }
         let mut text = JsonText::into(std::mem::take(out));
@@ -156,7 +159,7 @@ fn arrange(node: &mut Node<'_>) {
     }
 }
 
-/// Names a type as far as the object tells it.
+/// Names a type by the fields that the object has.
 fn type_name(api_version: &str, kind: &str) -> String {
     if api_version.is_empty() {
         format!("kind {kind} without apiVersion")

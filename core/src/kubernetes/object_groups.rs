@@ -1,25 +1,25 @@
-//! The objects of a store by type and namespace, out of its keys in their order.
+//! Groups the objects of a store by type and namespace, from its sorted keys.
 
 use super::registry_keys::{Object, object_below};
 use crate::store::{Index, Order};
 
-/// Keys that follow each other and are objects of one type in one namespace.
+/// Consecutive keys of objects of one type in one namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ObjectGroup {
-    /// The number of its first key in the order.
+    /// The index of its first key in the order.
     pub from: u32,
-    /// The number behind its last one.
+    /// The index after its last key.
     pub to: u32,
-    /// How many of them live.
+    /// The number of its keys that are not deleted.
     pub live: u32,
 }
 
-/// All groups: 12 bytes each, in the order of the keys. API servers with several prefixes have some types twice.
+/// All groups, 12 bytes each, in the order of the keys. API servers with several prefixes have some types twice.
 #[derive(Debug, Default)]
 pub struct ObjectGroups(Vec<ObjectGroup>);
 
 impl ObjectGroups {
-    /// The groups of the keys below `prefixes`.
+    /// Groups the keys below `prefixes`.
     #[must_use]
     pub fn of(index: &Index, order: &Order, prefixes: &[Vec<u8>]) -> Self {
         let mut groups: Vec<ObjectGroup> = Vec::new();
@@ -45,14 +45,14 @@ impl ObjectGroups {
         Self(groups)
     }
 
-    /// All of them.
+    /// Returns all groups.
     #[must_use]
     pub fn list(&self) -> &[ObjectGroup] {
         &self.0
     }
 }
 
-/// What the keys of all objects of the type and namespace begin with.
+/// Returns the common beginning of the keys of all objects of this type and namespace.
 #[must_use]
 pub fn before_name<'k>(key: &'k [u8], object: &Object<'_>) -> Option<&'k [u8]> {
     key.get(..key.len().checked_sub(object.name.len())?)

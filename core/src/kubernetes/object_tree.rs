@@ -1,4 +1,4 @@
-//! An object as a tree, for what needs all of it at once: sorted output, columns, comparison.
+//! An object as a tree, for uses that need all of it at once: sorted output, columns, comparison.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::object_visitor::{MAX_VALUES, Sink};
 use super::raw_json;
 
-/// A JSON value. Text is borrowed from what was decoded where it stands there as it is.
+/// A JSON value. Texts are borrowed from the decoded bytes if possible.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Node<'a> {
     /// `null`.
@@ -18,7 +18,7 @@ pub enum Node<'a> {
     Bool(bool),
     /// An integer.
     Int(i64),
-    /// An integer above those of [`Int`](Self::Int).
+    /// An integer greater than those of [`Int`](Self::Int).
     Uint(u64),
     /// Another number.
     Float(f64),
@@ -26,12 +26,12 @@ pub enum Node<'a> {
     Text(Cow<'a, str>),
     /// A list.
     Array(Vec<Node<'a>>),
-    /// An object: its members in the order in which they came.
+    /// An object: its members, in the order in which they arrived.
     Object(Vec<(Cow<'a, str>, Node<'a>)>),
 }
 
 impl<'a> Node<'a> {
-    /// The member of an object; none for anything else.
+    /// Returns a member of an object; `None` for other values.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Node<'a>> {
         match self {
@@ -40,7 +40,7 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// The same, to be changed.
+    /// Returns a member of an object, mutably.
     pub fn get_mut(&mut self, name: &str) -> Option<&mut Node<'a>> {
         match self {
             Self::Object(members) => members.iter_mut().find(|(key, _)| key == name).map(|(_, value)| value),
@@ -48,13 +48,13 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// The member at the end of a path of names.
+    /// Returns the member at the end of a path of names.
     #[must_use]
     pub fn at(&self, path: &[&str]) -> Option<&Node<'a>> {
         path.iter().try_fold(self, |node, name| node.get(name))
     }
 
-    /// A text; none for anything else.
+    /// Returns a text; `None` for other values.
     #[must_use]
     pub fn text(&self) -> Option<&str> {
         match self {
@@ -63,7 +63,7 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// The elements of a list; none for anything else.
+    /// Returns the elements of a list; empty for other values.
     #[must_use]
     pub fn items(&self) -> &[Node<'a>] {
         match self {
@@ -72,7 +72,7 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// Sets the member of an object.
+    /// Sets a member of an object.
     pub fn set(&mut self, name: &'static str, value: Node<'a>) {
         if let Self::Object(members) = self {
             match members.iter_mut().find(|(key, _)| key == name) {
@@ -82,14 +82,14 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// Takes a member out of an object.
+    /// Removes a member from an object and returns it.
     pub fn take(&mut self, name: &str) -> Option<Node<'a>> {
         let Self::Object(members) = self else { return None };
         let at = members.iter().position(|(key, _)| key == name)?;
         Some(members.remove(at).1)
     }
 
-    /// The value with texts of its own.
+    /// Returns the value with owned texts.
     #[must_use]
     pub fn into_owned(self) -> Node<'static> {
         match self {
@@ -107,7 +107,7 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// Hands the value over to another sink.
+    /// Passes the value to a sink.
     pub fn print<'b>(&'b self, sink: &mut impl Sink<'b>) {
         match self {
             Self::Null => sink.null(),
@@ -132,7 +132,7 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// Leaves of members with the same name the last one, as API servers read JSON. In JSON that they wrote names are sorted, and nothing is to be done.
+    /// Removes all but the last of members with the same name, as API servers do when they read JSON. In JSON that they wrote, names are sorted and unique.
     pub fn drop_repeated(&mut self) {
         match self {
             Self::Array(items) => items.iter_mut().for_each(Node::drop_repeated),
@@ -154,7 +154,7 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// Sorts the members of all objects by the bytes of their names; of equal ones the last remains.
+    /// Sorts the members of all objects by the bytes of their names; of members with the same name, only the last stays.
     pub fn sort(&mut self) {
         match self {
             Self::Array(items) => items.iter_mut().for_each(Node::sort),
@@ -170,7 +170,7 @@ impl<'a> Node<'a> {
     }
 }
 
-/// Makes a tree of what it takes in.
+/// A sink that builds a tree.
 #[derive(Debug, Default)]
 pub struct Builder<'a> {
     open: Vec<(Option<Cow<'a, str>>, Node<'a>)>,
@@ -181,7 +181,7 @@ pub struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    /// The tree; `null` when nothing came.
+    /// Returns the tree; `null` if no value arrived.
     #[must_use]
     pub fn finish(self) -> Node<'a> {
         self.whole.unwrap_or(Node::Null)
@@ -194,7 +194,7 @@ impl<'a> Builder<'a> {
     }
 
     fn put(&mut self, key: Option<Cow<'a, str>>, value: Node<'a>) {
-        // The decoder stops by itself; this bounds JSON, which it does not count.
+        // The decoder limits its values itself; this limit is for JSON, whose values the decoder does not count.
         self.values = self.values.saturating_add(1);
         if self.values > MAX_VALUES {
             self.is_cut = true;

@@ -1,39 +1,39 @@
-//! What can be wrong with the objects of a cluster, as far as a snapshot tells.
+//! The kinds of problems of a cluster's objects that `kube check` finds in a snapshot.
 
 use super::object_tree::Node;
 use super::special_types::parse_rfc3339;
 
-/// Owners of one object that are looked at; Kubernetes' own objects have one.
+/// Maximum number of owners of one object that are checked; Kubernetes' own objects have one.
 const MAX_OWNERS: usize = 32;
 
-/// Webhooks of one configuration whose services are looked at.
+/// Maximum number of webhooks of one configuration whose services are checked.
 const MAX_SERVICES: usize = 256;
 
-/// A kind of trouble.
+/// A kind of problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Trouble {
-    /// A value that is no object, or cannot be decoded to its end.
+    /// A value is not an object, or cannot be decoded completely.
     Undecodable,
     /// Kind, name or namespace contradict the key.
     Misplaced,
-    /// A namespace is gone that objects are in.
+    /// The namespace of objects does not exist.
     NamespaceGone,
-    /// Custom resources are there without their definition.
+    /// The definition of custom resources does not exist.
     DefinitionGone,
-    /// The owner of an object is gone.
+    /// The owner of an object does not exist.
     OwnerGone,
-    /// An object waits to be deleted.
+    /// An object has been waiting for its deletion.
     StuckTermination,
-    /// A webhook calls a service that is gone.
+    /// A webhook calls a service that does not exist.
     WebhookServiceGone,
-    /// An API is served by a service that is gone.
+    /// The service that serves an API does not exist.
     ApiServiceGone,
-    /// Secrets are stored in plain, beside encrypted ones.
+    /// Secrets are stored unencrypted, although others are encrypted.
     PlainSecret,
 }
 
 impl Trouble {
-    /// All of them, in the order in which they are told.
+    /// All kinds of problems, in the order in which they are reported.
     pub const ALL: [Self; 9] = [
         Self::Undecodable,
         Self::Misplaced,
@@ -46,7 +46,7 @@ impl Trouble {
         Self::PlainSecret,
     ];
 
-    /// Its stable name.
+    /// Returns its stable code.
     #[must_use]
     pub fn code(self) -> &'static str {
         match self {
@@ -62,51 +62,51 @@ impl Trouble {
         }
     }
 
-    /// What to do about it.
+    /// Returns the advice for it.
     #[must_use]
     pub fn advice(self) -> &'static str {
         match self {
             Self::Undecodable => {
-                "An API server fails on lists with such an object in them. Look at it (etcdsnap get FILE KEY --raw), take its last good state from an older snapshot (etcdsnap kube find), and write it anew, or delete its key with etcdctl."
+                "API servers fail to list objects if one of them is like this. Look at it (etcdsnap get FILE KEY --raw), take its last good state from an older snapshot (etcdsnap kube find) and write it again, or delete its key with etcdctl."
             }
             Self::Misplaced => {
-                "No API server writes that: something wrote to etcd directly, or a key was copied. Compare with an older snapshot, and delete the key with etcdctl once you know that nothing needs it."
+                "No API server writes such an object: another client wrote to etcd directly, or a key was copied. Compare with an older snapshot, and delete the key with etcdctl once you know that nothing needs it."
             }
             Self::NamespaceGone => {
-                "Nobody can list or delete these as they are. Create the namespace again, then delete what should go, or get back what should stay (etcdsnap kube manifests)."
+                "These objects cannot be listed or deleted. Create the namespace again, then delete the objects that should go, or recover those that should stay (etcdsnap kube manifests)."
             }
             Self::DefinitionGone => {
-                "Until the definition is back nobody can see or delete these. Get it from an older snapshot (etcdsnap kube find … crd/NAME --last), or delete the keys with etcdctl."
+                "These objects cannot be read or deleted until the definition exists again. Take it from an older snapshot (etcdsnap kube find … crd/NAME --last), or delete the keys with etcdctl."
             }
             Self::OwnerGone => {
-                "The garbage collector deletes such an object, also right after a restore. If it is to stay, take the entry out of its ownerReferences (kubectl edit), or get back its owner and have it adopt it."
+                "The garbage collector deletes such an object, also right after a restore. To keep the object, remove the entry from its ownerReferences (kubectl edit), or recover its owner and let it adopt the object."
             }
             Self::StuckTermination => {
-                "It goes when whoever put the finalizers there takes them away. See whether that controller runs; if it never will again, take the finalizers out (kubectl edit, for a namespace kubectl replace --raw /api/v1/namespaces/NAME/finalize)."
+                "It is deleted when the controllers that added the finalizers remove them. Check whether these controllers run; if they never will again, remove the finalizers (kubectl edit, for a namespace kubectl replace --raw /api/v1/namespaces/NAME/finalize)."
             }
             Self::WebhookServiceGone => {
-                "Whatever the webhook is asked about fails where its failurePolicy is Fail. Get the service back, or delete the webhook configuration."
+                "Requests that the webhook must admit fail if its failurePolicy is Fail. Recover the service, or delete the webhook configuration."
             }
             Self::ApiServiceGone => {
-                "Its API cannot be reached, and namespaces do not finish terminating meanwhile. Get the service back, or delete the APIService."
+                "Its API cannot be reached, and terminating namespaces are not removed meanwhile. Recover the service, or delete the APIService."
             }
             Self::PlainSecret => {
-                "They were written before encryption was configured. Write them anew: kubectl get RESOURCE -A -o json | kubectl replace -f -. Older snapshots keep them in plain."
+                "They were written before encryption was configured. Write them again: kubectl get RESOURCE -A -o json | kubectl replace -f -. Older snapshots still contain them unencrypted."
             }
         }
     }
 }
 
-/// What an object says of others.
+/// The references of an object to others.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Relations {
     /// Its uid.
     pub uid: Option<String>,
-    /// Who owns it.
+    /// Its owners.
     pub owners: Vec<Owner>,
-    /// When it was asked to go, in seconds since 1970.
+    /// When its deletion was requested, in seconds since 1970.
     pub deleted: Option<i64>,
-    /// Who has to agree first.
+    /// The finalizers that must be removed before it is deleted.
     pub finalizers: Vec<String>,
     /// The services that it calls.
     pub services: Vec<CalledService>,
@@ -125,12 +125,12 @@ pub struct Owner {
     pub uid: String,
 }
 
-/// A service that an API server calls for an object.
+/// A service that an API server calls on behalf of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CalledService {
-    /// What is wrong when it is gone.
+    /// The problem if the service does not exist.
     pub trouble: Trouble,
-    /// For what, such as a webhook's name; empty for the object itself.
+    /// The part of the object that calls it, such as a webhook's name; empty for the object itself.
     pub caller: String,
     /// Its namespace.
     pub namespace: String,
@@ -138,7 +138,7 @@ pub struct CalledService {
     pub name: String,
 }
 
-/// Reads them.
+/// Reads the references of an object.
 #[must_use]
 pub fn relations(object: &Node<'_>) -> Relations {
     let text = |node: &Node<'_>, name: &str| node.get(name).and_then(Node::text).unwrap_or_default().to_owned();
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_object_says_of_others_is_read() {
+    fn references_to_other_objects_are_read() {
         let namespace = relations(&parsed(
             r#"{"kind":"Namespace","metadata":{"uid":"u1","deletionTimestamp":"1970-01-01T00:01:00Z","finalizers":["a/b"]},"spec":{"finalizers":["kubernetes"]}}"#,
         ));

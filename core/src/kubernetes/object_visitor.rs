@@ -1,4 +1,4 @@
-//! The trait of receivers of decoded objects, which get them value by value in the order of the API.
+//! The trait of sinks, which receive decoded objects value by value, in the order of the API.
 
 use std::borrow::Cow;
 
@@ -16,7 +16,7 @@ pub trait Sink<'a> {
     fn begin_array(&mut self);
     /// The innermost list ends.
     fn end_array(&mut self);
-    /// The name of the value that follows.
+    /// Receives the name of the value that follows.
     fn key(&mut self, key: Cow<'a, str>);
     /// `null`.
     fn null(&mut self);
@@ -30,8 +30,8 @@ pub trait Sink<'a> {
     fn float(&mut self, value: f64);
     /// A text.
     fn string(&mut self, value: Cow<'a, str>);
-    /// Bytes, which JSON has in base64.
+    /// Bytes, which become base64 in JSON.
     fn bytes(&mut self, value: &'a [u8]);
-    /// A value that is JSON already, as [`raw_json::is_json`](super::raw_json::is_json) says.
+    /// A value that is already JSON, as [`raw_json::is_json`](super::raw_json::is_json) checks.
     fn raw(&mut self, json: &'a [u8]);
 }

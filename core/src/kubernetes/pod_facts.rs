@@ -32,7 +32,7 @@ pub struct PodFacts<'p> {
     /// The first of `status.podIPs`.
     pub address: &'p str,
     /// `status.conditions`.
-    pub conditions: Vec<Condition<'p>>,
+    pub conditions: Vec<PodCondition<'p>>,
     /// `status.initContainerStatuses`.
     pub init_statuses: Vec<ContainerStatus<'p>>,
     /// `status.containerStatuses`.
@@ -50,7 +50,7 @@ pub struct InitContainer<'p> {
 
 /// A condition of a Pod.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Condition<'p> {
+pub struct PodCondition<'p> {
     /// `type`.
     pub kind: &'p str,
     /// Whether `status` is `True`.
@@ -97,7 +97,7 @@ impl<'p> PodFacts<'p> {
     pub fn of_tree(pod: &'p Node<'p>) -> Self {
         let list = |path: &str| at(pod, path).map(Node::items).unwrap_or_default();
         let text = |path: &str| text_at(pod, path);
-        let condition = |condition| Condition {
+        let condition = |condition| PodCondition {
             kind: text_at(condition, "type"),
             is_true: text_at(condition, "status") == "True",
             reason: text_at(condition, "reason"),

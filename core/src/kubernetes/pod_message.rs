@@ -7,8 +7,8 @@ use std::sync::OnceLock;
 
 use super::envelope::{Envelope, envelope};
 use super::field_choice::FieldChoice;
-use super::known_fields::{bytes, each_known, int, text};
-use super::pod_facts::{Condition, ContainerStatus, Ended, InitContainer, PodFacts};
+use super::known_fields::{bytes, each_chosen_field, int, text};
+use super::pod_facts::{ContainerStatus, Ended, InitContainer, PodCondition, PodFacts};
 use super::special_types::timestamp;
 use super::type_table::{Field, Schema};
 use crate::protobuf_raw::WireValue;
@@ -70,7 +70,7 @@ pub fn pod_facts(value: &[u8]) -> Option<PodFacts<'_>> {
     if !is_usual || (stored.api_version, stored.kind) != ("v1", "Pod") {
         return None;
     }
-    let reader = Reader { schema: Schema::builtin(), choice: fields() };
+    let reader = PodReader { schema: Schema::builtin(), choice: fields() };
     let mut facts = PodFacts::default();
     reader.each(pod_message()?, stored.raw, |field, value| match field.name {
         "metadata" => reader.metadata(field, value, &mut facts),
@@ -96,7 +96,7 @@ fn pod_message() -> Option<u16> {
 
 /// The state of a container on the wire.
 #[derive(Default)]
-struct State<'p> {
+struct ContainerState<'p> {
     waiting: &'p str,
     is_running: bool,
     ended: Option<Ended<'p>>,
@@ -105,14 +105,14 @@ struct State<'p> {
 
 /// Reads parts of a Pod. As in the decoder, the last of equal fields counts.
 #[derive(Clone, Copy)]
-struct Reader {
+struct PodReader {
     schema: &'static Schema,
     choice: &'static FieldChoice,
 }
 
-impl Reader {
+impl PodReader {
     fn each<'p>(self, number: u16, raw: &'p [u8], take: impl FnMut(&Field, WireValue<'p>) -> Option<()>) -> Option<()> {
-        each_known(self.schema, self.choice, number, raw, take)
+        each_chosen_field(self.schema, self.choice, number, raw, take)
     }
 
     /// Reads the text of the field `name` in a message; empty if the message does not have it.
@@ -198,8 +198,8 @@ impl Reader {
         })
     }
 
-    fn condition<'p>(self, field: &Field, value: WireValue<'p>) -> Option<Condition<'p>> {
-        let mut condition = Condition::default();
+    fn condition<'p>(self, field: &Field, value: WireValue<'p>) -> Option<PodCondition<'p>> {
+        let mut condition = PodCondition::default();
         self.each(field.message, bytes(value)?, |field, value| {
             match field.name {
                 "type" => condition.kind = text(value)?,
@@ -221,7 +221,7 @@ impl Reader {
                 "started" => status.is_started = int(value)? != 0,
                 "restartCount" => status.restarts = int(value)?,
                 "state" => {
-                    let State { waiting, is_running, ended, .. } = self.state(field, value)?;
+                    let ContainerState { waiting, is_running, ended, .. } = self.state(field, value)?;
                     (status.waiting, status.is_running, status.ended) = (waiting, is_running, ended);
                 }
                 "lastState" => status.last_ended = self.state(field, value)?.ended_at,
@@ -232,8 +232,8 @@ impl Reader {
         Some(status)
     }
 
-    fn state<'p>(self, field: &Field, value: WireValue<'p>) -> Option<State<'p>> {
-        let mut state = State::default();
+    fn state<'p>(self, field: &Field, value: WireValue<'p>) -> Option<ContainerState<'p>> {
+        let mut state = ContainerState::default();
         self.each(field.message, bytes(value)?, |field, value| {
             let (mut ended, mut ended_at) = (Ended::default(), None);
             self.each(field.message, bytes(value)?, |field, value| {

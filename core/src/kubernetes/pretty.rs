@@ -1,9 +1,9 @@
-//! JSON as `kubectl get -o json` prints it: members sorted, four blanks for each level.
+//! Writes JSON as `kubectl get -o json` does: members sorted, indented by four blanks.
 
 use super::json::{JsonText, quote};
 use super::object_tree::Node;
 
-/// Writes a sorted tree ([`Node::sort`]), with a line break at its end.
+/// Writes a sorted tree ([`Node::sort`]) with a line break at its end.
 #[must_use]
 pub fn to_json(node: &Node<'_>) -> Vec<u8> {
     let mut out = Vec::new();
@@ -12,7 +12,7 @@ pub fn to_json(node: &Node<'_>) -> Vec<u8> {
     out
 }
 
-/// Appends a sorted tree within so many other values, without a line break at its end.
+/// Appends a sorted tree at this depth, without a line break at its end.
 pub fn append(node: &Node<'_>, depth: usize, out: &mut Vec<u8>) {
     put(node, depth, out);
 }

@@ -1,4 +1,4 @@
-//! Columns that a CustomResourceDefinition names: `spec.versions[].additionalPrinterColumns`. Source: `apiextensions-apiserver/pkg/registry/customresource/tableconvertor`.
+//! Columns that a CustomResourceDefinition defines: `spec.versions[].additionalPrinterColumns`. Source: `apiextensions-apiserver/pkg/registry/customresource/tableconvertor`.
 
 use super::age;
 use super::json_path::{JsonPath, go_float, json_text, number};
@@ -13,19 +13,19 @@ pub struct PrinterColumn {
     pub name: String,
     /// `string`, `integer`, `number`, `boolean` or `date`.
     pub kind: String,
-    /// Above 0 for `-o wide` only.
+    /// Columns with a priority above 0 are shown only by `-o wide`.
     pub priority: i64,
-    /// Where its value is; none when that is not understood.
+    /// The path to its value; `None` if the path is not understood.
     path: Option<JsonPath>,
 }
 
-/// The version of a definition that is stored.
+/// Returns the version of a definition in which objects are stored.
 fn stored<'d>(definition: &'d Node<'d>) -> Option<&'d Node<'d>> {
     let versions = definition.at(&["spec", "versions"]).map(Node::items).unwrap_or_default();
     versions.iter().find(|version| matches!(version.get("storage"), Some(Node::Bool(true))))
 }
 
-/// The fields by which objects of the version that is stored can be selected, such as `spec.color`.
+/// Returns the fields by which objects of the stored version can be selected, such as `spec.color`.
 #[must_use]
 pub fn selectable_fields(definition: &Node<'_>) -> Vec<String> {
     let fields = stored(definition).and_then(|version| version.get("selectableFields")).map(Node::items);
@@ -33,7 +33,7 @@ pub fn selectable_fields(definition: &Node<'_>) -> Vec<String> {
     fields.unwrap_or_default().iter().map(path).filter(|path| !path.is_empty()).collect()
 }
 
-/// The columns of the version of a definition that is stored; without any the age.
+/// Returns the columns of a definition's stored version; only the age if it defines none.
 #[must_use]
 pub fn of_definition(definition: &Node<'_>) -> Vec<PrinterColumn> {
     let columns = stored(definition).and_then(|version| version.get("additionalPrinterColumns")).map(Node::items);
@@ -50,14 +50,14 @@ pub fn of_definition(definition: &Node<'_>) -> Vec<PrinterColumn> {
     if named.is_empty() { vec![age_column()] } else { named }
 }
 
-/// What a definition without columns has.
+/// Returns the column of a definition that defines none.
 fn age_column() -> PrinterColumn {
     let path = JsonPath::parse(".metadata.creationTimestamp").ok();
     PrinterColumn { name: "Age".to_owned(), kind: "date".to_owned(), priority: 0, path }
 }
 
 impl PrinterColumn {
-    /// The cell of an object; empty when its value is not there or of another type. Ages count to `now`.
+    /// Formats the cell of an object; empty if the value is missing or has another type. Ages are counted to `now`.
     #[must_use]
     pub fn cell(&self, object: &Node<'_>, now: Option<i64>) -> String {
         let found = self.path.as_ref().map(|path| path.find(object)).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Values that are JSON already: custom resources, and JSON within other objects.
+//! Reads values that are stored as JSON: custom resources, and JSON inside other objects.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -9,16 +9,16 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 
 use super::object_visitor::Sink;
 
-/// Whether bytes are one JSON value.
+/// Whether the bytes are exactly one JSON value.
 #[must_use]
 pub fn is_json(bytes: &[u8]) -> bool {
     serde_json::from_slice::<IgnoredAny>(bytes).is_ok() && std::str::from_utf8(bytes).is_ok()
 }
 
-/// Hands a JSON value over. Numbers become what Kubernetes' API server makes of them: integers of 64 bits, and floats where they are no such integers.
+/// Passes a JSON value to a sink. Numbers become what the API server makes of them: 64-bit integers if possible, otherwise floats.
 ///
 /// # Errors
-/// What is no JSON, or deeper than 128 values in each other; part of it may have been handed over, with all that was open closed again.
+/// When the bytes are not JSON, or nested deeper than 128 levels. The sink may have received a part, with all objects and lists closed.
 pub fn read<'a>(json: &'a [u8], sink: &mut impl Sink<'a>) -> Result<(), serde_json::Error> {
     let mut deserializer = serde_json::Deserializer::from_slice(json);
     let cell = RefCell::new(sink);
@@ -26,9 +26,9 @@ pub fn read<'a>(json: &'a [u8], sink: &mut impl Sink<'a>) -> Result<(), serde_js
     read.and_then(|()| deserializer.end())
 }
 
-/// Copies JSON without the blanks between its values, with the characters escaped that the API server escapes.
+/// Copies JSON without the blanks between its tokens, and escapes the characters that the API server escapes.
 pub(super) fn compact(json: &[u8], out: &mut Vec<u8>) {
-    // Most JSON within objects is that of managedFields, and as compact as it can be.
+    // Most JSON inside objects is that of managedFields, which is already compact.
     if is_each(json, |byte| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | b'<' | b'>' | b'&' | 0xe2)) {
         return out.extend_from_slice(json);
     }
@@ -69,13 +69,13 @@ pub(super) fn compact(json: &[u8], out: &mut Vec<u8>) {
     copy(from, json.len(), out);
 }
 
-/// Whether something is true of each byte; asked of many at once, which is several times as fast as one by one.
+/// Whether a test holds for each byte. Tests many bytes at once, which is several times as fast as one by one.
 #[inline]
 pub(super) fn is_each(bytes: &[u8], is: impl Fn(u8) -> bool) -> bool {
     bytes.chunks(32).all(|some| some.iter().fold(true, |all, byte| all & is(*byte)))
 }
 
-/// A value that goes into a sink as it is read.
+/// A JSON value that is passed to a sink while it is parsed.
 struct Value<'c, 's, S> {
     sink: &'c RefCell<&'s mut S>,
     of: PhantomData<S>,
@@ -170,7 +170,7 @@ impl<'a, S: Sink<'a>> Visitor<'a> for Value<'_, '_, S> {
     }
 }
 
-/// A key, borrowed where it has no escapes.
+/// A key, borrowed if it contains no escapes.
 #[derive(serde::Deserialize)]
 struct BorrowedKey<'a>(#[serde(borrow)] Cow<'a, str>);
 
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_json_is_told() {
+    fn invalid_json_is_refused() {
         assert!(is_json(b" {\"a\":[1]} "));
         for bytes in [&b""[..], b"{", b"{} x", b"\"\xff\"", b"[1,]"] {
             assert!(!is_json(bytes), "{bytes:?}");

@@ -56,7 +56,7 @@ pub fn redact(json: &[u8], place: JsonPlace, state: &mut RedactState<'_>, out: &
         return None;
     }
     let before = out.len();
-    let mut walk = Walk { rest: json, state, out };
+    let mut walk = JsonWalk { rest: json, state, out };
     let done = walk.value(place).and_then(|()| walk.blanks()).filter(|()| walk.rest.is_empty());
     if done.is_none() {
         out.truncate(before);
@@ -65,13 +65,13 @@ pub fn redact(json: &[u8], place: JsonPlace, state: &mut RedactState<'_>, out: &
 }
 
 /// Walks over JSON that was checked before, so it is valid and at most 128 levels deep.
-struct Walk<'w, 'j, 'r> {
+struct JsonWalk<'w, 'j, 'r> {
     rest: &'j [u8],
     state: &'w mut RedactState<'r>,
     out: &'w mut Vec<u8>,
 }
 
-impl<'j> Walk<'_, 'j, '_> {
+impl<'j> JsonWalk<'_, 'j, '_> {
     fn value(&mut self, place: JsonPlace) -> Option<()> {
         self.blanks()?;
         match self.rest.first()? {

@@ -37,7 +37,7 @@ pub struct Redacted {
     pub kind: ValueKind,
     /// Number of texts, or whole values, that were replaced.
     pub replaced: u64,
-    /// Which kinds and fields to be shown this value has.
+    /// The shown kinds and fields that this value has.
     pub shown: Shown,
 }
 
@@ -237,7 +237,7 @@ fn kms_v2(mut rest: &[u8], rules: &RedactRules) -> Option<Vec<u8>> {
 /// Replaces a CBOR value by a text in CBOR.
 fn cbor(value: &[u8], rules: &RedactRules) -> Redacted {
     let mut new = vec![0xd9, 0xd9, 0xf7];
-    let room = value.len().saturating_sub(new.len());
+    let remaining = value.len().saturating_sub(new.len());
     // The first byte contains a short length. A longer one follows in one, two or four bytes.
     let head = |len: usize| match len {
         0..24 => 1,
@@ -245,10 +245,10 @@ fn cbor(value: &[u8], rules: &RedactRules) -> Redacted {
         256..65_536 => 3,
         _ => 5,
     };
-    let mut fitting = [1, 2, 3, 5].into_iter().filter_map(|bytes: usize| room.checked_sub(bytes));
-    let fitting = fitting.find(|len| head(*len) == room.saturating_sub(*len));
+    let mut fitting = [1, 2, 3, 5].into_iter().filter_map(|bytes: usize| remaining.checked_sub(bytes));
+    let fitting = fitting.find(|len| head(*len) == remaining.saturating_sub(*len));
     let len = match rules.keep_size {
-        true => fitting.unwrap_or(room.saturating_sub(5)),
+        true => fitting.unwrap_or(remaining.saturating_sub(5)),
         false => REDACTED.len(),
     };
     match head(len) {

@@ -63,7 +63,7 @@ fn is_key_of_kubernetes(key: &str) -> bool {
     is_own && (domain != "node-role.kubernetes.io" || matches!(rest, "control-plane" | "master" | "worker"))
 }
 
-/// Which parts of objects stay.
+/// The parts of objects that stay.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RedactRules {
     /// Whether a replacement is as long as the original text.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! /registry/pods/shop/web-1                              built in: resource, namespace, name
-//! /registry/minions/node-1                               without a namespace; nodes have an older name
+//! /registry/minions/node-1                               without a namespace; nodes have their old name
 //! /registry/services/specs/shop/web                      two parts for services and their endpoints
 //! /registry/cert-manager.io/certificates/shop/web-tls    a resource of a definition, or of a server beside: its group, which has a dot, comes first
 //! ```
@@ -163,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn prefixes_are_found_by_what_every_cluster_has() {
+    fn prefixes_are_found_by_the_namespace_that_every_cluster_has() {
         let keys: [&[u8]; 4] = [
             b"/k8s/prod/namespaces/kube-system",
             b"/registry/namespaces/kube-system",
@@ -178,7 +178,7 @@ mod tests {
         assert_eq!(namespace("/other/pods/shop/web"), None);
     }
 
-    fn told(key: &str, prefix: &str) -> Option<String> {
+    fn group_name(key: &str, prefix: &str) -> Option<String> {
         let Object { group, resource, namespace, name } = object(key.as_bytes(), prefix.as_bytes())?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Some([group, resource, namespace, name].map(text).join("|"))
@@ -198,14 +198,14 @@ mod tests {
             ("/registry/cert-manager.io/certificates/shop/web-tls", "cert-manager.io|certificates|shop|web-tls"),
             ("/registry/apiregistration.k8s.io/apiservices/v1.apps", "apiregistration.k8s.io|apiservices||v1.apps"),
         ] {
-            assert_eq!(told(key, "/registry").as_deref(), Some(want), "{key}");
-            assert_eq!(told(key, "/registry/").as_deref(), Some(want), "{key}");
+            assert_eq!(group_name(key, "/registry").as_deref(), Some(want), "{key}");
+            assert_eq!(group_name(key, "/registry/").as_deref(), Some(want), "{key}");
         }
-        assert_eq!(told("/k8s/prod/pods/a/b", "/k8s/prod").as_deref(), Some("|pods|a|b"));
+        assert_eq!(group_name("/k8s/prod/pods/a/b", "/k8s/prod").as_deref(), Some("|pods|a|b"));
         for key in
             ["compact_rev_key", "/registry", "/registry/", "/registry/health", "/registryx/pods/a/b", "/registry/pods/"]
         {
-            assert_eq!(told(key, "/registry"), None, "{key}");
+            assert_eq!(group_name(key, "/registry"), None, "{key}");
         }
     }
 

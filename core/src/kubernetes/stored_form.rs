@@ -1,4 +1,4 @@
-//! How an object is stored, and what of its bytes says who set which field.
+//! Recognizes the stored form of a value, and measures its `managedFields`.
 
 use super::decode::Options;
 use super::envelope::{Envelope, Protobuf, envelope, provider};
@@ -7,9 +7,9 @@ use super::object;
 use super::object_tree::Node;
 use crate::protobuf_raw::{WireValue, next};
 
-/// In which form a value is stored.
+/// The stored form of a value.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Form {
+pub enum StoredForm {
     /// A protobuf message.
     Protobuf,
     /// JSON.
@@ -22,7 +22,7 @@ pub enum Form {
     Other,
 }
 
-impl std::fmt::Display for Form {
+impl std::fmt::Display for StoredForm {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Protobuf => f.write_str("protobuf"),
@@ -34,22 +34,22 @@ impl std::fmt::Display for Form {
     }
 }
 
-/// What can be said of a value without showing it.
+/// Facts about a value that do not reveal its contents.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stored {
     /// Its form.
-    pub form: Form,
-    /// Such as `apps/v1`; empty when it cannot be read.
+    pub form: StoredForm,
+    /// Such as `apps/v1`; empty if it cannot be read.
     pub api_version: String,
-    /// Such as `Deployment`; empty when it cannot be read.
+    /// Such as `Deployment`; empty if it cannot be read.
     pub kind: String,
-    /// Bytes of `metadata.managedFields`, with the name of the field.
+    /// Length of `metadata.managedFields` in bytes, including the field's name.
     pub managed_bytes: u64,
-    /// Whether all of it can be decoded.
+    /// Whether the value can be decoded completely.
     pub is_decodable: bool,
 }
 
-/// Looks at a value; `buffer` is for what it decodes to, and is empty afterwards.
+/// Examines a value; `buffer` is used for the decoded value, and is empty afterwards.
 #[must_use]
 pub fn stored(value: &[u8], buffer: &mut Vec<u8>) -> Stored {
     let none =
@@ -60,7 +60,7 @@ pub fn stored(value: &[u8], buffer: &mut Vec<u8>) -> Stored {
             let read = object::api_json(value, Options::default(), buffer);
             buffer.clear();
             Stored {
-                form: Form::Protobuf,
+                form: StoredForm::Protobuf,
                 api_version: message.api_version.to_owned(),
                 kind: message.kind.to_owned(),
                 managed_bytes: managed_bytes(&message),
@@ -72,30 +72,36 @@ pub fn stored(value: &[u8], buffer: &mut Vec<u8>) -> Stored {
                 let text = |name: &str| node.get(name).and_then(Node::text).unwrap_or_default().to_owned();
                 let (api_version, kind) = (text("apiVersion"), text("kind"));
                 let managed_bytes = node.at(&["metadata", "managedFields"]).map_or(0, json_bytes);
-                Stored { form: Form::Json, api_version, kind, managed_bytes, is_decodable: remarks.problem.is_none() }
+                Stored {
+                    form: StoredForm::Json,
+                    api_version,
+                    kind,
+                    managed_bytes,
+                    is_decodable: remarks.problem.is_none(),
+                }
             }
-            Err(_) => none(Form::Json),
+            Err(_) => none(StoredForm::Json),
         },
         Envelope::Cbor(_) | Envelope::Encrypted(_) | Envelope::Other(_) => none(form(value)),
     }
 }
 
-/// In which form a value is stored.
+/// Returns the stored form of a value.
 #[must_use]
-pub fn form(value: &[u8]) -> Form {
+pub fn form(value: &[u8]) -> StoredForm {
     match envelope(value) {
-        Envelope::Protobuf(_) => Form::Protobuf,
-        Envelope::Json(_) => Form::Json,
-        Envelope::Cbor(_) => Form::Cbor,
+        Envelope::Protobuf(_) => StoredForm::Protobuf,
+        Envelope::Json(_) => StoredForm::Json,
+        Envelope::Cbor(_) => StoredForm::Cbor,
         Envelope::Encrypted(rest) => {
             let by = provider(rest).map_or("an unknown provider", |(name, _)| name);
-            Form::Encrypted(by.to_owned())
+            StoredForm::Encrypted(by.to_owned())
         }
-        Envelope::Other(_) => Form::Other,
+        Envelope::Other(_) => StoredForm::Other,
     }
 }
 
-/// Fields 17 of `ObjectMeta`, which is field 1 of every object.
+/// Returns the length of fields 17 of `ObjectMeta`, which is field 1 of every object.
 fn managed_bytes(message: &Protobuf<'_>) -> u64 {
     let mut bytes = 0_u64;
     let mut rest = message.raw;
@@ -113,7 +119,7 @@ fn managed_bytes(message: &Protobuf<'_>) -> u64 {
     bytes
 }
 
-/// Bytes of `"managedFields":…,` in the JSON that servers write.
+/// Returns the length of `"managedFields":…,` in the JSON that servers write.
 fn json_bytes(fields: &Node<'_>) -> u64 {
     let mut text = JsonText::default();
     fields.print(&mut text);
@@ -125,23 +131,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn forms_and_managed_fields_are_told() {
+    fn forms_are_recognized_and_managed_fields_measured() {
         let mut buffer = Vec::new();
-        // A Pod whose metadata has a name of one byte and an entry of managedFields of four bytes, header included.
+        // A Pod whose metadata has a name of one byte, and an entry of managedFields of four bytes including its header.
         let pod = b"k8s\0\x0a\x09\x0a\x02v1\x12\x03Pod\x12\x0a\x0a\x08\x0a\x01a\x8a\x01\x02\x0a\x00";
         let found = stored(pod, &mut buffer);
         assert_eq!(
             (found.form, &*found.api_version, &*found.kind, found.managed_bytes, found.is_decodable),
-            (Form::Protobuf, "v1", "Pod", 5, true)
+            (StoredForm::Protobuf, "v1", "Pod", 5, true)
         );
         let json = br#"{"apiVersion":"example.com/v1","kind":"Widget","metadata":{"managedFields":[{}]}}"#;
         let found = stored(json, &mut buffer);
-        assert_eq!((found.form, &*found.kind, found.managed_bytes), (Form::Json, "Widget", 21));
+        assert_eq!((found.form, &*found.kind, found.managed_bytes), (StoredForm::Json, "Widget", 21));
         for (value, form) in [
-            (&b"k8s:enc:secretbox:v1:key1:x"[..], Form::Encrypted("secretbox:v1".into())),
-            (b"\xd9\xd9\xf7\xa0", Form::Cbor),
-            (b"10.0.0.1", Form::Other),
-            (b"{", Form::Json),
+            (&b"k8s:enc:secretbox:v1:key1:x"[..], StoredForm::Encrypted("secretbox:v1".into())),
+            (b"\xd9\xd9\xf7\xa0", StoredForm::Cbor),
+            (b"10.0.0.1", StoredForm::Other),
+            (b"{", StoredForm::Json),
         ] {
             let found = stored(value, &mut buffer);
             assert_eq!((found.form, found.is_decodable), (form, false));

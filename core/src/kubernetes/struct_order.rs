@@ -1,15 +1,15 @@
-//! Members in the order of the API's types, for the objects of built-in types that are stored as JSON: CustomResourceDefinitions and APIServices. They are stored with sorted keys, and an
-//! API server prints them from its types, as it does all others.
+//! Sorts members in the order of the API's types, for objects of built-in types that are stored as JSON: CustomResourceDefinitions and APIServices. They are stored with sorted keys, but an
+//! API server prints them in the order of their types, like all others.
 
 use super::decode::MAX_DEPTH;
 use super::object_tree::Node;
 use super::type_table::{Base, Field, Schema, Shape};
 
-/// Puts the members of an object of a kind in order; those that the type does not have come last.
+/// Sorts the members of an object of a kind; members that its type does not have come last.
 pub(super) fn arrange(object: &mut Node<'_>, schema: &Schema, message: u16) {
     order(object, schema, message, 0);
     let Node::Object(members) = object else { return };
-    // The kind stands outside of the type.
+    // The type does not include kind and apiVersion.
     members.sort_by_key(|(name, _)| match &**name {
         "kind" => 0_u8,
         "apiVersion" => 1,
@@ -46,7 +46,7 @@ fn order(node: &mut Node<'_>, schema: &Schema, message: u16, depth: u32) {
     }
 }
 
-/// The fields of a message with those of the messages that are merged into it.
+/// Collects the fields of a message, including those of inlined messages.
 fn collect<'s>(schema: &'s Schema, message: u16, depth: u32, into: &mut Vec<&'s Field>) {
     let Some(message) = schema.message(message) else { return };
     for field in &message.fields {

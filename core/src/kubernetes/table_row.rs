@@ -95,10 +95,12 @@ impl<'r> Row<'r> {
 
     /// Returns the text at a path, or `other` if there is none or it is empty.
     pub(super) fn text_or(&self, path: &str, other: &str) -> String {
-        match text(self.object, path) {
-            "" => other.to_owned(),
-            text => text.to_owned(),
-        }
+        non_empty_or(text(self.object, path), other)
+    }
+
+    /// Returns the number or text at a path, or `other` if there is neither.
+    pub(super) fn scalar_or(&self, path: &str, other: &str) -> String {
+        self.at(path).and_then(scalar).unwrap_or_else(|| other.to_owned())
     }
 
     /// Returns the integer at a path; 0 if there is none.
@@ -160,6 +162,11 @@ impl<'r> Row<'r> {
     pub(super) fn is_deleting(&self) -> bool {
         !text(self.object, "metadata.deletionTimestamp").is_empty()
     }
+}
+
+/// Returns a text, or `other` if it is empty.
+pub(super) fn non_empty_or(text: &str, other: &str) -> String {
+    if text.is_empty() { other.to_owned() } else { text.to_owned() }
 }
 
 /// Formats a number or a text; `None` for anything else.

@@ -1,22 +1,23 @@
-//! When each revision was written, from the clocks whose times stand in objects.
+//! Estimates when each revision was written, from the times in objects.
 //!
-//! etcd keeps no times. An API server writes its own clock into `creationTimestamp` of each object it creates, which is the best mark; into `managedFields` when somebody
-//! changes fields; nodes and controllers write theirs into Leases and Events. A mark says: at this revision a clock showed this time. Clocks can be wrong, marks stale, and stores copied, so no single
-//! mark counts: the line through them never falls, and is the one with the smallest sum of absolute errors (isotonic regression, by pooling adjacent violators), whose value for marks that contradict each
-//! other is their median. Half of the marks around a revision have to be wrong before the line follows them.
+//! etcd stores no times. An API server writes the time of its clock into `creationTimestamp` of each object that it creates, which is the best evidence, and into `managedFields` when a client
+//! changes fields. Nodes and controllers write their times into Leases and Events. Each such time is a mark: at this revision, a clock showed this time.
 //!
-//! Between marks the line is straight. A restore that bumps the revision leaves a gap of a billion in which nothing was written; nothing here depends on how wide a gap is.
+//! Clocks can be wrong, marks stale, and objects copied from elsewhere, so no single mark is trusted. The line through the marks never falls, and has the smallest sum of absolute errors
+//! (isotonic regression by pooling adjacent violators): where marks contradict each other, it takes their median. It is wrong at a revision only if half of the marks around it are wrong.
+//!
+//! Between marks the line is straight. A restore that bumps the revision leaves a gap of a billion revisions in which nothing was written; the width of a gap has no effect.
 
 use crate::etcd::revision::Revision;
 
-/// Whose clock a mark shows.
+/// The clock of a mark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Clock {
-    /// The API server's, at the creation of an object.
+    /// The API server's clock when it created an object.
     Creation,
-    /// A node's or a controller's, in a Lease or an Event.
+    /// The clock of a node or a controller, in a Lease or an Event.
     Node,
-    /// The API server's, in `managedFields`. A write that changes no fields leaves the time of an earlier one there.
+    /// The API server's clock, in `managedFields`. A write that changes no fields leaves an earlier time there.
     Managed,
 }
 
@@ -30,7 +31,7 @@ impl Clock {
     }
 }
 
-/// What a clock showed when a revision was written.
+/// The time that a clock showed when a revision was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TimeMark {
     /// The main revision.
@@ -41,40 +42,40 @@ pub struct TimeMark {
     pub clock: Clock,
 }
 
-/// About when a revision was written.
+/// An estimate of when a revision was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Moment {
     /// Seconds since 1970.
     pub seconds: i64,
-    /// How many seconds earlier or later it may have been; none where nothing bounds it.
+    /// Maximum error in seconds, in both directions; `None` if it is unknown.
     pub within: Option<i64>,
 }
 
-/// Revisions whose marks have one time.
+/// A range of revisions whose marks share one time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Step {
+struct TimeStep {
     first: Revision,
     last: Revision,
     seconds: i64,
-    /// The median distance of its marks from its time.
+    /// The median distance of the marks from `seconds`.
     spread: i64,
 }
 
 /// The line through the marks of a snapshot: steps with rising revisions and rising times.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TimeLine {
-    steps: Vec<Step>,
-    /// The usual time between two revisions, in nanoseconds; none for a single step.
+    steps: Vec<TimeStep>,
+    /// The usual time between two revisions, in nanoseconds; `None` for a single step.
     pace: Option<i128>,
 }
 
-/// Steps at the end by which the usual time between two revisions is told.
+/// Number of steps at the end of the line from which the usual time between two revisions is computed.
 const RECENT: usize = 32;
 
 const NANOS: i128 = 1_000_000_000;
 
 impl TimeLine {
-    /// The line through these marks; none without any.
+    /// Computes the line through these marks; `None` if there are none.
     #[must_use]
     pub fn of(mut marks: Vec<TimeMark>) -> Option<Self> {
         marks.sort_unstable();
@@ -86,12 +87,12 @@ impl TimeLine {
             }
             pools.push(pool);
         }
-        let steps: Vec<Step> = pools.iter().map(Pool::step).collect();
+        let steps: Vec<TimeStep> = pools.iter().map(Pool::step).collect();
         let pace = pace(&steps);
         (!steps.is_empty()).then_some(Self { steps, pace })
     }
 
-    /// About when a revision was written.
+    /// Estimates when a revision was written.
     #[must_use]
     pub fn at(&self, revision: Revision) -> Moment {
         let behind = self.steps.partition_point(|step| step.last < revision);
@@ -107,17 +108,17 @@ impl TimeLine {
         }
     }
 
-    /// The last of the revisions from `first` to `last` that was written up to a time; none when all of them were written later.
+    /// Returns the last revision between `first` and `last` that was written at or before a time; `None` if all were written later.
     #[must_use]
     pub fn revision_at(&self, seconds: i64, first: Revision, last: Revision) -> Option<Revision> {
         let is_up_to = |revision: Revision| self.at(revision).seconds <= seconds;
         if first > last || !is_up_to(first) {
             return None;
         }
-        // `low` was written up to then, and what is above `high` later.
+        // `low` was written at or before the time, and everything above `high` after it.
         let (mut low, mut high) = (first, last);
         while low < high {
-            // Rounded up.
+            // The middle, rounded up.
             let middle = low.plus(high.since(low).div_ceil(2));
             if is_up_to(middle) {
                 low = middle;
@@ -128,8 +129,8 @@ impl TimeLine {
         Some(low)
     }
 
-    /// So many revisions behind the last step, or before the first one.
-    fn beyond(&self, step: &Step, revisions: i128) -> Moment {
+    /// Extrapolates from the last step by this many revisions, or backwards from the first step by a negative number.
+    fn beyond(&self, step: &TimeStep, revisions: i128) -> Moment {
         let Some(pace) = self.pace else { return Moment { seconds: step.seconds, within: None } };
         let away = seconds(revisions.saturating_mul(pace));
         let within = away.saturating_abs().saturating_add(step.spread).max(1);
@@ -137,14 +138,14 @@ impl TimeLine {
     }
 }
 
-/// Nanoseconds as whole seconds, as far as a century: nothing is told of what is farther away.
+/// Converts nanoseconds to whole seconds, limited to a century: longer extrapolations mean nothing.
 fn seconds(nanos: i128) -> i64 {
     const CENTURY: i128 = 3_155_760_000;
     let whole = nanos.checked_div(NANOS).unwrap_or_default();
     i64::try_from(whole.clamp(-CENTURY, CENTURY)).unwrap_or_default()
 }
 
-fn between(before: &Step, after: &Step, revision: Revision) -> Moment {
+fn between(before: &TimeStep, after: &TimeStep, revision: Revision) -> Moment {
     let [from, to, at] = [before.last, after.first, revision].map(i128::from);
     let whole = i128::from(after.seconds).saturating_sub(i128::from(before.seconds));
     let part = whole
@@ -153,21 +154,21 @@ fn between(before: &Step, after: &Step, revision: Revision) -> Moment {
         .and_then(|part| i64::try_from(part).ok())
         .unwrap_or_default();
     let seconds = before.seconds.saturating_add(part);
-    // It may have been written right behind the one step, or right before the other.
+    // It may have been written right after the first step, or right before the second one.
     let farthest = seconds.saturating_sub(before.seconds).max(after.seconds.saturating_sub(seconds));
     Moment { seconds, within: Some(farthest.max(before.spread).max(after.spread).max(1)) }
 }
 
-/// The median time between two revisions among the last steps.
-fn pace(steps: &[Step]) -> Option<i128> {
+/// Returns the median time between two revisions among the last steps.
+fn pace(steps: &[TimeStep]) -> Option<i128> {
     let recent = steps.get(steps.len().saturating_sub(RECENT)..)?;
     let mut paces: Vec<i128> = recent
         .windows(2)
         .filter_map(|pair| {
             let [before, after] = pair else { return None };
             let time = i128::from(after.seconds).saturating_sub(i128::from(before.seconds));
-            // From the middle of one step to that of the other.
-            let middle = |step: &Step| i128::from(step.first).saturating_add(i128::from(step.last));
+            // Measures from the middle of one step to the middle of the other.
+            let middle = |step: &TimeStep| i128::from(step.first).saturating_add(i128::from(step.last));
             let revisions = middle(after).saturating_sub(middle(before));
             time.saturating_mul(NANOS).saturating_mul(2).checked_div(revisions)
         })
@@ -176,17 +177,17 @@ fn pace(steps: &[Step]) -> Option<i128> {
     paces.get(paces.len() >> 1).copied()
 }
 
-/// Marks that have one time on the line: their weighted median, the lower one of two.
+/// Marks that share one time on the line: their weighted median, the lower one of two.
 struct Pool {
     first: Revision,
     last: Revision,
-    /// Seconds and weights, by seconds.
+    /// Seconds and weights, sorted by seconds.
     marks: Vec<(i64, u64)>,
     median: i64,
 }
 
 impl Pool {
-    /// That of marks of one revision, sorted.
+    /// Pools the marks of one revision, which must be sorted.
     fn of(marks: &[TimeMark]) -> Self {
         let revision = marks.first().map_or(Revision::ZERO, |mark| mark.revision);
         let marks: Vec<_> = marks.iter().map(|mark| (mark.seconds, mark.clock.weight())).collect();
@@ -205,15 +206,15 @@ impl Pool {
         Self { first: self.first, last: after.last, median: median(&marks), marks }
     }
 
-    fn step(&self) -> Step {
+    fn step(&self) -> TimeStep {
         let distance = |(seconds, weight): &(i64, u64)| (seconds.saturating_sub(self.median).saturating_abs(), *weight);
         let mut distances: Vec<_> = self.marks.iter().map(distance).collect();
         distances.sort_unstable();
-        Step { first: self.first, last: self.last, seconds: self.median, spread: median(&distances) }
+        TimeStep { first: self.first, last: self.last, seconds: self.median, spread: median(&distances) }
     }
 }
 
-/// The lower weighted median of sorted values.
+/// Returns the lower weighted median of sorted values.
 fn median(sorted: &[(i64, u64)]) -> i64 {
     let all = sorted.iter().fold(0_u64, |sum, (_, weight)| sum.saturating_add(*weight));
     let mut sum = 0_u64;
@@ -258,7 +259,7 @@ mod tests {
         let line = TimeLine::of(steady(1000)).unwrap();
         assert_eq!(at(&line, 100), Moment { seconds: START + 100, within: Some(1) });
         assert_eq!(at(&line, 105), Moment { seconds: START + 105, within: Some(15) });
-        // Beyond the marks by the usual pace, as uncertain as it is far.
+        // Extrapolated at the usual pace; the error grows with the distance.
         assert_eq!(at(&line, 1010), Moment { seconds: START + 1010, within: Some(10) });
         assert_eq!(at(&line, 15), Moment { seconds: START + 15, within: Some(5) });
         assert_eq!(TimeLine::of(Vec::new()), None);

@@ -1,4 +1,4 @@
-//! The times that stand in a snapshot's objects, and the line through them.
+//! Collects the times in a snapshot's objects, and computes the line through them.
 
 use super::decode::Options;
 use super::envelope::{Envelope, envelope};
@@ -12,13 +12,13 @@ use crate::etcd::revision::Revision;
 use crate::source::Source;
 use crate::store::Store;
 
-/// Values that are longer are passed over: one in a few hundred is enough.
+/// Maximum length of a value that is read, in bytes: one object in a few hundred is enough.
 const MAX_VALUE: usize = 64 << 10;
 
-/// Bytes of values that are decoded at most. Objects of 4 KiB need a quarter of it.
+/// Maximum number of bytes that are decoded. Objects of 4 KiB need a quarter of it.
 const MAX_BYTES: usize = 64 << 20;
 
-/// When the revisions of a store were written, told by some of its objects; none when no object says so, as in a store of something else than Kubernetes, or an encrypted one.
+/// Estimates when the revisions of a store were written, from a sample of its objects; `None` if no object contains a time, as in a store without Kubernetes objects or an encrypted one.
 ///
 /// # Errors
 /// When bytes cannot be read.
@@ -36,7 +36,7 @@ pub fn time_line<S: Source + ?Sized>(store: &Store<'_, S>) -> Result<Option<Time
     Ok(TimeLine::of(marks))
 }
 
-/// Appends the marks of an object that a put at `revision` left, whose key was created at `created`.
+/// Appends the marks in an object that was written at `revision` and whose key was created at `created`.
 pub fn read(value: &[u8], created: Revision, revision: Revision, marks: &mut Vec<TimeMark>) {
     let only_metadata = match envelope(value) {
         Envelope::Protobuf(message) => !matches!(message.kind, "Lease" | "Event"),
@@ -47,7 +47,7 @@ pub fn read(value: &[u8], created: Revision, revision: Revision, marks: &mut Vec
     let time = |path: &[&str]| object.at(path).and_then(seconds);
     let mut add = |revision, seconds, clock| marks.push(TimeMark { revision, seconds, clock });
     let creation = time(&["metadata", "creationTimestamp"]);
-    // A key's create revision is that of its first put; a server that sets the time does so right before.
+    // A key's create revision is that of its first put; the server sets `creationTimestamp` right before it.
     if let Some(creation) = creation.filter(|_| (Revision::FIRST..=revision).contains(&created)) {
         add(created, creation, Clock::Creation);
     }
@@ -86,7 +86,7 @@ mod tests {
     fn each_clock_is_read_where_it_stands() {
         let pod = r#"{"kind":"Pod","metadata":{"creationTimestamp":"1970-01-01T00:00:10Z","managedFields":[{"time":"1970-01-01T00:00:10Z"},{"time":"1970-01-01T00:00:40Z"}]}}"#;
         assert_eq!(marks(pod, 5, 9), [(5, 10, Clock::Creation), (9, 40, Clock::Managed)]);
-        // Nothing was changed since the creation, as far as this says.
+        // No field was changed after the creation.
         let fresh = r#"{"metadata":{"creationTimestamp":"1970-01-01T00:00:10Z","managedFields":[{"time":"1970-01-01T00:00:10Z"}]}}"#;
         assert_eq!(marks(fresh, 5, 9), [(5, 10, Clock::Creation)]);
         let lease = r#"{"kind":"Lease","metadata":{"creationTimestamp":"1970-01-01T00:00:10Z"},"spec":{"renewTime":"1970-01-01T00:01:00.000001Z"}}"#;
@@ -94,7 +94,7 @@ mod tests {
         let event = r#"{"kind":"Event","metadata":{"creationTimestamp":"1970-01-01T00:00:10Z"},"lastTimestamp":"1970-01-01T00:00:50Z"}"#;
         assert_eq!(marks(event, 5, 9), [(5, 10, Clock::Creation), (9, 50, Clock::Node)]);
         assert_eq!(marks(event, 9, 9), [(9, 10, Clock::Creation)]);
-        // A damaged entry can say that it was created later than it was written.
+        // A damaged entry may have a create revision after its own revision.
         assert_eq!(marks(event, 12, 9), []);
         for nothing in ["{}", "{", "k8s:enc:aescbc:v1:key1:x", "10.0.0.1"] {
             assert_eq!(marks(nothing, 1, 2), [], "{nothing}");

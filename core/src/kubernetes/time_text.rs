@@ -1,9 +1,10 @@
-//! Times as people type them, and as they are printed with what is unsure of them.
+//! Parses times as users type them, and formats times with their uncertainty.
 
 use super::special_types::{parse_rfc3339, rfc3339};
 use super::time_line::Moment;
 
-/// Seconds since 1970 of `2026-03-09T10:04:00Z`, `2026-03-09T12:04:00+02:00`, `2026-03-09 10:04:05`, `2026-03-09 10:04` or `2026-03-09`; UTC where no zone is given. None for anything else.
+/// Parses `2026-03-09T10:04:00Z`, `2026-03-09T12:04:00+02:00`, `2026-03-09 10:04:05`, `2026-03-09 10:04` or `2026-03-09` into seconds since 1970, in
+/// UTC unless it has a zone; `None` for anything else.
 #[must_use]
 pub fn parse(text: &str) -> Option<i64> {
     if !text.is_ascii() {
@@ -24,7 +25,7 @@ pub fn parse(text: &str) -> Option<i64> {
         Some(at) => rest.split_at_checked(at)?,
         None => (rest, "Z"),
     };
-    // Parts of a second do not count.
+    // Fractions of a second are ignored.
     let (time, fraction) = time.split_once('.').unwrap_or((time, "0"));
     let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     let parts: Vec<&str> = time.split(':').collect();
@@ -39,7 +40,7 @@ pub fn parse(text: &str) -> Option<i64> {
     parse_rfc3339(&whole)?.checked_sub(offset(zone)?)
 }
 
-/// Seconds that a zone is ahead of UTC.
+/// Returns how many seconds a zone is ahead of UTC.
 fn offset(zone: &str) -> Option<i64> {
     if zone.eq_ignore_ascii_case("z") {
         return Some(0);
@@ -54,7 +55,7 @@ fn offset(zone: &str) -> Option<i64> {
     ahead.checked_mul(sign)
 }
 
-/// Such as `2026-03-09 10:04:12 UTC (± 20 s)`.
+/// Formats a time for a sentence: `2026-03-09 10:04:12 UTC (± 20 s)`.
 #[must_use]
 pub fn about(moment: Moment) -> String {
     let text = rfc3339(moment.seconds, None).replacen('T', " ", 1);
@@ -65,7 +66,7 @@ pub fn about(moment: Moment) -> String {
     }
 }
 
-/// The same for a column: `2026-03-09T10:04:12Z ± 20 s`.
+/// Formats a time for a column: `2026-03-09T10:04:12Z ± 20 s`.
 #[must_use]
 pub fn stamp(moment: Moment) -> String {
     let text = rfc3339(moment.seconds, None);
@@ -75,7 +76,7 @@ pub fn stamp(moment: Moment) -> String {
     }
 }
 
-/// So many seconds in the largest unit that does not lose more than a few percent: `20 s`, `12 min`, `3 h`, `40 d`.
+/// Formats a duration in the largest unit that is precise to a few percent: `20 s`, `12 min`, `3 h`, `40 d`.
 #[must_use]
 pub fn span(seconds: i64) -> String {
     for (unit, name, up_to) in [(1, "s", 120), (60, "min", 7200), (3600, "h", 172_800)] {
@@ -132,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unsure_is_printed_with_it() {
+    fn the_uncertainty_is_printed() {
         let moment = |within| Moment { seconds: 1_773_050_640, within };
         assert_eq!(about(moment(Some(20))), "2026-03-09 10:04:00 UTC (± 20 s)");
         assert_eq!(about(moment(None)), "2026-03-09 10:04:00 UTC or later");

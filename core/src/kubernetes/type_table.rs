@@ -200,7 +200,7 @@ impl Schema {
     }
 }
 
-/// What is referred to by a number: 0 for the first one that was not met yet, or one more than the place of another.
+/// Values that a column refers to by number: 0 for the first one that did not occur yet, otherwise one more than the index of an earlier one.
 struct Met<T> {
     all: Vec<T>,
     met: usize,
@@ -211,7 +211,7 @@ impl<T: Copy> Met<T> {
         Self { all, met: 0 }
     }
 
-    /// What the next reference of a column is to.
+    /// Returns the value of a column's next reference.
     fn next(&mut self, column: &mut &[u8]) -> Option<T> {
         let place = match usize::try_from(varint(column)?).ok()?.checked_sub(1) {
             Some(place) => place,
@@ -225,7 +225,7 @@ impl<T: Copy> Met<T> {
 }
 
 impl Message {
-    /// Whether a field is a private key: a message with a certificate has that under `key`, which is a name elsewhere.
+    /// Whether a field is a private key: in a message that also has a certificate, the private key is the field `key`, a name that means something else elsewhere.
     pub(super) fn has_private_key(&self, field: &str) -> bool {
         field == "key" && self.fields.iter().any(|field| field.name == "certificate")
     }
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn kinds_are_found_by_what_objects_say() {
+    fn kinds_are_found_by_api_version_and_name() {
         let schema = Schema::builtin();
         for (api_version, kind, group, cluster_wide) in [
             ("v1", "Pod", "", false),

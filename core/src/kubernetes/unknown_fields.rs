@@ -1,7 +1,7 @@
-//! Fields without a schema: by number, with what their bytes look like.
+//! Shows fields without a schema: by number, with a guess at their type.
 //!
-//! A key is `field 12 (unknown)`. The encoding does not say whether bytes are a message, text or neither: what reads as text is text, what reads as a message is one, and the
-//! rest is base64.
+//! A key is `field 12 (unknown)`. The encoding does not tell whether bytes are a message, a text or neither. Bytes that are valid text are shown as text, bytes that parse as a message
+//! as a message, and others as base64.
 
 use std::borrow::Cow;
 
@@ -9,10 +9,10 @@ use super::object_visitor::{MAX_VALUES, Sink};
 use crate::key_syntax::is_unprintable;
 use crate::protobuf_raw::{WireValue, is_message, next};
 
-/// Messages in messages are guessed to this depth.
+/// Maximum depth to which nested messages are guessed.
 const MAX_DEPTH: u32 = 16;
 
-/// Hands over fields, each under its number; several of one number as a list. Not more than `left` values.
+/// Passes fields to a sink, each under its number; several with the same number as a list. At most `left` values.
 pub(super) fn fields<'a>(found: &mut [(u32, WireValue<'a>)], depth: u32, left: &mut u32, sink: &mut impl Sink<'a>) {
     found.sort_by_key(|(number, _)| *number);
     for same in found.chunk_by(|a, b| a.0 == b.0) {
@@ -30,7 +30,7 @@ pub(super) fn fields<'a>(found: &mut [(u32, WireValue<'a>)], depth: u32, left: &
     }
 }
 
-/// Hands over the fields of a message of an unknown kind.
+/// Passes the fields of a message of unknown type to a sink.
 fn message<'a>(raw: &'a [u8], depth: u32, left: &mut u32, sink: &mut impl Sink<'a>) {
     let mut found = Vec::new();
     let mut rest = raw;
@@ -65,7 +65,7 @@ fn text(bytes: &[u8]) -> Option<&str> {
     std::str::from_utf8(bytes).ok().filter(|text| !text.contains(odd))
 }
 
-/// Hands over an object of an unknown kind.
+/// Passes an object of unknown kind to a sink.
 pub(super) fn object<'a>((api_version, kind): (&'a str, &'a str), raw: &'a [u8], sink: &mut impl Sink<'a>) {
     let mut left = MAX_VALUES;
     sink.begin_object();

@@ -1,4 +1,4 @@
-//! Who takes the room below a prefix: the parts that its keys have behind it, the namespaces, and the largest and busiest keys.
+//! Computes the space used below a prefix: by the next part of the keys, by namespace, and by the largest and busiest keys.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -9,47 +9,47 @@ use crate::store::key_state::Key;
 use crate::store::sorted_keys::Order;
 use crate::store::usage::{Usage, group};
 
-/// Keys that have the same part behind the prefix.
+/// Keys with the same next part after the prefix.
 #[derive(Debug)]
 pub struct UsageGroup<'i> {
-    /// What they all begin with, the prefix too; the key itself where there is but one without a slash.
+    /// The common beginning of these keys, including the prefix; the key itself for a single key without a slash.
     pub prefix: &'i [u8],
-    /// Whether there can be more keys below it.
+    /// Whether it can contain several keys.
     pub folder: bool,
-    /// What they take.
+    /// Their usage.
     pub sum: Usage,
 }
 
-/// How much is told.
+/// Maximum lengths of the lists in the answer.
 #[derive(Debug, Clone, Copy)]
-pub struct Most {
-    /// Groups, and namespaces.
+pub struct UsageLimits {
+    /// Maximum number of groups, and of namespaces.
     pub groups: usize,
-    /// Keys in each list.
+    /// Maximum number of keys in each list.
     pub keys: usize,
 }
 
-/// Who takes the room below a prefix.
+/// The space used below a prefix.
 #[derive(Debug, Default)]
 pub struct UsageBelow<'i> {
-    /// All together.
+    /// The usage of all keys.
     pub total: Usage,
-    /// The largest groups first.
+    /// The groups, the largest first.
     pub groups: Vec<UsageGroup<'i>>,
-    /// What the groups take that are not told, and how many they are.
+    /// The total usage of the remaining groups, and their number.
     pub rest: (Usage, usize),
-    /// Namespaces of Kubernetes, the largest first; none below the resources, where namespaces are groups.
+    /// Kubernetes namespaces, the largest first; empty for a prefix below the resources, where namespaces are groups.
     pub namespaces: Vec<(&'i [u8], Usage)>,
     /// The keys with the longest values.
     pub largest: Vec<Key<'i>>,
-    /// The keys with the most revisions, if more than one.
+    /// The keys with the most revisions, without those that have only one.
     pub busiest: Vec<Key<'i>>,
 }
 
 impl<'i> UsageBelow<'i> {
-    /// Of the keys of `order` that begin with `asked`. `prefixes` are those of API servers.
+    /// Computes the usage of the keys in `order` that begin with `asked`. `prefixes` are those of API servers.
     #[must_use]
-    pub fn of(index: &'i Index, order: &Order, asked: &[u8], prefixes: &[Vec<u8>], most: Most) -> Self {
+    pub fn of(index: &'i Index, order: &Order, asked: &[u8], prefixes: &[Vec<u8>], limits: UsageLimits) -> Self {
         let keys = || order.prefix(index, asked).filter_map(|number| order.get(index, number));
         let mut below = Self::default();
         let mut namespaces: BTreeMap<&'i [u8], Usage> = BTreeMap::new();
@@ -60,16 +60,16 @@ impl<'i> UsageBelow<'i> {
                 namespaces.entry(object.namespace).or_default().add(&key);
             }
             let part = group(key.key, asked.len(), 1);
-            // A key with no slash behind the prefix is a group by itself. A slash right behind the prefix does not count.
+            // A key without a further slash is a group by itself. A slash directly after the prefix does not count.
             let start = asked.len().saturating_add(usize::from(key.key.get(asked.len()) == Some(&b'/')));
             let folder = part.len() > start;
             let prefix = if folder { part } else { key.key };
             match below.groups.last_mut().filter(|last| last.prefix == prefix) {
                 Some(last) => last.sum.add(&key),
                 None => {
-                    // The last group is complete now. There can be as many groups as keys.
-                    if below.groups.len() >= most.groups.saturating_mul(2).max(64) {
-                        below.keep_largest(most.groups);
+                    // The last group is now complete. There can be as many groups as keys, so the smallest ones are merged from time to time.
+                    if below.groups.len() >= limits.groups.saturating_mul(2).max(64) {
+                        below.keep_largest(limits.groups);
                     }
                     let mut sum = Usage::default();
                     sum.add(&key);
@@ -77,16 +77,16 @@ impl<'i> UsageBelow<'i> {
                 }
             }
         }
-        below.keep_largest(most.groups);
+        below.keep_largest(limits.groups);
         below.namespaces = namespaces.into_iter().collect();
         below.namespaces.sort_by_key(|(_, sum)| Reverse(sum.bytes()));
-        below.namespaces.truncate(most.groups);
-        below.largest = top(keys(), most.keys, |key| if key.deleted { 0 } else { key.value_len });
-        below.busiest = top(keys(), most.keys, |key| if key.revisions > 1 { key.revisions } else { 0 });
+        below.namespaces.truncate(limits.groups);
+        below.largest = top(keys(), limits.keys, |key| if key.deleted { 0 } else { key.value_len });
+        below.busiest = top(keys(), limits.keys, |key| if key.revisions > 1 { key.revisions } else { 0 });
         below
     }
 
-    /// Sorts the groups and adds all but the largest `most` to the rest.
+    /// Sorts the groups, and merges all but the largest `most` into the rest.
     fn keep_largest(&mut self, most: usize) {
         self.groups.sort_by(|a, b| b.sum.bytes().cmp(&a.sum.bytes()).then_with(|| a.prefix.cmp(b.prefix)));
         for other in self.groups.drain(self.groups.len().min(most)..) {
@@ -96,13 +96,12 @@ impl<'i> UsageBelow<'i> {
     }
 }
 
-/// Whether the resources of an API server with this prefix are all below what is asked for.
+/// Whether all resources of an API server with this prefix are below `asked`.
 fn is_above(asked: &[u8], prefix: &[u8]) -> bool {
     prefix.starts_with(asked) || asked.strip_suffix(b"/") == Some(prefix)
 }
 
-/// The keys with the largest numbers, of equal ones those that were written first; those with 0 are none. No more than
-/// twice the wanted number are held.
+/// Returns the keys with the largest numbers; of equal ones, those that were written first. Leaves out keys with 0. Holds at most twice the wanted number of keys in memory.
 fn top<'i>(keys: impl Iterator<Item = Key<'i>>, most: usize, number: impl Fn(&Key<'_>) -> u32) -> Vec<Key<'i>> {
     let order = |a: &Key<'_>, b: &Key<'_>| number(b).cmp(&number(a)).then(a.revision.cmp(&b.revision));
     let cut = |best: &mut Vec<Key<'i>>| {
@@ -110,7 +109,7 @@ fn top<'i>(keys: impl Iterator<Item = Key<'i>>, most: usize, number: impl Fn(&Ke
         best.truncate(most);
     };
     let mut best: Vec<Key<'i>> = Vec::new();
-    // The smallest number that a key needs to be among the best, as far as it is known.
+    // The smallest number with which a key can still be among the largest.
     let mut least = 1;
     for key in keys {
         if number(&key) < least {
@@ -131,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn namespaces_are_told_above_the_resources_alone() {
+    fn namespaces_are_listed_only_above_the_resources() {
         for asked in ["", "/", "/reg", "/registry", "/registry/"] {
             assert!(is_above(asked.as_bytes(), b"/registry"), "{asked}");
         }

@@ -3,18 +3,18 @@
 use super::conceal::{conceal, conceal_by_kind, is_secret_type, may_be_concealed};
 use super::decode::Options;
 use super::envelope::{Envelope, envelope};
-use super::field_changes::{FieldChanges, State, changes};
+use super::field_changes::{FieldChanges, ObjectState, changes};
 use super::object::{self, Unreadable};
 use super::object_tree::Node;
 use super::table_objects::take_managed_fields;
 use crate::key_syntax::is_secret;
 
-/// Which parts of objects are shown.
+/// The parts of objects that are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Showing {
     /// Values of secrets.
     pub secrets: bool,
-    /// `managedFields`: who set which field.
+    /// `managedFields`, which record the client that set each field.
     pub managed_fields: bool,
 }
 
@@ -51,11 +51,11 @@ pub fn value_changes(key: &[u8], old: &[u8], new: &[u8], showing: Showing) -> Re
         }
     }
     let [shown_old, shown_new] = [&old, &new].map(|node| if showing.secrets { None } else { concealed(key, node) });
-    out.fields = changes(State::of(&old, shown_old.as_ref()), State::of(&new, shown_new.as_ref()));
+    out.fields = changes(ObjectState::of(&old, shown_old.as_ref()), ObjectState::of(&new, shown_new.as_ref()));
     Ok(out)
 }
 
-/// A copy without what is secret; none where nothing is.
+/// Returns a copy without secrets; `None` if the object has no secrets.
 #[must_use]
 pub fn concealed<'a>(key: &[u8], node: &Node<'a>) -> Option<Node<'a>> {
     let mut copy;
@@ -72,7 +72,7 @@ pub fn concealed<'a>(key: &[u8], node: &Node<'a>) -> Option<Node<'a>> {
     Some(copy)
 }
 
-/// Whether something of a value is hidden under any key, because its own kind says that it is secret.
+/// Whether parts of a value are hidden under any key, because its own kind is secret.
 #[must_use]
 pub fn is_concealed(value: &[u8]) -> bool {
     if let Envelope::Protobuf(message) = envelope(value)
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_under_the_key_of_a_secret_is_hidden() {
+    fn values_under_the_key_of_a_secret_are_hidden() {
         let (old, new) = (&br#"{"kind":"Token","token":"S3CRET"}"#[..], &br#"{"kind":"Token","token":"S3CRET2"}"#[..]);
         let key = b"/registry/management.cattle.io/tokens/a";
         let hidden = value_changes(key, old, new, PLAIN).unwrap().fields.list.remove(0);
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_an_error() {
+    fn undecodable_values_are_an_error() {
         let encrypted = value_changes(b"/a", b"{}", b"k8s:enc:aescbc:v1:key1:x", PLAIN);
         assert_eq!(encrypted, Err(Unreadable::Encrypted("aescbc:v1".into())));
     }

@@ -1,4 +1,4 @@
-//! Which of some keys have a value of which a search is true: their value at the revision, or for a deleted key its last one.
+//! Searches the values of chosen keys: the value at the revision, or for a deleted key its last one.
 
 use std::collections::HashMap;
 
@@ -6,33 +6,33 @@ use crate::error::Error;
 use crate::etcd::revision_key::FullRevision;
 use crate::kubernetes::key_search::KeySearch;
 use crate::kubernetes::value_changes::is_concealed;
-use crate::missing_parts::Lost;
-use crate::progress::Watch;
+use crate::lost_parts::LostParts;
+use crate::progress::ScanProgress;
 use crate::secret_keys::is_secret;
 use crate::source::Source;
 use crate::store::{Index, KeyAt, Order, Store, Work};
 
-/// A search in the values of some keys on its way through a file. Memory: some 40 bytes a key.
+/// A search in the values of chosen keys, which reads a file part by part. Memory: about 40 bytes per key.
 #[derive(Debug)]
 pub struct ValueSearch {
     search: KeySearch,
-    keys: HashMap<KeyAt, Newest>,
-    /// Keys that are left out, because whether a text is in a secret is a question that guesses it letter by letter.
+    keys: HashMap<KeyAt, NewestPut>,
+    /// Number of keys that are left out, because searching a secret would let a user guess it letter by letter.
     secrets: u64,
 }
 
-/// What the newest put so far says.
+/// The newest put of a key that was read so far.
 #[derive(Debug, Clone, Copy, Default)]
-struct Newest {
+struct NewestPut {
     revision: Option<FullRevision>,
     holds: bool,
 }
 
 impl ValueSearch {
-    /// Nothing was read yet of the keys with these numbers.
+    /// Creates a search in the keys with these indexes.
     ///
     /// # Errors
-    /// [`Error::Memory`] when there is none.
+    /// [`Error::Memory`] if there is not enough memory.
     pub fn new(search: KeySearch, index: &Index, order: &Order, numbers: &[u32]) -> Result<Self, Error> {
         let mut keys = HashMap::new();
         let mut secrets = 0_u64;
@@ -42,13 +42,13 @@ impl ValueSearch {
             if index.at(at).is_some_and(|key| is_secret(key.key)) {
                 secrets = secrets.saturating_add(1);
             } else {
-                keys.insert(at, Newest::default());
+                keys.insert(at, NewestPut::default());
             }
         }
         Ok(Self { search, keys, secrets })
     }
 
-    /// Takes in the leaves of one piece of work; what it lacks of them is returned.
+    /// Reads the leaves of one piece of work; returns the parts that could not be read.
     ///
     /// # Errors
     /// As [`Store::entries`].
@@ -57,9 +57,9 @@ impl ValueSearch {
         store: &Store<'_, S>,
         work: Work,
         index: &Index,
-        watch: &dyn Watch,
-    ) -> Result<Lost, Error> {
-        store.entries(work, watch, &mut |entry, lost| {
+        progress: &dyn ScanProgress,
+    ) -> Result<LostParts, Error> {
+        store.entries(work, progress, &mut |entry, lost| {
             let Some(message) = index.query().message(entry, lost).filter(|_| !entry.key.tombstone) else { return };
             let Some(at) = index.place(message.key) else { return };
             let (Some(newest), Some(key)) = (self.keys.get_mut(&at), index.at(at)) else { return };
@@ -70,11 +70,11 @@ impl ValueSearch {
             }
             let is_readable = !is_concealed(message.value);
             *newest =
-                Newest { revision: Some(revision), holds: is_readable && self.search.holds_of_value(message.value) };
+                NewestPut { revision: Some(revision), holds: is_readable && self.search.holds_of_value(message.value) };
         })
     }
 
-    /// Those of the numbers whose values have what is looked for, and how many secrets were left out.
+    /// Returns those of the indexes whose values match, and the number of secrets that were left out.
     #[must_use]
     pub fn finish(self, order: &Order, mut numbers: Vec<u32>) -> (Vec<u32>, u64) {
         let holds = |number: u32| order.at(number as usize).and_then(|at| self.keys.get(&at));

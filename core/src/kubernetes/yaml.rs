@@ -1,9 +1,8 @@
-//! YAML as `kubectl get -o yaml` prints it.
+//! Writes YAML as `kubectl get -o yaml` does.
 //!
-//! Keys in natural order, lists not indented below their key, texts of several lines behind `|`, long lines folded at the first blank behind column 80, quotes where YAML 1.1 would
-//! take a text for another type. Unlike kubectl's, the output has escapes for what does something to a terminal that nobody sees, such as U+202E, and for U+2028 and U+2029, which readers would fold, and quotes `<<`, `=` and dates that
-//! no calendar has; it
-//! reads back as the same texts.
+//! Keys are in natural order, lists are not indented below their key, texts of several lines follow `|`, and long lines are folded at the first blank after column 80. Texts that YAML 1.1 would
+//! parse as another type are in quotes. Unlike kubectl, this writer also escapes invisible characters that affect a terminal, such as U+202E, and U+2028 and U+2029, which readers would fold;
+//! and it quotes `<<`, `=` and invalid dates. The output reads back as the same texts.
 
 use std::borrow::Cow;
 
@@ -12,11 +11,11 @@ use super::natural_order;
 use super::object_tree::Node;
 use super::yaml_plain::{Style, is_escaped, style};
 
-/// Lines are folded at the first blank behind this column.
+/// Lines are folded at the first blank after this column.
 const WIDTH: usize = 80;
-/// Keys of more bytes stand behind a question mark.
+/// Keys with more bytes follow a question mark.
 const SIMPLE_KEY: usize = 128;
-/// Lists and objects in each other; what is deeper is left out. Nothing that was decoded is.
+/// Maximum depth of lists and objects; deeper values are left out. No decoded object is as deep.
 const MAX_DEPTH: usize = 300;
 
 /// Writes a value as a document, with a line break at its end.
@@ -42,7 +41,7 @@ struct Writer {
 }
 
 impl Writer {
-    /// The members of an object; the first goes on where the line is, as behind `- `.
+    /// Writes the members of an object; the first one continues the current line, as after `- `.
     fn members(&mut self, members: &[(Cow<'_, str>, Node<'_>)], indent: usize) {
         let mut sorted: Vec<&(Cow<'_, str>, Node<'_>)> = members.iter().collect();
         natural_order::sort(&mut sorted, |member| &member.0);
@@ -70,7 +69,7 @@ impl Writer {
         }
     }
 
-    /// A value behind `:` or `-`. Lists behind `:` are not indented; objects and lists behind `-` go on in the same line.
+    /// Writes a value after `:` or `-`. Lists after `:` are not indented; objects and lists after `-` continue the same line.
     fn inner(&mut self, value: &Node<'_>, indent: usize, same_line: bool) {
         let deeper = indent.saturating_add(2);
         self.depth = self.depth.saturating_add(1);
@@ -100,7 +99,7 @@ impl Writer {
         }
     }
 
-    /// Begins a line, or goes on behind `- ` where that is its place.
+    /// Begins a line, or continues the current one after `- `.
     fn line(&mut self, indent: usize) {
         let behind_indicator = self.column > 0
             && self.column < indent
@@ -148,7 +147,7 @@ impl Writer {
         }
     }
 
-    /// A text without escapes: a blank behind the width becomes a line break, which reads as a blank.
+    /// Writes a text without escapes: a blank after the maximum width becomes a line break, which reads as a blank.
     fn folded(&mut self, text: &str, indent: usize, is_key: bool, style: Style) {
         let mut after_blank = false;
         let mut signs = text.char_indices().peekable();
@@ -197,7 +196,7 @@ impl Writer {
         self.put("\"");
     }
 
-    /// A text of several lines. A number says where they begin when the first does not show it; `-` and `+` say how many line breaks are at the end.
+    /// Writes a text of several lines. A number gives the indentation if the first line does not show it; `-` and `+` give the number of line breaks at the end.
     fn literal(&mut self, text: &str, indent: usize) {
         self.put("|");
         if text.starts_with([' ', '\n']) {

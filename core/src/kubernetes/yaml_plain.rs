@@ -1,14 +1,14 @@
-//! Which texts can stand in YAML as they are, and which need quotes.
+//! Decides which texts need quotes in YAML.
 //!
 //! Readers of YAML 1.1 take `y`, `off`, `1:30`, `0o7`, `1e3` or `~` for something other than text, and kubectl quotes them. Source of the rules: `resolve` and `yaml_emitter_analyze_scalar` of
 //! `sigs.k8s.io/yaml/goyaml.v2`.
 
 use crate::key_syntax::is_unprintable;
 
-/// How a text may be written.
+/// The ways to write a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Style {
-    /// As it is.
+    /// Unchanged.
     Plain,
     /// In single quotes.
     Single,
@@ -18,12 +18,12 @@ pub(super) enum Style {
     Literal,
 }
 
-/// The style of a text; keys are on one line.
+/// Returns the style of a text; keys must be on one line.
 pub(super) fn style(text: &str, is_key: bool) -> Style {
     if text.is_empty() {
         return Style::Double;
     }
-    let form = Form::of(text);
+    let form = AllowedStyles::of(text);
     if text.contains('\n') {
         return if form.block && !is_key { Style::Literal } else { Style::Double };
     }
@@ -33,14 +33,14 @@ pub(super) fn style(text: &str, is_key: bool) -> Style {
     if form.plain { Style::Plain } else { Style::Single }
 }
 
-/// What the characters of a text allow.
-struct Form {
+/// The styles that the characters of a text allow.
+struct AllowedStyles {
     plain: bool,
     single: bool,
     block: bool,
 }
 
-impl Form {
+impl AllowedStyles {
     fn of(text: &str) -> Self {
         let mut indicator = text.starts_with("---") || text.starts_with("...");
         let mut special = false;
@@ -89,8 +89,8 @@ fn is_break(sign: char) -> bool {
     matches!(sign, '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }
 
-/// Whether a character is escaped: what YAML does not print, which for kubectl's library is all above U+FFFF, too; and what nobody sees, or what turns text round on a terminal, which
-/// kubectl writes as it is.
+/// Whether a character is escaped: those that YAML cannot print, for kubectl's library also everything above U+FFFF; and, unlike in kubectl, invisible characters and those that change the
+/// direction of text on a terminal.
 pub(super) fn is_escaped(sign: char) -> bool {
     !is_printable(sign) || is_unprintable(sign)
 }
@@ -99,7 +99,7 @@ fn is_printable(sign: char) -> bool {
     matches!(sign, ' '..='~' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fefe}' | '\u{ff00}'..='\u{fffd}')
 }
 
-/// Whether a reader would take a text for a number, a time, `true`, `false` or `null`.
+/// Whether a reader would parse a text as a number, a time, `true`, `false` or `null`.
 fn is_other_type(text: &str) -> bool {
     match text.bytes().next() {
         Some(b'0'..=b'9' | b'+' | b'-') => {
@@ -120,7 +120,7 @@ fn is_word(text: &str) -> bool {
     WORDS.contains(&text)
 }
 
-/// Integers as Go's `ParseInt(text, 0, 64)` takes them, and floats in YAML's form.
+/// Whether a text is an integer that Go's `ParseInt(text, 0, 64)` accepts, or a float in YAML's form.
 fn is_number(text: &str) -> bool {
     is_integer(text) || is_yaml_float(text)
 }
@@ -141,7 +141,7 @@ fn is_integer(text: &str) -> bool {
     if digits.is_empty() || !digits.bytes().all(|byte| char::from(byte).is_digit(radix)) {
         return false;
     }
-    // A sign in front is for numbers of 63 bits only.
+    // Only 63-bit numbers may have a sign.
     match u64::from_str_radix(digits, radix) {
         Ok(value) if negative => value <= 1 << 63,
         Ok(value) => !text.starts_with('+') || value < 1 << 63,
@@ -149,7 +149,7 @@ fn is_integer(text: &str) -> bool {
     }
 }
 
-/// `^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$`, unless it is too large for a float.
+/// Whether a text matches `^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$` and is not too large for a float.
 fn is_yaml_float(text: &str) -> bool {
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     let (mantissa, exponent) = unsigned.split_once(['e', 'E']).map_or((unsigned, None), |(a, b)| (a, Some(b)));
@@ -166,13 +166,13 @@ fn is_yaml_float(text: &str) -> bool {
     good_exponent && good_mantissa && text.parse::<f64>().is_ok_and(f64::is_finite)
 }
 
-/// What begins with a point and is a float for Go.
+/// Whether a text begins with a point and is a float in Go.
 fn is_go_float(text: &str) -> bool {
     let digits = text.strip_prefix('.').unwrap_or(text);
     digits.starts_with(|sign: char| sign.is_ascii_digit()) && is_yaml_float(&text.replace('_', ""))
 }
 
-/// Numbers of base 60, such as `1:30`: `^[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?$`
+/// Whether a text is a number of base 60, such as `1:30`: `^[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?$`
 fn is_base_60(text: &str) -> bool {
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
@@ -194,8 +194,8 @@ fn is_base_60(text: &str) -> bool {
         && fraction.bytes().all(digit_or_line)
 }
 
-/// Dates and times: `2006-1-2`, with or without a time behind `T`, `t` or a blank. Only the form counts: kubectl's library leaves a date that no calendar has without quotes,
-/// and Python's reader fails on it.
+/// Whether a text is a date or a time: `2006-1-2`, optionally with a time after `T`, `t` or a blank. Only the form counts: kubectl's library does not quote invalid dates, but Python's reader
+/// fails on them.
 fn is_timestamp(text: &str) -> bool {
     let (date, time) = match text.split_once(['T', 't', ' ']) {
         Some((date, time)) => (date, Some(time)),
@@ -213,7 +213,7 @@ fn is_timestamp(text: &str) -> bool {
     year && month && day && parts.next().is_none() && time
 }
 
-/// The seconds of a time, perhaps with a fraction, and a zone: `5`, `05.25Z`, `05 +1:00`.
+/// Whether a text is the seconds of a time, optionally with a fraction and a zone: `5`, `05.25Z`, `05 +1:00`.
 fn is_second_with_zone(text: &str) -> bool {
     let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
     let is_number = |text: &str| (1..=2).contains(&text.len()) && digits(text) == text.len();
@@ -238,7 +238,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_yaml_takes_for_another_type_is_quoted() {
+    fn texts_that_yaml_parses_as_another_type_are_quoted() {
         for text in [
             "",
             "y",

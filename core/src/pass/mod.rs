@@ -17,7 +17,7 @@ pub mod reading;
 pub mod verdict;
 
 use crate::error::Error;
-use crate::progress::Watch;
+use crate::progress::ScanProgress;
 
 /// Work over a file, split into pieces. Any thread may take any piece, in any order, each once.
 pub trait Pass: Sized {
@@ -35,24 +35,24 @@ pub trait Pass: Sized {
     /// Processes one piece, given by its number.
     ///
     /// # Errors
-    /// A read fails, or `watch` requests a stop.
-    fn take(&self, piece: usize, gathered: &mut Self::Gathered, watch: &dyn Watch) -> Result<(), Error>;
+    /// A read fails, or `progress` requests a stop.
+    fn take(&self, piece: usize, gathered: &mut Self::Gathered, progress: &dyn ScanProgress) -> Result<(), Error>;
 
     /// Ends the pass after all pieces were taken, with the collections of all threads.
     ///
     /// # Errors
     /// The same errors as [`Pass::take`].
-    fn finish(self, gathered: Vec<Self::Gathered>, watch: &dyn Watch) -> Result<Self::Outcome, Error>;
+    fn finish(self, gathered: Vec<Self::Gathered>, progress: &dyn ScanProgress) -> Result<Self::Outcome, Error>;
 }
 
 /// Runs a pass on this thread, piece after piece.
 ///
 /// # Errors
 /// The same errors as [`Pass::take`].
-pub fn run<P: Pass>(pass: P, watch: &dyn Watch) -> Result<P::Outcome, Error> {
+pub fn run<P: Pass>(pass: P, progress: &dyn ScanProgress) -> Result<P::Outcome, Error> {
     let mut gathered = pass.begin();
-    (0..pass.pieces()).try_for_each(|piece| pass.take(piece, &mut gathered, watch))?;
-    pass.finish(vec![gathered], watch)
+    (0..pass.pieces()).try_for_each(|piece| pass.take(piece, &mut gathered, progress))?;
+    pass.finish(vec![gathered], progress)
 }
 
 /// Sorts the results by the numbers of their pieces.

@@ -1,9 +1,9 @@
 //! Reads the leaves of bucket `key` for a query, in file order.
 
 use crate::error::Error;
-use crate::missing_parts::Lost;
+use crate::lost_parts::LostParts;
 use crate::pass::Pass;
-use crate::progress::Watch;
+use crate::progress::ScanProgress;
 use crate::source::Source;
 use crate::store::opened_store::{Store, Work};
 
@@ -13,7 +13,12 @@ pub trait Accumulator: Send {
     ///
     /// # Errors
     /// The same errors as [`Store::entries`].
-    fn read<S: Source + ?Sized>(&mut self, store: &Store<'_, S>, work: Work, watch: &dyn Watch) -> Result<Lost, Error>;
+    fn read<S: Source + ?Sized>(
+        &mut self,
+        store: &Store<'_, S>,
+        work: Work,
+        progress: &dyn ScanProgress,
+    ) -> Result<LostParts, Error>;
 }
 
 /// Reads all leaves into accumulators, one per thread; `new` creates them.
@@ -31,25 +36,25 @@ impl<'a, 's, S: Source + ?Sized, A: Accumulator, F: Fn() -> A + Sync> Reading<'a
 }
 
 impl<S: Source + ?Sized, A: Accumulator, F: Fn() -> A + Sync> Pass for Reading<'_, '_, S, F> {
-    type Gathered = (A, Lost);
+    type Gathered = (A, LostParts);
     /// The accumulators of all threads, and the damage that may make the answer incomplete.
-    type Outcome = (Vec<A>, Lost);
+    type Outcome = (Vec<A>, LostParts);
 
     fn pieces(&self) -> usize {
         self.work.len()
     }
 
     fn begin(&self) -> Self::Gathered {
-        ((self.new)(), Lost::default())
+        ((self.new)(), LostParts::default())
     }
 
-    fn take(&self, piece: usize, (part, lost): &mut Self::Gathered, watch: &dyn Watch) -> Result<(), Error> {
+    fn take(&self, piece: usize, (part, lost): &mut Self::Gathered, progress: &dyn ScanProgress) -> Result<(), Error> {
         let Some(work) = self.work.get(piece) else { return Ok(()) };
-        lost.append(part.read(self.store, *work, watch)?);
+        lost.append(part.read(self.store, *work, progress)?);
         Ok(())
     }
 
-    fn finish(self, gathered: Vec<Self::Gathered>, _watch: &dyn Watch) -> Result<Self::Outcome, Error> {
+    fn finish(self, gathered: Vec<Self::Gathered>, _watch: &dyn ScanProgress) -> Result<Self::Outcome, Error> {
         let mut lost = self.store.lost();
         let mut parts = Vec::with_capacity(gathered.len());
         for (part, part_lost) in gathered {

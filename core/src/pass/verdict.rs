@@ -4,7 +4,7 @@
 use crate::error::Error;
 use crate::etcd::history_check::HistoryOutcome;
 use crate::pass::{Pass, in_order};
-use crate::progress::Watch;
+use crate::progress::ScanProgress;
 use crate::scan::conclude::{Conclusion, HISTORY_SHARES};
 use crate::scan::digest_strip::DigestStrip;
 use crate::scan::leaf_prefetch::{PrefetchedDigests, ScatteredLeaves};
@@ -41,12 +41,12 @@ impl<'s, S: Source + ?Sized> Pass for ReadingAhead<'s, S> {
         Vec::new()
     }
 
-    fn take(&self, piece: usize, gathered: &mut Self::Gathered, watch: &dyn Watch) -> Result<(), Error> {
-        gathered.push((piece, self.leaves.digest(piece, self.scan.source, self.scan.geometry, watch)?));
+    fn take(&self, piece: usize, gathered: &mut Self::Gathered, progress: &dyn ScanProgress) -> Result<(), Error> {
+        gathered.push((piece, self.leaves.digest(piece, self.scan.source, self.scan.geometry, progress)?));
         Ok(())
     }
 
-    fn finish(self, gathered: Vec<Self::Gathered>, _watch: &dyn Watch) -> Result<Self::Outcome, Error> {
+    fn finish(self, gathered: Vec<Self::Gathered>, _watch: &dyn ScanProgress) -> Result<Self::Outcome, Error> {
         let ahead = PrefetchedDigests::new(self.leaves, in_order(gathered));
         Ok(Walking { scan: self.scan, ahead })
     }
@@ -70,12 +70,12 @@ impl<'s, S: Source + ?Sized> Pass for Walking<'s, S> {
         Vec::new()
     }
 
-    fn take(&self, piece: usize, gathered: &mut Self::Gathered, watch: &dyn Watch) -> Result<(), Error> {
-        gathered.push((piece, self.scan.run(piece, &self.ahead, watch)?));
+    fn take(&self, piece: usize, gathered: &mut Self::Gathered, progress: &dyn ScanProgress) -> Result<(), Error> {
+        gathered.push((piece, self.scan.run(piece, &self.ahead, progress)?));
         Ok(())
     }
 
-    fn finish(self, gathered: Vec<Self::Gathered>, _watch: &dyn Watch) -> Result<Self::Outcome, Error> {
+    fn finish(self, gathered: Vec<Self::Gathered>, _watch: &dyn ScanProgress) -> Result<Self::Outcome, Error> {
         Ok(Resolving { scan: self.scan, parts: in_order(gathered) })
     }
 }
@@ -98,12 +98,12 @@ impl<S: Source + ?Sized> Pass for Resolving<'_, S> {
         Vec::new()
     }
 
-    fn take(&self, piece: usize, gathered: &mut Self::Gathered, _watch: &dyn Watch) -> Result<(), Error> {
+    fn take(&self, piece: usize, gathered: &mut Self::Gathered, _watch: &dyn ScanProgress) -> Result<(), Error> {
         gathered.push((piece, self.scan.histories(piece, &self.parts)));
         Ok(())
     }
 
-    fn finish(self, gathered: Vec<Self::Gathered>, watch: &dyn Watch) -> Result<Self::Outcome, Error> {
-        self.scan.conclude(self.parts, in_order(gathered), watch)
+    fn finish(self, gathered: Vec<Self::Gathered>, progress: &dyn ScanProgress) -> Result<Self::Outcome, Error> {
+        self.scan.conclude(self.parts, in_order(gathered), progress)
     }
 }

@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use crate::error::Error;
 use crate::etcd::revision::Revision;
 use crate::etcd::revision_key::RevisionKey;
-use crate::missing_parts::Lost;
+use crate::lost_parts::LostParts;
 use crate::pass::reading::Accumulator;
-use crate::progress::Watch;
+use crate::progress::ScanProgress;
 use crate::source::Source;
 use crate::store::opened_store::Work;
 use crate::store::{KeyRange, Query, Store};
@@ -48,8 +48,13 @@ impl KeyPresence {
 }
 
 impl Accumulator for KeyPresence {
-    fn read<S: Source + ?Sized>(&mut self, store: &Store<'_, S>, work: Work, watch: &dyn Watch) -> Result<Lost, Error> {
-        store.entries(work, watch, &mut |entry, lost| {
+    fn read<S: Source + ?Sized>(
+        &mut self,
+        store: &Store<'_, S>,
+        work: Work,
+        progress: &dyn ScanProgress,
+    ) -> Result<LostParts, Error> {
+        store.entries(work, progress, &mut |entry, lost| {
             let Some(message) = self.query.message(entry, lost) else { return };
             if let Some(newest) = self.newest.get_mut(message.key) {
                 *newest = (*newest).max(Some(entry.key));

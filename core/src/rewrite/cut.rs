@@ -68,14 +68,14 @@ pub struct CutReport {
 
 /// The newest entry of a key.
 #[derive(Debug, Clone, Copy)]
-struct Newest {
+struct NewestEntry {
     hash: Short,
     entry: RevisionKey,
     lease: i64,
     stays: bool,
 }
 
-impl KeyRow for Newest {
+impl KeyRow for NewestEntry {
     fn hash(&self) -> Short {
         self.hash
     }
@@ -94,7 +94,7 @@ pub struct Cut<'c> {
     side: CutSide,
     /// The revision of the old file's last compaction.
     compacted: Revision,
-    newest: Rows<Newest>,
+    newest: Rows<NewestEntry>,
     /// Main revision of the newest dropped entry so far.
     last_dropped: Option<Revision>,
     /// Main revision of the newest kept entry so far.
@@ -176,7 +176,7 @@ impl EntryFilter for Cut<'_> {
         let stays = is_of_no_key || self.stays(message.key);
         if !is_of_no_key {
             let lease = message.lease;
-            self.newest.push(Newest { hash: short(message.key), entry: entry.key, lease, stays });
+            self.newest.push(NewestEntry { hash: short(message.key), entry: entry.key, lease, stays });
         }
         if stays {
             self.report.kept.add(entry);

@@ -90,7 +90,7 @@ impl<'s, S: Source + ?Sized> DamagedBuckets<'s, S> {
     /// Creates a walker of trees that has visited no page yet.
     ///
     /// # Errors
-    /// When there is no memory for them.
+    /// When there is not enough memory for the sets of visited pages.
     pub fn trees(&self, meta: Meta) -> Result<IntactTrees<'s, S>, Error> {
         IntactTrees::new(self.source, self.geometry(meta))
     }
@@ -115,9 +115,9 @@ impl<'s, S: Source + ?Sized> DamagedBuckets<'s, S> {
         self.trees(meta)?.walk(meta.root, &mut |visited| match visited {
             Visited::Leaf(_, leaf) => {
                 let buckets = leaf.pairs().filter(|element| element.flags & BUCKET != 0);
-                let room = MAX_BUCKETS.saturating_sub(found.len());
+                let remaining = MAX_BUCKETS.saturating_sub(found.len());
                 let named = buckets
-                    .take(room)
+                    .take(remaining)
                     .map(|element| (element.key.to_vec(), Bucket { value: element.value.to_vec(), older: false }));
                 found.extend(named);
             }
@@ -143,10 +143,10 @@ impl<'s, S: Source + ?Sized> DamagedBuckets<'s, S> {
             })?,
             Ok(BucketLocation::Inline(header, bytes)) => {
                 let leaf = Leaf::new(header, bytes);
-                damage.extend(leaf.inline_end_fault().map(|fault| Finding::new(fault.code, fault.message)));
+                damage.extend(leaf.inline_end_defect().map(|defect| Finding::new(defect.code, defect.message)));
                 leaf.pairs().for_each(|element| take(element.flags, element.key, element.value));
             }
-            Err(fault) => damage.push(Finding::new(fault.code, fault.message)),
+            Err(defect) => damage.push(Finding::new(defect.code, defect.message)),
         }
         Ok(damage)
     }

@@ -3,7 +3,7 @@
 //! A page is used if its header carries its own page id, its structure is sound, neither it nor one of its overflow pages was reached before, and its keys are in the range that its parent page gives it.
 
 use crate::bolt::leaf::Leaf;
-use crate::bolt::page::{Branch, PageFault, PageKind};
+use crate::bolt::page::{Branch, PageDefect, PageKind};
 use crate::bolt::page_id::PageId;
 use crate::bolt::page_set::PageSet;
 use crate::bolt::reader::Geometry;
@@ -12,7 +12,7 @@ use crate::finding::Finding;
 use crate::finding_code::Code;
 use crate::limits::MAX_DEPTH;
 use crate::rewrite::key_intervals::KeyInterval;
-use crate::rewrite::leaf_reader::{LeafReader, first_serious_fault};
+use crate::rewrite::leaf_reader::{LeafReader, first_serious_defect};
 use crate::source::Source;
 
 /// What a walk finds in a tree, in the order of keys.
@@ -64,15 +64,14 @@ impl<'s, S: Source + ?Sized> IntactTrees<'s, S> {
             take(missing(Code::TreeDepth, format!("the tree is deeper than {MAX_DEPTH} pages")));
             return Ok(());
         }
-        let overflow = match self.leaves.pages.extent(page)? {
+        let overflow = match self.leaves.pages.header_and_overflow(page)? {
             Ok((header, _)) if header.id != page => {
-                let text = format!("the page at number {page} carries the number {}", header.id);
-                take(missing(Code::PageIdMismatch, text));
+                take(missing(Code::PageIdMismatch, header.wrong_id(page)));
                 return Ok(());
             }
             Ok((_, overflow)) => overflow,
-            Err(fault) => {
-                take(missing(fault.code, fault.message));
+            Err(defect) => {
+                take(missing(defect.code, defect.message));
                 return Ok(());
             }
         };
@@ -84,16 +83,16 @@ impl<'s, S: Source + ?Sized> IntactTrees<'s, S> {
         }
         let (header, bytes) = match self.leaves.pages.unit(page)? {
             Ok(unit) => unit,
-            Err(fault) => {
-                take(missing(fault.code, fault.message));
+            Err(defect) => {
+                take(missing(defect.code, defect.message));
                 return Ok(());
             }
         };
         match header.kind() {
             Some(PageKind::Leaf) => {
                 let leaf = Leaf::new(header, bytes);
-                if let Some(fault) = first_serious_fault(leaf.faults(header, Some(geometry.page_size))) {
-                    take(missing(fault.code, fault.message));
+                if let Some(defect) = first_serious_defect(leaf.defects(header, Some(geometry.page_size))) {
+                    take(missing(defect.code, defect.message));
                 } else if in_bounds(leaf, &bounds) {
                     take(Visited::Leaf(page, leaf));
                 } else {
@@ -109,12 +108,12 @@ impl<'s, S: Source + ?Sized> IntactTrees<'s, S> {
                     .iter()
                     .map(|child| (child.page, bytes.get(child.key.clone()).unwrap_or_default().to_vec()))
                     .collect();
-                let fault = first_serious_fault(branch.faults).or_else(|| {
+                let defect = first_serious_defect(branch.defects).or_else(|| {
                     let outside = children.iter().any(|(_, key)| !bounds.holds(key, key));
-                    outside.then(|| PageFault::new(Code::KeyBounds, 0, "its separators belong to another place"))
+                    outside.then(|| PageDefect::new(Code::KeyBounds, 0, "its separators belong to another place"))
                 });
-                if let Some(fault) = fault {
-                    take(missing(fault.code, fault.message));
+                if let Some(defect) = defect {
+                    take(missing(defect.code, defect.message));
                     return Ok(());
                 }
                 // Keys before the first separator belong to the first child, too.
@@ -129,7 +128,7 @@ impl<'s, S: Source + ?Sized> IntactTrees<'s, S> {
                 Ok(())
             }
             _ => {
-                take(missing(Code::PageType, format!("the tree points here, but this is {}", header.describe())));
+                take(missing(Code::PageType, header.wrong_type()));
                 Ok(())
             }
         }

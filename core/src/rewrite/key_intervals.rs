@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn what_two_have_in_common() {
+    fn the_intersection_contains_common_keys() {
         let common =
             |one: &[(&str, &str)], other: &[(&str, &str)]| said(&intervals(one).intersection(&intervals(other)));
         assert_eq!(common(&[("", "end")], &[("b", "d"), ("m", "end")]), "b-d m-end");

@@ -13,18 +13,18 @@ use crate::etcd::revision::Revision;
 use crate::etcd::revision_key::{FullRevision, RevisionKey};
 use crate::finding::Finding;
 use crate::finding_code::Code;
-use crate::progress::Watch;
+use crate::progress::ScanProgress;
 use crate::rewrite::damaged_buckets::DamagedBuckets;
 use crate::rewrite::intact_tree::{IntactTrees, Visited};
 use crate::rewrite::key_intervals::{KeyInterval, KeyIntervals};
 use crate::rewrite::leaf_reader::LeafReader;
-use crate::rewrite::leaf_slice::{Entry, LeafLocation, LeafOrigin, LeafSlice};
+use crate::rewrite::leaf_slice::{LeafEntry, LeafLocation, LeafOrigin, LeafSlice};
 use crate::rewrite::salvage_report::SalvageReport;
 use crate::scan::digest::decode_entry;
 use crate::source::Source;
 
 /// Takes an entry of bucket `key`; returns whether to go on.
-pub(super) type TakeEntry<'t> = dyn FnMut(Entry<'_>) -> bool + 't;
+pub(super) type TakeEntry<'t> = dyn FnMut(LeafEntry<'_>) -> bool + 't;
 
 /// Takes the key and value of an entry; returns whether to go on.
 pub(super) type TakeKnown<'t> = dyn FnMut(RevisionKey, &[u8]) -> bool + 't;
@@ -105,7 +105,7 @@ impl KeyLeaves {
         match bucket.as_ref().map(|bucket| bucket::parse(&bucket.value)) {
             Some(Ok(BucketLocation::Inline(header, bytes))) => {
                 let leaf = Leaf::new(header, bytes);
-                damage.extend(leaf.inline_end_fault().map(|fault| Finding::new(fault.code, fault.message)));
+                damage.extend(leaf.inline_end_defect().map(|defect| Finding::new(defect.code, defect.message)));
                 slices.extend(LeafSlice::whole(leaf, LeafLocation::Inline, origin));
             }
             Some(Ok(BucketLocation::Tree(root))) => trees.walk(root, &mut |visited| match visited {
@@ -116,9 +116,9 @@ impl KeyLeaves {
                     damage.push(finding);
                 }
             })?,
-            Some(Err(fault)) => {
+            Some(Err(defect)) => {
                 missing.push(KeyInterval::all());
-                damage.push(Finding::new(fault.code, fault.message));
+                damage.push(Finding::new(defect.code, defect.message));
             }
             None => {
                 missing.push(KeyInterval::all());
@@ -221,15 +221,15 @@ impl KeyLeaves {
     /// Passes the entries that etcd could have written to `take`, in order. Returns how many others there are.
     ///
     /// # Errors
-    /// When bytes cannot be read, or the watch asks to stop.
+    /// When bytes cannot be read, or `progress` requests a stop.
     pub fn entries<S: Source + ?Sized>(
         &self,
         buckets: &DamagedBuckets<'_, S>,
-        watch: &dyn Watch,
+        progress: &dyn ScanProgress,
         take: &mut TakeEntry<'_>,
     ) -> Result<u64, Error> {
         let mut malformed = 0_u64;
-        self.each_leaf(buckets, watch, &mut |slice, leaf| {
+        self.each_leaf(buckets, progress, &mut |slice, leaf| {
             let mut elements = leaf.pairs().peekable();
             let mut begins_slice = true;
             while let Some(element) = elements.next() {
@@ -247,7 +247,7 @@ impl KeyLeaves {
                     continue;
                 };
                 let next = elements.peek().and_then(|next| RevisionKey::parse(next.key));
-                let entry = Entry {
+                let entry = LeafEntry {
                     key,
                     value: element.value,
                     record: inspected.map(|inspected| inspected.record),
@@ -267,14 +267,14 @@ impl KeyLeaves {
     /// Passes all keys and values to `take` without decoding the values, for leaves of which [`KeyLeaves::entries`] found each entry to be one that etcd could have written.
     ///
     /// # Errors
-    /// When bytes cannot be read, or the watch asks to stop.
+    /// When bytes cannot be read, or `progress` requests a stop.
     pub fn known_entries<S: Source + ?Sized>(
         &self,
         buckets: &DamagedBuckets<'_, S>,
-        watch: &dyn Watch,
+        progress: &dyn ScanProgress,
         take: &mut TakeKnown<'_>,
     ) -> Result<(), Error> {
-        self.each_leaf(buckets, watch, &mut |slice, leaf| {
+        self.each_leaf(buckets, progress, &mut |slice, leaf| {
             leaf.pairs().all(|element| match RevisionKey::parse(element.key) {
                 Some(key) if element.flags & BUCKET == 0 && self.takes(slice, key) => take(key, element.value),
                 _ => true,
@@ -291,7 +291,7 @@ impl KeyLeaves {
     fn each_leaf<S: Source + ?Sized>(
         &self,
         buckets: &DamagedBuckets<'_, S>,
-        watch: &dyn Watch,
+        progress: &dyn ScanProgress,
         visit: &mut dyn FnMut(&LeafSlice, Leaf<'_>) -> bool,
     ) -> Result<(), Error> {
         let mut pages = LeafPages::new(buckets);
@@ -301,8 +301,8 @@ impl KeyLeaves {
             {
                 return Ok(());
             }
-            watch.advance(u64::from(buckets.live.page_size));
-            if watch.cancelled() {
+            progress.advance(u64::from(buckets.live.page_size));
+            if progress.cancelled() {
                 return Err(Error::Cancelled);
             }
         }

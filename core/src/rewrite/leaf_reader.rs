@@ -1,7 +1,7 @@
 //! Reads single leaf pages, wherever they are in the file.
 
 use crate::bolt::leaf::Leaf;
-use crate::bolt::page::{PageFault, PageKind};
+use crate::bolt::page::{PageDefect, PageKind};
 use crate::bolt::page_id::PageId;
 use crate::bolt::reader::{Geometry, PageReader};
 use crate::error::Error;
@@ -45,12 +45,12 @@ impl<'s, S: Source + ?Sized> LeafReader<'s, S> {
         let Ok((header, bytes)) = self.pages.unit(page)? else { return Ok(None) };
         let leaf = Leaf::new(header, bytes);
         let is_leaf = header.id == page && header.kind() == Some(PageKind::Leaf);
-        Ok((is_leaf && first_serious_fault(leaf.faults(header, Some(page_size))).is_none()).then_some(leaf))
+        Ok((is_leaf && first_serious_defect(leaf.defects(header, Some(page_size))).is_none()).then_some(leaf))
     }
 }
 
-/// Returns the first fault that casts doubt on the contents of the page.
-pub(super) fn first_serious_fault(faults: Vec<PageFault>) -> Option<PageFault> {
+/// Returns the first defect that casts doubt on the contents of the page.
+pub(super) fn first_serious_defect(defects: Vec<PageDefect>) -> Option<PageDefect> {
     let harmless = [Code::KeySize, Code::BranchOfOne, Code::PageOverflow];
-    faults.into_iter().find(|fault| !harmless.contains(&fault.code))
+    defects.into_iter().find(|defect| !harmless.contains(&defect.code))
 }

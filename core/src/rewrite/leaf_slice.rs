@@ -40,7 +40,7 @@ impl LeafOrigin {
 }
 
 /// An entry that a leaf holds.
-pub(super) struct Entry<'a> {
+pub(super) struct LeafEntry<'a> {
     pub key: RevisionKey,
     pub value: &'a [u8],
     /// `None` for the empty value that a revision bump writes.

@@ -11,17 +11,17 @@ use crate::etcd::keyvalue::KeyValue;
 use crate::etcd::revision::Revision;
 use crate::etcd::revision_key::{FullRevision, RevisionKey};
 use crate::etcd::revision_record::{CompactionRevisions, KeyHash};
-use crate::progress::Watch;
+use crate::progress::ScanProgress;
 use crate::rewrite::damaged_buckets::DamagedBuckets;
 use crate::rewrite::key_chains::{EntryCounts, KeyChain, KeyChains};
 use crate::rewrite::key_leaves::KeyLeaves;
-use crate::rewrite::leaf_slice::Entry;
+use crate::rewrite::leaf_slice::LeafEntry;
 use crate::rewrite::salvage_report::SalvageReport;
 use crate::source::Source;
 
 /// Entries to leave out of the new file.
 #[derive(Debug)]
-pub(super) struct LeftOut {
+pub(super) struct LeftOutEntries {
     /// Keys with a gap in their history: their entries before this revision are left out.
     broken: HashMap<KeyHash, FullRevision>,
     /// Empty values whose key is lost, and a tombstone under the revision of a put.
@@ -32,12 +32,12 @@ pub(super) struct LeftOut {
     last_compaction: Revision,
 }
 
-impl LeftOut {
+impl LeftOutEntries {
     /// Follows the history of each key through all entries, and counts in `report` what is kept and what is not. With `proven_only`, leaves out entries that may have been deleted since;
     /// `last_compaction` is the highest revision at which a compaction may have been requested.
     ///
     /// # Errors
-    /// When bytes cannot be read, or the watch asks to stop.
+    /// When bytes cannot be read, or `progress` requests a stop.
     pub fn find<S: Source + ?Sized>(
         leaves: &KeyLeaves,
         buckets: &DamagedBuckets<'_, S>,
@@ -45,11 +45,11 @@ impl LeftOut {
         last_compaction: Revision,
         proven_only: bool,
         report: &mut SalvageReport,
-        watch: &dyn Watch,
+        progress: &dyn ScanProgress,
     ) -> Result<Self, Error> {
         let left = Self { broken: HashMap::new(), unusable: BTreeSet::new(), proven_only, last_compaction };
         let mut following = Following::new(marks, left, report);
-        let malformed = leaves.entries(buckets, watch, &mut |entry| {
+        let malformed = leaves.entries(buckets, progress, &mut |entry| {
             following.take(entry);
             true
         })?;
@@ -62,18 +62,18 @@ impl LeftOut {
     }
 
     /// Whether an entry is kept.
-    pub fn keeps(&self, entry: &Entry<'_>) -> bool {
+    pub fn keeps(&self, entry: &LeafEntry<'_>) -> bool {
         let broken = entry.record.as_ref().and_then(|record| self.broken.get(&record.key()));
         let is_usable = !(self.unusable.contains(&entry.key) || (self.proven_only && self.is_unproven(entry)));
         is_usable && broken.is_none_or(|from| entry.key.revision >= *from)
     }
 
-    fn is_unproven(&self, entry: &Entry<'_>) -> bool {
+    fn is_unproven(&self, entry: &LeafEntry<'_>) -> bool {
         entry.origin.is_unproven(entry.key.revision.main, self.last_compaction)
     }
 
     /// Returns the counts of one entry.
-    fn counts_of(&self, entry: &Entry<'_>) -> EntryCounts {
+    fn counts_of(&self, entry: &LeafEntry<'_>) -> EntryCounts {
         EntryCounts { all: 1, stray: u32::from(entry.origin.is_stray()), unproven: u32::from(self.is_unproven(entry)) }
     }
 }
@@ -89,7 +89,7 @@ struct EmptyValue {
 /// The history of all keys up to an entry.
 struct Following<'r> {
     marks: CompactionRevisions,
-    left: LeftOut,
+    left: LeftOutEntries,
     report: &'r mut SalvageReport,
     chains: KeyChains,
     /// History is complete above this revision.
@@ -102,7 +102,7 @@ struct Following<'r> {
 }
 
 impl<'r> Following<'r> {
-    fn new(marks: CompactionRevisions, left: LeftOut, report: &'r mut SalvageReport) -> Self {
+    fn new(marks: CompactionRevisions, left: LeftOutEntries, report: &'r mut SalvageReport) -> Self {
         Self {
             marks,
             left,
@@ -117,12 +117,12 @@ impl<'r> Following<'r> {
     }
 
     /// Takes in the next entry.
-    fn take(&mut self, entry: Entry<'_>) {
+    fn take(&mut self, entry: LeafEntry<'_>) {
         if self.left.proven_only && self.left.is_unproven(&entry) {
             return;
         }
         let counts = self.left.counts_of(&entry);
-        let Entry { key, value, record, .. } = entry;
+        let LeafEntry { key, value, record, .. } = entry;
         let here = key.revision;
         if self.last.is_some_and(|last| last >= here) {
             self.left.unusable.insert(key);
@@ -215,8 +215,8 @@ impl<'r> Following<'r> {
         }
     }
 
-    /// Completes the report after the last entry. `malformed` is the number of entries that no etcd writes.
-    fn finish(self, malformed: u64) -> LeftOut {
+    /// Completes the report after the last entry. `malformed` is the number of malformed entries, which etcd never writes.
+    fn finish(self, malformed: u64) -> LeftOutEntries {
         let Self { left, report, raised, .. } = self;
         report.malformed = malformed.saturating_add(left.unusable.len() as u64);
         report.revision = self.last.map_or(Revision::ZERO, |last| last.main);

@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::int_readers::u64_be;
 use crate::limits::{MAX_PAGE_SIZE, MIN_PAGE_SIZE, READ_BLOCK};
 use crate::offset::Offset;
-use crate::progress::Watch;
+use crate::progress::ScanProgress;
 use crate::rewrite::intact_tree::{IntactTrees, Visited};
 use crate::rewrite::leaf_reader::LeafReader;
 use crate::rewrite::stray_pages::{StrayPages, whole_file_geometry};
@@ -29,13 +29,13 @@ const REMEMBERED: usize = 64;
 /// Returns the page size with the most votes; `None` if the file has no page.
 ///
 /// # Errors
-/// When bytes cannot be read, or the watch asks to stop.
-pub(super) fn page_size<S: Source + ?Sized>(source: &S, watch: &dyn Watch) -> Result<Option<u32>, Error> {
+/// When bytes cannot be read, or `progress` requests a stop.
+pub(super) fn page_size<S: Source + ?Sized>(source: &S, progress: &dyn ScanProgress) -> Result<Option<u32>, Error> {
     let mut votes = Votes::default();
     let mut block = AlignedBuf::new(READ_BLOCK);
     let mut at = 0_u64;
     while at < source.len() {
-        if watch.cancelled() {
+        if progress.cancelled() {
             return Err(Error::Cancelled);
         }
         let left = usize::try_from(source.len().saturating_sub(at)).unwrap_or(usize::MAX);
@@ -95,12 +95,16 @@ struct Root {
 /// Returns meta pages for the root pages of a file, the best first: the newest one whose tree of bucket `key` is complete, then the others from the newest on.
 ///
 /// # Errors
-/// When bytes cannot be read, or the watch asks to stop.
-pub(super) fn roots<S: Source + ?Sized>(source: &S, page_size: u32, watch: &dyn Watch) -> Result<Vec<Meta>, Error> {
+/// When bytes cannot be read, or `progress` requests a stop.
+pub(super) fn roots<S: Source + ?Sized>(
+    source: &S,
+    page_size: u32,
+    progress: &dyn ScanProgress,
+) -> Result<Vec<Meta>, Error> {
     let geometry = whole_file_geometry(source, page_size);
     let mut found: Vec<Root> = Vec::new();
     let mut pages = LeafReader::new(source, geometry);
-    for page in StrayPages::find(source, page_size, &|_| false, watch)?.leaves() {
+    for page in StrayPages::find(source, page_size, &|_| false, progress)?.leaves() {
         let Some((root, meta)) = pages.intact_leaf(page)?.and_then(|leaf| root_of(page, leaf)) else { continue };
         let applied = match meta {
             Where::Applied(applied) => applied,
@@ -114,7 +118,7 @@ pub(super) fn roots<S: Source + ?Sized>(source: &S, page_size: u32, watch: &dyn 
     newest_first(&mut found);
     let mut whole = None;
     for (at, root) in found.iter().enumerate().take(TRIED) {
-        if watch.cancelled() {
+        if progress.cancelled() {
             return Err(Error::Cancelled);
         }
         if is_whole(source, geometry, root.key)? {

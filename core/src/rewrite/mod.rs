@@ -34,7 +34,7 @@ pub use cut::{Cut, CutReport, CutSide, Share};
 pub use entry_filter::{EntryFilter, FilterError};
 pub use key_choice::KeyChoice;
 pub use lapsed_leases::LapsedLeases;
-pub use new_file::{Alterations, Counts, Plan, RewriteError, Written, write, write_altered};
+pub use new_file::{Alterations, EntryTotals, Plan, RewriteError, Written, write, write_altered};
 pub use redact::{KindRedaction, RedactReport, Redaction};
 pub use salvage::{AuthPolicy, Limits, Salvage};
 pub use salvage_report::{BucketOrigin, Origin, SalvageReport};

@@ -12,8 +12,8 @@ use crate::etcd::revision::Revision;
 use crate::etcd::revision_key::RevisionKey;
 use crate::finding::{Finding, excerpt};
 use crate::int_readers::u64_le;
-use crate::missing_parts::Lost;
-use crate::progress::Watch;
+use crate::lost_parts::LostParts;
+use crate::progress::ScanProgress;
 use crate::rewrite::bucket_changes::{BucketChanges, put_all, put_merged};
 use crate::rewrite::entry_filter::{EntryFilter, FilterError};
 use crate::rewrite::lapsed_leases::{LapsedLeaseSearch, LapsedLeases};
@@ -103,14 +103,14 @@ pub struct Written<K> {
     /// The sink that got its pages.
     pub sink: K,
     /// Numbers of entries of bucket `key`.
-    pub counts: Counts,
+    pub counts: EntryTotals,
     /// Leases that were granted again.
     pub lapsed: LapsedLeases,
 }
 
 /// Numbers of entries of bucket `key`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
+pub struct EntryTotals {
     /// In the old file.
     pub read: u64,
     /// In the new file.
@@ -145,9 +145,9 @@ pub fn write<S: Source + ?Sized, K: PageSink>(
     store: &Store<'_, S>,
     plan: Plan<'_>,
     sink: K,
-    watch: &dyn Watch,
-) -> Result<(BuiltFile, K, Counts), RewriteError<K::Error>> {
-    let Written { built, sink, counts, .. } = write_altered(store, plan, Alterations::default(), sink, watch)?;
+    progress: &dyn ScanProgress,
+) -> Result<(BuiltFile, K, EntryTotals), RewriteError<K::Error>> {
+    let Written { built, sink, counts, .. } = write_altered(store, plan, Alterations::default(), sink, progress)?;
     Ok((built, sink, counts))
 }
 
@@ -160,7 +160,7 @@ pub fn write_altered<S: Source + ?Sized, K: PageSink>(
     mut plan: Plan<'_>,
     alterations: Alterations<'_>,
     sink: K,
-    watch: &dyn Watch,
+    progress: &dyn ScanProgress,
 ) -> Result<Written<K>, RewriteError<K::Error>> {
     let all: Vec<&str> = store.listed.iter().filter_map(|entry| std::str::from_utf8(&entry.name).ok()).collect();
     whole(store.lost_of(&all))?;
@@ -178,14 +178,14 @@ pub fn write_altered<S: Source + ?Sized, K: PageSink>(
         Some(_) => store.leases()?.into_iter().map(|lease| lease.id).collect(),
         None => HashSet::new(),
     };
-    let (mut counts, mut lapsed) = (Counts::default(), LapsedLeases::default());
+    let (mut counts, mut lapsed) = (EntryTotals::default(), LapsedLeases::default());
     for name in names {
         let entry = store.listed.iter().find(|entry| *entry.name == *name);
         builder.begin_bucket(&name, entry.and_then(|entry| u64_le(&entry.value, 8)).unwrap_or(0))?;
         let change = changes.take(&name);
         if name == b"key" {
             let mut search = alterations.new_lease_seconds.map(|_| LapsedLeaseSearch::new(&leases));
-            counts = revisions(store, &mut plan, search.as_mut(), &mut builder, watch)?;
+            counts = revisions(store, &mut plan, search.as_mut(), &mut builder, progress)?;
             lapsed = put_revisions(store, change, search, &mut builder)?;
             plan.scheduled_mark().into_iter().for_each(|main| changes.mark_scheduled(main));
             // Bucket `lease` comes later.
@@ -208,11 +208,11 @@ fn revisions<S: Source + ?Sized, K: PageSink>(
     plan: &mut Plan<'_>,
     mut search: Option<&mut LapsedLeaseSearch<'_>>,
     builder: &mut FileBuilder<K>,
-    watch: &dyn Watch,
-) -> Result<Counts, RewriteError<K::Error>> {
-    let mut counts = Counts::default();
+    progress: &dyn ScanProgress,
+) -> Result<EntryTotals, RewriteError<K::Error>> {
+    let mut counts = EntryTotals::default();
     let mut outcome: Result<(), RewriteError<K::Error>> = Ok(());
-    let lost = store.entries_in_order(watch, &mut |entry, _| {
+    let lost = store.entries_in_order(progress, &mut |entry, _| {
         counts.read = counts.read.saturating_add(1);
         outcome = (|| {
             if let Some(value) = plan.revision(entry)? {
@@ -290,7 +290,7 @@ impl<E> From<FilterError> for RewriteError<E> {
     }
 }
 
-fn whole<E>(lost: Lost) -> Result<(), RewriteError<E>> {
+fn whole<E>(lost: LostParts) -> Result<(), RewriteError<E>> {
     lost.first.map_or(Ok(()), |finding| Err(RewriteError::Damaged(finding)))
 }
 

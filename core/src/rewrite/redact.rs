@@ -245,7 +245,7 @@ impl EntryFilter for Redaction<'_> {
             }
             b"authUsers" => return Some(self.user(value)),
             b"members" => return Some(self.member(value)),
-            // Without users, nobody could log in.
+            // Without users, no client could log in.
             b"auth" if hides && key == b"authEnabled" => return Some(Cow::Borrowed(&[0])),
             b"auth" => matches!(key, b"authEnabled" | b"authRevision"),
             b"meta" => matches!(

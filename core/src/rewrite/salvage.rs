@@ -26,12 +26,12 @@ use crate::etcd::revision_key::RevisionKey;
 use crate::finding::Finding;
 use crate::finding_code::Code;
 use crate::int_readers::u64_le;
-use crate::progress::Watch;
+use crate::progress::ScanProgress;
 use crate::rewrite::bucket_changes::SCHEDULED;
 use crate::rewrite::damaged_buckets::DamagedBuckets;
 use crate::rewrite::key_leaves::KeyLeaves;
-use crate::rewrite::leaf_slice::Entry;
-use crate::rewrite::left_out::LeftOut;
+use crate::rewrite::leaf_slice::LeafEntry;
+use crate::rewrite::left_out::LeftOutEntries;
 use crate::rewrite::lost_metas;
 use crate::rewrite::new_file::RewriteError;
 use crate::rewrite::salvage_report::SalvageReport;
@@ -54,7 +54,7 @@ pub struct Limits {
 }
 
 /// The buckets of a file, and the problems of its root pages.
-type Found<'s, S> = (DamagedBuckets<'s, S>, Vec<Finding>);
+type FoundBuckets<'s, S> = (DamagedBuckets<'s, S>, Vec<Finding>);
 
 /// What the new file gets of users and roles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,7 +70,7 @@ pub struct Salvage<'s, S: Source + ?Sized> {
     buckets: DamagedBuckets<'s, S>,
     small: SmallBuckets,
     leaves: KeyLeaves,
-    left: LeftOut,
+    left: LeftOutEntries,
     report: SalvageReport,
 }
 
@@ -78,13 +78,13 @@ impl<'s, S: Source + ?Sized> Salvage<'s, S> {
     /// Examines the file; `None` if it holds no page. Memory: 80 bytes a leaf and at most 112 a key; if entries of stray pages are taken, 40 more for each revision of their keys.
     ///
     /// # Errors
-    /// When bytes cannot be read, the watch asks to stop, or the caller wants the older meta page and it leads to no other tree.
-    pub fn open(source: &'s S, limits: Limits, watch: &dyn Watch) -> Result<Option<Self>, Error> {
+    /// When bytes cannot be read, `progress` requests a stop, or the caller wants the older meta page and it leads to no other tree.
+    pub fn open(source: &'s S, limits: Limits, progress: &dyn ScanProgress) -> Result<Option<Self>, Error> {
         let mut report = SalvageReport::default();
         let metas = MetaPages::find(&head(source)?);
         let mut found = metas.map(|metas| Self::by_metas(source, metas, limits)).transpose()?;
         if found.as_ref().is_none_or(|(buckets, _)| buckets.is_empty()) && !limits.only_tree {
-            found = Self::by_search(source, found, watch)?;
+            found = Self::by_search(source, found, progress)?;
             report.root_was_searched = true;
         }
         let Some((mut buckets, damage)) = found else { return Ok(None) };
@@ -95,15 +95,16 @@ impl<'s, S: Source + ?Sized> Salvage<'s, S> {
         report.end_is_lost |= report.root_was_searched;
         small.mend_marks(leaves.last_revision(), &mut report);
         if !limits.only_tree {
-            add_strays(&mut leaves, &buckets, &small, &mut report, watch)?;
+            add_strays(&mut leaves, &buckets, &small, &mut report, progress)?;
         }
         let marks = small.marks;
         let compacted_up_to = if small.knows_marks() { marks.last_compaction() } else { Revision::MAX };
-        let left = LeftOut::find(&leaves, &buckets, marks, compacted_up_to, limits.proven_only, &mut report, watch)?;
+        let left =
+            LeftOutEntries::find(&leaves, &buckets, marks, compacted_up_to, limits.proven_only, &mut report, progress)?;
         Ok(Some(Self { buckets, small, leaves, left, report }))
     }
 
-    fn by_metas(source: &'s S, metas: MetaPages, limits: Limits) -> Result<Found<'s, S>, Error> {
+    fn by_metas(source: &'s S, metas: MetaPages, limits: Limits) -> Result<FoundBuckets<'s, S>, Error> {
         let (live, older) = match limits.meta {
             MetaChoice::Newest => {
                 let older = metas.chosen(MetaChoice::Older).filter(|_| !limits.only_tree);
@@ -119,14 +120,18 @@ impl<'s, S: Source + ?Sized> Salvage<'s, S> {
     }
 
     /// Reads the buckets from a root page that is found by search, because the meta pages lead to none.
-    fn by_search(source: &'s S, found: Option<Found<'s, S>>, watch: &dyn Watch) -> Result<Option<Found<'s, S>>, Error> {
+    fn by_search(
+        source: &'s S,
+        found: Option<FoundBuckets<'s, S>>,
+        progress: &dyn ScanProgress,
+    ) -> Result<Option<FoundBuckets<'s, S>>, Error> {
         let finding = || Finding::new(Code::NoValidMeta, "neither meta 0 nor meta 1 is valid");
         let (page_size, mut damage) = match found {
             Some((buckets, damage)) => (Some(buckets.live.page_size), damage),
-            None => (lost_metas::page_size(source, watch)?, vec![finding()]),
+            None => (lost_metas::page_size(source, progress)?, vec![finding()]),
         };
         let Some(page_size) = page_size else { return Ok(None) };
-        let mut roots = lost_metas::roots(source, page_size, watch)?.into_iter();
+        let mut roots = lost_metas::roots(source, page_size, progress)?.into_iter();
         let live = roots.next().unwrap_or_else(|| lost_metas::without_root(source, page_size));
         let (buckets, more) = DamagedBuckets::find(source, live, roots.next())?;
         damage.extend(more);
@@ -165,7 +170,7 @@ impl<'s, S: Source + ?Sized> Salvage<'s, S> {
         &self,
         auth: AuthPolicy,
         sink: K,
-        watch: &dyn Watch,
+        progress: &dyn ScanProgress,
     ) -> Result<(BuiltFile, K), RewriteError<K::Error>> {
         let live = self.buckets.live;
         // A transaction id that bolt never reaches is damaged.
@@ -177,7 +182,7 @@ impl<'s, S: Source + ?Sized> Salvage<'s, S> {
             let sequence = self.buckets.get(&name).and_then(|bucket| u64_le(&bucket.value, 8)).unwrap_or(0);
             builder.begin_bucket(&name, sequence)?;
             if name == b"key" {
-                self.write_key(&mut builder, watch)?;
+                self.write_key(&mut builder, progress)?;
             } else if !(auth == AuthPolicy::Reset && SmallBuckets::is_auth(&name)) {
                 self.write_small(&name, &mut facts, &mut builder)?;
             }
@@ -189,7 +194,7 @@ impl<'s, S: Source + ?Sized> Salvage<'s, S> {
     fn write_key<K: PageSink>(
         &self,
         builder: &mut FileBuilder<K>,
-        watch: &dyn Watch,
+        progress: &dyn ScanProgress,
     ) -> Result<(), RewriteError<K::Error>> {
         let mut outcome = Ok(());
         let mut put = |key: RevisionKey, value: &[u8]| {
@@ -198,10 +203,10 @@ impl<'s, S: Source + ?Sized> Salvage<'s, S> {
             outcome.is_ok()
         };
         if self.report.malformed == 0 && self.left.is_nothing() {
-            self.leaves.known_entries(&self.buckets, watch, &mut put)?;
+            self.leaves.known_entries(&self.buckets, progress, &mut put)?;
         } else {
-            let mut put_kept = |entry: Entry<'_>| !self.left.keeps(&entry) || put(entry.key, entry.value);
-            self.leaves.entries(&self.buckets, watch, &mut put_kept)?;
+            let mut put_kept = |entry: LeafEntry<'_>| !self.left.keeps(&entry) || put(entry.key, entry.value);
+            self.leaves.entries(&self.buckets, progress, &mut put_kept)?;
         }
         Ok(outcome?)
     }
@@ -246,7 +251,7 @@ fn add_strays<S: Source + ?Sized>(
     buckets: &DamagedBuckets<'_, S>,
     small: &SmallBuckets,
     report: &mut SalvageReport,
-    watch: &dyn Watch,
+    progress: &dyn ScanProgress,
 ) -> Result<(), Error> {
     let marks = small.knows_marks().then_some(small.marks);
     let merged = {
@@ -256,10 +261,10 @@ fn add_strays<S: Source + ?Sized>(
         }
         let page_size = buckets.live.page_size;
         let is_used = leaves.used_pages(whole_file_geometry(buckets.source, page_size).present.get())?;
-        let pages = StrayPages::find(buckets.source, page_size, &is_used, watch)?;
+        let pages = StrayPages::find(buckets.source, page_size, &is_used, progress)?;
         let (mut strays, mut found) = (buckets.strays(), Vec::new());
         for page in pages.leaves() {
-            if watch.cancelled() {
+            if progress.cancelled() {
                 return Err(Error::Cancelled);
             }
             if let Some(leaf) = strays.intact_leaf(page)? {
@@ -267,7 +272,7 @@ fn add_strays<S: Source + ?Sized>(
             }
         }
         let compacted_up_to = marks.map_or(Revision::MAX, |marks| marks.last_compaction());
-        stray_merge::merge(found, &mut tree, &mut strays, compacted_up_to, watch)?
+        stray_merge::merge(found, &mut tree, &mut strays, compacted_up_to, progress)?
     };
     report.conflicting = merged.conflicting.saturating_add(merged.left_out);
     if merged.slices.is_empty() {
@@ -276,7 +281,7 @@ fn add_strays<S: Source + ?Sized>(
     let pages: BTreeSet<PageId> = merged.slices.iter().filter_map(|slice| slice.location.page()).collect();
     report.stray_leaves = pages.len() as u64;
     leaves.add_strays(merged.slices);
-    let rejected = stray_chains::contradictions(leaves, &merged.keys, buckets, small.marks, watch)?;
+    let rejected = stray_chains::contradictions(leaves, &merged.keys, buckets, small.marks, progress)?;
     let count = rejected.mains.len().saturating_add(rejected.revisions.len()) as u64;
     report.conflicting = report.conflicting.saturating_add(count);
     leaves.reject(rejected);

@@ -30,7 +30,7 @@ pub struct BucketOrigin {
     pub name: String,
     /// Where its entries were read.
     pub origin: Origin,
-    /// Entries that were left out because no etcd writes such.
+    /// Malformed entries, which etcd never writes and which were left out.
     pub malformed: u64,
 }
 
@@ -54,7 +54,7 @@ pub struct SalvageReport {
     pub conflicting: u64,
     /// Whether page size and root page were searched for, because both meta pages are gone or lead to no root page. There may have been a newer root page than the one that was found.
     pub root_was_searched: bool,
-    /// Entries that were left out because no etcd writes such.
+    /// Malformed entries, which etcd never writes and which were left out.
     pub malformed: u64,
     /// Entries that were left out because a later revision of their key is lost, as a compaction would have removed them.
     pub superseded: u64,
@@ -119,11 +119,11 @@ impl SalvageReport {
 
     pub(super) fn add_gap(&mut self, gap: RevisionGap) {
         self.missing_revisions = self.missing_revisions.saturating_add(gap.count());
-        let room = |len: usize| (len as u64) < FINDINGS_PER_CODE;
-        if room(self.missing.len()) {
+        let has_space = |len: usize| (len as u64) < FINDINGS_PER_CODE;
+        if has_space(self.missing.len()) {
             self.missing.extend(gap.mains);
         }
-        if room(self.incomplete.len()) {
+        if has_space(self.incomplete.len()) {
             self.incomplete.extend(gap.subs.map(|(main, ..)| main));
         }
     }

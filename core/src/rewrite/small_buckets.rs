@@ -27,7 +27,7 @@ pub(super) struct SmallBuckets {
     pub marks: CompactionRevisions,
     /// Whether users and roles cannot be read completely.
     pub auth_is_damaged: bool,
-    /// Settings that are left out because they contradict others, or no etcd writes such.
+    /// Settings that are left out because they contradict others or are malformed.
     impossible: Vec<String>,
 }
 
@@ -75,7 +75,7 @@ impl SmallBuckets {
         matches!(self.origin(b"meta"), Origin::Tree | Origin::OlderTree)
     }
 
-    /// Corrects compaction marks that contradict each other or the history: a finished compaction was requested before, and nobody requests one above the `last` revision.
+    /// Corrects compaction marks that contradict each other or the history: a finished compaction was requested before, and a compaction cannot be requested above the `last` revision.
     pub fn mend_marks(&mut self, last: Revision, report: &mut SalvageReport) {
         for mark in [&mut self.marks.finished, &mut self.marks.scheduled] {
             if !completeness::leaves_revisions(*mark) {

@@ -15,10 +15,10 @@ use crate::etcd::revision::Revision;
 use crate::etcd::revision_key::{FullRevision, RevisionKey};
 use crate::etcd::revision_record::{CompactionRevisions, KeyHash};
 use crate::limits::REMEMBERED_GAPS;
-use crate::progress::Watch;
+use crate::progress::ScanProgress;
 use crate::rewrite::damaged_buckets::DamagedBuckets;
 use crate::rewrite::key_leaves::{KeyLeaves, Rejected};
-use crate::rewrite::leaf_slice::{Entry, LeafOrigin};
+use crate::rewrite::leaf_slice::{LeafEntry, LeafOrigin};
 use crate::source::Source;
 
 /// How often neighbours are compared again after some were left out. If entries of a key still contradict each other then, all of its stray entries are left out.
@@ -27,18 +27,18 @@ const ROUNDS: usize = 8;
 /// Finds the stray entries that contradict other entries, or are only a part of a transaction. `keys` are the keys of stray entries.
 ///
 /// # Errors
-/// When bytes cannot be read, or the watch asks to stop.
+/// When bytes cannot be read, or `progress` requests a stop.
 pub(super) fn contradictions<S: Source + ?Sized>(
     leaves: &KeyLeaves,
     keys: &HashSet<KeyHash>,
     buckets: &DamagedBuckets<'_, S>,
     marks: CompactionRevisions,
-    watch: &dyn Watch,
+    progress: &dyn ScanProgress,
 ) -> Result<Rejected, Error> {
     let mut chains = Chains { marks, entries: Vec::new(), gaps: Vec::new(), rejected: Rejected::default(), last: None };
     let mut transaction: Option<Transaction> = None;
     let mut memory = Ok(());
-    leaves.entries(buckets, watch, &mut |entry| {
+    leaves.entries(buckets, progress, &mut |entry| {
         let here = entry.key.revision;
         match &mut transaction {
             Some(open) if open.main == here.main => open.go_on(&entry),
@@ -76,14 +76,14 @@ struct Transaction {
 }
 
 impl Transaction {
-    fn begin(entry: &Entry<'_>) -> Self {
+    fn begin(entry: &LeafEntry<'_>) -> Self {
         let main = entry.key.revision.main;
         let mut begun = Self { main, next_sub: Some(0), is_filled_in: false, next_in_page: None };
         begun.go_on(entry);
         begun
     }
 
-    fn go_on(&mut self, entry: &Entry<'_>) {
+    fn go_on(&mut self, entry: &LeafEntry<'_>) {
         let sub = entry.key.revision.sub;
         self.next_sub = self.next_sub.filter(|next| *next == sub).and_then(|next| next.checked_add(1));
         self.is_filled_in |= matches!(entry.origin, LeafOrigin::StrayPages { unread: false, .. });
@@ -158,7 +158,7 @@ struct Chains {
 
 impl Chains {
     /// Advances to an entry, and finds out whether entries before it are missing.
-    fn step(&mut self, leaves: &KeyLeaves, entry: &Entry<'_>) {
+    fn step(&mut self, leaves: &KeyLeaves, entry: &LeafEntry<'_>) {
         let here = entry.key.revision;
         let before = self.last.replace(entry.key);
         let is_unread = || {
@@ -176,7 +176,7 @@ impl Chains {
         }
     }
 
-    fn add(&mut self, entry: &Entry<'_>) -> Result<(), Error> {
+    fn add(&mut self, entry: &LeafEntry<'_>) -> Result<(), Error> {
         let Some(record) = &entry.record else { return Ok(()) };
         let message = KeyValue::parse(entry.value).unwrap_or_default();
         let KeyHash { high, low } = record.key();

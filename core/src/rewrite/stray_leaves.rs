@@ -167,7 +167,7 @@ impl<'l, 'b, 's, S: Source + ?Sized> TreeComparer<'l, 'b, 's, S> {
     }
 }
 
-/// Decodes an entry of bucket `key`; the inner `None` is the empty value of a revision bump. `None` if no etcd writes such an entry.
+/// Decodes an entry of bucket `key`; the inner `None` is the empty value of a revision bump. `None` if the entry is malformed.
 pub(super) fn entry(flags: u32, key: &[u8], value: &[u8]) -> Option<(RevisionKey, Option<DecodedEntry>)> {
     let key = RevisionKey::parse(key)
         .filter(|key| flags & BUCKET == 0 && completeness::leaves_revisions(key.revision.main))?;

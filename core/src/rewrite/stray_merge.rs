@@ -12,7 +12,7 @@ use crate::etcd::revision_key::{FullRevision, RevisionKey};
 use crate::etcd::revision_record::KeyHash;
 use crate::fingerprint::fingerprint;
 use crate::limits::{STRAY_REVISIONS, STRAY_VERSIONS};
-use crate::progress::Watch;
+use crate::progress::ScanProgress;
 use crate::rewrite::leaf_reader::LeafReader;
 use crate::rewrite::leaf_slice::{LeafLocation, LeafOrigin, LeafSlice};
 use crate::rewrite::stray_leaves::{Comparison, StrayLeaf, TreeComparer, entry};
@@ -47,18 +47,18 @@ struct Seen {
 /// Merges the leaves. A compaction may have removed entries at or below revision `compacted_up_to`.
 ///
 /// # Errors
-/// When bytes cannot be read, or the watch asks to stop.
+/// When bytes cannot be read, or `progress` requests a stop.
 pub(super) fn merge<S: Source + ?Sized>(
     mut leaves: Vec<StrayLeaf>,
     tree: &mut TreeComparer<'_, '_, '_, S>,
     pages: &mut LeafReader<'_, S>,
     compacted_up_to: Revision,
-    watch: &dyn Watch,
+    progress: &dyn ScanProgress,
 ) -> Result<Merged, Error> {
     leaves.sort_unstable_by_key(|leaf| (leaf.first, leaf.page));
     let mut merging = Merging { compacted_up_to, ..Merging::default() };
     for leaf in leaves {
-        if watch.cancelled() {
+        if progress.cancelled() {
             return Err(Error::Cancelled);
         }
         merging.flush(Some(leaf.first));

@@ -12,10 +12,10 @@ use crate::bolt::page_id::PageId;
 use crate::bolt::page_set::PageSet;
 use crate::bolt::reader::{Geometry, PageReader};
 use crate::error::Error;
-use crate::progress::Watch;
+use crate::progress::ScanProgress;
 use crate::source::Source;
 
-/// Number of pages between two calls of the watch.
+/// Number of pages between two calls of the progress callback.
 const STRIDE: u64 = 128;
 
 /// The stray leaf pages of a file.
@@ -39,12 +39,12 @@ impl StrayPages {
     /// Looks at all pages of the file. Skips pages for which `is_used` is true: those that a tree uses, including their overflow pages.
     ///
     /// # Errors
-    /// When bytes cannot be read, there is not enough memory for the page sets (three bits per page), or the watch asks to stop.
+    /// When bytes cannot be read, there is not enough memory for the page sets (three bits per page), or `progress` requests a stop.
     pub fn find<S: Source + ?Sized>(
         source: &S,
         page_size: u32,
         is_used: &dyn Fn(PageId) -> bool,
-        watch: &dyn Watch,
+        progress: &dyn ScanProgress,
     ) -> Result<Self, Error> {
         let geometry = whole_file_geometry(source, page_size);
         let end = geometry.present;
@@ -55,8 +55,8 @@ impl StrayPages {
         let mut reader = PageReader::new(source, geometry);
         for (number, page) in (0_u64..).zip(PageId::FIRST.up_to(end)) {
             if number.checked_rem(STRIDE) == Some(0) {
-                watch.advance(STRIDE.saturating_mul(u64::from(page_size)));
-                if watch.cancelled() {
+                progress.advance(STRIDE.saturating_mul(u64::from(page_size)));
+                if progress.cancelled() {
                     return Err(Error::Cancelled);
                 }
             }

@@ -171,7 +171,7 @@ impl<'s, S: Source + ?Sized> BranchDescent<'s, S> {
     /// Adds the children of a branch page to the next level, unless their pages were read before.
     fn take_children(&mut self, page: PageId) -> Result<(), Error> {
         let page_size = self.reader.geometry().page_size;
-        let Ok((_, overflow)) = self.reader.extent(page)? else {
+        let Ok((_, overflow)) = self.reader.header_and_overflow(page)? else {
             self.is_damaged = true;
             return Ok(());
         };

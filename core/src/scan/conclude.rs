@@ -13,7 +13,7 @@ use crate::finding::{Finding, Findings};
 use crate::finding_code::Code;
 use crate::limits::MAX_EXCERPT;
 use crate::lost_history::LostHistory;
-use crate::progress::Watch;
+use crate::progress::ScanProgress;
 use crate::report::Report;
 use crate::scan::key_bucket::KeyBucketTotals;
 use crate::scan::scanner::{BucketTotals, Opened, Scan, ScanPart};
@@ -84,22 +84,22 @@ impl<S: Source + ?Sized> Scan<'_, S> {
     /// part may use the page must not depend on the speed of threads.
     ///
     /// # Errors
-    /// A read fails, or `watch` requests a stop.
+    /// A read fails, or `progress` requests a stop.
     pub(crate) fn conclude(
         &self,
         parts: Vec<ScanPart>,
         histories: Vec<HistoryOutcome>,
-        watch: &dyn Watch,
+        progress: &dyn ScanProgress,
     ) -> Result<Conclusion, Error> {
         if parts.len() > 1 && parts.iter().any(|part| part.met_used_page) {
             drop(parts);
             let used = self.used_before.copy()?;
-            let again = (0..self.parts()).map(|part| self.run_with(part, &used, &mut SweepCache::default(), watch));
+            let again = (0..self.parts()).map(|part| self.run_with(part, &used, &mut SweepCache::default(), progress));
             let parts = again.collect::<Result<Vec<_>, _>>()?;
             let histories = self.all_histories(&parts);
-            return self.conclude_with(parts, histories, &used, watch);
+            return self.conclude_with(parts, histories, &used, progress);
         }
-        self.conclude_with(parts, histories, &self.used, watch)
+        self.conclude_with(parts, histories, &self.used, progress)
     }
 
     fn all_histories(&self, parts: &[ScanPart]) -> Vec<HistoryOutcome> {
@@ -111,7 +111,7 @@ impl<S: Source + ?Sized> Scan<'_, S> {
         parts: Vec<ScanPart>,
         histories: Vec<HistoryOutcome>,
         used: &PageSet,
-        watch: &dyn Watch,
+        progress: &dyn ScanProgress,
     ) -> Result<Conclusion, Error> {
         let mut findings = self.findings.clone();
         let mut incomplete = self.incomplete;
@@ -132,7 +132,7 @@ impl<S: Source + ?Sized> Scan<'_, S> {
             outcome.add(share);
         }
         if [Code::KeyOrder, Code::KeyBounds, Code::RevisionDuplicate].into_iter().any(|code| findings.has(code)) {
-            outcome.live = live_key_count::count(self, watch)?;
+            outcome.live = live_key_count::count(self, progress)?;
         }
         let mut history = LostHistory::default();
         lost_ranges::add_ranges(&mut history, lost_keys.into_iter());
@@ -146,7 +146,7 @@ impl<S: Source + ?Sized> Scan<'_, S> {
                 totals.last_main(),
                 used,
                 &mut history,
-                watch,
+                progress,
             )?);
         }
         if !incomplete {
@@ -170,7 +170,7 @@ impl<S: Source + ?Sized> Scan<'_, S> {
             findings.mark_caused_by(code, |finding| is_consequence_of_lost_pages(finding.code));
         }
         if incomplete || findings.verdict() == Verdict::Damaged {
-            older_meta::finding(self, totals.last_main(), watch)?
+            older_meta::finding(self, totals.last_main(), progress)?
                 .into_iter()
                 .for_each(|finding| findings.push(finding));
         }
@@ -235,8 +235,8 @@ impl<S: Source + ?Sized> Scan<'_, S> {
 
     fn status(&self, buckets: &[BucketTotals], key: &KeyBucketTotals, live: u64, free_pages: u64) -> Status {
         let combiner = &self.context.combiner;
-        let hash = buckets.iter().fold(crate::crc::CrcRun::default(), |run, bucket| {
-            run.then(crate::crc::CrcRun::of(&bucket.name), combiner).then(bucket.run, combiner)
+        let hash = buckets.iter().fold(crate::crc::PartialCrc::default(), |run, bucket| {
+            run.then(crate::crc::PartialCrc::of(&bucket.name), combiner).then(bucket.run, combiner)
         });
         let listed = buckets.iter().map(|bucket| BucketStatus {
             name: String::from_utf8_lossy(bucket.name.get(..MAX_EXCERPT).unwrap_or(&bucket.name)).into_owned(),
@@ -326,39 +326,44 @@ fn check_border(before: &KeyBucketTotals, after: &KeyBucketTotals, findings: &mu
 /// Checks everything about a file in one thread: structure, contents and SHA-256.
 ///
 /// # Errors
-/// A read fails, or `watch` requests a stop. Problems of the file are in the report.
-pub fn verify<S: Source + ?Sized>(source: &S, watch: &dyn Watch) -> Result<Report, Error> {
-    let trailer = check_trailer(source, watch)?;
-    run(source, trailer, watch)
+/// A read fails, or `progress` requests a stop. Problems of the file are in the report.
+pub fn verify<S: Source + ?Sized>(source: &S, progress: &dyn ScanProgress) -> Result<Report, Error> {
+    let trailer = check_trailer(source, progress)?;
+    run(source, trailer, progress)
 }
 
 /// Does the same as [`verify`] without computing the SHA-256.
 ///
 /// # Errors
 /// The same errors as [`verify`].
-pub fn status<S: Source + ?Sized>(source: &S, watch: &dyn Watch) -> Result<Report, Error> {
-    let trailer = quick_trailer(source, watch)?;
-    run(source, trailer, watch)
+pub fn status<S: Source + ?Sized>(source: &S, progress: &dyn ScanProgress) -> Result<Report, Error> {
+    let trailer = quick_trailer(source, progress)?;
+    run(source, trailer, progress)
 }
 
-fn run<S: Source + ?Sized>(source: &S, trailer: Trailer, watch: &dyn Watch) -> Result<Report, Error> {
+fn run<S: Source + ?Sized>(source: &S, trailer: Trailer, progress: &dyn ScanProgress) -> Result<Report, Error> {
     match Scan::open(source)? {
         Opened::Refused(report) => Ok(report.with_trailer(trailer)),
-        Opened::Scan(scan) => scan.run_all(&mut SweepCache::default(), trailer, watch),
+        Opened::Scan(scan) => scan.run_all(&mut SweepCache::default(), trailer, progress),
     }
 }
 
 impl<S: Source + ?Sized> Scan<'_, S> {
     /// Runs all parts in order and completes the report.
-    pub(crate) fn run_all(self, cache: &mut SweepCache, trailer: Trailer, watch: &dyn Watch) -> Result<Report, Error> {
-        Ok(self.conclude_all(cache, watch)?.report(trailer))
+    pub(crate) fn run_all(
+        self,
+        cache: &mut SweepCache,
+        trailer: Trailer,
+        progress: &dyn ScanProgress,
+    ) -> Result<Report, Error> {
+        Ok(self.conclude_all(cache, progress)?.report(trailer))
     }
 
     /// Runs all parts in order, without the trailer.
-    pub(crate) fn conclude_all(self, cache: &mut SweepCache, watch: &dyn Watch) -> Result<Conclusion, Error> {
-        let parts = (0..self.parts()).map(|part| self.run_with(part, &self.used, cache, watch));
+    pub(crate) fn conclude_all(self, cache: &mut SweepCache, progress: &dyn ScanProgress) -> Result<Conclusion, Error> {
+        let parts = (0..self.parts()).map(|part| self.run_with(part, &self.used, cache, progress));
         let parts = parts.collect::<Result<Vec<_>, _>>()?;
         let histories = self.all_histories(&parts);
-        self.conclude_with(parts, histories, &self.used, watch)
+        self.conclude_with(parts, histories, &self.used, progress)
     }
 }

@@ -10,7 +10,7 @@ use crate::offset::Offset;
 use std::collections::HashMap;
 
 use crate::bolt::leaf::BUCKET;
-use crate::bolt::page::PageFault;
+use crate::bolt::page::PageDefect;
 use crate::bolt::page_set::PageSet;
 use crate::bolt::sizes::{ELEMENT, HEADER};
 use crate::error::Error;
@@ -21,7 +21,7 @@ use crate::etcd::revision_record::{CompactionRevisions, KeyHash, RevisionRecord}
 use crate::finding::{Finding, Findings};
 use crate::finding_code::Code;
 use crate::lost_history::LostHistory;
-use crate::progress::Watch;
+use crate::progress::ScanProgress;
 use crate::scan::digest::{LeafDigest, decode_entry};
 use crate::scan::key_bucket::KeyContext;
 use crate::scan::leaf_prefetch::PrefetchedDigests;
@@ -40,7 +40,7 @@ pub(crate) fn locate<S: Source + ?Sized>(
     last: Option<Revision>,
     used: &PageSet,
     history: &mut LostHistory,
-    watch: &dyn Watch,
+    progress: &dyn ScanProgress,
 ) -> Result<Findings, Error> {
     let suspects =
         outcome.suspects.values().flatten().map(|suspect| (suspect.key, LocatedSuspect::default())).collect();
@@ -48,10 +48,10 @@ pub(crate) fn locate<S: Source + ?Sized>(
     let compactions = scan.context.compactions.with_last(last);
     let mut visitor =
         SuspectLocator { context: &scan.context, compactions, suspects, lost, findings_so_far: Findings::default() };
-    scan.walk_keys_again(&mut visitor, &digest_scattered_leaves(scan, watch)?, watch)?;
+    scan.walk_keys_again(&mut visitor, &digest_scattered_leaves(scan, progress)?, progress)?;
     let (lost, mut located) = visitor.finish();
     let unreachable = match lost.has_gaps() || outcome.counts.contains_key(&Code::KeyvalueHistory) {
-        true => Unreachable::search(scan, used, |revision| lost.lacks(revision), watch)?,
+        true => Unreachable::search(scan, used, |revision| lost.lacks(revision), progress)?,
         false => Unreachable::default(),
     };
     raise_counts(&mut located, &outcome.counts);
@@ -69,10 +69,10 @@ pub(crate) fn locate<S: Source + ?Sized>(
 /// slow in a browser.
 fn digest_scattered_leaves<S: Source + ?Sized>(
     scan: &Scan<'_, S>,
-    watch: &dyn Watch,
+    progress: &dyn ScanProgress,
 ) -> Result<PrefetchedDigests, Error> {
     let leaves = scan.scattered_leaves()?;
-    let strips = (0..leaves.strips()).map(|strip| leaves.digest(strip, scan.source, scan.geometry, watch));
+    let strips = (0..leaves.strips()).map(|strip| leaves.digest(strip, scan.source, scan.geometry, progress));
     let strips = strips.collect::<Result<Vec<_>, _>>()?;
     Ok(PrefetchedDigests::new(leaves, strips))
 }
@@ -148,7 +148,7 @@ impl LeafVisitor for SuspectLocator<'_> {
         self.lost.add_leaf(first, last, &here)
     }
 
-    fn visit_elements(&mut self, leaf: &LeafPage<'_>, _faults: &[PageFault], _findings: &mut Findings) {
+    fn visit_elements(&mut self, leaf: &LeafPage<'_>, _defects: &[PageDefect], _findings: &mut Findings) {
         for element in leaf.leaf().pairs() {
             let Some(key) = RevisionKey::parse(element.key).filter(|_| element.flags & BUCKET == 0) else { continue };
             let record = decode_entry(key, element.value).ok().flatten().map(|entry| entry.record);

@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 
 use crate::finding::{Finding, Findings};
 use crate::finding_code::Code;
-use crate::missing_parts::Lost;
+use crate::lost_parts::LostParts;
 use crate::severity::Severity;
 
 /// Damage, by the bucket that it affects, so that an answer only reports damage of the buckets that it reads.
 #[derive(Debug, Default)]
 pub(crate) struct DamageByBucket {
     /// Damage of the root tree, which lists the buckets: any bucket may be missing.
-    root: Lost,
+    root: LostParts,
     /// Damage of each bucket.
-    buckets: BTreeMap<Box<[u8]>, Lost>,
+    buckets: BTreeMap<Box<[u8]>, LostParts>,
     /// The first damage of the meta pages or the freelist, which contain no entries.
     elsewhere: Option<Finding>,
 }
@@ -46,7 +46,7 @@ impl DamageByBucket {
     }
 
     /// Returns the damage that may make answers from these buckets incomplete.
-    pub fn affecting(&self, buckets: &[&str]) -> Lost {
+    pub fn affecting(&self, buckets: &[&str]) -> LostParts {
         let mut lost = self.root.clone();
         lost.elsewhere.clone_from(&self.elsewhere);
         for (name, bucket_damage) in &self.buckets {
@@ -64,7 +64,7 @@ impl DamageByBucket {
         self.root.places == 0 && self.buckets.is_empty() && self.elsewhere.is_none()
     }
 
-    fn bucket_damage(&mut self, name: &[u8]) -> &mut Lost {
+    fn bucket_damage(&mut self, name: &[u8]) -> &mut LostParts {
         self.buckets.entry(name.into()).or_default()
     }
 }

@@ -5,21 +5,21 @@
 
 use crate::bolt::leaf::Leaf;
 use crate::bolt::page::{Header, overflow_fits, table_end};
-use crate::crc::CrcRun;
+use crate::crc::PartialCrc;
 use crate::etcd::gap::complete_from;
 use crate::etcd::keyvalue::KeyValue;
 use crate::etcd::revision::Revision;
 use crate::etcd::revision_key::RevisionKey;
 use crate::etcd::revision_record::RevisionRecord;
 use crate::finding_code::Code;
-use crate::key_tally::NeededKeyTally;
 use crate::needed_key::{Encrypted, NeededKey};
+use crate::needed_key_counts::NeededKeyCounts;
 
 /// The digest of a leaf page of bucket `key`.
 #[derive(Debug, Clone, Default)]
 pub struct LeafDigest {
     /// CRC-32C of all keys and values in order.
-    pub run: CrcRun,
+    pub run: PartialCrc,
     /// Number of pages it occupies, overflow pages included.
     pub pages: u32,
     /// Number of entries.
@@ -41,7 +41,7 @@ pub struct LeafDigest {
     /// Number of puts with version 1 and an earlier create revision, which only `etcdctl migrate` writes.
     pub migrated: u32,
     /// Puts with values that an API server encrypted, by encryption key.
-    pub encrypted: NeededKeyTally,
+    pub encrypted: NeededKeyCounts,
 }
 
 impl LeafDigest {
@@ -104,7 +104,7 @@ impl LeafDigest {
             return false;
         }
         let Some(pairs) = bytes.get(start..end) else { return false };
-        self.run = CrcRun::of(pairs);
+        self.run = PartialCrc::of(pairs);
         self.pages = header.overflow.saturating_add(1);
         self.entries = entries;
         self.tombstones = tombstones;

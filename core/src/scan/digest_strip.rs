@@ -1,11 +1,11 @@
 //! Stores the digests of many leaf pages in a few large lists, instead of three small lists for each leaf.
 
-use crate::crc::CrcRun;
+use crate::crc::PartialCrc;
 use crate::error::Error;
 use crate::etcd::revision::Revision;
 use crate::etcd::revision_key::{FullRevision, RevisionKey};
 use crate::etcd::revision_record::RevisionRecord;
-use crate::key_tally::NeededKeyTally;
+use crate::needed_key_counts::NeededKeyCounts;
 use crate::scan::digest::LeafDigest;
 
 /// A digest without its lists, in 48 bytes.
@@ -47,7 +47,7 @@ pub struct DigestStrip {
     steps: Option<RevisionSteps>,
     /// Encryption keys that the values of a leaf need, with the leaf's index in the strip; only for leaves with
     /// encrypted values.
-    encrypted: Vec<(u32, NeededKeyTally)>,
+    encrypted: Vec<(u32, NeededKeyCounts)>,
 }
 
 impl DigestStrip {
@@ -79,7 +79,7 @@ impl DigestStrip {
         let encrypted = if digest.encrypted.is_empty() {
             0
         } else {
-            digest.encrypted.size().saturating_add(size_of::<(u32, NeededKeyTally)>())
+            digest.encrypted.size().saturating_add(size_of::<(u32, NeededKeyCounts)>())
         };
         size_of::<StoredDigest>().saturating_add(lists).saturating_add(steps).saturating_add(encrypted)
     }
@@ -172,7 +172,7 @@ impl DigestStrip {
         let (records, leased) = self.list_starts(at);
         let key =
             |main, sub, tombstone| RevisionKey { revision: FullRevision { main, sub: i64::from(sub) }, tombstone };
-        into.run = CrcRun { crc: stored.crc, len: u64::from(stored.len) };
+        into.run = PartialCrc { crc: stored.crc, len: u64::from(stored.len) };
         into.pages = u32::from(stored.pages);
         into.entries = u32::from(stored.entries);
         into.tombstones = u32::from(stored.tombstones);

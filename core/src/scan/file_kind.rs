@@ -177,7 +177,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn common_mistakes_are_told_apart() {
+    fn common_mistakes_are_recognized() {
         let cases: &[(&[u8], FileKind)] = &[
             (b"", FileKind::Empty),
             (b"\x1f\x8b\x08\x00", FileKind::Gzip),

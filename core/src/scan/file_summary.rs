@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::finding::{Finding, Findings};
 use crate::finding_code::Code;
 use crate::limits::MAX_EXCERPT;
-use crate::progress::Unwatched;
+use crate::progress::IgnoreProgress;
 use crate::report::Report;
 use crate::scan::claimed_length::ClaimedLength;
 use crate::scan::file_kind::{FileKind, sniff};
@@ -26,7 +26,7 @@ use crate::trailer::Trailer;
 /// Summary of a file, from a few small reads.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Peek {
+pub struct FileSummary {
     /// Format of the file.
     pub kind: FileKind,
     /// Length of the file in bytes.
@@ -47,9 +47,9 @@ pub struct Peek {
 ///
 /// # Errors
 /// A read fails.
-pub fn peek<S: Source + ?Sized>(source: &S) -> Result<Peek, Error> {
+pub fn summarize<S: Source + ?Sized>(source: &S) -> Result<FileSummary, Error> {
     let head = head(source)?;
-    let mut summary = Peek {
+    let mut summary = FileSummary {
         kind: sniff(&head),
         file_size: source.len(),
         page_size: None,
@@ -72,7 +72,7 @@ pub fn peek<S: Source + ?Sized>(source: &S) -> Result<Peek, Error> {
     let used = PageSet::new(geometry.present.get())?;
     let (mut cache, mut unused_findings) = (SweepCache::default(), Findings::default());
     let mut root = BucketListVisitor { listed: Vec::new(), findings: &mut unused_findings };
-    let mut walk = Walk::new(source, geometry, &used, &mut cache, &Unwatched);
+    let mut walk = Walk::new(source, geometry, &used, &mut cache, &IgnoreProgress);
     walk.visit(&Subtree::root(live.root, (PageId::ZERO, Offset::START)), &mut root)?;
     let name = |entry: &ListedBucket| {
         String::from_utf8_lossy(entry.name.get(..MAX_EXCERPT).unwrap_or(&entry.name)).into_owned()

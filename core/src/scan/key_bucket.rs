@@ -6,15 +6,15 @@ use crate::offset::Offset;
 use std::collections::HashSet;
 
 use crate::bolt::leaf::BUCKET;
-use crate::bolt::page::PageFault;
-use crate::crc::{CrcCombiner, CrcRun};
+use crate::bolt::page::PageDefect;
+use crate::crc::{CrcCombiner, PartialCrc};
 use crate::etcd::gap::complete_from;
 use crate::etcd::keyvalue::KeyValue;
 use crate::etcd::revision_key::{FullRevision, RevisionKey};
 use crate::etcd::revision_record::{CompactionRevisions, RevisionRecord, RevisionRecords};
 use crate::finding::Findings;
 use crate::finding_code::Code;
-use crate::key_tally::NeededKeyTally;
+use crate::needed_key_counts::NeededKeyCounts;
 use crate::scan::digest::{DecodedEntry, LeafDigest, decode_entry};
 use crate::scan::leaf_visitor::{LeafPage, LeafVisitor};
 use crate::scan::schema_buckets::hash_leaf;
@@ -34,7 +34,7 @@ pub struct KeyContext {
 #[derive(Debug, Clone, Default)]
 pub struct KeyBucketTotals {
     /// CRC-32C of all keys and values in order.
-    pub run: CrcRun,
+    pub run: PartialCrc,
     /// Number of entries, including undecodable ones.
     pub entries: u64,
     /// Number of tombstones.
@@ -54,7 +54,7 @@ pub struct KeyBucketTotals {
     /// Whether the revision of the last compaction has an entry.
     pub has_compacted: bool,
     /// Puts with values that an API server encrypted, by encryption key.
-    pub encrypted: NeededKeyTally,
+    pub encrypted: NeededKeyCounts,
 }
 
 impl KeyBucketTotals {
@@ -151,7 +151,7 @@ impl LeafVisitor for KeyBucketVisitor<'_> {
         is_regular
     }
 
-    fn visit_elements(&mut self, leaf: &LeafPage<'_>, _faults: &[PageFault], findings: &mut Findings) {
+    fn visit_elements(&mut self, leaf: &LeafPage<'_>, _defects: &[PageDefect], findings: &mut Findings) {
         self.totals.first_at.get_or_insert((leaf.page, leaf.offset));
         let run = hash_leaf(leaf, &self.context.combiner);
         self.totals.run = self.totals.run.then(run, &self.context.combiner);

@@ -14,7 +14,7 @@ use crate::bolt::page::PageKind;
 use crate::bolt::reader::{Geometry, PageReader};
 use crate::error::Error;
 use crate::limits::{MAX_PARTS, READ_AHEAD, SWEEP_DIGEST_BYTES};
-use crate::progress::Watch;
+use crate::progress::ScanProgress;
 use crate::scan::branch_descent::BranchDescent;
 use crate::scan::digest::LeafDigest;
 use crate::scan::digest_strip::DigestStrip;
@@ -26,7 +26,7 @@ const MIN_STRIP: usize = 64;
 /// At least one leaf in this many must not follow the one before it for strips to be worth their memory.
 const SCATTERED: usize = 16;
 
-/// Bytes between two calls of the watch.
+/// Bytes between two calls of the progress callback.
 const STRIDE: u64 = 512 << 10;
 
 /// Number of digests whose memory is prefetched at once.
@@ -82,13 +82,13 @@ impl ScatteredLeaves {
     /// Digests the leaves of one strip.
     ///
     /// # Errors
-    /// `watch` requests a stop.
+    /// `progress` requests a stop.
     pub(crate) fn digest<S: Source + ?Sized>(
         &self,
         strip: usize,
         source: &S,
         geometry: Geometry,
-        watch: &dyn Watch,
+        progress: &dyn ScanProgress,
     ) -> Result<DigestStrip, Error> {
         let start = strip.saturating_mul(self.strip_len());
         let pages = self.pages.chunks(self.strip_len()).nth(strip).unwrap_or_default();
@@ -122,13 +122,13 @@ impl ScatteredLeaves {
                 };
             done.push(taken.then_some(&digest));
             if unreported >= STRIDE {
-                watch.advance(std::mem::take(&mut unreported));
-                if watch.cancelled() {
+                progress.advance(std::mem::take(&mut unreported));
+                if progress.cancelled() {
                     return Err(Error::Cancelled);
                 }
             }
         }
-        watch.advance(unreported);
+        progress.advance(unreported);
         done.shrink_to_fit();
         Ok(done)
     }
@@ -142,7 +142,7 @@ impl ScatteredLeaves {
 /// Whether a page with its overflow pages ends before the next leaf. A page that does not is irregular, and the walk
 /// decides which page owns the bytes; reading overlapping pages here would cost more than the file.
 fn ends_before<S: Source + ?Sized>(reader: &mut PageReader<'_, S>, page: PageId, next: PageId) -> bool {
-    match reader.extent(page) {
+    match reader.header_and_overflow(page) {
         Ok(Ok((_, overflow))) => page.plus(u64::from(overflow)) < next,
         _ => false,
     }
@@ -255,11 +255,11 @@ impl PrefetchedDigests {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::crc::CrcRun;
+    use crate::crc::PartialCrc;
     use crate::etcd::revision_key::{FullRevision, RevisionKey};
     use crate::etcd::revision_record::RevisionRecord;
-    use crate::key_tally::NeededKeyTally;
     use crate::needed_key::{NeededKey, Provider};
+    use crate::needed_key_counts::NeededKeyCounts;
 
     const GEOMETRY: Geometry =
         Geometry { page_size: 4096, high_water: PageId::new(10_000), present: PageId::new(10_000) };
@@ -287,14 +287,14 @@ mod tests {
             |main, tombstone| RevisionKey { revision: FullRevision { main: Revision::new(main), sub: 3 }, tombstone };
         let record = RevisionRecord::new(&crate::etcd::keyvalue::KeyValue { key: b"a", ..Default::default() }, true);
         let needs = |main| {
-            let mut needs = NeededKeyTally::default();
+            let mut needs = NeededKeyCounts::default();
             if main % 3 == 0 {
                 needs.add(&NeededKey { provider: Provider::AesGcm, name: format!("key{main}") }, 1);
             }
             needs
         };
         let digest = |main: i64| LeafDigest {
-            run: CrcRun { crc: main as u32, len: 77 },
+            run: PartialCrc { crc: main as u32, len: 77 },
             pages: 2,
             entries: 1,
             tombstones: 1,

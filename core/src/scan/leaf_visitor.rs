@@ -1,7 +1,7 @@
 //! The visitor that a walk calls for each leaf page with its place in the tree.
 
 use crate::bolt::leaf::Leaf;
-use crate::bolt::page::{Header, PageFault};
+use crate::bolt::page::{Header, PageDefect};
 use crate::bolt::page_id::PageId;
 use crate::finding::{Finding, Findings};
 use crate::finding_code::Code;
@@ -51,8 +51,8 @@ pub trait LeafVisitor {
         false
     }
 
-    /// Processes a leaf element by element. `faults` is the damage of its structure, which is already reported.
-    fn visit_elements(&mut self, leaf: &LeafPage<'_>, faults: &[PageFault], findings: &mut Findings);
+    /// Processes a leaf element by element. `defects` is the damage of its structure, which is already reported.
+    fn visit_elements(&mut self, leaf: &LeafPage<'_>, defects: &[PageDefect], findings: &mut Findings);
 
     /// Whether the walk also checks nested buckets; false if the visitor handles them itself.
     fn walks_nested_buckets(&self) -> bool {
@@ -64,5 +64,5 @@ pub trait LeafVisitor {
 pub struct IgnoreLeaves;
 
 impl LeafVisitor for IgnoreLeaves {
-    fn visit_elements(&mut self, _leaf: &LeafPage<'_>, _faults: &[PageFault], _findings: &mut Findings) {}
+    fn visit_elements(&mut self, _leaf: &LeafPage<'_>, _defects: &[PageDefect], _findings: &mut Findings) {}
 }

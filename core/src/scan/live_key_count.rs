@@ -7,22 +7,22 @@ use crate::bolt::page_id::PageId;
 use std::collections::HashMap;
 
 use crate::bolt::leaf::BUCKET;
-use crate::bolt::page::PageFault;
+use crate::bolt::page::PageDefect;
 use crate::error::Error;
 use crate::etcd::keyvalue::KeyValue;
 use crate::etcd::revision_key::{FullRevision, RevisionKey};
 use crate::etcd::revision_record::KeyHash;
 use crate::finding::Findings;
-use crate::progress::Watch;
+use crate::progress::ScanProgress;
 use crate::scan::leaf_prefetch::PrefetchedDigests;
 use crate::scan::leaf_visitor::{LeafPage, LeafVisitor};
 use crate::scan::scanner::Scan;
 use crate::source::Source;
 
 /// Counts the keys whose newest revision is a put, in a separate walk.
-pub(crate) fn count<S: Source + ?Sized>(scan: &Scan<'_, S>, watch: &dyn Watch) -> Result<u64, Error> {
+pub(crate) fn count<S: Source + ?Sized>(scan: &Scan<'_, S>, progress: &dyn ScanProgress) -> Result<u64, Error> {
     let mut visitor = LiveKeyCounter::default();
-    scan.walk_keys_again(&mut visitor, &PrefetchedDigests::default(), watch)?;
+    scan.walk_keys_again(&mut visitor, &PrefetchedDigests::default(), progress)?;
     let bytes = (visitor.newest.len() as u64).saturating_mul(size_of::<(KeyHash, NewestEntry)>() as u64);
     if visitor.is_out_of_memory {
         return Err(Error::Memory { what: "the keys of a file whose entries are out of order", bytes });
@@ -46,7 +46,7 @@ struct LiveKeyCounter {
 }
 
 impl LeafVisitor for LiveKeyCounter {
-    fn visit_elements(&mut self, leaf: &LeafPage<'_>, _faults: &[PageFault], _findings: &mut Findings) {
+    fn visit_elements(&mut self, leaf: &LeafPage<'_>, _defects: &[PageDefect], _findings: &mut Findings) {
         for (index, element) in leaf.leaf().elements().enumerate() {
             let Some(element) = element.ok().filter(|element| element.flags & BUCKET == 0) else { continue };
             let Some(RevisionKey { revision, tombstone }) = RevisionKey::parse(element.key) else { continue };

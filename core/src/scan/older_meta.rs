@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::etcd::revision::Revision;
 use crate::finding::{Finding, Findings};
 use crate::finding_code::Code;
-use crate::progress::Watch;
+use crate::progress::ScanProgress;
 use crate::scan::scanner::{Opened, Scan};
 use crate::scan::sweep_cache::SweepCache;
 use crate::severity::Severity;
@@ -20,18 +20,18 @@ use crate::source::Source;
 pub(crate) fn finding<S: Source + ?Sized>(
     newest: &Scan<'_, S>,
     last: Option<Revision>,
-    watch: &dyn Watch,
+    progress: &dyn ScanProgress,
 ) -> Result<Option<Finding>, Error> {
     if newest.meta != MetaChoice::Newest {
         return Ok(None);
     }
-    let scan = match Scan::open_with(newest.source, MetaChoice::Older, &mut SweepCache::default(), watch) {
+    let scan = match Scan::open_with(newest.source, MetaChoice::Older, &mut SweepCache::default(), progress) {
         Ok(Opened::Scan(scan)) => scan,
         Ok(Opened::Refused(_)) | Err(Error::NoOlderMeta(_)) => return Ok(None),
         Err(error) => return Err(error),
     };
     let (page, txid) = (scan.meta_page, scan.txid);
-    let conclusion = scan.conclude_all(&mut SweepCache::default(), watch)?;
+    let conclusion = scan.conclude_all(&mut SweepCache::default(), progress)?;
     if !conclusion.status.complete || !has_every_entry(&conclusion.findings) {
         return Ok(None);
     }

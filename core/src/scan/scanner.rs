@@ -7,18 +7,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::bolt::bucket::{self, BUCKET_HEADER, BucketLocation};
 use crate::bolt::freelist;
-use crate::bolt::meta::{MetaChoice, MetaFault, MetaPages, NO_FREELIST};
+use crate::bolt::meta::{MetaChoice, MetaDefect, MetaPages, NO_FREELIST};
 use crate::bolt::page::{Header, PageKind};
 use crate::bolt::page_set::PageSet;
 use crate::bolt::reader::Geometry;
-use crate::crc::{CrcCombiner, CrcRun};
+use crate::crc::{CrcCombiner, PartialCrc};
 use crate::error::Error;
 use crate::etcd::bucket_rules::{REQUIRED, SchemaFacts};
 use crate::etcd::completeness::{self, IMPOSSIBLE_COUNTER};
 use crate::finding::{Finding, Findings, excerpt};
 use crate::finding_code::Code;
 use crate::limits::{FINDINGS_PER_CODE, MAX_PARTS, MIN_SUBTREES};
-use crate::progress::{Unwatched, Watch};
+use crate::progress::{IgnoreProgress, ScanProgress};
 use crate::report::Report;
 use crate::scan::damage_by_bucket::DamageByBucket;
 use crate::scan::key_bucket::{KeyBucketTotals, KeyBucketVisitor, KeyContext};
@@ -46,7 +46,7 @@ pub enum Opened<'s, S: Source + ?Sized> {
 #[derive(Debug, Clone)]
 pub(crate) struct BucketTotals {
     pub name: Arc<[u8]>,
-    pub run: CrcRun,
+    pub run: PartialCrc,
     pub entries: u64,
     pub pages: u64,
 }
@@ -113,14 +113,14 @@ impl<'s, S: Source + ?Sized> Scan<'s, S> {
     /// # Errors
     /// The same errors as [`Scan::open`], and [`Error::NoOlderMeta`].
     pub fn open_by(source: &'s S, meta: MetaChoice) -> Result<Opened<'s, S>, Error> {
-        Self::open_with(source, meta, &mut SweepCache::default(), &Unwatched)
+        Self::open_with(source, meta, &mut SweepCache::default(), &IgnoreProgress)
     }
 
     pub(crate) fn open_with(
         source: &'s S,
         meta: MetaChoice,
         cache: &mut SweepCache,
-        watch: &dyn Watch,
+        progress: &dyn ScanProgress,
     ) -> Result<Opened<'s, S>, Error> {
         let head = trailer_hash::head(source)?;
         let Some(metas) = MetaPages::find(&head) else {
@@ -148,7 +148,7 @@ impl<'s, S: Source + ?Sized> Scan<'s, S> {
         };
         let used = PageSet::new(geometry.present.get())?;
         let free = PageSet::new(geometry.present.get())?;
-        let mut walk = Walk::new(source, geometry, &used, cache, watch);
+        let mut walk = Walk::new(source, geometry, &used, cache, progress);
         if live.freelist != NO_FREELIST {
             freelist::read(walk.reader(), live.freelist, &used, &free, &mut findings)?;
         }
@@ -174,7 +174,12 @@ impl<'s, S: Source + ?Sized> Scan<'s, S> {
         let mut facts = SchemaFacts::default();
         let mut buckets: Vec<BucketTotals> = listed
             .iter()
-            .map(|entry| BucketTotals { name: Arc::clone(&entry.name), run: CrcRun::default(), entries: 0, pages: 0 })
+            .map(|entry| BucketTotals {
+                name: Arc::clone(&entry.name),
+                run: PartialCrc::default(),
+                entries: 0,
+                pages: 0,
+            })
             .collect();
         for index in small_bucket_order(&listed) {
             let (Some(entry), Some(bucket)) = (listed.get(index), buckets.get_mut(index)) else { continue };
@@ -252,11 +257,11 @@ impl<'s, S: Source + ?Sized> Scan<'s, S> {
         &self,
         visitor: &mut dyn LeafVisitor,
         ahead: &PrefetchedDigests,
-        watch: &dyn Watch,
+        progress: &dyn ScanProgress,
     ) -> Result<(), Error> {
         let used = self.used_before.copy()?;
         let mut cache = SweepCache::default();
-        let mut walk = Walk::new(self.source, self.geometry, &used, &mut cache, watch).with_ahead(ahead);
+        let mut walk = Walk::new(self.source, self.geometry, &used, &mut cache, progress).with_ahead(ahead);
         for subtree in self.part_subtrees.iter().flatten() {
             walk.visit(subtree, visitor)?;
         }
@@ -276,10 +281,15 @@ impl<'s, S: Source + ?Sized> Scan<'s, S> {
     /// Runs one part, using the leaves that were read ahead. Any thread may run any part, in any order, each once.
     ///
     /// # Errors
-    /// A read fails, or `watch` requests a stop.
-    pub(crate) fn run(&self, part: usize, ahead: &PrefetchedDigests, watch: &dyn Watch) -> Result<ScanPart, Error> {
+    /// A read fails, or `progress` requests a stop.
+    pub(crate) fn run(
+        &self,
+        part: usize,
+        ahead: &PrefetchedDigests,
+        progress: &dyn ScanProgress,
+    ) -> Result<ScanPart, Error> {
         let mut cache = SweepCache::default();
-        let walk = Walk::new(self.source, self.geometry, &self.used, &mut cache, watch).with_ahead(ahead);
+        let walk = Walk::new(self.source, self.geometry, &self.used, &mut cache, progress).with_ahead(ahead);
         self.run_walk(part, walk)
     }
 
@@ -288,9 +298,9 @@ impl<'s, S: Source + ?Sized> Scan<'s, S> {
         part: usize,
         used: &PageSet,
         cache: &mut SweepCache,
-        watch: &dyn Watch,
+        progress: &dyn ScanProgress,
     ) -> Result<ScanPart, Error> {
-        self.run_walk(part, Walk::new(self.source, self.geometry, used, cache, watch))
+        self.run_walk(part, Walk::new(self.source, self.geometry, used, cache, progress))
     }
 
     fn run_walk(&self, part: usize, mut walk: Walk<'_, '_, S>) -> Result<ScanPart, Error> {
@@ -362,9 +372,10 @@ fn read_small_bucket<S: Source + ?Sized>(
     combiner: &CrcCombiner,
 ) -> Result<(), Error> {
     let before = walk.pages;
-    let mut visitor = SmallBucketVisitor { bucket: &entry.name, facts, combiner, run: CrcRun::default(), entries: 0 };
+    let mut visitor =
+        SmallBucketVisitor { bucket: &entry.name, facts, combiner, run: PartialCrc::default(), entries: 0 };
     match bucket::parse(&entry.value) {
-        Err(fault) => report_invalid_bucket(walk, entry, fault.at, &fault.message),
+        Err(defect) => report_invalid_bucket(walk, entry, defect.at, &defect.message),
         Ok(BucketLocation::Tree(root)) => walk.visit(&Subtree::root(root, entry.at), &mut visitor)?,
         Ok(BucketLocation::Inline(header, bytes)) => {
             walk.visit_inline(&inline_page(entry, header, bytes), 1, &mut visitor)?
@@ -383,7 +394,7 @@ fn split_key_bucket<S: Source + ?Sized>(
     inline: &mut KeyBucketVisitor<'_>,
 ) -> Result<Vec<Vec<Subtree>>, Error> {
     match bucket::parse(&entry.value) {
-        Err(fault) => report_invalid_bucket(walk, entry, fault.at, &fault.message),
+        Err(defect) => report_invalid_bucket(walk, entry, defect.at, &defect.message),
         Ok(BucketLocation::Inline(header, bytes)) => {
             walk.visit_inline(&inline_page(entry, header, bytes), 1, inline)?
         }
@@ -431,12 +442,12 @@ fn check_meta_pages(metas: &MetaPages, head: &[u8], findings: &mut Findings) {
         let offset = id.offset(metas.page_size);
         match slot {
             // bbolt takes the page size from meta page 0 alone if its checksum is right.
-            Err(MetaFault::PageSize(size)) if id == PageId::ZERO => {
+            Err(MetaDefect::PageSize(size)) if id == PageId::ZERO => {
                 let text = format!("meta page 0 claims a page size of {size}, and its checksum is right");
                 findings.push(Finding::new(Code::PageSizeMismatch, text).page(PageId::ZERO).offset(Offset::new(24)));
             }
-            Err(fault) => {
-                let text = format!("meta page {id} is not valid: {fault}");
+            Err(defect) => {
+                let text = format!("meta page {id} is not valid: {defect}");
                 findings.push(Finding::new(Code::MetaInvalid, text).page(id).offset(offset.plus(16)));
             }
             Ok(meta) => {
@@ -450,7 +461,7 @@ fn check_meta_pages(metas: &MetaPages, head: &[u8], findings: &mut Findings) {
                 let header = usize::try_from(offset.get()).ok().and_then(|at| head.get(at..)).and_then(Header::parse);
                 let Some(header) = header else { continue };
                 if header.id != id {
-                    let text = format!("meta page {id} is labelled page {}", header.id);
+                    let text = format!("meta page {id} is labelled {}", header.id);
                     findings.push(Finding::new(Code::MetaInvalid, text).page(id).offset(offset));
                 }
                 if header.kind() != Some(PageKind::Meta) {

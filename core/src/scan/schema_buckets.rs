@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use crate::bolt::bucket::BUCKET_HEADER;
 use crate::bolt::leaf::BUCKET;
-use crate::bolt::page::PageFault;
-use crate::crc::{CrcCombiner, CrcRun};
+use crate::bolt::page::PageDefect;
+use crate::crc::{CrcCombiner, PartialCrc};
 use crate::etcd::bucket_rules::{SchemaFacts, is_required};
 use crate::finding::{Findings, excerpt};
 use crate::finding_code::Code;
@@ -17,18 +17,18 @@ use crate::scan::leaf_visitor::{LeafPage, LeafVisitor};
 /// Computes the CRC-32C of the elements of a leaf as etcd's `snapshot status` hashes them: keys and values in order,
 /// and of a nested bucket only its name.
 #[must_use]
-pub fn hash_leaf(leaf: &LeafPage<'_>, combiner: &CrcCombiner) -> CrcRun {
+pub fn hash_leaf(leaf: &LeafPage<'_>, combiner: &CrcCombiner) -> PartialCrc {
     let pairs = leaf.leaf();
     let plain = pairs.pairs().all(|element| element.flags & BUCKET == 0);
     if plain
         && let Some(range) = pairs.packed_range()
         && let Some(bytes) = leaf.bytes.get(range)
     {
-        return CrcRun::of(bytes);
+        return PartialCrc::of(bytes);
     }
-    pairs.pairs().fold(CrcRun::default(), |run, element| {
-        let run = run.then(CrcRun::of(element.key), combiner);
-        if element.flags & BUCKET == 0 { run.then(CrcRun::of(element.value), combiner) } else { run }
+    pairs.pairs().fold(PartialCrc::default(), |run, element| {
+        let run = run.then(PartialCrc::of(element.key), combiner);
+        if element.flags & BUCKET == 0 { run.then(PartialCrc::of(element.value), combiner) } else { run }
     })
 }
 
@@ -41,13 +41,13 @@ pub struct SmallBucketVisitor<'a> {
     /// Computes CRCs of concatenated data.
     pub combiner: &'a CrcCombiner,
     /// CRC-32C of all keys and values in order.
-    pub run: CrcRun,
+    pub run: PartialCrc,
     /// Number of entries.
     pub entries: u64,
 }
 
 impl LeafVisitor for SmallBucketVisitor<'_> {
-    fn visit_elements(&mut self, leaf: &LeafPage<'_>, _faults: &[PageFault], findings: &mut Findings) {
+    fn visit_elements(&mut self, leaf: &LeafPage<'_>, _defects: &[PageDefect], findings: &mut Findings) {
         self.run = self.run.then(hash_leaf(leaf, self.combiner), self.combiner);
         for element in leaf.leaf().pairs() {
             self.entries = self.entries.saturating_add(1);
@@ -87,7 +87,7 @@ pub struct BucketListVisitor<'a> {
 }
 
 impl LeafVisitor for BucketListVisitor<'_> {
-    fn visit_elements(&mut self, leaf: &LeafPage<'_>, _faults: &[PageFault], _findings: &mut Findings) {
+    fn visit_elements(&mut self, leaf: &LeafPage<'_>, _defects: &[PageDefect], _findings: &mut Findings) {
         for element in leaf.leaf().pairs() {
             if element.flags & BUCKET == 0 {
                 let text = "an entry at the top level of the database is not a bucket";

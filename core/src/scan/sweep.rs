@@ -18,7 +18,7 @@ use crate::bolt::page_set::PageSet;
 use crate::error::Error;
 use crate::limits::{HEAD_LEN, SWEEP_PAGE_LEN, SWEEP_PASSES, SWEEP_WORK_FACTOR};
 use crate::offset::Offset;
-use crate::progress::Watch;
+use crate::progress::ScanProgress;
 use crate::report::Report;
 use crate::scan::claimed_length::ClaimedLength;
 use crate::scan::digest::LeafDigest;
@@ -288,7 +288,7 @@ impl PageDigester {
             Some(PageKind::Freelist) => self.freelist_page = Some(unit.to_vec()),
             Some(PageKind::Branch) => {
                 let branch = Branch::parse(header, unit, page_size.unwrap_or(0));
-                if branch.faults.is_empty() {
+                if branch.defects.is_empty() {
                     self.cache.keep_raw(self.slot, unit.get(..branch.end).unwrap_or(unit));
                 }
             }
@@ -299,7 +299,7 @@ impl PageDigester {
                 }
                 let leaf = Leaf::new(header, unit);
                 if let Some(run) = leaf.packed_range()
-                    && leaf.faults(header, page_size).is_empty()
+                    && leaf.defects(header, page_size).is_empty()
                 {
                     self.cache.keep_raw(self.slot, unit.get(..run.end).unwrap_or(unit));
                 }
@@ -369,14 +369,14 @@ impl FinishedSweep {
     /// [`Consumed`](crate::source::Consumed) if the bytes cannot be read again.
     ///
     /// # Errors
-    /// A read fails, or `watch` requests a stop. [`ReadError::Consumed`] means that the report needs pages that are not
+    /// A read fails, or `progress` requests a stop. [`ReadError::Consumed`] means that the report needs pages that are not
     /// in the cache, so a source that can be read is needed.
-    pub fn verify<S: Source + ?Sized>(mut self, source: &S, watch: &dyn Watch) -> Result<Report, Error> {
+    pub fn verify<S: Source + ?Sized>(mut self, source: &S, progress: &dyn ScanProgress) -> Result<Report, Error> {
         let mut cache = std::mem::take(&mut self.cache);
         let cached_source = CachedSource { source, head: &self.head, freelist: self.freelist.as_ref() };
-        match Scan::open_with(&cached_source, MetaChoice::Newest, &mut cache, watch)? {
+        match Scan::open_with(&cached_source, MetaChoice::Newest, &mut cache, progress)? {
             Opened::Refused(report) => Ok(report.with_trailer(self.trailer)),
-            Opened::Scan(scan) => scan.run_all(&mut cache, self.trailer, watch),
+            Opened::Scan(scan) => scan.run_all(&mut cache, self.trailer, progress),
         }
     }
 }

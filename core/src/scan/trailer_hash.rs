@@ -10,7 +10,7 @@ use crate::finding::Finding;
 use crate::finding_code::Code;
 use crate::limits::{HEAD_LEN, MAX_EXTRA_BYTES, READ_BLOCK};
 use crate::number_words::{counted, grouped};
-use crate::progress::Watch;
+use crate::progress::ScanProgress;
 use crate::scan::claimed_length::ClaimedLength;
 use crate::source::Source;
 use crate::trailer::{Sha256Hex, TRAILER_LEN, Trailer};
@@ -135,12 +135,16 @@ fn read<S: Source + ?Sized>(source: &S, offset: u64, len: usize) -> Result<Vec<u
 /// than a snapshot can be, nothing after the database and 32 more bytes is read.
 ///
 /// # Errors
-/// A read fails, or `watch` requests a stop.
-pub fn check_trailer<S: Source + ?Sized>(source: &S, watch: &dyn Watch) -> Result<Trailer, Error> {
-    hash_within(source, &ClaimedLength::of(&head(source)?), watch)
+/// A read fails, or `progress` requests a stop.
+pub fn check_trailer<S: Source + ?Sized>(source: &S, progress: &dyn ScanProgress) -> Result<Trailer, Error> {
+    hash_within(source, &ClaimedLength::of(&head(source)?), progress)
 }
 
-fn hash_within<S: Source + ?Sized>(source: &S, claimed: &ClaimedLength, watch: &dyn Watch) -> Result<Trailer, Error> {
+fn hash_within<S: Source + ?Sized>(
+    source: &S,
+    claimed: &ClaimedLength,
+    progress: &dyn ScanProgress,
+) -> Result<Trailer, Error> {
     let mut hasher = TrailerHasher::new(claimed);
     let end = if source.len() > claimed.read_limit() { claimed.snapshot().unwrap_or(0) } else { source.len() };
     let mut block = AlignedBuf::new(READ_BLOCK);
@@ -155,8 +159,8 @@ fn hash_within<S: Source + ?Sized>(source: &S, claimed: &ClaimedLength, watch: &
         })?;
         hasher.feed(bytes);
         at = at.saturating_add(bytes.len() as u64);
-        watch.advance(bytes.len() as u64);
-        if watch.cancelled() {
+        progress.advance(bytes.len() as u64);
+        if progress.cancelled() {
             return Err(Error::Cancelled);
         }
     }
@@ -187,13 +191,13 @@ fn read_within<S: Source + ?Sized>(source: &S, claimed: &ClaimedLength) -> Resul
 ///
 /// # Errors
 /// The same errors as [`check_trailer`].
-pub fn quick_trailer<S: Source + ?Sized>(source: &S, watch: &dyn Watch) -> Result<Trailer, Error> {
+pub fn quick_trailer<S: Source + ?Sized>(source: &S, progress: &dyn ScanProgress) -> Result<Trailer, Error> {
     let len = source.len();
     let claimed = ClaimedLength::of(&head(source)?);
     let whole = claimed.database().map(|database| database.saturating_add(TRAILER_LEN as u64));
     // As in `judge_length`: a copied database file may be longer, by whole sectors.
     let is_lengthened = whole.is_some_and(|whole| len > whole) && !is_present(len) && !len.is_multiple_of(512);
-    if is_lengthened { hash_within(source, &claimed, watch) } else { read_within(source, &claimed) }
+    if is_lengthened { hash_within(source, &claimed, progress) } else { read_within(source, &claimed) }
 }
 
 /// Returns the findings about a file's length and trailer. `len` is the length of the file, `logical` that of the
@@ -272,7 +276,7 @@ fn extra_bytes_text(surplus: u64) -> String {
 mod tests {
     use super::*;
     use crate::limits::READ_AHEAD;
-    use crate::progress::Unwatched;
+    use crate::progress::IgnoreProgress;
 
     const SNAPSHOT: &[u8] = include_bytes!("../../../tests/cases/3.7-history/snapshot.db");
 
@@ -317,27 +321,27 @@ mod tests {
         let most = SNAPSHOT.len() as u64;
         for len in [1 << 40, (1 << 40) + 32] {
             let source = Endless { readable: most, len };
-            let trailer = check_trailer(&source, &Unwatched).unwrap();
+            let trailer = check_trailer(&source, &IgnoreProgress).unwrap();
             assert!(trailer.matches_if_cut && !trailer.present, "{trailer:?}");
             assert_eq!(peek_trailer(&source).unwrap(), Trailer::default());
             // Pages are read together with some following bytes.
             let source = Endless { readable: most + READ_AHEAD as u64, len };
-            let report = crate::verify(&source, &Unwatched).unwrap();
+            let report = crate::verify(&source, &IgnoreProgress).unwrap();
             let codes = report.findings.list().iter().map(|finding| finding.code.as_str()).collect::<Vec<_>>();
             assert_eq!(codes, ["file-lengthened"]);
         }
         // Up to the limit the whole file counts.
         let source = Endless { readable: u64::MAX, len: most + MAX_EXTRA_BYTES };
-        assert!(check_trailer(&source, &Unwatched).unwrap().matches_if_cut);
+        assert!(check_trailer(&source, &IgnoreProgress).unwrap().matches_if_cut);
     }
 
     #[test]
     fn a_changed_byte_changes_the_hash() {
         let mut file = SNAPSHOT.to_vec();
-        let trailer = check_trailer(&file, &Unwatched).unwrap();
+        let trailer = check_trailer(&file, &IgnoreProgress).unwrap();
         assert!(trailer.present && trailer.expected == trailer.actual);
         file[9000] ^= 8;
-        let trailer = check_trailer(&file, &Unwatched).unwrap();
+        let trailer = check_trailer(&file, &IgnoreProgress).unwrap();
         assert_ne!(trailer.expected, trailer.actual);
     }
 }

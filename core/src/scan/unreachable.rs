@@ -18,7 +18,7 @@ use crate::etcd::revision_key::{FullRevision, RevisionKey};
 use crate::finding::Finding;
 use crate::finding_code::Code;
 use crate::limits::MAX_UNREACHABLE_REVISIONS;
-use crate::progress::Watch;
+use crate::progress::ScanProgress;
 use crate::scan::scanner::Scan;
 use crate::source::Source;
 
@@ -40,18 +40,18 @@ impl Unreachable {
     /// Searches all pages outside `used` for revisions for which `is_missing` is true.
     ///
     /// # Errors
-    /// A read fails, or `watch` requests a stop.
+    /// A read fails, or `progress` requests a stop.
     pub(crate) fn search<S: Source + ?Sized>(
         scan: &Scan<'_, S>,
         used: &PageSet,
         is_missing: impl Fn(FullRevision) -> bool,
-        watch: &dyn Watch,
+        progress: &dyn ScanProgress,
     ) -> Result<Self, Error> {
         let mut found = Self::default();
         let mut reader = PageReader::new(scan.source, scan.geometry);
         let free = PageId::FIRST.up_to(scan.geometry.present).filter(|page| !used.contains(*page));
         for (number, page) in (0u64..).zip(free) {
-            if number.checked_rem(PAGES_PER_CANCEL_CHECK) == Some(0) && watch.cancelled() {
+            if number.checked_rem(PAGES_PER_CANCEL_CHECK) == Some(0) && progress.cancelled() {
                 return Err(Error::Cancelled);
             }
             let Ok((header, bytes)) = reader.unit(page)? else { continue };

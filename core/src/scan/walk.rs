@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use crate::bolt::bucket::{self, BUCKET_HEADER, BucketLocation};
 use crate::bolt::leaf::BUCKET;
-use crate::bolt::page::{Branch, PageFault, PageKind};
+use crate::bolt::page::{Branch, PageDefect, PageKind};
 use crate::bolt::page_set::PageSet;
 use crate::bolt::reader::{Geometry, PageReader};
 use crate::error::Error;
 use crate::finding::{Finding, Findings};
 use crate::finding_code::Code;
 use crate::limits::{FINDINGS_PER_CODE, MAX_DEPTH};
-use crate::progress::Watch;
+use crate::progress::ScanProgress;
 use crate::scan::digest::LeafDigest;
 use crate::scan::leaf_prefetch::{PREFETCHED, PrefetchedDigests};
 use crate::scan::leaf_visitor::{IgnoreLeaves, LeafPage, LeafVisitor};
@@ -30,7 +30,7 @@ pub struct Walk<'w, 's, S: Source + ?Sized> {
     cache: &'w mut SweepCache,
     ahead: Option<&'w PrefetchedDigests>,
     scratch: LeafDigest,
-    watch: &'w dyn Watch,
+    progress: &'w dyn ScanProgress,
     unreported: u64,
     /// Findings in walk order.
     pub findings: Findings,
@@ -65,7 +65,7 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
         geometry: Geometry,
         used: &'w PageSet,
         cache: &'w mut SweepCache,
-        watch: &'w dyn Watch,
+        progress: &'w dyn ScanProgress,
     ) -> Self {
         Self {
             reader: PageReader::new(source, geometry),
@@ -73,7 +73,7 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
             cache,
             ahead: None,
             scratch: LeafDigest::default(),
-            watch,
+            progress,
             unreported: 0,
             findings: Findings::default(),
             pages: 0,
@@ -97,7 +97,7 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
     /// Walks a whole subtree.
     ///
     /// # Errors
-    /// A read fails, or `watch` requests a stop.
+    /// A read fails, or `progress` requests a stop.
     pub fn visit(&mut self, subtree: &Subtree, visitor: &mut dyn LeafVisitor) -> Result<(), Error> {
         if self.visit_digest(subtree, visitor)? {
             return Ok(());
@@ -239,24 +239,24 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
         }
         let geometry = self.reader.geometry();
         let offset = geometry.offset(page);
-        if let Err(fault) = geometry.check(page, 0) {
-            return Ok(self.report_lost_page(subtree, fault));
+        if let Err(defect) = geometry.check(page, 0) {
+            return Ok(self.report_lost_page(subtree, defect));
         }
         if self.used.contains(page) {
             return Ok(self.report_shared(subtree, page));
         }
         let extent = match self.cache.raw(page) {
             Some((header, _)) => Ok((header, header.overflow)),
-            None => self.reader.extent(page)?,
+            None => self.reader.header_and_overflow(page)?,
         };
         let (header, overflow) = match extent {
             Ok(extent) => extent,
-            Err(fault) => {
+            Err(defect) => {
                 self.incomplete = true;
                 self.met_used_page |= !self.used.insert(page);
-                let finding = Finding::new(fault.code, fault.message).page(page);
-                let finding = finding.offset(offset.plus(fault.at as u64));
-                self.findings.push(Finding { because: fault.because, ..finding });
+                let finding = Finding::new(defect.code, defect.message).page(page);
+                let finding = finding.offset(offset.plus(defect.at as u64));
+                self.findings.push(Finding { because: defect.because, ..finding });
                 return Ok(OpenedPage::Lost);
             }
         };
@@ -264,15 +264,12 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
         if !matches!(kind, Some(PageKind::Branch | PageKind::Leaf)) {
             self.incomplete = true;
             self.met_used_page |= !self.used.insert(page);
-            let text = format!("the tree points here, but this is {}", header.describe());
-            self.findings.push(Finding::new(Code::PageType, text).page(page).offset(offset.plus(8)));
+            self.findings.push(Finding::new(Code::PageType, header.wrong_type()).page(page).offset(offset.plus(8)));
             return Ok(OpenedPage::Lost);
         }
         let own = u64::from(overflow).saturating_add(1);
         if header.id != page {
-            let text =
-                format!("page {page} is labelled {}: it was written to the wrong place or overwritten", header.id);
-            self.findings.push(Finding::new(Code::PageIdMismatch, text).page(page).offset(offset));
+            self.findings.push(Finding::new(Code::PageIdMismatch, header.wrong_id(page)).page(page).offset(offset));
         }
         // Pages visited before are not read again, so the file's size limits all reads.
         if let Some(shared) = page.up_to(page.plus(own)).find(|page| !self.used.insert(*page)) {
@@ -288,10 +285,10 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
         };
         let branch = Branch::parse(header, bytes, geometry.page_size);
         self.incomplete |= !branch.is_readable();
-        let lost_entries = branch.children.len() < usize::from(header.count) || may_hide_elements(&branch.faults);
-        for fault in &branch.faults {
-            let at = offset.plus(fault.at as u64);
-            self.findings.push(Finding::new(fault.code, fault.message.clone()).page(page).offset(at));
+        let lost_entries = branch.children.len() < usize::from(header.count) || may_hide_elements(&branch.defects);
+        for defect in &branch.defects {
+            let at = offset.plus(defect.at as u64);
+            self.findings.push(Finding::new(defect.code, defect.message.clone()).page(page).offset(at));
         }
         let children = subtree.children(&branch, bytes, offset, &mut self.findings);
         if lost_entries {
@@ -319,15 +316,15 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
         let len = bytes.len() as u64;
         let (mut page_copy, mut lost_entries) = (None, false);
         if !visitor.visit_regular(&leaf) {
-            let faults = leaf.leaf().faults(header, leaf.page_size);
-            if faults.iter().any(|fault| !matches!(fault.code, Code::KeyOrder | Code::KeySize)) {
+            let defects = leaf.leaf().defects(header, leaf.page_size);
+            if defects.iter().any(|defect| !matches!(defect.code, Code::KeyOrder | Code::KeySize)) {
                 self.incomplete = true;
-                lost_entries = leaf.leaf().elements().any(|element| element.is_err()) || may_hide_elements(&faults);
+                lost_entries = leaf.leaf().elements().any(|element| element.is_err()) || may_hide_elements(&defects);
             }
-            for fault in &faults {
-                self.findings.push(leaf.finding(fault.code, fault.at, fault.message.clone()));
+            for defect in &defects {
+                self.findings.push(leaf.finding(defect.code, defect.at, defect.message.clone()));
             }
-            visitor.visit_elements(&leaf, &faults, &mut self.findings);
+            visitor.visit_elements(&leaf, &defects, &mut self.findings);
             if visitor.walks_nested_buckets() && leaf.leaf().pairs().any(|element| element.flags & BUCKET != 0) {
                 // The reader's buffer changes while nested buckets are walked.
                 page_copy = Some(bytes.to_vec());
@@ -350,9 +347,9 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
             let at = element.at.saturating_add(element.key.len());
             let pointer = (leaf.page, leaf.offset.plus(at as u64));
             match bucket::parse(element.value) {
-                Err(fault) => {
+                Err(defect) => {
                     self.incomplete = true;
-                    self.findings.push(leaf.finding(fault.code, at.saturating_add(fault.at), fault.message));
+                    self.findings.push(leaf.finding(defect.code, at.saturating_add(defect.at), defect.message));
                 }
                 Ok(BucketLocation::Tree(root)) => {
                     let subtree = Subtree { ancestors: ancestors.into(), ..Subtree::root(root, pointer) };
@@ -379,10 +376,10 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
     /// Reports damage of an inline bucket whose entries can be read nevertheless.
     fn check_inline(&mut self, leaf: &LeafPage<'_>) {
         let pairs = leaf.leaf();
-        let sizes = pairs.faults(leaf.header, None).into_iter().filter(|fault| fault.code == Code::KeySize);
-        for fault in sizes.chain(pairs.inline_end_fault()) {
-            self.incomplete |= fault.code != Code::KeySize;
-            self.findings.push(leaf.finding(fault.code, fault.at, fault.message));
+        let sizes = pairs.defects(leaf.header, None).into_iter().filter(|defect| defect.code == Code::KeySize);
+        for defect in sizes.chain(pairs.inline_end_defect()) {
+            self.incomplete |= defect.code != Code::KeySize;
+            self.findings.push(leaf.finding(defect.code, defect.at, defect.message));
         }
     }
 
@@ -407,14 +404,14 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
     }
 
     fn report_lost(&mut self, subtree: &Subtree, code: Code, message: String) -> OpenedPage {
-        self.report_lost_page(subtree, PageFault::new(code, 0, message))
+        self.report_lost_page(subtree, PageDefect::new(code, 0, message))
     }
 
-    fn report_lost_page(&mut self, subtree: &Subtree, fault: PageFault) -> OpenedPage {
+    fn report_lost_page(&mut self, subtree: &Subtree, defect: PageDefect) -> OpenedPage {
         self.incomplete = true;
         let (page, offset) = subtree.pointer;
-        let finding = Finding::new(fault.code, fault.message).page(page).offset(offset);
-        self.findings.push(Finding { because: fault.because, ..finding });
+        let finding = Finding::new(defect.code, defect.message).page(page).offset(offset);
+        self.findings.push(Finding { because: defect.because, ..finding });
         OpenedPage::Lost
     }
 
@@ -429,14 +426,14 @@ impl<'w, 's, S: Source + ?Sized> Walk<'w, 's, S> {
     /// Reports the progress since the last report.
     ///
     /// # Errors
-    /// [`Error::Cancelled`] if the watch requests a stop.
+    /// [`Error::Cancelled`] if `progress` requests a stop.
     pub fn report(&mut self) -> Result<(), Error> {
-        self.watch.advance(std::mem::take(&mut self.unreported));
-        if self.watch.cancelled() { Err(Error::Cancelled) } else { Ok(()) }
+        self.progress.advance(std::mem::take(&mut self.unreported));
+        if self.progress.cancelled() { Err(Error::Cancelled) } else { Ok(()) }
     }
 }
 
 /// Whether a page may contain more elements than it claims.
-fn may_hide_elements(faults: &[PageFault]) -> bool {
-    faults.iter().any(|fault| matches!(fault.code, Code::PageCount | Code::PageLayout))
+fn may_hide_elements(defects: &[PageDefect]) -> bool {
+    defects.iter().any(|defect| matches!(defect.code, Code::PageCount | Code::PageLayout))
 }

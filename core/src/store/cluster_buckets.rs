@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::bolt::bucket::{self, BucketLocation};
 use crate::bolt::leaf::BUCKET;
-use crate::bolt::page::PageFault;
+use crate::bolt::page::PageDefect;
 use crate::bolt::page_set::PageSet;
 use crate::credentials::without_credentials;
 use crate::error::Error;
@@ -17,7 +17,7 @@ use crate::etcd::small_value::checked_length;
 use crate::finding::Findings;
 use crate::int_readers::{i64_be, u64_be};
 use crate::limits::{LIST_BYTES, SETTING_TEXT};
-use crate::progress::Unwatched;
+use crate::progress::IgnoreProgress;
 use crate::scan::leaf_visitor::{LeafPage, LeafVisitor};
 use crate::scan::scanner::inline_page;
 use crate::scan::schema_buckets::ListedBucket;
@@ -89,12 +89,12 @@ pub struct Listing<T> {
     pub items: Vec<T>,
     /// Number of items left out.
     pub left_out: u64,
-    room: usize,
+    remaining_bytes: usize,
 }
 
 impl<T> Default for Listing<T> {
     fn default() -> Self {
-        Self { items: Vec::new(), left_out: 0, room: LIST_BYTES }
+        Self { items: Vec::new(), left_out: 0, remaining_bytes: LIST_BYTES }
     }
 }
 
@@ -103,9 +103,9 @@ impl<T> Listing<T> {
     pub fn take(&mut self, item: T, held: usize) {
         // A growing vector has up to twice the capacity that its items need.
         let bytes = size_of::<T>().saturating_mul(2).saturating_add(held);
-        match self.room.checked_sub(bytes) {
-            Some(room) => {
-                self.room = room;
+        match self.remaining_bytes.checked_sub(bytes) {
+            Some(remaining_bytes) => {
+                self.remaining_bytes = remaining_bytes;
                 self.items.push(item);
             }
             None => self.left_out = self.left_out.saturating_add(1),
@@ -122,7 +122,7 @@ fn held(len: usize) -> usize {
 struct Each<'f>(&'f mut dyn FnMut(&[u8], &[u8]), u64);
 
 impl LeafVisitor for Each<'_> {
-    fn visit_elements(&mut self, leaf: &LeafPage<'_>, _faults: &[PageFault], _findings: &mut Findings) {
+    fn visit_elements(&mut self, leaf: &LeafPage<'_>, _defects: &[PageDefect], _findings: &mut Findings) {
         for element in leaf.leaf().pairs() {
             if element.flags & BUCKET == 0 {
                 (self.0)(element.key, element.value);
@@ -157,7 +157,7 @@ impl<S: Source + ?Sized> Store<'_, S> {
         let mut each = Each(take, 0);
         let used = PageSet::new(self.geometry.present.get())?;
         let mut memory = SweepCache::default();
-        let mut walk = Walk::new(self.source, self.geometry, &used, &mut memory, &Unwatched);
+        let mut walk = Walk::new(self.source, self.geometry, &used, &mut memory, &IgnoreProgress);
         match bucket::parse(&entry.value) {
             Ok(BucketLocation::Tree(root)) => walk.visit(&Subtree::root(root, entry.at), &mut each)?,
             Ok(BucketLocation::Inline(header, bytes)) => {
@@ -307,9 +307,9 @@ fn in_words(key: &[u8], value: &[u8]) -> String {
         }
     };
     words.unwrap_or_else(|| {
-        let told = value.get(..SETTING_TEXT).unwrap_or(value);
-        let hex: String = told.iter().map(|byte| format!("{byte:02x}")).collect();
-        if told.len() == value.len() { format!("0x{hex}") } else { format!("0x{hex}… ({} bytes)", value.len()) }
+        let excerpt = value.get(..SETTING_TEXT).unwrap_or(value);
+        let hex: String = excerpt.iter().map(|byte| format!("{byte:02x}")).collect();
+        if excerpt.len() == value.len() { format!("0x{hex}") } else { format!("0x{hex}… ({} bytes)", value.len()) }
     })
 }
 

@@ -2,9 +2,9 @@
 
 use crate::error::Error;
 use crate::fingerprint::fingerprint_with_number;
-use crate::missing_parts::Lost;
+use crate::lost_parts::LostParts;
 use crate::pass::reading::Accumulator;
-use crate::progress::Watch;
+use crate::progress::ScanProgress;
 use crate::source::Source;
 use crate::store::entry::EntryPlace;
 use crate::store::key_hash::{ByHash, Short, short};
@@ -108,8 +108,13 @@ impl Unlike {
 }
 
 impl Accumulator for Contents {
-    fn read<S: Source + ?Sized>(&mut self, store: &Store<'_, S>, work: Work, watch: &dyn Watch) -> Result<Lost, Error> {
-        let lost = store.entries(work, watch, &mut |entry, lost| {
+    fn read<S: Source + ?Sized>(
+        &mut self,
+        store: &Store<'_, S>,
+        work: Work,
+        progress: &dyn ScanProgress,
+    ) -> Result<LostParts, Error> {
+        let lost = store.entries(work, progress, &mut |entry, lost| {
             let Some(message) = self.query.message(entry, lost) else { return };
             let Some(short_entry) = ShortEntry::of(entry, lost) else { return };
             let content = if entry.key.tombstone { 0 } else { fingerprint_with_number(message.lease, message.value) };

@@ -48,14 +48,14 @@ impl Eq for Needle {}
 /// Why a text is not a condition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum FilterError {
+pub enum ConditionError {
     /// A syntax error, described by the text.
     Condition(String),
     /// The quoted text has an invalid escape.
     Quotes(String),
 }
 
-impl fmt::Display for FilterError {
+impl fmt::Display for ConditionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Condition(why) => f.write_str(why),
@@ -64,7 +64,7 @@ impl fmt::Display for FilterError {
     }
 }
 
-impl std::error::Error for FilterError {}
+impl std::error::Error for ConditionError {}
 
 /// A number of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,8 +112,8 @@ impl Filter {
     ///
     /// # Errors
     /// The text is not a condition; the error says what is wrong and what is possible.
-    pub fn parse(text: &str) -> Result<Self, FilterError> {
-        let wrong = |why: &str| FilterError::Condition(why.to_owned());
+    pub fn parse(text: &str) -> Result<Self, ConditionError> {
+        let wrong = |why: &str| ConditionError::Condition(why.to_owned());
         let name = text.trim();
         let name =
             name.get(..name.find(|sign: char| !sign.is_ascii_alphabetic()).unwrap_or(name.len())).unwrap_or_default();
@@ -132,7 +132,7 @@ impl Filter {
                     _ => return Err(wrong(&format!("{name} takes ~ (contains) or !~ (does not contain)"))),
                 };
                 return match key_bytes(part.trim()) {
-                    None => Err(FilterError::Quotes(part.trim().to_owned())),
+                    None => Err(ConditionError::Quotes(part.trim().to_owned())),
                     Some(part) if part.is_empty() => Err(wrong("the text after the operator is missing")),
                     Some(part) => Ok(of(Needle::new(&part), wanted)),
                 };
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_condition_is_told() {
+    fn errors_quote_texts_that_are_no_conditions() {
         for (text, why) in [
             ("", "it must begin with size"),
             ("colour=red", "it must begin with size"),

@@ -8,16 +8,17 @@
 //! contents of the file, and so returns the hash from before. Source: etcd's `server/storage/mvcc/hash.go` and
 //! `kvstore_compaction.go`; checked against the answers of live servers of 3.3 to 3.7.
 
-use crate::crc::{CrcCombiner, CrcRun};
+use crate::crc::{CrcCombiner, PartialCrc};
 use crate::error::Error;
 use crate::etcd::keyvalue::KeyValue;
 use crate::etcd::revision::Revision;
 use crate::etcd::revision_key::{FullRevision, RevisionKey};
 use crate::finding::Finding;
 use crate::finding_code::Code;
-use crate::missing_parts::Lost;
+use crate::lost_parts::LostParts;
+use crate::number_words::grouped_revision;
 use crate::pass::reading::Accumulator;
-use crate::progress::Watch;
+use crate::progress::ScanProgress;
 use crate::source::Source;
 use crate::store::key_hash::{Short, short};
 use crate::store::opened_store::{Page, Store, Work};
@@ -35,11 +36,11 @@ pub struct HashKv {
     pub compact_revision: Revision,
 }
 
-/// Why a revision has no hash.
+/// Why the snapshot cannot answer for a revision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Unavailable {
+pub enum RevisionUnavailable {
     /// The revision was compacted.
-    #[error("revision {asked} has been compacted: the oldest available one is {oldest}")]
+    #[error("revision {} has been compacted: the oldest in this snapshot is {}", grouped_revision(*asked), grouped_revision(*oldest))]
     Compacted {
         /// Requested revision.
         asked: Revision,
@@ -47,7 +48,7 @@ pub enum Unavailable {
         oldest: Revision,
     },
     /// The revision is in the future.
-    #[error("revision {asked} is later than the snapshot's latest, {latest}")]
+    #[error("revision {} is later than the latest in this snapshot, {}", grouped_revision(*asked), grouped_revision(*latest))]
     Future {
         /// Requested revision.
         asked: Revision,
@@ -61,14 +62,14 @@ impl<S: Source + ?Sized> Store<'_, S> {
     ///
     /// # Errors
     /// The revision was compacted, or is later than the snapshot's latest.
-    pub fn at(&self, revision: Revision) -> Result<Revision, Unavailable> {
+    pub fn at(&self, revision: Revision) -> Result<Revision, RevisionUnavailable> {
         let (oldest, latest) = (self.compacted(), self.current());
         match revision {
             Revision::ZERO => Ok(latest),
             asked if asked < Revision::ZERO || asked < oldest => {
-                Err(Unavailable::Compacted { asked, oldest: oldest.max(Revision::FIRST) })
+                Err(RevisionUnavailable::Compacted { asked, oldest: oldest.max(Revision::FIRST) })
             }
-            asked if asked > latest => Err(Unavailable::Future { asked, latest }),
+            asked if asked > latest => Err(RevisionUnavailable::Future { asked, latest }),
             asked => Ok(asked),
         }
     }
@@ -76,10 +77,10 @@ impl<S: Source + ?Sized> Store<'_, S> {
 
 /// A run of consecutive entries that count together.
 #[derive(Debug)]
-struct Piece {
+struct HashPiece {
     /// Rank of its leaf in key order, and index of its first entry in the leaf.
     place: (usize, u32),
-    run: CrcRun,
+    crc: PartialCrc,
     counts: CountsIf,
 }
 
@@ -100,7 +101,7 @@ struct NewestHashed {
     index: u32,
     rank: usize,
     revision: FullRevision,
-    run: CrcRun,
+    crc: PartialCrc,
     deletes: bool,
 }
 
@@ -123,7 +124,7 @@ impl KeyRow for NewestHashed {
 pub struct HashKvPart {
     revision: Revision,
     compact: Revision,
-    pieces: Vec<Piece>,
+    pieces: Vec<HashPiece>,
     /// Newest entries of the keys up to the revision; empty without a compaction, when every entry counts.
     newest: Vec<Rows<NewestHashed>>,
     combiner: CrcCombiner,
@@ -145,12 +146,12 @@ impl HashKvPart {
         Self { pieces: Vec::new(), newest, combiner: CrcCombiner::default(), ..*self }
     }
 
-    fn take(&mut self, page: &Page<'_>, lost: &mut Lost) {
-        let mut odd = Lost::default();
+    fn take(&mut self, page: &Page<'_>, lost: &mut LostParts) {
+        let mut odd = LostParts::default();
         let (mut above, mut others) = (false, false);
         // All entries at or below the compaction, for the case that no key lives.
-        let mut below = CrcRun::default();
-        let mut unparsed = Lost::default();
+        let mut below = PartialCrc::default();
+        let mut unparsed = LostParts::default();
         let mut previous = None;
         for entry in page.entries(&mut odd) {
             let main = entry.key.revision.main;
@@ -173,42 +174,42 @@ impl HashKvPart {
             let index = entry.place.index;
             above |= !in_doubt;
             others |= in_doubt;
-            let (deletes, mut run) = (entry.key.tombstone, CrcRun::default());
+            let (deletes, mut crc) = (entry.key.tombstone, PartialCrc::default());
             // A tombstone at the revision of the last compaction never counts.
             if in_doubt && !(main == self.compact && deletes) {
-                run = run_of(entry.key, entry.value, &self.combiner);
-                below = below.then(run, &self.combiner);
+                crc = crc_of(entry.key, entry.value, &self.combiner);
+                below = below.then(crc, &self.combiner);
             }
             let Some(rows) = self.newest.first_mut() else { continue };
             let (hash, rank, revision) = (short(message.key), page.rank, entry.key.revision);
-            rows.push(NewestHashed { hash, index, rank, revision, run, deletes });
+            rows.push(NewestHashed { hash, index, rank, revision, crc, deletes });
         }
         if below.len > 0 {
-            self.pieces.push(Piece { place: (page.rank, 0), run: below, counts: CountsIf::Whole });
+            self.pieces.push(HashPiece { place: (page.rank, 0), crc: below, counts: CountsIf::Whole });
         }
         // Entries above the compaction always count, and come after the uncertain ones.
         if above {
             let whole = page.leaf.packed_range().filter(|_| !others && odd.places == 0);
-            let run = match whole.and_then(|range| page.bytes.get(range)) {
-                Some(bytes) => CrcRun::of(bytes),
-                None => self.run_above(page),
+            let crc = match whole.and_then(|range| page.bytes.get(range)) {
+                Some(bytes) => PartialCrc::of(bytes),
+                None => self.crc_above(page),
             };
-            self.pieces.push(Piece { place: (page.rank, u32::MAX), run, counts: CountsIf::Always });
+            self.pieces.push(HashPiece { place: (page.rank, u32::MAX), crc, counts: CountsIf::Always });
         }
         lost.append(odd);
         lost.append(unparsed);
     }
 
     /// Hashes the entries of a leaf between the compaction and the revision.
-    fn run_above(&self, page: &Page<'_>) -> CrcRun {
+    fn crc_above(&self, page: &Page<'_>) -> PartialCrc {
         // Already counted as lost.
-        let mut odd = Lost::default();
+        let mut odd = LostParts::default();
         let above = page.entries(&mut odd).filter(|entry| {
             let main = entry.key.revision.main;
             main > self.compact && main <= self.revision
         });
-        above.fold(CrcRun::default(), |run, entry| {
-            run.then(run_of(entry.key, entry.value, &self.combiner), &self.combiner)
+        above.fold(PartialCrc::default(), |crc, entry| {
+            crc.then(crc_of(entry.key, entry.value, &self.combiner), &self.combiner)
         })
     }
 
@@ -227,27 +228,32 @@ impl HashKvPart {
                 something_is_kept = true;
                 if key.revision.main <= self.compact {
                     let place = (key.rank, key.index);
-                    self.pieces.push(Piece { place, run: key.run, counts: CountsIf::Kept });
+                    self.pieces.push(HashPiece { place, crc: key.crc, counts: CountsIf::Kept });
                 }
             }
         }
         let other = if something_is_kept { CountsIf::Whole } else { CountsIf::Kept };
         self.pieces.retain(|piece| piece.counts != other);
         self.pieces.sort_unstable_by_key(|piece| piece.place);
-        let run = self.pieces.iter().fold(CrcRun::of(b"key"), |run, piece| run.then(piece.run, &self.combiner));
-        HashKv { hash: run.crc, revision: self.revision, compact_revision: self.compact }
+        let whole = self.pieces.iter().fold(PartialCrc::of(b"key"), |crc, piece| crc.then(piece.crc, &self.combiner));
+        HashKv { hash: whole.crc, revision: self.revision, compact_revision: self.compact }
     }
 }
 
-fn run_of(key: RevisionKey, value: &[u8], combiner: &CrcCombiner) -> CrcRun {
+fn crc_of(key: RevisionKey, value: &[u8], combiner: &CrcCombiner) -> PartialCrc {
     let (bytes, len) = key.to_bytes();
-    CrcRun::of(bytes.get(..len).unwrap_or_default()).then(CrcRun::of(value), combiner)
+    PartialCrc::of(bytes.get(..len).unwrap_or_default()).then(PartialCrc::of(value), combiner)
 }
 
 impl Accumulator for HashKvPart {
-    fn read<S: Source + ?Sized>(&mut self, store: &Store<'_, S>, work: Work, watch: &dyn Watch) -> Result<Lost, Error> {
-        let mut lost = Lost::default();
-        let unread = store.leaves(work, watch, &mut |page| self.take(page, &mut lost))?;
+    fn read<S: Source + ?Sized>(
+        &mut self,
+        store: &Store<'_, S>,
+        work: Work,
+        progress: &dyn ScanProgress,
+    ) -> Result<LostParts, Error> {
+        let mut lost = LostParts::default();
+        let unread = store.leaves(work, progress, &mut |page| self.take(page, &mut lost))?;
         lost.append(unread);
         self.newest.iter_mut().try_for_each(Rows::hand_over)?;
         Ok(lost)

@@ -3,9 +3,9 @@
 use crate::error::Error;
 use crate::etcd::keyvalue::KeyValue;
 use crate::etcd::revision::Revision;
-use crate::missing_parts::Lost;
+use crate::lost_parts::LostParts;
 use crate::pass::reading::Accumulator;
-use crate::progress::Watch;
+use crate::progress::ScanProgress;
 use crate::source::Source;
 use crate::store::entry::{EntryPlace, KeyEntry};
 use crate::store::index_row::IndexRow;
@@ -68,8 +68,8 @@ impl Index {
         &mut self,
         store: &Store<'_, S>,
         places: Vec<EntryPlace>,
-    ) -> Result<Lost, Error> {
-        let mut odd = Lost::default();
+    ) -> Result<LostParts, Error> {
+        let mut odd = LostParts::default();
         let mut lost = store.entries_at(places, &mut |entry| {
             if let Some(one) = WantedEntry::of(&self.query, *entry, &mut odd) {
                 self.take(&one, None);
@@ -84,18 +84,18 @@ impl Index {
         &mut self,
         store: &Store<'_, S>,
         work: Work,
-        watch: &dyn Watch,
+        progress: &dyn ScanProgress,
         take: &mut dyn FnMut(&KeyEntry<'_>, &KeyValue<'_>),
-    ) -> Result<Lost, Error> {
-        let mut odd = Lost::default();
-        let mut lost = store.leaves(work, watch, &mut |page| self.take_page(page, &mut odd, take))?;
+    ) -> Result<LostParts, Error> {
+        let mut odd = LostParts::default();
+        let mut lost = store.leaves(work, progress, &mut |page| self.take_page(page, &mut odd, take))?;
         lost.append(odd);
         self.check().map(|()| lost)
     }
 
     /// Adds a leaf in rounds. Nearly every lookup misses the processor's caches; independent lookups miss in parallel.
-    fn take_page(&mut self, page: &Page<'_>, lost: &mut Lost, take: &mut dyn FnMut(&KeyEntry<'_>, &KeyValue<'_>)) {
-        let mut odd = Lost::default();
+    fn take_page(&mut self, page: &Page<'_>, lost: &mut LostParts, take: &mut dyn FnMut(&KeyEntry<'_>, &KeyValue<'_>)) {
+        let mut odd = LostParts::default();
         let wanted: Vec<_> =
             page.entries(lost).filter_map(|entry| WantedEntry::of(&self.query, entry, &mut odd)).collect();
         lost.append(odd);
@@ -197,19 +197,15 @@ impl Index {
     pub fn get(&self, key: &[u8]) -> Option<Key<'_>> {
         self.at(self.place(key)?)
     }
-
-    /// Returns the keys for which `wanted` is true, in key order. For a list that may be long, see
-    /// [`Order`](crate::store::Order).
-    #[must_use]
-    pub fn sorted(&self, wanted: impl Fn(&Key<'_>) -> bool) -> Vec<Key<'_>> {
-        let mut keys: Vec<_> = self.iter().filter(wanted).collect();
-        keys.sort_unstable_by(|a, b| a.key.cmp(b.key));
-        keys
-    }
 }
 
 impl Accumulator for Index {
-    fn read<S: Source + ?Sized>(&mut self, store: &Store<'_, S>, work: Work, watch: &dyn Watch) -> Result<Lost, Error> {
-        self.read_with(store, work, watch, &mut |_, _| {})
+    fn read<S: Source + ?Sized>(
+        &mut self,
+        store: &Store<'_, S>,
+        work: Work,
+        progress: &dyn ScanProgress,
+    ) -> Result<LostParts, Error> {
+        self.read_with(store, work, progress, &mut |_, _| {})
     }
 }

@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_packed_comes_back() {
+    fn packed_states_unpack_to_the_same() {
         let least = KeyState {
             revision: FullRevision::default(),
             deleted: false,
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_refused() {
+    fn states_that_do_not_fit_are_refused() {
         let wide: [fn(&mut KeyState); 15] = [
             |state| state.revision.main = Revision::new(1 << 40),
             |state| state.revision.main = Revision::NONE,

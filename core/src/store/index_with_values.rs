@@ -1,19 +1,19 @@
-//! Every key at a revision, and something made of the values that lie beside them, in one read of the file.
+//! Indexes every key at a revision, and derives data from the values at the same time, in one read of the file.
 
 use crate::error::Error;
 use crate::etcd::keyvalue::KeyValue;
-use crate::missing_parts::Lost;
+use crate::lost_parts::LostParts;
 use crate::pass::reading::Accumulator;
-use crate::progress::Watch;
+use crate::progress::ScanProgress;
 use crate::source::Source;
 use crate::store::entry::{EntryPlace, KeyEntry};
 use crate::store::opened_store::{Store, Work};
 use crate::store::shared_index::SharedIndex;
 
-/// What is made at most by one thread: values beyond are left to those who look them up.
-const MOST: usize = 1 << 20;
+/// Maximum number of derived items per thread: the caller looks up further values itself.
+const MAX_MADE: usize = 1 << 20;
 
-/// An index that several threads fill, and what each of them makes of values on the way. Whether an entry is the newest of its key is not known by then: what is made of older ones is made in vain.
+/// An index that several threads fill, and the data that each of them derives from values. A thread does not know yet whether an entry is the newest of its key, so some data is derived in vain.
 #[derive(Debug)]
 pub struct IndexWithValues<M, T> {
     index: SharedIndex,
@@ -22,13 +22,13 @@ pub struct IndexWithValues<M, T> {
 }
 
 impl<T: Send, M: Fn(&KeyEntry<'_>, &KeyValue<'_>) -> Option<T> + Send> IndexWithValues<M, T> {
-    /// Of an index that is empty or [beside](SharedIndex::beside) others; `make` says nothing of entries that it is not for.
+    /// Adds derivation to an index that is empty or [beside](SharedIndex::beside) others; `make` returns `None` for entries that it does not use.
     #[must_use]
     pub fn new(index: SharedIndex, make: M) -> Self {
         Self { index, make, made: Vec::new() }
     }
 
-    /// What was made, with the place of each entry, in no order.
+    /// Returns the derived data with the place of each entry, in no particular order.
     #[must_use]
     pub fn into_made(self) -> Vec<(EntryPlace, T)> {
         self.made
@@ -36,10 +36,15 @@ impl<T: Send, M: Fn(&KeyEntry<'_>, &KeyValue<'_>) -> Option<T> + Send> IndexWith
 }
 
 impl<T: Send, M: Fn(&KeyEntry<'_>, &KeyValue<'_>) -> Option<T> + Send> Accumulator for IndexWithValues<M, T> {
-    fn read<S: Source + ?Sized>(&mut self, store: &Store<'_, S>, work: Work, watch: &dyn Watch) -> Result<Lost, Error> {
+    fn read<S: Source + ?Sized>(
+        &mut self,
+        store: &Store<'_, S>,
+        work: Work,
+        progress: &dyn ScanProgress,
+    ) -> Result<LostParts, Error> {
         let (make, made) = (&self.make, &mut self.made);
-        self.index.read_with(store, work, watch, &mut |entry, message| {
-            if made.len() < MOST
+        self.index.read_with(store, work, progress, &mut |entry, message| {
+            if made.len() < MAX_MADE
                 && let Some(one) = make(entry, message)
             {
                 made.push((entry.place, one));

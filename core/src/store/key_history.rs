@@ -6,9 +6,9 @@ use crate::error::Error;
 use crate::etcd::keyvalue::KeyValue;
 use crate::etcd::revision::Revision;
 use crate::etcd::revision_key::FullRevision;
-use crate::missing_parts::Lost;
+use crate::lost_parts::LostParts;
 use crate::pass::reading::Accumulator;
-use crate::progress::Watch;
+use crate::progress::ScanProgress;
 use crate::source::Source;
 use crate::store::entry::{EntryPlace, KeyEntry};
 use crate::store::opened_store::{Store, Work};
@@ -66,7 +66,7 @@ impl History {
     }
 
     /// Adds an entry if it belongs to this key; an undecodable entry might, and goes into `lost`.
-    pub fn take(&mut self, entry: &KeyEntry<'_>, lost: &mut Lost) {
+    pub fn take(&mut self, entry: &KeyEntry<'_>, lost: &mut LostParts) {
         let Some(message) = self.query.message(entry, lost) else { return };
         self.events.push(Event::of(entry, &message));
     }
@@ -85,8 +85,13 @@ impl History {
 }
 
 impl Accumulator for History {
-    fn read<S: Source + ?Sized>(&mut self, store: &Store<'_, S>, work: Work, watch: &dyn Watch) -> Result<Lost, Error> {
-        store.entries(work, watch, &mut |entry, lost| self.take(entry, lost))
+    fn read<S: Source + ?Sized>(
+        &mut self,
+        store: &Store<'_, S>,
+        work: Work,
+        progress: &dyn ScanProgress,
+    ) -> Result<LostParts, Error> {
+        store.entries(work, progress, &mut |entry, lost| self.take(entry, lost))
     }
 }
 
@@ -124,8 +129,13 @@ impl<'k> Histories<'k> {
 }
 
 impl Accumulator for Histories<'_> {
-    fn read<S: Source + ?Sized>(&mut self, store: &Store<'_, S>, work: Work, watch: &dyn Watch) -> Result<Lost, Error> {
-        store.entries(work, watch, &mut |entry, lost| {
+    fn read<S: Source + ?Sized>(
+        &mut self,
+        store: &Store<'_, S>,
+        work: Work,
+        progress: &dyn ScanProgress,
+    ) -> Result<LostParts, Error> {
+        store.entries(work, progress, &mut |entry, lost| {
             let message = self.query.message(entry, lost).filter(|message| self.keys.contains(message.key));
             let Some(message) = message else { return };
             let event = Event::of(entry, &message);

@@ -28,19 +28,19 @@ pub struct TreeLine {
 /// per folder that is seen and per gap between folders, however many keys there are.
 #[derive(Debug, Default)]
 pub struct Tree {
-    pieces: Vec<Piece>,
+    pieces: Vec<TreePiece>,
 }
 
 /// A folder, or keys beside each other in one folder.
 #[derive(Debug, Clone, Copy)]
-struct Piece {
+struct TreePiece {
     /// Number of its first line.
     number: u32,
     /// The folder; or for keys their range, without the end of a name.
     line: TreeLine,
 }
 
-impl Piece {
+impl TreePiece {
     /// The number of its lines.
     fn len(&self) -> u32 {
         if self.line.folder { 1 } else { self.line.end.saturating_sub(self.line.start) }
@@ -155,10 +155,10 @@ fn narrow(number: usize) -> u32 {
 }
 
 /// Returns the contents of a folder; their lines are not numbered yet.
-fn inside(index: &Index, order: &Order, folder: &TreeLine, depth: u32) -> Vec<Piece> {
+fn inside(index: &Index, order: &Order, folder: &TreeLine, depth: u32) -> Vec<TreePiece> {
     let name = |number: u32| order.name(index, number as usize);
     let from = folder.to as usize;
-    let mut pieces: Vec<Piece> = Vec::new();
+    let mut pieces: Vec<TreePiece> = Vec::new();
     let mut start = folder.start;
     while start < folder.end {
         let first = name(start);
@@ -167,7 +167,7 @@ fn inside(index: &Index, order: &Order, folder: &TreeLine, depth: u32) -> Vec<Pi
         let Some(part) = part(first, from) else {
             match pieces.last_mut().filter(|last| !last.line.folder) {
                 Some(keys) => keys.line.end = line.end,
-                None => pieces.push(Piece { number: 0, line }),
+                None => pieces.push(TreePiece { number: 0, line }),
             }
             start = line.end;
             continue;
@@ -179,7 +179,7 @@ fn inside(index: &Index, order: &Order, folder: &TreeLine, depth: u32) -> Vec<Pi
         let alike = first.iter().zip(last).take_while(|(a, b)| a == b).count();
         let slash = first.get(..alike).and_then(|alike| alike.iter().rposition(|byte| *byte == b'/'));
         let to = slash.map_or(part, |slash| slash.saturating_add(1));
-        pieces.push(Piece { number: 0, line: TreeLine { end, to: narrow(to), folder: true, ..line } });
+        pieces.push(TreePiece { number: 0, line: TreeLine { end, to: narrow(to), folder: true, ..line } });
         start = end;
     }
     pieces.shrink_to_fit();

@@ -5,9 +5,9 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::error::Error;
-use crate::missing_parts::Lost;
+use crate::lost_parts::LostParts;
 use crate::pass::reading::Accumulator;
-use crate::progress::Watch;
+use crate::progress::ScanProgress;
 use crate::source::Source;
 use crate::store::key_history::Event;
 use crate::store::opened_store::{Store, Work};
@@ -49,8 +49,13 @@ impl<'k> LastPuts<'k> {
 }
 
 impl Accumulator for LastPuts<'_> {
-    fn read<S: Source + ?Sized>(&mut self, store: &Store<'_, S>, work: Work, watch: &dyn Watch) -> Result<Lost, Error> {
-        store.entries(work, watch, &mut |entry, lost| {
+    fn read<S: Source + ?Sized>(
+        &mut self,
+        store: &Store<'_, S>,
+        work: Work,
+        progress: &dyn ScanProgress,
+    ) -> Result<LostParts, Error> {
+        store.entries(work, progress, &mut |entry, lost| {
             let Some(message) = self.query.message(entry, lost) else { return };
             if !entry.key.tombstone && self.keys.contains(message.key) {
                 let event = Event::of(entry, &message);

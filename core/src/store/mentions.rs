@@ -1,4 +1,4 @@
-//! The values that have some bytes in them, such as the uid of an object.
+//! Finds values that contain given bytes, such as the uid of an object.
 
 use std::collections::BTreeMap;
 
@@ -6,27 +6,27 @@ use memchr::memmem::Finder;
 
 use crate::error::Error;
 use crate::etcd::revision_key::FullRevision;
-use crate::missing_parts::Lost;
+use crate::lost_parts::LostParts;
 use crate::pass::reading::Accumulator;
-use crate::progress::Watch;
+use crate::progress::ScanProgress;
 use crate::source::Source;
 use crate::store::entry::EntryPlace;
 use crate::store::opened_store::{Store, Work};
 use crate::store::query::Query;
 
-/// Keys that are kept. An object owns some dozens of others, and has as many Events.
+/// Maximum number of keys that are kept. An object owns some dozens of others, and has as many Events.
 const MAX_KEYS: usize = 10_000;
 
-/// The newest put of a key among those that have the bytes. The key may have a newer one without them.
+/// The newest put of a key whose value contains the bytes. The key may have a newer put without them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mention {
     /// Its revision.
     pub revision: FullRevision,
-    /// Where it is.
+    /// Its place.
     pub place: EntryPlace,
 }
 
-/// The keys whose values have some bytes in them.
+/// Finds the keys whose values contain given bytes.
 #[derive(Debug)]
 pub struct Mentions {
     query: Query,
@@ -36,19 +36,19 @@ pub struct Mentions {
 }
 
 impl Mentions {
-    /// None yet, of these bytes, as far as `query` reaches.
+    /// Starts a search for `bytes` in the entries that match `query`.
     #[must_use]
     pub fn of(query: Query, bytes: &[u8]) -> Self {
         Self { query, bytes: Finder::new(bytes).into_owned(), found: BTreeMap::new(), is_cut: false }
     }
 
-    /// The keys in order with the newest put of each.
+    /// Returns the keys in order, with the newest matching put of each.
     #[must_use]
     pub fn into_found(self) -> BTreeMap<Vec<u8>, Mention> {
         self.found
     }
 
-    /// Whether there were more keys than are kept.
+    /// Whether there were more keys than the maximum.
     #[must_use]
     pub fn is_cut(&self) -> bool {
         self.is_cut
@@ -66,8 +66,13 @@ impl Mentions {
 }
 
 impl Accumulator for Mentions {
-    fn read<S: Source + ?Sized>(&mut self, store: &Store<'_, S>, work: Work, watch: &dyn Watch) -> Result<Lost, Error> {
-        store.entries(work, watch, &mut |entry, lost| {
+    fn read<S: Source + ?Sized>(
+        &mut self,
+        store: &Store<'_, S>,
+        work: Work,
+        progress: &dyn ScanProgress,
+    ) -> Result<LostParts, Error> {
+        store.entries(work, progress, &mut |entry, lost| {
             if entry.key.tombstone || self.bytes.find(entry.value).is_none() {
                 return;
             }

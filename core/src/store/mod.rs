@@ -3,7 +3,7 @@
 //! A [`Scan`](crate::Scan) judges a file; this module reads its contents. Any number of threads read the leaves of
 //! bucket `key` in file order, and no answer depends on that order: [`Index`] (keys at a revision),
 //! [`History`](key_history::History) (one key), [`HashKv`](hashkv::HashKv). Memory holds keys and the places of their
-//! values, never the values. Damaged parts are skipped and counted ([`Lost`]): the answer then says that it may be
+//! values, never the values. Damaged parts are skipped and counted ([`LostParts`]): the answer then says that it may be
 //! incomplete.
 
 pub mod changes;
@@ -50,13 +50,13 @@ pub mod usage;
 pub mod usage_by_group;
 mod wanted_entry;
 
-pub use crate::missing_parts::Lost;
+pub use crate::lost_parts::LostParts;
 pub use changes::Changes;
 pub use cluster_buckets::{Alarm, Auth, Lease, Listing, Member, StoredSetting};
 pub use diff_prefilter::{Contents, Unlike};
 pub use difference::KeyDifference;
 pub use entry::{EntryPlace, KeyEntry};
-pub use hashkv::{HashKv, HashKvPart, Unavailable};
+pub use hashkv::{HashKv, HashKvPart, RevisionUnavailable};
 pub use incremental_open::{Begun, OpenedStore, Opening};
 pub use index::Index;
 pub use index_with_values::IndexWithValues;

@@ -1,7 +1,7 @@
 //! An opened store: the leaves of bucket `key`, split into pieces of work.
 
 use crate::bolt::bucket::{self, BUCKET_HEADER};
-use crate::bolt::leaf::{BUCKET, Element, ElementFault, Leaf};
+use crate::bolt::leaf::{BUCKET, Element, ElementDefect, Leaf};
 use crate::bolt::meta::MetaChoice;
 use crate::bolt::page::{Header, PageKind, range, table_end};
 use crate::bolt::page_id::PageId;
@@ -17,9 +17,9 @@ use crate::finding::Finding;
 use crate::finding_code::Code;
 use crate::int_readers::u32_le;
 use crate::limits::{MAX_PARTS, READ_AHEAD};
-use crate::missing_parts::Lost;
+use crate::lost_parts::LostParts;
 use crate::offset::Offset;
-use crate::progress::{Unwatched, Watch};
+use crate::progress::{IgnoreProgress, ScanProgress};
 use crate::scan::branch_descent::TreeParents;
 use crate::scan::damage_by_bucket::DamageByBucket;
 use crate::scan::leaf_prefetch::reach;
@@ -36,7 +36,7 @@ const LEAST_WORK: usize = 64;
 /// Name of the bucket with the keys.
 pub(super) const KEY: &str = "key";
 
-/// Bytes between two calls of the watch.
+/// Bytes between two calls of the progress callback.
 const STRIDE: u64 = 512 << 10;
 
 /// A leaf page of bucket `key`.
@@ -52,7 +52,7 @@ pub(crate) struct Page<'a> {
 impl<'a> Page<'a> {
     /// Iterates over its entries in order; elements that are not entries go into `lost`.
     #[inline]
-    pub fn entries<'p>(&'p self, lost: &'p mut Lost) -> impl Iterator<Item = KeyEntry<'a>> + 'p {
+    pub fn entries<'p>(&'p self, lost: &'p mut LostParts) -> impl Iterator<Item = KeyEntry<'a>> + 'p {
         (0u32..).zip(self.leaf.elements()).filter_map(move |(index, element)| {
             let place = EntryPlace { page: self.page, index };
             match element.map(|element| (element, RevisionKey::parse(element.key))) {
@@ -69,13 +69,13 @@ impl<'a> Page<'a> {
 
     /// Counts an element that is not an entry.
     #[cold]
-    fn lose(&self, element: Result<Element<'a>, ElementFault>, lost: &mut Lost) {
+    fn lose(&self, element: Result<Element<'a>, ElementDefect>, lost: &mut LostParts) {
         lost.add_with(|| {
             let (code, at, text) = match element {
                 Ok(element) => (Code::RevisionMalformed, element.at, "a key is not a revision".into()),
-                Err(fault) => {
-                    let fault = self.leaf.describe(fault);
-                    (fault.code, fault.at, fault.message)
+                Err(defect) => {
+                    let defect = self.leaf.page_defect(defect);
+                    (defect.code, defect.at, defect.message)
                 }
             };
             Finding::new(code, text).page(self.page).offset(self.offset.plus(at as u64))
@@ -191,13 +191,13 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
 
     /// Damage known before any leaf is read that leaves answers about keys incomplete.
     #[must_use]
-    pub fn lost(&self) -> Lost {
+    pub fn lost(&self) -> LostParts {
         self.lost_of(&[KEY])
     }
 
     /// Damage that leaves answers from these buckets incomplete.
     #[must_use]
-    pub fn lost_of(&self, buckets: &[&str]) -> Lost {
+    pub fn lost_of(&self, buckets: &[&str]) -> LostParts {
         self.damage.affecting(buckets)
     }
 
@@ -248,16 +248,16 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
     /// Calls `take` with each entry of one piece of work.
     ///
     /// # Errors
-    /// A read fails, or `watch` requests a stop. Damage is returned as a count.
+    /// A read fails, or `progress` requests a stop. Damage is returned as a count.
     pub fn entries(
         &self,
         work: Work,
-        watch: &dyn Watch,
-        take: &mut dyn FnMut(&KeyEntry<'_>, &mut Lost),
-    ) -> Result<Lost, Error> {
-        let mut lost = Lost::default();
-        let mut odd = Lost::default();
-        let unread = self.leaves(work, watch, &mut |page| {
+        progress: &dyn ScanProgress,
+        take: &mut dyn FnMut(&KeyEntry<'_>, &mut LostParts),
+    ) -> Result<LostParts, Error> {
+        let mut lost = LostParts::default();
+        let mut odd = LostParts::default();
+        let unread = self.leaves(work, progress, &mut |page| {
             for entry in page.entries(&mut lost) {
                 take(&entry, &mut odd);
             }
@@ -271,8 +271,13 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
     ///
     /// # Errors
     /// The same errors as [`Store::entries`].
-    pub(crate) fn leaves(&self, work: Work, watch: &dyn Watch, take: &mut dyn FnMut(&Page<'_>)) -> Result<Lost, Error> {
-        let mut lost = Lost::default();
+    pub(crate) fn leaves(
+        &self,
+        work: Work,
+        progress: &dyn ScanProgress,
+        take: &mut dyn FnMut(&Page<'_>),
+    ) -> Result<LostParts, Error> {
+        let mut lost = LostParts::default();
         if let (Some(inline), 0) = (&self.inline, work.0) {
             take(&inline.page());
             return Ok(lost);
@@ -293,13 +298,13 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
             }
             unreported = unreported.saturating_add(u64::from(self.geometry.page_size));
             if unreported >= STRIDE {
-                watch.advance(std::mem::take(&mut unreported));
-                if watch.cancelled() {
+                progress.advance(std::mem::take(&mut unreported));
+                if progress.cancelled() {
                     return Err(Error::Cancelled);
                 }
             }
         }
-        watch.advance(unreported);
+        progress.advance(unreported);
         Ok(lost)
     }
 
@@ -309,28 +314,24 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
         reader: &'r mut PageReader<'_, S>,
         page: PageId,
         rank: usize,
-        lost: &mut Lost,
+        lost: &mut LostParts,
     ) -> Result<Option<Page<'r>>, Error> {
         let offset = self.geometry.offset(page);
         let odd = |code, text: String| Finding::new(code, text).page(page).offset(offset);
-        let (header, overflow) = match reader.extent(page)? {
+        let (header, overflow) = match reader.header_and_overflow(page)? {
             Ok(extent) => extent,
-            Err(fault) => {
-                lost.add(odd(fault.code, fault.message));
+            Err(defect) => {
+                lost.add(odd(defect.code, defect.message));
                 return Ok(None);
             }
         };
         if header.kind() != Some(PageKind::Leaf) {
-            let text = format!("the tree points here, but this is {}", header.describe());
-            lost.add(odd(Code::PageType, text));
+            lost.add(odd(Code::PageType, header.wrong_type()));
             return Ok(None);
         }
         if header.id != page {
             // Its contents are used, but this place may have belonged to another page before.
-            lost.add(odd(
-                Code::PageIdMismatch,
-                format!("page {page} is labelled {}: it was written to the wrong place or overwritten", header.id),
-            ));
+            lost.add(odd(Code::PageIdMismatch, header.wrong_id(page)));
         }
         let overflow = if overflow > 0 { self.before_next(reader, page, overflow)? } else { 0 };
         let bytes = reader.pages(page, overflow)?;
@@ -359,12 +360,12 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
     /// The same errors as [`Store::entries`].
     pub fn entries_in_order(
         &self,
-        watch: &dyn Watch,
-        take: &mut dyn FnMut(&KeyEntry<'_>, &mut Lost) -> bool,
-    ) -> Result<Lost, Error> {
-        let mut lost = Lost::default();
-        let mut odd = Lost::default();
-        let unread = self.leaves_in_order(watch, &mut |page, of_page| {
+        progress: &dyn ScanProgress,
+        take: &mut dyn FnMut(&KeyEntry<'_>, &mut LostParts) -> bool,
+    ) -> Result<LostParts, Error> {
+        let mut lost = LostParts::default();
+        let mut odd = LostParts::default();
+        let unread = self.leaves_in_order(progress, &mut |page, of_page| {
             lost.append(of_page);
             page.is_none_or(|page| page.entries(&mut lost).all(|entry| take(&entry, &mut odd)))
         })?;
@@ -377,40 +378,44 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
     /// unreadable leaf, and with the irregularities of the page. Returns the irregularities of the whole bucket.
     pub(crate) fn leaves_in_order(
         &self,
-        watch: &dyn Watch,
-        take: &mut dyn FnMut(Option<&Page<'_>>, Lost) -> bool,
-    ) -> Result<Lost, Error> {
+        progress: &dyn ScanProgress,
+        take: &mut dyn FnMut(Option<&Page<'_>>, LostParts) -> bool,
+    ) -> Result<LostParts, Error> {
         if self.inline.is_some() {
-            return self.leaves(Work(0), watch, &mut |page| {
-                let _ = take(Some(page), Lost::default());
+            return self.leaves(Work(0), progress, &mut |page| {
+                let _ = take(Some(page), LostParts::default());
             });
         }
         let mut ranked = self.leaves.clone();
         ranked.sort_unstable_by_key(|(_, rank)| *rank);
         let mut reader = PageReader::new(self.source, self.geometry);
         for (page, rank) in ranked {
-            watch.advance(u64::from(self.geometry.page_size));
-            if watch.cancelled() {
+            progress.advance(u64::from(self.geometry.page_size));
+            if progress.cancelled() {
                 return Err(Error::Cancelled);
             }
-            let mut lost = Lost::default();
+            let mut lost = LostParts::default();
             let page = self.page(&mut reader, page, rank, &mut lost)?;
             if !take(page.as_ref(), lost) {
                 break;
             }
         }
-        Ok(Lost::default())
+        Ok(LostParts::default())
     }
 
     /// Calls `take` with the entries at some places, in file order; reads each page once.
     ///
     /// # Errors
     /// The same errors as [`Store::entries`].
-    pub fn entries_at(&self, mut places: Vec<EntryPlace>, take: &mut dyn FnMut(&KeyEntry<'_>)) -> Result<Lost, Error> {
+    pub fn entries_at(
+        &self,
+        mut places: Vec<EntryPlace>,
+        take: &mut dyn FnMut(&KeyEntry<'_>),
+    ) -> Result<LostParts, Error> {
         places.sort_unstable();
         places.dedup();
-        let mut lost = Lost::default();
-        let mut some = |page: &Page<'_>, wanted: &[EntryPlace], lost: &mut Lost| {
+        let mut lost = LostParts::default();
+        let mut some = |page: &Page<'_>, wanted: &[EntryPlace], lost: &mut LostParts| {
             let mut wanted = wanted.iter().peekable();
             for entry in page.entries(lost) {
                 if wanted.next_if(|place| place.index == entry.place.index).is_some() {
@@ -419,7 +424,7 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
             }
         };
         if self.inline.is_some() {
-            let unread = self.leaves(Work(0), &Unwatched, &mut |page| some(page, &places, &mut lost))?;
+            let unread = self.leaves(Work(0), &IgnoreProgress, &mut |page| some(page, &places, &mut lost))?;
             lost.append(unread);
             return Ok(lost);
         }
@@ -477,7 +482,8 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
 
     /// Finds the main revision of the last readable entry, given the leaves in key order; 0 if there is none.
     fn last(&self, ordered: &[PageId]) -> Result<Revision, Error> {
-        let last = |page: &Page<'_>| page.entries(&mut Lost::default()).last().map(|entry| entry.key.revision.main);
+        let last =
+            |page: &Page<'_>| page.entries(&mut LostParts::default()).last().map(|entry| entry.key.revision.main);
         if let Some(inline) = &self.inline {
             return Ok(last(&inline.page()).unwrap_or_default());
         }
@@ -487,7 +493,7 @@ impl<'s, S: Source + ?Sized> Store<'s, S> {
             if self.leaves.binary_search(&(*page, rank)).is_err() {
                 continue;
             }
-            let page = self.page(&mut reader, *page, rank, &mut Lost::default())?;
+            let page = self.page(&mut reader, *page, rank, &mut LostParts::default())?;
             if let Some(main) = page.as_ref().and_then(last) {
                 return Ok(main);
             }

@@ -164,14 +164,14 @@ impl PageDissector<'_> {
     }
 
     /// Adds a value that may be a secret.
-    fn put_value(&mut self, at: usize, len: usize, depth: u32, value: Told, link: Option<PageId>) {
+    fn put_value(&mut self, at: usize, len: usize, depth: u32, value: ValueText, link: Option<PageId>) {
         let before = self.fields.len();
         let end = at.saturating_add(len);
         let overlaps = self.hidden.iter().any(|part| part.start < end && at < part.end);
         let (secret, value, key) = match value {
-            Told::Bytes(value) => (overlaps, value, None),
-            Told::Words(value) => (false, value, None),
-            Told::KeyValue(value, key) => (false, value, key),
+            ValueText::Raw(value) => (overlaps, value, None),
+            ValueText::Decoded(value) => (false, value, None),
+            ValueText::KeyValue(value, key) => (false, value, key),
         };
         self.put(at, len, depth, "value", value, link);
         if let Some(field) = self.fields.get_mut(before) {
@@ -206,7 +206,7 @@ impl PageDissector<'_> {
     }
 
     fn meta(&mut self) {
-        let note = |right: bool, told: String| if right { told } else { format!("{told}, which is not bbolt's") };
+        let note = |right: bool, text: String| if right { text } else { format!("{text}, which is not bbolt's") };
         let [magic, version, size, flags] = [16, 20, 24, 28].map(|at| self.u32(at));
         let [root, freelist] = [32, 48].map(|at| self.page_id(at));
         let [sequence, water, txid, checksum] = [40, 56, 64, 72].map(|at| self.u64(at));
@@ -275,7 +275,7 @@ impl PageDissector<'_> {
             (pair.end <= base.saturating_add(len)).then_some(pair)
         };
         let table = || (first..end.min(self.bytes.len())).step_by(ELEMENT);
-        let mut room = PageBudget::new(len, table().map(|at| pair(self, at).map_or(0, |pair| pair.len())));
+        let mut budget = PageBudget::new(len, table().map(|at| pair(self, at).map_or(0, |pair| pair.len())));
         for at in (first..end).step_by(ELEMENT) {
             if self.more {
                 return;
@@ -287,9 +287,9 @@ impl PageDissector<'_> {
             let following = Some(at.saturating_add(ELEMENT)).filter(|next| *next < end);
             let next = following.and_then(|next| pair(self, next)).map(|next| next.start);
             let admitted = match pair(self, at) {
-                Some(pair) => room.admit(at, pair, next) == Admission::Granted,
+                Some(pair) => budget.admit(at, pair, next) == Admission::Granted,
                 // An entry that reaches beyond the page is shown as far as its bytes exist.
-                None => room.count_skipped(),
+                None => budget.count_skipped(),
             };
             let bucket = flags & BUCKET != 0;
             let root = (bucket && admitted && value_len >= BUCKET_HEADER).then(|| self.page_id(value_at));
@@ -322,8 +322,8 @@ impl PageDissector<'_> {
 
     fn bucket(&mut self, at: usize, len: usize, root: PageId, depth: u32) {
         let sequence = self.u64(at.saturating_add(8));
-        let told = if root == PageId::ZERO { "0: the bucket lies here".into() } else { root.to_string() };
-        self.put(at, 8, depth, "root page", told, Some(root).filter(|root| *root != PageId::ZERO));
+        let text = if root == PageId::ZERO { "0: the bucket lies here".into() } else { root.to_string() };
+        self.put(at, 8, depth, "root page", text, Some(root).filter(|root| *root != PageId::ZERO));
         self.put(at.saturating_add(8), 8, depth, "sequence", sequence.to_string(), None);
         let inner = at.saturating_add(BUCKET_HEADER);
         // Each nested bucket is two levels deeper than the one around it.
@@ -343,25 +343,25 @@ impl PageDissector<'_> {
         match RevisionKey::parse(bytes) {
             Some(key) if key.tombstone => format!("revision {}, a tombstone", key.revision),
             Some(key) => format!("revision {}", key.revision),
-            None => told(bytes, key_text),
+            None => excerpt(bytes, key_text),
         }
     }
 
-    fn value(&self, key_at: usize, key_len: usize, at: usize, len: usize, flags: u32) -> Told {
+    fn value(&self, key_at: usize, key_len: usize, at: usize, len: usize, flags: u32) -> ValueText {
         let bytes = self.slice(at, len);
         if flags & BUCKET != 0 {
-            return Told::Words("a bucket".into());
+            return ValueText::Decoded("a bucket".into());
         }
         let is_revision = RevisionKey::parse(self.slice(key_at, key_len)).is_some();
         let whole = |key: &[u8]| (key.len() <= PAGE_VIEW_TEXT).then(|| key_text(key));
         match KeyValue::parse(bytes).filter(|_| is_revision) {
             Some(pair) if pair.has_only_key() => {
-                Told::KeyValue(format!("KeyValue: {}", told(pair.key, key_text)), whole(pair.key))
+                ValueText::KeyValue(format!("KeyValue: {}", excerpt(pair.key, key_text)), whole(pair.key))
             }
-            Some(pair) => Told::KeyValue(
+            Some(pair) => ValueText::KeyValue(
                 format!(
                     "KeyValue: {}, created at {}, version {}, {} bytes{}",
-                    told(pair.key, key_text),
+                    excerpt(pair.key, key_text),
                     pair.create_revision,
                     pair.version,
                     pair.value.len(),
@@ -369,7 +369,7 @@ impl PageDissector<'_> {
                 ),
                 whole(pair.key),
             ),
-            None => Told::Bytes(told(bytes, |bytes| match std::str::from_utf8(bytes) {
+            None => ValueText::Raw(excerpt(bytes, |bytes| match std::str::from_utf8(bytes) {
                 Ok(text) if !text.contains(char::is_control) => printable(text),
                 _ => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
             })),
@@ -381,11 +381,11 @@ impl PageDissector<'_> {
 const SHARED: &str = "overlaps another entry";
 
 /// A value, described in words or shown by its bytes.
-enum Told {
-    Words(String),
+enum ValueText {
+    Decoded(String),
     /// The description of a `KeyValue`, and its key.
     KeyValue(String, Option<String>),
-    Bytes(String),
+    Raw(String),
 }
 
 /// Offsets in a page fit 32 bits.
@@ -398,7 +398,7 @@ fn number(at: usize, first: usize) -> usize {
     at.saturating_sub(first) / ELEMENT
 }
 
-fn told(bytes: &[u8], words: impl Fn(&[u8]) -> String) -> String {
+fn excerpt(bytes: &[u8], words: impl Fn(&[u8]) -> String) -> String {
     match bytes.get(..PAGE_VIEW_TEXT) {
         Some(start) if bytes.len() > PAGE_VIEW_TEXT => format!("{}… ({} bytes)", words(start), bytes.len()),
         _ => words(bytes),

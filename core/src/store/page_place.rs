@@ -164,7 +164,7 @@ impl<S: Source + ?Sized> Store<'_, S> {
 /// Returns the number of overflow pages that belong to a page of any type.
 pub(super) fn overflow_of<S: Source + ?Sized>(reader: &mut PageReader<'_, S>, page: PageId) -> Result<u32, Error> {
     let geometry = reader.geometry();
-    let Ok((header, overflow)) = reader.extent(page)? else { return Ok(0) };
+    let Ok((header, overflow)) = reader.header_and_overflow(page)? else { return Ok(0) };
     let is_freelist = header.kind() == Some(PageKind::Freelist) && geometry.check(page, header.overflow).is_ok();
     Ok(if is_freelist { header.overflow } else { overflow })
 }

@@ -144,7 +144,7 @@ impl<R: KeyRow> Partition<R> {
     }
 }
 
-/// After a panic in another thread nobody reads the rows any more.
+/// After a panic in another thread, the rows are not read any more.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -4,7 +4,7 @@ use crate::etcd::keyvalue::KeyValue;
 use crate::etcd::revision::Revision;
 use crate::finding::Finding;
 use crate::finding_code::Code;
-use crate::missing_parts::Lost;
+use crate::lost_parts::LostParts;
 use crate::store::entry::KeyEntry;
 use crate::store::range::KeyRange;
 
@@ -31,7 +31,7 @@ impl Query {
 
     /// Decodes an entry if it matches the query. An undecodable entry goes into `lost`, because its key is unknown.
     #[inline]
-    pub fn message<'a>(&self, entry: &KeyEntry<'a>, lost: &mut Lost) -> Option<KeyValue<'a>> {
+    pub fn message<'a>(&self, entry: &KeyEntry<'a>, lost: &mut LostParts) -> Option<KeyValue<'a>> {
         if entry.key.revision.main > self.revision || (entry.value.is_empty() && !entry.key.tombstone) {
             return None;
         }

@@ -4,8 +4,8 @@ use crate::bolt::page_id::PageId;
 use crate::bolt::reader::PageReader;
 use crate::error::Error;
 use crate::etcd::revision::Revision;
-use crate::missing_parts::Lost;
-use crate::progress::Unwatched;
+use crate::lost_parts::LostParts;
+use crate::progress::IgnoreProgress;
 use crate::source::Source;
 use crate::store::entry::KeyEntry;
 use crate::store::opened_store::{Page, Store};
@@ -25,13 +25,13 @@ impl<S: Source + ?Sized> Store<'_, S> {
     /// A read fails.
     pub fn sample(&self, take: &mut dyn FnMut(&KeyEntry<'_>)) -> Result<(), Error> {
         let mut some = |page: &Page<'_>| {
-            let mut lost = Lost::default();
+            let mut lost = LostParts::default();
             let entries: Vec<KeyEntry<'_>> = page.entries(&mut lost).collect();
             entries.iter().step_by(entries.len().div_ceil(ENTRIES).max(1)).for_each(&mut *take);
         };
         if self.inline.is_some() {
             if let Some(work) = self.work().next() {
-                self.leaves(work, &Unwatched, &mut some)?;
+                self.leaves(work, &IgnoreProgress, &mut some)?;
             }
             return Ok(());
         }
@@ -43,7 +43,7 @@ impl<S: Source + ?Sized> Store<'_, S> {
         for leaves in [old, new] {
             for number in spread(leaves.len(), LEAVES) {
                 let Some((page, rank)) = leaves.get(number) else { continue };
-                if let Some(page) = self.page(&mut reader, *page, *rank, &mut Lost::default())? {
+                if let Some(page) = self.page(&mut reader, *page, *rank, &mut LostParts::default())? {
                     some(&page);
                 }
             }
@@ -62,7 +62,7 @@ impl<S: Source + ?Sized> Store<'_, S> {
         while low < high {
             let middle = low.midpoint(high);
             let Some((page, rank)) = ranked.get(middle) else { break };
-            let mut lost = Lost::default();
+            let mut lost = LostParts::default();
             let page = self.page(reader, *page, *rank, &mut lost)?;
             let first = page.and_then(|page| page.entries(&mut lost).next().map(|entry| entry.key.revision.main));
             if first.is_some_and(|first| first < main) {

@@ -4,8 +4,8 @@ use crate::bolt::page_id::PageId;
 use crate::bolt::reader::PageReader;
 use crate::error::Error;
 use crate::etcd::revision::Revision;
-use crate::missing_parts::Lost;
-use crate::progress::Unwatched;
+use crate::lost_parts::LostParts;
+use crate::progress::IgnoreProgress;
 use crate::source::Source;
 use crate::store::entry::KeyEntry;
 use crate::store::opened_store::{Store, Work};
@@ -31,17 +31,21 @@ impl<'o, 's, S: Source + ?Sized> Seek<'o, 's, S> {
     ///
     /// # Errors
     /// A read fails.
-    pub fn entries_from(&self, main: Revision, take: &mut dyn FnMut(&KeyEntry<'_>) -> bool) -> Result<Lost, Error> {
-        let mut lost = Lost::default();
+    pub fn entries_from(
+        &self,
+        main: Revision,
+        take: &mut dyn FnMut(&KeyEntry<'_>) -> bool,
+    ) -> Result<LostParts, Error> {
+        let mut lost = LostParts::default();
         let wanted = |entry: &KeyEntry<'_>| entry.key.revision.main >= main;
         if self.store.inline.is_some() {
             let work = self.store.work().next();
-            let mut inline = |work: Work, lost: &mut Lost| {
-                self.store.leaves(work, &Unwatched, &mut |page| {
+            let mut inline = |work: Work, lost: &mut LostParts| {
+                self.store.leaves(work, &IgnoreProgress, &mut |page| {
                     let _ = page.entries(lost).filter(wanted).all(|entry| take(&entry));
                 })
             };
-            let unread = work.map_or_else(|| Ok(Lost::default()), |work| inline(work, &mut lost))?;
+            let unread = work.map_or_else(|| Ok(LostParts::default()), |work| inline(work, &mut lost))?;
             lost.append(unread);
             return Ok(lost);
         }
@@ -86,7 +90,7 @@ mod tests {
             let OpenedStore::Store(store) = Store::open(bytes).unwrap() else { panic!("{case}") };
             let mut all = Vec::new();
             store
-                .entries_in_order(&Unwatched, &mut |entry, _| {
+                .entries_in_order(&IgnoreProgress, &mut |entry, _| {
                     all.push((entry.key, entry.value.to_vec()));
                     true
                 })

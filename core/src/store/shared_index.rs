@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::error::Error;
 use crate::etcd::keyvalue::KeyValue;
-use crate::missing_parts::Lost;
+use crate::lost_parts::LostParts;
 use crate::pass::reading::Accumulator;
-use crate::progress::Watch;
+use crate::progress::ScanProgress;
 use crate::source::Source;
 use crate::store::entry::KeyEntry;
 use crate::store::entry_batch::EntryBatch;
@@ -59,13 +59,13 @@ impl SharedIndex {
         &mut self,
         store: &Store<'_, S>,
         work: Work,
-        watch: &dyn Watch,
+        progress: &dyn ScanProgress,
         take: &mut dyn FnMut(&KeyEntry<'_>, &KeyValue<'_>),
-    ) -> Result<Lost, Error> {
+    ) -> Result<LostParts, Error> {
         let Self { query, batch, all } = self;
-        let mut odd = Lost::default();
-        let mut lost = store.leaves(work, watch, &mut |page| {
-            let mut unreadable = Lost::default();
+        let mut odd = LostParts::default();
+        let mut lost = store.leaves(work, progress, &mut |page| {
+            let mut unreadable = LostParts::default();
             for entry in page.entries(&mut unreadable) {
                 if let Some(one) = WantedEntry::of(query, entry, &mut odd) {
                     batch.push(&one, query.hash_values);
@@ -83,12 +83,17 @@ impl SharedIndex {
 }
 
 impl Accumulator for SharedIndex {
-    fn read<S: Source + ?Sized>(&mut self, store: &Store<'_, S>, work: Work, watch: &dyn Watch) -> Result<Lost, Error> {
-        self.read_with(store, work, watch, &mut |_, _| {})
+    fn read<S: Source + ?Sized>(
+        &mut self,
+        store: &Store<'_, S>,
+        work: Work,
+        progress: &dyn ScanProgress,
+    ) -> Result<LostParts, Error> {
+        self.read_with(store, work, progress, &mut |_, _| {})
     }
 }
 
-/// After a panic in another thread nobody reads the keys any more.
+/// After a panic in another thread, the keys are not read any more.
 fn locked(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -5,7 +5,7 @@ use crate::etcd::revision::Revision;
 use crate::etcd::revision_key::{FullRevision, RevisionKey};
 use crate::finding::Finding;
 use crate::finding_code::Code;
-use crate::missing_parts::Lost;
+use crate::lost_parts::LostParts;
 use crate::store::entry::{EntryPlace, KeyEntry};
 
 /// Bits of an element's index on its page; bbolt's count has as many.
@@ -26,7 +26,7 @@ pub(crate) struct ShortEntry {
 impl ShortEntry {
     /// Packs an entry; one beyond the end of any possible file counts as lost.
     #[inline]
-    pub fn of(entry: &KeyEntry<'_>, lost: &mut Lost) -> Option<Self> {
+    pub fn of(entry: &KeyEntry<'_>, lost: &mut LostParts) -> Option<Self> {
         let short = Self::new(entry.key, entry.place);
         if short.is_none() {
             let text = format!(
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn what_goes_in_comes_out() {
+    fn packed_entries_unpack_to_the_same() {
         for (main, sub, tombstone, page, index) in [
             (0, 0, false, 0, 0),
             (i64::MAX, 7, true, (1 << 48) - 1, 65535),

@@ -10,9 +10,9 @@ use crate::error::Error;
 use crate::etcd::keyvalue::KeyValue;
 use crate::etcd::revision::Revision;
 use crate::etcd::revision_key::RevisionKey;
-use crate::missing_parts::Lost;
+use crate::lost_parts::LostParts;
 use crate::pass::reading::Accumulator;
-use crate::progress::Watch;
+use crate::progress::ScanProgress;
 use crate::source::Source;
 use crate::store::key_hash::{Short, short};
 use crate::store::opened_store::{Store, Work};
@@ -86,10 +86,15 @@ impl SurvivorSearch {
 }
 
 impl Accumulator for SurvivorSearch {
-    fn read<S: Source + ?Sized>(&mut self, store: &Store<'_, S>, work: Work, watch: &dyn Watch) -> Result<Lost, Error> {
+    fn read<S: Source + ?Sized>(
+        &mut self,
+        store: &Store<'_, S>,
+        work: Work,
+        progress: &dyn ScanProgress,
+    ) -> Result<LostParts, Error> {
         let at = self.at;
         let rows = &mut self.newest;
-        let lost = store.entries(work, watch, &mut |entry, lost| {
+        let lost = store.entries(work, progress, &mut |entry, lost| {
             if entry.key.revision.main > at {
                 return;
             }

@@ -7,8 +7,8 @@ use crate::error::Error;
 use crate::etcd::revision::Revision;
 use crate::limits::FINDINGS_PER_CODE;
 use crate::lost_history::{LostHistory, RevisionRange};
-use crate::missing_parts::Lost;
-use crate::progress::Watch;
+use crate::lost_parts::LostParts;
+use crate::progress::ScanProgress;
 use crate::source::Source;
 use crate::store::opened_store::{Page, Store};
 use crate::store::query::Query;
@@ -130,10 +130,10 @@ impl<S: Source + ?Sized> Store<'_, S> {
     ///
     /// # Errors
     /// The same errors as [`Store::entries`].
-    pub fn unread_revisions(&self, watch: &dyn Watch) -> Result<UnreadRevisions, Error> {
+    pub fn unread_revisions(&self, progress: &dyn ScanProgress) -> Result<UnreadRevisions, Error> {
         let query = self.query(KeyRange::all(), self.current());
         let mut following = LossTracker::default();
-        self.leaves_in_order(watch, &mut |page, lost| {
+        self.leaves_in_order(progress, &mut |page, lost| {
             // This may be another page: then its contents bound nothing.
             let is_right = lost.places == 0;
             if !is_right {
@@ -155,7 +155,7 @@ impl<S: Source + ?Sized> Store<'_, S> {
 
 fn follow(page: &Page<'_>, query: &Query, is_right: bool, following: &mut LossTracker) {
     let mut expected = 0_u32;
-    let mut lost = Lost::default();
+    let mut lost = LostParts::default();
     for entry in page.entries(&mut lost) {
         if entry.place.index > expected {
             following.lose();
@@ -166,7 +166,7 @@ fn follow(page: &Page<'_>, query: &Query, is_right: bool, following: &mut LossTr
         } else {
             following.last = following.last.max(entry.key.revision.main);
         }
-        let mut odd = Lost::default();
+        let mut odd = LostParts::default();
         query.message(&entry, &mut odd);
         if odd.places > 0 {
             let main = entry.key.revision.main;
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn neighbours_bound_what_is_lost() {
+    fn readable_neighbours_bound_the_lost_revisions() {
         let mut following = LossTracker::default();
         following.see(Revision::new(2), 0);
         following.lose();

@@ -3,9 +3,9 @@
 use crate::error::Error;
 use crate::etcd::revision_key::FullRevision;
 use crate::limits::GROUP_SUM_BYTES;
-use crate::missing_parts::Lost;
+use crate::lost_parts::LostParts;
 use crate::pass::reading::Accumulator;
-use crate::progress::Watch;
+use crate::progress::ScanProgress;
 use crate::source::Source;
 use crate::store::entry::EntryPlace;
 use crate::store::group_names::{GroupNames, Groups};
@@ -258,9 +258,14 @@ fn cut(list: &mut Vec<Heavy>, top: usize) {
 }
 
 impl Accumulator for GroupTally<'_> {
-    fn read<S: Source + ?Sized>(&mut self, store: &Store<'_, S>, work: Work, watch: &dyn Watch) -> Result<Lost, Error> {
+    fn read<S: Source + ?Sized>(
+        &mut self,
+        store: &Store<'_, S>,
+        work: Work,
+        progress: &dyn ScanProgress,
+    ) -> Result<LostParts, Error> {
         self.page_size = store.geometry.page_size;
-        let lost = store.entries(work, watch, &mut |entry, lost| {
+        let lost = store.entries(work, progress, &mut |entry, lost| {
             let Some(message) = self.query.message(entry, lost) else { return };
             let Some(short_entry) = ShortEntry::of(entry, lost) else { return };
             let bytes = entry_bytes(entry);

@@ -2,7 +2,7 @@
 
 use crate::etcd::keyvalue::KeyValue;
 use crate::fingerprint::fingerprint;
-use crate::missing_parts::Lost;
+use crate::lost_parts::LostParts;
 use crate::store::entry::KeyEntry;
 use crate::store::key_hash::{Short, short};
 use crate::store::key_state::KeyState;
@@ -23,7 +23,7 @@ pub(crate) struct WantedEntry<'a> {
 impl<'a> WantedEntry<'a> {
     /// Decodes an entry; `None` if it does not match the query, or cannot be decoded, which goes into `lost`.
     #[inline]
-    pub fn of(query: &Query, entry: KeyEntry<'a>, lost: &mut Lost) -> Option<Self> {
+    pub fn of(query: &Query, entry: KeyEntry<'a>, lost: &mut LostParts) -> Option<Self> {
         let message = query.message(&entry, lost)?;
         Some(Self { entry, message, hash: short(message.key) })
     }

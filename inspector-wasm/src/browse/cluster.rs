@@ -10,7 +10,7 @@ use etcdsnap_core::store::{Lease, Listing, Member, StoredSetting};
 use super::answers::{
     Cluster, ClusterAlarm, ClusterLease, ClusterMember, ClusterPermission, ClusterRole, ClusterSetting, ClusterUser,
 };
-use super::view::{Refusal, View, told};
+use super::view::{Refusal, View, to_refusal};
 
 /// Most leases in the answer; a cluster can have a hundred thousand.
 const LEASES: usize = 200_000;
@@ -20,18 +20,18 @@ const FEW: usize = 1000;
 impl<S: Source + ?Sized> View<'_, S> {
     pub(crate) fn cluster(&self) -> Result<Cluster, Refusal> {
         let store = &self.store;
-        let auth = store.auth().map_err(told)?;
+        let auth = store.auth().map_err(to_refusal)?;
         let mut left_out = LeftOut(0);
-        let members = store.members().map_err(told)?;
+        let members = store.members().map_err(to_refusal)?;
         left_out.add(members.left_out);
         let (mut users, mut roles, mut marks) = (Listing::default(), Listing::default(), Listing::default());
-        store.users(&mut |found| users.take_row(user(&found))).map_err(told)?;
-        store.roles(&mut |found| roles.take_row(role(&found))).map_err(told)?;
-        store.marks(&mut |found| marks.take_row(mark(&found))).map_err(told)?;
+        store.users(&mut |found| users.take_row(user(&found))).map_err(to_refusal)?;
+        store.roles(&mut |found| roles.take_row(role(&found))).map_err(to_refusal)?;
+        store.marks(&mut |found| marks.take_row(mark(&found))).map_err(to_refusal)?;
         [users.left_out, roles.left_out, marks.left_out].into_iter().for_each(|count| left_out.add(count));
-        let leases = left_out.cut(store.leases().map_err(told)?, LEASES);
-        let alarms = left_out.cut(store.alarms().map_err(told)?, FEW);
-        let removed = left_out.cut(store.removed_members().map_err(told)?, FEW);
+        let leases = left_out.cut(store.leases().map_err(to_refusal)?, LEASES);
+        let alarms = left_out.cut(store.alarms().map_err(to_refusal)?, FEW);
+        let removed = left_out.cut(store.removed_members().map_err(to_refusal)?, FEW);
         let held = self.held(&leases);
         Ok(Cluster {
             members: members.items.into_iter().map(member).collect(),

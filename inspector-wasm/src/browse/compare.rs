@@ -12,7 +12,7 @@ use super::answers::narrow;
 use super::change_answers::{ChangeNoise, Differences};
 use super::comparison::{Comparison, ListedChanges};
 use super::purpose::{Purpose, Reading, query, unread};
-use super::view::{Refusal, View, told, value_at};
+use super::view::{Refusal, View, to_refusal, value_at};
 
 impl<'s, S: Source + ?Sized> View<'s, S> {
     /// Starts a comparison with another store, or with another revision of this one; 0 is the latest.
@@ -33,8 +33,8 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
         let other = other.map(|store| *store);
         let latest = other.as_ref().unwrap_or(&self.store).current();
         let revision = index.revision().min(latest);
-        let changes = Changes::between(&self.index, &index).map_err(told)?;
-        let noise = NoisyChanges::by_type(&changes, &self.index, &index, &self.prefixes).map_err(told)?;
+        let changes = Changes::between(&self.index, &index).map_err(to_refusal)?;
+        let noise = NoisyChanges::by_type(&changes, &self.index, &index, &self.prefixes).map_err(to_refusal)?;
         let ChangeCounts { added, removed, changed } = changes.counts();
         let differences = Differences {
             added: narrow(added),

@@ -8,7 +8,7 @@ use wasm_bindgen::prelude::*;
 use web_sys::Blob;
 
 use super::joined_spans::joined;
-use super::view::{self, Refusal, told};
+use super::view::{self, Refusal, to_refusal};
 use super::{numbers_of, refused, source, spans_of};
 use crate::blob::BlobSource;
 
@@ -57,7 +57,7 @@ impl StoreOpening {
     /// If the file cannot be read.
     pub fn step(&mut self, spans: &[f64], bytes: Vec<u8>) -> Result<(), JsValue> {
         self.source.lend(&spans_of(spans), bytes);
-        let outcome = self.opening.step(self.asked).map_err(|cause| refused(told(cause)));
+        let outcome = self.opening.step(self.asked).map_err(|cause| refused(to_refusal(cause)));
         self.source.take_back();
         outcome
     }
@@ -71,7 +71,7 @@ impl StoreOpening {
 
 impl StoreOpening {
     pub(super) fn finish(self) -> Result<(&'static BlobSource, Store<'static, dyn Source>), Refusal> {
-        let store = self.opening.finish().inspect_err(|_| self.source.forget()).map_err(told)?;
+        let store = self.opening.finish().inspect_err(|_| self.source.forget()).map_err(to_refusal)?;
         Ok((self.source, store))
     }
 }

@@ -1,8 +1,8 @@
 //! The kinds of queries that read all leaves of a file.
 
-use etcdsnap_core::kubernetes::encryption::opened_values::OpenedValues;
+use etcdsnap_core::kubernetes::encryption::decryption_counts::DecryptionCounts;
 use etcdsnap_core::kubernetes::value_search::ValueSearch;
-use etcdsnap_core::store::{HashKvPart, History, Index, KeyRange, LastPuts, Lost, Mentions, Query, Store};
+use etcdsnap_core::store::{HashKvPart, History, Index, KeyRange, LastPuts, LostParts, Mentions, Query, Store};
 use etcdsnap_core::{Revision, Source};
 
 use super::last_search::Search;
@@ -13,7 +13,7 @@ use crate::headroom::Headroom;
 /// A running query.
 pub(crate) struct Reading<'s, S: Source + ?Sized> {
     pub(super) purpose: Purpose<'s, S>,
-    pub(super) lost: Lost,
+    pub(super) lost: LostParts,
     pub(super) steps: Steps,
     pub(super) headroom: Headroom,
 }
@@ -27,7 +27,7 @@ pub(crate) enum Purpose<'s, S: Source + ?Sized> {
     History(History),
     Hash(Box<HashKvPart>),
     /// Which encrypted values a configuration decrypts.
-    Decryption(Box<OpenedValues>),
+    Decryption(Box<DecryptionCounts>),
     /// The last states of deleted objects.
     LastStates(LastPuts<'static>),
     /// The values that mention an object.
@@ -47,7 +47,7 @@ pub(super) fn unread() -> Refusal {
 }
 
 impl<S: Source + ?Sized> Reading<'_, S> {
-    pub(super) fn new<'s>(lost: Lost, purpose: Purpose<'s, S>) -> Reading<'s, S> {
+    pub(super) fn new<'s>(lost: LostParts, purpose: Purpose<'s, S>) -> Reading<'s, S> {
         Reading { purpose, lost, steps: Steps::default(), headroom: Headroom::default() }
     }
 }

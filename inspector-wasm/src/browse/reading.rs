@@ -3,12 +3,12 @@
 use std::ops::Range;
 
 use etcdsnap_core::pass::reading::Accumulator;
-use etcdsnap_core::store::{Lost, Store, Work};
-use etcdsnap_core::{Source, Unwatched};
+use etcdsnap_core::store::{LostParts, Store, Work};
+use etcdsnap_core::{IgnoreProgress, Source};
 
 use super::purpose::{Purpose, Reading, unread};
 use super::steps::Steps;
-use super::view::{Refusal, View, told};
+use super::view::{Refusal, View, to_refusal};
 
 impl<'s, S: Source + ?Sized> View<'s, S> {
     /// Returns the store that the current query reads.
@@ -25,7 +25,7 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
     }
 
     /// Starts a query.
-    pub(super) fn begin(&mut self, lost: Lost, purpose: Purpose<'s, S>) {
+    pub(super) fn begin(&mut self, lost: LostParts, purpose: Purpose<'s, S>) {
         self.reading = Some(Reading::new(lost, purpose));
         let store = self.read_store();
         let steps = Steps::new(store.work().map(|work| store.span(work)));
@@ -59,19 +59,29 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
         reading.headroom.keep();
         reading.steps.take(number);
         let lost = match &mut reading.purpose {
-            Purpose::Keys(index) => piece(&self.store, number, |work| index.read(&self.store, work, &Unwatched)),
-            Purpose::Other(Some(store), index) => piece(store, number, |work| index.read(store, work, &Unwatched)),
-            Purpose::Other(None, index) => piece(&self.store, number, |work| index.read(&self.store, work, &Unwatched)),
-            Purpose::History(history) => piece(&self.store, number, |work| history.read(&self.store, work, &Unwatched)),
+            Purpose::Keys(index) => piece(&self.store, number, |work| index.read(&self.store, work, &IgnoreProgress)),
+            Purpose::Other(Some(store), index) => piece(store, number, |work| index.read(store, work, &IgnoreProgress)),
+            Purpose::Other(None, index) => {
+                piece(&self.store, number, |work| index.read(&self.store, work, &IgnoreProgress))
+            }
+            Purpose::History(history) => {
+                piece(&self.store, number, |work| history.read(&self.store, work, &IgnoreProgress))
+            }
             Purpose::Values(values, _) => {
-                piece(&self.store, number, |work| values.read(&self.store, work, &self.index, &Unwatched))
+                piece(&self.store, number, |work| values.read(&self.store, work, &self.index, &IgnoreProgress))
             }
-            Purpose::Hash(hashing) => piece(&self.store, number, |work| hashing.read(&self.store, work, &Unwatched)),
+            Purpose::Hash(hashing) => {
+                piece(&self.store, number, |work| hashing.read(&self.store, work, &IgnoreProgress))
+            }
             Purpose::Decryption(values) => {
-                piece(&self.store, number, |work| values.read(&self.store, work, &Unwatched))
+                piece(&self.store, number, |work| values.read(&self.store, work, &IgnoreProgress))
             }
-            Purpose::LastStates(puts) => piece(&self.store, number, |work| puts.read(&self.store, work, &Unwatched)),
-            Purpose::Mentions(found) => piece(&self.store, number, |work| found.read(&self.store, work, &Unwatched)),
+            Purpose::LastStates(puts) => {
+                piece(&self.store, number, |work| puts.read(&self.store, work, &IgnoreProgress))
+            }
+            Purpose::Mentions(found) => {
+                piece(&self.store, number, |work| found.read(&self.store, work, &IgnoreProgress))
+            }
         };
         reading.lost.append(lost?);
         self.reading = Some(reading);
@@ -93,7 +103,7 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
 fn piece<S: Source + ?Sized>(
     store: &Store<'_, S>,
     number: usize,
-    read: impl FnOnce(Work) -> Result<Lost, etcdsnap_core::Error>,
-) -> Result<Lost, Refusal> {
-    store.work().nth(number).map_or_else(|| Ok(Lost::default()), |work| read(work).map_err(told))
+    read: impl FnOnce(Work) -> Result<LostParts, etcdsnap_core::Error>,
+) -> Result<LostParts, Refusal> {
+    store.work().nth(number).map_or_else(|| Ok(LostParts::default()), |work| read(work).map_err(to_refusal))
 }

@@ -11,7 +11,7 @@ use super::answers::{Found, FoundWord, SearchProblem, narrow};
 use super::last_search::Search;
 use super::purpose::{Purpose, Reading};
 use super::sorting::Ordering;
-use super::view::{Refusal, View, told};
+use super::view::{Refusal, View, to_refusal};
 
 /// Which keys or objects are listed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -63,7 +63,7 @@ impl<S: Source + ?Sized> View<'_, S> {
         }
         // Until the file is read to its end, there is no result.
         self.search = None;
-        let values = ValueSearch::new(asked, &self.index, &self.all, &found.hits).map_err(told)?;
+        let values = ValueSearch::new(asked, &self.index, &self.all, &found.hits).map_err(to_refusal)?;
         self.begin(self.store.lost(), Purpose::Values(values, found));
         Ok(true)
     }

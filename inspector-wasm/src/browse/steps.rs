@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_missed_or_is_too_long_is_left() {
+    fn missed_and_too_long_steps_remain() {
         let long = (70, 71 + LONGEST);
         let mut steps = Steps::new([(0, 10), (20, 40), (50, 60), long, (GAP + 70, GAP + 80)].into_iter());
         assert_eq!(all_ready(&mut steps, 30..65), [2]);

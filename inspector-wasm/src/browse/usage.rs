@@ -2,19 +2,19 @@
 
 use etcdsnap_core::Source;
 use etcdsnap_core::key_syntax::{key_bytes, key_text};
-use etcdsnap_core::kubernetes::usage_below::{Most, UsageBelow};
+use etcdsnap_core::kubernetes::usage_below::{UsageBelow, UsageLimits};
 use etcdsnap_core::store::Key;
 
 use super::answers::{KeyRow, NamespaceUse, UsageAnswer, UsageGroup, UsageSum, narrow};
 use super::view::{Refusal, View};
 
-/// Most groups in the answer, as many as the treemap of the page can show, and most keys in each of the lists beside it.
-const MOST: Most = Most { groups: 1000, keys: 20 };
+/// Maximum number of groups, as many as the treemap of the page can show, and of keys in each list beside it.
+const LIMITS: UsageLimits = UsageLimits { groups: 1000, keys: 20 };
 
 impl<S: Source + ?Sized> View<'_, S> {
     pub(crate) fn usage(&self, prefix: &str) -> Result<UsageAnswer, Refusal> {
         let asked = key_bytes(prefix).ok_or_else(|| format!("{prefix} is not a valid key in quotes."))?;
-        let below = UsageBelow::of(&self.index, &self.all, &asked, &self.prefixes, MOST);
+        let below = UsageBelow::of(&self.index, &self.all, &asked, &self.prefixes, LIMITS);
         let rows = |keys: &[Key<'_>]| -> Vec<KeyRow> { keys.iter().filter_map(|key| self.row_of(key)).collect() };
         Ok(UsageAnswer {
             prefix: prefix.to_owned(),

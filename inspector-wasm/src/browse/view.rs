@@ -5,7 +5,7 @@ use etcdsnap_core::key_syntax::{is_secret, key_bytes, key_text};
 use etcdsnap_core::kubernetes::registry_keys::prefixes;
 use etcdsnap_core::protobuf_raw::{self, MessageField};
 use etcdsnap_core::store::{
-    Begun, EntryPlace, HashKvPart, History, Index, Key, Lost, MaskedRange, Opening, Order, PageMap, PagePlace,
+    Begun, EntryPlace, HashKvPart, History, Index, Key, LostParts, MaskedRange, Opening, Order, PageMap, PagePlace,
     PageView, Store, Tree, TreeLine,
 };
 use etcdsnap_core::{Error, MetaChoice, PageId, Revision, Source};
@@ -22,7 +22,7 @@ pub(crate) struct View<'s, S: Source + ?Sized> {
     pub(super) store: Store<'s, S>,
     pub(super) index: Index,
     pub(super) revision: Revision,
-    pub(super) lost: Lost,
+    pub(super) lost: LostParts,
     /// All keys in order. The index of a key is its id.
     pub(super) all: Order,
     /// The live keys.
@@ -40,7 +40,7 @@ pub(crate) struct View<'s, S: Source + ?Sized> {
 
 /// Starts opening a store.
 pub(crate) fn begin<S: Source + ?Sized>(source: &S, meta: MetaChoice) -> Result<Opening<'_, S>, Refusal> {
-    match Opening::begin_by(source, meta).map_err(told)? {
+    match Opening::begin_by(source, meta).map_err(to_refusal)? {
         Begun::Opening(opening) => Ok(*opening),
         Begun::Refused(report) => {
             let why =
@@ -50,7 +50,7 @@ pub(crate) fn begin<S: Source + ?Sized>(source: &S, meta: MetaChoice) -> Result<
     }
 }
 
-pub(crate) fn told(error: Error) -> Refusal {
+pub(crate) fn to_refusal(error: Error) -> Refusal {
     format!("{error}.")
 }
 
@@ -61,7 +61,7 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
             revision: store.current(),
             index: Index::new(query(&store, Revision::ZERO)),
             store,
-            lost: Lost::default(),
+            lost: LostParts::default(),
             all: Order::default(),
             live: Order::default(),
             prefixes: Vec::new(),
@@ -226,7 +226,7 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
     }
 
     pub(crate) fn page(&self, page: u64) -> Result<PageView, Refusal> {
-        let mut view = self.store.page_view(PageId::new(page)).map_err(told)?;
+        let mut view = self.store.page_view(PageId::new(page)).map_err(to_refusal)?;
         // A page without structure can be the middle of a secret, if the file contains secrets.
         if !view.readable && self.index.iter().any(|key| is_secret(key.key)) {
             view.hidden = vec![MaskedRange { at: 0, len: u32::MAX }];
@@ -235,21 +235,21 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
     }
 
     pub(crate) fn page_place(&self, page: u64) -> Result<PagePlace, Refusal> {
-        self.store.page_place(PageId::new(page)).map_err(told)
+        self.store.page_place(PageId::new(page)).map_err(to_refusal)
     }
 
     pub(crate) fn page_map(&self) -> Result<PageMap, Refusal> {
-        self.store.page_map().map_err(told)
+        self.store.page_map().map_err(to_refusal)
     }
 
     pub(crate) fn page_bytes(&self, page: u64) -> Result<Vec<u8>, Refusal> {
-        self.store.page_bytes(PageId::new(page)).map_err(told)
+        self.store.page_bytes(PageId::new(page)).map_err(to_refusal)
     }
 }
 
 /// Returns the value in an entry.
 pub(crate) fn value_at<S: Source + ?Sized>(store: &Store<'_, S>, place: EntryPlace) -> Result<Vec<u8>, Refusal> {
-    let message = store.value(place).map_err(told)?;
+    let message = store.value(place).map_err(to_refusal)?;
     let pair = message.as_deref().and_then(KeyValue::parse);
     pair.map(|pair| pair.value.to_vec()).ok_or_else(|| "The value cannot be decoded.".into())
 }

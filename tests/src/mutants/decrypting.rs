@@ -1,7 +1,7 @@
 //! Reads any bytes as an encrypted value, a configuration and a message of a KMS plugin, for fuzzing.
 
 use etcdsnap_core::kubernetes::encryption::configuration::Configuration;
-use etcdsnap_core::kubernetes::encryption::keyring::{Keyring, Plugins, Unopened};
+use etcdsnap_core::kubernetes::encryption::keyring::{Keyring, PluginError, Plugins};
 use etcdsnap_core::kubernetes::encryption::kms_v2::Sealed;
 use etcdsnap_core::kubernetes::encryption::needed_key::Encrypted;
 use zeroize::Zeroizing;
@@ -21,7 +21,7 @@ impl Plugins for Echo {
         &self.0
     }
 
-    fn open(&self, _plugin: &str, sealed: &Sealed<'_>) -> Result<Zeroizing<Vec<u8>>, Unopened> {
+    fn open(&self, _plugin: &str, sealed: &Sealed<'_>) -> Result<Zeroizing<Vec<u8>>, PluginError> {
         Ok(Zeroizing::new(sealed.source.to_vec()))
     }
 }

@@ -9,12 +9,13 @@ use etcdsnap_core::etcd::keyvalue::KeyValue;
 use etcdsnap_core::pass;
 use etcdsnap_core::pass::reading::{Accumulator, Reading};
 use etcdsnap_core::store::{HashKvPart, Index, KeyRange, OpenedStore, Query, Store};
-use etcdsnap_core::{Revision, Unwatched};
+use etcdsnap_core::{IgnoreProgress, Revision};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::programs::tests_dir;
 use crate::server::{Servers, member_configs, program};
+use crate::sorted_index::sorted_keys;
 
 /// Values longer than this are compared by their SHA-256, as the program `history` writes them.
 const MAX_PRINTED_LEN: usize = 32;
@@ -84,14 +85,14 @@ pub fn ours(file: &Vec<u8>, pick: u64) -> Option<Ours> {
 
 /// Feeds all leaves to one accumulator.
 fn read<A: Accumulator>(store: &Store<'_, Vec<u8>>, new: impl Fn() -> A + Sync) -> A {
-    let (mut all, _) = pass::run(Reading::new(store, new), &Unwatched).expect("readable bytes");
+    let (mut all, _) = pass::run(Reading::new(store, new), &IgnoreProgress).expect("readable bytes");
     all.pop().expect("one accumulator on one thread")
 }
 
 fn keys(store: &Store<'_, Vec<u8>>, revision: Revision, lines: &mut Lines) {
     let index =
         read(store, || Index::new(Query { range: KeyRange::all(), revision, hash_values: false, folders: Vec::new() }));
-    for key in index.sorted(|key| !key.deleted) {
+    for key in sorted_keys(&index, |key| !key.deleted) {
         // A client cannot request the key "", which a restore with a bump writes.
         if key.key.is_empty() {
             continue;

@@ -1,4 +1,4 @@
-import { Inspector, lostKinds, peek, type Report } from "../generated/etcdsnap_inspector.js";
+import { Inspector, lostKinds, summarize, type Report } from "../generated/etcdsnap_inspector.js";
 import type { BlockSender } from "./feed.ts";
 import type { Message, Compression, Phase } from "./messages.ts";
 import { PIECE, pieces } from "./read.ts";
@@ -14,9 +14,9 @@ const PART = 16 * 1024 * 1024;
 /** Computes the verdict on a file and reports each step to the page. Passes the bytes on to the key worker through `feed`. */
 export async function inspect(file: File, feed: BlockSender | null, post: Post): Promise<void> {
   const started = performance.now();
-  const first = peek(file);
+  const first = summarize(file);
   const compression = compressionOf(first.kind);
-  post({ kind: "peek", peek: first, compression });
+  post({ kind: "summary", summary: first, compression });
   const reportProgress = throttled(post);
   const report = compression === null ? await verifyBlob(file, feed, reportProgress) : await verifyPacked(new CompressedFile(file, compression), feed, reportProgress, post);
   const lost = report.lost === null ? [] : lostKinds(report.lost.keys);
@@ -80,7 +80,7 @@ function finishReport(inspector: Inspector, blob: Blob | undefined, total: numbe
 
 /** Returns a blob with the uncompressed bytes of a file. A compressed file is unpacked first. */
 export async function unpackedBlob(file: File, post: Post): Promise<Blob> {
-  const compression = compressionOf(peek(file).kind);
+  const compression = compressionOf(summarize(file).kind);
   if (compression === null) return file;
   const compressed = new CompressedFile(file, compression);
   return compressed.stored() ?? unpackedCopy(compressed, throttled(post));

@@ -1,4 +1,4 @@
-import type { CodeInfo, CopyOrder, LostKind, Peek, Report } from "../generated/etcdsnap_inspector.js";
+import type { CodeInfo, CopyOrder, FileSummary, LostKind, Report } from "../generated/etcdsnap_inspector.js";
 import type { ReturnedBuffer, Block, BlocksEnd, Unpacked } from "./feed.ts";
 
 /** The first message to a worker: its file and its task. Without `browse` or `rewrite`, the worker computes the verdict. */
@@ -22,7 +22,7 @@ export type Phase = "read" | "unpack" | "reread";
 /** Messages from a worker to the page, in this order; `progress` any number of times. */
 export type Message =
   | { kind: "codes"; codes: CodeInfo[] }
-  | { kind: "peek"; peek: Peek; compression: Compression | null }
+  | { kind: "summary"; summary: FileSummary; compression: Compression | null }
   | { kind: "progress"; phase: Phase; done: number; total: number }
   | { kind: "report"; report: Report; lost: LostKind[]; bytes: number; seconds: number }
   | { kind: "failed"; failure: Failure }

@@ -1,4 +1,4 @@
-//! The list of all libraries inside of the program, in the format CycloneDX 1.5.
+//! Writes the list of all libraries in the program, in the format CycloneDX 1.5.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::third_party::Library;
 
-/// Returns the list as JSON. It is the same for each build of a commit: no random serial number, and the commit's time.
+/// Returns the list as JSON. It is the same for each build of a commit, because it has no random serial number and only the time of the commit.
 ///
 /// # Errors
 /// When `Cargo.lock` cannot be read.
@@ -57,7 +57,7 @@ fn component(library: &Library, hashes: &BTreeMap<(String, String), String>) -> 
     component
 }
 
-/// The hashes of packages from `Cargo.lock`, by name and version.
+/// Returns the hashes of packages from `Cargo.lock`, by name and version.
 fn hashes(lock: &Path) -> Result<BTreeMap<(String, String), String>> {
     let text = fs::read_to_string(lock).with_context(|| format!("cannot read {}", lock.display()))?;
     let lock: toml::Table = text.parse().context("Cargo.lock")?;

@@ -1,4 +1,4 @@
-//! The tools that only a release needs: Zig with cargo-zigbuild from PyPI, and cargo's subcommands from crates.io.
+//! Installs the tools that only a release needs: Zig with cargo-zigbuild from PyPI, and cargo's subcommands from crates.io.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -8,13 +8,13 @@ use anyhow::{Context, Result};
 
 use crate::{python_packages, repo};
 
-/// Puts the list of all libraries into a program, where scanners find it.
+/// Embeds the list of all libraries in a program, where scanners find it.
 pub const AUDITABLE: &str = "cargo-auditable@0.7.7";
 
 /// Checks licences and sources of libraries.
 pub const DENY: &str = "cargo-deny@0.20.2";
 
-/// Names another folder for the tools: the second of two builds uses those of the first.
+/// The environment variable with another folder for the tools: the second of two builds uses those of the first.
 pub const FOLDER_VARIABLE: &str = "ETCDSNAP_DIST_TOOLS";
 
 /// Returns the folder of the tools.
@@ -22,23 +22,23 @@ pub fn folder() -> PathBuf {
     std::env::var_os(FOLDER_VARIABLE).map_or_else(|| repo::root().join("target/tools"), PathBuf::from)
 }
 
-/// Installs Zig and cargo-zigbuild, unless they are up to date, and returns where they are.
+/// Installs Zig and cargo-zigbuild unless they are up to date; returns their folder.
 ///
 /// # Errors
-/// When there is no Python, or PyPI is out of reach.
+/// When Python is missing, or PyPI cannot be reached.
 pub fn ensure_zig() -> Result<PathBuf> {
     let environment = folder().join("python");
     python_packages::ensure_environment("zig", &repo::root().join("packaging/tools"), &environment)?;
     Ok(environment)
 }
 
-/// Installs a subcommand of cargo, given as `name@version`, unless it is there in this version.
+/// Installs a subcommand of cargo, given as `name@version`, unless this version is installed.
 ///
 /// # Errors
 /// When it cannot be installed.
 pub fn ensure_cargo(tool: &str) -> Result<()> {
     let mut cargo = Command::new("cargo");
-    // Unoptimised: the tools run for seconds and compile for minutes.
+    // Without optimisation: the tools run for seconds but compile for minutes.
     cargo.args(["install", "--quiet", "--locked", "--debug", "--root"]).arg(folder()).arg(tool);
     // A folder for each: removing it disturbs no other installation.
     let build = folder().join("build").join(tool);

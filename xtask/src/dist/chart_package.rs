@@ -1,4 +1,4 @@
-//! The Helm chart as a package that `helm install` takes.
+//! Packs the Helm chart for `helm install`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use super::release::Release;
 /// The chart in the repository.
 const CHART: &str = "packaging/chart";
 
-/// The folder of values with which the chart is checked. It is no part of the package, as `.helmignore` says to Helm.
+/// The folder of values for the chart's checks. `.helmignore` keeps it out of the package.
 const CHECKS: &str = "ci";
 
 /// Packs the chart, and returns the path of the package.

@@ -1,4 +1,4 @@
-//! `SHA256SUMS`, which `sha256sum --check` reads.
+//! Writes `SHA256SUMS`, which `sha256sum --check` reads.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,10 +11,10 @@ use crate::sha256::hex;
 /// The name of the list.
 pub const NAME: &str = "SHA256SUMS";
 
-/// Writes the list of all files of a folder into it.
+/// Writes the list of all files of a folder into that folder.
 ///
 /// # Errors
-/// When a file cannot be read, or there is none.
+/// When a file cannot be read, or the folder is empty.
 pub fn write(folder: &Path) -> Result<()> {
     let mut lines = String::new();
     for path in files(folder)? {

@@ -1,4 +1,4 @@
-//! Man pages and completion scripts, which the program prints itself.
+//! Collects man pages and completion scripts, which the program itself prints.
 
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -9,7 +9,7 @@ use anyhow::{Result, ensure};
 use super::package_tree::PackageTree;
 use crate::repo;
 
-/// What the program prints for people and shells, as files by name.
+/// The man pages and completion scripts of the program.
 pub struct CommandDocuments {
     /// Man pages by file name, such as `etcdsnap-save.1`.
     pub man_pages: Vec<(String, String)>,
@@ -17,7 +17,7 @@ pub struct CommandDocuments {
     pub completions: Vec<(&'static str, String)>,
 }
 
-/// Where the files of a package go.
+/// The places of these files in a package.
 pub struct Places {
     /// The folder of man pages.
     pub man: &'static str,
@@ -26,7 +26,7 @@ pub struct Places {
 }
 
 impl CommandDocuments {
-    /// Asks a program, which must run on this machine.
+    /// Runs a program, which must be built for this machine, to print them.
     ///
     /// # Errors
     /// When the program cannot run, or prints no man page for one of its commands.
@@ -41,7 +41,7 @@ impl CommandDocuments {
         Ok(Self { man_pages, completions })
     }
 
-    /// Adds them to a package; `packed` is what becomes of a man page and the ending of its name.
+    /// Adds the files to a package; `packed` packs a man page and returns the new ending of its name.
     ///
     /// # Errors
     /// When a man page cannot be packed.
@@ -88,7 +88,7 @@ fn commands_below(text: &str, name: &str) -> Vec<String> {
     below.filter(|command| command != "help").collect()
 }
 
-/// Returns what the program prints. It is called by its name alone, which is what the scripts call then.
+/// Returns the program's output. The program is called by its bare name, as the completion scripts call it.
 fn ask(program: &Path, arguments: &[&str]) -> Result<String> {
     repo::capture(Command::new(program).arg0("etcdsnap").args(arguments).current_dir(repo::root()))
 }

@@ -1,4 +1,4 @@
-//! Checks that our libraries can be published: each makes a complete package.
+//! Checks that our libraries can be published.
 
 use std::process::Command;
 
@@ -6,19 +6,19 @@ use anyhow::Result;
 
 use crate::repo;
 
-/// Our packages that others may use, each after those that it needs.
+/// Our packages for other projects, each after those that it needs.
 const PACKAGES: [&str; 4] = ["etcdsnap-proto", "etcdsnap-unpack", "etcdsnap-core", "etcdsnap"];
 
-/// How thoroughly packages are checked.
+/// The depth of the check.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Depth {
-    /// They can be packed; asks no registry.
+    /// The packages can be packed; uses no registry.
     Files,
-    /// What was packed also compiles.
+    /// The packed files also compile.
     Compiled,
 }
 
-/// Packs them.
+/// Packs the packages.
 ///
 /// # Errors
 /// When a package lacks something.

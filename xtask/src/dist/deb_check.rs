@@ -1,4 +1,4 @@
-//! Checks the package for Debian: lintian, and an installation into clean systems without and with systemd.
+//! Checks the Debian package: runs lintian, and installs it in clean systems without and with systemd.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -10,13 +10,13 @@ use anyhow::{Context, Result, ensure};
 use super::debian_root::DebianRoot;
 use crate::{demo, install, reference, repo};
 
-/// How long the server for the test may take to start.
+/// Maximum time for the test's server to start.
 const START: Duration = Duration::from_secs(60);
 
 /// Checks a package for this machine's processor.
 ///
 /// # Errors
-/// When lintian finds an error, or the package does not work where it is installed.
+/// When lintian finds an error, or the installed package does not work.
 pub fn check(package: &Path) -> Result<()> {
     lintian(package)?;
     let bare = installed(&[], package)?;
@@ -36,7 +36,7 @@ pub fn check(package: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Runs lintian; warnings are shown, errors fail.
+/// Runs lintian; prints its warnings, and fails on its errors.
 pub fn lintian(package: &Path) -> Result<()> {
     install::installed(&["lintian"], &["lintian"])?.context("lintian is missing: install it")?;
     repo::run(
@@ -44,7 +44,7 @@ pub fn lintian(package: &Path) -> Result<()> {
     )
 }
 
-/// Makes a system with these packages and installs the package as a person does, without any repository.
+/// Creates a system with these packages, and installs the package file in it without any repository.
 fn installed(packages: &[&str], package: &Path) -> Result<DebianRoot> {
     let system = DebianRoot::with(packages)?;
     std::fs::copy(package, system.path("/tmp/etcdsnap.deb"))?;
@@ -54,7 +54,7 @@ fn installed(packages: &[&str], package: &Path) -> Result<DebianRoot> {
     Ok(system)
 }
 
-/// One command after the installation, a verified backup of a running etcd is there.
+/// Checks that one command after the installation makes a verified backup of a running etcd.
 fn backup(system: &DebianRoot) -> Result<()> {
     reference::ensure_version("3.7")?;
     let data = tempfile::tempdir()?;

@@ -1,4 +1,4 @@
-//! The package for Debian: the program with man pages and completions, a hardened service with its timer, and a system user.
+//! Writes the Debian package: the program with man pages and completions, a hardened service with its timer, and a system user.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -33,7 +33,7 @@ const FILES: [(&str, &str); 7] = [
     ("lintian-overrides", "usr/share/lintian/overrides/etcdsnap"),
 ];
 
-/// The file that an administrator changes: an upgrade keeps it.
+/// The file that an administrator edits: upgrades keep it.
 const CONFIGURATION: &str = "etc/default/etcdsnap";
 
 /// The folder of certificates, which only root can enter.
@@ -41,7 +41,7 @@ const CERTIFICATES: &str = "etc/etcdsnap/pki";
 
 const SCRIPTS: [&str; 3] = ["postinst", "prerm", "postrm"];
 
-/// Writes the package with Debian's own tool, and returns its path; none where that tool is missing.
+/// Writes the package with Debian's own tool, and returns its path; `None` if that tool is missing.
 ///
 /// # Errors
 /// When a file is missing, or the package cannot be written.
@@ -82,7 +82,7 @@ pub fn write(release: &Release, processor: Processor, program: &Path, common: &C
     let package = release.output.join(&name);
     let mut pack = Command::new("dpkg-deb");
     pack.args(["--root-owner-group", "-Zxz", "--build"]).arg(work.path()).arg(&package);
-    // One thread: with more, the packed bytes depend on how many there are.
+    // One thread: the packed bytes depend on the number of threads.
     pack.env("SOURCE_DATE_EPOCH", release.epoch.to_string()).env("DPKG_DEB_THREADS_MAX", "1");
     repo::capture(&mut pack)?;
     eprintln!("{name}: {} bytes", fs::metadata(&package)?.len());
@@ -105,7 +105,7 @@ fn debian_changelog(release: &Release, version: &str) -> String {
     format!("etcdsnap ({version}) unstable; urgency=medium\n\n{news}\n\n -- {maintainer}  {time}\n")
 }
 
-/// The MD5 sums of all files but the configuration, which dpkg's `--verify` compares.
+/// Returns the MD5 sums of all files except the configuration, for dpkg's `--verify`.
 fn sums(root: &Path, files: &PackageTree) -> Result<String> {
     let paths = files.files().map(|(path, _)| path).filter(|path| *path != CONFIGURATION);
     repo::capture(Command::new("md5sum").args(paths).current_dir(root))

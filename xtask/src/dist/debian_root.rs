@@ -1,4 +1,4 @@
-//! Clean Debian systems in folders, made from Debian's packages, in which programs run as on a new machine.
+//! Creates clean Debian systems in folders from Debian's packages; programs run in them as on a new machine.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,19 +8,19 @@ use tempfile::TempDir;
 
 use crate::{install, repo};
 
-/// The files that say where this machine gets Debian's packages from.
+/// The files that name this machine's sources of Debian packages.
 const SOURCES: [&str; 2] = ["/etc/apt/sources.list.d/debian.sources", "/etc/apt/sources.list"];
 
-/// A Debian system in a folder, which goes away at the end.
+/// A Debian system in a folder, which is removed at the end.
 pub struct DebianRoot {
     folder: TempDir,
 }
 
 impl DebianRoot {
-    /// Makes a system of the essential packages and these.
+    /// Creates a system of the essential packages and `packages`.
     ///
     /// # Errors
-    /// When this is no Debian, the process is not root, or packages are out of reach.
+    /// When this system is not Debian, the process is not root, or the package sources cannot be reached.
     pub fn with(packages: &[&str]) -> Result<Self> {
         ensure!(rustix::process::geteuid().is_root(), "A Debian system in a folder can only be made by root.");
         install::installed(&["mmdebstrap"], &["mmdebstrap"])?.context("mmdebstrap is missing: install it")?;
@@ -38,12 +38,12 @@ impl DebianRoot {
         Ok(Self { folder })
     }
 
-    /// Returns the place of a path of the system, seen from outside.
+    /// Returns the path outside the system of a path inside it.
     pub fn path(&self, inside: &str) -> PathBuf {
         self.folder.path().join(inside.trim_start_matches('/'))
     }
 
-    /// Returns a command that runs inside.
+    /// Returns a command that runs inside the system.
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new("chroot");
         command.arg(self.folder.path()).arg(program);
@@ -53,7 +53,7 @@ impl DebianRoot {
     }
 }
 
-/// The name of this machine's version of Debian.
+/// Returns the name of this machine's version of Debian.
 fn codename() -> Result<String> {
     let text = std::fs::read_to_string("/etc/os-release").context("/etc/os-release")?;
     let name = text.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME="));

@@ -1,4 +1,4 @@
-//! Checks the image with Debian's tools, and runs its program in nothing but the unpacked image.
+//! Checks the image with Debian's tools, and runs its program in the unpacked image.
 
 use std::path::Path;
 use std::process::Command;
@@ -9,10 +9,10 @@ use serde_json::Value;
 use super::processor::Processor;
 use crate::{demo, install, repo};
 
-/// Inspects the image for each processor with skopeo, unpacks that for this machine with umoci, and runs it as the image's user.
+/// Inspects the image of each processor with skopeo, unpacks the one for this machine with umoci, and runs it as the image's user.
 ///
 /// # Errors
-/// When a tool is missing, or the image is not what it should be.
+/// When a tool is missing, or the image is wrong.
 pub fn check(image: &Path, processors: impl Iterator<Item = Processor>, version: &str) -> Result<()> {
     for tool in ["skopeo", "umoci"] {
         install::installed(&[tool], &[tool])?.with_context(|| format!("{tool} is missing: install it"))?;

@@ -1,4 +1,4 @@
-//! The container image for both processors, as an archive in OCI's image layout. It is made here, so no daemon is needed.
+//! Writes the container image for both processors, as an archive in OCI's image layout. It needs no daemon.
 //!
 //! ```text
 //! oci-layout            the version of the layout
@@ -88,7 +88,7 @@ fn image(
     Ok(descriptor)
 }
 
-/// What is in the image: the program, the certificates of public authorities, and names for users.
+/// Returns the files of the image: the program, the certificates of public authorities, and names for users.
 fn root(program: Vec<u8>, common: &CommonFiles) -> PackageTree {
     let mut root = PackageTree::default();
     root.program("usr/bin/etcdsnap", program);
@@ -101,7 +101,7 @@ fn root(program: Vec<u8>, common: &CommonFiles) -> PackageTree {
     root
 }
 
-/// The certificates that Mozilla trusts, as text.
+/// Returns the certificates that Mozilla trusts, as text.
 fn certificates() -> String {
     let mut text = String::new();
     for certificate in webpki_root_certs::TLS_SERVER_ROOT_CERTS {
@@ -127,7 +127,7 @@ fn labels(release: &Release) -> Value {
     })
 }
 
-/// The files of a layout.
+/// The files of an image layout.
 #[derive(Default)]
 struct Layout {
     files: PackageTree,

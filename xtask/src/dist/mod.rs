@@ -1,4 +1,4 @@
-//! Makes everything that a release page holds: archives, packages for Debian, the image, the chart, the page, and their checksums.
+//! Makes all artefacts of a release: archives, Debian packages, the image, the chart, the page, and their checksums.
 
 mod archive_check;
 mod bill_of_materials;
@@ -114,7 +114,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-/// What the program prints of itself, and what is known of its libraries.
+/// Collects the files that the program prints, and the facts about its libraries.
 fn common_files(release: &Release, programs: &[(Processor, PathBuf)]) -> Result<CommonFiles> {
     let here = programs.iter().find(|(processor, _)| processor.is_here());
     let (_, program) = here.context("man pages need a program that runs on this machine: build for it as well")?;

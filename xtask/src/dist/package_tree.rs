@@ -1,4 +1,4 @@
-//! Files for an archive, and archives that depend on nothing but these files: sorted, owned by root, with one time for all.
+//! Files for an archive, and archives that depend only on these files: sorted, owned by root, all with the same time.
 
 use std::fs;
 use std::io::Write;
@@ -24,7 +24,7 @@ pub struct PackageTree {
 }
 
 impl PackageTree {
-    /// Adds a file that everybody may read, and the folders above it.
+    /// Adds a file that everyone may read, and the folders above it.
     pub fn file(&mut self, path: &str, contents: impl Into<Vec<u8>>) {
         self.file_with_mode(path, contents, 0o644);
     }

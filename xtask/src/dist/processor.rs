@@ -1,4 +1,4 @@
-//! The processors for which releases are built, and what each format calls them.
+//! The processors for which releases are built, and their names in each format.
 
 /// A processor on which the released program runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]

@@ -1,4 +1,4 @@
-//! What all artefacts of one release share: version, time, and the folder that holds them.
+//! The properties that all artefacts of a release share: version, time, and output folder.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,17 +8,17 @@ use anyhow::{Context, Result};
 
 use crate::repo;
 
-/// A release in the making.
+/// A release that is being made.
 pub struct Release {
     /// The tree from which it is made.
     pub source: PathBuf,
     /// The version of the workspace.
     pub version: &'static str,
-    /// The time of the commit in seconds since 1970: every time in an artefact.
+    /// The time of the commit in seconds since 1970, which is the time of everything in the artefacts.
     pub epoch: u64,
-    /// The same time as in RFC 3339, in UTC.
+    /// That time as in RFC 3339, in UTC.
     pub time: String,
-    /// The same time as in the head of a mail.
+    /// That time as in the header of a mail.
     pub mail_time: String,
     /// The commit's hash.
     pub commit: String,

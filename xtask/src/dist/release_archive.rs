@@ -1,4 +1,4 @@
-//! The archive for one processor: the program, its man pages and completions, licences and the list of libraries.
+//! Writes the archive for one processor: the program, its man pages and completions, licences and the list of libraries.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ const PLACES: Places = Places {
 /// Documents of the repository that belong into the archive, without their links to other documents.
 const DOCUMENTS: [&str; 2] = ["LICENSE", "CHANGELOG.md"];
 
-/// What all archives and packages of a release hold, whatever the processor.
+/// The files that the archives and packages for all processors share.
 pub struct CommonFiles {
     /// Man pages and completions.
     pub documents: CommandDocuments,

@@ -37,7 +37,7 @@ pub fn check(release: &Release, arguments: &[String]) -> Result<()> {
     compare(&release.output, &copy.join("target/dist"))
 }
 
-/// Fails when two folders have other files, or files with other bytes.
+/// Fails if two folders contain different files.
 fn compare(first: &Path, second: &Path) -> Result<()> {
     let names = |folder: &Path| -> Result<BTreeSet<_>> {
         let files = checksums::files(folder)?;

@@ -46,7 +46,7 @@ pub fn build(release: &Release, processor: Processor) -> Result<PathBuf> {
     Ok(program)
 }
 
-/// Whether a program (ELF, 64 bits, little-endian) asks for a loader of dynamic libraries; none if it is no such program.
+/// Whether a program (ELF, 64 bits, little-endian) needs a loader of dynamic libraries; `None` if it is not such a program.
 ///
 /// ```text
 /// 32  e_phoff      where the program headers begin

@@ -21,13 +21,13 @@ const ROOTS: [(&str, &str); 3] = [
     ("webpki-root-certs", Processor::X86_64.target()),
 ];
 
-/// How the names of files begin that hold licences, in small letters.
+/// Beginnings of the names of licence files, in lower case.
 const LICENCE_NAMES: [&str; 6] = ["license", "licence", "copying", "copyright", "notice", "unlicense"];
 
-/// Endings of files that are named like licences and are none.
+/// Extensions of files that are named like licences but are sources.
 const SOURCE_ENDINGS: [&str; 5] = ["rs", "c", "h", "go", "json"];
 
-/// How many folders deep licences are looked for: C code inside of a crate has its own.
+/// Maximum depth of the folders that are searched for licences: C code inside a crate has its own.
 const DEPTH: usize = 3;
 
 /// The packages of npm whose code is in the page; svelte brings clsx and esm-env.
@@ -46,14 +46,14 @@ pub struct Library {
     pub licence: String,
     /// The folder of its sources.
     pub folder: PathBuf,
-    /// Where it is developed.
+    /// The URL of its repository.
     pub repository: String,
 }
 
 /// Returns the libraries of program and page, without our own packages, by name.
 ///
 /// # Errors
-/// When cargo or npm's lock file do not tell them.
+/// When cargo or npm's lock file does not list them.
 pub fn libraries(source: &Path) -> Result<Vec<Library>> {
     let mut found = BTreeSet::new();
     for (root, target) in ROOTS {
@@ -92,7 +92,7 @@ pub fn licences(libraries: &[Library], own: &str) -> Result<String> {
     Ok(document)
 }
 
-/// The texts of a library's licences; those of a library from the same repository if its package has none.
+/// Returns the texts of a library's licences; if its package has none, those of a library from the same repository.
 fn library_texts(library: &Library, all: &[Library]) -> Result<Vec<String>> {
     ensure!(!library.licence.is_empty(), "{} {} names no licence", library.name, library.version);
     let mut texts = Vec::new();
@@ -129,13 +129,13 @@ fn collect_texts(folder: &Path, depth: usize, texts: &mut Vec<String>) -> Result
     Ok(())
 }
 
-/// Whether a file of this name, in small letters, holds a licence.
+/// Whether a file with this name, in lower case, contains a licence.
 fn is_licence(name: &str) -> bool {
     let is_source = Path::new(name).extension().is_some_and(|own| SOURCE_ENDINGS.iter().any(|ending| own == *ending));
     LICENCE_NAMES.iter().any(|start| name.starts_with(start)) && !is_source
 }
 
-/// The licences of what is linked without being a package: Rust's own library and musl.
+/// Returns the licences of linked code that is not a package: Rust's standard library and musl.
 fn runtime_texts() -> Result<Vec<(String, String)>> {
     let sysroot = repo::capture(Command::new("rustc").args(["--print", "sysroot"]).current_dir(repo::root()))?;
     let rust = Path::new(sysroot.trim()).join("share/doc/rust/COPYRIGHT-library.html");
@@ -151,7 +151,7 @@ fn musl_copyright(libraries: &Path) -> Result<PathBuf> {
     places.into_iter().find(|place| place.exists()).context("Zig comes without musl's copyright")
 }
 
-/// The libraries of the page, with the versions and licences of npm's lock file.
+/// Returns the libraries of the page, with the versions and licences of npm's lock file.
 fn page_libraries(web: &Path) -> Result<Vec<Library>> {
     let text = fs::read_to_string(web.join("package-lock.json")).context("web/package-lock.json")?;
     let lock: Value = serde_json::from_str(&text).context("web/package-lock.json")?;
@@ -171,7 +171,7 @@ fn page_libraries(web: &Path) -> Result<Vec<Library>> {
     PAGE_LIBRARIES.iter().map(|name| library(name)).collect()
 }
 
-/// What `cargo metadata` prints, as far as it is read here.
+/// The parts of `cargo metadata` that are used here.
 #[derive(Deserialize)]
 struct Metadata {
     packages: Vec<Package>,
@@ -185,7 +185,7 @@ struct Package {
     version: String,
     license: Option<String>,
     repository: Option<String>,
-    /// None for our own packages.
+    /// `None` for our own packages.
     source: Option<String>,
     manifest_path: PathBuf,
 }
@@ -209,7 +209,7 @@ struct Dependency {
 
 #[derive(Deserialize)]
 struct DependencyKind {
-    /// None for libraries of the program, `dev` or `build` for those of tests and build scripts.
+    /// `None` for libraries of the program, `dev` or `build` for those of tests and build scripts.
     kind: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! Answers a shell when somebody presses TAB.
+//! Answers a shell when the user presses TAB.
 //!
 //! The script from `etcdsnap completions SHELL` runs this program with [`SHELL_VARIABLE`] in the environment and the command line after `--`. clap's own engine finds the
 //! candidates; keys and files, which it does not know, are attached to the arguments here, by the value names that the help shows.

@@ -1,4 +1,4 @@
-//! Says that no key was found, and which keys the user may have meant.
+//! Reports that no key was found, and suggests keys that the user may have meant.
 
 use std::path::Path;
 
@@ -11,11 +11,11 @@ use crate::cli::args_inspect::IntervalArgs;
 use crate::cli::output;
 use crate::cli::render::grouped_number::{counted, grouped_revision};
 
-/// Returns the advice for a key that does not exist, if other keys start with it, as all keys of a folder do. Reads the whole file.
+/// Returns the advice for a key that does not exist but is the beginning of other keys; `None` if no key starts with it. Reads the whole file.
 ///
 /// # Errors
 /// When the file cannot be read.
-pub fn starting_with(
+pub fn advice_for_prefix(
     snapshot: &Snapshot,
     store: &Store<'_, FileSource>,
     key: &[u8],
@@ -37,7 +37,7 @@ pub fn starting_with(
 }
 
 /// Warns that no key starts with a prefix and lies in an interval; `kind` says what else was asked for.
-pub fn tell_none(prefix: &[u8], interval: &IntervalArgs, kind: Option<&str>, revision: Revision) {
+pub fn report_none(prefix: &[u8], interval: &IntervalArgs, kind: Option<&str>, revision: Revision) {
     let mut conditions = Vec::new();
     if !prefix.is_empty() {
         conditions.push(format!("starts with {}", key_text::key(prefix)));

@@ -4,7 +4,7 @@ use etcdsnap::core::proto::authpb::{Permission, Role, User};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
-use super::{key_text, open, text_table, told};
+use super::{key_text, open, report_losses, text_table};
 use crate::cli::args::AuthArgs;
 use crate::cli::args_inspect::InspectForm;
 use crate::cli::exit::Exit;
@@ -72,7 +72,7 @@ pub fn run(args: &AuthArgs) -> Result<Exit, Failure> {
         }
     }
     snapshot.assert_unchanged()?;
-    Ok(told(&args.inspect.file, &store.lost_of(&["auth", "authUsers", "authRoles"])))
+    Ok(report_losses(&args.inspect.file, &store.lost_of(&["auth", "authUsers", "authRoles"])))
 }
 
 /// Prints a row for each permission of a role.

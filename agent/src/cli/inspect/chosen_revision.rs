@@ -2,7 +2,7 @@
 
 use etcdsnap::core::Revision;
 use etcdsnap::core::kubernetes::time_text::about;
-use etcdsnap::core::store::{Store, Unavailable};
+use etcdsnap::core::store::{RevisionUnavailable, Store};
 use etcdsnap::grouped_number::grouped_revision;
 use etcdsnap::{FileSource, Snapshot};
 
@@ -58,23 +58,12 @@ pub fn chosen_of_the_past(
 }
 
 fn numbered(store: &Store<'_, FileSource>, asked: Revision) -> Result<Revision, Failure> {
-    store.at(asked).map_err(|cause| match cause {
-        Unavailable::Compacted { asked, oldest } => Failure::new(
-            format!(
-                "revision {} was compacted away: the oldest in this snapshot is {}",
-                grouped_revision(asked),
-                grouped_revision(oldest)
-            ),
-            OLDER,
-        ),
-        Unavailable::Future { asked, latest } => Failure::new(
-            format!(
-                "revision {} is above the newest in this snapshot, {}",
-                grouped_revision(asked),
-                grouped_revision(latest)
-            ),
-            "Leave the revision out to get the newest one, or use a newer snapshot.",
-        ),
+    store.at(asked).map_err(|cause| {
+        let advice = match cause {
+            RevisionUnavailable::Compacted { .. } => OLDER,
+            RevisionUnavailable::Future { .. } => "Leave the revision out for the latest one, or use a newer snapshot.",
+        };
+        Failure::new(cause.to_string(), advice)
     })
 }
 

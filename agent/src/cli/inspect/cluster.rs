@@ -5,7 +5,7 @@
 use etcdsnap::core::store::KeyRange;
 use serde_json::{Map, Value, json};
 
-use super::{key_text, left_out, open, text_table, told};
+use super::{key_text, left_out, open, report_losses, text_table};
 use crate::cli::args::ListArgs;
 use crate::cli::args_inspect::InspectForm;
 use crate::cli::exit::Exit;
@@ -82,7 +82,7 @@ pub fn members(args: &ListArgs) -> Result<Exit, Failure> {
     })?;
     snapshot.assert_unchanged()?;
     let exit = left_out(&args.inspect.file, members.left_out, "member", "members");
-    Ok(exit.max(told(&args.inspect.file, &store.lost_of(&["members", "members_removed"]))))
+    Ok(exit.max(report_losses(&args.inspect.file, &store.lost_of(&["members", "members_removed"]))))
 }
 
 /// Runs `leases`.
@@ -133,7 +133,7 @@ pub fn leases(args: &ListArgs) -> Result<Exit, Failure> {
         }
         Ok(())
     })?;
-    Ok(told(&args.inspect.file, &lost))
+    Ok(report_losses(&args.inspect.file, &lost))
 }
 
 /// Runs `alarms`.
@@ -157,7 +157,7 @@ pub fn alarms(args: &ListArgs) -> Result<Exit, Failure> {
         Ok(())
     })?;
     snapshot.assert_unchanged()?;
-    Ok(told(&args.inspect.file, &store.lost_of(&["alarm"])))
+    Ok(report_losses(&args.inspect.file, &store.lost_of(&["alarm"])))
 }
 
 /// Runs `meta`.
@@ -187,5 +187,5 @@ pub fn meta(args: &ListArgs) -> Result<Exit, Failure> {
         outcome.map(drop)
     })?;
     snapshot.assert_unchanged()?;
-    Ok(told(&args.inspect.file, &store.lost_of(&["meta", "cluster", "auth"])))
+    Ok(report_losses(&args.inspect.file, &store.lost_of(&["meta", "cluster", "auth"])))
 }

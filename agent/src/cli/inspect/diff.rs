@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::chosen_revision::chosen_by;
 use super::compared_side::ComparedSide;
-use super::{encrypted, key_text, keys, live_snapshot, open, range, text_table, told};
+use super::{encrypted, key_text, keys, live_snapshot, open, range, report_losses, text_table};
 use crate::cli::args::DiffArgs;
 use crate::cli::args_common::{MetaArgs, MetaPage};
 use crate::cli::args_inspect::InspectForm;
@@ -27,7 +27,7 @@ use crate::cli::render::grouped_number::{counted, grouped_revision};
 /// # Errors
 /// When a file cannot be read, or stdout cannot be written.
 pub fn run(args: &DiffArgs) -> Result<Exit, Failure> {
-    let range = range(&args.prefix, &args.interval)?;
+    let range = range(&key_text::typed(&args.prefix)?, &args.interval)?;
     if args.b.is_some() && args.live.0.is_some() {
         let advice = "Leave out the second file, or the flags that name a server.";
         return Err(Failure::new("the command names both a second file and a running cluster to compare with", advice));
@@ -93,7 +93,7 @@ pub fn run(args: &DiffArgs) -> Result<Exit, Failure> {
     if decryption.can_decrypt() {
         take_out_sealed_anew(&mut changes, &a, &b)?;
     }
-    let exit = told(&args.a, &lost_a).max(told(other, &lost_b));
+    let exit = report_losses(&args.a, &lost_a).max(report_losses(other, &lost_b));
     if args.write_out == InspectForm::Table {
         text_table::print(InspectForm::Table, &COLUMNS, |take| {
             for change in changes.iter(&a.index, &b.index) {
@@ -116,8 +116,8 @@ pub fn run(args: &DiffArgs) -> Result<Exit, Failure> {
         }
         lines.finish()?;
     }
-    let exit = exit.max(encrypted::told(&snapshot_a));
-    let exit = second.as_ref().map_or(exit, |snapshot| exit.max(encrypted::told(snapshot)));
+    let exit = exit.max(encrypted::report_undecrypted(&snapshot_a));
+    let exit = second.as_ref().map_or(exit, |snapshot| exit.max(encrypted::report_undecrypted(snapshot)));
     Ok(if changes.is_empty() { exit } else { exit.max(Exit::Damage) })
 }
 

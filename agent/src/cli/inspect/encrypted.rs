@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use etcdsnap::core::kubernetes::encryption::keyring::Why;
-use etcdsnap::{Decryption, DecryptionError, Snapshot, Unopened, printable};
+use etcdsnap::core::kubernetes::encryption::keyring::UndecryptedReason;
+use etcdsnap::{Decryption, DecryptionError, Snapshot, UndecryptedCounts, printable};
 
 use crate::cli::args_common::{DecryptArgs, MetaArgs, WorkArgs};
 use crate::cli::exit::Exit;
@@ -39,34 +39,36 @@ pub fn open(path: &Path, args: &DecryptArgs, work: WorkArgs, meta: MetaArgs) -> 
 }
 
 /// Reports values that could not be decrypted. Returns the exit code for damage if the command line gave any means of decryption.
-pub fn told(snapshot: &Snapshot) -> Exit {
-    tell(&snapshot.unopened());
-    if snapshot.decryption().can_decrypt() && !snapshot.unopened().is_empty() { Exit::Damage } else { Exit::Done }
+pub fn report_undecrypted(snapshot: &Snapshot) -> Exit {
+    report_counts(&snapshot.undecrypted());
+    if snapshot.decryption().can_decrypt() && !snapshot.undecrypted().is_empty() { Exit::Damage } else { Exit::Done }
 }
 
 /// Reports values that could not be decrypted.
-pub fn tell(unopened: &Unopened) {
-    for (needs, why, count) in unopened.reasons() {
+pub fn report_counts(undecrypted: &UndecryptedCounts) {
+    for (needs, why, count) in undecrypted.reasons() {
         let one = if count == 1 { "stays" } else { "stay" };
         let what = printable(&format!("{} {one} encrypted ({needs}): {why}", counted(count, "value", "values")));
         output::warn(&format!("{what}.{}", advice(why)));
     }
-    if unopened.others() > 0 {
-        output::warn(&format!("And {} more that stay encrypted.", counted(unopened.others(), "value", "values")));
+    if undecrypted.others() > 0 {
+        output::warn(&format!("And {} more that stay encrypted.", counted(undecrypted.others(), "value", "values")));
     }
 }
 
-fn advice(why: &Why) -> &'static str {
+fn advice(why: &UndecryptedReason) -> &'static str {
     match why {
-        Why::NothingGiven => {
+        UndecryptedReason::NothingGiven => {
             " To decrypt, give the cluster's EncryptionConfiguration (--encryption-config FILE) or a KMS plugin's socket (--kms-socket NAME=PATH)."
         }
-        Why::NoPlugin { .. } => " Give it: --kms-socket NAME=PATH.",
-        Why::PluginUnreachable(_) => " Check that the plugin runs, and that this user may reach its socket.",
-        Why::NoKey(_) | Why::WrongKey | Why::NoObject => {
+        UndecryptedReason::NoPlugin { .. } => " Give it: --kms-socket NAME=PATH.",
+        UndecryptedReason::PluginUnreachable(_) => {
+            " Check that the plugin runs, and that this user may reach its socket."
+        }
+        UndecryptedReason::NoKey(_) | UndecryptedReason::WrongKey | UndecryptedReason::NoObject => {
             " Use the configuration from the time when the value was written."
         }
-        Why::Redacted => " No key opens them: use the snapshot from which the copy was made.",
+        UndecryptedReason::Redacted => " No key opens them: use the snapshot from which the copy was made.",
         _ => "",
     }
 }

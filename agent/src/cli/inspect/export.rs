@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use etcdsnap::{Export, ExportError, ExportFormat, ExportTarget, Snapshot, printable_path};
 
 use super::chosen_revision::chosen;
-use super::{encrypted, range, told};
+use super::{encrypted, key_text, range, report_losses};
 use crate::cli::args::ExportArgs;
 use crate::cli::args_inspect::ExportForm;
 use crate::cli::exit::Exit;
@@ -21,7 +21,7 @@ use crate::cli::{judge_files, output, signals};
 /// When the file cannot be read, or the output cannot be written.
 pub fn run(args: &ExportArgs) -> Result<Exit, Failure> {
     let format = format(args)?;
-    let range = range(&args.prefix, &args.interval)?;
+    let range = range(&key_text::typed(&args.prefix)?, &args.interval)?;
     judge_files::check_not_written(&[&args.file])?;
     let decryption = encrypted::decryption(&args.decrypt, &[&args.file])?;
     let others: Vec<&Path> = args.decrypt.encryption_config.iter().map(PathBuf::as_path).collect();
@@ -58,7 +58,7 @@ pub fn run(args: &ExportArgs) -> Result<Exit, Failure> {
             Failure::new(what, "")
         })?;
     }
-    Ok(told(&args.file, &lost).max(encrypted::told(&snapshot)))
+    Ok(report_losses(&args.file, &lost).max(encrypted::report_undecrypted(&snapshot)))
 }
 
 fn format(args: &ExportArgs) -> Result<ExportFormat, Failure> {

@@ -7,7 +7,7 @@ use etcdsnap::core::store::{Index, Key, KeyRange, Order};
 use etcdsnap::{Found, printable_path, put_path};
 use serde_json::Map;
 
-use super::{key_text, keys, text_table, told};
+use super::{key_text, keys, report_losses, text_table};
 use crate::cli::args::FindArgs;
 use crate::cli::args_inspect::InspectForm;
 use crate::cli::exit::Exit;
@@ -105,7 +105,7 @@ fn row(found: &Found, state: &Key<'_>) -> Vec<String> {
         printable_path(&found.path),
         revision(found).to_string(),
         state.revision.main.to_string(),
-        if state.deleted { "deleted".into() } else { state.value_len.to_string() },
+        if state.deleted { "deleted".into() } else { grouped(state.value_len.into()) },
         key_text::key(state.key),
     ]
 }
@@ -174,7 +174,7 @@ impl Tally {
     /// Counts one file, reports damage, and returns its keys.
     fn take_keys<'f>(&mut self, one: &'f Found) -> Result<Option<HeldKeys<'f>>, Failure> {
         let Some(answer) = self.answer(one) else { return Ok(None) };
-        self.met(told(&one.path, &answer.lost));
+        self.met(report_losses(&one.path, &answer.lost));
         let order = Order::try_of(&answer.keys, |_| true).map_err(|cause| Failure::new(cause.to_string(), ""))?;
         let states = HeldKeys { index: &answer.keys, order };
         if states.iter().any(|state| !state.deleted) {

@@ -8,12 +8,12 @@ use etcdsnap::core::kubernetes::decode::Options;
 use etcdsnap::core::kubernetes::object;
 use etcdsnap::core::kubernetes::object_tree::Node;
 use etcdsnap::core::kubernetes::yaml::to_yaml;
-use etcdsnap::core::store::{Key, KeyRange, Lost};
+use etcdsnap::core::store::{Key, KeyRange, LostParts};
 use etcdsnap::typed_path;
 
 use super::chosen_revision::chosen;
-use super::key_text::{Hex, Shown};
-use super::{absent_key, encrypted, key_text, keys, text_table, told};
+use super::key_text::{Hex, ShownValue};
+use super::{absent_key, encrypted, key_text, keys, report_losses, text_table};
 use crate::cli::args::GetArgs;
 use crate::cli::args_inspect::InspectForm;
 use crate::cli::exit::Exit;
@@ -35,10 +35,10 @@ pub fn run(args: &GetArgs) -> Result<Exit, Failure> {
     let (index, lost) = snapshot.keys(&store, &query, &bar)?;
     drop(bar);
     let state = index.get(&key);
-    let exit = told(&args.inspect.file, &lost);
+    let exit = report_losses(&args.inspect.file, &lost);
     let Some(state) = state.as_ref().filter(|state| !state.deleted) else {
         let below = match state {
-            None if lost.places == 0 => absent_key::starting_with(&snapshot, &store, &key, at, &args.inspect.file)?,
+            None if lost.places == 0 => absent_key::advice_for_prefix(&snapshot, &store, &key, at, &args.inspect.file)?,
             _ => None,
         };
         return Err(absent(args, &key, at, state.as_ref(), &lost, below));
@@ -53,7 +53,7 @@ pub fn run(args: &GetArgs) -> Result<Exit, Failure> {
         return Err(Failure::new(what, "--show-secrets prints it."));
     }
     let value = if hidden { Vec::new() } else { snapshot.value(&store, state.place)? };
-    let exit = exit.max(encrypted::told(&snapshot));
+    let exit = exit.max(encrypted::report_undecrypted(&snapshot));
     if args.inspect.write_out == InspectForm::Json {
         let mut object = keys::object(state);
         if hidden {
@@ -93,7 +93,7 @@ pub fn run(args: &GetArgs) -> Result<Exit, Failure> {
             lines.write(format!("{}\n", shown(&key, key_text::key)).as_bytes())?;
         }
         lines.write_with(|out| {
-            if args.hex { writeln!(out, "{}", Hex(&value)) } else { writeln!(out, "{}", Shown(&value)) }
+            if args.hex { writeln!(out, "{}", Hex(&value)) } else { writeln!(out, "{}", ShownValue(&value)) }
         })?;
     }
     lines.finish()?;
@@ -149,7 +149,7 @@ fn absent(
     key: &[u8],
     at: Revision,
     state: Option<&Key<'_>>,
-    lost: &Lost,
+    lost: &LostParts,
     below: Option<String>,
 ) -> Failure {
     let (name, file) = (key_text::key(key), typed_path(&args.inspect.file));

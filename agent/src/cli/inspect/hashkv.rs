@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use etcdsnap::core::store::Lost;
+use etcdsnap::core::store::LostParts;
 use etcdsnap::{printable_path, typed_path};
 
 use super::chosen_revision::chosen;
-use super::{open, places, told};
+use super::{open, places, report_losses};
 use crate::cli::args::HashKvArgs;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
@@ -26,11 +26,11 @@ pub fn run(args: &HashKvArgs) -> Result<Exit, Failure> {
         return Err(unknown(&args.file, &lost));
     }
     output::print(&etcdutl::hashkv(&hash, args.write_out))?;
-    Ok(told(&args.file, &lost))
+    Ok(report_losses(&args.file, &lost))
 }
 
 /// Explains why there is no hash.
-fn unknown(path: &Path, lost: &Lost) -> Failure {
+fn unknown(path: &Path, lost: &LostParts) -> Failure {
     let (path, typed) = (printable_path(path), typed_path(path));
     Failure {
         what: format!("no hash of {path}: it is damaged, and {}", places(lost)),

@@ -7,7 +7,7 @@ use etcdsnap::core::store::Event;
 use etcdsnap::typed_path;
 use serde_json::{Map, Value};
 
-use super::{absent_key, encrypted, key_text, keys, text_table, told};
+use super::{absent_key, encrypted, key_text, keys, report_losses, text_table};
 use crate::cli::args::HistoryArgs;
 use crate::cli::args_inspect::InspectForm;
 use crate::cli::exit::Exit;
@@ -25,7 +25,7 @@ pub fn run(args: &HistoryArgs) -> Result<Exit, Failure> {
     let (events, lost) = snapshot.history(&store, &key, &bar)?;
     let times = snapshot.time_line(&store)?;
     drop(bar);
-    let exit = told(&args.inspect.file, &lost);
+    let exit = report_losses(&args.inspect.file, &lost);
     if events.is_empty() {
         let name = key_text::key(&key);
         let (what, advice) = if lost.places > 0 {
@@ -33,7 +33,7 @@ pub fn run(args: &HistoryArgs) -> Result<Exit, Failure> {
             (what, "Use another copy of the file, or another snapshot.".to_owned())
         } else {
             let file = typed_path(&args.inspect.file);
-            let below = absent_key::starting_with(&snapshot, &store, &key, store.current(), &args.inspect.file)?;
+            let below = absent_key::advice_for_prefix(&snapshot, &store, &key, store.current(), &args.inspect.file)?;
             let advice = below.unwrap_or_else(|| {
                 format!("List the keys: etcdsnap keys {file}; list deleted keys: etcdsnap keys {file} --deleted")
             });
@@ -62,7 +62,7 @@ pub fn run(args: &HistoryArgs) -> Result<Exit, Failure> {
             }
         }
         lines.finish()?;
-        return Ok(exit.max(encrypted::told(&snapshot)));
+        return Ok(exit.max(encrypted::report_undecrypted(&snapshot)));
     }
     let mut columns = COLUMNS.to_vec();
     if times.is_some() {
@@ -90,7 +90,7 @@ pub fn run(args: &HistoryArgs) -> Result<Exit, Failure> {
         }
         Ok(())
     })?;
-    Ok(exit.max(encrypted::told(&snapshot)))
+    Ok(exit.max(encrypted::report_undecrypted(&snapshot)))
 }
 
 const COLUMNS: [text_table::Column; 6] =

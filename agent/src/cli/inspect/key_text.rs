@@ -13,13 +13,13 @@ use crate::cli::output::Lines;
 
 /// Formats a value: text keeps its lines and tabs, and other control characters are escaped as in a key. Bytes that are not text are escaped completely.
 pub fn value(bytes: &[u8]) -> String {
-    Shown(bytes).to_string()
+    ShownValue(bytes).to_string()
 }
 
 /// Formats a value like [`value`], piece by piece: escapes take four times the memory of the value.
-pub struct Shown<'b>(pub &'b [u8]);
+pub struct ShownValue<'b>(pub &'b [u8]);
 
-impl Display for Shown<'_> {
+impl Display for ShownValue<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let Ok(text) = std::str::from_utf8(self.0) else { return self.0.escape_ascii().fmt(f) };
         for char in text.chars() {

@@ -8,13 +8,13 @@ use etcdsnap::core::etcd::keyvalue::KeyValue;
 use etcdsnap::core::kubernetes::key_search::KeySearch;
 use etcdsnap::core::kubernetes::registry_keys::prefixes;
 use etcdsnap::core::kubernetes::value_changes::is_concealed;
-use etcdsnap::core::store::{EntryPlace, Key, Lost, Order, Store};
+use etcdsnap::core::store::{EntryPlace, Key, LostParts, Order, Store};
 use etcdsnap::{FileSource, Snapshot};
 use serde_json::{Map, Value};
 
 use super::chosen_revision::chosen;
 use super::filter;
-use super::{absent_key, encrypted, key_text, range, text_table, told};
+use super::{absent_key, encrypted, key_text, range, report_losses, text_table};
 use crate::cli::args::KeysArgs;
 use crate::cli::args_inspect::InspectForm;
 use crate::cli::exit::Exit;
@@ -28,7 +28,8 @@ use crate::cli::render::grouped_number::counted;
 /// When the file cannot be read, or stdout cannot be written.
 pub fn run(args: &KeysArgs) -> Result<Exit, Failure> {
     let search = filter::parse(&args.filter)?;
-    let range = range(&args.prefix, &args.interval)?;
+    let prefix = key_text::typed(&args.prefix)?;
+    let range = range(&prefix, &args.interval)?;
     let by_value = search.is_about_values();
     if by_value && args.deleted {
         let advice = "Find the key with key~ and --deleted, then see its values: etcdsnap history FILE KEY --values.";
@@ -59,7 +60,7 @@ pub fn run(args: &KeysArgs) -> Result<Exit, Failure> {
             (false, true) => None,
             (false, false) => Some("meets the filter"),
         };
-        absent_key::tell_none(&key_text::typed(&args.prefix)?, &args.interval, kind, revision);
+        absent_key::report_none(&prefix, &args.interval, kind, revision);
     }
     keys.truncate(args.limit.map_or(usize::MAX, NonZeroUsize::get));
     match args.inspect.write_out {
@@ -103,7 +104,7 @@ pub fn run(args: &KeysArgs) -> Result<Exit, Failure> {
             lines.finish()?;
         }
     }
-    Ok(told(&args.inspect.file, &lost).max(encrypted::told(&snapshot)))
+    Ok(report_losses(&args.inspect.file, &lost).max(encrypted::report_undecrypted(&snapshot)))
 }
 
 /// Returns those of the places of keys whose values meet all conditions; reads each page once.
@@ -113,7 +114,7 @@ fn holding(
     places: Vec<EntryPlace>,
     search: &KeySearch,
     show_secrets: bool,
-) -> Result<(HashSet<EntryPlace>, Lost), etcdsnap::core::Error> {
+) -> Result<(HashSet<EntryPlace>, LostParts), etcdsnap::core::Error> {
     let mut holding = HashSet::new();
     let mut hidden = 0_u64;
     let lost = store.entries_at(places, &mut |entry| {

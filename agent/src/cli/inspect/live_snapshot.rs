@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use etcdsnap::core::Watch;
+use etcdsnap::core::ScanProgress;
 use etcdsnap::save::{Keep, SaveConfig, SaveError, Saved, save_any};
 use etcdsnap::{Snapshot, WorkDirectory, printable};
 
@@ -32,7 +32,7 @@ pub fn snapshot(args: &ClientArgs, work: WorkArgs) -> Result<Snapshot, Failure> 
     let token = signals::token();
     let folder = WorkDirectory::temporary().map_err(|cause| {
         let what = format!("cannot make a temporary directory for a snapshot of the running cluster: {cause}");
-        Failure::new(what, "Set TMPDIR to a directory with enough room.")
+        Failure::new(what, "Set TMPDIR to a directory with enough space.")
     })?;
     let path = folder.path().join("live.db");
     let saving = save_any(&config, &path, Keep::default(), None, bar.clone(), &token);
@@ -57,10 +57,10 @@ pub fn snapshot(args: &ClientArgs, work: WorkArgs) -> Result<Snapshot, Failure> 
 }
 
 fn failure(error: SaveError) -> Failure {
-    let room = matches!(&error, SaveError::Space { .. });
+    let lacks_space = matches!(&error, SaveError::Space { .. });
     let failure = Failure::from(error);
-    match room {
-        true => Failure { advice: "Set TMPDIR to a directory with enough room.".into(), ..failure },
+    match lacks_space {
+        true => Failure { advice: "Set TMPDIR to a directory with enough space.".into(), ..failure },
         false => failure,
     }
 }

@@ -23,7 +23,7 @@ mod usage_kinds;
 
 use std::path::Path;
 
-use etcdsnap::core::store::{KeyRange, Lost};
+use etcdsnap::core::store::{KeyRange, LostParts};
 use etcdsnap::{Snapshot, printable, printable_path, typed_path};
 
 use super::args::{MetaArgs, WorkArgs};
@@ -42,9 +42,9 @@ pub fn open(path: &Path, work: WorkArgs, meta: MetaArgs) -> Result<(Snapshot, Ba
     Ok((snapshot, bar))
 }
 
-/// Returns the range of keys that start with `prefix` and lie in the interval, both as they were typed.
-fn range(prefix: &str, interval: &IntervalArgs) -> Result<KeyRange, Failure> {
-    let mut range = KeyRange::prefix(&key_text::typed(prefix)?);
+/// Returns the range of keys that start with `prefix` and lie in the interval.
+fn range(prefix: &[u8], interval: &IntervalArgs) -> Result<KeyRange, Failure> {
+    let mut range = KeyRange::prefix(prefix);
     let from = interval.from.as_deref().map(key_text::typed).transpose()?;
     let to = interval.to.as_deref().map(key_text::typed).transpose()?;
     if let (Some(from), Some(to)) = (&from, &to)
@@ -63,7 +63,7 @@ fn range(prefix: &str, interval: &IntervalArgs) -> Result<KeyRange, Failure> {
 }
 
 /// Counts the places that could not be read, and quotes the first.
-fn places(lost: &Lost) -> String {
+fn places(lost: &LostParts) -> String {
     let places = super::render::grouped_number::counted(lost.places, "place", "places");
     let first = lost.first.as_ref().map(|first| format!("; the first: {} [{}]", printable(&first.message), first.code));
     format!("{places} could not be read{}", first.unwrap_or_default())
@@ -81,7 +81,7 @@ fn left_out(path: &Path, count: u64, one: &str, many: &str) -> Exit {
 }
 
 /// Reports what an answer may lack; returns the exit code. Damage that does not affect the answer is reported, too, but does not change the exit code.
-pub fn told(path: &Path, lost: &Lost) -> Exit {
+pub fn report_losses(path: &Path, lost: &LostParts) -> Exit {
     if lost.first.is_none() {
         if let Some(elsewhere) = &lost.elsewhere {
             let found = format!("{} [{}]", printable(&elsewhere.message), elsewhere.code);

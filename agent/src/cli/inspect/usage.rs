@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::chosen_revision::chosen;
 use super::usage_group::{self, Group};
 use super::usage_kinds::Kinds;
-use super::{absent_key, key_text, open, range, text_table, told};
+use super::{absent_key, key_text, open, range, report_losses, text_table};
 use crate::cli::args::UsageArgs;
 use crate::cli::args_inspect::{InspectForm, UsageBy};
 use crate::cli::exit::Exit;
@@ -35,7 +35,7 @@ pub fn run(args: &UsageArgs) -> Result<Exit, Failure> {
         ));
     }
     let prefix = key_text::typed(&args.prefix)?;
-    let range = range(&args.prefix, &args.interval)?;
+    let range = range(&prefix, &args.interval)?;
     // The size after a compaction of the whole database cannot be computed from a part of its keys, nor if some are lost.
     let mut whole = range == KeyRange::all();
     let (snapshot, bar) = open(&args.inspect.file, args.inspect.work, args.inspect.meta)?;
@@ -63,13 +63,13 @@ pub fn run(args: &UsageArgs) -> Result<Exit, Failure> {
         report,
     };
     if found.report.total.revisions == 0 && lost.places == 0 {
-        absent_key::tell_none(&prefix, &args.interval, None, revision);
+        absent_key::report_none(&prefix, &args.interval, None, revision);
     }
     match args.inspect.write_out {
         InspectForm::Json => found.print_json(whole)?,
         form => found.print_text(form, args.top, whole)?,
     }
-    Ok(told(&args.inspect.file, &lost))
+    Ok(report_losses(&args.inspect.file, &lost))
 }
 
 /// Everything that the command prints.
@@ -105,18 +105,18 @@ impl UsageAnswer {
             counted(deleted, "deleted key", "deleted keys"),
         );
         if whole && self.is_latest {
-            let room = self.size.saturating_sub(self.report.total.bytes());
+            let overhead = self.size.saturating_sub(self.report.total.bytes());
             let left = self.left();
             // Free space that remains even after a compaction.
             let kept = left.saturating_sub(live_bytes);
-            let back = if room / 2 > kept { ": a defragmentation would free most of that" } else { "" };
+            let back = if overhead / 2 > kept { ": a defragmentation would free most of that" } else { "" };
             text.push_str(&format!(
                 "{} of database: a compaction at revision {} and a defragmentation would leave about {}\n\
-                 {} of it is free pages, free room in pages, and what other buckets take{back}\n",
+                 {} of it is free pages, free space in pages, and other buckets{back}\n",
                 si_bytes(self.size),
                 grouped_revision(self.revision),
                 si_bytes(left),
-                si_bytes(room),
+                si_bytes(overhead),
             ));
         }
         if let Some(status) = &self.status {

@@ -6,7 +6,7 @@ use etcdsnap::core::Revision;
 use etcdsnap::core::kubernetes::resources::Resources;
 use etcdsnap::{NoProgress, Snapshot};
 
-use super::not_found::Looked;
+use super::not_found::FinishedSearch;
 use super::{object_name, selection};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
@@ -41,11 +41,10 @@ pub fn keys(
         return Ok(keys);
     }
     let cluster = snapshot.cluster(&store, revision, None, &NoProgress)?;
-    let looked = Looked {
+    let search = FinishedSearch {
         cluster: &cluster,
         namespace: Some(namespace),
-        deleted: false,
-        has_deleted_flag: false,
+        deleted: None,
         is_damaged: cluster.lost.places > 0,
     };
     let mut found = Vec::new();
@@ -60,13 +59,12 @@ pub fn keys(
         let wanted = selection::parse(std::slice::from_ref(word), &cluster.resources)?;
         let objects = cluster.objects(|key, object| !key.deleted && selection::has(&wanted, object, Some(namespace)));
         let objects = objects.map_err(|cause| snapshot.failed(cause))?;
-        exit = exit.max(looked.missing(&wanted, |_, _| !objects.is_empty()));
+        exit = exit.max(search.missing(&wanted, |_, _| !objects.is_empty()));
         found.extend(objects.into_iter().map(|(key, _)| key.key.to_vec()));
     }
     if exit == Exit::Done {
         return Ok(found);
     }
-    let advice =
-        "Nothing was written. -n says in which namespace an object is; a key of etcd can be given as it is, too.";
+    let advice = "Nothing was written. Name the namespace of an object with -n, or give its key in etcd.";
     Err(Failure { what: "an object that is to be deleted is not there".into(), advice: advice.into(), exit })
 }

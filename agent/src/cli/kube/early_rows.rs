@@ -46,7 +46,7 @@ pub fn table<'t>(args: &'t KubeGetArgs, wanted: &'t Wanted, columns: Columns) ->
 /// Formats the row of an object; ages are counted up to `now`.
 pub fn row(table: &ObjectTable<'_>, reader: &ValueReader, stored: &StoredObject<'_>, now: Option<i64>) -> RowOutcome {
     if table.is_of_pods()
-        && !reader.hides_all(stored.key)
+        && !reader.shows_only_names(stored.key)
         && let Some(pod) = pod_facts(stored.value)
     {
         return Ok((table.pod_row(pod, now), Remarks::default()));

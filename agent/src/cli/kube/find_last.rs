@@ -11,7 +11,7 @@ use etcdsnap::core::kubernetes::table_objects::take_managed_fields;
 use etcdsnap::core::store::{Key, UnreadRevisions};
 use etcdsnap::{Decryption, ObjectName, Snapshot, printable_path};
 
-use super::find_target::{Read, Target};
+use super::find_target::{FindTarget, Read};
 use super::object_states::ObjectStates;
 use super::object_writer::ObjectWriter;
 use super::uncertain_states;
@@ -39,7 +39,7 @@ pub struct Printed {
 pub fn print(
     args: &KubeFindArgs,
     names: &[ObjectName],
-    targets: &[Target],
+    targets: &[FindTarget],
     prefix: Option<&[u8]>,
     decryption: &Arc<Decryption>,
     read: &[Read<'_>],
@@ -72,7 +72,7 @@ pub fn print(
 fn from_file(
     args: &KubeFindArgs,
     names: &[ObjectName],
-    (targets, waiting): (&[Target], &[usize]),
+    (targets, waiting): (&[FindTarget], &[usize]),
     prefix: Option<&[u8]>,
     decryption: &Arc<Decryption>,
     (one, answer): Read<'_>,
@@ -83,7 +83,7 @@ fn from_file(
     let store = snapshot.store()?;
     let revision = store.current();
     let cluster = snapshot.cluster(&store, revision, prefix, &bar)?;
-    let mut keys: Vec<(usize, &Target, Key<'_>)> = Vec::new();
+    let mut keys: Vec<(usize, &FindTarget, Key<'_>)> = Vec::new();
     for at in waiting {
         let Some(target) = targets.get(*at) else { continue };
         let Some(name) = names.get(target.object.0) else { continue };
@@ -105,7 +105,7 @@ fn from_file(
         let path = printable_path(&one.path);
         let revision = grouped_revision(written);
         output::warn(&format!("{of}from {path}{taken}: as written at revision {revision}{deleted}."));
-        tell_doubt(&cluster.unread, &key, written);
+        report_doubt(&cluster.unread, &key, written);
         let value = snapshot.value(&store, place)?;
         let version = written.to_string();
         let options = Options { resource_version: Some(&version), ..Options::default() };
@@ -121,7 +121,7 @@ fn from_file(
 }
 
 /// Warns if the state from a damaged file may be outdated.
-fn tell_doubt(unread: &UnreadRevisions, key: &Key<'_>, written: Revision) {
+fn report_doubt(unread: &UnreadRevisions, key: &Key<'_>, written: Revision) {
     let what = if unread.may_follow(key.revision.main) {
         if key.deleted { "it may have been made anew since" } else { "it may have been changed since, or deleted" }
     } else if key.deleted && unread.may_lie_between(written, key.revision.main) {

@@ -8,7 +8,7 @@ use etcdsnap::{Found, FoundObject, ObjectAnswer, ObjectName, ObjectState, printa
 pub type Read<'f> = (&'f Found<ObjectAnswer>, &'f ObjectAnswer);
 
 /// One object, in one namespace or in none.
-pub struct Target {
+pub struct FindTarget {
     /// Its key among the states of an answer.
     pub object: FoundObject,
     /// Its type as it was typed.
@@ -19,7 +19,7 @@ pub struct Target {
     pub namespace: Option<String>,
 }
 
-impl Target {
+impl FindTarget {
     /// Returns the objects of these names: one for each namespace in which a file has the object, and at least one for each name.
     pub fn all(names: &[ObjectName], read: &[Read<'_>]) -> Vec<Self> {
         let mut targets = Vec::new();

@@ -25,7 +25,7 @@ impl Folded {
     }
 
     /// Reports the counts.
-    pub fn tell(&self) {
+    pub fn report(&self) {
         let named = self.0.get().named().into_iter().filter(|(count, ..)| *count > 0);
         let parts: Vec<String> = named.map(|(count, one, many)| counted(count, one, many)).collect();
         if !parts.is_empty() {

@@ -34,26 +34,26 @@ pub fn run(args: &KubeCheckArgs) -> Result<Exit, Failure> {
         let cut = keep(&mut found, &wanted, args.choice.namespace());
         if cut > 0 {
             let findings = counted(cut, "finding", "findings");
-            output::warn(&format!("{findings} had no room, and are not looked through for these objects."));
+            output::warn(&format!("{findings} were only counted, so they are not checked for these objects."));
         }
     }
     drop(bar);
-    let exit = inspect::told(&args.file.file, &cluster.lost);
-    uncertain_states::tell_living(&cluster, |object| selection::has(&wanted, object, args.choice.namespace()));
+    let exit = inspect::report_losses(&args.file.file, &cluster.lost);
+    uncertain_states::report_living(&cluster, |object| selection::has(&wanted, object, args.choice.namespace()));
     if found.is_damaged {
         output::warn(
-            "What is gone cannot be told from what is lost: owners, namespaces, definitions and services were not looked for.",
+            "Objects that seem to be missing may only be lost, so missing owners, namespaces, definitions and services were not reported.",
         );
     }
     if found.unread > 0 {
         let unread = counted(found.unread, "object", "objects");
-        output::warn(&format!("{unread} could not be looked into: encrypted, or stored as CBOR."));
+        output::warn(&format!("{unread} could not be decoded: encrypted, or stored as CBOR."));
     }
     match args.write_out {
         RestoreForm::Text => output::print(&text(&found, args.all))?,
         RestoreForm::Json => json(&found, &cluster.unread)?,
     }
-    let exit = exit.max(inspect::encrypted::told(&snapshot));
+    let exit = exit.max(inspect::encrypted::report_undecrypted(&snapshot));
     Ok(if found.counts.is_empty() { exit } else { exit.max(Exit::Damage) })
 }
 
@@ -73,17 +73,17 @@ fn keep(found: &mut ClusterCheck, wanted: &[Wanted], namespace: Option<&str>) ->
 fn text(found: &ClusterCheck, all: bool) -> String {
     let objects = counted(found.objects, "object", "objects");
     if found.counts.is_empty() {
-        return format!("{objects} looked at, nothing found.\n");
+        return format!("{objects} checked, nothing found.\n");
     }
     let total = found.counts.values().fold(0_u64, |sum, count| sum.saturating_add(*count));
-    let mut text = format!("{objects} looked at, {}.\n", counted(total, "finding", "findings"));
+    let mut text = format!("{objects} checked, {}.\n", counted(total, "finding", "findings"));
     for trouble in Trouble::ALL {
         let Some(count) = found.counts.get(&trouble) else { continue };
         text.push_str(&format!("\n{} ({})\n", trouble.code(), grouped(*count)));
         let mut shown = 0_u64;
         let limit = if all { usize::MAX } else { SHOWN };
         for finding in found.findings.iter().filter(|finding| finding.trouble == trouble).take(limit) {
-            text.push_str(&format!("  {}\n", sentence(finding)));
+            text.push_str(&format!("  {}\n", finding_line(finding)));
             shown = shown.saturating_add(1);
         }
         let more = count.saturating_sub(shown);
@@ -97,7 +97,7 @@ fn text(found: &ClusterCheck, all: bool) -> String {
 }
 
 /// Formats a finding: the object and the problem.
-fn sentence(finding: &ObjectFinding) -> String {
+fn finding_line(finding: &ObjectFinding) -> String {
     let ObjectFinding { group, resource, namespace, name, what, .. } = finding;
     let dot = if group.is_empty() { "" } else { "." };
     let slash = if name.is_empty() { "" } else { "/" };

@@ -9,7 +9,7 @@ use etcdsnap::core::store::Store;
 use etcdsnap::{FileSource, KubernetesPrefixes, NoProgress, Snapshot};
 
 use super::folded::Folded;
-use super::object_comparison::Comparison;
+use super::object_comparison::ObjectComparison;
 use super::object_filter::ObjectFilter;
 use super::selection::{self};
 use super::two_clusters::are_two_clusters;
@@ -81,7 +81,7 @@ pub fn run(args: &KubeDiffArgs) -> Result<Exit, Failure> {
     drop(bar);
     let [(index_a, lost_a), (index_b, lost_b)] =
         etcdsnap::compare((&snapshot_a, &store_a, side_a), (snapshot_b, &store_b, side_b))?;
-    let exit = inspect::told(&args.a, &lost_a).max(inspect::told(other.unwrap_or(&args.a), &lost_b));
+    let exit = inspect::report_losses(&args.a, &lost_a).max(inspect::report_losses(other.unwrap_or(&args.a), &lost_b));
     let unread_a = snapshot_a.unread_revisions(&store_a, &lost_a, revision_a, &NoProgress)?;
     let unread_b = snapshot_b.unread_revisions(&store_b, &lost_b, revision_b, &NoProgress)?;
     for (name, unread) in [("first", &unread_a), ("second", &unread_b)] {
@@ -101,7 +101,7 @@ pub fn run(args: &KubeDiffArgs) -> Result<Exit, Failure> {
         None => false,
     };
     let [a, b] = sides;
-    let comparison = Comparison {
+    let comparison = ObjectComparison {
         args,
         a,
         b,
@@ -117,10 +117,10 @@ pub fn run(args: &KubeDiffArgs) -> Result<Exit, Failure> {
         shown: Cell::new(0),
     };
     comparison.print()?;
-    comparison.folded.tell();
+    comparison.folded.report();
     let exit = exit.max(comparison.missing()?);
-    let exit = exit.max(inspect::encrypted::told(&snapshot_a));
-    let exit = second.as_ref().map_or(exit, |snapshot| exit.max(inspect::encrypted::told(snapshot)));
+    let exit = exit.max(inspect::encrypted::report_undecrypted(&snapshot_a));
+    let exit = second.as_ref().map_or(exit, |snapshot| exit.max(inspect::encrypted::report_undecrypted(snapshot)));
     let differs = comparison.shown.get() > 0 || comparison.is_undecoded.get();
     Ok(exit.max(if differs { Exit::Damage } else { Exit::Done }))
 }

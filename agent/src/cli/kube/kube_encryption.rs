@@ -29,24 +29,24 @@ pub fn run(args: &EncryptionArgs) -> Result<Exit, Failure> {
     let lost = std::mem::take(&mut cluster.lost);
     let groups = snapshot.encryption(&store, &cluster, &bar)?;
     drop(bar);
-    let exit = inspect::told(&file.file, &lost);
-    uncertain_states::tell_living(&cluster, |_| true);
+    let exit = inspect::report_losses(&file.file, &lost);
+    uncertain_states::report_living(&cluster, |_| true);
     match args.form.write_out {
         InspectForm::Json => json(&groups)?,
         _ if groups.is_empty() => {
-            output::tell("No objects of Kubernetes are in this snapshot. Is --etcd-prefix another one?\n");
+            output::print_to_stderr("No objects of Kubernetes are in this snapshot. Is --etcd-prefix another one?\n");
         }
         form => output::print(&text_table::rows(form, &COLUMNS, &groups.iter().map(row).collect::<Vec<_>>()))?,
     }
-    tell_plain_secrets(&groups);
+    report_plain_secrets(&groups);
     let not_whole = groups.iter().fold(0_u64, |sum, (_, usage)| sum.saturating_add(usage.not_whole));
     if not_whole > 0 {
         let values = counted(not_whole, "value decrypts", "values decrypt");
         output::warn(&format!(
-            "{values} to something that is no whole object: changed, or encrypted by another key of the name. See: etcdsnap kube check"
+            "{values} to something that is not a complete object: the value was changed, or encrypted with another key of the same name. See: etcdsnap kube check"
         ));
     }
-    let exit = exit.max(inspect::encrypted::told(&snapshot));
+    let exit = exit.max(inspect::encrypted::report_undecrypted(&snapshot));
     Ok(if not_whole > 0 { exit.max(Exit::Damage) } else { exit })
 }
 
@@ -92,8 +92,8 @@ fn json(groups: &[(EncryptionGroup, EncryptionUsage)]) -> Result<(), Failure> {
     lines.finish()
 }
 
-/// Reports, for each resource with secrets, how many of them are not encrypted: whoever has the file can read them.
-fn tell_plain_secrets(groups: &[(EncryptionGroup, EncryptionUsage)]) {
+/// Reports, for each resource with secrets, how many of them are not encrypted: everyone who has the file can read them.
+fn report_plain_secrets(groups: &[(EncryptionGroup, EncryptionUsage)]) {
     let secrets = |name: &str, plain: bool| -> u64 {
         let of = groups.iter().filter(|(group, _)| group.secret && group.key.is_none() == plain);
         of.filter(|(group, _)| self::name(group) == name).map(|(_, usage)| usage.count).sum()

@@ -9,7 +9,7 @@ use etcdsnap::{Cluster, FileSource, Snapshot, printable};
 use serde_json::{Map, Value};
 
 use super::kube_file;
-use super::not_found::Looked;
+use super::not_found::FinishedSearch;
 use super::selection::{self, Wanted};
 use super::uncertain_states;
 use super::value_reader::ValueReader;
@@ -58,17 +58,16 @@ pub fn run(args: &KubeEventsArgs) -> Result<Exit, Failure> {
     }
     drop(bar);
     found.sort_by(|a, b| (a.last, a.key.key).cmp(&(b.last, b.key.key)));
-    let exit = inspect::told(&args.file.file, &cluster.lost).max(values.finish(&snapshot));
-    uncertain_states::tell_of(&cluster.unread, found.iter().map(|seen| seen.key.revision.main));
-    let reading = Reading { snapshot: &snapshot, store: &store, now: cluster.taken };
+    let exit = inspect::report_losses(&args.file.file, &cluster.lost).max(values.finish(&snapshot));
+    uncertain_states::report_of(&cluster.unread, found.iter().map(|seen| seen.key.revision.main));
+    let reading = EventsContext { snapshot: &snapshot, store: &store, now: cluster.taken };
     if found.is_empty() && args.form.write_out != InspectForm::Json {
         let place = namespace.map(|namespace| format!(" in {} namespace", printable(namespace))).unwrap_or_default();
-        output::tell(&format!("No events found{place}.\n"));
+        output::print_to_stderr(&format!("No events found{place}.\n"));
         let is_damaged = cluster.lost.places > 0;
         if args.types.is_empty() && about.is_empty() {
             let wanted = selection::parse(&["events".to_owned()], &cluster.resources)?;
-            Looked { cluster: &cluster, namespace, deleted: false, has_deleted_flag: false, is_damaged }
-                .tell_where_else(&wanted);
+            FinishedSearch { cluster: &cluster, namespace, deleted: None, is_damaged }.report_where_else(&wanted);
         }
         return Ok(exit);
     }
@@ -107,14 +106,14 @@ fn is_about(wanted: &Wanted, facts: &EventFacts) -> bool {
         && (wanted.names.is_empty() || wanted.names.contains(name))
 }
 
-struct Reading<'r, 's> {
+struct EventsContext<'r, 's> {
     snapshot: &'r Snapshot,
     store: &'r Store<'s, FileSource>,
     /// The approximate time when the snapshot was taken.
     now: Option<i64>,
 }
 
-impl Reading<'_, '_> {
+impl EventsContext<'_, '_> {
     fn facts(&self, seen: &Seen<'_>) -> Result<EventFacts, Failure> {
         let value = self.snapshot.value(self.store, seen.key.place)?;
         // Its time was read before.

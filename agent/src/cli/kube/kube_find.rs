@@ -6,14 +6,14 @@ use etcdsnap::core::kubernetes::special_types::rfc3339;
 use etcdsnap::{Found, ObjectAnswer, ObjectName, find_object, printable, printable_path, put_path};
 use serde_json::{Map, Value};
 
-use super::find_target::{Read, Target};
+use super::find_target::{FindTarget, Read};
 use super::{find_last, object_name, uncertain_states};
 use crate::cli::args_inspect::InspectForm;
 use crate::cli::args_kube_find::KubeFindArgs;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::inspect::find::Tally;
-use crate::cli::inspect::{encrypted, key_text, text_table, told};
+use crate::cli::inspect::{encrypted, key_text, report_losses, text_table};
 use crate::cli::judge_files;
 use crate::cli::output::{self, Lines};
 use crate::cli::progress_bar::Bar;
@@ -27,7 +27,7 @@ const ADVICE: &str = "Names are exact, and -n says in which namespace it is: see
 /// # Errors
 /// When no snapshot holds the object, a directory cannot be listed, or stdout cannot be written. A file that cannot be read is reported, and the search goes on.
 pub fn run(args: &KubeFindArgs) -> Result<Exit, Failure> {
-    let example = "Write the object behind the files: etcdsnap kube find BACKUPS deploy/web -n shop";
+    let example = "Write the object after the files: etcdsnap kube find BACKUPS deploy/web -n shop";
     let (paths, objects) = words(&args.paths, &args.object);
     let parse = |object: &String| object_name::parse(object, args.namespace.chosen(), example);
     let names: Vec<ObjectName> = objects.iter().map(parse).collect::<Result<_, _>>()?;
@@ -46,15 +46,15 @@ pub fn run(args: &KubeFindArgs) -> Result<Exit, Failure> {
     let mut read = Vec::new();
     for one in &all {
         let Some(answer) = tally.answer(one) else { continue };
-        tally.met(told(&one.path, &answer.lost));
-        if decryption.can_decrypt() && !answer.unopened.is_empty() {
-            encrypted::tell(&answer.unopened);
+        tally.met(report_losses(&one.path, &answer.lost));
+        if decryption.can_decrypt() && !answer.undecrypted.is_empty() {
+            encrypted::report_counts(&answer.undecrypted);
             tally.met(Exit::Damage);
         }
         read.push((one, answer));
     }
     tally.check_searched(named)?;
-    tell_clusters(&read);
+    report_clusters(&read);
     let has_type = |number: usize| read.iter().any(|(_, answer)| answer.has_types.get(number) == Some(&true));
     if let Some(name) = names.iter().enumerate().find(|(number, _)| !read.is_empty() && !has_type(*number)) {
         let what = format!("no type of objects in these snapshots is called {}", printable(&name.1.kind));
@@ -63,7 +63,7 @@ pub fn run(args: &KubeFindArgs) -> Result<Exit, Failure> {
             "Write TYPE/NAME, with a type that kubectl would take, behind files that exist.",
         ));
     }
-    let targets = Target::all(&names, &read);
+    let targets = FindTarget::all(&names, &read);
     if args.last {
         let printed = find_last::print(args, &names, &targets, prefix.as_deref(), &decryption, &read)?;
         if printed.is_found.contains(&true) {
@@ -86,7 +86,7 @@ pub fn run(args: &KubeFindArgs) -> Result<Exit, Failure> {
 }
 
 /// Names an object in the last sentence, with the namespace that was searched.
-fn called(target: &Target, args: &KubeFindArgs) -> String {
+fn called(target: &FindTarget, args: &KubeFindArgs) -> String {
     match (&target.namespace, args.namespace.all_namespaces) {
         (None, true) => format!("{} in any namespace", target.called()),
         _ => target.called(),
@@ -134,7 +134,7 @@ fn clusters(read: &[Read<'_>]) -> usize {
 }
 
 /// Reports which files are of which cluster, if there are several.
-fn tell_clusters(read: &[Read<'_>]) {
+fn report_clusters(read: &[Read<'_>]) {
     let count = clusters(read);
     if count < 2 {
         return;
@@ -155,13 +155,13 @@ fn tell_clusters(read: &[Read<'_>]) {
     }
 }
 
-fn columns(read: &[Read<'_>], targets: &[Target]) -> Vec<text_table::Column> {
+fn columns(read: &[Read<'_>], targets: &[FindTarget]) -> Vec<text_table::Column> {
     let is_one = clusters(read) < 2;
     let others = COLUMNS.iter().enumerate().filter(|(at, _)| !is_one || *at != CLUSTER).map(|(_, column)| *column);
     (targets.len() > 1).then_some(NAME).into_iter().chain(others).collect()
 }
 
-fn rows(read: &[Read<'_>], targets: &[Target]) -> Vec<Vec<String>> {
+fn rows(read: &[Read<'_>], targets: &[FindTarget]) -> Vec<Vec<String>> {
     let is_one = clusters(read) < 2;
     let mut rows = Vec::new();
     for target in targets {
@@ -169,7 +169,7 @@ fn rows(read: &[Read<'_>], targets: &[Target]) -> Vec<Vec<String>> {
             let (modified, bytes) = match target.state(answer) {
                 None => ("-".into(), "-".into()),
                 Some(state) if state.is_deleted() => (state.mod_revision.to_string(), "-".into()),
-                Some(state) => (state.mod_revision.to_string(), state.value_len.to_string()),
+                Some(state) => (state.mod_revision.to_string(), grouped(state.value_len)),
             };
             let change = change(read, target, number);
             let mut row = vec![
@@ -205,7 +205,7 @@ fn perhaps(is_uncertain: bool, what: &str) -> String {
 }
 
 /// Says whether the object exists. If a damaged file does not show it, that is unknown.
-fn standing(answer: &ObjectAnswer, target: &Target) -> &'static str {
+fn standing(answer: &ObjectAnswer, target: &FindTarget) -> &'static str {
     match target.state(answer) {
         None if answer.lost.places > 0 => "unknown",
         None => "absent",
@@ -215,13 +215,13 @@ fn standing(answer: &ObjectAnswer, target: &Target) -> &'static str {
 }
 
 /// Whether the known state of the object may be outdated, because later entries are lost.
-fn is_uncertain(answer: &ObjectAnswer, target: &Target) -> bool {
+fn is_uncertain(answer: &ObjectAnswer, target: &FindTarget) -> bool {
     target.state(answer).is_some_and(|state| answer.unread.may_follow(state.mod_revision))
 }
 
 /// Returns how the object changed since the previous snapshot of the same cluster (the next row), and whether that is uncertain; `None` for the oldest snapshot, and if one of
 /// the two snapshots does not tell.
-fn change(read: &[Read<'_>], target: &Target, number: usize) -> Option<(bool, &'static str)> {
+fn change(read: &[Read<'_>], target: &FindTarget, number: usize) -> Option<(bool, &'static str)> {
     let (_, now) = read.get(number)?;
     let (_, before) = read.get(number.checked_add(1)?).filter(|(_, before)| before.cluster == now.cluster)?;
     let is_known = |answer: &ObjectAnswer| target.state(answer).is_some() || answer.lost.places == 0;
@@ -243,7 +243,7 @@ fn change(read: &[Read<'_>], target: &Target, number: usize) -> Option<(bool, &'
 }
 
 /// Prints a line for each snapshot and object, and for each file that cannot be read.
-fn json(all: &[Found<ObjectAnswer>], read: &[Read<'_>], targets: &[Target]) -> Result<(), Failure> {
+fn json(all: &[Found<ObjectAnswer>], read: &[Read<'_>], targets: &[FindTarget]) -> Result<(), Failure> {
     let mut lines = Lines::new();
     for target in targets {
         for number in 0..read.len() {
@@ -264,7 +264,7 @@ fn json(all: &[Found<ObjectAnswer>], read: &[Read<'_>], targets: &[Target]) -> R
 }
 
 /// Describes one object in one snapshot.
-fn line(read: &[Read<'_>], target: &Target, number: usize) -> Option<Map<String, Value>> {
+fn line(read: &[Read<'_>], target: &FindTarget, number: usize) -> Option<Map<String, Value>> {
     let (one, answer) = read.get(number)?;
     let mut object = Map::new();
     put_path(&mut object, "file", &one.path);

@@ -13,7 +13,7 @@ use etcdsnap::{Cluster, FileSource, NoProgress, Snapshot, StoredObject, printabl
 
 use super::early_rows::{self, EarlyRows, RowOutcome};
 use super::kube_file;
-use super::not_found::Looked;
+use super::not_found::FinishedSearch;
 use super::object_filter::{self, ObjectFilter, SortValue};
 use super::object_states::ObjectStates;
 use super::object_tables::{CustomColumns, ObjectTable};
@@ -35,8 +35,7 @@ use crate::cli::output::{self, Lines};
 pub fn run(args: &KubeGetArgs) -> Result<Exit, Failure> {
     let (snapshot, bar) = kube_file::open(&args.file, &args.objects)?;
     let store = snapshot.store()?;
-    let revision = inspect::chosen_revision::chosen(&snapshot, &store, &args.file.revision)?;
-    let prefix = args.file.etcd_prefix.as_deref().map(inspect::key_text::typed).transpose()?;
+    let (revision, prefix) = kube_file::revision_and_prefix(&args.file, &snapshot, &store)?;
     let mut values = ValueReader::new(args.show_secrets);
     let foreseen = early_rows::foreseen(args);
     let table = foreseen.as_ref().map(|wanted| early_rows::table(args, wanted, Columns::of(&wanted.resource, None)));
@@ -75,17 +74,12 @@ pub fn run(args: &KubeGetArgs) -> Result<Exit, Failure> {
     let found = find(&cluster, &wanted, namespace, args.deleted).map_err(|cause| snapshot.failed(cause))?;
     let states = ObjectStates::find(&snapshot, &store, found.iter().map(|(_, key, _)| key), revision, &bar)?;
     drop(bar);
-    let exit = inspect::told(&args.file.file, &lost);
-    let reading = Reading { args, snapshot: &snapshot, store: &store, cluster: &cluster, states };
-    let looked = Looked {
-        cluster: &cluster,
-        namespace,
-        deleted: args.deleted,
-        has_deleted_flag: true,
-        is_damaged: lost.places > 0,
-    };
+    let exit = inspect::report_losses(&args.file.file, &lost);
+    let reading = GetContext { args, snapshot: &snapshot, store: &store, cluster: &cluster, states };
+    let search =
+        FinishedSearch { cluster: &cluster, namespace, deleted: Some(args.deleted), is_damaged: lost.places > 0 };
     let found = reading.chosen(found, &filter, sort_by.as_ref(), &mut values)?;
-    reading.tell_uncertain(&found);
+    reading.report_uncertain(&found);
     let is_list = !(is_one(&wanted) && found.len() == 1);
     // If none of the named objects exists, kubectl prints no list.
     let has_list = !found.is_empty() || wanted.iter().all(|wanted| wanted.names.is_empty());
@@ -111,16 +105,16 @@ pub fn run(args: &KubeGetArgs) -> Result<Exit, Failure> {
             }
         }
     }
-    let missing = looked.missing(&wanted, |wanted, name| {
+    let missing = search.missing(&wanted, |wanted, name| {
         args.ignore_not_found
             || found.iter().any(|(_, _, object)| wanted.resource.stores(object) && object.name == name.as_bytes())
     });
     if found.is_empty() && wanted.iter().all(|wanted| wanted.names.is_empty()) {
         if matches!(args.output, KubeOutput::Form(KubeForm::Table | KubeForm::Wide)) {
-            looked.nothing(&wanted);
+            search.nothing(&wanted);
         }
         if filter.is_empty() {
-            looked.tell_where_else(&wanted);
+            search.report_where_else(&wanted);
         }
     }
     Ok(exit.max(values.finish(&snapshot)).max(missing))
@@ -149,7 +143,7 @@ fn refuse_contradictions(args: &KubeGetArgs, wanted: &[Wanted], filter: &ObjectF
 }
 
 /// An object with the index of its type among the wanted ones.
-type Found<'c> = (usize, Key<'c>, Object<'c>);
+type FoundObject<'c> = (usize, Key<'c>, Object<'c>);
 
 /// Returns the wanted objects, type by type.
 fn find<'c>(
@@ -157,7 +151,7 @@ fn find<'c>(
     wanted: &[Wanted],
     namespace: Option<&str>,
     deleted: bool,
-) -> Result<Vec<Found<'c>>, etcdsnap::core::Error> {
+) -> Result<Vec<FoundObject<'c>>, etcdsnap::core::Error> {
     let place = |object: &Object<'_>| selection::place(wanted, object, namespace);
     let objects = cluster.objects(|key, object| key.deleted == deleted && place(object).is_some())?;
     // API servers list objects by their keys; named objects come in the order of their names on the command line.
@@ -168,7 +162,7 @@ fn find<'c>(
 }
 
 /// The parts that are needed to read objects.
-struct Reading<'r, 's> {
+struct GetContext<'r, 's> {
     args: &'r KubeGetArgs,
     snapshot: &'r Snapshot,
     store: &'r Store<'s, FileSource>,
@@ -176,24 +170,24 @@ struct Reading<'r, 's> {
     states: ObjectStates,
 }
 
-impl Reading<'_, '_> {
+impl GetContext<'_, '_> {
     /// Reports of how many objects a newer state or the deletion may be lost.
-    fn tell_uncertain(&self, found: &[Found<'_>]) {
+    fn report_uncertain(&self, found: &[FoundObject<'_>]) {
         if self.args.deleted {
             let states = found.iter().filter_map(|(_, key, _)| Some((*key, self.states.of(key)?.1)));
-            uncertain_states::tell_deleted(&self.cluster.unread, states);
+            uncertain_states::report_deleted(&self.cluster.unread, states);
         } else {
-            uncertain_states::tell_of(&self.cluster.unread, found.iter().map(|(_, key, _)| key.revision.main));
+            uncertain_states::report_of(&self.cluster.unread, found.iter().map(|(_, key, _)| key.revision.main));
         }
     }
 
     /// Calls `take` with one object after the other until it returns false. Objects that cannot be decoded are reported and left out.
     fn each<'c>(
         &self,
-        found: &[Found<'c>],
+        found: &[FoundObject<'c>],
         values: &mut ValueReader,
         skip: Skip,
-        mut take: impl FnMut(&Found<'c>, Node<'_>) -> Result<bool, Failure>,
+        mut take: impl FnMut(&FoundObject<'c>, Node<'_>) -> Result<bool, Failure>,
     ) -> Result<(), Failure> {
         for one in found {
             let (_, key, _) = one;
@@ -213,11 +207,11 @@ impl Reading<'_, '_> {
     /// Returns the objects that meet the selectors, in the requested order.
     fn chosen<'c>(
         &self,
-        found: Vec<Found<'c>>,
+        found: Vec<FoundObject<'c>>,
         filter: &ObjectFilter,
         sort_by: Option<&JsonPath>,
         values: &mut ValueReader,
-    ) -> Result<Vec<Found<'c>>, Failure> {
+    ) -> Result<Vec<FoundObject<'c>>, Failure> {
         if filter.is_empty() && sort_by.is_none() {
             return Ok(found);
         }
@@ -250,7 +244,7 @@ impl Reading<'_, '_> {
     fn objects(
         &self,
         form: KubeForm,
-        found: &[Found<'_>],
+        found: &[FoundObject<'_>],
         is_list: bool,
         values: &mut ValueReader,
     ) -> Result<(), Failure> {
@@ -281,7 +275,7 @@ impl Reading<'_, '_> {
         writer.finish()
     }
 
-    fn names(&self, wanted: &[Wanted], found: &[Found<'_>]) -> Result<(), Failure> {
+    fn names(&self, wanted: &[Wanted], found: &[FoundObject<'_>]) -> Result<(), Failure> {
         let mut lines = Lines::new();
         for (number, _, object) in found {
             if let Some(wanted) = wanted.get(*number) {
@@ -295,7 +289,7 @@ impl Reading<'_, '_> {
     fn custom_columns(
         &self,
         mut table: CustomColumns,
-        found: &[Found<'_>],
+        found: &[FoundObject<'_>],
         values: &mut ValueReader,
     ) -> Result<(), Failure> {
         self.each(found, values, Skip::Nothing, |_, node| {
@@ -309,14 +303,14 @@ impl Reading<'_, '_> {
     fn tables(
         &self,
         wanted: &[Wanted],
-        found: &[Found<'_>],
+        found: &[FoundObject<'_>],
         mut early: EarlyRows,
         values: &mut ValueReader,
     ) -> Result<(), Failure> {
         let mut text = String::new();
         let mut is_guessed = false;
-        let wanted_of = |one: &Found<'_>| wanted.get(one.0);
-        let type_of = |one: &Found<'_>| wanted_of(one).map(|wanted| &wanted.resource);
+        let wanted_of = |one: &FoundObject<'_>| wanted.get(one.0);
+        let type_of = |one: &FoundObject<'_>| wanted_of(one).map(|wanted| &wanted.resource);
         let with_type = found.iter().any(|one| type_of(one) != found.first().and_then(type_of));
         for of_type in found.chunk_by(|a, b| type_of(a) == type_of(b)) {
             let Some(wanted) = of_type.first().and_then(wanted_of) else { continue };
@@ -362,7 +356,7 @@ impl Reading<'_, '_> {
     /// Adds the rows of objects. Rows that were not formatted early are formatted now, on all threads.
     fn rows(
         &self,
-        found: &[Found<'_>],
+        found: &[FoundObject<'_>],
         table: &mut ObjectTable<'_>,
         now: Option<i64>,
         early: &mut EarlyRows,

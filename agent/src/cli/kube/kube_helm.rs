@@ -32,15 +32,15 @@ pub fn run(args: &KubeHelmArgs) -> Result<Exit, Failure> {
     let store = snapshot.store()?;
     let cluster = kube_file::cluster(&args.file, &snapshot, &store, &bar)?;
     drop(bar);
-    let exit = inspect::told(&args.file.file, &cluster.lost);
-    let reading = Reading { snapshot: &snapshot, store: &store, cluster: &cluster };
+    let exit = inspect::report_losses(&args.file.file, &cluster.lost);
+    let reading = HelmContext { snapshot: &snapshot, store: &store, cluster: &cluster };
     match (args.action, args.part, &args.release) {
         (HelmAction::Get, Some(part), Some(release)) => reading.get(args, part, release, exit),
         _ => reading.list(args, exit),
     }
 }
 
-struct Reading<'r, 's> {
+struct HelmContext<'r, 's> {
     snapshot: &'r Snapshot,
     store: &'r Store<'s, FileSource>,
     cluster: &'r Cluster,
@@ -49,7 +49,7 @@ struct Reading<'r, 's> {
 /// A revision of a release: namespace, name, number, and the place of its value.
 type Stored<'c> = (&'c str, &'c str, u64, Key<'c>);
 
-impl<'r> Reading<'r, '_> {
+impl<'r> HelmContext<'r, '_> {
     /// Returns all revisions of releases in a namespace, or in all namespaces, in order.
     fn stored(&self, namespace: Option<&str>) -> Result<Vec<Stored<'r>>, Failure> {
         let is_wanted = |of: &str| namespace.is_none_or(|namespace| namespace == of);
@@ -76,7 +76,7 @@ impl<'r> Reading<'r, '_> {
                 stored.into_iter().map(|stored| ((stored.0, stored.1), stored)).collect();
             stored = newest.into_values().collect();
         }
-        uncertain_states::tell_of(&self.cluster.unread, stored.iter().map(|(.., key)| key.revision.main));
+        uncertain_states::report_of(&self.cluster.unread, stored.iter().map(|(.., key)| key.revision.main));
         let mut values = ValueReader::new(true);
         let mut rows = Vec::new();
         let mut lines = Lines::new();
@@ -103,7 +103,7 @@ impl<'r> Reading<'r, '_> {
         if stored.is_empty() && args.write_out != InspectForm::Json {
             let place =
                 namespace.map(|namespace| format!(" in {} namespace", printable(namespace))).unwrap_or_default();
-            output::tell(&format!("No releases found{place}.\n"));
+            output::print_to_stderr(&format!("No releases found{place}.\n"));
             let others = self.stored(None)?.iter().map(|stored| (stored.0, stored.1)).collect::<BTreeSet<_>>().len();
             if others > 0 {
                 let releases = counted(others as u64, "release", "releases");
@@ -118,15 +118,15 @@ impl<'r> Reading<'r, '_> {
     fn get(&self, args: &KubeHelmArgs, part: HelmPart, release: &str, exit: Exit) -> Result<Exit, Failure> {
         let namespace = args.namespace.namespace.as_deref().unwrap_or("default");
         if part != HelmPart::Values && !args.show_secrets {
-            let told = format!("the {} of a release may have secrets in it", word(part));
-            return Err(Failure::new(told, "--show-secrets prints it."));
+            let what = format!("the {} of a release may have secrets in it", word(part));
+            return Err(Failure::new(what, "--show-secrets prints it."));
         }
         let stored = self.stored(Some(namespace))?;
         let is_wanted =
             |stored: &&Stored<'_>| stored.1 == release && args.revision.is_none_or(|revision| revision == stored.2);
         let Some((.., key)) = stored.iter().rev().find(is_wanted) else {
             let revision = args.revision.map(|revision| format!("revision {revision} of ")).unwrap_or_default();
-            let lost = if self.cluster.lost.places > 0 { "; it may be among what is lost" } else { "" };
+            let lost = if self.cluster.lost.places > 0 { "; it may be in a lost part of the file" } else { "" };
             let what = format!(
                 "there is no {revision}release {} in namespace {}{lost}",
                 printable(release),
@@ -135,7 +135,7 @@ impl<'r> Reading<'r, '_> {
             let advice = "See what there is: etcdsnap kube helm FILE list -A --revisions. What was deleted may be in an older snapshot.";
             return Err(Failure { what, advice: advice.into(), exit: Exit::Damage });
         };
-        uncertain_states::tell_of(&self.cluster.unread, std::iter::once(key.revision.main));
+        uncertain_states::report_of(&self.cluster.unread, std::iter::once(key.revision.main));
         let mut values = ValueReader::new(true);
         let printed = self.with_release(key, &mut values, &mut |node| {
             let text = |path: &[&str]| node.at(path).and_then(Node::text).unwrap_or_default();
@@ -145,7 +145,7 @@ impl<'r> Reading<'r, '_> {
                 HelmPart::Values => values_of(node, args.show_secrets),
             };
             let mut lines = Lines::new();
-            lines.write_with(|out| write!(out, "{}", key_text::Shown(text.as_bytes())))?;
+            lines.write_with(|out| write!(out, "{}", key_text::ShownValue(text.as_bytes())))?;
             if !text.ends_with('\n') {
                 lines.write(b"\n")?;
             }

@@ -17,7 +17,7 @@ use etcdsnap::{Cluster, FileSource, Snapshot, printable};
 use serde_json::{Map, Value};
 
 use super::kube_file;
-use super::not_found::Looked;
+use super::not_found::FinishedSearch;
 use super::{changed_fields, selection, uncertain_states};
 use crate::cli::args_inspect::InspectForm;
 use crate::cli::args_kube_history::KubeHistoryArgs;
@@ -47,18 +47,18 @@ pub fn run(args: &KubeHistoryArgs) -> Result<Exit, Failure> {
     let events: Vec<Vec<Event>> = objects.iter().map(|object| by_key.remove(&object.key).unwrap_or_default()).collect();
     let times = snapshot.time_line(&store)?;
     drop(bar);
-    let exit = inspect::told(&args.file.file, &cluster.lost);
+    let exit = inspect::report_losses(&args.file.file, &cluster.lost);
     let is_damaged = cluster.lost.places > 0;
-    let looked = Looked { cluster: &cluster, namespace, deleted: false, has_deleted_flag: false, is_damaged };
-    let missing = looked.missing(&wanted, |wanted, name| {
+    let search = FinishedSearch { cluster: &cluster, namespace, deleted: None, is_damaged };
+    let missing = search.missing(&wanted, |wanted, name| {
         found.iter().any(|(_, object)| wanted.resource.stores(object) && object.name == name.as_bytes())
     });
     if objects.is_empty() && wanted.iter().all(|wanted| wanted.names.is_empty()) {
-        looked.nothing(&wanted);
-        looked.tell_where_else(&wanted);
+        search.nothing(&wanted);
+        search.report_where_else(&wanted);
     }
     let lost = &cluster.unread;
-    let reading = Reading { args, snapshot: &snapshot, store: &store, times, unread: Cell::new(false), lost };
+    let reading = HistoryContext { args, snapshot: &snapshot, store: &store, times, unread: Cell::new(false), lost };
     let with_names = objects.len() > 1 || !matches!(wanted.as_slice(), [one] if one.names.len() == 1);
     if !objects.is_empty() {
         if !lost.is_empty() {
@@ -69,7 +69,7 @@ pub fn run(args: &KubeHistoryArgs) -> Result<Exit, Failure> {
         }
         reading.print(&objects, &events, with_names)?;
     }
-    let exit = exit.max(missing).max(inspect::encrypted::told(&snapshot));
+    let exit = exit.max(missing).max(inspect::encrypted::report_undecrypted(&snapshot));
     Ok(exit.max(if reading.unread.get() { Exit::Damage } else { Exit::Done }))
 }
 
@@ -109,7 +109,7 @@ impl NamedObject {
 const COLUMNS: [text_table::Column; 6] =
     [("object", false), ("revision", true), ("time", false), ("event", false), ("manager", false), ("changed", false)];
 
-struct Reading<'r, 's> {
+struct HistoryContext<'r, 's> {
     args: &'r KubeHistoryArgs,
     snapshot: &'r Snapshot,
     store: &'r Store<'s, FileSource>,
@@ -128,7 +128,7 @@ enum Line<'l> {
 }
 
 /// Formats the row of lost revisions.
-const LOST: &str = "lost: the file is damaged, and nobody knows whether the object was changed or deleted here";
+const LOST: &str = "lost: the file is damaged, and may have contained a change or deletion of the object here";
 
 fn lost_row(range: &RevisionRange) -> Vec<String> {
     vec![uncertain_states::name(range), "-".into(), "unknown".into(), "-".into(), LOST.into()]
@@ -152,7 +152,7 @@ struct Step {
     remarks: Vec<String>,
 }
 
-impl Reading<'_, '_> {
+impl HistoryContext<'_, '_> {
     fn print(&self, objects: &[NamedObject], events: &[Vec<Event>], with_names: bool) -> Result<(), Failure> {
         if self.args.form.write_out == InspectForm::Json {
             let mut lines = Lines::new();

@@ -5,7 +5,7 @@ use etcdsnap::{KindUsage, ObjectKind, printable};
 use serde_json::Map;
 
 use super::kube_file;
-use super::not_found::Looked;
+use super::not_found::FinishedSearch;
 use super::selection;
 use super::uncertain_states;
 use crate::cli::args_inspect::InspectForm;
@@ -39,23 +39,17 @@ pub fn run(args: &KindsArgs) -> Result<Exit, Failure> {
     let namespace = args.choice.namespace();
     let kinds = snapshot.kinds(&store, &cluster, |object| selection::has(&wanted, object, namespace), &bar)?;
     drop(bar);
-    let exit = inspect::told(&args.file.file, &lost).max(inspect::encrypted::told(&snapshot));
-    uncertain_states::tell_living(&cluster, |object| selection::has(&wanted, object, namespace));
+    let exit = inspect::report_losses(&args.file.file, &lost).max(inspect::encrypted::report_undecrypted(&snapshot));
+    uncertain_states::report_living(&cluster, |object| selection::has(&wanted, object, namespace));
     match args.form.write_out {
         InspectForm::Json => json(&kinds)?,
         _ if kinds.is_empty() && (!wanted.is_empty() || namespace.is_some()) => {
-            let looked = Looked {
-                cluster: &cluster,
-                namespace,
-                deleted: false,
-                has_deleted_flag: false,
-                is_damaged: lost.places > 0,
-            };
-            looked.nothing(&wanted);
-            looked.tell_where_else(&wanted);
+            let search = FinishedSearch { cluster: &cluster, namespace, deleted: None, is_damaged: lost.places > 0 };
+            search.nothing(&wanted);
+            search.report_where_else(&wanted);
         }
         _ if kinds.is_empty() => {
-            output::tell("No objects of Kubernetes are in this snapshot. Is --etcd-prefix another one?\n")
+            output::print_to_stderr("No objects of Kubernetes are in this snapshot. Is --etcd-prefix another one?\n")
         }
         form => output::print(&text_table::rows(form, &COLUMNS, &kinds.iter().map(row).collect::<Vec<_>>()))?,
     }

@@ -3,13 +3,13 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use etcdsnap::core::Watch;
+use etcdsnap::core::ScanProgress;
 use etcdsnap::core::kubernetes::decode::Options;
 use etcdsnap::core::kubernetes::manifest;
 use etcdsnap::core::kubernetes::manifest_fields::Keep;
 use etcdsnap::core::kubernetes::manifest_namespace::move_namespace;
 use etcdsnap::core::kubernetes::manifest_plan::{Choice, PlannedObject, definition_of, undefined, volume_of};
-use etcdsnap::core::kubernetes::manifest_report::{self, Report};
+use etcdsnap::core::kubernetes::manifest_report::{self, ManifestReport};
 use etcdsnap::core::kubernetes::manifest_selection::is_passing;
 use etcdsnap::core::kubernetes::registry_keys::Object;
 use etcdsnap::core::kubernetes::resources::Resource;
@@ -18,7 +18,7 @@ use etcdsnap::{Cluster, Error, Snapshot, is_secret, printable};
 
 use super::kube_file;
 use super::manifest_writer::ManifestWriter;
-use super::not_found::Looked;
+use super::not_found::FinishedSearch;
 use super::object_states::ObjectStates;
 use super::selection::{self, Wanted};
 use super::uncertain_states;
@@ -50,11 +50,11 @@ pub fn run(args: &ManifestsArgs) -> Result<Exit, Failure> {
     let store = snapshot.store()?;
     let cluster = kube_file::cluster(&args.file, &snapshot, &store, &bar)?;
     let revision = cluster.revision;
-    let mut exit = inspect::told(file, &cluster.lost);
+    let mut exit = inspect::report_losses(file, &cluster.lost);
     let scope = Scope::of(args, &cluster)?;
     let items = items(&cluster, &scope).map_err(|cause| snapshot.failed(cause))?;
     let states = ObjectStates::find(&snapshot, &store, items.iter().map(|(key, _)| key), revision, &bar)?;
-    let mut report = Report::default();
+    let mut report = ManifestReport::default();
     report.damaged(cluster.lost.places > 0, uncertain_states::are_lost(&cluster.unread));
     let owners = Owners::of(&cluster, args.deleted).map_err(|cause| snapshot.failed(cause))?;
     let keep = Keep::these(&args.keep);
@@ -73,7 +73,7 @@ pub fn run(args: &ManifestsArgs) -> Result<Exit, Failure> {
             continue;
         }
         let Some((place, revision)) = states.of(key) else {
-            report.leave_out(item.resource, &item.object, manifest_report::FORGOTTEN);
+            report.leave_out(item.resource, &item.object, manifest_report::COMPACTED_AWAY);
             continue;
         };
         let value = snapshot.value(&store, place)?;
@@ -101,7 +101,7 @@ pub fn run(args: &ManifestsArgs) -> Result<Exit, Failure> {
         let mut place = (item.object.namespace, item.object.name);
         if let Some((from, to)) = scope.moved() {
             if move_namespace(&mut node, from, to) {
-                report.still_names(item.resource, &item.object);
+                report.names_old_services(item.resource, &item.object);
             }
             if place.0 == from.as_bytes() {
                 place.0 = to.as_bytes();
@@ -125,15 +125,15 @@ pub fn run(args: &ManifestsArgs) -> Result<Exit, Failure> {
     let missing = scope.missing(&cluster, &items);
     exit = exit.max(values.finish(&snapshot)).max(missing);
     if report.written() == 0 {
-        tell_left_out(&report);
+        report_left_out(&report);
         if report.has_left_out() {
             return Err(Failure {
-                what: "all that was asked for is left out, and nothing is written".into(),
+                what: "all requested objects are left out, so nothing is written".into(),
                 advice: "The lines above say why. What is named as TYPE/NAME is written though a controller makes it, or it has run to its end.".into(),
                 exit: exit.max(Exit::Damage),
             });
         }
-        scope.tell_where_else(&cluster);
+        scope.report_where_else(&cluster);
         let advice = if missing > Exit::Done { "" } else { ADVICE };
         return Err(Failure {
             what: "there is nothing to write".into(),
@@ -143,25 +143,25 @@ pub fn run(args: &ManifestsArgs) -> Result<Exit, Failure> {
     }
     let said = writer.finish(file, revision, args.deleted, &report)?;
     drop(bar);
-    output::tell(&said);
-    tell_left_out(&report);
+    output::print_to_stderr(&said);
+    report_left_out(&report);
     Ok(exit)
 }
 
 /// Reports on stderr what was left out.
-fn tell_left_out(report: &Report) {
-    report.left_out_lines().iter().for_each(|line| output::tell(&format!("{line}\n")));
+fn report_left_out(report: &ManifestReport) {
+    report.left_out_lines().iter().for_each(|line| output::print_to_stderr(&format!("{line}\n")));
 }
 
 /// The advice when there is nothing to write.
-const ADVICE: &str = "See what is there: etcdsnap kube get FILE TYPE -A, with --deleted for what was deleted in the last minutes. What was deleted before is in an older snapshot: etcdsnap kube find.";
+const ADVICE: &str = "List the objects: etcdsnap kube get FILE TYPE -A; with --deleted, those that were deleted in the last minutes. Objects that were deleted earlier are in an older snapshot: etcdsnap kube find.";
 
 /// Refuses a form of kubectl's `-o`: here `-o` names a directory.
 fn refuse_format(output: &Path) -> Result<(), Failure> {
     let name = output.as_os_str().to_string_lossy();
     let is_form = matches!(&*name, "yaml" | "json" | "yml");
     if is_form || [".yaml", ".yml", ".json"].iter().any(|ending| name.ends_with(ending)) {
-        let what = format!("{} is no name for a directory of manifests", printable(&name));
+        let what = format!("{} cannot be the name of a directory of manifests", printable(&name));
         let advice = "-o names the directory to make. Without it, YAML goes to the standard output: etcdsnap kube manifests FILE TYPE/NAME > web.yaml";
         return Err(Failure::new(what, advice));
     }
@@ -217,22 +217,22 @@ impl<'a> Scope<'a> {
         wanted.any(|wanted| wanted.names.iter().any(|name| name.as_bytes() == object.name))
     }
 
-    fn looked<'l>(&'l self, cluster: &'l Cluster) -> Looked<'l> {
+    fn search<'l>(&'l self, cluster: &'l Cluster) -> FinishedSearch<'l> {
         let is_damaged = cluster.lost.places > 0;
-        Looked { cluster, namespace: self.namespace, deleted: self.args.deleted, has_deleted_flag: true, is_damaged }
+        FinishedSearch { cluster, namespace: self.namespace, deleted: Some(self.args.deleted), is_damaged }
     }
 
     /// Reports where objects are that were not found.
-    fn tell_where_else(&self, cluster: &Cluster) {
+    fn report_where_else(&self, cluster: &Cluster) {
         let wanted = self.wanted.as_deref().unwrap_or_default();
         if wanted.iter().all(|wanted| wanted.names.is_empty()) {
-            self.looked(cluster).tell_where_else(wanted);
+            self.search(cluster).report_where_else(wanted);
         }
     }
 
     /// Reports the named objects that do not exist; returns the exit code.
     fn missing(&self, cluster: &Cluster, items: &[Item<'_>]) -> Exit {
-        self.looked(cluster).missing(self.wanted.as_deref().unwrap_or_default(), |wanted, name| {
+        self.search(cluster).missing(self.wanted.as_deref().unwrap_or_default(), |wanted, name| {
             items.iter().any(|(_, item)| wanted.resource.stores(&item.object) && item.object.name == name.as_bytes())
         })
     }

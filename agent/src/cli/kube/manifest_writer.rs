@@ -4,7 +4,7 @@ use std::path::Path;
 
 use etcdsnap::core::Revision;
 use etcdsnap::core::kubernetes::manifest_files::{DEFINITIONS, FileNames, OBJECTS, commands, readme};
-use etcdsnap::core::kubernetes::manifest_report::Report;
+use etcdsnap::core::kubernetes::manifest_report::ManifestReport;
 use etcdsnap::core::kubernetes::object_tree::Node;
 use etcdsnap::core::kubernetes::yaml::to_yaml;
 use etcdsnap::{NewDirectory, printable_path};
@@ -14,7 +14,7 @@ use crate::cli::output::Lines;
 
 /// Writes manifests in order.
 pub struct ManifestWriter {
-    target: Target,
+    target: ManifestTarget,
     /// The number of written objects.
     count: usize,
     names: FileNames,
@@ -22,7 +22,7 @@ pub struct ManifestWriter {
     has_custom: bool,
 }
 
-enum Target {
+enum ManifestTarget {
     Stdout(Lines),
     Directory(NewDirectory),
 }
@@ -34,9 +34,9 @@ impl ManifestWriter {
     /// When the directory exists or cannot be created.
     pub fn begin(path: &Path) -> Result<Self, Failure> {
         let target = if path.as_os_str() == "-" {
-            Target::Stdout(Lines::new())
+            ManifestTarget::Stdout(Lines::new())
         } else {
-            Target::Directory(NewDirectory::begin(path)?)
+            ManifestTarget::Directory(NewDirectory::begin(path)?)
         };
         Ok(Self { target, count: 0, names: FileNames::up_to(0), has_definitions: false, has_custom: false })
     }
@@ -50,8 +50,8 @@ impl ManifestWriter {
     /// Whether the reader of stdout is still there.
     pub fn wanted(&self) -> bool {
         match &self.target {
-            Target::Stdout(lines) => lines.wanted(),
-            Target::Directory(_) => true,
+            ManifestTarget::Stdout(lines) => lines.wanted(),
+            ManifestTarget::Directory(_) => true,
         }
     }
 
@@ -70,13 +70,13 @@ impl ManifestWriter {
         self.count = self.count.saturating_add(1);
         let yaml = to_yaml(node);
         match &mut self.target {
-            Target::Stdout(lines) => {
+            ManifestTarget::Stdout(lines) => {
                 if !first {
                     lines.write(b"---\n")?;
                 }
                 lines.write(yaml.as_bytes())
             }
-            Target::Directory(directory) => {
+            ManifestTarget::Directory(directory) => {
                 if first {
                     directory.folder(OBJECTS)?;
                     if self.has_definitions {
@@ -93,10 +93,16 @@ impl ManifestWriter {
     ///
     /// # Errors
     /// When it cannot be written, or a directory of that name appeared meanwhile.
-    pub fn finish(self, file: &Path, revision: Revision, deleted: bool, report: &Report) -> Result<String, Failure> {
+    pub fn finish(
+        self,
+        file: &Path,
+        revision: Revision,
+        deleted: bool,
+        report: &ManifestReport,
+    ) -> Result<String, Failure> {
         let what = report.written_text();
         match self.target {
-            Target::Stdout(lines) => {
+            ManifestTarget::Stdout(lines) => {
                 lines.finish()?;
                 let mut said = format!("Written: {what}. To apply them: kubectl apply --server-side -f FILE\n");
                 if self.has_definitions && self.has_custom {
@@ -104,7 +110,7 @@ impl ManifestWriter {
                 }
                 Ok(said)
             }
-            Target::Directory(directory) => {
+            ManifestTarget::Directory(directory) => {
                 let commands = commands(self.has_definitions);
                 let readme = readme(&printable_path(file), revision, deleted, &commands, report);
                 directory.file("README.md", readme.as_bytes())?;

@@ -1,4 +1,4 @@
-//! The name that somebody may have meant.
+//! Guesses the name that the user meant.
 
 use etcdsnap::printable;
 
@@ -20,7 +20,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_is_alike_is_named() {
+    fn only_similar_names_are_suggested() {
         let names = || ["shop", "kube-system", "default"].into_iter();
         assert_eq!(nearest("shp", names()).as_deref(), Some("shop"));
         assert_eq!(nearest("kubesystem", names()).as_deref(), Some("kube-system"));

@@ -14,20 +14,18 @@ use crate::cli::output;
 const NAMED: usize = 3;
 
 /// A finished search for objects.
-pub struct Looked<'l> {
+pub struct FinishedSearch<'l> {
     /// The searched objects.
     pub cluster: &'l Cluster,
     /// The searched namespace; `None` for all.
     pub namespace: Option<&'l str>,
-    /// Whether deleted objects were searched.
-    pub deleted: bool,
-    /// Whether the command has the flag --deleted, so that advice can name it.
-    pub has_deleted_flag: bool,
+    /// Whether the flag --deleted was given, so that only deleted objects were searched; `None` for a command without the flag.
+    pub deleted: Option<bool>,
     /// Whether part of the file is lost, so that a missing object may have existed.
     pub is_damaged: bool,
 }
 
-impl Looked<'_> {
+impl FinishedSearch<'_> {
     /// Reports the named objects that were not found; returns the exit code.
     pub fn missing(&self, wanted: &[Wanted], is_found: impl Fn(&Wanted, &str) -> bool) -> Exit {
         let mut exit = Exit::Done;
@@ -36,10 +34,10 @@ impl Looked<'_> {
                 let place = self.namespace.filter(|_| wanted.resource.namespaced);
                 let place = place.map(|namespace| format!(" in namespace {}", printable(namespace)));
                 let called = printable(&wanted.resource.full_name(name));
-                let deleted = if self.deleted { "deleted " } else { "" };
+                let deleted = if self.wants_deleted() { "deleted " } else { "" };
                 let mut what = format!("there is no {deleted}{called}{}", place.unwrap_or_default());
                 if self.is_damaged {
-                    what.push_str(" that can be found; it may be among what is lost");
+                    what.push_str(" that can be found; it may be in a lost part of the file");
                 }
                 output::complain(&what, &self.advice(wanted, name));
                 exit = Exit::Damage;
@@ -60,7 +58,7 @@ impl Looked<'_> {
             }
             let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
             let is_here = self.is_here(object);
-            if is_here && key.deleted == self.deleted {
+            if is_here && key.deleted == self.wants_deleted() {
                 names.push(text(object.name));
             }
             if object.name != name.as_bytes() {
@@ -70,13 +68,13 @@ impl Looked<'_> {
                 deleted_at = Some(key.revision.main);
             } else if is_here {
                 is_alive = true;
-            } else if key.deleted == self.deleted {
+            } else if key.deleted == self.wants_deleted() {
                 elsewhere.push(text(object.namespace));
             }
         });
-        if let (Some(revision), false) = (deleted_at, self.deleted) {
+        if let (Some(revision), false) = (deleted_at, self.wants_deleted()) {
             let revision = grouped_revision(revision);
-            let how = if self.has_deleted_flag { ": --deleted shows its last state" } else { "" };
+            let how = if self.deleted.is_some() { ": --deleted shows its last state" } else { "" };
             return format!("It was deleted at revision {revision}{how}.");
         }
         if is_alive {
@@ -97,21 +95,21 @@ impl Looked<'_> {
         }
         let near = nearest(name, names.iter().map(String::as_str));
         let near = near.map(|near| format!("Did you mean {near}? ")).unwrap_or_default();
-        let deleted = if self.has_deleted_flag { "deleted (--deleted)" } else { "deleted" };
+        let deleted = if self.deleted.is_some() { "deleted (--deleted)" } else { "deleted" };
         format!("{near}It may be {deleted}, or in an older snapshot (etcdsnap kube find DIR TYPE/NAME -n NS).")
     }
 
     /// Reports that nothing was found, in kubectl's words.
     pub fn nothing(&self, wanted: &[Wanted]) {
         let is_in_namespaces = wanted.iter().all(|wanted| wanted.resource.namespaced);
-        output::tell(&match self.namespace.filter(|_| is_in_namespaces) {
+        output::print_to_stderr(&match self.namespace.filter(|_| is_in_namespaces) {
             Some(namespace) => format!("No resources found in {} namespace.\n", printable(namespace)),
             None => "No resources found\n".to_owned(),
         });
     }
 
     /// Reports why nothing was found: the namespace does not exist, or the objects are in other namespaces or deleted.
-    pub fn tell_where_else(&self, wanted: &[Wanted]) {
+    pub fn report_where_else(&self, wanted: &[Wanted]) {
         if let Some(absent) = self
             .absent_namespace()
             .filter(|_| wanted.is_empty() || wanted.iter().any(|wanted| wanted.resource.namespaced))
@@ -122,7 +120,7 @@ impl Looked<'_> {
         let (mut elsewhere, mut deleted) = (0_u64, 0_u64);
         self.each(|key, object| {
             if has(wanted, object, None) {
-                let count = if key.deleted != self.deleted {
+                let count = if key.deleted != self.wants_deleted() {
                     if self.is_here(object) { &mut deleted } else { return }
                 } else {
                     &mut elsewhere
@@ -135,11 +133,15 @@ impl Looked<'_> {
                 "Other namespaces have {} of this kind (-A).",
                 counted(elsewhere, "object", "objects")
             ));
-        } else if deleted > 0 && !self.deleted {
+        } else if deleted > 0 && !self.wants_deleted() {
             let objects = counted(deleted, "object", "objects");
-            let how = if self.has_deleted_flag { " (--deleted)" } else { "" };
+            let how = if self.deleted.is_some() { " (--deleted)" } else { "" };
             output::warn(&format!("The file still knows {objects} that were deleted{how}."));
         }
+    }
+
+    fn wants_deleted(&self) -> bool {
+        self.deleted == Some(true)
     }
 
     fn is_here(&self, object: &Object<'_>) -> bool {
@@ -157,7 +159,7 @@ impl Looked<'_> {
                     is_there |= !key.deleted;
                 }
                 names.extend((!key.deleted).then(|| String::from_utf8_lossy(object.name).into_owned()));
-            } else if object.namespace == namespace.as_bytes() && key.deleted == self.deleted {
+            } else if object.namespace == namespace.as_bytes() && key.deleted == self.wants_deleted() {
                 is_there = true;
             }
         });
@@ -168,7 +170,7 @@ impl Looked<'_> {
         let shown = printable(namespace);
         if let Some(revision) = deleted_at {
             let revision = grouped_revision(revision);
-            let how = if self.has_deleted_flag { " (--rev with one before, or --deleted)" } else { "" };
+            let how = if self.deleted.is_some() { " (--rev with one before, or --deleted)" } else { "" };
             return Some(format!("The namespace {shown} was deleted at revision {revision}{how}."));
         }
         let near = nearest(namespace, names.iter().map(String::as_str));

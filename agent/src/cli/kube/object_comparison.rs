@@ -27,7 +27,7 @@ use crate::cli::inspect::{key_text, text_table};
 use crate::cli::output::{self, Lines};
 
 /// The objects of two snapshots or revisions to compare.
-pub struct Comparison<'c> {
+pub struct ObjectComparison<'c> {
     pub args: &'c KubeDiffArgs,
     pub a: ComparedSide<'c>,
     pub b: ComparedSide<'c>,
@@ -84,7 +84,7 @@ impl Difference<'_> {
     }
 }
 
-impl Comparison<'_> {
+impl ObjectComparison<'_> {
     /// Prints the differences.
     ///
     /// # Errors
@@ -188,7 +188,7 @@ impl Comparison<'_> {
         for (wanted, name) in &missing {
             let mut what = format!("neither snapshot has {}", printable(&wanted.resource.full_name(name)));
             if self.unread.iter().any(|unread| !unread.is_empty()) {
-                what.push_str(" that can be found; it may be among what is lost");
+                what.push_str(" that can be found; it may be in a lost part of the file");
             }
             output::complain(&what, &selection::also_type(&wanted.resource, name, &self.resources));
         }
@@ -247,7 +247,7 @@ impl Comparison<'_> {
             let [unread_a, unread_b] = &self.unread;
             let absent = if old.is_none() { unread_a } else { unread_b };
             if !absent.is_empty() {
-                let text = "perhaps: a file is damaged, and what is absent there may be among what is lost";
+                let text = "perhaps: a file is damaged, and objects that seem absent may be in a lost part";
                 changes.remarks.push(text.into());
             }
             changes.remarks.extend(self.doubt(old, new));

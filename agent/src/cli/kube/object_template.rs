@@ -10,7 +10,7 @@ use etcdsnap::core::kubernetes::object_tree::Node;
 use etcdsnap::{is_secret, printable};
 
 use crate::cli::failure::Failure;
-use crate::cli::inspect::key_text::Shown;
+use crate::cli::inspect::key_text::ShownValue;
 use crate::cli::output::{self, Lines};
 
 /// A parsed template with its output form.
@@ -96,7 +96,7 @@ impl ObjectTemplate {
         })?;
         let mut lines = Lines::new();
         if io::stdout().is_terminal() {
-            lines.write_with(|to| write!(to, "{}", Shown(&out)))?;
+            lines.write_with(|to| write!(to, "{}", ShownValue(&out)))?;
         } else {
             lines.write(&out)?;
         }

@@ -159,7 +159,7 @@ pub fn unknown_type(word: &str, resources: &Resources) -> Failure {
     });
     let mut advice = nearest(word, names).map(|near| format!("Did you mean {near}? ")).unwrap_or_default();
     advice.push_str(
-        "Types are those of Kubernetes and OpenShift, and those whose definitions or objects are in the snapshot: etcdsnap kube kinds FILE lists what is there.",
+        "Types are those of Kubernetes and OpenShift, and those whose definitions or objects are in the snapshot: etcdsnap kube kinds FILE lists them.",
     );
     Failure::new(format!("no type of objects in this snapshot is called {}", printable(word)), advice)
 }

@@ -13,23 +13,23 @@ use crate::cli::output;
 const NAMED: usize = 5;
 
 /// Reports how many of the wanted live objects of a cluster may be outdated or deleted.
-pub fn tell_living(cluster: &Cluster, is_wanted: impl Fn(&Object<'_>) -> bool) {
+pub fn report_living(cluster: &Cluster, is_wanted: impl Fn(&Object<'_>) -> bool) {
     let (all, uncertain) = cluster.uncertain(is_wanted);
-    tell(&cluster.unread, all, uncertain);
+    report(&cluster.unread, all, uncertain);
 }
 
 /// Reports how many of some objects, given by the revisions that last wrote or deleted them, may have changed since.
-pub fn tell_of(unread: &UnreadRevisions, revisions: impl Iterator<Item = Revision>) {
+pub fn report_of(unread: &UnreadRevisions, revisions: impl Iterator<Item = Revision>) {
     let (mut all, mut uncertain) = (0_u64, 0_u64);
     for revision in revisions {
         all = all.saturating_add(1);
         uncertain = uncertain.saturating_add(u64::from(unread.may_follow(revision)));
     }
-    tell(unread, all, uncertain);
+    report(unread, all, uncertain);
 }
 
 /// Reports how many deleted objects may have had a later state before the deletion, or may have been created again since. `states` has the revision that wrote the last known state of each.
-pub fn tell_deleted<'k>(unread: &UnreadRevisions, states: impl Iterator<Item = (Key<'k>, Revision)>) {
+pub fn report_deleted<'k>(unread: &UnreadRevisions, states: impl Iterator<Item = (Key<'k>, Revision)>) {
     let uncertain = states.filter(|(key, written)| may_be_older(unread, key, *written)).count();
     if uncertain > 0 {
         let what = counted(uncertain as u64, "deleted object", "deleted objects");
@@ -40,7 +40,7 @@ pub fn tell_deleted<'k>(unread: &UnreadRevisions, states: impl Iterator<Item = (
     }
 }
 
-fn tell(unread: &UnreadRevisions, all: u64, uncertain: u64) {
+fn report(unread: &UnreadRevisions, all: u64, uncertain: u64) {
     if uncertain == 0 {
         return;
     }
@@ -69,7 +69,7 @@ pub fn are_lost(unread: &UnreadRevisions) -> String {
     }
     match ranges {
         [RevisionRange { from, to: None }] if *from <= Revision::FIRST => {
-            "nobody knows which revisions are lost".into()
+            "it is unknown which revisions are lost".into()
         }
         [RevisionRange { from, to: Some(to) }] if from == to => format!("revision {} is lost", grouped_revision(*from)),
         _ => format!("revisions {} are lost", names.join(", ")),
@@ -111,6 +111,6 @@ mod tests {
         assert_eq!(name(&range(1_234, Some(1_234))), "1,234");
         assert_eq!(name(&range(5, Some(8))), "5 to 8");
         assert_eq!(name(&range(90, None)), "90 and later");
-        assert_eq!(are_lost(&UnreadRevisions::any()), "nobody knows which revisions are lost");
+        assert_eq!(are_lost(&UnreadRevisions::any()), "it is unknown which revisions are lost");
     }
 }

@@ -57,7 +57,7 @@ impl ValueReader {
         match object::tree(value, options) {
             Ok((mut node, remarks)) => {
                 self.remark(key, &remarks);
-                self.hide(key, &mut node);
+                self.hide_secrets(key, &mut node);
                 Some((node, remarks))
             }
             Err(cause) => {
@@ -78,7 +78,7 @@ impl ValueReader {
         options: Options<'a>,
     ) -> Result<(Node<'a>, Remarks), Unreadable> {
         let (mut node, remarks) = object::tree(value, options)?;
-        self.hide(key, &mut node);
+        self.hide_secrets(key, &mut node);
         Ok((node, remarks))
     }
 
@@ -102,7 +102,7 @@ impl ValueReader {
         }
         if let Ok((node, _)) = object::tree(value, options) {
             let mut shown = node.clone();
-            self.hide(key, &mut shown);
+            self.hide_secrets(key, &mut shown);
             if shown != node {
                 let mut text = JsonText::default();
                 shown.print(&mut text);
@@ -121,11 +121,11 @@ impl ValueReader {
     }
 
     /// Whether the object under this key is a secret of which only names are shown.
-    pub fn hides_all(&self, key: &[u8]) -> bool {
+    pub fn shows_only_names(&self, key: &[u8]) -> bool {
         !self.show_secrets && is_secret(key)
     }
 
-    fn hide(&self, key: &[u8], node: &mut Node<'_>) {
+    fn hide_secrets(&self, key: &[u8], node: &mut Node<'_>) {
         if !self.show_secrets {
             if is_secret(key) { conceal(node) } else { conceal_by_kind(node) }
         }
@@ -153,7 +153,7 @@ impl ValueReader {
 
     /// Reports the number of further remarks and the values that stayed encrypted; returns the exit code.
     pub fn finish(self, snapshot: &Snapshot) -> Exit {
-        encrypted::tell(&snapshot.unopened());
+        encrypted::report_counts(&snapshot.undecrypted());
         let more = self.remarks.saturating_sub(MAX_REMARKS);
         if more > 0 {
             output::warn(&format!("And {} more.", counted(more, "such remark", "such remarks")));

@@ -13,7 +13,7 @@ const SHOWN_PER_CODE: usize = 5;
 
 /// How many findings per code are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shown {
+pub enum ShownFindings {
     /// The first few, then a count. A finding that only follows from other damage is listed with its cause.
     First,
     /// All findings that the scan recorded.
@@ -44,28 +44,29 @@ impl<'r> FindingGroups<'r> {
     }
 
     /// Formats all groups, with an empty line before each.
-    pub fn text(&self, shown: Shown) -> String {
+    pub fn text(&self, shown: ShownFindings) -> String {
         self.damage_codes_first(shown).into_iter().map(|code| format!("\n{}", self.group(code, shown))).collect()
     }
 
     /// Formats the damage without meanings, and without the findings of one code.
     pub fn damage_except(&self, but: Code) -> String {
-        let codes = self.damage_codes_first(Shown::First).into_iter();
+        let codes = self.damage_codes_first(ShownFindings::First).into_iter();
         let codes = codes.filter(|code| code.severity() == Severity::Damage && *code != but);
-        codes.map(|code| self.findings(code, Shown::First) + &self.consequences(code)).collect()
+        codes.map(|code| self.findings(code, ShownFindings::First) + &self.consequences(code)).collect()
     }
 
     /// Returns the codes: damage before warnings, otherwise in the order of the documentation. A code that only follows from other damage is listed with its cause, unless all findings are shown.
-    fn damage_codes_first(&self, shown: Shown) -> Vec<Code> {
+    fn damage_codes_first(&self, shown: ShownFindings) -> Vec<Code> {
         let codes = self.counts.keys().copied();
-        let mut codes: Vec<Code> = codes.filter(|code| shown == Shown::All || (self.cause)(*code) == *code).collect();
+        let mut codes: Vec<Code> =
+            codes.filter(|code| shown == ShownFindings::All || (self.cause)(*code) == *code).collect();
         codes.sort_by_key(|code| std::cmp::Reverse(code.severity()));
         codes
     }
 
-    fn group(&self, code: Code, shown: Shown) -> String {
+    fn group(&self, code: Code, shown: ShownFindings) -> String {
         let mut text = self.findings(code, shown);
-        if shown == Shown::First {
+        if shown == ShownFindings::First {
             text.push_str(&self.consequences(code));
         }
         text.push_str(&wrap("    means  ", "           ", code.meaning()));
@@ -86,7 +87,7 @@ impl<'r> FindingGroups<'r> {
     }
 
     /// Lists the findings of one code.
-    fn findings(&self, code: Code, shown: Shown) -> String {
+    fn findings(&self, code: Code, shown: ShownFindings) -> String {
         let count = self.counts.get(&code).copied().unwrap_or(0);
         let weight = match code.severity() {
             Severity::Damage => format!("{BAD}damage{BAD:#}"),
@@ -95,8 +96,8 @@ impl<'r> FindingGroups<'r> {
         let times = if count > 1 { format!("  ({} times)", grouped(count)) } else { String::new() };
         let mut text = format!("  {weight}  {BOLD}{code}{BOLD:#}{times}\n");
         let limit = match shown {
-            Shown::First => SHOWN_PER_CODE,
-            Shown::All => usize::MAX,
+            ShownFindings::First => SHOWN_PER_CODE,
+            ShownFindings::All => usize::MAX,
         };
         let mut printed = 0_u64;
         for (file, finding) in self.kept.iter().filter(|(_, finding)| finding.code == code).take(limit) {
@@ -106,8 +107,8 @@ impl<'r> FindingGroups<'r> {
         let unprinted = count.saturating_sub(printed);
         if unprinted > 0 {
             let hint = match shown {
-                Shown::First => " (verify --all shows more)",
-                Shown::All => "  (only the first of each code are kept)",
+                ShownFindings::First => " (verify --all shows more)",
+                ShownFindings::All => "  (only the first of each code are kept)",
             };
             text.push_str(&format!("    … and {} more{hint}\n", grouped(unprinted)));
         }
@@ -129,7 +130,7 @@ mod tests {
     use super::*;
 
     /// Formats a lost page in the database of a directory, and revisions that seem to be missing because of it.
-    fn text(file: Option<&str>, shown: Shown) -> String {
+    fn text(file: Option<&str>, shown: ShownFindings) -> String {
         let lost = Finding::new(Code::PageOutOfRange, "a page is gone");
         let seems = Finding { because: Some(Code::PageOutOfRange), ..Finding::new(Code::RevisionsMissing, "a gap") };
         let counts = [(Code::PageOutOfRange, 1), (Code::RevisionsMissing, 3)].into();
@@ -141,11 +142,11 @@ mod tests {
     #[test]
     fn consequences_are_listed_with_their_cause() {
         for (file, before) in [(None, ""), (Some("member/snap/db"), "member/snap/db: ")] {
-            let first = text(file, Shown::First);
+            let first = text(file, ShownFindings::First);
             assert!(first.contains(&format!("    - {before}A page is gone.\n")), "{first}");
             assert!(first.contains("    so     revisions-missing (3 times). They follow"), "{first}");
             assert!(!first.contains("A gap"), "{first}");
-            let all = text(file, Shown::All);
+            let all = text(file, ShownFindings::All);
             assert!(all.contains(&format!("    - {before}A gap. (follows from page-out-of-range)\n")), "{all}");
             assert!(!all.contains("    so     "), "{all}");
         }

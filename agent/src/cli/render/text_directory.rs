@@ -4,7 +4,7 @@ use std::path::Path;
 
 use etcdsnap::{DirectoryReport, Verdict, printable_path};
 
-use super::finding_groups::{FindingGroups, Shown};
+use super::finding_groups::{FindingGroups, ShownFindings};
 use super::grouped_number::{counted, grouped};
 use super::style::{BAD, BOLD, GOOD, LABEL, WARN};
 
@@ -15,7 +15,7 @@ use super::wrap;
 const INDENT: &str = "             ";
 
 /// Formats the report of one directory.
-pub fn text(path: &Path, report: &DirectoryReport, shown: Shown) -> String {
+pub fn text(path: &Path, report: &DirectoryReport, shown: ShownFindings) -> String {
     let mut text = headline(path, report);
     if let Some(note) = moving(report) {
         text.push_str(&wrap("  note  ", "        ", note));

@@ -3,7 +3,7 @@
 use etcdsnap::core::{LostHistory, Revision, RevisionRange};
 use etcdsnap::printable;
 
-use super::finding_groups::Shown;
+use super::finding_groups::ShownFindings;
 use super::grouped_number::{counted, grouped, grouped_revision};
 use super::style::{BAD, BOLD};
 use super::wrap;
@@ -12,10 +12,10 @@ use super::wrap;
 const FIRST: usize = 5;
 
 /// Formats the lines under the findings; empty if no loss is known.
-pub fn text(lost: &LostHistory, shown: Shown) -> String {
+pub fn text(lost: &LostHistory, shown: ShownFindings) -> String {
     let most = match shown {
-        Shown::First => FIRST,
-        Shown::All => usize::MAX,
+        ShownFindings::First => FIRST,
+        ShownFindings::All => usize::MAX,
     };
     let mut lines = Vec::new();
     if lost.missing_count > 0 {
@@ -35,7 +35,7 @@ pub fn text(lost: &LostHistory, shown: Shown) -> String {
             format!("{name} ({})", grouped(prefix.keys))
         });
         lines.push(format!("{count} gaps in their history: {}.", listed(prefixes.collect(), most)));
-        if shown == Shown::All {
+        if shown == ShownFindings::All {
             lines.extend(lost.keys.iter().map(|key| printable(key)));
         }
     }

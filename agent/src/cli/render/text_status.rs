@@ -117,7 +117,7 @@ fn size(status: &Status) -> String {
         counted(status.pages, "page", "pages"),
         grouped(status.page_size.into()),
         grouped(status.free_pages),
-        // Below a page that cannot be read, nobody can tell which pages are free.
+        // Below a page that cannot be read, the free pages are unknown.
         if status.complete { "free" } else { "free or below unreadable pages" },
         grouped(status.file_size)
     )

@@ -2,16 +2,16 @@
 
 use std::path::Path;
 
-use etcdsnap::core::key_tally::NeededKeyTally;
+use etcdsnap::core::needed_key_counts::NeededKeyCounts;
 use etcdsnap::{Code, Report, Status, Trailer, Verdict, printable, printable_path};
 
-use super::finding_groups::{FindingGroups, Shown};
+use super::finding_groups::{FindingGroups, ShownFindings};
 use super::grouped_number::{counted, grouped, grouped_revision, si_bytes};
 use super::style::{BAD, BOLD, GOOD, LABEL, WARN};
 use super::text_lost;
 
 /// Formats the report of one file.
-pub fn text(path: &Path, report: &Report, shown: Shown) -> String {
+pub fn text(path: &Path, report: &Report, shown: ShownFindings) -> String {
     let mut text = headline(path, report);
     text.push_str(&FindingGroups::of(report).text(shown));
     if let Some(lost) = &report.lost {
@@ -77,7 +77,7 @@ fn sha256(trailer: &Trailer) -> String {
 }
 
 /// Lists the keys that the encrypted values of a database need; `None` if there are no such values.
-pub fn encrypted(tally: &NeededKeyTally) -> Option<String> {
+pub fn encrypted(tally: &NeededKeyCounts) -> Option<String> {
     let mut parts: Vec<String> = tally.iter().map(|(key, count)| format!("{} ({key})", grouped(count))).collect();
     if tally.unlisted() > 0 {
         parts.push(format!("{} (other keys)", grouped(tally.unlisted())));

@@ -1,4 +1,4 @@
-//! The ciphers of values. Whoever calls knows the key; nothing here keeps one.
+//! Decrypts values. The caller supplies the key; nothing here stores one.
 
 use aes::cipher::block_padding::Pkcs7;
 use aes::cipher::{BlockModeDecrypt, KeyIvInit};
@@ -15,59 +15,59 @@ use zeroize::Zeroizing;
 use crate::kubernetes::envelope::{Envelope, envelope};
 use crate::kubernetes::raw_json::is_json;
 
-/// Why a value does not open.
+/// Why a value cannot be decrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Closed {
-    /// Too short, or no whole blocks.
+pub enum CipherError {
+    /// It is too short, or not a whole number of blocks.
     Malformed(&'static str),
-    /// It is another key's, or was changed.
-    Refused,
-    /// What comes out begins as an object and is none: it is another key's, or was changed.
+    /// Another key encrypted it, or it was changed.
+    WrongKey,
+    /// The decrypted bytes begin like an object but are not one: another key encrypted it, or it was changed.
     NoObject,
 }
 
-/// Whether a key may be so long.
+/// Whether a key of AES can have this length.
 #[must_use]
 pub fn is_aes_key(key: &[u8]) -> bool {
     matches!(key.len(), 16 | 24 | 32)
 }
 
-/// Whether a key may be so long.
+/// Whether a key of secretbox can have this length.
 #[must_use]
 pub fn is_secretbox_key(key: &[u8]) -> bool {
     key.len() == 32
 }
 
-/// Opens `IV 16, AES-CBC with PKCS#7`. Nothing in it proves the key, and with a wrong one the padding fits once in 256 times; so what comes out must look like an object.
+/// Decrypts `IV 16, AES-CBC with PKCS#7`. There is no authentication, and with a wrong key the padding fits once in 256 times, so the result must look like an object.
 ///
 /// # Errors
-/// When it does not open.
-pub fn open_aes_cbc(key: &[u8], sealed: &[u8]) -> Result<Vec<u8>, Closed> {
-    let (iv, blocks) = sealed.split_at_checked(16).ok_or(Closed::Malformed("it is shorter than its IV"))?;
+/// When it cannot be decrypted.
+pub fn open_aes_cbc(key: &[u8], sealed: &[u8]) -> Result<Vec<u8>, CipherError> {
+    let (iv, blocks) = sealed.split_at_checked(16).ok_or(CipherError::Malformed("it is shorter than its IV"))?;
     if blocks.is_empty() || !blocks.len().is_multiple_of(16) {
-        return Err(Closed::Malformed("it has no whole blocks"));
+        return Err(CipherError::Malformed("its length is not a whole number of blocks"));
     }
     let opened = match key.len() {
         16 => cbc::<Decryptor<Aes128>>(key, iv, blocks),
         24 => cbc::<Decryptor<Aes192>>(key, iv, blocks),
         _ => cbc::<Decryptor<Aes256>>(key, iv, blocks),
     };
-    let plain = opened.ok_or(Closed::Refused)?;
+    let plain = opened.ok_or(CipherError::WrongKey)?;
     match looks(&plain) {
         Looks::Object => Ok(plain),
-        Looks::Damaged => Err(Closed::NoObject),
-        Looks::Chance => Err(Closed::Refused),
+        Looks::Damaged => Err(CipherError::NoObject),
+        Looks::Chance => Err(CipherError::WrongKey),
     }
 }
 
-/// What decrypted bytes look like.
+/// The apparent content of decrypted bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Looks {
-    /// As API servers write objects: a whole envelope of protobuf, JSON, or CBOR by its first bytes.
+    /// An object as API servers write it: a whole protobuf envelope, JSON, or CBOR by its first bytes.
     Object,
-    /// They begin as protobuf or JSON, and do not go on so.
+    /// The bytes begin like protobuf or JSON, but do not continue like it.
     Damaged,
-    /// As what comes of a wrong key.
+    /// Random bytes, as a wrong key produces.
     Chance,
 }
 
@@ -85,27 +85,27 @@ fn looks(plain: &[u8]) -> Looks {
             whole(!message.cut && !message.kind.is_empty() && message.content_encoding.is_empty())
         }
         Envelope::Json(json) if is_json(json) => Looks::Object,
-        // A single brace is no proof that it was meant as JSON.
+        // A single brace does not prove that this was JSON.
         Envelope::Json(_) if plain.starts_with(b"{\"") => Looks::Damaged,
         Envelope::Cbor(_) => Looks::Object,
         Envelope::Json(_) | Envelope::Encrypted(_) | Envelope::Other(_) => Looks::Chance,
     }
 }
 
-/// Opens `nonce 12, ciphertext, tag 16`; `associated` is the key of etcd.
+/// Decrypts `nonce 12, ciphertext, tag 16`; `associated` is the key in etcd.
 ///
 /// # Errors
-/// When it does not open.
-pub fn open_aes_gcm(key: &[u8], sealed: &[u8], associated: &[u8]) -> Result<Vec<u8>, Closed> {
+/// When it cannot be decrypted.
+pub fn open_aes_gcm(key: &[u8], sealed: &[u8], associated: &[u8]) -> Result<Vec<u8>, CipherError> {
     if sealed.len() < 28 {
-        return Err(Closed::Malformed("it is shorter than its nonce and tag"));
+        return Err(CipherError::Malformed("it is shorter than its nonce and tag"));
     }
     let opened = match key.len() {
         16 => gcm::<Aes128Gcm>(key, sealed, associated),
         24 => gcm::<AesGcm<Aes192, U12>>(key, sealed, associated),
         _ => gcm::<Aes256Gcm>(key, sealed, associated),
     };
-    opened.ok_or(Closed::Refused)
+    opened.ok_or(CipherError::WrongKey)
 }
 
 fn gcm<C: KeyInit + Aead>(key: &[u8], sealed: &[u8], aad: &[u8]) -> Option<Vec<u8>> {
@@ -113,28 +113,28 @@ fn gcm<C: KeyInit + Aead>(key: &[u8], sealed: &[u8], aad: &[u8]) -> Option<Vec<u
     C::new_from_slice(key).ok()?.decrypt(nonce.try_into().ok()?, Payload { msg, aad }).ok()
 }
 
-/// Opens `nonce 24, tag 16, ciphertext`.
+/// Decrypts `nonce 24, tag 16, ciphertext`.
 ///
 /// # Errors
-/// When it does not open.
-pub fn open_secretbox(key: &[u8], sealed: &[u8]) -> Result<Vec<u8>, Closed> {
+/// When it cannot be decrypted.
+pub fn open_secretbox(key: &[u8], sealed: &[u8]) -> Result<Vec<u8>, CipherError> {
     let (nonce, boxed) = sealed
         .split_at_checked(24)
         .filter(|(_, boxed)| boxed.len() >= 16)
-        .ok_or(Closed::Malformed("it is shorter than its nonce and tag"))?;
-    let cipher = XSalsa20Poly1305::new_from_slice(key).map_err(|_| Closed::Refused)?;
-    cipher.decrypt(nonce.into(), boxed).map_err(|_| Closed::Refused)
+        .ok_or(CipherError::Malformed("it is shorter than its nonce and tag"))?;
+    let cipher = XSalsa20Poly1305::new_from_slice(key).map_err(|_| CipherError::WrongKey)?;
+    cipher.decrypt(nonce.into(), boxed).map_err(|_| CipherError::WrongKey)
 }
 
-/// Opens `info 32`, then as AES-GCM with the key that HKDF expands from a seed and the info.
+/// Decrypts `info 32`, then as AES-GCM, with the key that HKDF expands from a seed and the info.
 ///
 /// # Errors
-/// When it does not open.
-pub fn open_extended_gcm(seed: &[u8], sealed: &[u8], associated: &[u8]) -> Result<Vec<u8>, Closed> {
-    let (info, rest) = sealed.split_at_checked(32).ok_or(Closed::Malformed("it is shorter than its info"))?;
+/// When it cannot be decrypted.
+pub fn open_extended_gcm(seed: &[u8], sealed: &[u8], associated: &[u8]) -> Result<Vec<u8>, CipherError> {
+    let (info, rest) = sealed.split_at_checked(32).ok_or(CipherError::Malformed("it is shorter than its info"))?;
     let mut key = Zeroizing::new([0; 32]);
-    let expander = Hkdf::<Sha256>::from_prk(seed).map_err(|_| Closed::Refused)?;
-    expander.expand(info, key.as_mut_slice()).map_err(|_| Closed::Refused)?;
+    let expander = Hkdf::<Sha256>::from_prk(seed).map_err(|_| CipherError::WrongKey)?;
+    expander.expand(info, key.as_mut_slice()).map_err(|_| CipherError::WrongKey)?;
     open_aes_gcm(key.as_slice(), rest, associated)
 }
 
@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_too_short_is_malformed() {
+    fn too_short_values_are_malformed() {
         for len in 0..60 {
             let sealed = vec![7; len];
             assert!(open_aes_cbc(&[1; 32], &sealed).is_err());
@@ -151,12 +151,15 @@ mod tests {
             assert!(open_secretbox(&[1; 32], &sealed).is_err());
             assert!(open_extended_gcm(&[1; 32], &sealed, b"").is_err());
         }
-        assert_eq!(open_aes_cbc(&[1; 32], &[0; 16]), Err(Closed::Malformed("it has no whole blocks")));
-        assert_eq!(open_extended_gcm(&[1; 5], &[0; 64], b""), Err(Closed::Refused));
+        assert_eq!(
+            open_aes_cbc(&[1; 32], &[0; 16]),
+            Err(CipherError::Malformed("its length is not a whole number of blocks"))
+        );
+        assert_eq!(open_extended_gcm(&[1; 5], &[0; 64], b""), Err(CipherError::WrongKey));
     }
 
     #[test]
-    fn objects_are_told_from_chance() {
+    fn objects_are_distinguished_from_random_bytes() {
         let pod = b"k8s\0\x0a\x09\x0a\x02v1\x12\x03Pod\x12\x02\x0a\x00\x1a\x00\x22\x00";
         for plain in [&pod[..], b"{\"kind\":\"Widget\"}\n", b"\xd9\xd9\xf7\xa0", b"{}"] {
             assert_eq!(looks(plain), Looks::Object, "{plain:?}");

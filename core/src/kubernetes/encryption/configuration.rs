@@ -1,10 +1,10 @@
-//! An EncryptionConfiguration: the file behind `--encryption-provider-config` of kube-apiserver.
+//! Reads an EncryptionConfiguration: the file of `--encryption-provider-config` of kube-apiserver.
 //!
 //! ```yaml
 //! apiVersion: apiserver.config.k8s.io/v1     # kind EncryptionConfig, apiVersion v1 up to Kubernetes 1.12
 //! kind: EncryptionConfiguration
 //! resources:
-//! - resources: [secrets, '*.apps', '*.*']
+//!   providers:                               # the first one encrypts, all of them decrypt
 //!   providers:                               # the first one writes, all of them read
 //!   - aescbc: {keys: [{name: key1, secret: BASE64}]}      # aesgcm and secretbox alike
 //!   - kms: {apiVersion: v2, name: vault, endpoint: 'unix:///run/kms.sock'}
@@ -18,66 +18,66 @@ use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
 use super::cipher::{is_aes_key, is_secretbox_key};
-use super::resource_entries::{Entry, GroupResource, Readers};
-use super::yaml_reader::{self, Node};
+use super::resource_entries::{ConfigEntry, GroupResource, Readers};
+use super::yaml_reader::{self, YamlNode};
 use crate::needed_key::Provider;
 
-/// A key of a configuration. Its bytes are wiped, and nothing prints them.
-pub struct Key {
-    /// For which provider.
+/// A key in a configuration. Its bytes are wiped from memory, and nothing prints them.
+pub struct ConfiguredKey {
+    /// The provider that uses it.
     pub provider: Provider,
-    /// Its name, which may have colons in it.
+    /// Its name, which may contain colons.
     pub name: String,
     /// Its bytes.
     pub secret: Zeroizing<Vec<u8>>,
 }
 
-impl fmt::Debug for Key {
+impl fmt::Debug for ConfiguredKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Key({}:{}, …)", self.provider.as_str(), self.name)
+        write!(f, "ConfiguredKey({}:{}, …)", self.provider.as_str(), self.name)
     }
 }
 
-/// A KMS plugin that a configuration names.
+/// A KMS plugin in a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plugin {
-    /// The interface that it has: one of the two KMS providers.
+    /// The version of its interface: one of the two KMS providers.
     pub provider: Provider,
     /// Its name.
     pub name: String,
-    /// Where the API server reaches it, such as `unix:///run/kms.sock`; may be empty.
+    /// The socket at which the API server reaches it, such as `unix:///run/kms.sock`; may be empty.
     pub endpoint: String,
 }
 
-/// What of a configuration opens values. A value says itself which key it needs; whether an API server has that key for its resource is what [`Configuration::readers`] tells.
+/// The keys and plugins of a configuration. Each value names the key that it needs; [`Configuration::readers`] tells whether an API server uses that key for a resource.
 #[derive(Debug, Default)]
 pub struct Configuration {
-    /// The keys, in their order.
-    pub keys: Vec<Key>,
-    /// The plugins, in their order.
+    /// The keys, in the order of the file.
+    pub keys: Vec<ConfiguredKey>,
+    /// The plugins, in the order of the file.
     pub plugins: Vec<Plugin>,
-    entries: Vec<Entry>,
+    entries: Vec<ConfigEntry>,
 }
 
 impl Configuration {
-    /// Reads a configuration.
+    /// Parses a configuration.
     ///
     /// # Errors
-    /// What is wrong with it and where, without any of its secrets.
+    /// What is wrong, and where; without any secrets.
     pub fn parse(text: &str) -> Result<Self, String> {
         let root = yaml_reader::read(text)?;
-        let word = |name: &str| root.get(name).and_then(Node::text).unwrap_or_default();
+        let word = |name: &str| root.get(name).and_then(YamlNode::text).unwrap_or_default();
         match (word("apiVersion"), word("kind")) {
             ("apiserver.config.k8s.io/v1" | "apiserver.config.k8s.io/v1alpha1", "EncryptionConfiguration")
             | ("v1", "EncryptionConfig") => {}
-            _ => return Err("it is no EncryptionConfiguration: apiVersion and kind are not those of one".into()),
+            _ => return Err("it is not an EncryptionConfiguration: apiVersion or kind is another one".into()),
         }
         let mut out = Self::default();
         for (at, entry) in list(&root, "", "resources")?.iter().enumerate() {
             let at = format!("resources[{at}]");
-            let mut read = Entry::default();
+            let mut read = ConfigEntry::default();
             for (number, resource) in list(entry, &at, "resources")?.iter().enumerate() {
-                let text = resource.text().ok_or_else(|| format!("{at}.resources[{number}] is no text"))?;
+                let text = resource.text().ok_or_else(|| format!("{at}.resources[{number}] is not text"))?;
                 read.resources.push(GroupResource::parse(text));
             }
             let first = out.keys.len();
@@ -90,15 +90,15 @@ impl Configuration {
         Ok(out)
     }
 
-    /// What reads the values of a resource in an API server with this configuration.
+    /// Returns the keys and plugins with which an API server reads the values of a resource.
     #[must_use]
     pub fn readers(&self, resource: &GroupResource) -> Readers {
         Readers::of(&self.entries, resource)
     }
 
-    fn provider(&mut self, provider: &Node, at: &str, entry: &mut Entry) -> Result<(), String> {
+    fn provider(&mut self, provider: &YamlNode, at: &str, entry: &mut ConfigEntry) -> Result<(), String> {
         let known = [("aescbc", Provider::AesCbc), ("aesgcm", Provider::AesGcm), ("secretbox", Provider::Secretbox)];
-        // `identity: {}` is a map without members, and `identity:` nothing at all.
+        // `identity: {}` is an empty map, and `identity:` is null.
         let mut is_known = provider.has("identity");
         entry.has_identity |= is_known;
         for (name, of) in known {
@@ -111,7 +111,7 @@ impl Configuration {
         }
         if let Some(kms) = provider.get("kms") {
             is_known = true;
-            let text = |name: &str| kms.get(name).and_then(Node::text).unwrap_or_default();
+            let text = |name: &str| kms.get(name).and_then(YamlNode::text).unwrap_or_default();
             let of = match text("apiVersion") {
                 "" | "v1" => Provider::KmsV1,
                 "v2" => Provider::KmsV2,
@@ -126,34 +126,34 @@ impl Configuration {
                 self.plugins.push(plugin);
             }
         }
-        if is_known { Ok(()) } else { Err(format!("{at} is none of identity, aescbc, aesgcm, secretbox and kms")) }
+        if is_known { Ok(()) } else { Err(format!("{at} is not one of identity, aescbc, aesgcm, secretbox and kms")) }
     }
 }
 
-fn list<'n>(node: &'n Node, at: &str, name: &str) -> Result<&'n [Node], String> {
+fn list<'n>(node: &'n YamlNode, at: &str, name: &str) -> Result<&'n [YamlNode], String> {
     let dot = if at.is_empty() { "" } else { "." };
-    node.get(name).and_then(Node::items).ok_or_else(|| format!("{at}{dot}{name} is no list"))
+    node.get(name).and_then(YamlNode::items).ok_or_else(|| format!("{at}{dot}{name} is not a list"))
 }
 
-fn read_key(node: &Node, provider: Provider, at: &str) -> Result<Key, String> {
-    let name = node.get("name").and_then(Node::text).filter(|name| !name.is_empty());
+fn read_key(node: &YamlNode, provider: Provider, at: &str) -> Result<ConfiguredKey, String> {
+    let name = node.get("name").and_then(YamlNode::text).filter(|name| !name.is_empty());
     let name = name.ok_or_else(|| format!("{at} has no name"))?;
-    let secret = node.get("secret").and_then(Node::text).ok_or_else(|| format!("{at} has no secret"))?;
-    // Room for all of it from the start: what a growing list leaves behind would not be wiped.
+    let secret = node.get("secret").and_then(YamlNode::text).ok_or_else(|| format!("{at} has no secret"))?;
+    // The buffer has its final size from the start: a growing buffer would leave copies that are not wiped.
     let mut bytes = Zeroizing::new(vec![0; secret.len()]);
-    // Go's decoder, which API servers use, passes over line breaks.
+    // Go's decoder, which API servers use, ignores line breaks.
     let mut text = Zeroizing::new(String::with_capacity(secret.len()));
     text.extend(secret.chars().filter(|sign| !matches!(sign, '\r' | '\n')));
-    let len = STANDARD.decode_slice(text.as_bytes(), &mut bytes).map_err(|_| format!("{at}.secret is no base64"))?;
+    let len = STANDARD.decode_slice(text.as_bytes(), &mut bytes).map_err(|_| format!("{at}.secret is not base64"))?;
     bytes.truncate(len);
     let (is_right, wanted) = match provider {
         Provider::Secretbox => (is_secretbox_key(&bytes), "32"),
         _ => (is_aes_key(&bytes), "16, 24 or 32"),
     };
     if !is_right {
-        return Err(format!("{at}.secret has {len} bytes, and {wanted} are wanted"));
+        return Err(format!("{at}.secret has {len} bytes instead of {wanted}"));
     }
-    Ok(Key { provider, name: name.to_owned(), secret: bytes })
+    Ok(ConfiguredKey { provider, name: name.to_owned(), secret: bytes })
 }
 
 #[cfg(test)]
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told_without_secrets() {
+    fn errors_contain_no_secrets() {
         let key = |name: &str, secret: &str| {
             format!(
                 "- resources: [secrets]\n  providers:\n  - aescbc: {{keys: [{{name: {name}, secret: {secret}}}]}}\n"
@@ -220,17 +220,19 @@ mod tests {
         let short = key("a", "c2VjcmV0");
         for (text, why) in [
             (key("''", KEY), "resources[0].providers[0].aescbc.keys[0] has no name"),
-            (key("a", "TOPSECRET?"), "keys[0].secret is no base64"),
-            (short, "keys[0].secret has 6 bytes, and 16, 24 or 32 are wanted"),
-            ("- resources: [secrets]\n  providers: [{rot13: {}}]\n".into(), "providers[0] is none of identity"),
-            ("- resources: secrets\n".into(), "resources[0].resources is no list"),
+            (key("a", "TOPSECRET?"), "keys[0].secret is not base64"),
+            (short, "keys[0].secret has 6 bytes instead of 16, 24 or 32"),
+            ("- resources: [secrets]\n  providers: [{rot13: {}}]\n".into(), "providers[0] is not one of identity"),
+            ("- resources: secrets\n".into(), "resources[0].resources is not a list"),
             ("- resources: [secrets]\n  providers: [{kms: {apiVersion: v2}}]\n".into(), "kms has no name"),
             ("- resources: [secrets]\n  providers: [{kms: {apiVersion: v3, name: a}}]\n".into(), "neither v1 nor v2"),
         ] {
             let error = of(&text).unwrap_err();
             assert!(error.contains(why) && !error.contains("TOPSECRET"), "{error}");
         }
-        assert!(Configuration::parse("kind: Secret\napiVersion: v1\n").unwrap_err().contains("no EncryptionConfig"));
+        assert!(
+            Configuration::parse("kind: Secret\napiVersion: v1\n").unwrap_err().contains("not an EncryptionConfig")
+        );
         let found = of(&key("a", KEY)).unwrap();
         assert!(!format!("{found:?}").contains("MDEy") && !format!("{found:?}").contains("0123"));
     }

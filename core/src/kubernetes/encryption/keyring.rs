@@ -1,42 +1,42 @@
-//! All that opens encrypted values: keys of a configuration, and KMS plugins.
+//! Decrypts values with the keys of a configuration and with KMS plugins.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use zeroize::Zeroizing;
 
-use super::cipher::{self, Closed};
-use super::configuration::{Configuration, Key};
+use super::cipher::{self, CipherError};
+use super::configuration::{Configuration, ConfiguredKey};
 use super::kms_v2::Sealed;
 use super::redacted_value::is_redacted;
 use super::resource_entries::GroupResource;
 use crate::needed_key::{Encrypted, NeededKey, Provider};
 
-/// Keys that are named where none fits.
+/// Maximum number of names in the message that no key fits.
 const MAX_NAMED: usize = 10;
 
-/// What opens what only a KMS plugin can open: a connection to its socket. Core has none.
+/// Connections to KMS plugins. Core itself has none.
 pub trait Plugins {
-    /// The names of the plugins that can be asked.
+    /// Returns the names of the plugins that can be called.
     fn names(&self) -> &[String];
 
-    /// Has a plugin open the source of a key. It is asked once for each value; whoever keeps answers answers faster.
+    /// Lets a plugin decrypt the seed or key of a value. It is called once for each value, so an implementation should cache the answers.
     ///
     /// # Errors
-    /// Why it does not.
-    fn open(&self, plugin: &str, sealed: &Sealed<'_>) -> Result<Zeroizing<Vec<u8>>, Unopened>;
+    /// When the plugin does not decrypt it.
+    fn open(&self, plugin: &str, sealed: &Sealed<'_>) -> Result<Zeroizing<Vec<u8>>, PluginError>;
 }
 
-/// Why a plugin does not open a source, in words.
+/// Why a plugin did not decrypt a key, as a clause.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Unopened {
-    /// It was asked, and does not open it.
+pub enum PluginError {
+    /// The plugin answered that it cannot decrypt it.
     Refused(String),
-    /// It could not be asked, or says nothing about the source: nobody knows whether it would open it.
-    Unasked(String),
+    /// The plugin could not be reached, or its answer was about something else, so it is unknown whether it can decrypt it.
+    Unreachable(String),
 }
 
-/// No plugin at all.
+/// No plugins.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoPlugins;
 
@@ -45,55 +45,55 @@ impl Plugins for NoPlugins {
         &[]
     }
 
-    fn open(&self, _plugin: &str, _sealed: &Sealed<'_>) -> Result<Zeroizing<Vec<u8>>, Unopened> {
-        Err(Unopened::Unasked("there is no plugin".into()))
+    fn open(&self, _plugin: &str, _sealed: &Sealed<'_>) -> Result<Zeroizing<Vec<u8>>, PluginError> {
+        Err(PluginError::Unreachable("there is no plugin".into()))
     }
 }
 
-/// A value that stays encrypted.
+/// A value that could not be decrypted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Undecrypted {
-    /// What it needs.
+    /// The key that it needs.
     pub needs: NeededKey,
-    /// Why it stays so.
-    pub why: Why,
+    /// The reason.
+    pub why: UndecryptedReason,
 }
 
-/// Why a value stays encrypted.
+/// Why a value could not be decrypted.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Why {
-    /// No configuration and no plugin was given.
+pub enum UndecryptedReason {
+    /// The caller gave neither a configuration nor a plugin.
     NothingGiven,
-    /// There is no key of this name; the keys that there are, in words.
+    /// The configuration has no key of this name; the names that it has, as text.
     NoKey(String),
-    /// There is one that opens it, but not for its resource; which, in words.
+    /// A key decrypts the value, but the configuration does not use it for this resource; the explanation, as a clause.
     OtherResource(String),
-    /// There is no plugin of this name.
+    /// No plugin of this name was given.
     NoPlugin {
-        /// Where the configuration says that the API server reaches it; may be empty.
+        /// The socket of the API server, from the configuration; may be empty.
         endpoint: String,
     },
-    /// There are keys of this name, and none opens it.
+    /// No key of this name decrypts it.
     WrongKey,
-    /// A key of this name makes something of it that is no object.
+    /// A key of this name decrypts it to something that is not an object.
     NoObject,
-    /// The plugin does not open it.
+    /// The plugin cannot decrypt the value's key.
     Plugin(String),
-    /// The plugin cannot be asked, so nobody knows whether it opens it.
+    /// The plugin cannot be reached, so it is unknown whether it can decrypt the value's key.
     PluginUnreachable(String),
-    /// The plugin opens its key, and that does not open it.
+    /// The key from the plugin does not decrypt the value.
     Changed,
-    /// It is no encrypted value at all.
+    /// The value is not in the form of encrypted values.
     Malformed(&'static str),
-    /// It was sealed through the first interface of KMS.
+    /// It was encrypted with version 1 of the KMS interface.
     KmsV1,
     /// Its provider is unknown.
     UnknownProvider,
-    /// `etcdsnap redact` replaced what was encrypted.
+    /// `etcdsnap redact` replaced the encrypted bytes.
     Redacted,
 }
 
-impl fmt::Display for Why {
+impl fmt::Display for UndecryptedReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NothingGiven => f.write_str("no configuration was given"),
@@ -109,15 +109,15 @@ impl fmt::Display for Why {
                 write!(f, "no socket was given for this plugin, which the API server reaches at {endpoint}")
             }
             Self::WrongKey => {
-                f.write_str("the key of this name does not open it: another key had the name, or the value was changed")
+                f.write_str("the key of this name does not decrypt it: it was encrypted with another key of the same name, or it was changed")
             }
             Self::NoObject => f.write_str(
-                "it decrypts to something that is no object: another key had the name, or the value was changed",
+                "the decrypted bytes are not an object: it was encrypted with another key of the same name, or it was changed",
             ),
-            Self::Plugin(cause) => write!(f, "the plugin does not open it: {cause}"),
-            Self::PluginUnreachable(cause) => write!(f, "the plugin cannot be asked: {cause}"),
+            Self::Plugin(cause) => write!(f, "the plugin does not decrypt it: {cause}"),
+            Self::PluginUnreachable(cause) => write!(f, "the plugin cannot be reached: {cause}"),
             Self::Changed => f.write_str(
-                "the key that the plugin gives does not open it: another plugin or key encrypted it, or the value was changed",
+                "the plugin's key does not decrypt it: it was encrypted with another plugin or key, or it was changed",
             ),
             Self::Malformed(what) => write!(f, "the value is damaged: {what}"),
             Self::KmsV1 => f.write_str("this program does not read values of KMS v1"),
@@ -127,19 +127,19 @@ impl fmt::Display for Why {
     }
 }
 
-impl Why {
-    /// Whether the value was not tried, for want of the plugin that could open it: it may be as it should.
+impl UndecryptedReason {
+    /// Whether the value was not tried because the plugin was missing; then it may be intact.
     #[must_use]
     pub fn is_untried(&self) -> bool {
         matches!(self, Self::NoPlugin { .. } | Self::PluginUnreachable(_))
     }
 }
 
-/// Keys of a configuration.
+/// The keys of a configuration.
 #[derive(Debug, Default)]
 pub struct Keyring {
     configuration: Configuration,
-    /// Whether there is a configuration.
+    /// Whether the caller gave a configuration.
     is_given: bool,
 }
 
@@ -150,10 +150,10 @@ impl From<Configuration> for Keyring {
 }
 
 impl Keyring {
-    /// Opens a value that stands under a key of etcd; one that is not encrypted is given back as it is.
+    /// Decrypts the value of a key in etcd; returns a value that is not encrypted unchanged.
     ///
     /// # Errors
-    /// What it needs, and why that does not open it.
+    /// When it cannot be decrypted: the needed key, and the reason.
     pub fn open<'v>(
         &self,
         etcd_key: &[u8],
@@ -163,10 +163,10 @@ impl Keyring {
         self.open_by(&|_| true, etcd_key, value, plugins)
     }
 
-    /// The same with those keys alone that an API server with the configuration has for a resource. Without a configuration all count.
+    /// Decrypts a value with only those keys that an API server with this configuration uses for a resource. Without a configuration, all keys count.
     ///
     /// # Errors
-    /// As [`Keyring::open`]; and where only a key of another resource opens it.
+    /// As [`Keyring::open`], and when only a key for another resource decrypts it.
     pub fn open_of<'v>(
         &self,
         resource: &GroupResource,
@@ -178,43 +178,43 @@ impl Keyring {
             return self.open(etcd_key, value, plugins);
         };
         let readers = self.configuration.readers(resource);
-        let closed = match self.open_by(&|number| readers.has_key(number), etcd_key, value, plugins) {
+        let failure = match self.open_by(&|number| readers.has_key(number), etcd_key, value, plugins) {
             Ok(opened) => {
                 let needs = self.needed_key(&encrypted, plugins);
                 if needs.provider != Provider::KmsV2 || readers.has_plugin(&needs.name) {
                     return Ok(opened);
                 }
-                Undecrypted { needs, why: Why::NoKey(String::new()) }
+                Undecrypted { needs, why: UndecryptedReason::NoKey(String::new()) }
             }
-            Err(closed) if matches!(closed.why, Why::NoKey(_)) => closed,
-            Err(closed) => return Err(closed),
+            Err(failure) if matches!(failure.why, UndecryptedReason::NoKey(_)) => failure,
+            Err(failure) => return Err(failure),
         };
-        // Of another entry: it is the right key, and an API server does not take it.
+        // The key belongs to another entry: it is the right one, but an API server would not use it here.
         let needs = self.needed_key(&encrypted, plugins);
         match self.open(etcd_key, value, plugins) {
             Ok(_) if readers.has_entry => {
                 let why = format!(
-                    "what opens it is not among the providers of {resource} in the configuration, so an API server with it does not read this value"
+                    "its key is not among the providers of {resource} in the configuration, so an API server with this configuration cannot read it"
                 );
-                Err(Undecrypted { needs, why: Why::OtherResource(why) })
+                Err(Undecrypted { needs, why: UndecryptedReason::OtherResource(why) })
             }
             Ok(_) => {
                 let why = format!(
-                    "the configuration has no entry for {resource}, so an API server with it reads only what is stored plain there"
+                    "the configuration has no entry for {resource}, so an API server with this configuration reads only unencrypted values there"
                 );
-                Err(Undecrypted { needs, why: Why::OtherResource(why) })
+                Err(Undecrypted { needs, why: UndecryptedReason::OtherResource(why) })
             }
-            Err(other) => Err(if matches!(other.why, Why::NoKey(_)) { other } else { closed }),
+            Err(other) => Err(if matches!(other.why, UndecryptedReason::NoKey(_)) { other } else { failure }),
         }
     }
 
-    /// Whether an API server with the configuration reads what is stored plain of a resource. Without a configuration it does.
+    /// Whether an API server with this configuration reads unencrypted values of a resource. Without a configuration it does.
     #[must_use]
     pub fn reads_plain(&self, resource: &GroupResource) -> bool {
         !self.is_given || self.configuration.readers(resource).reads_plain
     }
 
-    /// Opens a value with those of its keys that are allowed, by their numbers.
+    /// Decrypts a value with the allowed keys; `is_allowed` gets the index of each key.
     fn open_by<'v>(
         &self,
         is_allowed: &dyn Fn(usize) -> bool,
@@ -224,11 +224,13 @@ impl Keyring {
     ) -> Result<Cow<'v, [u8]>, Undecrypted> {
         let Some(encrypted) = Encrypted::of(value) else { return Ok(Cow::Borrowed(value)) };
         let opened = match encrypted.provider {
-            Provider::Unknown => Err(Undecrypted { needs: encrypted.needed_key(), why: Why::UnknownProvider }),
+            Provider::Unknown => {
+                Err(Undecrypted { needs: encrypted.needed_key(), why: UndecryptedReason::UnknownProvider })
+            }
             Provider::KmsV1 => {
                 let names = self.plugin_names(Provider::KmsV1);
                 let needs = named(&encrypted, names).map_or_else(|| encrypted.needed_key(), |(needs, _)| needs);
-                Err(Undecrypted { needs, why: Why::KmsV1 })
+                Err(Undecrypted { needs, why: UndecryptedReason::KmsV1 })
             }
             Provider::KmsV2 => self.open_by_plugin(&encrypted, etcd_key, plugins),
             provider => self.open_by_key(&encrypted, etcd_key, provider, is_allowed),
@@ -236,16 +238,18 @@ impl Keyring {
         opened.map(Cow::Owned).map_err(|undecrypted| {
             let is_nothing = !self.is_given && plugins.names().is_empty();
             match undecrypted.why {
-                _ if is_redacted(&encrypted, &undecrypted.needs) => Undecrypted { why: Why::Redacted, ..undecrypted },
-                Why::NoKey(_) | Why::NoPlugin { .. } if is_nothing => {
-                    Undecrypted { why: Why::NothingGiven, ..undecrypted }
+                _ if is_redacted(&encrypted, &undecrypted.needs) => {
+                    Undecrypted { why: UndecryptedReason::Redacted, ..undecrypted }
+                }
+                UndecryptedReason::NoKey(_) | UndecryptedReason::NoPlugin { .. } if is_nothing => {
+                    Undecrypted { why: UndecryptedReason::NothingGiven, ..undecrypted }
                 }
                 _ => undecrypted,
             }
         })
     }
 
-    /// The key that a value needs, by the names that are known here, and as far as it tells itself otherwise.
+    /// Returns the key that a value needs: by the known names if one fits, otherwise as the value names it.
     #[must_use]
     pub fn needed_key(&self, encrypted: &Encrypted<'_>, plugins: &dyn Plugins) -> NeededKey {
         let (of, configuration) = (encrypted.provider, &self.configuration);
@@ -255,12 +259,12 @@ impl Keyring {
         known.map_or_else(|| encrypted.needed_key(), |(needs, _)| needs)
     }
 
-    /// The names of keys, with their providers, in the order of the configuration.
+    /// Returns the names of the keys and their providers, in the order of the configuration.
     pub fn keys(&self) -> impl Iterator<Item = (Provider, &str)> {
         self.configuration.keys.iter().map(|key| (key.provider, key.name.as_str()))
     }
 
-    /// The keys and plugins that there are, in words, the first ones by name.
+    /// Returns the names of the keys and plugins as text; after the first ones only the number of further ones.
     fn key_names(&self) -> String {
         let keys = self.keys().map(|(provider, name)| format!("{} key {name}", provider.as_str()));
         let plugins = self.configuration.plugins.iter();
@@ -280,7 +284,7 @@ impl Keyring {
         plugins.map(|plugin| plugin.name.as_str())
     }
 
-    /// Tries all keys of the name: a key may have been replaced by one that is called the same.
+    /// Tries all keys with this name: a key may have been replaced by another one with the same name.
     fn open_by_key(
         &self,
         encrypted: &Encrypted<'_>,
@@ -288,7 +292,7 @@ impl Keyring {
         of: Provider,
         is_allowed: &dyn Fn(usize) -> bool,
     ) -> Result<Vec<u8>, Undecrypted> {
-        let mut fitting: Option<(&Key, Closed)> = None;
+        let mut fitting: Option<(&ConfiguredKey, CipherError)> = None;
         let keys = self.configuration.keys.iter().enumerate();
         for (_, key) in keys.filter(|(number, key)| key.provider == of && is_allowed(*number)) {
             let Some(sealed) = encrypted.data_after(&key.name) else { continue };
@@ -299,20 +303,20 @@ impl Keyring {
             };
             match opened {
                 Ok(plain) => return Ok(plain),
-                // Of two names of which one begins with the other, the longer one is meant.
-                Err(closed) if fitting.is_none_or(|(before, _)| before.name.len() < key.name.len()) => {
-                    fitting = Some((key, closed));
+                // If one name begins with the other, the value means the longer one.
+                Err(failure) if fitting.is_none_or(|(before, _)| before.name.len() < key.name.len()) => {
+                    fitting = Some((key, failure));
                 }
                 Err(_) => {}
             }
         }
         Err(match fitting {
-            None => Undecrypted { needs: encrypted.needed_key(), why: Why::NoKey(self.key_names()) },
-            Some((key, closed)) => {
-                let why = match closed {
-                    Closed::Malformed(what) => Why::Malformed(what),
-                    Closed::Refused => Why::WrongKey,
-                    Closed::NoObject => Why::NoObject,
+            None => Undecrypted { needs: encrypted.needed_key(), why: UndecryptedReason::NoKey(self.key_names()) },
+            Some((key, failure)) => {
+                let why = match failure {
+                    CipherError::Malformed(what) => UndecryptedReason::Malformed(what),
+                    CipherError::WrongKey => UndecryptedReason::WrongKey,
+                    CipherError::NoObject => UndecryptedReason::NoObject,
                 };
                 Undecrypted { needs: NeededKey { provider: of, name: key.name.clone() }, why }
             }
@@ -330,23 +334,23 @@ impl Keyring {
             let needs = known.map_or_else(|| encrypted.needed_key(), |(needs, _)| needs);
             let plugin = self.configuration.plugins.iter().find(|plugin| plugin.name == needs.name);
             let endpoint = plugin.map(|plugin| plugin.endpoint.clone()).unwrap_or_default();
-            return Err(Undecrypted { needs, why: Why::NoPlugin { endpoint } });
+            return Err(Undecrypted { needs, why: UndecryptedReason::NoPlugin { endpoint } });
         };
-        let opened = Sealed::parse(message).map_err(Why::Malformed).and_then(|sealed| {
+        let opened = Sealed::parse(message).map_err(UndecryptedReason::Malformed).and_then(|sealed| {
             let source = plugins.open(&needs.name, &sealed).map_err(|unopened| match unopened {
-                Unopened::Refused(cause) => Why::Plugin(cause),
-                Unopened::Unasked(cause) => Why::PluginUnreachable(cause),
+                PluginError::Refused(cause) => UndecryptedReason::Plugin(cause),
+                PluginError::Unreachable(cause) => UndecryptedReason::PluginUnreachable(cause),
             })?;
-            sealed.open(&source, etcd_key).map_err(|closed| match closed {
-                Closed::Malformed(what) => Why::Malformed(what),
-                Closed::Refused | Closed::NoObject => Why::Changed,
+            sealed.open(&source, etcd_key).map_err(|failure| match failure {
+                CipherError::Malformed(what) => UndecryptedReason::Malformed(what),
+                CipherError::WrongKey | CipherError::NoObject => UndecryptedReason::Changed,
             })
         });
         opened.map_err(|why| Undecrypted { needs, why })
     }
 }
 
-/// The longest of some names with which a value begins, and what is behind it.
+/// Returns the longest of the names with which a value begins, and the bytes after it.
 fn named<'v, 'n>(encrypted: &Encrypted<'v>, names: impl Iterator<Item = &'n str>) -> Option<(NeededKey, &'v [u8])> {
     let fitting = names.filter_map(|name| Some((name, encrypted.data_after(name)?)));
     let (name, behind) = fitting.max_by_key(|(name, _)| name.len())?;

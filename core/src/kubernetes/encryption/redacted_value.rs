@@ -4,13 +4,13 @@ use crate::kubernetes::redact_rules::is_replacement;
 use crate::needed_key::{Encrypted, NeededKey, Provider};
 use crate::protobuf_raw::{WireValue, next};
 
-/// Whether the bytes behind the name of the key that a value needs stand in place of encrypted ones.
+/// Whether the bytes after the key name of an encrypted value are a replacement.
 pub(super) fn is_redacted(encrypted: &Encrypted<'_>, needs: &NeededKey) -> bool {
     let Some(mut sealed) = encrypted.data_after(&needs.name) else { return false };
     if encrypted.provider != Provider::KmsV2 {
         return is_replacement(sealed);
     }
-    // A plugin's message: {1 data, …}.
+    // The message of a plugin: {1 data, …}.
     while let Some((number, value)) = next(&mut sealed) {
         if let (1, WireValue::Delimited(data)) = (number, value) {
             return is_replacement(data);
@@ -26,7 +26,7 @@ mod tests {
     use crate::kubernetes::redact_rules::{RedactRules, RedactedKey};
 
     #[test]
-    fn redacted_values_are_told_from_encrypted_ones() {
+    fn redacted_values_are_distinguished_from_encrypted_ones() {
         for (start, sealed) in [
             ("k8s:enc:aescbc:v1:key1:", vec![0xa5; 48]),
             ("k8s:enc:aesgcm:v1:key1:", vec![0xa5; 41]),

@@ -1,4 +1,4 @@
-//! Which entry of a configuration counts for a resource, as API servers choose it.
+//! Chooses the entries of a configuration that apply to a resource, as API servers do.
 //!
 //! ```yaml
 //! resources:
@@ -6,8 +6,8 @@
 //!   providers: […]
 //! ```
 //!
-//! The entries that name the resource count, together; without one that of its group, and without that the one of all. A resource that no entry names is read as it is stored,
-//! and an API server refuses a value that begins with `k8s:enc:` there.
+//! If entries name the resource itself, all of them apply together. Otherwise the entry of its group applies, and otherwise the one for all resources. A resource without any entry is stored
+//! unencrypted, and an API server refuses its values that begin with `k8s:enc:`.
 //!
 //! Source: `k8s.io/apiserver/pkg/server/options/encryptionconfig` (`transformerFromOverrides`, `prefixTransformersAndProbes`).
 
@@ -27,19 +27,19 @@ pub struct GroupResource {
 }
 
 impl GroupResource {
-    /// Reads `resource.group`; `*` stands for all.
+    /// Parses `resource.group`; `*` means all.
     #[must_use]
     pub fn parse(text: &str) -> Self {
         let (resource, group) = text.split_once('.').unwrap_or((text, ""));
         Self { group: group.to_owned(), resource: resource.to_owned() }
     }
 
-    /// That of an object; `resources` knows the groups of built-in types, which their keys do not tell.
+    /// Returns the resource of an object; `resources` supplies the groups of built-in types, which keys do not contain.
     #[must_use]
     pub fn of(object: &Object<'_>, resources: &Resources) -> Self {
         let of = |group: &str, resource: &str| Self { group: group.to_owned(), resource: resource.to_owned() };
         match (object.group, object.resource) {
-            // What API servers keep beside objects is stored by the settings of these.
+            // Records that API servers keep beside objects follow the settings of these resources.
             (b"", b"ranges") => return of("", "services"),
             (b"", b"masterleases") => return of("", "apiServerIPInfo"),
             (b"", b"peerserverleases") => return of("", "peerServerIPInfo"),
@@ -63,35 +63,35 @@ impl fmt::Display for GroupResource {
     }
 }
 
-/// An entry: resources, and what reads their values.
+/// An entry of a configuration: resources, and the keys and plugins that read their values.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Entry {
+pub(super) struct ConfigEntry {
     pub resources: Vec<GroupResource>,
-    /// Its keys, by their numbers among all.
+    /// The indexes of its keys in the configuration.
     pub keys: Range<usize>,
     /// The names of its plugins.
     pub plugins: Vec<String>,
-    /// Whether it reads what is stored plain.
+    /// Whether it reads unencrypted values.
     pub has_identity: bool,
 }
 
-/// What reads the values of one resource.
+/// The keys and plugins that read the values of one resource.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Readers {
-    /// Whether an entry counts for the resource.
+    /// Whether an entry applies to the resource.
     pub has_entry: bool,
-    /// Whether what is stored plain is read.
+    /// Whether unencrypted values are read.
     pub reads_plain: bool,
     keys: Vec<Range<usize>>,
     plugins: Vec<String>,
 }
 
 impl Readers {
-    pub(super) fn of(entries: &[Entry], wanted: &GroupResource) -> Self {
+    pub(super) fn of(entries: &[ConfigEntry], wanted: &GroupResource) -> Self {
         let all = [(wanted.resource.as_str(), wanted.group.as_str()), ("*", wanted.group.as_str()), ("*", "*")];
         let found = all.into_iter().find_map(|(resource, group)| {
-            let naming = |entry: &&Entry| entry.resources.iter().any(|named| named.is(resource, group));
-            let found: Vec<&Entry> = entries.iter().filter(naming).collect();
+            let naming = |entry: &&ConfigEntry| entry.resources.iter().any(|named| named.is(resource, group));
+            let found: Vec<&ConfigEntry> = entries.iter().filter(naming).collect();
             (!found.is_empty()).then_some(found)
         });
         let Some(found) = found else { return Self { reads_plain: true, ..Self::default() } };
@@ -103,13 +103,13 @@ impl Readers {
         }
     }
 
-    /// Whether a key is among them, by its number among all.
+    /// Whether the key with this index is among them.
     #[must_use]
     pub fn has_key(&self, number: usize) -> bool {
         self.keys.iter().any(|keys| keys.contains(&number))
     }
 
-    /// Whether a plugin is among them.
+    /// Whether the plugin with this name is among them.
     #[must_use]
     pub fn has_plugin(&self, name: &str) -> bool {
         self.plugins.iter().any(|plugin| plugin == name)
@@ -121,9 +121,9 @@ mod tests {
     use super::*;
     use crate::kubernetes::registry_keys::object;
 
-    fn entry(resources: &[&str], keys: Range<usize>, has_identity: bool) -> Entry {
+    fn entry(resources: &[&str], keys: Range<usize>, has_identity: bool) -> ConfigEntry {
         let resources = resources.iter().map(|text| GroupResource::parse(text)).collect();
-        Entry { resources, keys, plugins: Vec::new(), has_identity }
+        ConfigEntry { resources, keys, plugins: Vec::new(), has_identity }
     }
 
     #[test]
@@ -139,7 +139,7 @@ mod tests {
             let keys: Vec<usize> = (0..5).filter(|number| readers.has_key(*number)).collect();
             (readers.has_entry, readers.reads_plain, keys)
         };
-        // Both entries that name it count, as in API servers.
+        // Both entries that name it apply, as in API servers.
         assert_eq!(of("secrets"), (true, true, vec![0, 1]));
         assert_eq!(of("widgets.example.com"), (true, false, vec![0]));
         assert_eq!(of("configmaps"), (true, false, vec![2]));

@@ -1,34 +1,34 @@
-//! YAML and JSON of a configuration as a tree in memory that is wiped.
+//! Parses the YAML or JSON of a configuration into a tree whose memory is wiped.
 //!
-//! Bounded: no aliases, which no configuration needs and which multiply, so many nodes, so deep.
+//! The number and the depth of nodes are bounded. Aliases are refused: no configuration needs them, and they can multiply nodes.
 
 use std::fmt;
 
 use saphyr_parser::{Event, Parser, ScalarStyle};
 use zeroize::Zeroizing;
 
-/// Nodes of a tree. A configuration has some dozens.
+/// Maximum number of nodes. A configuration has some dozens.
 const MAX_NODES: usize = 20_000;
 
-/// Nodes inside each other. A configuration has seven.
+/// Maximum depth. A configuration has seven levels.
 const MAX_DEPTH: usize = 32;
 
 /// A node of the tree.
 #[derive(Default)]
-pub enum Node {
-    /// Nothing, or `null`.
+pub enum YamlNode {
+    /// Empty, or `null`.
     #[default]
     Null,
-    /// A text, a number or the like.
+    /// A text, a number or another scalar.
     Text(Zeroizing<String>),
     /// A list.
-    List(Vec<Node>),
-    /// Names and nodes, each name once.
-    Map(Vec<(String, Node)>),
+    List(Vec<YamlNode>),
+    /// A map; each name occurs once.
+    Map(Vec<(String, YamlNode)>),
 }
 
-/// Hides what it holds.
-impl fmt::Debug for Node {
+/// Prints no contents.
+impl fmt::Debug for YamlNode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Null => "Null",
@@ -39,8 +39,8 @@ impl fmt::Debug for Node {
     }
 }
 
-impl Node {
-    /// The node of a name in a map; none when it is not there, or null.
+impl YamlNode {
+    /// Returns the node with this name in a map; `None` if it is missing or null.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Self> {
         let Self::Map(members) = self else { return None };
@@ -48,13 +48,13 @@ impl Node {
         (!matches!(node, Self::Null)).then_some(node)
     }
 
-    /// Whether a map has the name, whatever its node is.
+    /// Whether a map contains the name, whatever its node is.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
         matches!(self, Self::Map(members) if members.iter().any(|(other, _)| other == name))
     }
 
-    /// The text.
+    /// Returns the text; `None` for other nodes.
     #[must_use]
     pub fn text(&self) -> Option<&str> {
         match self {
@@ -63,7 +63,7 @@ impl Node {
         }
     }
 
-    /// The items of a list.
+    /// Returns the items of a list; `None` for other nodes.
     #[must_use]
     pub fn items(&self) -> Option<&[Self]> {
         match self {
@@ -73,18 +73,18 @@ impl Node {
     }
 }
 
-/// A map or list that is not complete yet.
+/// A map or list whose end was not reached yet.
 enum Open {
-    List(Vec<Node>),
-    /// With the name whose node comes next.
-    Map(Vec<(String, Node)>, Option<String>),
+    List(Vec<YamlNode>),
+    /// A map, with the name whose node comes next.
+    Map(Vec<(String, YamlNode)>, Option<String>),
 }
 
-/// Reads one document.
+/// Parses one document.
 ///
 /// # Errors
-/// What is wrong with it and where, without any of its text.
-pub fn read(text: &str) -> Result<Node, String> {
+/// What is wrong, and where; without any text of the document.
+pub fn read(text: &str) -> Result<YamlNode, String> {
     let mut open: Vec<Open> = Vec::new();
     let mut nodes = 0_usize;
     let mut document = None;
@@ -99,7 +99,7 @@ pub fn read(text: &str) -> Result<Node, String> {
             Event::Scalar(text, style, ..) => {
                 let is_null = style == ScalarStyle::Plain && matches!(&*text, "" | "~" | "null" | "Null" | "NULL");
                 let text = Zeroizing::new(text.into_owned());
-                Some(if is_null { Node::Null } else { Node::Text(text) })
+                Some(if is_null { YamlNode::Null } else { YamlNode::Text(text) })
             }
             Event::SequenceStart(..) => {
                 open.push(Open::List(Vec::new()));
@@ -110,13 +110,13 @@ pub fn read(text: &str) -> Result<Node, String> {
                 None
             }
             Event::SequenceEnd | Event::MappingEnd => match open.pop() {
-                Some(Open::List(items)) => Some(Node::List(items)),
-                Some(Open::Map(members, _)) => Some(Node::Map(members)),
+                Some(Open::List(items)) => Some(YamlNode::List(items)),
+                Some(Open::Map(members, _)) => Some(YamlNode::Map(members)),
                 None => None,
             },
             Event::Alias(_) => {
                 return Err(wrong(
-                    "it refers to another place (an alias), which this program does not follow; write the value there",
+                    "it contains an alias, which this program does not follow; write the value itself there",
                 ));
             }
             Event::DocumentStart(_) if document.is_some() => return Err(wrong("a second document begins here")),
@@ -125,7 +125,7 @@ pub fn read(text: &str) -> Result<Node, String> {
             }
         };
         if open.len() > MAX_DEPTH {
-            return Err(wrong("lists and maps lie too deep in each other"));
+            return Err(wrong("lists and maps are nested too deeply"));
         }
         let Some(node) = done else { continue };
         nodes = nodes.saturating_add(1);
@@ -137,11 +137,11 @@ pub fn read(text: &str) -> Result<Node, String> {
             Some(Open::List(items)) => items.push(node),
             Some(Open::Map(members, name)) => match (name.take(), node) {
                 (Some(name), node) => members.push((name, node)),
-                (None, Node::Text(text)) if members.iter().any(|(other, _)| *other == *text) => {
-                    return Err(wrong("a name stands there twice"));
+                (None, YamlNode::Text(text)) if members.iter().any(|(other, _)| *other == *text) => {
+                    return Err(wrong("a name occurs twice"));
                 }
-                (None, Node::Text(text)) => *name = Some(text.to_string()),
-                (None, _) => return Err(wrong("a name is wanted here")),
+                (None, YamlNode::Text(text)) => *name = Some(text.to_string()),
+                (None, _) => return Err(wrong("a name is expected here")),
             },
         }
     }
@@ -158,27 +158,27 @@ mod tests {
             ["a:\n- b: 'x'\n  c: {}\n- ~\n", "{\"a\":[{\"b\":\"x\",\"c\":{}},null]}", "---\na: [{b: x, c: {}}, null]\n"]
         {
             let node = read(text).unwrap();
-            let items = node.get("a").and_then(Node::items).unwrap();
-            assert_eq!(items[0].get("b").and_then(Node::text), Some("x"));
-            assert!(matches!(items[0].get("c"), Some(Node::Map(members)) if members.is_empty()));
-            assert!(matches!(items[1], Node::Null));
+            let items = node.get("a").and_then(YamlNode::items).unwrap();
+            assert_eq!(items[0].get("b").and_then(YamlNode::text), Some("x"));
+            assert!(matches!(items[0].get("c"), Some(YamlNode::Map(members)) if members.is_empty()));
+            assert!(matches!(items[1], YamlNode::Null));
         }
     }
 
     #[test]
-    fn what_is_hostile_is_refused() {
+    fn hostile_documents_are_refused() {
         let deep = "[".repeat(100_000);
         let many = "- a\n".repeat(MAX_NODES + 1);
         let bomb = "a: &a [x]\nb: [*a , *a ]\n";
         for (text, why) in [
             (deep.as_str(), ""),
             (&many, "longer than any"),
-            (bomb, "line 2: it refers"),
-            ("a: 1\na: 2\n", "line 2: a name stands there twice"),
+            (bomb, "line 2: it contains an alias"),
+            ("a: 1\na: 2\n", "line 2: a name occurs twice"),
             ("a: 1\n---\nb: 2\n", "a second document"),
             ("", "it is empty"),
             ("[a: }", "neither YAML nor JSON from line"),
-            ("? [a]\n: b\n", "a name is wanted"),
+            ("? [a]\n: b\n", "a name is expected"),
         ] {
             let error = read(text).expect_err(text.get(..20).unwrap_or(text));
             assert!(error.contains(why), "{error}");
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_told_of_texts() {
+    fn errors_contain_no_text_of_the_document() {
         assert!(!format!("{:?}", read("SECRET").unwrap()).contains("SECRET"));
         assert!(!read("a: SECRET\nb: [SECRET").unwrap_err().contains("SECRET"));
     }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use etcdsnap_core::Source;
 use etcdsnap_core::kubernetes::encryption::configuration::Configuration;
+use etcdsnap_core::kubernetes::encryption::decryption_counts::DecryptionCounts;
 use etcdsnap_core::kubernetes::encryption::keyring::Keyring;
 use etcdsnap_core::kubernetes::encryption::needed_key::NeededKey;
-use etcdsnap_core::kubernetes::encryption::opened_values::OpenedValues;
 use etcdsnap_core::sentence::sentence;
 
 use super::object_answers::{EncryptionCount, EncryptionKey, EncryptionState};
@@ -25,7 +25,7 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
         self.objects.keyring = Arc::new(keyring);
         // CustomResourceDefinitions can be encrypted, too.
         self.objects.forget_keys();
-        let values = OpenedValues::by(self.objects.keyring.clone());
+        let values = DecryptionCounts::by(self.objects.keyring.clone());
         self.begin(self.store.lost(), Purpose::Decryption(Box::new(values)));
         Ok(())
     }
@@ -45,13 +45,13 @@ impl<'s, S: Source + ?Sized> View<'s, S> {
             keys: keys
                 .map(|(provider, name)| EncryptionKey { provider: provider.as_str(), name: name.into() })
                 .collect(),
-            opened: values.opened.iter().map(|(needs, values)| count(needs, values, None)).collect(),
+            opened: values.decrypted.iter().map(|(needs, values)| count(needs, values, None)).collect(),
             unopened: values
-                .unopened
+                .undecrypted
                 .reasons()
                 .map(|(needs, why, values)| count(needs, values, Some(why.to_string())))
                 .collect(),
-            others: values.opened.unlisted().saturating_add(values.unopened.others()),
+            others: values.decrypted.unlisted().saturating_add(values.undecrypted.others()),
         })
     }
 }

@@ -12,7 +12,7 @@ use etcdsnap_core::kubernetes::manifest;
 use etcdsnap_core::kubernetes::manifest_fields::Keep;
 use etcdsnap_core::kubernetes::manifest_files::{FileNames, commands, readme};
 use etcdsnap_core::kubernetes::manifest_plan::{Choice, PlannedObject, definition_of, undefined, volume_of};
-use etcdsnap_core::kubernetes::manifest_report::{FORGOTTEN, Report, SECRET, UNREADABLE};
+use etcdsnap_core::kubernetes::manifest_report::{COMPACTED_AWAY, ManifestReport, SECRET, UNREADABLE};
 use etcdsnap_core::kubernetes::manifest_selection::is_passing;
 use etcdsnap_core::kubernetes::object_groups::before_name;
 use etcdsnap_core::kubernetes::yaml::to_yaml;
@@ -53,7 +53,7 @@ pub(crate) struct Writing {
     /// The ids in order, and whether an object is written only because others need it.
     planned: Vec<(u32, bool)>,
     next: usize,
-    report: Report,
+    report: ManifestReport,
     warnings: Vec<String>,
     pieces: Pieces,
     archive: Option<ZipArchiveWriter<Pieces>>,
@@ -108,7 +108,7 @@ impl<S: Source + ?Sized> View<'_, S> {
             .collect();
         items.extend(definitions.into_iter().filter_map(|id| planned(id, true)));
         items.sort_by_cached_key(|(item, _)| item.place());
-        let mut report = Report::default();
+        let mut report = ManifestReport::default();
         report.damaged(self.lost.places > 0, String::new());
         report.undefined(undefined(items.iter().map(|(item, _)| item)));
         let mut below: HashMap<(String, Vec<u8>), Vec<Vec<u8>>> = HashMap::new();
@@ -167,7 +167,7 @@ impl<S: Source + ?Sized> View<'_, S> {
             return Ok(());
         }
         let Some(state) = self.state_of(id, &key) else {
-            writing.report.leave_out(resource, &object, FORGOTTEN);
+            writing.report.leave_out(resource, &object, COMPACTED_AWAY);
             return Ok(());
         };
         let choice =

@@ -110,7 +110,7 @@ fn with_sample(ask: impl FnOnce(&mut View<'_, [u8]>)) {
 }
 
 #[test]
-fn kinds_count_what_the_lists_have() {
+fn kinds_count_the_objects_in_the_lists() {
     with_sample(|view| {
         let all = view.object_kinds(None, None);
         assert!(all.kinds.iter().any(|kind| kind.id == "deployments.apps" && kind.kind == "Deployment"));
@@ -147,7 +147,7 @@ fn a_list_can_be_sorted_by_its_cells() {
 }
 
 #[test]
-fn an_archive_has_a_file_for_each_object_and_what_to_type() {
+fn an_archive_has_a_file_for_each_object_and_the_commands() {
     with_sample(|view| {
         let scope = ObjectScope { namespace: Some("shop".into()), ..ObjectScope::default() };
         let mut ask = ManifestAsk { scope, file: "sample.db".into(), ..ManifestAsk::default() };

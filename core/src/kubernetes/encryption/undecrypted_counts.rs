@@ -2,23 +2,23 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::keyring::{Undecrypted, Why};
+use super::keyring::{Undecrypted, UndecryptedReason};
 use crate::needed_key::NeededKey;
 use crate::store::EntryPlace;
 
-/// Distinct reasons that are counted. A cluster has a few; a forged file could have one per value.
+/// Maximum number of distinct reasons. A cluster has a few; a forged file could have one per value.
 const MAX_REASONS: usize = 64;
 
 /// Values that could not be decrypted, each counted once, grouped by the key they need and the reason. A plugin's message may differ from value to value; the first one
 /// stands for all.
 #[derive(Debug, Clone, Default)]
-pub struct Unopened {
+pub struct UndecryptedCounts {
     seen: HashSet<EntryPlace>,
-    reasons: BTreeMap<(NeededKey, Why), u64>,
+    reasons: BTreeMap<(NeededKey, UndecryptedReason), u64>,
     others: u64,
 }
 
-impl Unopened {
+impl UndecryptedCounts {
     /// Counts the value at a place.
     pub fn add(&mut self, place: EntryPlace, undecrypted: Undecrypted) {
         if !self.seen.insert(place) {
@@ -39,7 +39,7 @@ impl Unopened {
     }
 
     /// Returns the needed key, the reason, and the number of values, for each group.
-    pub fn reasons(&self) -> impl Iterator<Item = (&NeededKey, &Why, u64)> {
+    pub fn reasons(&self) -> impl Iterator<Item = (&NeededKey, &UndecryptedReason, u64)> {
         self.reasons.iter().map(|((needs, why), count)| (needs, why, *count))
     }
 
@@ -51,8 +51,12 @@ impl Unopened {
 }
 
 /// Whether two reasons belong to the same group.
-fn is_alike(a: &Why, b: &Why) -> bool {
-    matches!((a, b), (Why::Plugin(_), Why::Plugin(_)) | (Why::PluginUnreachable(_), Why::PluginUnreachable(_)))
+fn is_alike(a: &UndecryptedReason, b: &UndecryptedReason) -> bool {
+    matches!(
+        (a, b),
+        (UndecryptedReason::Plugin(_), UndecryptedReason::Plugin(_))
+            | (UndecryptedReason::PluginUnreachable(_), UndecryptedReason::PluginUnreachable(_))
+    )
 }
 
 #[cfg(test)]
@@ -62,14 +66,14 @@ mod tests {
 
     #[test]
     fn a_plugins_messages_count_as_one_reason() {
-        let mut unopened = Unopened::default();
+        let mut counts = UndecryptedCounts::default();
         for index in 0..100 {
             let place = EntryPlace { index, ..EntryPlace::default() };
             let needs = NeededKey { provider: Provider::KmsV2, name: "vault".into() };
-            unopened.add(place, Undecrypted { needs, why: Why::Plugin(format!("request {index} failed")) });
+            counts.add(place, Undecrypted { needs, why: UndecryptedReason::Plugin(format!("request {index} failed")) });
         }
-        let reasons: Vec<_> = unopened.reasons().map(|(_, why, count)| (why.clone(), count)).collect();
-        assert_eq!(reasons, [(Why::Plugin("request 0 failed".into()), 100)]);
-        assert_eq!(unopened.others(), 0);
+        let reasons: Vec<_> = counts.reasons().map(|(_, why, count)| (why.clone(), count)).collect();
+        assert_eq!(reasons, [(UndecryptedReason::Plugin("request 0 failed".into()), 100)]);
+        assert_eq!(counts.others(), 0);
     }
 }

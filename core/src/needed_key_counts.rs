@@ -13,13 +13,13 @@ const MAX_KEYS: usize = 64;
 
 /// The number of encrypted values for each encryption key that is needed to decrypt them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct NeededKeyTally {
+pub struct NeededKeyCounts {
     keys: BTreeMap<NeededKey, u64>,
     /// All values, including those of keys that are not listed.
     total: u64,
 }
 
-impl NeededKeyTally {
+impl NeededKeyCounts {
     /// Adds `count` values that need `key`.
     pub fn add(&mut self, key: &NeededKey, count: u64) {
         self.total = self.total.saturating_add(count);
@@ -90,7 +90,7 @@ struct KeyCount<'k> {
 }
 
 /// Serializes as a list of objects, one per key.
-impl Serialize for NeededKeyTally {
+impl Serialize for NeededKeyCounts {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let unlisted = self.unlisted();
         let mut list = serializer.serialize_seq(None)?;
@@ -117,7 +117,7 @@ mod tests {
     fn the_listed_keys_do_not_depend_on_how_parts_are_added() {
         let names: Vec<usize> = (0..300).map(|number| (number * 7) % 150).collect();
         let tally = |numbers: &[usize]| {
-            let mut tally = NeededKeyTally::default();
+            let mut tally = NeededKeyCounts::default();
             numbers.iter().for_each(|number| tally.add(&key(*number), 1));
             tally
         };

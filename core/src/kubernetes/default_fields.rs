@@ -1,4 +1,4 @@
-//! Fills in the defaults that an API server sets when it reads an object, but does not store. Only these are filled in:
+//! Sets the defaults that an API server sets when it reads an object, but does not store. Only these are set:
 //!
 //! - The `status.phase` of a PersistentVolumeClaim that has none is `Pending` (`SetDefaults_PersistentVolumeClaim`).
 //! - The `volumeClaimTemplates` of a StatefulSet have their kind and version (`SetDefaults_StatefulSet`, from 1.17 on).
@@ -7,13 +7,13 @@ use std::borrow::Cow;
 
 use super::object_tree::Node;
 
-/// Whether objects of a kind can have such defaults.
-pub(super) fn is_concerned(kind: &str) -> bool {
+/// Whether objects of a kind have such defaults.
+pub(super) fn has_defaults(kind: &str) -> bool {
     matches!(kind, "PersistentVolumeClaim" | "StatefulSet")
 }
 
-/// Fills in the defaults of an object.
-pub(super) fn fill_in(object: &mut Node<'_>) {
+/// Sets the defaults of an object.
+pub(super) fn set_defaults(object: &mut Node<'_>) {
     match object.get("kind").and_then(Node::text) {
         Some("PersistentVolumeClaim") => {
             if let Some(Node::Object(status)) = object.get_mut("status")

@@ -4,7 +4,7 @@ use crate::finding::Finding;
 
 /// Damaged pages and entries that may make an answer incomplete. A failed read is an [`Error`](crate::Error) instead.
 #[derive(Debug, Clone, Default)]
-pub struct Lost {
+pub struct LostParts {
     /// Number of damaged pages or entries.
     pub places: u64,
     /// The first damage found.
@@ -13,7 +13,7 @@ pub struct Lost {
     pub elsewhere: Option<Finding>,
 }
 
-impl Lost {
+impl LostParts {
     pub(crate) fn add(&mut self, finding: Finding) {
         self.add_with(|| finding);
     }
