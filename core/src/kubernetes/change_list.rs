@@ -53,7 +53,7 @@ mod tests {
     use crate::kubernetes::registry_keys::{object_below, prefixes};
     use crate::kubernetes::resources::Resources;
     use crate::pass::reading::Accumulator;
-    use crate::progress::Unwatched;
+    use crate::progress::IgnoreProgress;
     use crate::store::changes::ChangeRank;
     use crate::store::{Direction, KeyRange, OpenedStore, Query, Store};
 
@@ -66,7 +66,7 @@ mod tests {
     fn index_at(store: &Store<'static, [u8]>, revision: Revision) -> Result<Index, Error> {
         let mut index = Index::new(Query { hash_values: true, ..store.query(KeyRange::all(), revision) });
         for work in store.work() {
-            index.read(store, work, &Unwatched)?;
+            index.read(store, work, &IgnoreProgress)?;
         }
         Ok(index)
     }
