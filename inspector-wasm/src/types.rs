@@ -100,6 +100,8 @@ pub(crate) mod tests {
             "number" => value.as_i64() == Some(NARROW),
             "Verdict" => ["sound", "warnings", "damaged"].contains(&value.as_str().unwrap_or_default()),
             "ChangeKind" => ["added", "removed", "changed"].contains(&value.as_str().unwrap_or_default()),
+            "DatabasePart" => ["meta", "freelist", "bucketList", "bucket", "free", "lost", "unknown", "outside"]
+                .contains(&value.as_str().unwrap_or_default()),
             "Severity" => ["warning", "damage"].contains(&value.as_str().unwrap_or_default()),
             interface => mismatch(value, interface).is_none(),
         }

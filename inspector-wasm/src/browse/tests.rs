@@ -165,7 +165,16 @@ fn the_cluster_and_pages_have_their_declared_shapes() {
             readable: true,
         };
         check("PageView", &page);
-        for part in [DatabasePart::Meta, DatabasePart::BucketList, DatabasePart::Lost] {
+        for part in [
+            DatabasePart::Meta,
+            DatabasePart::Freelist,
+            DatabasePart::BucketList,
+            DatabasePart::Bucket,
+            DatabasePart::Free,
+            DatabasePart::Lost,
+            DatabasePart::Unknown,
+            DatabasePart::Outside,
+        ] {
             let bucket = link.map(|_| text());
             check("MapPart", &MapPart { part, bucket: bucket.clone(), pages: W });
             check("PagePlace", &PagePlace { part, bucket, parent: link, continues: link });
