@@ -253,7 +253,7 @@ fn a_changed_value_of_aescbc_is_found() {
     let words: Vec<&str> = out.split_whitespace().collect();
     assert!(code == 1 && words.join(" ").contains("decrypts to something that is not a complete object"), "{out}");
     let (code, _, printed) = own(&["kube", "encryption", "c.db"]);
-    assert!(code == 1 && printed.contains("1 value decrypts to something that is no whole object"), "{printed}");
+    assert!(code == 1 && printed.contains("1 value decrypts to something that is not a complete object"), "{printed}");
     let (code, out, _) = own(&["kube", "check", "c.db"]);
     assert!(code == 1 && out.contains("object-undecodable"), "{out}");
 }

@@ -55,7 +55,7 @@ fn a_plugin_is_called_once_for_each_source() {
     // The plugin is not a provider of any resource.
     let (code, out, _) =
         cli::run_in(folder.path(), &["verify", "a.db", "--encryption-config", "all.yaml", "--kms-socket", &socket]);
-    let refused = "what opens it is not among the providers of secrets in the configuration";
+    let refused = "its key is not among the providers of secrets in the configuration";
     assert!(code == 1 && out.contains(refused), "{out}");
     let config = configuration_with_all_keys()
         .replace("  - identity", "  - kms: {apiVersion: v2, name: vault, endpoint: 'unix:///s'}\n  - identity");

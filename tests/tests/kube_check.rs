@@ -72,7 +72,7 @@ fn a_healthy_cluster_has_no_findings() {
     let (_folder, path) = snapshot_of(&sound());
     let (out, said) = run(&path, &[], 0);
     assert_eq!(out, "10 objects checked, nothing found.\n");
-    assert!(said.contains("1 object could not be looked into"), "{said}");
+    assert!(said.contains("1 object could not be decoded"), "{said}");
     let (out, _) = run(&path, &["-wjson"], 0);
     let total: Value = serde_json::from_str(&out).unwrap();
     assert_eq!((&total["objects"], &total["notLookedInto"]), (&10.into(), &1.into()));

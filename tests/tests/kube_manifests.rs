@@ -331,7 +331,7 @@ fn incomplete_objects_are_left_out_and_reported() {
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     assert_eq!(names(&String::from_utf8(output.stdout).unwrap()), ["Deployment/web"]);
     let said = String::from_utf8(output.stderr).unwrap();
-    assert!(said.contains("configmaps 1, deployments 1: they cannot be read whole"), "{said}");
+    assert!(said.contains("configmaps 1, deployments 1: they cannot be decoded completely"), "{said}");
     assert!(said.contains("1 value stays encrypted (aescbc:v1, key key1)"), "{said}");
 }
 

@@ -350,7 +350,7 @@ fn words_of_kubectl_are_explained() {
     }
     // Another flag that does not exist is clap's to explain.
     let (_, said, code) = run(&["kube", "get", TODAY, "pods", "--nothing"]);
-    assert!(code == 2 && said.starts_with("etcdsnap: Unexpected argument '--nothing' found.\n"), "{said}");
+    assert!(code == 2 && said.starts_with("etcdsnap: Unexpected argument '--nothing' found. "), "{said}");
     // A file that is not a snapshot may have the name of an object.
     let (_, said, code) = run(&["kube", "get", "samples/kubernetes/absent.db", "pods", "README.md"]);
     assert!(code == 2 && said.contains("absent.db") && !said.contains("README.md"), "{said}");

@@ -87,7 +87,7 @@ fn packed_piped_and_cut_files_give_their_readable_entries() {
     // The text output reports this, too.
     let dry = cli::run(&["salvage", text(&folder.path().join("damaged.db")), "--dry-run", "--reset-auth"]);
     let told = String::from_utf8_lossy(&dry.stdout).split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(told.contains("cannot be unpacked") && told.contains("Nothing was written."), "{told}");
+    assert!(told.contains("unpacking failed") && told.contains("Nothing was written."), "{told}");
 }
 
 /// Users and roles from a root page that was found by search may be outdated: they are refused, or all of them are removed.
