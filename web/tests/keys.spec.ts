@@ -277,7 +277,7 @@ test("with the keyboard alone: search, value, history, what changed", async ({ i
   const shown = await page.getByTestId("key-history").locator("tbody tr").evaluateAll((rows) => rows.map((row) => (row as HTMLElement).dataset["revision"]));
   expect(shown).toEqual(events.map((event) => String(event["revision"])).toReversed());
   await expect(page.getByTestId("key-fields").locator("[data-path]").first()).toBeVisible();
-  await page.getByRole("button", { name: "Lines" }).press("Enter");
+  await page.getByRole("button", { name: "Lines", exact: true }).press("Enter");
   const diff = page.getByTestId("key-diff");
   await expect(diff).toHaveAttribute("data-added", /[1-9]/);
   await expect(diff).toHaveAttribute("data-removed", /[1-9]/);

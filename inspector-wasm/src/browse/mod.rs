@@ -26,6 +26,7 @@ mod usage;
 mod view;
 
 use etcdsnap_core::Revision;
+use js_sys::Uint8Array;
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
 use web_sys::Blob;
