@@ -1,6 +1,5 @@
 //! Runs all tests after setting up everything that they need, as CI does.
 
-use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Instant;
@@ -51,31 +50,20 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     // xtask is compiled separately: together with the others its libraries would be compiled again, with other features.
     let mut programs = test_programs::compile(&["--workspace", "--exclude", "etcdsnap-xtask"])?;
     programs.append(&mut test_programs::compile(&["--package", "etcdsnap-xtask"])?);
-    steps.begin("tests of Rust and of the page");
+    steps.begin("tests of Rust");
     let program = root.join("target/debug/etcdsnap");
-    let mut page_tests = Command::new("npm");
-    page_tests.args(["test"]).env("CHROMIUM", browser).env("FIREFOX", firefox).env("ETCDSNAP_BIN", &program);
-    page_tests.current_dir(root.join("web"));
-    let environment = [("ETCDSNAP_REQUIRE_REFERENCE", PathBuf::from("1")), ("ETCDSNAP_BIN", program)];
+    let environment = [("ETCDSNAP_REQUIRE_REFERENCE", PathBuf::from("1")), ("ETCDSNAP_BIN", program.clone())];
     let mut count = Count::default();
-    // The page's tests wait for the browsers and the others for servers: side by side they leave the processors less idle.
-    let (mut rust, page) = std::thread::scope(|scope| -> Result<(bool, bool)> {
-        let page = scope.spawn(|| -> Result<(bool, Count, Vec<u8>)> {
-            let (mut count, mut output) = (Count::default(), Vec::new());
-            let succeeded = count.run(&mut page_tests, &mut output)?;
-            Ok((succeeded, count, output))
-        });
-        let rust = test_programs::run(&programs, &environment, &mut count);
-        let (page, page_count, output) = page.join().expect("the thread of the page's tests does not panic")?;
-        io::stdout().write_all(&output)?;
-        let rust = rust?;
-        count.append(&page_count);
-        Ok((rust, page))
-    })?;
+    let mut rust = test_programs::run(&programs, &environment, &mut count)?;
     steps.begin("examples of the documentation");
     let mut cargo = Command::new("cargo");
     cargo.args(["test", "--doc", "--workspace", "--exclude", "etcdsnap-xtask", "--locked", "--no-fail-fast"]);
-    rust &= count.run(cargo.current_dir(&root), &mut io::stdout())?;
+    rust &= count.run(cargo.current_dir(&root))?;
+    // Not beside the other tests: the page's tests measure how long it does not answer, and need both processors.
+    steps.begin("tests of the page");
+    let mut page_tests = Command::new("npm");
+    page_tests.args(["test"]).env("CHROMIUM", browser).env("FIREFOX", firefox).env("ETCDSNAP_BIN", program);
+    let page = count.run(page_tests.current_dir(root.join("web")))?;
     steps.end();
     // A runner that crashed without printing counts has failed, too.
     let failed = if rust && page { count.failed } else { count.failed.max(1) };

@@ -15,22 +15,16 @@ pub struct Count {
 }
 
 impl Count {
-    /// Runs a test runner, copies its output to `to`, and adds up its counts; returns whether it succeeded.
-    pub fn run(&mut self, command: &mut Command, to: &mut dyn Write) -> Result<bool> {
+    /// Runs a test runner with its output on the terminal, and adds up its counts; returns whether it succeeded.
+    pub fn run(&mut self, command: &mut Command) -> Result<bool> {
         let mut child = command.stdout(Stdio::piped()).spawn().with_context(|| format!("cannot start {command:?}"))?;
         let output = child.stdout.take().context("no output")?;
         for line in BufReader::new(output).lines() {
             let line = line?;
-            writeln!(to, "{line}")?;
+            writeln!(std::io::stdout(), "{line}")?;
             self.read(&line);
         }
         Ok(child.wait()?.success())
-    }
-
-    /// Adds the counts of another runner.
-    pub fn append(&mut self, other: &Self) {
-        self.passed += other.passed;
-        self.failed += other.failed;
     }
 
     /// Parses `test result: ok. 12 passed; 0 failed; …` of cargo, `12 passed (3.4s)` and `1 failed` of Playwright.
