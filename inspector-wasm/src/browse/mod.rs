@@ -309,7 +309,7 @@ impl StoreView {
         let map = self.view.page_map().map_err(refused)?;
         let answer = js_sys::Object::new();
         js_sys::Reflect::set(&answer, &"parts".into(), &to_js(&map.parts)?)?;
-        js_sys::Reflect::set(&answer, &"pages".into(), &js_sys::Uint8Array::from(map.pages.as_slice()))?;
+        js_sys::Reflect::set(&answer, &"pages".into(), &Uint8Array::from(map.pages.as_slice()))?;
         Ok(answer.into())
     }
 
