@@ -7,7 +7,7 @@ use std::fs::{self, File};
 use std::io;
 use std::process;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -39,8 +39,8 @@ const CAUGHT_UNLESS_IGNORED: [i32; 9] =
 /// systemd sends it after SIGTERM, and SIGXCPU comes every second.
 const ENDING_CLEANUP: [i32; 3] = [SIGINT, SIGTERM, SIGQUIT];
 
-/// Whether work is in progress that cleans up after itself when stopped.
-static CLEANS_UP: AtomicBool = AtomicBool::new(false);
+/// Whether work is in progress that cleans up after itself when stopped. The lock is held while a signal ends the program, so that no such work begins meanwhile.
+static CLEANS_UP: Mutex<bool> = Mutex::new(false);
 /// The signal that stops the work; 0 for none.
 static STOP_SIGNAL: AtomicI32 = AtomicI32::new(0);
 /// The token that the first signal cancels; code without a token polls [`is_stopping`].
@@ -109,7 +109,8 @@ fn has_signal(mask: u64, signal: i32) -> bool {
 }
 
 fn handle_signal(signal: i32) {
-    if CLEANS_UP.load(Ordering::Relaxed) {
+    let cleans_up = lock_cleans_up();
+    if *cleans_up {
         if STOP_SIGNAL.compare_exchange(0, signal, Ordering::Relaxed, Ordering::Relaxed).is_err() {
             // A second signal ends the program without cleaning up; the next run cleans up.
             if ENDING_CLEANUP.contains(&signal) {
@@ -156,8 +157,12 @@ fn stop_signal() -> i32 {
     if received == 0 { STOP_SIGNAL.load(Ordering::Relaxed) } else { received }
 }
 
+fn lock_cleans_up() -> MutexGuard<'static, bool> {
+    CLEANS_UP.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
 fn set_cleans_up(cleans_up: bool) {
-    CLEANS_UP.store(cleans_up, Ordering::Relaxed);
+    *lock_cleans_up() = cleans_up;
     if let Some(flags) = HANDLER_FLAGS.get() {
         flags.nothing_to_clean_up.store(!cleans_up && stop_signal() == 0, Ordering::SeqCst);
         flags.end_at_next.store(!cleans_up || stop_signal() != 0, Ordering::SeqCst);
