@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { readFileSync } from "node:fs";
 import { contrasts } from "./support/contrast.ts";
 import { lines, nameIn, type Line } from "./support/look.ts";
-import { expect, made, plainChanges, settled, test, type Inspector } from "./support/page.ts";
+import { expect, made, openChange, plainChanges, settled, test, type Inspector } from "./support/page.ts";
 import { artifacts, caseFile } from "./support/repo.ts";
 
 type Change = [string, string];
@@ -128,7 +128,7 @@ test("a changed key: both values and the line that changed", async ({ inspector 
   const line = lines("diff", ...files, "--values").find(({ change }) => change === "changed");
   if (line === undefined) throw new Error("Nothing was changed.");
   const [a, b] = [line["a"] as Line, line["b"] as Line];
-  await page.getByTestId("compare-list").locator(`[data-key='${nameIn(line)}']`).click();
+  await openChange(page, nameIn(line));
   const diff = page.getByTestId("compare-diff");
   await expect(page.getByTestId("compare-pane")).toHaveAttribute("data-key", nameIn(line));
   await expect(page.getByTestId("compare-before-revision")).toHaveText(String(a["modRevision"]));
@@ -185,7 +185,7 @@ test("objects are compared as YAML", async ({ inspector }) => {
   const { page } = inspector;
   await compareWith400(inspector, readFileSync(caseFile("3.7-cluster")));
   const diff = page.getByTestId("compare-diff");
-  await page.getByTestId("compare-list").locator("[data-key='/registry/leases/kube-node-lease/node-0']").click();
+  await openChange(page, "/registry/leases/kube-node-lease/node-0");
   await expect(diff.locator("[data-line='removed'] .text").first()).toHaveText("  generation: 4");
   await expect(diff.locator("[data-line='added'] .text").first()).toHaveText("  generation: 18");
   await expect(diff.locator("[data-line='added'] b").first()).toHaveText("18");
@@ -199,7 +199,7 @@ test("Kubernetes' protobuf is compared field by field", async ({ inspector }) =>
   const start = Buffer.concat([Buffer.from("k8s\0"), Buffer.from([0x0a, 10, 0x0a, 2]), Buffer.from("v1"), Buffer.from([0x12, 4]), Buffer.from("Node"), Buffer.from([0x12, 0xa8, 0x02])]);
   await compareWith400(inspector, patched(NODE_START, start));
   const diff = page.getByTestId("compare-diff");
-  await page.getByTestId("compare-list").locator(`[data-key='${NODE}']`).click();
+  await openChange(page, NODE);
   await expect(page.getByTestId("compare-pane")).toContainText("The value as YAML.");
   await expect(diff.locator("[data-line='same'] .text").filter({ hasText: "Node" })).toHaveText("kind: Node");
   await expect(diff.locator("[data-line='added'] .text")).toContainText("field 4 (unknown)");
@@ -211,7 +211,7 @@ test("values that are not text are compared as bytes", async ({ inspector }) => 
   const { page } = inspector;
   await compareWith400(inspector, patched(NODE_START, Buffer.alloc(NODE_START.length, 0xff)));
   const diff = page.getByTestId("compare-diff");
-  await page.getByTestId("compare-list").locator(`[data-key='${NODE}']`).click();
+  await openChange(page, NODE);
   await expect(page.getByTestId("compare-pane")).toContainText("The value as bytes.");
   await expect(diff.locator("[data-line='removed'] .text").first()).toHaveText(/^[0-9a-f]{8}( {1,2}[0-9a-f]{2}){16} {2}.{16}$/);
   await diff.getByRole("button", { name: /unchanged lines/ }).first().click();

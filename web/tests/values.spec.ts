@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect, made, plainChanges, test, type Inspector } from "./support/page.ts";
+import { expect, made, openChange, plainChanges, test, type Inspector } from "./support/page.ts";
 import { output } from "./support/look.ts";
 import { artifacts, caseFile } from "./support/repo.ts";
 
@@ -75,7 +75,7 @@ test("YAML is compared as it is laid out", async ({ inspector }) => {
   await page.getByTestId("compare-revision").fill("400");
   await page.getByTestId("compare-revision").press("Enter");
   await plainChanges(page);
-  await page.getByTestId("compare-list").locator(`[data-key='${NODE}']`).click();
+  await openChange(page, NODE);
   await expect(page.getByTestId("compare-pane")).toContainText("YAML");
   await expect(page.getByTestId("compare-diff").locator("[data-line='added'] .text, [data-line='same'] .text").filter({ hasText: "c: 2" })).toHaveText("  c: 2");
 });

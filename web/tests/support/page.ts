@@ -80,6 +80,14 @@ export async function plainChanges(page: Page): Promise<void> {
   await settled(page.getByTestId("compare-lines"));
 }
 
+/** Opens a change of the list. While the list still changes, a click may hit another row, and is repeated. */
+export async function openChange(page: Page, key: string): Promise<void> {
+  await expect(async () => {
+    await page.getByTestId("compare-list").locator(`[data-key='${key}']`).click();
+    await expect(page.getByTestId("compare-pane")).toHaveAttribute("data-key", key, { timeout: 1000 });
+  }).toPass({ timeout: 15_000 });
+}
+
 /** A file that exists only in memory. */
 export interface Made {
   name: string;
